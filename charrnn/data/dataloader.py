@@ -1,0 +1,185 @@
+"""Batches for truncated backpropagation through time.
+
+A stream of characters is cut into B contiguous lanes, read side by side, chunk after chunk, so that
+the hidden state a chunk ends with is the one that the next begins with:
+
+    lane 0:  to be or not| to be that |is the quest
+    lane 1:  ion whether |tis nobler i|n the mind t
+              chunk 0      chunk 1      chunk 2
+
+Legend: N characters, B batch, T time.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from charrnn.data.tokenizer import Ids
+from charrnn.errors import ConfigError
+
+IGNORED = -100
+"""The target where a lane has already ended (PyTorch's own `ignore_index`)."""
+
+Int64Array = npt.NDArray[np.int64]
+
+
+class Lanes:
+    """`count` characters of a stream, from `first` on, dealt to lanes as targets to predict.
+
+    Each target's input is the character before it; the stream is a ring, so the one before the
+    first is the last. Lanes, and the chunks of a lane, differ by one character at most: every
+    target is visited exactly once, and no chunk is a stub.
+
+    Args:
+        ids: (N,).
+        batch_size: B, lanes at most; fewer when there are fewer targets.
+        sequence_length: T, characters in a chunk at most.
+        first: where in the stream the first target is.
+        count: how many targets, N unless given.
+    """
+
+    def __init__(
+        self,
+        ids: Ids,
+        batch_size: int,
+        sequence_length: int,
+        *,
+        first: int = 0,
+        count: int | None = None,
+    ) -> None:
+        self.ids = ids
+        count = len(ids) if count is None else count
+        batch_size = min(batch_size, count)
+        bounds = np.arange(batch_size + 1, dtype=np.int64) * count // batch_size
+        self.starts, self.ends = first + bounds[:-1], first + bounds[1:]  # (B,)
+        self.length = int((self.ends - self.starts).max())
+        self.chunks = -(-self.length // sequence_length)
+
+    def __len__(self) -> int:
+        """How many chunks a lane has."""
+        return self.chunks
+
+    def __getitem__(self, chunk: int) -> tuple[Int64Array, Int64Array]:
+        """The inputs (B, T) and targets (B, T) of a chunk; targets past a lane's end: IGNORED."""
+        if not 0 <= chunk < self.chunks:
+            raise IndexError(chunk)
+        begin = chunk * self.length // self.chunks
+        end = (chunk + 1) * self.length // self.chunks
+        positions = self.starts[:, None] + np.arange(begin - 1, end)  # (B, 1 + T)
+        window = self.ids[positions % len(self.ids)].astype(np.int64)
+        inputs, targets = window[:, :-1], window[:, 1:]
+        if chunk == self.chunks - 1:
+            targets = np.where(positions[:, 1:] < self.ends[:, None], targets, IGNORED)
+        return inputs, targets
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """One training step's worth of text.
+
+    Attributes:
+        inputs: (B, T) ids.
+        targets: (B, T) the ids that follow them, IGNORED where a lane has ended.
+        first: whether an epoch begins here, and the hidden state with it.
+    """
+
+    inputs: Int64Array
+    targets: Int64Array
+    first: bool
+
+
+class TBPTTLoader:
+    """Epochs of a corpus, chunk after chunk, for ever. Its position is its state.
+
+    Each epoch is a pure function of (ids, settings, epoch): plain text starts at another offset,
+    so that lanes and chunks are cut elsewhere; with `separator`, the documents (which it ends) are
+    put in another order.
+
+    Args:
+        ids: (N,) of the training text.
+        batch_size: B, at most (see Lanes).
+        sequence_length: T, at most.
+        seed: of the offsets and orders.
+        separator: the id that ends a document, such as the newline's; None for plain text.
+    """
+
+    def __init__(
+        self,
+        ids: Ids,
+        *,
+        batch_size: int,
+        sequence_length: int,
+        seed: int,
+        separator: int | None = None,
+    ) -> None:
+        if len(ids) == 0 or batch_size < 1 or sequence_length < 1:
+            raise ConfigError("a loader needs characters, and a batch and a chunk of at least 1")
+        self.ids = ids
+        self.batch_size = min(batch_size, len(ids))
+        self.sequence_length = sequence_length
+        self.seed = seed
+        self.separator = separator
+        self.epoch = 0
+        self.chunk = 0
+        self._lanes = self._deal()
+
+    @property
+    def chunks_per_epoch(self) -> int:
+        """Steps that an epoch takes."""
+        return len(self._lanes)
+
+    def __iter__(self) -> Iterator[Chunk]:
+        return self
+
+    def __next__(self) -> Chunk:
+        if self.chunk == len(self._lanes):
+            self.epoch, self.chunk = self.epoch + 1, 0
+            self._lanes = self._deal()
+        inputs, targets = self._lanes[self.chunk]
+        chunk = Chunk(inputs, targets, first=self.chunk == 0)
+        self.chunk += 1
+        return chunk
+
+    def state_dict(self) -> dict[str, int]:
+        """Where it is."""
+        return {"epoch": self.epoch, "chunk": self.chunk}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Goes to where another loader of the same corpus and settings was."""
+        epoch, chunk = int(state["epoch"]), int(state["chunk"])
+        if epoch < 0 or not 0 <= chunk <= len(self._lanes):
+            raise ConfigError(f"no chunk {chunk} in epoch {epoch} of this corpus")
+        self.epoch, self.chunk = epoch, chunk
+        self._lanes = self._deal()
+
+    def _deal(self) -> Lanes:
+        generator = np.random.default_rng([self.seed, self.epoch])
+        if self.separator is None:
+            ids, first = self.ids, int(generator.integers(len(self.ids)))
+        else:
+            ids, first = shuffle_documents(self.ids, self.separator, generator), 0
+        return Lanes(ids, self.batch_size, self.sequence_length, first=first)
+
+
+def shuffle_documents(ids: Ids, separator: int, generator: np.random.Generator) -> Ids:
+    """The ids (N,) with their documents, each ended by the separator, in a random order."""
+    # There may be as many lines as characters divided by a few: keep what is known of each small.
+    small = np.min_scalar_type(len(ids))
+    bounds = np.append(np.flatnonzero(ids == separator).astype(small) + 1, small.type(len(ids)))
+    if len(bounds) > 1 and bounds[-2] == len(ids):
+        bounds = bounds[:-1]
+    bounds = np.concatenate([np.zeros(1, small), bounds])  # document d is bounds[d] to bounds[d+1]
+    order = np.arange(len(bounds) - 1, dtype=small)
+    generator.shuffle(order)
+    shuffled = np.empty_like(ids)
+    position = 0
+    for block in range(0, len(order), 4096):
+        documents = order[block : block + 4096]
+        starts, stops = bounds[documents].tolist(), bounds[1:][documents].tolist()
+        for start, stop in zip(starts, stops, strict=True):
+            shuffled[position : position + stop - start] = ids[start:stop]
+            position += stop - start
+    return shuffled

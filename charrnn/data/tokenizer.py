@@ -1,0 +1,204 @@
+"""Tokenizers: text <-> ids.
+
+Two kinds. `CharTokenizer` gives each Unicode character of the corpus an id; `ByteTokenizer` gives
+each of the 256 bytes of UTF-8 one, so that it reads any file in any alphabet. Ids are NumPy arrays
+of the smallest unsigned type that holds the vocabulary.
+
+Legend: N characters, V vocabulary.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from charrnn.errors import ModelError, UnknownCharacterError
+
+Ids = npt.NDArray[np.unsignedinteger[Any]]
+
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+"""What rare characters are folded into; where it is in the vocabulary, nothing is unknown."""
+
+_UNICODE_SIZE = 0x110000
+
+
+class Tokenizer(Protocol):
+    """What everything above this room may ask of a tokenizer."""
+
+    kind: ClassVar[str]
+
+    @property
+    def vocabulary_size(self) -> int:
+        """V: ids run from 0 to V - 1."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The smallest unsigned integer type that holds every id."""
+        ...
+
+    def encode(self, text: str) -> Ids:
+        """The ids (N,) of a text. Raises UnknownCharacterError."""
+        ...
+
+    def decode(self, ids: npt.ArrayLike) -> str:
+        """The text of ids (N,); the inverse of `encode`."""
+        ...
+
+    def unknown(self, text: str) -> list[str]:
+        """The characters of the text that are not in the vocabulary, each once, in order."""
+        ...
+
+    def without_unknown(self, text: str) -> str:
+        """The text less the characters that cannot be encoded."""
+        ...
+
+    def to_json(self) -> dict[str, Any]:
+        """What `tokenizer.json` holds."""
+        ...
+
+
+def code_points(text: str) -> npt.NDArray[np.uint32]:
+    """The Unicode code points (N,) of a text; lone surrogates pass."""
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+
+
+class CharTokenizer:
+    """One id for each distinct character; an id is the character's position in `characters`.
+
+    Where `REPLACEMENT` is among the characters, it stands for all that are not.
+    """
+
+    kind: ClassVar[str] = "char"
+
+    def __init__(self, characters: Sequence[str]) -> None:
+        """Raises ModelError unless the characters are single, distinct and encodable."""
+        for character in characters:
+            if not isinstance(character, str) or len(character) != 1:
+                raise ModelError(f"tokenizer: {character!a} is not a single character")
+            if "\ud800" <= character <= "\udfff":
+                raise ModelError(f"tokenizer: {character!a} is half of a surrogate pair")
+        if not characters:
+            raise ModelError("tokenizer: it has no characters")
+        if len(set(characters)) != len(characters):
+            raise ModelError("tokenizer: a character appears twice")
+        self.characters = tuple(characters)
+        self._ids = {character: i for i, character in enumerate(self.characters)}
+        points = code_points("".join(self.characters))
+        # One look-up a character, by code point; everything past the end reads the last entry.
+        self._table = np.full(
+            int(points.max()) + 2, self._ids.get(REPLACEMENT, len(self.characters)), dtype=np.int32
+        )
+        self._table[points] = np.arange(len(self.characters))
+        self._decoded = points
+
+    @classmethod
+    def fit(
+        cls, texts: Iterable[str], *, min_count: int = 1, first: "CharTokenizer | None" = None
+    ) -> "CharTokenizer":
+        """The tokenizer of a text given in pieces, its characters in code-point order.
+
+        `min_count` folds characters seen less often into `REPLACEMENT`. `first` keeps another
+        tokenizer's characters at their ids and appends the new ones (to fine-tune its model).
+        """
+        counts = np.zeros(_UNICODE_SIZE, dtype=np.int64)
+        for text in texts:
+            occurrences = np.bincount(code_points(text))
+            counts[: len(occurrences)] += occurrences
+        kept = [chr(point) for point in np.flatnonzero(counts >= min_count)]
+        if np.any((counts > 0) & (counts < min_count)) and REPLACEMENT not in kept:
+            kept.append(REPLACEMENT)
+        known = first.characters if first else ()
+        return cls([*known, *(character for character in kept if character not in set(known))])
+
+    @property
+    def vocabulary_size(self) -> int:
+        """V, the number of distinct characters."""
+        return len(self.characters)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The smallest unsigned integer type that holds every id."""
+        return np.min_scalar_type(self.vocabulary_size - 1)
+
+    def encode(self, text: str) -> Ids:
+        """The ids (N,) of a text. Raises UnknownCharacterError."""
+        ids = self._table[np.minimum(code_points(text), len(self._table) - 1)]
+        if ids.size and int(ids.max()) == self.vocabulary_size:
+            raise UnknownCharacterError(self.unknown(text))
+        return ids.astype(self.dtype)
+
+    def decode(self, ids: npt.ArrayLike) -> str:
+        """The text of ids (N,); the inverse of `encode`."""
+        return self._decoded[np.asarray(ids, dtype=np.intp)].tobytes().decode("utf-32-le")
+
+    def unknown(self, text: str) -> list[str]:
+        """The characters of the text that are not in the vocabulary, each once, in order."""
+        return [character for character in dict.fromkeys(text) if character not in self._ids]
+
+    def without_unknown(self, text: str) -> str:
+        """The text less the characters that cannot be encoded."""
+        if REPLACEMENT in self._ids:
+            return text
+        return "".join(character for character in text if character in self._ids)
+
+    def to_json(self) -> dict[str, Any]:
+        """What `tokenizer.json` holds."""
+        return {"kind": self.kind, "characters": list(self.characters)}
+
+
+class ByteTokenizer:
+    """One id for each of the 256 bytes of UTF-8.
+
+    Bytes that are not UTF-8 decode to lone surrogates (Python's `surrogateescape`), so that
+    every sequence of bytes survives a round trip through `str`.
+    """
+
+    kind: ClassVar[str] = "byte"
+    vocabulary_size = 256
+    dtype: np.dtype[Any] = np.dtype(np.uint8)
+
+    def encode(self, text: str) -> Ids:
+        """The UTF-8 bytes (N,) of a text."""
+        try:
+            encoded = text.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError as error:
+            raise UnknownCharacterError(self.unknown(text)) from error
+        return np.frombuffer(encoded, dtype=np.uint8)
+
+    def decode(self, ids: npt.ArrayLike) -> str:
+        """The text of bytes (N,); the inverse of `encode`."""
+        return np.asarray(ids, dtype=np.uint8).tobytes().decode("utf-8", "surrogateescape")
+
+    def unknown(self, text: str) -> list[str]:
+        """The lone surrogates that stand for no byte; every real character is known."""
+        return [
+            character
+            for character in dict.fromkeys(text)
+            if "\ud800" <= character <= "\udfff" and not "\udc80" <= character <= "\udcff"
+        ]
+
+    def without_unknown(self, text: str) -> str:
+        """The text less the lone surrogates that stand for no byte."""
+        unknown = set(self.unknown(text))
+        return "".join(character for character in text if character not in unknown)
+
+    def to_json(self) -> dict[str, Any]:
+        """What `tokenizer.json` holds."""
+        return {"kind": self.kind}
+
+
+TOKENIZERS = {CharTokenizer.kind: CharTokenizer, ByteTokenizer.kind: ByteTokenizer}
+
+
+def tokenizer_from_json(data: object) -> Tokenizer:
+    """The inverse of `to_json`. Raises ModelError on anything else, unknown keys included."""
+    match data:
+        case {"kind": "byte", **others} if not others:
+            return ByteTokenizer()
+        case {"kind": "char", "characters": [*characters], **others} if not others:
+            return CharTokenizer(characters)
+    raise ModelError(
+        'tokenizer: expected {"kind": "char", "characters": [...]} or {"kind": "byte"}'
+    )

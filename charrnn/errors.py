@@ -1,0 +1,56 @@
+"""Every error charrnn raises on purpose.
+
+    CharRNNError
+    ├── ConfigError               a setting is out of range or contradicts another
+    ├── CorpusError               a text cannot be read, or cannot be trained on
+    ├── ModelError                a model directory, run or checkpoint cannot be used
+    ├── StorageError              a file cannot be written
+    ├── TrainingError             a training cannot start, or cannot go on
+    │   └── DivergedError         the loss or its gradient is no longer a number
+    └── UnknownCharacterError     a text has characters the model has never seen
+
+Each message is one line: what is wrong, where, and what to do about it.
+"""
+
+from collections.abc import Sequence
+
+
+class CharRNNError(Exception):
+    """The root: `except CharRNNError` catches all of the above and nothing else."""
+
+
+class ConfigError(CharRNNError, ValueError):
+    """A setting is out of range or contradicts another."""
+
+
+class CorpusError(CharRNNError):
+    """A text cannot be read, or cannot be trained on."""
+
+
+class ModelError(CharRNNError):
+    """A model directory, run or checkpoint cannot be used."""
+
+
+class StorageError(CharRNNError):
+    """A file cannot be written."""
+
+
+class TrainingError(CharRNNError):
+    """A training cannot start, or cannot go on."""
+
+
+class DivergedError(TrainingError):
+    """The loss or its gradient is no longer a number; the weights were left as they were."""
+
+
+class UnknownCharacterError(CharRNNError, ValueError):
+    """A text has characters that are not in the vocabulary.
+
+    `characters` holds them, each once, in order of first appearance.
+    """
+
+    def __init__(self, characters: Sequence[str]) -> None:
+        self.characters = tuple(characters)
+        shown = " ".join(map(ascii, self.characters[:10]))
+        more = f" and {len(self.characters) - 10} more" if len(self.characters) > 10 else ""
+        super().__init__(f"the model has never seen {shown}{more}; leave these characters out")

@@ -1,0 +1,1 @@
+"""A model directory in, text out. No torch on the CPU path."""

@@ -1,0 +1,1 @@
+"""Ids in, logits out. Knows nothing of text."""

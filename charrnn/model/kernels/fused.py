@@ -1,0 +1,35 @@
+"""PyTorch's own recurrent operators: oneDNN's LSTM on the CPU, cuDNN's cells on a GPU.
+
+They are what `torch.nn.RNN/GRU/LSTM` call, one layer at a time here, so that a dropout mask can be
+put between layers. Under bf16 autocast they compute in bf16.
+"""
+
+import torch
+from torch import Tensor
+
+from charrnn.model.cells import Cell, LayerState, LayerWeights
+
+
+def fused(cell: str) -> Cell:
+    """The operator for a cell of CELLS."""
+    return {"rnn": _rnn, "gru": _gru, "lstm": _lstm}[cell]
+
+
+def _lstm(x: Tensor, state: LayerState, weights: LayerWeights) -> tuple[Tensor, LayerState]:
+    h, c = (part.unsqueeze(0) for part in state)
+    train = torch.is_grad_enabled()
+    # has_biases, num_layers, dropout, train, bidirectional, batch_first
+    outputs, h, c = torch.lstm(x, (h, c), tuple(weights), True, 1, 0.0, train, False, False)
+    return outputs, (h[0], c[0])
+
+
+def _gru(x: Tensor, state: LayerState, weights: LayerWeights) -> tuple[Tensor, LayerState]:
+    h, train = state[0].unsqueeze(0), torch.is_grad_enabled()
+    outputs, h = torch.gru(x, h, tuple(weights), True, 1, 0.0, train, False, False)
+    return outputs, (h[0],)
+
+
+def _rnn(x: Tensor, state: LayerState, weights: LayerWeights) -> tuple[Tensor, LayerState]:
+    h, train = state[0].unsqueeze(0), torch.is_grad_enabled()
+    outputs, h = torch.rnn_tanh(x, h, tuple(weights), True, 1, 0.0, train, False, False)
+    return outputs, (h[0],)

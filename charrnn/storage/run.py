@@ -1,0 +1,184 @@
+"""A run: what one training leaves behind.
+
+    checkpoints/NAME/
+        step-00001000/   a model directory, plus what is needed to go on from there
+        best, last       links to two of those (or one)
+        metrics.jsonl    one line for each measurement
+
+and how to find it again by name.
+"""
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from charrnn.errors import ConfigError, ModelError
+from charrnn.storage.files import (
+    append_line,
+    point,
+    remove_directory,
+    remove_litter,
+    write_directory,
+    write_file,
+)
+from charrnn.storage.model_directory import CONFIG
+
+RUNS = Path("checkpoints")
+"""The folder, in the working directory, where runs live and are looked for by name."""
+
+_STEP = re.compile(r"step-(\d{8,})")
+
+
+class Run:
+    """One run directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    @classmethod
+    def create(cls, directory: Path) -> "Run":
+        """Makes a run directory. Raises ConfigError when something is already there."""
+        try:
+            directory.mkdir(parents=True)
+        except FileExistsError:
+            if not directory.is_dir() or any(directory.iterdir()):
+                raise ConfigError(
+                    f"{directory} already exists; go on with --resume {directory.name}, "
+                    "or choose another --name"
+                ) from None
+        except OSError as error:
+            raise ConfigError(f"{directory}: {error.strerror}") from error
+        return cls(directory)
+
+    @property
+    def name(self) -> str:
+        """The name of its folder."""
+        return self.directory.name
+
+    @property
+    def best(self) -> Path:
+        """The model that did best on the validation text."""
+        return self.directory / "best"
+
+    @property
+    def last(self) -> Path:
+        """The newest checkpoint."""
+        return self.directory / "last"
+
+    @property
+    def metrics_path(self) -> Path:
+        """Where the measurements are."""
+        return self.directory / "metrics.jsonl"
+
+    def checkpoints(self) -> list[Path]:
+        """Its checkpoints, oldest first."""
+        found = {
+            int(match[1]): path
+            for path in self.directory.iterdir()
+            if (match := _STEP.fullmatch(path.name)) and path.is_dir()
+        }
+        return [found[step] for step in sorted(found)]
+
+    def save(self, step: int, files: Mapping[str, bytes], *, best: bool, keep: int) -> Path:
+        """Adds a checkpoint, and deletes all but the newest `keep` and the best.
+
+        Raises StorageError, with every earlier checkpoint as it was.
+        """
+        path = self.directory / f"step-{step:08d}"
+        write_directory(path, files)
+        point(self.last, path.name)
+        if best:
+            point(self.best, path.name)
+        kept = {self.best.resolve(), *(old.resolve() for old in self.checkpoints()[-keep:])}
+        for old in self.checkpoints():
+            if old.resolve() not in kept:
+                remove_directory(old)
+        return path
+
+    def log(self, measurement: Mapping[str, Any]) -> None:
+        """Adds a line to metrics.jsonl. Raises StorageError."""
+        append_line(self.metrics_path, json.dumps(measurement))
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """The lines of metrics.jsonl, without one that a crash cut short."""
+        try:
+            lines = self.metrics_path.read_text().split("\n")[:-1]
+            return [json.loads(line) for line in lines if line]
+        except FileNotFoundError:
+            return []
+        except ValueError as error:
+            raise ModelError(f"{self.metrics_path}: not one JSON object a line: {error}") from error
+
+    def rewind(self, step: int) -> None:
+        """Forgets what was measured after a step, and what a crash left unfinished."""
+        remove_litter(self.directory)
+        kept = [line for line in self.metrics() if line["step"] <= step]
+        write_file(self.metrics_path, "".join(json.dumps(line) + "\n" for line in kept).encode())
+
+
+def is_model(path: Path) -> bool:
+    """Whether a folder looks like a model directory."""
+    return (path / CONFIG).is_file()
+
+
+def is_run(path: Path) -> bool:
+    """Whether a folder looks like a run directory."""
+    return os.path.lexists(path / "last")
+
+
+def run_names() -> list[str]:
+    """The names of the runs under `checkpoints/`, newest first."""
+    if not RUNS.is_dir():
+        return []
+    runs = [path for path in RUNS.iterdir() if is_run(path)]
+    return [run.name for run in sorted(runs, key=_changed, reverse=True)]
+
+
+def find_run(name: str) -> Run:
+    """The run of that name, or at that path. Raises ModelError."""
+    for path in (Path(name), RUNS / name):
+        if is_run(path):
+            return Run(path)
+    raise ModelError(f"{name}: no such run{_choices()}")
+
+
+def find_model(name: str | None) -> Path:
+    """The model directory that a name or path means: a run's is its best; no name, the newest run's.
+
+    Raises ModelError.
+    """
+    if name is None:
+        names = run_names()
+        if not names:
+            raise ModelError(
+                f"no model named, and no run in {RUNS}/; train one: charrnn train FILE"
+            )
+        return find_model(str(RUNS / names[0]))
+    for path in (Path(name), RUNS / name):
+        if is_model(path):
+            return path
+        if is_run(path):
+            run = Run(path)
+            return run.best if is_model(run.best) else run.last
+    raise ModelError(f"{name}: no such model or run{_choices()}")
+
+
+def unused_name(name: str) -> str:
+    """The name, or the first of NAME-2, NAME-3, ... that no run has yet."""
+    number, candidate = 1, name
+    while os.path.lexists(RUNS / candidate):
+        number += 1
+        candidate = f"{name}-{number}"
+    return candidate
+
+
+def _choices() -> str:
+    names = run_names()
+    return f"; {RUNS}/ has {', '.join(names[:10])}" if names else f"; {RUNS}/ has none yet"
+
+
+def _changed(run: Path) -> float:
+    return os.lstat(run / "last").st_mtime
