@@ -11,6 +11,7 @@ import codecs
 import collections
 import hashlib
 import itertools
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
@@ -86,7 +87,7 @@ def open_corpus(names: Sequence[str], options: ReadOptions | None = None) -> Cor
         raise ConfigError(f"encoding {options.encoding!r}: {error}") from error
     names = names or [PYTHON_DOCS]
     parts = [part for name in names for part in open_source(name, options)]
-    sources = [str(path.absolute()) if (path := find_corpus(name)) else name for name in names]
+    sources = [os.path.abspath(path) if (path := find_corpus(name)) else name for name in names]
     return Corpus(_short_name(names[0]), tuple(sources), options, tuple(parts))
 
 
