@@ -1,3 +1,112 @@
-"""charrnn: a character-level language model you train on your own text."""
+"""charrnn: a character-level language model you train on your own text.
+
+    import charrnn
+
+    for progress in charrnn.train("book.txt", budget="5m", name="book"):
+        pass
+    print(charrnn.sample("book", "It was", length=300, temperature=0.7))
+    model = charrnn.load("book")
+    print(charrnn.evaluate(model, "another.txt").bits_per_character)
+
+Everything below is imported when it is first used, so that `import charrnn` costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from charrnn.data.corpus import Corpus, TokenizedCorpus, open_corpus, tokenize
+    from charrnn.data.dataloader import TBPTTLoader
+    from charrnn.data.sources import ReadOptions
+    from charrnn.data.tokenizer import ByteTokenizer, CharTokenizer
+    from charrnn.errors import (
+        CharRNNError,
+        ConfigError,
+        CorpusError,
+        DivergedError,
+        ModelError,
+        StorageError,
+        TrainingError,
+        UnknownCharacterError,
+    )
+    from charrnn.evaluation.scoring import Evaluation, evaluate
+    from charrnn.generation.sampler import Sampler, SamplingConfig, load_sampler, sample
+    from charrnn.model.config import ModelConfig
+    from charrnn.model.network import CharRNN
+    from charrnn.storage.model_directory import Model
+    from charrnn.storage.run import Run, load
+    from charrnn.training.config import TrainingConfig, TrainingOptions
+    from charrnn.training.trainer import Progress, Trainer, train
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "charrnn.data.corpus": ("Corpus", "TokenizedCorpus", "open_corpus", "tokenize"),
+    "charrnn.data.dataloader": ("TBPTTLoader",),
+    "charrnn.data.sources": ("ReadOptions",),
+    "charrnn.data.tokenizer": ("ByteTokenizer", "CharTokenizer"),
+    "charrnn.errors": (
+        "CharRNNError",
+        "ConfigError",
+        "CorpusError",
+        "DivergedError",
+        "ModelError",
+        "StorageError",
+        "TrainingError",
+        "UnknownCharacterError",
+    ),
+    "charrnn.evaluation.scoring": ("Evaluation", "evaluate"),
+    "charrnn.generation.sampler": ("Sampler", "SamplingConfig", "load_sampler", "sample"),
+    "charrnn.model.config": ("ModelConfig",),
+    "charrnn.model.network": ("CharRNN",),
+    "charrnn.storage.model_directory": ("Model",),
+    "charrnn.storage.run": ("Run", "load"),
+    "charrnn.training.config": ("TrainingConfig", "TrainingOptions"),
+    "charrnn.training.trainer": ("Progress", "Trainer", "train"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "ByteTokenizer",
+    "CharRNN",
+    "CharRNNError",
+    "CharTokenizer",
+    "ConfigError",
+    "Corpus",
+    "CorpusError",
+    "DivergedError",
+    "Evaluation",
+    "Model",
+    "ModelConfig",
+    "ModelError",
+    "Progress",
+    "ReadOptions",
+    "Run",
+    "Sampler",
+    "SamplingConfig",
+    "StorageError",
+    "TBPTTLoader",
+    "TokenizedCorpus",
+    "Trainer",
+    "TrainingConfig",
+    "TrainingError",
+    "TrainingOptions",
+    "UnknownCharacterError",
+    "evaluate",
+    "load",
+    "load_sampler",
+    "open_corpus",
+    "sample",
+    "tokenize",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'charrnn' has no attribute {name!r}")
+    return getattr(import_module(_HOME_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -46,11 +46,12 @@ class DivergedError(TrainingError):
 class UnknownCharacterError(CharRNNError, ValueError):
     """A text has characters that are not in the vocabulary.
 
-    `characters` holds them, each once, in order of first appearance.
+    `characters` holds them, each once, in order of first appearance; `shown` is a line of them.
     """
 
     def __init__(self, characters: Sequence[str]) -> None:
         self.characters = tuple(characters)
-        shown = " ".join(map(ascii, self.characters[:10]))
+        shown = " ".join(map(repr, self.characters[:10]))
         more = f" and {len(self.characters) - 10} more" if len(self.characters) > 10 else ""
-        super().__init__(f"the model has never seen {shown}{more}; leave these characters out")
+        self.shown = shown + more
+        super().__init__(f"the model has never seen {self.shown}; leave these characters out")

@@ -62,6 +62,9 @@ class Lanes:
         """How many chunks a lane has."""
         return self.chunks
 
+    def __iter__(self) -> Iterator[tuple[Int64Array, Int64Array]]:
+        return (self[chunk] for chunk in range(self.chunks))
+
     def __getitem__(self, chunk: int) -> tuple[Int64Array, Int64Array]:
         """The inputs (B, T) and targets (B, T) of a chunk; targets past a lane's end: IGNORED."""
         if not 0 <= chunk < self.chunks:

@@ -7,7 +7,8 @@ of the smallest unsigned type that holds the vocabulary.
 Legend: N characters, V vocabulary.
 """
 
-from collections.abc import Iterable, Sequence
+import codecs
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -44,6 +45,10 @@ class Tokenizer(Protocol):
 
     def decode(self, ids: npt.ArrayLike) -> str:
         """The text of ids (N,); the inverse of `encode`."""
+        ...
+
+    def decode_stream(self, ids: Iterable[int]) -> Iterator[str]:
+        """The text of ids as they come, in pieces that are never half a character."""
         ...
 
     def unknown(self, text: str) -> list[str]:
@@ -133,6 +138,10 @@ class CharTokenizer:
         """The text of ids (N,); the inverse of `encode`."""
         return self._decoded[np.asarray(ids, dtype=np.intp)].tobytes().decode("utf-32-le")
 
+    def decode_stream(self, ids: Iterable[int]) -> Iterator[str]:
+        """The text of ids as they come."""
+        return map(self.characters.__getitem__, ids)
+
     def unknown(self, text: str) -> list[str]:
         """The characters of the text that are not in the vocabulary, each once, in order."""
         return [character for character in dict.fromkeys(text) if character not in self._ids]
@@ -170,6 +179,15 @@ class ByteTokenizer:
     def decode(self, ids: npt.ArrayLike) -> str:
         """The text of bytes (N,); the inverse of `encode`."""
         return np.asarray(ids, dtype=np.uint8).tobytes().decode("utf-8", "surrogateescape")
+
+    def decode_stream(self, ids: Iterable[int]) -> Iterator[str]:
+        """The text of bytes as they come, a character once its last byte is there."""
+        decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+        for byte in ids:
+            if text := decoder.decode(bytes([byte])):
+                yield text
+        if text := decoder.decode(b"", final=True):
+            yield text
 
     def unknown(self, text: str) -> list[str]:
         """The lone surrogates that stand for no byte; every real character is known."""

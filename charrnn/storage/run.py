@@ -15,8 +15,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from charrnn.errors import ConfigError, ModelError
+from charrnn.errors import ConfigError, ModelError, StorageError
 from charrnn.storage.files import (
+    TEMPORARY_PREFIX,
     append_line,
     point,
     remove_directory,
@@ -24,7 +25,7 @@ from charrnn.storage.files import (
     write_directory,
     write_file,
 )
-from charrnn.storage.model_directory import CONFIG
+from charrnn.storage.model_directory import CONFIG, Model, read_model
 
 RUNS = Path("checkpoints")
 """The folder, in the working directory, where runs live and are looked for by name."""
@@ -41,17 +42,14 @@ class Run:
     @classmethod
     def create(cls, directory: Path) -> "Run":
         """Makes a run directory. Raises ConfigError when something is already there."""
+        check_unused(directory)
         try:
-            directory.mkdir(parents=True)
-        except FileExistsError:
-            if not directory.is_dir() or any(directory.iterdir()):
-                raise ConfigError(
-                    f"{directory} already exists; go on with --resume {directory.name}, "
-                    "or choose another --name"
-                ) from None
+            directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise ConfigError(f"{directory}: {error.strerror}") from error
-        return cls(directory)
+            raise StorageError(f"{directory}: {error.strerror}") from error
+        run = cls(directory)
+        run.rewind(-1)
+        return run
 
     @property
     def name(self) -> str:
@@ -119,6 +117,28 @@ class Run:
         write_file(self.metrics_path, "".join(json.dumps(line) + "\n" for line in kept).encode())
 
 
+def check_unused(directory: Path) -> None:
+    """Raises ConfigError when a folder has anything in it that a new run would overwrite.
+
+    What a run left that was stopped before its first checkpoint is not worth keeping.
+    """
+    if is_run(directory):
+        raise ConfigError(
+            f"{directory} already has a run; go on with --resume {directory.name}, "
+            "or choose another --name"
+        )
+    if directory.is_dir():
+        strangers = [
+            path.name
+            for path in directory.iterdir()
+            if path.name != "metrics.jsonl" and not path.name.startswith(TEMPORARY_PREFIX)
+        ]
+        if strangers:
+            raise ConfigError(f"{directory} is not empty; choose another folder")
+    elif os.path.lexists(directory):
+        raise ConfigError(f"{directory} is not a folder; choose another")
+
+
 def is_model(path: Path) -> bool:
     """Whether a folder looks like a model directory."""
     return (path / CONFIG).is_file()
@@ -164,6 +184,11 @@ def find_model(name: str | None) -> Path:
             run = Run(path)
             return run.best if is_model(run.best) else run.last
     raise ModelError(f"{name}: no such model or run{_choices()}")
+
+
+def load(name: str | Path | None = None) -> Model:
+    """Reads the model that a name or path means; see `find_model`. Raises ModelError."""
+    return read_model(find_model(None if name is None else str(name)))
 
 
 def unused_name(name: str) -> str:

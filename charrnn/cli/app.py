@@ -1,0 +1,104 @@
+"""The command line: one Typer app, and what every command has in common.
+
+Exit codes: 0 ok, 1 failed, 2 usage, 3 unusable model, 4 unusable corpus, 130 Ctrl-C, 143 SIGTERM.
+A pipe that is closed at its other end ends a command quietly.
+"""
+
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from charrnn import __version__
+from charrnn.cli import corpora, evaluate, info, repl, sample, train
+from charrnn.errors import CharRNNError, ConfigError, CorpusError, ModelError
+
+EXIT_CODES: dict[type[BaseException], int] = {
+    ConfigError: 2,
+    ModelError: 3,
+    CorpusError: 4,
+    CharRNNError: 1,
+}
+INTERRUPTED = 130
+
+
+class Commands(TyperGroup):
+    """Turns what a command raises into one line and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the command."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+            return result
+        except (typer.Exit, typer.Abort):
+            raise
+        except BrokenPipeError:
+            # Nobody reads on; what is still in the buffer must not be complained about at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from None
+        except KeyboardInterrupt:
+            raise typer.Exit(INTERRUPTED) from None
+        except Exception as error:
+            if ctx.params.get("debug") or _is_usage_error(error):
+                raise
+            from charrnn.cli.display import fail
+
+            if isinstance(error, CharRNNError):
+                fail(str(error))
+            else:
+                fail(f"{type(error).__name__}: {error}; charrnn --debug COMMAND shows where")
+            code = next((EXIT_CODES[k] for k in type(error).__mro__ if k in EXIT_CODES), 1)
+            raise typer.Exit(code) from None
+
+
+def _is_usage_error(error: Exception) -> bool:
+    """Whether Typer itself raised it, and will say what is wrong with the command line."""
+    return hasattr(error, "exit_code")
+
+
+app = typer.Typer(
+    cls=Commands,
+    help="Train a character-level language model on your own text, and write with it.",
+    epilog="Begin with: charrnn train FILE, then charrnn sample.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "auto_envvar_prefix": "CHARRNN",
+    },
+)
+app.command("train")(train.train)
+app.command("sample")(sample.sample)
+app.command("repl")(repl.repl)
+app.command("evaluate")(evaluate.evaluate)
+app.command("info")(info.info)
+app.command("corpora")(corpora.corpora)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"charrnn {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show a traceback when something fails.")
+    ] = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Options that come before the command."""
+
+
+def main() -> None:
+    """What the command `charrnn` runs."""
+    app()

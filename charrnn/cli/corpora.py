@@ -1,0 +1,59 @@
+"""charrnn corpora: what there is to train on."""
+
+import json
+from typing import Any
+
+from charrnn.cli.options import Encoding, Glob, Json
+
+
+def corpora(encoding: Encoding = "utf-8", glob: Glob = "*.txt", as_json: Json = False) -> None:
+    """List the corpora that can be named: those in corpora/, and Python's own manual."""
+    from charrnn.cli.display import printable, results, say
+    from charrnn.data.sources import CORPORA, PYTHON_DOCS, ReadOptions, corpus_names
+
+    options = ReadOptions(encoding, glob)
+    records = [_describe(name, options) for name in [*corpus_names(), PYTHON_DOCS]]
+    if as_json:
+        print(json.dumps(records, indent=2))
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("name")
+    table.add_column("bytes", justify="right")
+    table.add_column("characters", justify="right")
+    table.add_column("distinct", justify="right")
+    table.add_column("encoding", overflow="fold")
+    for record in records:
+        numbers = (record[key] for key in ("bytes", "characters", "distinct"))
+        table.add_row(
+            Text(printable(record["name"])),
+            *("" if number is None else f"{number:,}" for number in numbers),
+            Text(printable(record["encoding"])),
+        )
+    results().print(table)
+    if not CORPORA.is_dir():
+        say(f"there is no folder {CORPORA}/ here; text files in it could be named too", "dim")
+
+
+def _describe(name: str, options: Any) -> dict[str, Any]:
+    """One row; where a file is not text, the reason stands in place of its encoding."""
+    from charrnn.data.corpus import open_corpus, tokenize
+    from charrnn.data.sources import TABLE_SUFFIXES
+    from charrnn.errors import CharRNNError
+
+    record: dict[str, Any] = {"name": name, "bytes": None, "characters": None, "distinct": None}
+    if name.endswith(TABLE_SUFFIXES):
+        return {**record, "encoding": "a table: choose its text with --column"}
+    try:
+        text = tokenize(open_corpus([name], options))
+    except CharRNNError as error:
+        return {**record, "encoding": f"unusable: {error}"}
+    return {
+        "name": name,
+        "bytes": text.bytes,
+        "characters": len(text.ids),
+        "distinct": text.tokenizer.vocabulary_size,
+        "encoding": "ascii" if text.bytes == len(text.ids) else text.options.encoding,
+    }

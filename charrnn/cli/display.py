@@ -1,0 +1,148 @@
+"""What people see: messages on stderr, text on stdout, and no control character in either.
+
+Generated text, prompts and names come from strangers. On a terminal they pass `printable`, and they
+never pass Rich's markup.
+"""
+
+import sys
+import time
+import unicodedata
+from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+BASELINES = {"order_0": "character frequencies", "n_gram": "7-grams", "xz": "xz"}
+"""What the baselines are called on screen."""
+
+_BIDIRECTIONAL = frozenset(
+    "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+)
+
+
+@cache
+def messages() -> "Console":
+    """The console for people, on stderr."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, markup=False, emoji=False)
+
+
+@cache
+def results() -> "Console":
+    """The console for what was asked for, on stdout."""
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False, emoji=False)
+
+
+def say(message: str, style: str = "") -> None:
+    """Tells a person one line."""
+    messages().print(printable(message), style=style, soft_wrap=True)
+
+
+def warn(message: str) -> None:
+    """Tells a person that something may not be what they meant."""
+    say(f"warning: {message}", "yellow")
+
+
+def fail(message: str) -> None:
+    """Tells a person why it ends here."""
+    say(f"error: {' '.join(message.split())}", "bold red")
+
+
+def printable(text: str) -> str:
+    """The text with escapes in place of what could steer a terminal.
+
+    That is control characters other than newline and tab, marks that turn the direction of
+    writing, and lone surrogates (which stand for bytes that are not UTF-8).
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(map(_escape, text))
+
+
+def _escape(character: str) -> str:
+    if character in "\n\t":
+        return character
+    if "\udc80" <= character <= "\udcff":
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    if unicodedata.category(character) in ("Cc", "Cs") or character in _BIDIRECTIONAL:
+        return repr(character)[1:-1] if not character.isprintable() else ascii(character)[1:-1]
+    return character
+
+
+class TextOutput:
+    """Text on stdout as it comes: byte for byte into a file or pipe, `printable` on a terminal."""
+
+    _FLUSH_SECONDS = 0.03
+
+    def __init__(self) -> None:
+        self.terminal = sys.stdout.isatty()
+        self._flushed = 0.0
+        self._last = "\n"
+
+    def write(self, text: str) -> None:
+        """Writes text; it is seen within moments."""
+        if not text:
+            return
+        self._last = text[-1]
+        if self.terminal:
+            text = printable(text)
+        sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+        if (now := time.monotonic()) - self._flushed > self._FLUSH_SECONDS:
+            sys.stdout.buffer.flush()
+            self._flushed = now
+
+    def end_line(self) -> None:
+        """Begins a new line, unless one has just begun."""
+        if self._last != "\n":
+            self.write("\n")
+
+    def close(self) -> None:
+        """Writes out what is left; on a terminal, leaves the cursor at the start of a line."""
+        if self.terminal:
+            self.end_line()
+        sys.stdout.buffer.flush()
+
+
+def facts(rows: Sequence[tuple[str, str]]) -> "Table":
+    """Names and values, side by side."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in rows:
+        table.add_row(Text(name, style="dim"), Text(printable(value)))
+    return table
+
+
+def sparkline(values: Sequence[float], width: int = 16) -> str:
+    """The last values as a row of bars, the largest highest."""
+    bars = "▁▂▃▄▅▆▇█"
+    shown = values[-width:]
+    lowest, highest = min(shown, default=0.0), max(shown, default=0.0)
+    span = (highest - lowest) or 1.0
+    return "".join(bars[round((value - lowest) / span * (len(bars) - 1))] for value in shown)
+
+
+def thousands(number: float) -> str:
+    """A number for a narrow column: 950, 12k, 1.5M."""
+    if number >= 1e6:
+        return f"{number / 1e6:.1f}M"
+    return f"{number / 1e3:.0f}k" if number >= 1e3 else f"{number:.0f}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: 8 s, 1 min 52 s, 2 h 3 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -1,0 +1,88 @@
+"""charrnn evaluate: how well a model predicts a text."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from charrnn.cli.display import BASELINES
+from charrnn.cli.options import Json, ModelArgument
+
+if TYPE_CHECKING:
+    from charrnn.data.tokenizer import Ids
+
+
+def evaluate(
+    model: ModelArgument = None,
+    file: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[FILE]",
+            help="A text; - is stdin. [default: what was held out of the training text]",
+            show_default=False,
+        ),
+    ] = None,
+    protocol: Annotated[
+        Literal["stream", "windows"],
+        typer.Option(
+            help="stream: read once, from the first character to the last. "
+            "windows: random windows of 256 characters, each from a cold state, as nanoGPT scores."
+        ),
+    ] = "stream",
+    as_json: Json = False,
+) -> None:
+    """Measure how well a model predicts a text, beside simpler means on the same text."""
+    from charrnn.cli.display import facts, messages, results, warn
+    from charrnn.errors import CorpusError
+    from charrnn.evaluation.scoring import evaluate as score
+    from charrnn.storage.run import find_model
+
+    directory = find_model(model)
+    with messages().status("reading ..."):
+        try:
+            training, validation = _split(directory)
+        except CorpusError as error:
+            if file is None:
+                raise
+            warn(f"no baselines, which learn from the training text: {error}")
+            training, validation = None, None
+        from charrnn.storage.model_directory import read_model
+
+        text = file if file is not None else validation
+        assert text is not None
+        result = score(read_model(directory), text, training=training, protocol=protocol)
+    if result.skipped:
+        from charrnn.errors import UnknownCharacterError
+
+        warn(f"left out, as the model has never seen {UnknownCharacterError(result.skipped).shown}")
+    if as_json:
+        print(json.dumps(asdict(result), indent=2))
+        return
+    rows = [
+        ("text", file if file is not None else "held out of the training text"),
+        ("characters", f"{result.characters:,}, protocol {result.protocol}"),
+        ("bits per character", f"{result.bits_per_character:.4f}"),
+        ("bits per byte", f"{result.bits_per_byte:.4f}"),
+        ("nats per character", f"{result.nats_per_character:.4f}"),
+        ("perplexity", f"{result.perplexity:.3f}"),
+    ]
+    rows += [
+        (BASELINES[name], f"{bits:.4f} bits per character")
+        for name, bits in result.baselines.items()
+    ]
+    results().print(facts(rows))
+
+
+def _split(directory: Path) -> "tuple[Ids, Ids]":
+    """What the model learned from, and what was held out. Raises CorpusError."""
+    from charrnn.errors import CorpusError
+    from charrnn.training.checkpoint import TRAINING, read_checkpoint
+
+    if not (directory / TRAINING).exists():
+        raise CorpusError(f"{directory}: it does not say where its text is; name a FILE to read")
+    checkpoint = read_checkpoint(directory)
+    provenance = checkpoint.model.provenance
+    text = checkpoint.read_corpus()
+    return text.split(provenance.validation_fraction, lines=provenance.lines)

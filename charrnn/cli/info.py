@@ -1,0 +1,51 @@
+"""charrnn info: what a model is, what it learned, how long and how well."""
+
+import json
+import math
+from dataclasses import asdict
+
+from charrnn.cli.options import Json, ModelArgument
+
+
+def info(model: ModelArgument = None, as_json: Json = False) -> None:
+    """Show what a model is, what it was trained on, how long, and how good it is."""
+    from charrnn.cli.display import duration, facts, printable, results
+    from charrnn.storage.model_directory import read_config, read_tokenizer
+    from charrnn.storage.run import find_model
+
+    directory = find_model(model)
+    config, provenance = read_config(directory)
+    tokenizer = read_tokenizer(directory)
+    if as_json:
+        record = {
+            "path": str(directory),
+            "tokenizer": tokenizer.kind,
+            "parameters": config.parameters,
+            "model": asdict(config),
+            "training": asdict(provenance),
+        }
+        print(json.dumps(record, indent=2))
+        return
+    nats = provenance.validation_nats
+    alphabet = "256 bytes" if tokenizer.kind == "byte" else f"{config.vocabulary_size} characters"
+    rows = [
+        ("path", str(directory)),
+        ("network", f"{config.cell}, {config.layers} x {config.hidden_size}"),
+        ("embedding", str(config.embedding_size)),
+        ("dropout", f"{config.dropout:.2g}"),
+        ("parameters", f"{config.parameters:,}"),
+        ("alphabet", alphabet),
+        ("corpus", provenance.corpus),
+        ("", f"{provenance.corpus_characters:,} characters, {provenance.corpus_bytes:,} bytes"),
+        ("", f"SHA-256 {provenance.sha256}"),
+        ("", "each line a document" if provenance.lines else "one running text"),
+        ("trained", f"{provenance.step:,} steps, {provenance.characters:,} characters"),
+        ("", f"{duration(provenance.seconds)}, seed {provenance.seed}"),
+        (
+            "validation",
+            "not measured"
+            if nats is None
+            else f"{nats / math.log(2):.3f} bits per character ({nats:.4f} nats)",
+        ),
+    ]
+    results().print(facts([(name, printable(value)) for name, value in rows]))

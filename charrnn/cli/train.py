@@ -1,0 +1,350 @@
+"""charrnn train: a model from text."""
+
+import math
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from charrnn.cli.options import TEXT, Column, Encoding, Glob, complete_corpora, complete_runs
+
+if TYPE_CHECKING:
+    from charrnn.training.plan import Plan
+    from charrnn.training.trainer import Trainer
+
+_RUN, _NETWORK, _LEARNING, _LENGTH = (
+    "The run",
+    "The network",
+    "Learning",
+    "How long, and what is kept",
+)
+_CHOSEN = "[default: chosen for the text]"
+
+_BESIDE_RESUME = {"corpus", "resume", "quiet", "encoding", "glob", "column"}
+"""What may be given with --resume: where the text now is, and how to show progress."""
+
+_NOT_TRAINING_OPTIONS = {
+    *("corpus", "name", "out", "resume", "start_from", "quiet"),
+    *("tokenizer", "min_count", "encoding", "glob", "column"),
+}
+
+
+def train(
+    context: typer.Context,
+    corpus: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[CORPUS]...",
+            help="Files, folders, names in corpora/, - (stdin), python-docs (Python's manual) or "
+            "hf:owner/name[:split][:column]; several are joined. [default: python-docs]",
+            autocompletion=complete_corpora,
+            show_default=False,
+        ),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            help="Of the run under checkpoints/. [default: the corpus's]",
+            show_default=False,
+            rich_help_panel=_RUN,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The run's folder, instead.", rich_help_panel=_RUN)
+    ] = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(
+            help="Go on with this run, exactly where it stopped.",
+            autocompletion=complete_runs,
+            rich_help_panel=_RUN,
+        ),
+    ] = None,
+    start_from: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            help="Fine-tune this model instead of starting afresh.",
+            autocompletion=complete_runs,
+            rich_help_panel=_RUN,
+        ),
+    ] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Plain lines only.", rich_help_panel=_RUN)
+    ] = False,
+    tokenizer: Annotated[
+        Literal["char", "byte"],
+        typer.Option(help="Unicode characters, or the bytes of any file.", rich_help_panel=TEXT),
+    ] = "char",
+    lines: Annotated[
+        bool,
+        typer.Option("--lines", help="Each line is a document of its own.", rich_help_panel=TEXT),
+    ] = False,
+    min_count: Annotated[
+        int,
+        typer.Option(
+            min=1, help="Fold characters seen less often into U+FFFD.", rich_help_panel=TEXT
+        ),
+    ] = 1,
+    validation_fraction: Annotated[
+        float, typer.Option(help="The share at the end to hold out.", rich_help_panel=TEXT)
+    ] = 0.1,
+    encoding: Encoding = "utf-8",
+    glob: Glob = "*.txt",
+    column: Column = None,
+    cell: Annotated[
+        Literal["rnn", "gru", "lstm"] | None,
+        typer.Option(help="[default: lstm]", rich_help_panel=_NETWORK),
+    ] = None,
+    layers: Annotated[
+        int | None,
+        typer.Option(help="Cells on top of each other. [default: 2]", rich_help_panel=_NETWORK),
+    ] = None,
+    hidden_size: Annotated[
+        int | None, typer.Option(help=f"Of each layer. {_CHOSEN}", rich_help_panel=_NETWORK)
+    ] = None,
+    embedding_size: Annotated[
+        int | None, typer.Option(help="Of a character. [default: 64]", rich_help_panel=_NETWORK)
+    ] = None,
+    dropout: Annotated[
+        float | None,
+        typer.Option(
+            help=f"Share of each layer's output to drop, one mask over time. {_CHOSEN}",
+            rich_help_panel=_NETWORK,
+        ),
+    ] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(help="Lanes read side by side. [default: 32]", rich_help_panel=_LEARNING),
+    ] = None,
+    sequence_length: Annotated[
+        int | None,
+        typer.Option(
+            help="Characters of a lane in one step; backpropagation ends there. [default: 48]",
+            rich_help_panel=_LEARNING,
+        ),
+    ] = None,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(help="At its highest. [default: 0.01]", rich_help_panel=_LEARNING),
+    ] = None,
+    clip: Annotated[
+        float | None,
+        typer.Option(
+            help="Largest norm of the gradient; 0 is off. [default: 0.25]",
+            rich_help_panel=_LEARNING,
+        ),
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Of everything random.", rich_help_panel=_LEARNING)
+    ] = 0,
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16"],
+        typer.Option(help="auto: the faster, by measuring.", rich_help_panel=_LEARNING),
+    ] = "auto",
+    device: Annotated[
+        str, typer.Option(help="cpu, cuda, or auto: the best.", rich_help_panel=_LEARNING)
+    ] = "auto",
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            help="Time to take, like 90s, 10m or 2h. [default: 5m]", rich_help_panel=_LENGTH
+        ),
+    ] = None,
+    epochs: Annotated[
+        float | None,
+        typer.Option(help="Times to read the text, instead.", rich_help_panel=_LENGTH),
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Steps to take, instead.", rich_help_panel=_LENGTH)
+    ] = None,
+    evaluate_every: Annotated[
+        int | None, typer.Option(help="Steps. [default: about 20 times]", rich_help_panel=_LENGTH)
+    ] = None,
+    checkpoint_every: Annotated[
+        int | None,
+        typer.Option(help="Steps. [default: at evaluations]", rich_help_panel=_LENGTH),
+    ] = None,
+    keep: Annotated[
+        int,
+        typer.Option(help="Newest checkpoints to keep, beside the best.", rich_help_panel=_LENGTH),
+    ] = 2,
+) -> None:
+    """Train a model on your own text.
+
+    What is left open is chosen for the text and the time. The model lands in checkpoints/NAME/;
+    Ctrl-C saves it on the way, and --resume goes on from there.
+    """
+    from charrnn.cli.display import messages, say
+
+    if resume is not None:
+        _refuse_with_resume(context)
+    with messages().status("reading and measuring ..."):
+        trainer, plan = _resume(context.params) if resume else _start(context.params)
+    if plan is not None:
+        _describe(plan, context.params)
+    else:
+        say(f"going on after step {trainer.position.step:,} of {trainer.config.steps:,}")
+    stopped_by = _run(trainer, quiet=quiet or not messages().is_terminal)
+    if stopped_by is not None:
+        say(f"stopped and saved after step {trainer.position.step:,}; go on with:")
+        say(f"  charrnn train --resume {_command_name(trainer)}")
+        raise typer.Exit(128 + stopped_by)
+    _conclude(trainer)
+
+
+def _refuse_with_resume(context: typer.Context) -> None:
+    """Raises ConfigError for settings that --resume would have to ignore."""
+    from charrnn.errors import ConfigError
+
+    for name in context.params.keys() - _BESIDE_RESUME:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name in ("COMMANDLINE", "ENVIRONMENT"):
+            option = "--from" if name == "start_from" else f"--{name.replace('_', '-')}"
+            raise ConfigError(f"--resume keeps the run's own settings; leave out {option}")
+
+
+def _resume(params: dict[str, Any]) -> "tuple[Trainer, None]":
+    from charrnn.data.corpus import open_corpus
+    from charrnn.storage.run import find_run
+    from charrnn.training.trainer import Trainer
+
+    run = find_run(params["resume"])
+    names = params["corpus"]
+    text = open_corpus(names, _read_options(params)) if names else None
+    return Trainer.resume(run, text), None
+
+
+def _start(params: dict[str, Any]) -> "tuple[Trainer, Plan]":
+    from charrnn.data.corpus import open_corpus
+    from charrnn.errors import ConfigError
+    from charrnn.storage.run import RUNS, check_unused, load, unused_name
+    from charrnn.training.config import TrainingOptions, parse_duration
+
+    options = {key: value for key, value in params.items() if key not in _NOT_TRAINING_OPTIONS}
+    for key in ("precision", "device"):
+        options[key] = None if options[key] == "auto" else options[key]
+    if options["budget"] is not None:
+        options["budget"] = parse_duration(options["budget"])
+    settings = TrainingOptions(**options)
+    if params["name"] and params["out"]:
+        raise ConfigError("--name and --out exclude each other; choose one")
+    if params["name"] and Path(params["name"]).name != params["name"]:
+        raise ConfigError(
+            f"--name {params['name']!r} is not a plain name; give a folder with --out"
+        )
+    text = open_corpus(params["corpus"] or [], _read_options(params))
+    directory = params["out"] or RUNS / (params["name"] or unused_name(text.name))
+    check_unused(directory)
+    base = load(params["start_from"]) if params["start_from"] else None
+
+    from charrnn.training.plan import make_plan
+    from charrnn.training.trainer import start
+
+    plan = make_plan(
+        text, settings, kind=params["tokenizer"], min_count=params["min_count"], base=base
+    )
+    return start(plan, directory), plan
+
+
+def _read_options(params: dict[str, Any]) -> Any:
+    from charrnn.data.sources import ReadOptions
+
+    return ReadOptions(params["encoding"], params["glob"], params["column"])
+
+
+def _describe(plan: "Plan", params: dict[str, Any]) -> None:
+    """Says what was chosen before the first step."""
+    from charrnn.cli.display import facts, messages, warn
+
+    text, config, model = plan.corpus, plan.config, plan.network.config
+    alphabet = "256 bytes" if text.tokenizer.kind == "byte" else f"{model.vocabulary_size} distinct"
+    named = "" if params["corpus"] else " (none was named)"
+    per_step = config.batch_size * config.sequence_length
+    epochs = config.steps * per_step / (len(text.ids) * (1 - config.validation_fraction))
+    network = (
+        f"{model.cell} {model.layers} x {model.hidden_size}, embedding {model.embedding_size}, "
+        f"dropout {model.dropout:.2g}: {model.parameters:,} parameters"
+    )
+    training = (
+        f"{config.steps:,} steps of {config.batch_size} x {config.sequence_length} characters "
+        f"({epochs:.3g} epochs), learning rate {config.learning_rate:g}, "
+        f"{config.precision} on {config.device}, seed {config.seed}"
+    )
+    rows = [
+        ("corpus", f"{text.name}{named}: {len(text.ids):,} characters, {alphabet}"),
+        ("network", network),
+        ("training", training),
+    ]
+    messages().print(facts(rows))
+    for note in plan.notes:
+        warn(note)
+
+
+def _run(trainer: "Trainer", *, quiet: bool) -> int | None:
+    """Trains to the end, or to the first signal; the signal's number, when there was one."""
+    from charrnn.cli.training_display import LiveDisplay, PlainDisplay
+
+    display = PlainDisplay(trainer) if quiet else LiveDisplay(trainer)
+    with _signals(trainer.request_stop) as received, display:
+        for progress in trainer:
+            display.show(progress)
+    return received[0] if received else None
+
+
+@contextmanager
+def _signals(stop: Callable[[], None]) -> Iterator[list[int]]:
+    """SIGINT and SIGTERM ask to stop; a second one stops at once. Gives the list of those that came."""
+    received: list[int] = []
+
+    def handle(number: int, _: object) -> None:
+        if received:
+            raise KeyboardInterrupt
+        received.append(number)
+        stop()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _conclude(trainer: "Trainer") -> None:
+    """Says how good the model is, beside simpler means, and what to type next."""
+    from charrnn.cli.display import BASELINES, messages, say
+    from charrnn.evaluation.baselines import baselines
+
+    position = trainer.position
+    assert position.best_nats is not None
+    bits = position.best_nats / math.log(2)
+    say(
+        f"best model: {bits:.3f} bits per character on the held-out text "
+        f"(step {position.best_step:,})",
+        "bold",
+    )
+    if len(trainer.corpus.ids) <= _LARGEST_FOR_BASELINES:
+        with messages().status("comparing ..."):
+            simpler = baselines(trainer.training, trainer.validation, trainer.corpus.tokenizer)
+        shown = ", ".join(f"{BASELINES[k]} {v / math.log(2):.3f}" for k, v in simpler.items())
+        say(f"for comparison: {shown}", "dim")
+    name = _command_name(trainer)
+    say(f"now try: charrnn sample {name}   or   charrnn repl {name}")
+
+
+_LARGEST_FOR_BASELINES = 3_000_000
+"""Characters; beyond that the comparison takes long, and `charrnn evaluate` makes it."""
+
+
+def _command_name(trainer: "Trainer") -> str:
+    """What to call a run on the command line, from here."""
+    import shlex
+
+    from charrnn.storage.run import RUNS
+
+    directory = trainer.run.directory
+    return shlex.quote(directory.name if directory.parent == RUNS else str(directory))

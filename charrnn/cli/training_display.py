@@ -1,0 +1,129 @@
+"""What a training looks like: a live line on a terminal, plain lines elsewhere."""
+
+import math
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from charrnn.cli.display import duration, messages, printable, say, sparkline, thousands
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+    from charrnn.training.trainer import Progress, Trainer
+
+_SAMPLE_LINES = 5
+
+
+class PlainDisplay:
+    """One line at each evaluation."""
+
+    def __init__(self, trainer: "Trainer") -> None:
+        self._smooth = _Smooth()
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        pass
+
+    def show(self, progress: "Progress") -> None:
+        """Tells what there is to tell after a step."""
+        train = self._smooth.add(progress.train_nats)
+        if progress.validation_nats is not None:
+            best = " (best)" if progress.validation_nats == progress.best_nats else ""
+            say(
+                f"step {progress.step}/{progress.steps}  {duration(progress.seconds)}  "
+                f"training {train / math.log(2):.3f}  "
+                f"validation {progress.validation_nats / math.log(2):.3f} bits per character{best}  "
+                f"{thousands(progress.characters_per_second)} characters/s"
+            )
+
+
+class LiveDisplay(PlainDisplay):
+    """A bar with the time left, the two losses with a sparkline, the speed; samples scroll above."""
+
+    def __init__(self, trainer: "Trainer") -> None:
+        super().__init__(trainer)
+        from rich.live import Live
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+        from rich.progress import TimeRemainingColumn as TimeLeft
+
+        self._bar = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=None),
+            TaskProgressColumn(),
+            TimeLeft(compact=True),
+            TextColumn("left"),
+            console=messages(),
+            expand=True,
+        )
+        self._task = self._bar.add_task(
+            printable(trainer.run.name),
+            total=trainer.config.steps,
+            completed=trainer.position.step,
+        )
+        self._validation = [
+            line["validation_nats"] for line in trainer.run.metrics() if "validation_nats" in line
+        ]
+        self._line = ""
+        self._live = Live(console=messages(), refresh_per_second=4, get_renderable=self._render)
+
+    def __enter__(self) -> None:
+        self._live.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._live.stop()
+
+    def show(self, progress: "Progress") -> None:
+        """Tells what there is to tell after a step."""
+        train = self._smooth.add(progress.train_nats)
+        if progress.validation_nats is not None:
+            self._validation.append(progress.validation_nats)
+            self._show_sample(progress)
+        validation = f"{self._validation[-1] / math.log(2):.3f}" if self._validation else "..."
+        speed = thousands(progress.characters_per_second)
+        self._line = (
+            f"bits/character: training {train / math.log(2):.3f}, validation {validation} "
+            f"{sparkline(self._validation, 10)}  {speed} characters/s"
+        )
+        self._bar.update(self._task, completed=progress.step)
+
+    def _show_sample(self, progress: "Progress") -> None:
+        from rich.text import Text
+
+        assert progress.validation_nats is not None
+        best = ", the best so far" if progress.validation_nats == progress.best_nats else ""
+        bits = progress.validation_nats / math.log(2)
+        title = f"step {progress.step:,}: {bits:.3f} bits per character{best}"
+        messages().print(Text(title, style="bold"))
+        lines = printable(progress.sample or "").strip("\n").splitlines()[:_SAMPLE_LINES]
+        messages().print(Text("\n".join(lines) + "\n", style="dim"))
+
+    def _render(self) -> "Group":
+        from rich.console import Group
+        from rich.text import Text
+
+        return Group(self._bar, Text(self._line, no_wrap=True, overflow="crop"))
+
+
+class _Smooth:
+    """An exponential moving average, right from its first value on."""
+
+    def __init__(self) -> None:
+        self._sum = self._weight = 0.0
+
+    def add(self, value: float, decay: float = 0.95) -> float:
+        """The average after one more value."""
+        self._sum = decay * self._sum + (1 - decay) * value
+        self._weight = decay * self._weight + (1 - decay)
+        return self._sum / self._weight

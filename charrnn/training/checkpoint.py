@@ -1,0 +1,162 @@
+"""A checkpoint: a model directory, and everything needed to go on exactly where it stopped.
+
+Beside the three files of the model stand `training.json` (settings, corpus, position) and
+`training.safetensors` (the optimizer's moments and the hidden state). Random states need no
+keeping: all that is random is a function of the seed, the epoch and the step.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save
+
+from charrnn.data.corpus import Corpus, TokenizedCorpus, open_corpus, tokenize
+from charrnn.data.sources import ReadOptions
+from charrnn.errors import CorpusError, ModelError, UnknownCharacterError
+from charrnn.model.config import STATES, ModelConfig
+from charrnn.storage.model_directory import (
+    Model,
+    Tensors,
+    from_json,
+    model_files,
+    read_json,
+    read_model,
+    read_tensors,
+    to_json,
+)
+from charrnn.training.config import TrainingConfig
+
+TRAINING, TRAINING_TENSORS = "training.json", "training.safetensors"
+
+MOMENTS = ("exp_avg", "exp_avg_sq")
+"""What AdamW keeps of each weight, by its own names."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Position:
+    """How far a training has come.
+
+    Attributes:
+        step: steps taken.
+        epoch, chunk: where the loader is.
+        lanes: B, the lanes of the hidden state.
+        characters: characters learned from.
+        seconds: spent training.
+        nats, measured: the sum of what the steps since the last line of metrics.jsonl measured,
+            and how many they were.
+        evaluated: the step of the last evaluation; -1 before the first.
+        validation_nats: what it gave.
+        best_nats, best_step: the best evaluation, where there was one.
+    """
+
+    step: int
+    epoch: int
+    chunk: int
+    lanes: int
+    characters: int
+    seconds: float
+    nats: float
+    measured: int
+    evaluated: int
+    validation_nats: float | None
+    best_nats: float | None
+    best_step: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """What a checkpoint holds.
+
+    Attributes:
+        model: the network.
+        config: the settings of the training.
+        sources, options: the corpus, as TokenizedCorpus has them, to find it again.
+        position: how far it has come.
+        tensors: the optimizer's moments and the hidden state, by name (see `tensor_shapes`).
+    """
+
+    model: Model
+    config: TrainingConfig
+    sources: tuple[str, ...]
+    options: ReadOptions
+    position: Position
+    tensors: Tensors
+
+    def files(self) -> dict[str, bytes]:
+        """The five files, by name."""
+        training = {
+            "config": asdict(self.config),
+            "corpus": {"sources": list(self.sources), "options": asdict(self.options)},
+            "position": asdict(self.position),
+        }
+        return {
+            **model_files(self.model),
+            TRAINING: to_json(training),
+            TRAINING_TENSORS: save({k: np.ascontiguousarray(v) for k, v in self.tensors.items()}),
+        }
+
+    def read_corpus(self, corpus: Corpus | None = None) -> TokenizedCorpus:
+        """The text that was trained on: from where it was, unless it is given.
+
+        Raises CorpusError when it cannot be found or is not the same any more.
+        """
+        if corpus is None:
+            if "-" in self.sources:
+                raise CorpusError(
+                    "the text came from standard input: pipe it in again, and name it '-'"
+                )
+            corpus = open_corpus(self.sources, self.options)
+        try:
+            text = tokenize(corpus, tokenizer=self.model.tokenizer)
+        except UnknownCharacterError:
+            text = None
+        if text is None or text.sha256 != self.model.provenance.sha256:
+            raise CorpusError(
+                f"{corpus.name}: not the text that the model was trained on; "
+                "to go on with other text: charrnn train CORPUS --from MODEL"
+            )
+        return text
+
+
+def read_checkpoint(directory: Path) -> Checkpoint:
+    """Reads a checkpoint. Raises ModelError when anything in it is not as it should be."""
+    model = read_model(directory)
+    path = directory / TRAINING
+    match read_json(path):
+        case {
+            "config": config,
+            "corpus": {"sources": [*sources], "options": options, **no_more},
+            "position": position,
+            **others,
+        } if not (no_more or others) and all(isinstance(source, str) for source in sources):
+            pass
+        case _:
+            raise ModelError(f"{path}: expected config, corpus and position")
+    position = from_json(Position, position, where=f"{path}: position")
+    shapes = tensor_shapes(model.config, position.lanes)
+    return Checkpoint(
+        model=model,
+        config=from_json(TrainingConfig, config, where=f"{path}: config"),
+        sources=tuple(sources),
+        options=from_json(ReadOptions, options, where=f"{path}: options"),
+        position=position,
+        tensors=read_tensors(directory / TRAINING_TENSORS, shapes),
+    )
+
+
+def tensor_shapes(config: ModelConfig, lanes: int) -> Mapping[str, tuple[int, ...]]:
+    """The names and shapes in `training.safetensors`."""
+    moments = {
+        f"{moment}.{name}": shape
+        for moment in MOMENTS
+        for name, shape in config.tensor_shapes().items()
+    }
+    state = (config.layers, lanes, config.hidden_size)
+    return moments | dict.fromkeys(state_names(config), state)
+
+
+def state_names(config: ModelConfig) -> list[str]:
+    """The names of the parts of the hidden state in `training.safetensors`."""
+    return [f"state.{name}" for name in STATES[config.cell]]

@@ -1,0 +1,141 @@
+"""What a training may be asked for, and what it then is."""
+
+import math
+import re
+from dataclasses import dataclass
+
+from charrnn.errors import ConfigError
+
+PRECISIONS = ("fp32", "bf16")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingOptions:
+    """What a person may ask for, flag by flag; `None` leaves the choice to the recipe.
+
+    Attributes:
+        cell, layers, hidden_size, embedding_size, dropout: see ModelConfig.
+        batch_size: lanes read side by side.
+        sequence_length: characters of each lane in a step; backpropagation ends there.
+        learning_rate: at its highest, after warm-up.
+        clip: the norm that gradients are scaled down to; 0 is off.
+        seed: of everything random.
+        precision: `fp32`, `bf16`, or the faster of the two.
+        device: `cpu`, `cuda`, or the best there is.
+        validation_fraction: the share at the corpus's end that is held out.
+        lines: each line is a document; documents are reshuffled every epoch.
+        budget: seconds that training may take, evaluations and saves included.
+        epochs, steps: how long to train, instead of a budget.
+        evaluate_every, checkpoint_every: in steps.
+        keep: checkpoints to keep besides the best.
+    """
+
+    cell: str | None = None
+    layers: int | None = None
+    hidden_size: int | None = None
+    embedding_size: int | None = None
+    dropout: float | None = None
+    batch_size: int | None = None
+    sequence_length: int | None = None
+    learning_rate: float | None = None
+    clip: float | None = None
+    seed: int = 0
+    precision: str | None = None
+    device: str | None = None
+    validation_fraction: float = 0.1
+    lines: bool = False
+    budget: float | None = None
+    epochs: float | None = None
+    steps: int | None = None
+    evaluate_every: int | None = None
+    checkpoint_every: int | None = None
+    keep: int = 2
+
+    def __post_init__(self) -> None:
+        lengths = [
+            name for name in ("budget", "epochs", "steps") if getattr(self, name) is not None
+        ]
+        if len(lengths) > 1:
+            raise ConfigError(f"{lengths[0]} and {lengths[1]} exclude each other; choose one")
+        for name in ("budget", "epochs"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise ConfigError(f"{name} {value}: choose one above 0")
+        if self.precision not in (None, *PRECISIONS):
+            raise ConfigError(f"precision {self.precision!r}: choose auto, fp32 or bf16")
+        if not 0 < self.validation_fraction <= 0.5:
+            raise ConfigError(
+                f"validation fraction {self.validation_fraction}: choose above 0 and up to 0.5"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """All that decides how a training goes, beside the corpus, the network and its weights.
+
+    Stored with the run and reused when it is resumed. From here on, training is a pure function of
+    (corpus, ModelConfig, TrainingConfig): never of the clock. The attributes are those of
+    TrainingOptions, each decided, and:
+
+        warmup_steps: over which the learning rate rises from zero.
+        kernel: the entry of KERNELS that computes the layers.
+        threads: of the CPU.
+    """
+
+    steps: int
+    batch_size: int
+    sequence_length: int
+    learning_rate: float
+    warmup_steps: int
+    clip: float
+    seed: int
+    precision: str
+    device: str
+    kernel: str
+    threads: int
+    validation_fraction: float
+    lines: bool
+    evaluate_every: int
+    checkpoint_every: int
+    keep: int
+
+    def __post_init__(self) -> None:
+        for name in (
+            "steps",
+            "batch_size",
+            "sequence_length",
+            "threads",
+            "evaluate_every",
+            "checkpoint_every",
+            "keep",
+        ):
+            if getattr(self, name) < 1:
+                raise ConfigError(
+                    f"{name.replace('_', ' ')} {getattr(self, name)}: choose 1 or more"
+                )
+        if not 0 < self.learning_rate < math.inf:
+            raise ConfigError(f"learning rate {self.learning_rate}: choose one above 0")
+        if not 0 <= self.clip < math.inf or self.warmup_steps < 0 or self.seed < 0:
+            raise ConfigError("clip, warm-up steps and seed: choose 0 or above")
+        if self.precision not in PRECISIONS:
+            raise ConfigError(f"precision {self.precision!r}: choose fp32 or bf16")
+
+    def learning_rate_at(self, step: int) -> float:
+        """The learning rate of step 0, 1, 2, ...: a linear warm-up, then half a cosine to near 0.
+
+        Loshchilov & Hutter, 2017, arXiv:1608.03983, without restarts.
+        """
+        if step < self.warmup_steps:
+            return self.learning_rate * (step + 1) / self.warmup_steps
+        through = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
+        lowest = 0.01
+        return self.learning_rate * (lowest + (1 - lowest) * (1 + math.cos(math.pi * through)) / 2)
+
+
+def parse_duration(text: str) -> float:
+    """Seconds in `112s`, `10m`, `1h30m`. Raises ConfigError."""
+    units = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+    pieces = re.findall(r"(\d+(?:\.\d+)?)([dhms])", text)
+    if not pieces or "".join(number + unit for number, unit in pieces) != text:
+        raise ConfigError(f"budget {text!r}: write it like 90s, 10m or 1h30m")
+    return sum(float(number) * units[unit] for number, unit in pieces)

@@ -1,0 +1,101 @@
+"""Learner: a network and its optimizer, one step of truncated backpropagation at a time.
+
+Legend: B batch, T time, V vocabulary.
+"""
+
+import contextlib
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.nn.functional import cross_entropy
+
+from charrnn.data.dataloader import IGNORED, Chunk
+from charrnn.errors import DivergedError
+from charrnn.model.network import CharRNN, State, detach
+from charrnn.training.config import TrainingConfig
+
+COLD_STARTS = 0.01
+"""The share of lanes whose state is set to zero before a chunk (Melis et al., 2018,
+arXiv:1707.05589). A state that is only ever carried on leaves the network lost where every sample
+begins: after nothing."""
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What one step measured: nats per character before the step, the norm of the gradient before
+    clipping, the learning rate, and how many characters were predicted."""
+
+    nats: float
+    gradient_norm: float
+    learning_rate: float
+    characters: int
+
+
+class Learner:
+    """Truncated backpropagation through time (Williams & Peng, 1990) with AdamW (Loshchilov &
+    Hutter, 2019, arXiv:1711.05101), the gradient's norm clipped (Pascanu et al., 2013).
+
+    Attributes:
+        network: what learns.
+        optimizer: its AdamW.
+        state: the hidden state that the last chunk ended with.
+    """
+
+    def __init__(self, network: CharRNN, config: TrainingConfig) -> None:
+        self.config = config
+        self.device = torch.device(config.device)
+        self.network = network.to(self.device).train()
+        self.optimizer = torch.optim.AdamW(
+            network.parameters(),
+            lr=config.learning_rate,
+            betas=(0.9, 0.99),
+            weight_decay=0.0,
+            fused=self.device.type in ("cpu", "cuda"),
+        )
+        self.state: State | None = None
+        self._masks = torch.Generator(self.device)
+
+    def step(self, chunk: Chunk, number: int) -> StepResult:
+        """Takes step `number` (0, 1, 2, ...) on a chunk.
+
+        Raises DivergedError, the weights untouched, when the loss or its gradient is not finite.
+        """
+        inputs = torch.from_numpy(chunk.inputs).to(self.device)
+        targets = torch.from_numpy(chunk.targets).to(self.device)
+        # All that is random in a step is a function of (seed, step), so that nothing has to be kept.
+        random = np.random.default_rng([self.config.seed, number])
+        self._masks.manual_seed(int(random.integers(2**63)))
+        before = None if chunk.first or self.state is None else self.state
+        if before is not None:
+            warm = torch.from_numpy(random.random(len(inputs)) >= COLD_STARTS)  # (B,)
+            before = tuple(part * warm.to(self.device)[:, None] for part in before)  # (L, B, H)
+
+        with self.autocast():
+            logits, after = self.network(inputs, before, generator=self._masks)  # (B, T, V)
+        loss = cross_entropy(logits.float().flatten(0, 1), targets.flatten(), ignore_index=IGNORED)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        limit = self.config.clip or math.inf
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), limit)
+
+        nats, gradient_norm = loss.item(), norm.item()
+        if not (math.isfinite(nats) and math.isfinite(gradient_norm)):
+            raise DivergedError(
+                f"step {number + 1}: the loss is {nats:.3g} and its gradient {gradient_norm:.3g}; "
+                f"try --learning-rate {self.config.learning_rate / 3:.2g}"
+            )
+        learning_rate = self.config.learning_rate_at(number)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        self.optimizer.step()
+        self.state = detach(after)
+        characters = int((chunk.targets != IGNORED).sum())
+        return StepResult(nats, gradient_norm, learning_rate, characters)
+
+    def autocast(self) -> contextlib.AbstractContextManager[None]:
+        """The precision that the network computes in; its weights stay float32."""
+        if self.config.precision == "bf16":
+            return torch.autocast(self.device.type, torch.bfloat16)
+        return contextlib.nullcontext()

@@ -1,0 +1,148 @@
+"""A plan: all that is decided before the first step, from the text, the wishes and the machine."""
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from charrnn.data.corpus import Corpus, TokenizedCorpus, tokenize
+from charrnn.data.dataloader import Lanes
+from charrnn.data.tokenizer import CharTokenizer
+from charrnn.errors import ConfigError
+from charrnn.model.network import CharRNN
+from charrnn.storage.model_directory import Model, Tensors
+from charrnn.training.config import TrainingConfig, TrainingOptions
+from charrnn.training.probe import measure
+from charrnn.training.recipe import (
+    choose_batch,
+    choose_dropout,
+    choose_length,
+    choose_model,
+    choose_training,
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A training that can begin.
+
+    Attributes:
+        corpus: what it will learn from.
+        network: what will learn, fresh or from another model.
+        config: how.
+        notes: what a person should be told of the choices, a line each.
+    """
+
+    corpus: TokenizedCorpus
+    network: CharRNN
+    config: TrainingConfig
+    notes: tuple[str, ...]
+
+
+def make_plan(
+    corpus: Corpus,
+    options: TrainingOptions,
+    *,
+    kind: str = "char",
+    min_count: int = 1,
+    base: Model | None = None,
+) -> Plan:
+    """Reads the corpus, measures the machine, and decides.
+
+    Args:
+        kind, min_count: the tokenizer, see `tokenize`.
+        base: a model to start from; its cell, sizes and alphabet are kept.
+
+    Raises CorpusError when the text cannot be trained on, ConfigError when options contradict.
+    """
+    notes = []
+    if base is None:
+        text = tokenize(corpus, kind=kind, min_count=min_count)
+    else:
+        text = tokenize(corpus, tokenizer=base.tokenizer, unknown="extend", min_count=min_count)
+        options = _inherit(options, base)
+    training, validation = text.split(options.validation_fraction, lines=options.lines)
+    model_config = choose_model(
+        options,
+        vocabulary_size=text.tokenizer.vocabulary_size,
+        training_characters=len(training),
+    )
+    batch_size, sequence_length = choose_batch(options, training_characters=len(training))
+    if options.batch_size is not None and batch_size < options.batch_size:
+        notes.append(
+            f"batch size {batch_size} instead of {options.batch_size}: "
+            f"the text is short ({len(training):,} characters)"
+        )
+    machine = measure(
+        options,
+        model_config,
+        training=training,
+        validation=validation,
+        batch_size=batch_size,
+        sequence_length=sequence_length,
+    )
+    chunks = len(Lanes(training, batch_size, sequence_length))
+    steps, _ = choose_length(options, machine, chunks_per_epoch=chunks)
+    dropout = choose_dropout(options, epochs=steps / chunks)
+    model_config = dataclasses.replace(model_config, dropout=dropout)
+    config = choose_training(
+        options,
+        machine,
+        batch_size=batch_size,
+        sequence_length=sequence_length,
+        chunks_per_epoch=chunks,
+    )
+    generator = torch.Generator().manual_seed(options.seed)
+    network = CharRNN(model_config, kernel=config.kernel, generator=generator)
+    if base is not None:
+        notes.extend(_copy(base, network, text))
+    return Plan(text, network, config, tuple(notes))
+
+
+def arrays(network: CharRNN) -> Tensors:
+    """A copy of the network's weights by name, float32, on the CPU."""
+    return {
+        name: tensor.detach().to("cpu", torch.float32, copy=True).numpy()
+        for name, tensor in network.named_parameters()
+    }
+
+
+@torch.no_grad()
+def load(network: CharRNN, tensors: Tensors) -> None:
+    """Copies weights of the same names and shapes into the network."""
+    for name, parameter in network.named_parameters():
+        parameter.copy_(torch.from_numpy(tensors[name]))
+
+
+def _inherit(options: TrainingOptions, base: Model) -> TrainingOptions:
+    """The options with the base's sizes; raises ConfigError where they ask for others."""
+    for name in ("cell", "layers", "hidden_size", "embedding_size"):
+        wanted, kept = getattr(options, name), getattr(base.config, name)
+        if wanted not in (None, kept):
+            raise ConfigError(
+                f"the model to start from has {name.replace('_', ' ')} {kept}, not {wanted}; "
+                "leave that out"
+            )
+        options = dataclasses.replace(options, **{name: kept})
+    if options.learning_rate is None:
+        # A trained network unlearns at the rate a fresh one learns with.
+        options = dataclasses.replace(options, learning_rate=3e-3)
+    return options
+
+
+def _copy(base: Model, network: CharRNN, text: TokenizedCorpus) -> list[str]:
+    """Copies the base's weights; characters it does not know keep their fresh rows."""
+    old = base.config.vocabulary_size
+    tensors = dict(arrays(network))
+    for name, tensor in base.tensors.items():
+        if name in ("embedding.weight", "head.weight", "head.bias"):
+            tensors[name] = np.concatenate([tensor, tensors[name][old:]])
+        else:
+            tensors[name] = tensor
+    load(network, tensors)
+    if not isinstance(text.tokenizer, CharTokenizer) or text.tokenizer.vocabulary_size == old:
+        return [f"all {old} characters are known to the model"]
+    added = " ".join(map(repr, text.tokenizer.characters[old:][:40]))
+    count = text.tokenizer.vocabulary_size - old
+    return [f"{count} characters are new to the model and get fresh rows: {added}"]

@@ -1,0 +1,390 @@
+"""train(): one step of truncated backpropagation after another, measured, evaluated and saved.
+
+A training is a pure function of (corpus, ModelConfig, TrainingConfig). The clock, the display and
+how often it was interrupted and resumed change nothing in it.
+"""
+
+import dataclasses
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from charrnn.data.corpus import Corpus, TokenizedCorpus, newline_id, open_corpus
+from charrnn.data.dataloader import TBPTTLoader
+from charrnn.data.sources import ReadOptions
+from charrnn.errors import DivergedError, TrainingError
+from charrnn.evaluation.scoring import score_in_steps
+from charrnn.generation.engines import NumPyEngine, TorchEngine
+from charrnn.generation.sampler import Sampler, SamplingConfig
+from charrnn.model.network import CharRNN
+from charrnn.storage.model_directory import Model, Provenance
+from charrnn.storage.run import RUNS, Run, find_run, unused_name
+from charrnn.storage.run import load as load_model
+from charrnn.training.checkpoint import (
+    MOMENTS,
+    Checkpoint,
+    Position,
+    read_checkpoint,
+    state_names,
+)
+from charrnn.training.config import TrainingConfig, TrainingOptions, parse_duration
+from charrnn.training.learner import Learner, StepResult
+from charrnn.training.plan import Plan, arrays, load, make_plan
+from charrnn.training.probe import validation_lanes
+
+LOG_EVERY = 10
+"""Steps to a training line of metrics.jsonl."""
+
+SAMPLE_LENGTH = 300
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """What a training tells after each step.
+
+    Attributes:
+        step, steps: taken, and planned.
+        epoch: the epoch it is in, from 0.
+        characters: learned from so far.
+        seconds: spent training.
+        train_nats: nats per character of this step's text, before it was learned.
+        learning_rate, gradient_norm: of this step.
+        characters_per_second: since the last line of metrics.jsonl.
+        validation_nats: of the held-out text, when it was evaluated after this step.
+        best_nats: the best evaluation so far.
+        sample: text the network made, when it was evaluated after this step.
+        checkpoint: where the training was saved, when it was saved after this step.
+    """
+
+    step: int
+    steps: int
+    epoch: int
+    characters: int
+    seconds: float
+    train_nats: float
+    learning_rate: float
+    gradient_norm: float
+    characters_per_second: float
+    validation_nats: float | None = None
+    best_nats: float | None = None
+    sample: str | None = None
+    checkpoint: Path | None = None
+
+
+class Trainer:
+    """One training: iterate over it to train, for Progress after each step.
+
+    Args:
+        corpus: what it learns from.
+        network: what learns.
+        config: how.
+        run: where it is saved.
+    """
+
+    def __init__(
+        self, corpus: TokenizedCorpus, network: CharRNN, config: TrainingConfig, run: Run
+    ) -> None:
+        torch.set_num_threads(config.threads)
+        self.corpus, self.config, self.run = corpus, config, run
+        self.learner = Learner(network, config)
+        split = corpus.split(config.validation_fraction, lines=config.lines)
+        self.training, self.validation = split
+        self.loader = TBPTTLoader(
+            self.training,
+            batch_size=config.batch_size,
+            sequence_length=config.sequence_length,
+            seed=config.seed,
+            separator=newline_id(corpus.tokenizer) if config.lines else None,
+        )
+        self.position = Position(
+            step=0,
+            epoch=0,
+            chunk=0,
+            lanes=self.loader.batch_size,
+            characters=0,
+            seconds=0.0,
+            nats=0.0,
+            measured=0,
+            evaluated=-1,
+            validation_nats=None,
+            best_nats=None,
+            best_step=None,
+        )
+        self._stop = False
+        self._mark = (0, 0.0)  # characters and seconds at the last line of metrics.jsonl
+        self._speed = 0.0
+
+    @classmethod
+    def resume(cls, run: Run, corpus: Corpus | None = None) -> "Trainer":
+        """The training of a run, as it was at its last checkpoint.
+
+        Args:
+            corpus: its text; read from where it was when None.
+
+        Raises ModelError when the checkpoint cannot be used, CorpusError when the text is not
+        the one it was trained on, TrainingError when it is already finished.
+        """
+        checkpoint = read_checkpoint(run.last)
+        model, config, position = checkpoint.model, checkpoint.config, checkpoint.position
+        if position.step >= config.steps and position.evaluated == position.step:
+            raise TrainingError(
+                f"{run.name}: it has finished its {config.steps} steps; "
+                f"to train it further: charrnn train CORPUS --from {run.name}"
+            )
+        text = checkpoint.read_corpus(corpus)
+        network = CharRNN(model.config, kernel=config.kernel)
+        load(network, model.tensors)
+        trainer = cls(text, network, config, run)
+        trainer._restore(checkpoint)
+        run.rewind(position.step)
+        return trainer
+
+    def request_stop(self) -> None:
+        """Makes the iteration save after the current step and end there. Safe in a signal handler."""
+        self._stop = True
+
+    def __iter__(self) -> Iterator[Progress]:
+        """Trains to the end. Raises DivergedError, StorageError."""
+        position = self.position
+        if position.step and self._evaluation_due():  # it was stopped before it was evaluated
+            self._evaluate()
+            if self.position.best_step == position.step or position.step == self.config.steps:
+                self.save()
+        while self.position.step < self.config.steps and not self._stop:
+            progress = self._step()
+            if self._evaluation_due():
+                progress = dataclasses.replace(progress, **self._evaluate())
+            step = self.position.step
+            due = step % self.config.checkpoint_every == 0 or step == self.config.steps
+            if due or self.position.best_step == step or self._stop:
+                progress = dataclasses.replace(progress, checkpoint=self.save())
+            yield progress
+
+    def save(self) -> Path:
+        """Writes a checkpoint of this moment. Raises StorageError."""
+        network, optimizer, state = (
+            self.learner.network,
+            self.learner.optimizer,
+            self.learner.state,
+        )
+        assert state is not None, "a training is saved after its first step"
+        tensors = {
+            f"{moment}.{name}": optimizer.state[parameter][moment].cpu().numpy()
+            for moment in MOMENTS
+            for name, parameter in network.named_parameters()
+        }
+        for name, part in zip(state_names(network.config), state, strict=True):
+            tensors[name] = part.cpu().numpy()
+        position = dataclasses.replace(self.position, **self.loader.state_dict())
+        checkpoint = Checkpoint(
+            model=self.model(),
+            config=self.config,
+            sources=self.corpus.sources,
+            options=self.corpus.options,
+            position=position,
+            tensors=tensors,
+        )
+        best = position.best_step in (None, position.step)
+        return self.run.save(position.step, checkpoint.files(), best=best, keep=self.config.keep)
+
+    def model(self) -> Model:
+        """The network as it is now, on its own."""
+        network, position = self.learner.network, self.position
+        return Model(
+            config=network.config,
+            tokenizer=self.corpus.tokenizer,
+            tensors=arrays(network),
+            provenance=Provenance(
+                corpus=self.corpus.name,
+                sha256=self.corpus.sha256,
+                corpus_bytes=self.corpus.bytes,
+                corpus_characters=len(self.corpus.ids),
+                validation_fraction=self.config.validation_fraction,
+                lines=self.config.lines,
+                step=position.step,
+                characters=position.characters,
+                seconds=round(position.seconds, 3),
+                seed=self.config.seed,
+                validation_nats=position.validation_nats
+                if position.evaluated == position.step
+                else None,
+            ),
+        )
+
+    def _step(self) -> Progress:
+        """One training step, and its line in metrics.jsonl when one is due."""
+        began = time.perf_counter()
+        chunk = next(self.loader)
+        epoch = self.loader.epoch
+        try:
+            result = self.learner.step(chunk, self.position.step)
+        except DivergedError as error:
+            saved = f"; {self.run.last} is sound" if self.run.last.exists() else ""
+            raise DivergedError(f"{error}{saved}") from error
+        old = self.position
+        self.position = dataclasses.replace(
+            old,
+            step=old.step + 1,
+            characters=old.characters + result.characters,
+            seconds=old.seconds + time.perf_counter() - began,
+            nats=old.nats + result.nats,
+            measured=old.measured + 1,
+        )
+        if self.position.step % LOG_EVERY == 0:
+            self._log(result, epoch)
+        return Progress(
+            step=self.position.step,
+            steps=self.config.steps,
+            epoch=epoch,
+            characters=self.position.characters,
+            seconds=self.position.seconds,
+            train_nats=result.nats,
+            learning_rate=result.learning_rate,
+            gradient_norm=result.gradient_norm,
+            characters_per_second=self._speed,
+            best_nats=self.position.best_nats,
+        )
+
+    def _log(self, result: StepResult, epoch: int) -> None:
+        position, (characters, seconds) = self.position, self._mark
+        self._speed = (position.characters - characters) / (position.seconds - seconds)
+        self._mark = (position.characters, position.seconds)
+        self.run.log(
+            {
+                "step": position.step,
+                "characters": position.characters,
+                "epoch": epoch,
+                "seconds": round(position.seconds, 3),
+                "train_nats": position.nats / position.measured,
+                "learning_rate": result.learning_rate,
+                "gradient_norm": result.gradient_norm,
+                "characters_per_second": round(self._speed),
+            }
+        )
+        self.position = dataclasses.replace(position, nats=0.0, measured=0)
+
+    def _evaluation_due(self) -> bool:
+        position, config = self.position, self.config
+        due = position.step % config.evaluate_every == 0 or position.step == config.steps
+        return due and position.evaluated != position.step and not self._stop
+
+    def _evaluate(self) -> dict[str, Any]:
+        """Evaluates the network; gives what Progress tells of it, nothing when asked to stop."""
+        engine = TorchEngine(self.learner.network)
+        lanes = validation_lanes(len(self.validation))
+        nats = float("nan")
+        for nats in score_in_steps(engine, self.validation, lanes=lanes):
+            if self._stop:  # a long evaluation must not keep a Ctrl-C waiting
+                return {}
+        position = self.position
+        self.run.log(
+            {
+                "step": position.step,
+                "seconds": round(position.seconds, 3),
+                "validation_nats": nats,
+                "validation_bits": nats / math.log(2),
+            }
+        )
+        best = position.best_nats is None or nats < position.best_nats
+        self.position = dataclasses.replace(
+            position,
+            evaluated=position.step,
+            validation_nats=nats,
+            best_nats=nats if best else position.best_nats,
+            best_step=position.step if best else position.best_step,
+        )
+        model = self.model()
+        sampler = Sampler(model, NumPyEngine(model.config, model.tensors))
+        text = sampler.sample(config=SamplingConfig(length=SAMPLE_LENGTH, seed=self.config.seed))
+        return {
+            "validation_nats": nats,
+            "best_nats": self.position.best_nats,
+            "sample": text,
+        }
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        position, tensors = checkpoint.position, checkpoint.tensors
+        self.position = position
+        self._mark = (position.characters, position.seconds)
+        self.loader.load_state_dict({"epoch": position.epoch, "chunk": position.chunk})
+        device = self.learner.device
+        self.learner.state = tuple(
+            torch.tensor(tensors[name], device=device)
+            for name in state_names(checkpoint.model.config)
+        )
+        for name, parameter in self.learner.network.named_parameters():
+            self.learner.optimizer.state[parameter] = {
+                "step": torch.tensor(float(position.step), device=device),
+                **{
+                    moment: torch.tensor(tensors[f"{moment}.{name}"], device=device)
+                    for moment in MOMENTS
+                },
+            }
+
+
+def start(plan: Plan, directory: Path) -> Trainer:
+    """A new training as planned, in a new run directory. Raises ConfigError when it exists."""
+    return Trainer(plan.corpus, plan.network, plan.config, Run.create(directory))
+
+
+def train(
+    corpus: str | Path | Sequence[str | Path] = (),
+    *,
+    name: str | None = None,
+    out: str | Path | None = None,
+    resume: str | None = None,
+    start_from: str | Path | None = None,
+    tokenizer: str = "char",
+    min_count: int = 1,
+    read: ReadOptions | None = None,
+    budget: str | float | None = None,
+    progress_bar: bool = True,
+    **options: Any,
+) -> Iterator[Progress]:
+    """Trains a model on text; gives Progress after each step.
+
+    >>> for progress in charrnn.train("fables", budget="1m", name="fables"):
+    ...     pass
+    >>> print(charrnn.sample("fables", "The fox"))
+
+    Args:
+        corpus: files, folders, names in `corpora/`, `hf:owner/name`; Python's manual when empty.
+        name: of the run under `checkpoints/`; made up from the corpus's when None.
+        out: the run directory, instead.
+        resume: the name of a run to go on with; all else but `corpus` must be left out.
+        start_from: a model to fine-tune.
+        tokenizer, min_count, read: how to read the corpus; see `tokenize` and ReadOptions.
+        budget: like "10m", or seconds.
+        progress_bar: show one (tqdm's, which suits a notebook).
+        options: the other attributes of TrainingOptions.
+
+    Raises CorpusError, ConfigError, ModelError, TrainingError, StorageError.
+    """
+    names = [str(item) for item in ([corpus] if isinstance(corpus, str | Path) else corpus)]
+    if resume is not None:
+        run = find_run(resume)
+        trainer = Trainer.resume(run, open_corpus(names, read) if names else None)
+    else:
+        base = load_model(start_from) if start_from is not None else None
+        seconds = parse_duration(budget) if isinstance(budget, str) else budget
+        settings = TrainingOptions(budget=seconds, **options)
+        text = open_corpus(names, read)
+        plan = make_plan(text, settings, kind=tokenizer, min_count=min_count, base=base)
+        directory = Path(out) if out is not None else RUNS / (name or unused_name(text.name))
+        trainer = start(plan, directory)
+    if not progress_bar:
+        yield from trainer
+        return
+    from tqdm.auto import tqdm
+
+    with tqdm(total=trainer.config.steps, initial=trainer.position.step, unit="step") as bar:
+        for progress in trainer:
+            bar.update()
+            if progress.best_nats is not None:
+                bar.set_postfix(best_bits_per_character=f"{progress.best_nats / math.log(2):.3f}")
+            yield progress
