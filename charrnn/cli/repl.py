@@ -131,7 +131,9 @@ class Session:
             try:
                 number: Any = float(value) if name == "temperature" else int(value)
                 # A length of 0 is without end.
-                setting = {name: None if name == "length" and number == 0 else number}
+                setting: dict[str, Any] = {
+                    name: None if name == "length" and number == 0 else number
+                }
                 self.config = replace(self.config, **setting)
             except ConfigError as error:
                 warn(str(error))
