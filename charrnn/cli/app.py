@@ -9,7 +9,7 @@ import sys
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from charrnn import __version__
 from charrnn.cli import corpora, evaluate, info, repl, sample, train
@@ -22,6 +22,21 @@ EXIT_CODES: dict[type[BaseException], int] = {
     CharRNNError: 1,
 }
 INTERRUPTED = 130
+
+
+class Command(TyperCommand):
+    """A command whose every option has an environment variable, under the option's own name.
+
+    `--top-k` of `sample` reads CHARRNN_SAMPLE_TOP_K, then CHARRNN_TOP_K.
+    """
+
+    def __init__(self, name: str | None, **settings: Any) -> None:
+        super().__init__(name, **settings)
+        for option in self.params:
+            if isinstance(option, TyperOption):
+                longest = max(option.opts, key=len).lstrip("-").replace("-", "_").upper()
+                option.envvar = [f"CHARRNN_{str(name).upper()}_{longest}", f"CHARRNN_{longest}"]
+                option.show_envvar = False  # thirty of them would bury the help
 
 
 class Commands(TyperGroup):
@@ -59,23 +74,22 @@ def _is_usage_error(error: Exception) -> bool:
     return hasattr(error, "exit_code")
 
 
+_ENVIRONMENT = "Every option has an environment variable: CHARRNN_SEED for --seed, and so on."
+
 app = typer.Typer(
     cls=Commands,
     help="Train a character-level language model on your own text, and write with it.",
     epilog="Begin with: charrnn train FILE, then charrnn sample.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    context_settings={
-        "help_option_names": ["-h", "--help"],
-        "auto_envvar_prefix": "CHARRNN",
-    },
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("train")(train.train)
-app.command("sample")(sample.sample)
-app.command("repl")(repl.repl)
-app.command("evaluate")(evaluate.evaluate)
-app.command("info")(info.info)
-app.command("corpora")(corpora.corpora)
+app.command("train", cls=Command, epilog=_ENVIRONMENT)(train.train)
+app.command("sample", cls=Command, epilog=_ENVIRONMENT)(sample.sample)
+app.command("repl", cls=Command, epilog=_ENVIRONMENT)(repl.repl)
+app.command("evaluate", cls=Command, epilog=_ENVIRONMENT)(evaluate.evaluate)
+app.command("info", cls=Command, epilog=_ENVIRONMENT)(info.info)
+app.command("corpora", cls=Command, epilog=_ENVIRONMENT)(corpora.corpora)
 
 
 def _print_version(wanted: bool) -> None:
@@ -87,7 +101,10 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def common(
     debug: Annotated[
-        bool, typer.Option("--debug", help="Show a traceback when something fails.")
+        bool,
+        typer.Option(
+            "--debug", envvar="CHARRNN_DEBUG", help="Show a traceback when something fails."
+        ),
     ] = False,
     version: Annotated[
         bool,

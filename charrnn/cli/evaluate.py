@@ -20,8 +20,8 @@ def evaluate(
         str | None,
         typer.Argument(
             metavar="[FILE]",
-            help="A text; - is stdin. [default: what was held out of the training text]",
-            show_default=False,
+            help="A text; - is stdin.",
+            show_default="what was held out of the training text",
         ),
     ] = None,
     protocol: Annotated[

@@ -31,31 +31,44 @@ ModelArgument = Annotated[
     str | None,
     typer.Argument(
         metavar="[MODEL]",
-        help="A run's name, a run directory or a model directory. [default: the newest run]",
+        help="A run's name, a run directory or a model directory.",
         autocompletion=complete_runs,
-        show_default=False,
+        show_default="the newest run",
     ),
 ]
 Length = Annotated[
-    int, typer.Option("--length", "-l", min=0, help="Characters to make; 0 is without end.")
+    int,
+    typer.Option(
+        "--length", "-l", metavar="N", min=0, help="Characters to make; 0 is without end."
+    ),
 ]
 Temperature = Annotated[
     float,
     typer.Option(
-        "--temperature", "-t", min=0.0, help="Below 1 safer, above 1 wilder; 0 is greedy."
+        "--temperature",
+        "-t",
+        metavar="X",
+        min=0.0,
+        help="Below 1 safer, above 1 wilder; 0 is greedy.",
     ),
 ]
 TopK = Annotated[
     int | None,
-    typer.Option("--top-k", min=1, help="Choose among the K likeliest characters only."),
+    typer.Option(
+        "--top-k", metavar="N", min=1, help="Choose among the K likeliest characters only."
+    ),
 ]
 TopP = Annotated[
     float | None,
-    typer.Option("--top-p", help="Choose among the likeliest characters that together reach P."),
+    typer.Option(
+        "--top-p", metavar="X", help="Choose among the likeliest characters that together reach P."
+    ),
 ]
 Seed = Annotated[
     int | None,
-    typer.Option("--seed", min=0, help="Of the random choices: the same seed, the same text."),
+    typer.Option(
+        "--seed", metavar="N", min=0, help="Of the random choices: the same seed, the same text."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 Encoding = Annotated[

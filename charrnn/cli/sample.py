@@ -25,7 +25,7 @@ def sample(
     temperature: Temperature = 0.8,
     top_k: TopK = None,
     top_p: TopP = None,
-    number: Annotated[int, typer.Option("-n", min=1, help="How many samples.")] = 1,
+    number: Annotated[int, typer.Option("-n", metavar="N", min=1, help="How many samples.")] = 1,
     stop: Annotated[
         list[str] | None,
         typer.Option("--stop", help="End before this string; may be given several times."),
@@ -34,8 +34,8 @@ def sample(
         bool | None,
         typer.Option(
             "--lines/--no-lines",
-            help="Each sample is one line. [default: as the model was trained]",
-            show_default=False,
+            help="Each sample is one line.",
+            show_default="as the model was trained",
         ),
     ] = None,
     seed: Seed = None,
@@ -47,8 +47,8 @@ def sample(
 ) -> None:
     """Write text with a model, as it comes.
 
-    The prompt and what follows it go to stdout, and nothing else does. Samples are divided by a
-    line of ---, or by newlines when each is a line.
+    The prompt and what follows it go to stdout, and nothing else does.
+    Samples are divided by a line of ---, or by newlines when each is a line.
     """
     from charrnn.cli.display import TextOutput, say
     from charrnn.generation.sampler import SamplingConfig, load_sampler

@@ -21,7 +21,7 @@ _RUN, _NETWORK, _LEARNING, _LENGTH = (
     "Learning",
     "How long, and what is kept",
 )
-_CHOSEN = "[default: chosen for the text]"
+_CHOSEN = "chosen for the text"
 
 _BESIDE_RESUME = {"corpus", "resume", "quiet", "encoding", "glob", "column"}
 """What may be given with --resume: where the text now is, and how to show progress."""
@@ -39,16 +39,16 @@ def train(
         typer.Argument(
             metavar="[CORPUS]...",
             help="Files, folders, names in corpora/, - (stdin), python-docs (Python's manual) or "
-            "hf:owner/name[:split][:column]; several are joined. [default: python-docs]",
+            "hf:owner/name:split:column; several are joined.",
             autocompletion=complete_corpora,
-            show_default=False,
+            show_default="python-docs",
         ),
     ] = None,
     name: Annotated[
         str | None,
         typer.Option(
-            help="Of the run under checkpoints/. [default: the corpus's]",
-            show_default=False,
+            help="Of the run under checkpoints/.",
+            show_default="the corpus's",
             rich_help_panel=_RUN,
         ),
     ] = None,
@@ -86,60 +86,89 @@ def train(
     min_count: Annotated[
         int,
         typer.Option(
-            min=1, help="Fold characters seen less often into U+FFFD.", rich_help_panel=TEXT
+            metavar="N",
+            min=1,
+            help="Fold characters seen less often into U+FFFD.",
+            rich_help_panel=TEXT,
         ),
     ] = 1,
     validation_fraction: Annotated[
-        float, typer.Option(help="The share at the end to hold out.", rich_help_panel=TEXT)
+        float,
+        typer.Option(metavar="X", help="The share at the end to hold out.", rich_help_panel=TEXT),
     ] = 0.1,
     encoding: Encoding = "utf-8",
     glob: Glob = "*.txt",
     column: Column = None,
     cell: Annotated[
         Literal["rnn", "gru", "lstm"] | None,
-        typer.Option(help="[default: lstm]", rich_help_panel=_NETWORK),
+        typer.Option(help="The recurrent unit.", show_default="lstm", rich_help_panel=_NETWORK),
     ] = None,
     layers: Annotated[
         int | None,
-        typer.Option(help="Cells on top of each other. [default: 2]", rich_help_panel=_NETWORK),
+        typer.Option(
+            metavar="N",
+            help="Cells on top of each other.",
+            show_default="2",
+            rich_help_panel=_NETWORK,
+        ),
     ] = None,
     hidden_size: Annotated[
-        int | None, typer.Option(help=f"Of each layer. {_CHOSEN}", rich_help_panel=_NETWORK)
+        int | None,
+        typer.Option(
+            metavar="N", help="Of each layer.", show_default=_CHOSEN, rich_help_panel=_NETWORK
+        ),
     ] = None,
     embedding_size: Annotated[
-        int | None, typer.Option(help="Of a character. [default: 64]", rich_help_panel=_NETWORK)
+        int | None,
+        typer.Option(
+            metavar="N", help="Of a character.", show_default="64", rich_help_panel=_NETWORK
+        ),
     ] = None,
     dropout: Annotated[
         float | None,
         typer.Option(
-            help=f"Share of each layer's output to drop, one mask over time. {_CHOSEN}",
+            metavar="X",
+            help="Share of each layer's output to drop, one mask over time.",
+            show_default=_CHOSEN,
             rich_help_panel=_NETWORK,
         ),
     ] = None,
     batch_size: Annotated[
         int | None,
-        typer.Option(help="Lanes read side by side. [default: 32]", rich_help_panel=_LEARNING),
+        typer.Option(
+            metavar="N",
+            help="Lanes read side by side.",
+            show_default="32",
+            rich_help_panel=_LEARNING,
+        ),
     ] = None,
     sequence_length: Annotated[
         int | None,
         typer.Option(
-            help="Characters of a lane in one step; backpropagation ends there. [default: 48]",
+            metavar="N",
+            help="Characters of a lane in one step; backpropagation ends there.",
+            show_default="48",
             rich_help_panel=_LEARNING,
         ),
     ] = None,
     learning_rate: Annotated[
         float | None,
-        typer.Option(help="At its highest. [default: 0.01]", rich_help_panel=_LEARNING),
+        typer.Option(
+            metavar="X", help="At its highest.", show_default="0.01", rich_help_panel=_LEARNING
+        ),
     ] = None,
     clip: Annotated[
         float | None,
         typer.Option(
-            help="Largest norm of the gradient; 0 is off. [default: 0.25]",
+            metavar="X",
+            help="Largest norm of the gradient; 0 is off.",
+            show_default="0.25",
             rich_help_panel=_LEARNING,
         ),
     ] = None,
     seed: Annotated[
-        int, typer.Option(min=0, help="Of everything random.", rich_help_panel=_LEARNING)
+        int,
+        typer.Option(metavar="N", min=0, help="Of everything random.", rich_help_panel=_LEARNING),
     ] = 0,
     precision: Annotated[
         Literal["auto", "fp32", "bf16"],
@@ -151,32 +180,42 @@ def train(
     budget: Annotated[
         str | None,
         typer.Option(
-            help="Time to take, like 90s, 10m or 2h. [default: 5m]", rich_help_panel=_LENGTH
+            help="Time to take, like 90s, 10m or 2h.", show_default="5m", rich_help_panel=_LENGTH
         ),
     ] = None,
     epochs: Annotated[
         float | None,
-        typer.Option(help="Times to read the text, instead.", rich_help_panel=_LENGTH),
+        typer.Option(metavar="X", help="Times to read the text, instead.", rich_help_panel=_LENGTH),
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(help="Steps to take, instead.", rich_help_panel=_LENGTH)
+        int | None,
+        typer.Option(metavar="N", help="Steps to take, instead.", rich_help_panel=_LENGTH),
     ] = None,
     evaluate_every: Annotated[
-        int | None, typer.Option(help="Steps. [default: about 20 times]", rich_help_panel=_LENGTH)
+        int | None,
+        typer.Option(
+            metavar="N", help="Steps.", show_default="about 20 times", rich_help_panel=_LENGTH
+        ),
     ] = None,
     checkpoint_every: Annotated[
         int | None,
-        typer.Option(help="Steps. [default: at evaluations]", rich_help_panel=_LENGTH),
+        typer.Option(
+            metavar="N", help="Steps.", show_default="at evaluations", rich_help_panel=_LENGTH
+        ),
     ] = None,
     keep: Annotated[
         int,
-        typer.Option(help="Newest checkpoints to keep, beside the best.", rich_help_panel=_LENGTH),
+        typer.Option(
+            metavar="N",
+            help="Newest checkpoints to keep, beside the best.",
+            rich_help_panel=_LENGTH,
+        ),
     ] = 2,
 ) -> None:
     """Train a model on your own text.
 
-    What is left open is chosen for the text and the time. The model lands in checkpoints/NAME/;
-    Ctrl-C saves it on the way, and --resume goes on from there.
+    What is left open is chosen for the text and the time.
+    Ctrl-C saves the model on the way, and --resume goes on from there.
     """
     from charrnn.cli.display import messages, say
 
