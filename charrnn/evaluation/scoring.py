@@ -21,7 +21,7 @@ import numpy.typing as npt
 from charrnn.data.corpus import TokenizedCorpus, open_corpus, tokenize, utf8_bytes
 from charrnn.data.dataloader import IGNORED, Lanes
 from charrnn.data.tokenizer import Ids
-from charrnn.errors import ConfigError, CorpusError
+from charrnn.errors import ConfigError, CorpusError, ModelError
 from charrnn.evaluation.baselines import baselines
 from charrnn.generation.engines import ENGINES, Engine, State
 from charrnn.storage.model_directory import Model
@@ -72,7 +72,7 @@ def evaluate(
         training: the ids of the text it learned, for the baselines to learn from.
 
     Raises CorpusError when the text cannot be read or is too short, ConfigError for a protocol
-    that does not exist.
+    that does not exist, ModelError when the model's numbers overflow.
     """
     if protocol not in PROTOCOLS:
         raise ConfigError(f"protocol {protocol!r}: choose from {', '.join(PROTOCOLS)}")
@@ -89,6 +89,8 @@ def evaluate(
         nats, characters = score(running, ids), len(ids) - 1
     else:
         nats, characters = score_windows(running, ids)
+    if not math.isfinite(nats):
+        raise ModelError("the model's weights are so large that its numbers overflow")
     simpler = {} if training is None else baselines(training, ids, model.tokenizer)
     bits = nats / math.log(2)
     return Evaluation(

@@ -51,7 +51,8 @@ class NumPyEngine:
         self._states = len(STATES[config.cell])
         self._layers = [_prepare(config, tensors, layer) for layer in range(config.layers)]
         first = self._layers[0]
-        self._table = tensors["embedding.weight"] @ first.weight_ih + first.bias_ih  # (V, G H)
+        with np.errstate(over="ignore", invalid="ignore"):  # the logits show it
+            self._table = tensors["embedding.weight"] @ first.weight_ih + first.bias_ih  # (V, G H)
         self._head = np.ascontiguousarray(tensors["head.weight"].T)  # (H, V)
         self._head_bias = tensors["head.bias"]
         self._hidden_size = config.hidden_size
@@ -63,7 +64,10 @@ class NumPyEngine:
 
     def advance(self, ids: npt.ArrayLike, state: State | None) -> tuple[Array, State]:
         """Reads ids (B, T); see Engine."""
-        ids = np.asarray(ids)
+        with np.errstate(over="ignore", invalid="ignore"):  # the logits show it
+            return self._advance(np.asarray(ids), state)
+
+    def _advance(self, ids: npt.NDArray[Any], state: State | None) -> tuple[Array, State]:
         if state is None:
             shape = (len(self._layers), len(ids), self._hidden_size)
             state = tuple(np.zeros(shape, dtype=np.float32) for _ in range(self._states))

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from charrnn.data.corpus import newline_id
-from charrnn.errors import ConfigError
+from charrnn.errors import ConfigError, ModelError
 from charrnn.generation.engines import ENGINES, Engine
 from charrnn.generation.filters import apply_filters, check_filters, draw, probabilities
 from charrnn.storage.model_directory import Model
@@ -92,6 +92,8 @@ class SampleStream:
         logits, state = engine.advance([self._prompt], None)
         while config.length is None or self.characters < config.length:
             last = logits[0, -1]
+            if not np.isfinite(last).all():
+                raise ModelError("the model's weights are so large that its numbers overflow")
             allowed = apply_filters(
                 last, temperature=config.temperature, top_k=config.top_k, top_p=config.top_p
             )

@@ -72,7 +72,7 @@ class ModelConfig:
 
 _LARGEST = {
     "vocabulary_size": 0x110000,
-    "embedding_size": 16_384,
     "hidden_size": 16_384,
+    "embedding_size": 16_384,
     "layers": 64,
 }

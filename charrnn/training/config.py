@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from charrnn.errors import ConfigError
@@ -57,16 +58,7 @@ class TrainingOptions:
         ]
         if len(lengths) > 1:
             raise ConfigError(f"{lengths[0]} and {lengths[1]} exclude each other; choose one")
-        for name in ("budget", "epochs"):
-            value = getattr(self, name)
-            if value is not None and not 0 < value < math.inf:
-                raise ConfigError(f"{name} {value}: choose one above 0")
-        if self.precision not in (None, *PRECISIONS):
-            raise ConfigError(f"precision {self.precision!r}: choose auto, fp32 or bf16")
-        if not 0 < self.validation_fraction <= 0.5:
-            raise ConfigError(
-                f"validation fraction {self.validation_fraction}: choose above 0 and up to 0.5"
-            )
+        _check(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,25 +92,7 @@ class TrainingConfig:
     keep: int
 
     def __post_init__(self) -> None:
-        for name in (
-            "steps",
-            "batch_size",
-            "sequence_length",
-            "threads",
-            "evaluate_every",
-            "checkpoint_every",
-            "keep",
-        ):
-            if getattr(self, name) < 1:
-                raise ConfigError(
-                    f"{name.replace('_', ' ')} {getattr(self, name)}: choose 1 or more"
-                )
-        if not 0 < self.learning_rate < math.inf:
-            raise ConfigError(f"learning rate {self.learning_rate}: choose one above 0")
-        if not 0 <= self.clip < math.inf or self.warmup_steps < 0 or self.seed < 0:
-            raise ConfigError("clip, warm-up steps and seed: choose 0 or above")
-        if self.precision not in PRECISIONS:
-            raise ConfigError(f"precision {self.precision!r}: choose fp32 or bf16")
+        _check(self)
 
     def learning_rate_at(self, step: int) -> float:
         """The learning rate of step 0, 1, 2, ...: a linear warm-up, then half a cosine to near 0.
@@ -130,6 +104,31 @@ class TrainingConfig:
         through = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
         lowest = 0.01
         return self.learning_rate * (lowest + (1 - lowest) * (1 + math.cos(math.pi * through)) / 2)
+
+
+_ABOVE_ZERO = ("budget", "epochs", "learning_rate")
+_ONE_OR_MORE = (
+    *("steps", "batch_size", "sequence_length", "threads"),
+    *("evaluate_every", "checkpoint_every", "keep"),
+)
+_ZERO_OR_MORE = ("clip", "seed", "warmup_steps")
+
+
+def _check(settings: TrainingOptions | TrainingConfig) -> None:
+    """Raises ConfigError for a setting that is there and out of range."""
+
+    def refuse(names: Iterable[str], fits: Callable[[float], bool], advice: str) -> None:
+        for name in names:
+            value = getattr(settings, name, None)
+            if value is not None and not fits(value):
+                raise ConfigError(f"{name.replace('_', ' ')} {value}: choose {advice}")
+
+    refuse(_ABOVE_ZERO, lambda value: 0 < value < math.inf, "one above 0")
+    refuse(_ONE_OR_MORE, lambda value: value >= 1, "1 or more")
+    refuse(_ZERO_OR_MORE, lambda value: 0 <= value < math.inf, "0 or more")
+    refuse(("validation_fraction",), lambda value: 0 < value <= 0.5, "above 0 and up to 0.5")
+    if settings.precision not in (None, *PRECISIONS):
+        raise ConfigError(f"precision {settings.precision!r}: choose from {', '.join(PRECISIONS)}")
 
 
 def parse_duration(text: str) -> float:

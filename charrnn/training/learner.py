@@ -83,8 +83,7 @@ class Learner:
         nats, gradient_norm = loss.item(), norm.item()
         if not (math.isfinite(nats) and math.isfinite(gradient_norm)):
             raise DivergedError(
-                f"step {number + 1}: the loss is {nats:.3g} and its gradient {gradient_norm:.3g}; "
-                f"try --learning-rate {self.config.learning_rate / 3:.2g}"
+                f"step {number + 1}: the loss is {nats:.3g} and its gradient {gradient_norm:.3g}"
             )
         learning_rate = self.config.learning_rate_at(number)
         for group in self.optimizer.param_groups:

@@ -17,9 +17,9 @@ import torch
 from charrnn.data.corpus import Corpus, TokenizedCorpus, newline_id, open_corpus
 from charrnn.data.dataloader import TBPTTLoader
 from charrnn.data.sources import ReadOptions
-from charrnn.errors import DivergedError, TrainingError
+from charrnn.errors import DivergedError, ModelError, TrainingError
 from charrnn.evaluation.scoring import score_in_steps
-from charrnn.generation.engines import NumPyEngine, TorchEngine
+from charrnn.generation.engines import TorchEngine
 from charrnn.generation.sampler import Sampler, SamplingConfig
 from charrnn.model.network import CharRNN
 from charrnn.storage.model_directory import Model, Provenance
@@ -224,8 +224,7 @@ class Trainer:
         try:
             result = self.learner.step(chunk, self.position.step)
         except DivergedError as error:
-            saved = f"; {self.run.last} is sound" if self.run.last.exists() else ""
-            raise DivergedError(f"{error}{saved}") from error
+            raise self._diverged(str(error)) from error
         old = self.position
         self.position = dataclasses.replace(
             old,
@@ -249,6 +248,11 @@ class Trainer:
             characters_per_second=self._speed,
             best_nats=self.position.best_nats,
         )
+
+    def _diverged(self, what: str) -> DivergedError:
+        kept = f"; {self.run.last} is sound" if self.run.last.exists() else ""
+        rate = f"{self.config.learning_rate / 3:.2g}"
+        return DivergedError(f"{what}; try --learning-rate {rate}{kept}")
 
     def _log(self, result: StepResult, epoch: int) -> None:
         position, (characters, seconds) = self.position, self._mark
@@ -282,6 +286,8 @@ class Trainer:
             if self._stop:  # a long evaluation must not keep a Ctrl-C waiting
                 return {}
         position = self.position
+        if not math.isfinite(nats):
+            raise self._diverged(f"step {position.step}: the validation loss is {nats}")
         self.run.log(
             {
                 "step": position.step,
@@ -298,14 +304,12 @@ class Trainer:
             best_nats=nats if best else position.best_nats,
             best_step=position.step if best else position.best_step,
         )
-        model = self.model()
-        sampler = Sampler(model, NumPyEngine(model.config, model.tensors))
-        text = sampler.sample(config=SamplingConfig(length=SAMPLE_LENGTH, seed=self.config.seed))
-        return {
-            "validation_nats": nats,
-            "best_nats": self.position.best_nats,
-            "sample": text,
-        }
+        sampling = SamplingConfig(length=SAMPLE_LENGTH, seed=self.config.seed)
+        try:
+            text = Sampler(self.model()).sample(config=sampling)
+        except ModelError as error:
+            raise self._diverged(f"step {position.step}: {error}") from error
+        return {"validation_nats": nats, "best_nats": self.position.best_nats, "sample": text}
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         position, tensors = checkpoint.position, checkpoint.tensors

@@ -1,0 +1,52 @@
+"""What reaches a terminal."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from charrnn.cli.display import duration, printable, sparkline, thousands
+
+
+@given(st.text(st.characters()))
+def test_no_control_character_reaches_a_terminal(text: str) -> None:
+    shown = printable(text)
+    for character in shown:
+        assert character in "\n\t" or unicodedata.category(character) not in ("Cc", "Cs")
+    shown.encode()  # no lone surrogates either
+
+
+@given(st.text(st.characters(categories=("L", "N", "P", "S", "Zs"))))
+def test_ordinary_text_is_shown_as_it_is(text: str) -> None:
+    assert printable(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[2J", "\\x1b[2J"),
+        ("\x9b", "\\x9b"),
+        ("\x00", "\\x00"),
+        ("\r", "\\r"),
+        ("a\nb\tc", "a\nb\tc"),
+        ("\u202e", "\\u202e"),
+        ("\udcff", "\\xff"),
+        ("[bold]x[/bold]", "[bold]x[/bold]"),
+        ("👩‍🚀", "👩‍🚀"),
+    ],
+)
+def test_what_could_steer_a_terminal_is_shown_as_an_escape(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
+def test_a_sparkline_rises_and_falls_with_its_values() -> None:
+    assert sparkline([3, 2, 1]) == "█▅▁"
+    assert sparkline([]) == ""
+    assert sparkline([1, 1]) == "▁▁"
+    assert len(sparkline(list(range(99)), 10)) == 10
+
+
+def test_numbers_are_short() -> None:
+    assert [thousands(n) for n in (950, 12_345, 1_500_000)] == ["950", "12k", "1.5M"]
+    assert [duration(s) for s in (8.4, 112, 7380)] == ["8 s", "1 min 52 s", "2 h 3 min"]

@@ -1,0 +1,181 @@
+"""charrnn train"""
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from charrnn.storage.run import Run
+from tests.cli.conftest import TEXT, Charrnn
+
+Start = Callable[..., "subprocess.Popen[bytes]"]
+
+SMALL = ("--hidden-size", "16", "--layers", "1", "--precision", "fp32")
+
+
+def test_it_trains_and_says_what_to_type_next(run: Charrnn, here: Path) -> None:
+    result = run("train", "text.txt", "--steps", "30", *SMALL)
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout == ""
+    assert "charrnn sample text" in result.stderr
+    assert "7-grams" in result.stderr
+    assert Run(here / "checkpoints" / "text").best.exists()
+
+
+def test_runs_of_one_corpus_get_names_of_their_own(run: Charrnn, here: Path) -> None:
+    for _ in range(2):
+        assert run("train", "text.txt", "--steps", "2", *SMALL).exit_code == 0
+    assert (here / "checkpoints" / "text-2" / "last").exists()
+
+
+def test_a_run_is_never_overwritten(run: Charrnn, here: Path) -> None:
+    before = (here / "checkpoints" / "small" / "metrics.jsonl").read_bytes()
+    result = run("train", "text.txt", "--name", "small", "--steps", "2")
+    assert result.exit_code == 2
+    assert "--resume small" in result.stderr
+    assert (here / "checkpoints" / "small" / "metrics.jsonl").read_bytes() == before
+
+
+def test_out_puts_the_run_anywhere(run: Charrnn, here: Path) -> None:
+    result = run("train", "text.txt", "--out", "elsewhere/run", "--steps", "2", *SMALL)
+    assert result.exit_code == 0
+    assert (here / "elsewhere" / "run" / "best" / "config.json").is_file()
+    assert "charrnn sample elsewhere/run" in result.stderr
+
+
+def test_stdin_is_a_corpus(run: Charrnn, here: Path) -> None:
+    assert run("train", "-", "--steps", "2", *SMALL, stdin=TEXT).exit_code == 0
+    assert (here / "checkpoints" / "stdin" / "last").exists()
+
+
+def test_without_a_corpus_it_takes_pythons_manual_and_says_so(run: Charrnn) -> None:
+    result = run("train", "--steps", "2", *SMALL)
+    assert result.exit_code == 0
+    assert "python-docs (none was named)" in result.stderr
+
+
+def test_fine_tuning_says_which_characters_are_new(run: Charrnn, here: Path) -> None:
+    (here / "new.txt").write_text(TEXT.replace("fox", "ƒox"))
+    result = run("train", "new.txt", "--from", "small", "--steps", "3", "--precision", "fp32")
+    assert result.exit_code == 0, result.stderr
+    assert "1 characters are new" in result.stderr and "'ƒ'" in result.stderr
+    config = json.loads((here / "checkpoints/new/best/config.json").read_text())
+    assert config["model"]["hidden_size"] == 24
+
+
+def test_fine_tuning_refuses_other_sizes(run: Charrnn) -> None:
+    result = run("train", "text.txt", "--from", "small", "--hidden-size", "99", "--steps", "3")
+    assert result.exit_code == 2
+    assert "24" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["nowhere.txt"], 4, "nowhere.txt"),
+        (["empty.txt"], 4, "empty"),
+        (["one.txt"], 4, "too few"),
+        (["binary.bin"], 4, "--tokenizer byte"),
+        (["latin.txt"], 4, "byte 3"),
+        (["folder"], 4, "--glob"),
+        (["text.txt", "--budget", "soon"], 2, "10m"),
+        (["text.txt", "--budget", "1m", "--steps", "3"], 2, "exclude"),
+        (["text.txt", "--hidden-size", "0"], 2, "hidden size"),
+        (["text.txt", "--learning-rate", "0"], 2, "learning rate"),
+        (["text.txt", "--batch-size", "0"], 2, "batch size"),
+        (["text.txt", "--layers", "0"], 2, "layers"),
+        (["text.txt", "--dropout", "1"], 2, "dropout"),
+        (["text.txt", "--clip", "-1"], 2, "clip"),
+        (["text.txt", "--steps", "0"], 2, "steps"),
+        (["text.txt", "--keep", "0"], 2, "keep"),
+        (["text.txt", "--validation-fraction", "0.9"], 2, "validation"),
+        (["text.txt", "--device", "abacus"], 2, "abacus"),
+        (["text.txt", "--encoding", "klingon"], 2, "klingon"),
+        (["text.txt", "--cell", "perceptron"], 2, "perceptron"),
+        (["text.txt", "--name", "../evil"], 2, "--out"),
+        (["--resume", "nobody"], 3, "nobody"),
+        (["--resume", "small", "--hidden-size", "9"], 2, "--hidden-size"),
+        (["--resume", "small", "--from", "small"], 2, "--from"),
+        (["--resume", "small"], 1, "--from small"),
+        (["text.txt", "--from", "nobody"], 3, "nobody"),
+    ],
+)
+def test_what_cannot_be_done_is_one_clear_line(
+    run: Charrnn, here: Path, arguments: list[str], code: int, says: str
+) -> None:
+    (here / "empty.txt").write_bytes(b"")
+    (here / "one.txt").write_bytes(b"x")
+    (here / "binary.bin").write_bytes(b"MZ\0\1\2" * 100)
+    (here / "latin.txt").write_bytes("caf\xe9 ".encode("latin-1") * 100)
+    (here / "folder").mkdir()
+    known = sorted((here / "checkpoints").iterdir())
+    length = () if "--steps" in arguments or "--budget" in arguments else ("--steps", "2")
+    if "--resume" in arguments:
+        length = ()
+    result = run("train", *arguments, *length)
+    assert result.exit_code == code, result.stderr
+    assert says in result.stderr
+    assert "Traceback" not in result.stderr
+    assert sorted((here / "checkpoints").iterdir()) == known, "it left something behind"
+
+
+def test_debug_shows_the_traceback(run: Charrnn) -> None:
+    result = run("--debug", "train", "nowhere.txt")
+    assert result.exit_code != 0
+    assert result.exception is not None and "nowhere.txt" in str(result.exception)
+
+
+def test_a_batch_too_large_for_the_text_shrinks_and_says_so(run: Charrnn, here: Path) -> None:
+    (here / "short.txt").write_text("abc\n" * 50)
+    result = run("train", "short.txt", "--batch-size", "64", "--steps", "2", *SMALL)
+    assert result.exit_code == 0
+    assert "batch size 3 instead of 64" in result.stderr
+
+
+def test_a_diverging_run_stops_and_suggests_a_lower_rate(run: Charrnn) -> None:
+    result = run("train", "text.txt", "--learning-rate", "1e30", "--steps", "50", *SMALL)
+    assert result.exit_code == 1
+    assert "--learning-rate" in result.stderr
+    assert result.stderr.splitlines()[-1].startswith("error:")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_is_saved_and_goes_on_exactly(
+    charrnn_process: Start, run: Charrnn, here: Path, number: signal.Signals
+) -> None:
+    arguments = ("train", "text.txt", "--steps", "400", "--evaluate-every", "100", *SMALL)
+    assert run(*arguments, "--name", "straight").exit_code == 0
+
+    process = charrnn_process(*arguments, "--name", "stopped")
+    metrics = here / "checkpoints" / "stopped" / "metrics.jsonl"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not (metrics.exists() and metrics.stat().st_size):
+        time.sleep(0.02)
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert b"charrnn train --resume stopped" in stderr
+    assert run("train", "--resume", "stopped").exit_code == 0
+
+    straight, stopped = (Run(here / "checkpoints" / name) for name in ("straight", "stopped"))
+    for name in ("best", "last"):
+        weights = [
+            (r.directory / name / "model.safetensors").read_bytes() for r in (straight, stopped)
+        ]
+        assert weights[0] == weights[1]
+    losses = [
+        [{k: v for k, v in line.items() if "nats" in k} for line in r.metrics()]
+        for r in (straight, stopped)
+    ]
+    assert losses[0] == losses[1]
+
+
+def test_resume_refuses_another_text(run: Charrnn, here: Path) -> None:
+    (here / "text.txt").write_text(TEXT[:-1] + "?")
+    result = run("train", "--resume", "small")
+    assert result.exit_code in (1, 4)

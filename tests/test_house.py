@@ -1,0 +1,124 @@
+"""The house keeps its floors: imports, printing and laziness, as CONTRIBUTING.md draws them."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import charrnn
+
+PACKAGE = Path(charrnn.__file__).parent
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+# From the ground up; data and model stand on the same floor and do not know each other.
+FLOORS = {
+    "errors": 0,
+    "data": 1,
+    "model": 1,
+    "storage": 2,
+    "generation": 3,
+    "evaluation": 4,
+    "training": 5,
+    "cli": 6,
+}
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module a file imports, at its top or inside a function."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: write imports out in full"
+            assert node.module is not None
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def room(name: str) -> str:
+    return name.split(".")[1] if "." in name else ""
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_imports_run_down_and_never_up(path: Path) -> None:
+    here = room(module_name(path))
+    if here in ("", "__main__"):  # the public API and `python -m charrnn` stand above the house
+        return
+    for name in imports(path):
+        if not name.startswith("charrnn."):
+            continue
+        there = room(name)
+        if there == "__version__":
+            continue
+        below = FLOORS[there] < FLOORS[here]
+        assert there == here or below, f"{module_name(path)} ({here}) imports {name} ({there})"
+
+
+def test_no_two_files_import_each_other() -> None:
+    known = {module_name(path): set(imports(path)) for path in MODULES if room(module_name(path))}
+    for name, imported in known.items():
+        for other in imported & known.keys():
+            if not other.startswith(f"{name}."):
+                assert name not in known[other] or name == other, f"{name} <-> {other}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_only_the_command_line_prints_or_knows_the_terminal(path: Path) -> None:
+    if room(module_name(path)) == "cli" or path.name == "__main__.py":
+        return
+    for name in imports(path):
+        assert name.split(".")[0] not in ("typer", "rich", "prompt_toolkit", "click")
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id != "print", f"{path}:{node.lineno} prints"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_nothing_in_a_model_file_can_run(path: Path) -> None:
+    """Pickles run code when they are loaded, and so does torch.load."""
+    forbidden = {"pickle", "cPickle", "dill", "joblib", "marshal", "shelve"}
+    assert not forbidden & {name.split(".")[0] for name in imports(path)}
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            assert (node.value.id, node.attr) != ("torch", "load"), f"{path}:{node.lineno}"
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id not in ("eval", "exec", "__import__"), f"{path}:{node.lineno}"
+
+
+def loaded_after(code: str, *modules: str) -> set[str]:
+    """Which of these modules are loaded after some code has run in a fresh interpreter."""
+    script = f"import sys\n{code}\nprint(*(m for m in {modules!r} if m in sys.modules))"
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    return set(result.stdout.splitlines()[-1].split())
+
+
+def test_importing_charrnn_loads_nothing_heavy() -> None:
+    assert loaded_after("import charrnn", "torch", "numpy", "typer", "rich", "datasets") == set()
+
+
+def test_help_loads_no_torch() -> None:
+    code = "from charrnn.cli.app import app\ntry: app(['train', '--help'])\nexcept SystemExit: pass"
+    assert loaded_after(code, "torch", "numpy", "datasets", "prompt_toolkit") == set()
+
+
+def test_completion_loads_no_torch() -> None:
+    code = "from charrnn.cli.options import *; complete_runs(''); complete_corpora('')"
+    assert loaded_after(code, "torch", "datasets", "rich") == set()
+
+
+def test_every_public_name_can_be_imported_and_is_documented() -> None:
+    for name in charrnn.__all__:
+        assert getattr(charrnn, name).__doc__, name
+    assert set(charrnn.__all__) <= set(dir(charrnn))
+    with pytest.raises(AttributeError):
+        charrnn.no_such_name  # noqa: B018
