@@ -21,6 +21,10 @@ COLD_STARTS = 0.01
 arXiv:1707.05589). A state that is only ever carried on leaves the network lost where every sample
 begins: after nothing."""
 
+HOPELESS = 1000.0
+"""Nats per character from which a network does not come back (guessing costs ln V, 14 at most).
+Clipped and saturated, an LSTM can go on for ever with a loss of 1e30 and never reach infinity."""
+
 
 @dataclass(frozen=True)
 class StepResult:
@@ -60,7 +64,8 @@ class Learner:
     def step(self, chunk: Chunk, number: int) -> StepResult:
         """Takes step `number` (0, 1, 2, ...) on a chunk.
 
-        Raises DivergedError, the weights untouched, when the loss or its gradient is not finite.
+        Raises DivergedError, the weights untouched, when the loss is hopeless or its gradient is not
+        finite.
         """
         inputs = torch.from_numpy(chunk.inputs).to(self.device)
         targets = torch.from_numpy(chunk.targets).to(self.device)
@@ -81,7 +86,7 @@ class Learner:
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), limit)
 
         nats, gradient_norm = loss.item(), norm.item()
-        if not (math.isfinite(nats) and math.isfinite(gradient_norm)):
+        if not (nats < HOPELESS and math.isfinite(gradient_norm)):
             raise DivergedError(
                 f"step {number + 1}: the loss is {nats:.3g} and its gradient {gradient_norm:.3g}"
             )
