@@ -53,7 +53,10 @@ def measure(
         save_seconds=0.05 + 12 * model_config.parameters / 100e6,  # weights and two moments
         probe_seconds=0.0,
     )
-    trial = dataclasses.replace(options, steps=1_000_000, epochs=None, budget=None)
+    # Whatever learning rate was asked for, measuring must not diverge.
+    trial = dataclasses.replace(
+        options, steps=1_000_000, epochs=None, budget=None, learning_rate=1e-3
+    )
     config = choose_training(
         trial, unmeasured, batch_size=batch_size, sequence_length=sequence_length
     )

@@ -117,7 +117,7 @@ def test_lanes_deal_out_a_stretch_of_the_stream(
 ) -> None:
     stretch = data.draw(st.integers(1, count))
     lanes = Lanes(stream(count), batch, time, first=first, count=stretch)
-    targets = np.concatenate([lanes[chunk][1] for chunk in range(len(lanes))], axis=1)
+    targets = np.concatenate([targets for _, targets in lanes], axis=1)
     visited = targets[targets != IGNORED]  # row by row: lane after lane
     np.testing.assert_array_equal(visited, (first + np.arange(stretch)) % count)
 
@@ -323,7 +323,7 @@ def test_the_next_epoch_takes_less_than_three_times_the_corpus(separator: int | 
     size = 8_000_000
     tracemalloc.start()
     try:
-        ids = lines_of(100, size)
+        ids = lines_of(200, size)
         loader = TBPTTLoader(ids, batch_size=64, sequence_length=256, seed=0, separator=separator)
         loader.load_state_dict({"epoch": 0, "chunk": loader.chunks_per_epoch})
         tracemalloc.reset_peak()

@@ -195,8 +195,9 @@ def test_an_unknown_character_never_becomes_an_id(character: str) -> None:
 def test_unknown_characters_are_named_once_in_order_of_appearance() -> None:
     tokenizer = CharTokenizer("ab")
     assert tokenizer.unknown("zaybzy") == ["z", "y"]
-    with pytest.raises(UnknownCharacterError, match="'z' 'y'"):
+    with pytest.raises(UnknownCharacterError, match="'z' 'y';") as caught:
         tokenizer.encode("zaybzy")
+    assert caught.value.shown == "'z' 'y'"
 
 
 def test_many_unknown_characters_are_counted_rather_than_listed() -> None:
