@@ -92,6 +92,11 @@ def test_a_character_may_lie_across_two_pieces_of_a_file(before: int) -> None:
     assert read(put("book.txt", text)) == text
 
 
+def test_a_mark_at_the_beginning_of_a_later_piece_is_a_character() -> None:
+    text = "x" * PIECE_BYTES + "\ufeff!"
+    assert read(put("a.txt", text)) == text
+
+
 def test_a_byte_order_mark_is_dropped_from_every_part_but_nowhere_else() -> None:
     names = [put("a.txt", "\ufeffone\ufeff\n"), put("b.txt", "\ufefftwo\n")]
     assert read(*names) == "one\ufeff\ntwo\n"

@@ -1,0 +1,99 @@
+"""What several rooms' tests share: a text of our own, and models made of fresh weights."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from charrnn.data.corpus import Corpus, open_corpus
+from charrnn.data.tokenizer import ByteTokenizer, CharTokenizer, Tokenizer
+from charrnn.model.config import ModelConfig
+from charrnn.storage.model_directory import Model, Provenance
+
+PROSE = """\
+The heron stood in the shallows all morning, and the frogs grew used to it.
+"It is only a reed," said the oldest, "a reed with two eyes." By noon they sang again.
+By evening there was one frog fewer, and the reed had moved a little to the left.
+
+A miller owned two mules: the first carried oats, the second carried bells.
+On the steep road the bells were proud of their noise; the oats said nothing.
+Robbers heard the bells, of course. They left the oats alone, and took the mule that rang.
+
+The ant asked the river for a loan of water until spring. "And what," asked the river,
+"will you pay me?" -- "Seven crumbs." The river laughed so long that it froze, and
+the ant walked over it, dry, with all seven crumbs still in its bag.
+"""
+
+
+@pytest.fixture(scope="session")
+def prose() -> str:
+    """Some 800 characters of fables."""
+    return PROSE
+
+
+@pytest.fixture
+def corpus_of(tmp_path: Path) -> Callable[..., Corpus]:
+    """The corpus of a text, written to a file of that name."""
+
+    def make(text: str, name: str = "corpus") -> Corpus:
+        path = tmp_path / f"{name}.txt"
+        path.write_bytes(text.encode())
+        return open_corpus([str(path)])
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_model() -> Callable[..., Model]:
+    """A model with fresh weights, for an alphabet (all bytes when None)."""
+
+    def make(
+        characters: str | None = "\n abcdefgh",
+        *,
+        cell: str = "lstm",
+        layers: int = 2,
+        hidden_size: int = 12,
+        embedding_size: int = 7,
+        sharpness: float = 4.0,
+        seed: int = 0,
+    ) -> Model:
+        import torch
+
+        from charrnn.model.network import CharRNN
+
+        torch.set_num_threads(1)  # all that is small is slower with more
+        tokenizer: Tokenizer = CharTokenizer(characters) if characters else ByteTokenizer()
+        config = ModelConfig(
+            vocabulary_size=tokenizer.vocabulary_size,
+            cell=cell,
+            embedding_size=embedding_size,
+            hidden_size=hidden_size,
+            layers=layers,
+        )
+        generator = torch.Generator().manual_seed(seed)
+        network = CharRNN(config, generator=generator)
+        tensors = {name: tensor.detach().numpy() for name, tensor in network.named_parameters()}
+        # Biases start at zero, where a mistake in them would not show; a fresh head hardly prefers
+        # one character to another.
+        random = np.random.default_rng(seed)
+        for name, tensor in tensors.items():
+            if "bias" in name:
+                tensor += random.normal(0, 0.3, tensor.shape).astype(np.float32)
+        tensors["head.weight"] *= sharpness
+        provenance = Provenance(
+            corpus="none",
+            sha256="0" * 64,
+            corpus_bytes=0,
+            corpus_characters=0,
+            validation_fraction=0.1,
+            lines=False,
+            step=0,
+            characters=0,
+            seconds=0.0,
+            seed=seed,
+            validation_nats=None,
+        )
+        return Model(config, tokenizer, tensors, provenance)
+
+    return make

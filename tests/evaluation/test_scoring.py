@@ -1,0 +1,302 @@
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from charrnn.data.corpus import Corpus, tokenize, utf8_bytes
+from charrnn.data.dataloader import IGNORED
+from charrnn.data.tokenizer import ByteTokenizer, Ids
+from charrnn.errors import ConfigError, CorpusError
+from charrnn.evaluation import scoring
+from charrnn.evaluation.baselines import baselines
+from charrnn.evaluation.scoring import (
+    PROTOCOLS,
+    WINDOW,
+    WINDOWS,
+    evaluate,
+    held_out,
+    negative_log_likelihood,
+    score,
+    score_in_steps,
+    score_windows,
+)
+from charrnn.generation.engines import ENGINES, Array, State
+from charrnn.model.cells import CELLS
+from charrnn.storage.model_directory import Model
+
+MakeModel = Callable[..., Model]
+CorpusOf = Callable[..., Corpus]
+
+
+def some_ids(model: Model, count: int, seed: int = 0) -> Ids:
+    random = np.random.default_rng(seed)
+    size = model.config.vocabulary_size
+    return random.integers(size, size=count).astype(np.uint8)
+
+
+def by_pytorch(model: Model, ids: Ids) -> float:
+    """Nats per character of the whole stream, by a plain loop over a plain module."""
+    config = model.config
+    embedding = nn.Embedding(config.vocabulary_size, config.embedding_size)
+    rnn = getattr(nn, config.cell.upper())(
+        config.embedding_size, config.hidden_size, config.layers, batch_first=True
+    )
+    head = nn.Linear(config.hidden_size, config.vocabulary_size)
+    plain = nn.ModuleDict({"embedding": embedding, "rnn": rnn, "head": head})
+    plain.load_state_dict({name: torch.from_numpy(array) for name, array in model.tensors.items()})
+    plain.double()
+    stream = torch.from_numpy(ids.astype(np.int64))
+    losses, state = [], None
+    with torch.no_grad():
+        for position in range(len(stream) - 1):
+            outputs, state = rnn(embedding(stream[position].view(1, 1)), state)
+            losses.append(cross_entropy(head(outputs[0]), stream[position + 1].view(1)).item())
+    return math.fsum(losses) / len(losses)
+
+
+class Bigram:
+    """An engine that only looks at the last character, so that no cold start shows. It keeps what
+    it is given in `read`."""
+
+    def __init__(self, size: int) -> None:
+        self.table = np.random.default_rng(0).normal(size=(size, size)).astype(np.float32)
+        self.read: list[npt.NDArray[np.int64]] = []
+
+    def advance(self, ids: npt.ArrayLike, state: State | None) -> tuple[Array, State]:
+        self.read.append(np.asarray(ids))
+        return self.table[np.asarray(ids)], ()
+
+    def nats(self, ids: Ids) -> float:
+        logits = self.table.astype(np.float64)
+        log_probabilities = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        return float(-log_probabilities[ids[:-1], ids[1:]].mean())
+
+
+# The stream
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_score_is_the_cross_entropy_of_a_plain_loop_over_the_whole_stream(
+    engine: str, cell: str, layers: int, make_model: MakeModel
+) -> None:
+    model = make_model(cell=cell, layers=layers, sharpness=10.0)
+    ids = some_ids(model, 1300)  # more than two chunks
+    assert score(ENGINES[engine](model), ids) == pytest.approx(by_pytorch(model, ids), abs=1e-5)
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 100, 10_000])
+def test_one_stream_does_not_depend_on_how_it_is_cut(
+    chunk: int, make_model: MakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = make_model(sharpness=10.0)
+    engine, ids = ENGINES["numpy"](model), some_ids(model, 600)
+    expected = score(engine, ids)
+    monkeypatch.setattr(scoring, "_CHUNK", chunk)
+    assert score(engine, ids) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 3, 7, 64, 1000])
+@pytest.mark.parametrize("count", [2, 3, 65, 129, 1300])
+def test_lanes_count_every_target_exactly_once(count: int, lanes: int) -> None:
+    engine = Bigram(9)
+    ids = np.random.default_rng(1).integers(9, size=count).astype(np.uint8)
+    assert score(engine, ids, lanes=lanes) == pytest.approx(engine.nats(ids), rel=1e-5)
+    assert {len(batch) for batch in engine.read} == {min(lanes, count - 1)}
+
+
+def test_lanes_begin_cold_and_cost_a_little(make_model: MakeModel) -> None:
+    model = make_model(sharpness=10.0)
+    engine, ids = ENGINES["numpy"](model), some_ids(model, 900)
+    halves = [score(engine, ids[:450]), score(engine, ids[449:])]
+    assert score(engine, ids, lanes=2) == pytest.approx(
+        (449 * halves[0] + 450 * halves[1]) / 899, abs=1e-5
+    )
+
+
+def test_the_steps_of_a_score_lead_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scoring, "_CHUNK", 10)
+    engine = Bigram(9)
+    ids = np.random.default_rng(1).integers(9, size=101).astype(np.uint8)
+    steps = list(score_in_steps(engine, ids))
+    assert steps == [pytest.approx(engine.nats(ids[: 10 * n + 1]), rel=1e-5) for n in range(1, 11)]
+
+
+# Negative log-likelihood
+
+
+def test_negative_log_likelihood_by_hand() -> None:
+    logits = np.log(np.array([[[0.1, 0.2, 0.7], [0.5, 0.25, 0.25]]], dtype=np.float32))
+    nats = negative_log_likelihood(logits + 3, np.array([[2, 1]]))
+    np.testing.assert_allclose(nats, [[-math.log(0.7), -math.log(0.25)]], rtol=1e-6)
+
+
+def test_ignored_targets_cost_nothing() -> None:
+    logits = np.zeros((1, 3, 4), dtype=np.float32)
+    nats = negative_log_likelihood(logits, np.array([[0, IGNORED, 3]]))
+    np.testing.assert_allclose(nats, [[math.log(4), 0, math.log(4)]], rtol=1e-6)
+
+
+def test_huge_logits_neither_warn_nor_overflow() -> None:
+    logits = np.array([[[3e4, -3e4], [3e4, -3e4]]], dtype=np.float32)
+    np.testing.assert_allclose(negative_log_likelihood(logits, np.array([[0, 1]])), [[0, 6e4]])
+
+
+# Windows
+
+
+@pytest.mark.parametrize("count", [2, 40, WINDOW, WINDOW + 1, WINDOW + 2, 2000])
+def test_windows_predict_so_many_characters(count: int) -> None:
+    engine = Bigram(9)
+    ids = np.random.default_rng(2).integers(9, size=count).astype(np.uint8)
+    nats, predicted = score_windows(engine, ids)
+    length = min(WINDOW, count - 1)
+    assert predicted == WINDOWS * length == sum(batch.size for batch in engine.read)
+    assert all(batch.shape[1] == length for batch in engine.read)
+    if count <= WINDOW + 1:  # then every window is the whole text
+        assert nats == pytest.approx(engine.nats(ids), rel=1e-5)
+
+
+def test_windows_begin_cold(make_model: MakeModel) -> None:
+    model = make_model(sharpness=10.0)
+    engine, ids = ENGINES["numpy"](model), some_ids(model, WINDOW + 1)
+    nats, _ = score_windows(engine, ids)
+    assert nats == pytest.approx(score(engine, ids), abs=1e-5)
+
+
+def test_windows_are_the_same_every_time() -> None:
+    ids = np.random.default_rng(2).integers(9, size=900).astype(np.uint8)
+    assert score_windows(Bigram(9), ids) == score_windows(Bigram(9), ids)
+
+
+# Evaluations
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_number_follows_from_the_nats(
+    engine: str, protocol: str, make_model: MakeModel
+) -> None:
+    model = make_model("\n aé€😀")  # characters of 1, 1, 1, 2, 3 and 4 bytes
+    ids = some_ids(model, 400)
+    text = model.tokenizer.decode(ids)
+    result = evaluate(model, ids, protocol=protocol, engine=engine)
+    running = ENGINES[engine](model)
+    nats = score(running, ids) if protocol == "stream" else score_windows(running, ids)[0]
+    assert result.nats_per_character == pytest.approx(nats, rel=1e-6)
+    assert result.bits_per_character == pytest.approx(nats / math.log(2), rel=1e-6)
+    assert result.perplexity == pytest.approx(math.exp(nats), rel=1e-6)
+    bytes_per_character = len(text.encode()) / len(text)
+    assert result.bits_per_byte == pytest.approx(
+        result.bits_per_character / bytes_per_character, rel=1e-6
+    )
+    assert result.characters == (399 if protocol == "stream" else WINDOWS * WINDOW)
+    assert (result.protocol, result.skipped, result.baselines) == (protocol, (), {})
+
+
+def test_under_a_byte_tokenizer_a_character_is_a_byte(make_model: MakeModel) -> None:
+    model = make_model(None)
+    result = evaluate(model, model.tokenizer.encode("né€😀" * 20))
+    assert result.bits_per_byte == result.bits_per_character
+    assert result.characters == 10 * 20 - 1
+
+
+def test_bytes_are_counted_without_making_the_text(make_model: MakeModel) -> None:
+    model = make_model("aé€😀")
+    ids = some_ids(model, 100)
+    assert utf8_bytes(model.tokenizer, ids) == len(model.tokenizer.decode(ids).encode())
+    assert utf8_bytes(ByteTokenizer(), ids) == 100
+
+
+def test_characters_the_model_has_never_seen_are_left_out_and_named(
+    tmp_path: Path, make_model: MakeModel
+) -> None:
+    model = make_model("\n abc")
+    (tmp_path / "strange.txt").write_text("abc zab\ncab éz ca" * 9)
+    (tmp_path / "plain.txt").write_text("abc ab\ncab  ca" * 9)
+    strange = evaluate(model, tmp_path / "strange.txt")
+    plain = evaluate(model, str(tmp_path / "plain.txt"))
+    assert strange.skipped == ("z", "é")
+    assert plain.skipped == ()
+    assert strange.nats_per_character == plain.nats_per_character
+    assert strange.characters == plain.characters == 14 * 9 - 1
+
+
+def test_baselines_are_in_bits_and_learn_from_the_training_text(make_model: MakeModel) -> None:
+    model = make_model("\n abc")
+    training, ids = some_ids(model, 500), some_ids(model, 200, seed=1)
+    result = evaluate(model, ids, training=training)
+    expected = baselines(training, ids, model.tokenizer)
+    assert result.baselines.keys() == {"order_0", "n_gram", "xz"}
+    for name, bits in result.baselines.items():
+        assert bits == pytest.approx(expected[name] / math.log(2))
+
+
+def test_a_model_that_is_surely_wrong_has_a_number_too(make_model: MakeModel) -> None:
+    # exp(nats) leaves the range of floats at 710 nats.
+    model = make_model("ab")
+    model.tensors["head.bias"][:] = [0, 2000]
+    result = evaluate(model, model.tokenizer.encode("a" * 10))
+    assert result.nats_per_character == pytest.approx(2000, rel=0.1)
+    assert result.perplexity == math.inf
+
+
+@pytest.mark.parametrize("text", ["", "a"])
+def test_too_short_a_text_is_refused(text: str, make_model: MakeModel) -> None:
+    model = make_model("ab")
+    with pytest.raises(CorpusError, match="two"):
+        evaluate(model, model.tokenizer.encode(text))
+
+
+def test_a_text_of_strange_characters_only_is_refused(
+    tmp_path: Path, make_model: MakeModel
+) -> None:
+    (tmp_path / "strange.txt").write_text("xyz")
+    with pytest.raises(CorpusError):
+        evaluate(make_model("ab"), tmp_path / "strange.txt")
+
+
+def test_a_protocol_that_does_not_exist_is_refused(make_model: MakeModel) -> None:
+    model = make_model("ab")
+    with pytest.raises(ConfigError, match="stream"):
+        evaluate(model, model.tokenizer.encode("abab"), protocol="lanes")
+
+
+# The held-out text of the corpus that was learned
+
+
+def with_provenance(model: Model, corpus: Corpus, *, lines: bool) -> Model:
+    import dataclasses
+
+    provenance = dataclasses.replace(
+        model.provenance, sha256=tokenize(corpus).sha256, validation_fraction=0.2, lines=lines
+    )
+    return dataclasses.replace(model, provenance=provenance)
+
+
+@pytest.mark.parametrize("lines", [False, True])
+def test_the_held_out_text_is_that_of_the_training(
+    lines: bool, make_model: MakeModel, corpus_of: CorpusOf
+) -> None:
+    corpus = corpus_of("abc\nbca\ncab\n" * 10)
+    model = with_provenance(make_model("\nabc"), corpus, lines=lines)
+    text = tokenize(corpus, tokenizer=model.tokenizer)
+    training, validation = held_out(model, text)
+    expected = text.split(0.2, lines=lines)
+    np.testing.assert_array_equal(training, expected[0])
+    np.testing.assert_array_equal(validation, expected[1])
+    assert len(validation) == pytest.approx(0.2 * 120, abs=4)
+
+
+def test_another_text_has_no_held_out_part(make_model: MakeModel, corpus_of: CorpusOf) -> None:
+    model = with_provenance(make_model("\nabc"), corpus_of("abc\n" * 30), lines=False)
+    other = tokenize(corpus_of("abc\n" * 31, "other"), tokenizer=model.tokenizer)
+    with pytest.raises(CorpusError, match="other"):
+        held_out(model, other)

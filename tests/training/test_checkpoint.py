@@ -1,0 +1,189 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from charrnn.data.corpus import Corpus, open_corpus
+from charrnn.errors import CorpusError, ModelError
+from charrnn.model.cells import CELLS
+from charrnn.model.config import STATES
+from charrnn.storage.files import write_directory
+from charrnn.storage.model_directory import CONFIG, TENSORS, TOKENIZER, read_model
+from charrnn.training.checkpoint import (
+    MOMENTS,
+    TRAINING,
+    TRAINING_TENSORS,
+    read_checkpoint,
+    state_names,
+    tensor_shapes,
+)
+from charrnn.training.trainer import Trainer
+
+MakeTrainer = Callable[..., Trainer]
+CorpusOf = Callable[..., Corpus]
+
+
+@pytest.fixture
+def saved(make_trainer: MakeTrainer) -> Path:
+    """The last checkpoint of a training of 12 steps."""
+    trainer = make_trainer("run")
+    list(trainer)
+    return trainer.run.last
+
+
+def edit(path: Path, *keys: str, value: Any) -> None:
+    data = json.loads(path.read_bytes())
+    inner = data
+    for key in keys[:-1]:
+        inner = inner[key]
+    inner[keys[-1]] = value
+    path.write_text(json.dumps(data))
+
+
+@pytest.mark.parametrize("kind", ["char", "byte"])
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_checkpoint_survives_a_round_trip(
+    cell: str, kind: str, make_trainer: MakeTrainer, tmp_path: Path
+) -> None:
+    trainer = make_trainer("run", cell=cell, kind=kind)
+    list(trainer)
+    first = read_checkpoint(trainer.run.last)
+    assert first.config == trainer.config
+    assert first.position.step == 12
+    assert first.sources == trainer.corpus.sources
+    assert first.options == trainer.corpus.options
+    write_directory(tmp_path / "copy", first.files())
+    again = read_checkpoint(tmp_path / "copy")
+    assert again.files() == first.files()
+    assert (again.config, again.position) == (first.config, first.position)
+    for name, tensor in first.tensors.items():
+        np.testing.assert_array_equal(again.tensors[name], tensor)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_checkpoint_has_the_moments_of_every_weight_and_the_state(
+    cell: str, make_trainer: MakeTrainer
+) -> None:
+    trainer = make_trainer("run", cell=cell, layers=3)
+    list(trainer)
+    config = trainer.learner.network.config
+    tensors = read_checkpoint(trainer.run.last).tensors
+    weights = config.tensor_shapes()
+    assert tensors.keys() == {f"{m}.{name}" for m in MOMENTS for name in weights} | {
+        f"state.{part}" for part in STATES[cell]
+    }
+    assert {name: array.shape for name, array in tensors.items()} == tensor_shapes(config, 4)
+    assert all(tensors[name].shape == (3, 4, 8) for name in state_names(config))
+    assert all(np.abs(array).max() > 0 for array in tensors.values())
+
+
+def test_a_checkpoint_is_a_model_directory(saved: Path) -> None:
+    assert {path.name for path in saved.iterdir()} == {
+        *(CONFIG, TOKENIZER, TENSORS),
+        *(TRAINING, TRAINING_TENSORS),
+    }
+    model = read_model(saved)
+    assert model.provenance.step == 12
+    assert model.tensors.keys() == model.config.tensor_shapes().keys()
+
+
+@pytest.mark.parametrize("file", [CONFIG, TOKENIZER, TENSORS, TRAINING, TRAINING_TENSORS])
+def test_a_missing_file_is_an_error_that_names_it(file: str, saved: Path) -> None:
+    (saved / file).unlink()
+    with pytest.raises(ModelError, match=file):
+        read_checkpoint(saved)
+
+
+@pytest.mark.parametrize("file", [CONFIG, TOKENIZER, TENSORS, TRAINING, TRAINING_TENSORS])
+def test_a_file_that_was_cut_off_is_an_error_that_names_it(file: str, saved: Path) -> None:
+    content = (saved / file).read_bytes()
+    (saved / file).write_bytes(content[: len(content) // 2])
+    with pytest.raises(ModelError, match=file):
+        read_checkpoint(saved)
+
+
+@pytest.mark.parametrize(
+    ("keys", "value"),
+    [
+        (("more",), 1),
+        (("corpus", "more"), 1),
+        (("config", "more"), 1),
+        (("position", "more"), 1),
+        (("config", "steps"), "many"),
+        (("config", "steps"), 0),
+        (("config", "learning_rate"), None),
+        (("config", "precision"), "fp64"),
+        (("config", "kernel"), "warp"),
+        (("corpus", "sources"), "text.txt"),
+        (("corpus", "sources"), [1]),
+        (("corpus", "options"), []),
+        (("position", "lanes"), 5),
+        (("position", "lanes"), 0),
+        (("position", "step"), 1.5),
+        (("position", "step"), True),
+        (("position", "nats"), "0"),
+    ],
+    ids=str,
+)
+def test_what_a_checkpoint_cannot_say_is_refused(
+    keys: tuple[str, ...], value: Any, saved: Path
+) -> None:
+    edit(saved / TRAINING, *keys, value=value)
+    with pytest.raises(ModelError, match="training"):
+        read_checkpoint(saved)
+
+
+def test_training_json_that_is_no_object_is_refused(saved: Path) -> None:
+    (saved / TRAINING).write_text("[]")
+    with pytest.raises(ModelError, match=TRAINING):
+        read_checkpoint(saved)
+
+
+def test_moments_that_are_no_numbers_are_refused(saved: Path) -> None:
+    path = saved / TRAINING_TENSORS
+    tensors = load_file(path)
+    tensors["exp_avg.head.bias"][0] = np.nan
+    save_file(tensors, path)
+    with pytest.raises(ModelError, match=r"exp_avg\.head\.bias"):
+        read_checkpoint(saved)
+
+
+# The corpus
+
+
+def test_the_corpus_is_read_from_where_it_was(saved: Path, prose: str) -> None:
+    text = read_checkpoint(saved).read_corpus()
+    assert text.tokenizer.decode(text.ids) == prose[:330]
+
+
+def test_the_corpus_may_have_moved(saved: Path, tmp_path: Path, prose: str) -> None:
+    (tmp_path / "corpus.txt").rename(tmp_path / "moved.txt")
+    with pytest.raises(CorpusError, match=r"corpus\.txt"):
+        read_checkpoint(saved).read_corpus()
+    text = read_checkpoint(saved).read_corpus(open_corpus([str(tmp_path / "moved.txt")]))
+    assert text.tokenizer.decode(text.ids) == prose[:330]
+
+
+@pytest.mark.parametrize("change", ["more", "less", "other", "unknown"])
+def test_another_corpus_is_refused(
+    change: str, saved: Path, corpus_of: CorpusOf, prose: str
+) -> None:
+    text = prose[:330]
+    other = {
+        "more": text + "e",
+        "less": text[:-1],
+        "other": text[::-1],  # the same characters
+        "unknown": text + "\N{SNOWMAN}",
+    }[change]
+    with pytest.raises(CorpusError, match="--from"):
+        read_checkpoint(saved).read_corpus(corpus_of(other, "other"))
+
+
+def test_a_corpus_from_standard_input_must_come_again(saved: Path, corpus_of: CorpusOf) -> None:
+    edit(saved / TRAINING, "corpus", "sources", value=["-"])
+    with pytest.raises(CorpusError, match="standard input"):
+        read_checkpoint(saved).read_corpus()

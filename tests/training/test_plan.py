@@ -1,0 +1,256 @@
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from charrnn.data.corpus import Corpus
+from charrnn.data.tokenizer import ByteTokenizer, CharTokenizer
+from charrnn.errors import ConfigError, CorpusError
+from charrnn.model.cells import CELLS
+from charrnn.model.network import CharRNN
+from charrnn.storage.model_directory import Model
+from charrnn.training.config import TrainingOptions
+from charrnn.training.plan import Plan, arrays, load, make_plan
+
+CorpusOf = Callable[..., Corpus]
+MakeModel = Callable[..., Model]
+
+BY_CHARACTER = ("embedding.weight", "head.weight", "head.bias")
+
+
+def options(**changes: Any) -> TrainingOptions:
+    defaults: dict[str, Any] = {"steps": 5, "precision": "fp32", "device": "cpu", "hidden_size": 8}
+    return TrainingOptions(**(defaults | changes))
+
+
+def fine_tuning(corpus: Corpus, base: Model, **changes: Any) -> Plan:
+    return make_plan(corpus, options(hidden_size=None, **changes), base=base)
+
+
+def same(one: CharRNN, other: CharRNN) -> bool:
+    left, right = arrays(one), arrays(other)
+    return all(np.array_equal(left[name], right[name]) for name in left)
+
+
+# Fresh networks
+
+
+def test_a_plan_is_the_same_for_the_same_seed(corpus_of: CorpusOf, prose: str) -> None:
+    first, again, other = (make_plan(corpus_of(prose), options(seed=seed)) for seed in (1, 1, 2))
+    assert first.config == again.config
+    assert same(first.network, again.network)
+    assert not same(first.network, other.network)
+
+
+def test_a_plan_fits_its_corpus(corpus_of: CorpusOf, prose: str) -> None:
+    plan = make_plan(corpus_of(prose), options(cell="gru", layers=3))
+    assert plan.network.config.vocabulary_size == len(set(prose))
+    assert (plan.network.config.cell, plan.network.config.layers) == ("gru", 3)
+    assert plan.corpus.tokenizer.decode(plan.corpus.ids) == prose
+    assert plan.config.steps == 5
+
+
+def test_a_plan_for_bytes_has_256_of_them(corpus_of: CorpusOf, prose: str) -> None:
+    plan = make_plan(corpus_of(prose), options(), kind="byte")
+    assert isinstance(plan.corpus.tokenizer, ByteTokenizer)
+    assert plan.network.config.vocabulary_size == 256
+
+
+def test_rare_characters_are_folded(corpus_of: CorpusOf) -> None:
+    plan = make_plan(corpus_of("ab" * 50 + "z"), options(), min_count=2)
+    assert isinstance(plan.corpus.tokenizer, CharTokenizer)
+    assert plan.corpus.tokenizer.characters == ("a", "b", "\N{REPLACEMENT CHARACTER}")
+
+
+def test_many_epochs_bring_dropout_and_few_none(corpus_of: CorpusOf, prose: str) -> None:
+    few, many = (
+        make_plan(corpus_of(prose), TrainingOptions(epochs=epochs, hidden_size=8, precision="fp32"))
+        for epochs in (2, 128)
+    )
+    assert few.network.config.dropout == 0
+    assert many.network.config.dropout == pytest.approx(0.5)
+
+
+def test_epochs_are_counted_on_the_text_that_is_trained_on(corpus_of: CorpusOf, prose: str) -> None:
+    corpus = corpus_of(prose[:400])
+    settings = TrainingOptions(
+        epochs=3, batch_size=4, sequence_length=10, hidden_size=8, precision="fp32"
+    )
+    assert make_plan(corpus, settings).config.steps == 3 * 9  # 360 characters in 4 lanes of 90
+
+
+# Notes
+
+
+def test_enough_text_has_no_notes(corpus_of: CorpusOf, prose: str) -> None:
+    assert make_plan(corpus_of(prose), options(batch_size=8, sequence_length=20)).notes == ()
+
+
+def test_a_batch_that_shrinks_is_told(corpus_of: CorpusOf, prose: str) -> None:
+    plan = make_plan(corpus_of(prose[:200]), options(batch_size=64, sequence_length=20))
+    assert plan.config.batch_size == 9
+    (note,) = plan.notes
+    assert "batch size 9 instead of 64" in note and "180 characters" in note
+
+
+def test_a_sequence_that_shrinks_is_told(corpus_of: CorpusOf, prose: str) -> None:
+    # The wish of --sequence-length must not vanish without a word any more than --batch-size's.
+    plan = make_plan(corpus_of(prose[:100]), options(sequence_length=400))
+    assert plan.config.sequence_length == 90
+    assert any("sequence length 90 instead of 400" in note for note in plan.notes)
+
+
+@pytest.mark.parametrize("text", ["", "a", "ab", "abc"])
+def test_too_little_text_is_refused(text: str, corpus_of: CorpusOf) -> None:
+    with pytest.raises(CorpusError):
+        make_plan(corpus_of(text), options())
+
+
+def test_lines_need_lines(corpus_of: CorpusOf) -> None:
+    with pytest.raises(CorpusError, match="lines"):
+        make_plan(corpus_of("no newline anywhere " * 9), options(lines=True))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"layers": 0},
+        {"hidden_size": 0},
+        {"dropout": 1.0},
+        {"cell": "transformer"},
+        {"device": "warp"},
+    ],
+    ids=str,
+)
+def test_what_no_network_can_be_is_refused(
+    change: dict[str, Any], corpus_of: CorpusOf, prose: str
+) -> None:
+    with pytest.raises(ConfigError):
+        make_plan(corpus_of(prose), options(**change))
+
+
+# Fine-tuning
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_fine_tuning_inherits_the_sizes_and_every_weight(
+    cell: str, corpus_of: CorpusOf, make_model: MakeModel
+) -> None:
+    base = make_model("\n abc", cell=cell, layers=3, hidden_size=10, embedding_size=6)
+    plan = fine_tuning(corpus_of("cab abc\n" * 30), base)
+    sizes = {key: value for key, value in plan.network.config.to_json().items() if key != "dropout"}
+    assert sizes == {key: value for key, value in base.config.to_json().items() if key != "dropout"}
+    assert plan.corpus.tokenizer.to_json() == base.tokenizer.to_json()
+    for name, tensor in arrays(plan.network).items():
+        np.testing.assert_array_equal(tensor, base.tensors[name])
+    assert plan.notes == ("all 5 characters are known to the model",)
+
+
+def test_known_characters_keep_their_rows_and_new_ones_are_appended(
+    corpus_of: CorpusOf, make_model: MakeModel
+) -> None:
+    base = make_model("\n abc")
+    plan = fine_tuning(corpus_of("cab ZéZ\n" * 30), base)  # b and a, and two that are new
+    assert isinstance(plan.corpus.tokenizer, CharTokenizer)
+    assert plan.corpus.tokenizer.characters == ("\n", " ", "a", "b", "c", "Z", "é")
+    for name, tensor in arrays(plan.network).items():
+        if name in BY_CHARACTER:
+            assert len(tensor) == 7
+            np.testing.assert_array_equal(tensor[:5], base.tensors[name])
+        else:
+            np.testing.assert_array_equal(tensor, base.tensors[name])
+    fresh = arrays(plan.network)["embedding.weight"][5:]
+    assert not np.array_equal(fresh[0], fresh[1]) and fresh.any(axis=1).all()
+    (note,) = plan.notes
+    assert note.startswith("2 characters are new") and note.endswith("'Z' 'é'")
+
+
+def test_characters_that_the_new_text_lacks_are_kept(
+    corpus_of: CorpusOf, make_model: MakeModel
+) -> None:
+    plan = fine_tuning(corpus_of("ab" * 60), make_model("\n abc"))
+    assert plan.network.config.vocabulary_size == 5
+
+
+def test_fine_tuning_does_not_change_the_base(corpus_of: CorpusOf, make_model: MakeModel) -> None:
+    base = make_model("\n abc")
+    before = {name: tensor.copy() for name, tensor in base.tensors.items()}
+    plan = fine_tuning(corpus_of("cab\n" * 60), base)
+    with torch.no_grad():
+        for parameter in plan.network.parameters():
+            parameter.zero_()
+    for name, tensor in base.tensors.items():
+        np.testing.assert_array_equal(tensor, before[name])
+
+
+def test_a_byte_model_is_fine_tuned_on_bytes(corpus_of: CorpusOf, make_model: MakeModel) -> None:
+    base = make_model(None)
+    plan = fine_tuning(corpus_of("né€\n" * 60), base)
+    assert isinstance(plan.corpus.tokenizer, ByteTokenizer)
+    np.testing.assert_array_equal(arrays(plan.network)["head.weight"], base.tensors["head.weight"])
+    assert "256" in plan.notes[0]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"cell": "gru"}, {"layers": 1}, {"hidden_size": 99}, {"embedding_size": 99}],
+    ids=str,
+)
+def test_sizes_that_contradict_the_base_are_refused(
+    change: dict[str, Any], corpus_of: CorpusOf, make_model: MakeModel
+) -> None:
+    (name,) = change
+    with pytest.raises(ConfigError, match=name.replace("_", " ")):
+        make_plan(
+            corpus_of("cab\n" * 60), options(**({"hidden_size": None} | change)), base=make_model()
+        )
+
+
+def test_sizes_that_agree_with_the_base_pass(corpus_of: CorpusOf, make_model: MakeModel) -> None:
+    same_sizes = {"cell": "lstm", "layers": 2, "hidden_size": 12, "embedding_size": 7}
+    plan = make_plan(corpus_of("cab\n" * 60), options(**same_sizes), base=make_model())
+    assert plan.network.config.hidden_size == 12
+
+
+def test_a_tokenizer_that_contradicts_the_base_is_refused(
+    corpus_of: CorpusOf, make_model: MakeModel
+) -> None:
+    # Its rows are characters: read as bytes, the text would mean something else.
+    with pytest.raises(ConfigError, match="tokenizer"):
+        make_plan(
+            corpus_of("cab\n" * 60), options(hidden_size=None), kind="byte", base=make_model()
+        )
+
+
+def test_a_trained_network_is_taught_more_gently(
+    corpus_of: CorpusOf, make_model: MakeModel
+) -> None:
+    corpus = corpus_of("cab\n" * 60)
+    gentle = fine_tuning(corpus, make_model()).config.learning_rate
+    assert gentle < make_plan(corpus, options()).config.learning_rate
+    given = fine_tuning(corpus, make_model(), learning_rate=0.5).config.learning_rate
+    assert given == 0.5
+
+
+# Weights in and out
+
+
+def test_weights_survive_a_round_trip(make_model: MakeModel) -> None:
+    base = make_model()
+    network = CharRNN(base.config)
+    load(network, base.tensors)
+    for name, tensor in arrays(network).items():
+        np.testing.assert_array_equal(tensor, base.tensors[name])
+        assert tensor.dtype == np.float32
+
+
+def test_arrays_are_copies(make_model: MakeModel) -> None:
+    # A view would change under a checkpoint's feet.
+    network = CharRNN(make_model().config)
+    taken = arrays(network)["head.weight"]
+    before = taken.copy()
+    with torch.no_grad():
+        network.head.weight.add_(1)
+    np.testing.assert_array_equal(taken, before)

@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+import torch
+
+from charrnn.errors import ConfigError
+from charrnn.model.config import ModelConfig
+from charrnn.training.config import PRECISIONS, TrainingOptions
+from charrnn.training.probe import VALIDATION_LANES, choose_device, measure, validation_lanes
+from charrnn.training.recipe import Machine
+
+IDS = np.random.default_rng(0).integers(9, size=900).astype(np.uint8)
+
+
+def measured(options: TrainingOptions) -> Machine:
+    model = ModelConfig(vocabulary_size=9, hidden_size=8, embedding_size=4)
+    return measure(
+        options, model, training=IDS[:800], validation=IDS[800:], batch_size=4, sequence_length=8
+    )
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_precision_that_is_given_is_taken(precision: str) -> None:
+    machine = measured(TrainingOptions(steps=5, precision=precision, device="cpu"))
+    assert (machine.precision, machine.device) == (precision, "cpu")
+    assert machine.threads == torch.get_num_threads()
+
+
+def test_a_budget_needs_every_time_measured() -> None:
+    machine = measured(TrainingOptions(budget=2.0, precision="fp32", device="cpu"))
+    assert 0 < machine.step_seconds < machine.probe_seconds
+    assert machine.evaluation_seconds > 0 and machine.save_seconds > 0
+
+
+def test_the_precision_is_chosen_when_it_is_left_open() -> None:
+    assert measured(TrainingOptions(budget=1.0, device="cpu")).precision in PRECISIONS
+
+
+def test_measuring_survives_a_learning_rate_that_diverges() -> None:
+    machine = measured(TrainingOptions(steps=5, precision="fp32", device="cpu", learning_rate=1e30))
+    assert machine.step_seconds > 0
+
+
+def test_measuring_takes_nothing_from_the_global_generator() -> None:
+    before = torch.get_rng_state()
+    measured(TrainingOptions(steps=5, precision="fp32", device="cpu"))
+    assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("device", [None, "auto"])
+def test_the_best_device_is_chosen(device: str | None) -> None:
+    assert choose_device(device) == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def test_the_cpu_is_always_there() -> None:
+    assert choose_device("cpu") == "cpu"
+
+
+@pytest.mark.parametrize("device", ["warp", "cuda:99", ""])
+def test_a_device_that_is_not_there_is_refused_by_name(device: str) -> None:
+    with pytest.raises(ConfigError, match=f"'{device}'") as caught:
+        choose_device(device)
+    assert "\n" not in str(caught.value)
+
+
+def test_validation_lanes_are_long_and_not_too_many() -> None:
+    lanes = [validation_lanes(characters) for characters in range(2, 200_000, 97)]
+    assert lanes[0] == 1 and max(lanes) == lanes[-1] == VALIDATION_LANES
+    assert lanes == sorted(lanes)
+    assert all(
+        count == 1 or characters / count >= 1000
+        for characters, count in zip(range(2, 200_000, 97), lanes, strict=True)
+    )

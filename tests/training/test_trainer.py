@@ -1,0 +1,687 @@
+import dataclasses
+import hashlib
+import itertools
+import json
+import math
+import types
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from charrnn.data.corpus import Corpus
+from charrnn.data.dataloader import Chunk
+from charrnn.data.tokenizer import Ids
+from charrnn.errors import (
+    CharRNNError,
+    ConfigError,
+    CorpusError,
+    DivergedError,
+    ModelError,
+    TrainingError,
+)
+from charrnn.evaluation.baselines import order_0
+from charrnn.evaluation.scoring import score
+from charrnn.generation.engines import Engine, NumPyEngine
+from charrnn.model.cells import CELLS
+from charrnn.model.kernels import KERNELS
+from charrnn.model.network import CharRNN
+from charrnn.storage.model_directory import TENSORS, read_model
+from charrnn.storage.run import Run, load
+from charrnn.training import trainer as module
+from charrnn.training.checkpoint import TRAINING, TRAINING_TENSORS, read_checkpoint
+from charrnn.training.learner import StepResult
+from charrnn.training.trainer import LOG_EVERY, Progress, Trainer, train
+
+MakeTrainer = Callable[..., Trainer]
+CorpusOf = Callable[..., Corpus]
+
+TRAINING_KEYS = {
+    *("step", "characters", "epoch", "seconds", "train_nats", "learning_rate"),
+    *("gradient_norm", "characters_per_second"),
+}
+EVALUATION_KEYS = {"step", "seconds", "validation_nats", "validation_bits"}
+OF_THE_CLOCK = {"seconds", "characters_per_second"}
+
+
+def without_the_clock(run: Run) -> list[dict[str, Any]]:
+    return [
+        {key: value for key, value in line.items() if key not in OF_THE_CLOCK}
+        for line in run.metrics()
+    ]
+
+
+def learned(run: Run) -> dict[str, bytes]:
+    """All that a training came to, bit by bit: weights, moments and the hidden state."""
+    return {name: (run.last / name).read_bytes() for name in (TENSORS, TRAINING_TENSORS)}
+
+
+def position(run: Run) -> dict[str, Any]:
+    where: dict[str, Any] = json.loads((run.last / TRAINING).read_bytes())["position"]
+    return {key: value for key, value in where.items() if key != "seconds"}
+
+
+def stop_during(trainer: Trainer, step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trains until a Ctrl-C in the middle of a step."""
+    take = trainer.learner.step
+
+    def interrupted(chunk: Chunk, number: int) -> StepResult:
+        if number + 1 == step:
+            trainer.request_stop()
+        return take(chunk, number)
+
+    monkeypatch.setattr(trainer.learner, "step", interrupted)
+    last = list(trainer)[-1]
+    assert (last.step, last.checkpoint) == (step, trainer.run.directory / f"step-{step:08d}")
+
+
+# Resuming
+
+
+VARIATIONS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "dropout": {"dropout": 0.5},
+    "lines": {"lines": True},
+    "byte": {"kind": "byte"},
+    "bf16": {"precision": "bf16"},
+    "all": {
+        "dropout": 0.3,
+        "lines": True,
+        "kind": "byte",
+        "precision": "bf16",
+        "layers": 3,
+        "clip": 0.0,
+    },
+}
+
+
+@pytest.mark.parametrize("variation", VARIATIONS)
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_training_that_is_stopped_and_resumed_is_bit_for_bit_the_same(
+    cell: str, variation: str, make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # char-rnn #137 and nanoGPT #467: only the weights were restored.
+    settings = {"cell": cell, "steps": 24, "evaluate_every": 5, "checkpoint_every": 100}
+    settings |= VARIATIONS[variation]
+    straight = make_trainer("straight", **settings)
+    whole = list(straight)
+
+    stopped = make_trainer("stopped", **settings)
+    run = stopped.run
+    # At the first step, in the middle, where an evaluation is due, twice in a row, at the last.
+    for step in (1, 4, 10, 11, 20, 24):
+        stop_during(stopped, step, monkeypatch)
+        stopped = Trainer.resume(run)
+        assert stopped.position.step == step
+    list(stopped)
+
+    assert whole[-1].epoch >= 2
+    assert learned(run) == learned(straight.run)
+    assert without_the_clock(run) == without_the_clock(straight.run)
+    assert position(run) == position(straight.run)
+    assert run.best.resolve().name == straight.run.best.resolve().name
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_every_kernel_resumes_exactly(
+    kernel: str, make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def trainer(name: str) -> Trainer:
+        planned = make_trainer(name, dropout=0.3)
+        config = dataclasses.replace(planned.config, kernel=kernel)
+        sizes, generator = planned.learner.network.config, torch.Generator().manual_seed(0)
+        network = CharRNN(sizes, kernel=kernel, generator=generator)
+        return Trainer(planned.corpus, network, config, planned.run)
+
+    straight, stopped = trainer("straight"), trainer("stopped")
+    list(straight)
+    stop_during(stopped, 5, monkeypatch)
+    list(Trainer.resume(stopped.run))
+    assert learned(stopped.run) == learned(straight.run)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_training_of_real_size_on_two_threads_resumes_exactly(
+    cell: str, make_trainer: MakeTrainer, prose: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.set_num_threads(2)
+    settings = {"cell": cell, "hidden_size": 128, "batch_size": 32, "sequence_length": 32}
+    text = prose * 8
+    straight = make_trainer("straight", text, **settings, dropout=0.2)
+    stopped = make_trainer("stopped", text, **settings, dropout=0.2)
+    assert straight.config.threads == 2
+    list(straight)
+    stop_during(stopped, 7, monkeypatch)
+    list(Trainer.resume(stopped.run))
+    assert learned(stopped.run) == learned(straight.run)
+
+
+def test_a_training_that_was_killed_goes_on_from_its_last_checkpoint(
+    make_trainer: MakeTrainer,
+) -> None:
+    settings = {"steps": 24, "evaluate_every": 5, "checkpoint_every": 4}
+    straight = make_trainer("straight", **settings)
+    list(straight)
+    killed = make_trainer("killed", **settings)
+    for steps in (11, 3, 6):  # neither stopped nor saved: as by a power cut
+        list(itertools.islice(killed, steps))
+        killed = Trainer.resume(killed.run)
+    list(killed)
+    assert learned(killed.run) == learned(straight.run)
+    assert without_the_clock(killed.run) == without_the_clock(straight.run)
+
+
+def test_an_evaluation_that_was_put_off_is_recorded_once(
+    make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Stopped where an evaluation is due, it is made on resuming. When that is killed and resumed
+    # again, the line must not stand there twice. A rate that high makes the evaluation no best.
+    settings = {"evaluate_every": 2, "checkpoint_every": 100, "learning_rate": 3.0, "steps": 20}
+    straight = make_trainer("straight", **settings)
+    list(straight)
+    evaluations = [line for line in straight.run.metrics() if "validation_nats" in line]
+    best = min(evaluations, key=lambda line: float(line["validation_nats"]))
+    late = next(line["step"] for line in evaluations if line["step"] > best["step"])
+
+    stopped = make_trainer("stopped", **settings)
+    stop_during(stopped, late, monkeypatch)
+    list(itertools.islice(Trainer.resume(stopped.run), 1))  # then the power fails
+    list(Trainer.resume(stopped.run))
+    assert without_the_clock(stopped.run) == without_the_clock(straight.run)
+
+
+@pytest.mark.parametrize("step", [1, 5, 11])
+def test_a_stop_between_two_steps_is_saved(step: int, make_trainer: MakeTrainer) -> None:
+    # A Ctrl-C may come while the screen is drawn, when no step is running.
+    trainer = make_trainer("run", evaluate_every=100, checkpoint_every=100)
+    for progress in trainer:
+        if progress.step == step:
+            trainer.request_stop()
+    assert read_checkpoint(trainer.run.last).position.step == trainer.position.step
+    assert step <= trainer.position.step <= step + 1
+
+
+def test_a_stop_before_the_first_step_leaves_nothing(make_trainer: MakeTrainer) -> None:
+    trainer = make_trainer("run")
+    trainer.request_stop()
+    assert list(trainer) == []
+    assert trainer.run.checkpoints() == []
+
+
+def test_a_finished_training_cannot_be_resumed(make_trainer: MakeTrainer) -> None:
+    trainer = make_trainer("run")
+    list(trainer)
+    with pytest.raises(TrainingError, match="finished its 12 steps"):
+        Trainer.resume(trainer.run)
+
+
+@pytest.fixture
+def stopped(make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """A run that was stopped after 5 of its 12 steps."""
+    trainer = make_trainer("run")
+    stop_during(trainer, 5, monkeypatch)
+    return trainer.run
+
+
+def test_a_changed_corpus_cannot_be_resumed(stopped: Run, corpus_of: CorpusOf, prose: str) -> None:
+    corpus_of(prose[:331])  # the file it was trained on, with one more character
+    with pytest.raises(CorpusError, match="not the text"):
+        Trainer.resume(stopped)
+    assert list(Trainer.resume(stopped, corpus_of(prose[:330], "elsewhere")))[-1].step == 12
+
+
+def tamper(run: Run, part: str, key: str, value: Any) -> None:
+    path = run.last / TRAINING
+    data = json.loads(path.read_bytes())
+    data[part][key] = value
+    path.write_text(json.dumps(data))
+
+
+def test_a_device_that_this_machine_lacks_is_told(stopped: Run) -> None:
+    # A run that was begun on a GPU and copied to a laptop.
+    tamper(stopped, "config", "device", "cuda:99")
+    with pytest.raises(CharRNNError, match="cuda:99"):
+        Trainer.resume(stopped)
+
+
+@pytest.mark.parametrize(("key", "value"), [("chunk", 999), ("chunk", -1), ("epoch", -1)])
+def test_a_position_outside_the_corpus_is_told(key: str, value: int, stopped: Run) -> None:
+    tamper(stopped, "position", key, value)
+    with pytest.raises(ModelError):
+        Trainer.resume(stopped)
+
+
+# What a training depends on
+
+
+def test_the_same_seed_gives_the_same_bytes(make_trainer: MakeTrainer) -> None:
+    first, again, other = (
+        make_trainer(name, seed=seed, dropout=0.2)
+        for name, seed in (("first", 1), ("again", 1), ("other", 2))
+    )
+    for trainer in (first, again, other):
+        list(trainer)
+    assert learned(first.run) == learned(again.run)
+    assert learned(first.run) != learned(other.run)
+    assert without_the_clock(first.run) == without_the_clock(again.run)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_how_often_it_is_evaluated_and_saved_changes_nothing(
+    cell: str, make_trainer: MakeTrainer
+) -> None:
+    often = make_trainer("often", cell=cell, dropout=0.3, evaluate_every=1, checkpoint_every=1)
+    seldom = make_trainer(
+        "seldom", cell=cell, dropout=0.3, evaluate_every=1000, checkpoint_every=1000
+    )
+    for trainer in (often, seldom):
+        list(trainer)
+    assert learned(often.run) == learned(seldom.run)
+    losses = [
+        [line for line in without_the_clock(trainer.run) if "train_nats" in line]
+        for trainer in (often, seldom)
+    ]
+    assert losses[0] == losses[1] != []
+
+
+def test_the_global_generators_are_neither_read_nor_changed(make_trainer: MakeTrainer) -> None:
+    results = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        before = torch.get_rng_state()
+        trainer = make_trainer(f"run-{seed}", dropout=0.5)
+        list(trainer)
+        assert torch.equal(before, torch.get_rng_state())
+        results.append(learned(trainer.run))
+    assert results[0] == results[1]
+
+
+# What it writes
+
+
+def test_metrics_have_exactly_the_keys_of_the_design(make_trainer: MakeTrainer) -> None:
+    trainer = make_trainer("run", steps=35, evaluate_every=10)
+    list(trainer)
+    lines = [json.loads(line) for line in trainer.run.metrics_path.read_text().splitlines()]
+    training = [line for line in lines if "train_nats" in line]
+    evaluations = [line for line in lines if "train_nats" not in line]
+    assert all(line.keys() == TRAINING_KEYS for line in training)
+    assert all(line.keys() == EVALUATION_KEYS for line in evaluations)
+    assert [line["step"] for line in training] == [10, 20, 30]
+    assert [line["step"] for line in evaluations] == [10, 20, 30, 35]
+    for line in evaluations:
+        bits = line["validation_nats"] / math.log(2)
+        assert line["validation_bits"] == pytest.approx(bits)
+    assert [line["seconds"] for line in lines] == sorted(line["seconds"] for line in lines)
+
+
+def test_training_lines_are_means_since_the_last(make_trainer: MakeTrainer) -> None:
+    trainer = make_trainer("run", steps=20)
+    told = list(trainer)
+    lines = [line for line in trainer.run.metrics() if "train_nats" in line]
+    for number, line in enumerate(lines):
+        steps = told[LOG_EVERY * number : LOG_EVERY * (number + 1)]
+        mean = sum(progress.train_nats for progress in steps) / LOG_EVERY
+        assert line["train_nats"] == pytest.approx(mean)
+        assert line["characters"] == steps[-1].characters
+        assert line["epoch"] == steps[-1].epoch
+        assert line["learning_rate"] == steps[-1].learning_rate
+
+
+def test_progress_tells_of_every_step(make_trainer: MakeTrainer) -> None:
+    trainer = make_trainer("run", steps=20, evaluate_every=5, checkpoint_every=4)
+    told = list(trainer)
+    assert [progress.step for progress in told] == list(range(1, 21))
+    assert {progress.steps for progress in told} == {20}
+    assert [p.step for p in told if p.validation_nats is not None] == [5, 10, 15, 20]
+    assert [p.step for p in told if p.sample is not None] == [5, 10, 15, 20]
+    saved = {p.step for p in told if p.checkpoint is not None}
+    assert saved >= {4, 8, 12, 16, 20}
+    best = math.inf
+    for progress in told:
+        best = min(best, progress.validation_nats or math.inf)
+        assert (progress.best_nats or math.inf) == best
+        assert len(progress.sample or "") in (0, 300)
+    assert [p.epoch for p in told] == sorted(p.epoch for p in told)
+
+
+def test_an_epoch_reads_every_character_once(make_trainer: MakeTrainer) -> None:
+    trainer = make_trainer("run", steps=24)
+    characters = {p.epoch: p.characters for p in trainer}  # at the end of each epoch
+    assert characters[0] == len(trainer.training) == 297
+    assert characters[1] == 2 * 297
+
+
+def test_best_is_the_best_and_last_the_last(make_trainer: MakeTrainer) -> None:
+    # A rate that makes it go up and down; and more evaluations than checkpoints are kept.
+    trainer = make_trainer("run", steps=40, evaluate_every=2, learning_rate=1.0, keep=1)
+    list(trainer)
+    evaluations = [line for line in trainer.run.metrics() if "validation_nats" in line]
+    best = min(evaluations, key=lambda line: float(line["validation_nats"]))
+    assert best["step"] < 40  # else this shows nothing
+    assert read_model(trainer.run.best).provenance.step == best["step"]
+    assert read_model(trainer.run.best).provenance.validation_nats == best["validation_nats"]
+    assert read_model(trainer.run.last).provenance.step == 40
+    assert [path.name for path in trainer.run.checkpoints()] == [
+        f"step-{best['step']:08d}",
+        "step-00000040",
+    ]
+
+
+def test_before_the_first_evaluation_best_is_the_last(
+    make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = make_trainer("run", evaluate_every=100)
+    stop_during(trainer, 3, monkeypatch)
+    assert load(trainer.run.directory).provenance.step == 3
+
+
+@pytest.mark.parametrize("keep", [1, 3])
+def test_so_many_checkpoints_are_kept_besides_the_best(
+    keep: int, make_trainer: MakeTrainer
+) -> None:
+    trainer = make_trainer(
+        "run", checkpoint_every=1, evaluate_every=1, learning_rate=1.0, keep=keep
+    )
+    list(trainer)
+    steps = [int(path.name.removeprefix("step-")) for path in trainer.run.checkpoints()]
+    best = int(trainer.run.best.resolve().name.removeprefix("step-"))
+    assert steps == sorted({best, *range(13 - keep, 13)})
+
+
+def test_validation_is_that_of_the_saved_model_on_the_held_out_text(
+    make_trainer: MakeTrainer,
+) -> None:
+    trainer = make_trainer("run")
+    list(trainer)
+    model = read_model(trainer.run.last)
+    assert len(trainer.validation) == 33
+    nats = score(NumPyEngine.of(model), trainer.validation)
+    assert model.provenance.validation_nats == pytest.approx(nats, abs=1e-5)
+
+
+def test_a_model_knows_where_it_comes_from(make_trainer: MakeTrainer, prose: str) -> None:
+    trainer = make_trainer("run", seed=3)
+    told = list(trainer)
+    provenance = read_model(trainer.run.last).provenance
+    assert provenance.corpus == "corpus"
+    assert provenance.sha256 == hashlib.sha256(prose[:330].encode()).hexdigest()
+    assert (provenance.corpus_characters, provenance.seed, provenance.step) == (330, 3, 12)
+    assert provenance.characters == told[-1].characters
+
+
+def test_time_counts_training_alone(
+    make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A clock that goes on by a second whenever it is read, and by an hour with each evaluation.
+    seconds = itertools.count()
+    clock = types.SimpleNamespace(perf_counter=lambda: float(next(seconds)))
+    evaluate = module.score_in_steps
+
+    def slowly(engine: Engine, ids: Ids, *, lanes: int = 1) -> Iterator[float]:
+        next(itertools.islice(seconds, 3600, None))
+        yield from evaluate(engine, ids, lanes=lanes)
+
+    monkeypatch.setattr(module, "time", clock)
+    monkeypatch.setattr(module, "score_in_steps", slowly)
+    trainer = make_trainer("run", steps=30, evaluate_every=3)
+    assert [progress.seconds for progress in trainer] == list(range(1, 31))
+    assert [line["seconds"] for line in trainer.run.metrics()] == [
+        line["step"] for line in trainer.run.metrics()
+    ]
+    per_step = trainer.config.batch_size * trainer.config.sequence_length
+    speeds = [line["characters_per_second"] for line in trainer.run.metrics() if len(line) == 8]
+    assert speeds == pytest.approx([per_step] * 3, rel=0.1)
+
+
+# Divergence
+
+
+def diverging(make_trainer: MakeTrainer, after: int, monkeypatch: pytest.MonkeyPatch) -> Trainer:
+    """A training whose weights break after so many steps."""
+    trainer = make_trainer("run", checkpoint_every=2, evaluate_every=100)
+    take = trainer.learner.step
+
+    def breaking(chunk: Chunk, number: int) -> StepResult:
+        if number == after:
+            with torch.no_grad():
+                trainer.learner.network.head.bias[0] = math.nan
+        return take(chunk, number)
+
+    monkeypatch.setattr(trainer.learner, "step", breaking)
+    return trainer
+
+
+def test_divergence_keeps_the_last_good_checkpoint_and_says_what_to_do(
+    make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = diverging(make_trainer, 5, monkeypatch)
+    with pytest.raises(DivergedError, match=r"step 6.*--learning-rate 0\.0033") as caught:
+        list(trainer)
+    assert str(trainer.run.last) in str(caught.value) and "\n" not in str(caught.value)
+    assert read_checkpoint(trainer.run.last).position.step == 4
+    monkeypatch.undo()
+    assert list(Trainer.resume(trainer.run))[-1].step == 12
+
+
+def test_divergence_before_the_first_checkpoint_promises_none(
+    make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = diverging(make_trainer, 1, monkeypatch)
+    with pytest.raises(DivergedError) as caught:
+        list(trainer)
+    assert "sound" not in str(caught.value)
+    assert trainer.run.checkpoints() == []
+
+
+@pytest.mark.parametrize("evaluate_every", [1, 100])
+@pytest.mark.parametrize("learning_rate", [1e10, 1e20, 1e38])
+def test_no_learning_rate_is_so_high_that_a_broken_model_is_saved(
+    learning_rate: float, evaluate_every: int, make_trainer: MakeTrainer
+) -> None:
+    # The loss of a step is sound, and the weights it leaves are not: so large that any text makes
+    # them overflow.
+    trainer = make_trainer(
+        "run",
+        learning_rate=learning_rate,
+        clip=0.0,
+        evaluate_every=evaluate_every,
+        checkpoint_every=1,
+    )
+    with pytest.raises(DivergedError, match="--learning-rate"):
+        list(trainer)
+    for line in trainer.run.metrics():
+        assert all(math.isfinite(value) for value in line.values())
+    for path in trainer.run.checkpoints():
+        read_checkpoint(path)
+
+
+# Learning
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_repetitive_text_is_learned(cell: str, precision: str, make_trainer: MakeTrainer) -> None:
+    text = "the cat sat on the mat, and the rat sat on the cat. " * 16
+    trainer = make_trainer(
+        "run", text, cell=cell, steps=120, hidden_size=32, layers=1, precision=precision
+    )
+    told = list(trainer)
+    vocabulary_size = trainer.corpus.tokenizer.vocabulary_size
+    chance = order_0(trainer.training, trainer.validation, vocabulary_size)
+    assert told[-1].validation_nats is not None
+    assert told[-1].validation_nats < 0.25 * chance
+    assert told[-1].train_nats < 0.25 * told[0].train_nats
+
+
+@pytest.mark.parametrize("kind", ["char", "byte"])
+@pytest.mark.parametrize("length", [20, 21, 33, 64, 100, 199, 200])
+def test_tiny_texts_train_with_nothing_else_given(
+    length: int, kind: str, make_trainer: MakeTrainer, prose: str
+) -> None:
+    trainer = make_trainer(
+        "run",
+        prose[:length],
+        kind=kind,
+        steps=3,
+        batch_size=None,
+        sequence_length=None,
+        dropout=None,
+    )
+    told = list(trainer)
+    assert told[-1].step == 3
+    assert told[-1].validation_nats is not None and math.isfinite(told[-1].validation_nats)
+    assert told[-1].sample
+
+
+@pytest.mark.parametrize("text", ["a\n" * 10, "\n" * 20, "ab\n\n\ncd\r\n" * 4, "é\n😀\n" * 8])
+def test_tiny_lines_train(text: str, make_trainer: MakeTrainer) -> None:
+    trainer = make_trainer("run", text, lines=True, steps=4)
+    assert list(trainer)[-1].step == 4
+
+
+def test_a_text_of_one_character_trains(make_trainer: MakeTrainer) -> None:
+    told = list(make_trainer("run", "a" * 50, steps=3))
+    assert told[-1].validation_nats == pytest.approx(0)
+    assert told[-1].sample == "a" * 300
+
+
+# train()
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prose: str) -> Path:
+    """A working directory with a text in it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "fables.txt").write_text(prose)
+    return tmp_path
+
+
+SMALL: dict[str, Any] = {
+    "hidden_size": 8,
+    "embedding_size": 4,
+    "batch_size": 4,
+    "sequence_length": 10,
+    "precision": "fp32",
+    "device": "cpu",
+}
+
+
+@pytest.mark.parametrize("progress_bar", [True, False])
+def test_train_yields_progress_and_leaves_a_run(
+    progress_bar: bool, here: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    told = list(train("fables.txt", name="mine", steps=6, progress_bar=progress_bar, **SMALL))
+    assert [progress.step for progress in told] == [1, 2, 3, 4, 5, 6]
+    assert all(isinstance(progress, Progress) for progress in told)
+    assert load("mine").provenance.corpus == "fables"
+    captured = capfd.readouterr()
+    assert captured.out == ""
+    assert ("6/6" in captured.err) is progress_bar
+
+
+@pytest.mark.parametrize("budget", ["1s", 1.0, 1])
+def test_train_takes_a_budget(budget: str | float, here: Path) -> None:
+    told = list(train("fables.txt", name="mine", budget=budget, progress_bar=False, **SMALL))
+    assert told[-1].step == told[-1].steps == len(told)
+    assert told[-1].validation_nats is not None
+
+
+def test_train_takes_epochs(here: Path, prose: str) -> None:
+    told = list(train("fables.txt", epochs=2, progress_bar=False, **SMALL))
+    assert told[-1].epoch == 1
+    assert told[-1].characters == 2 * int(0.9 * len(prose))
+
+
+@pytest.mark.parametrize("settings", [{"budget": "soon"}, {"budget": "1m", "steps": 3}], ids=str)
+def test_train_refuses_what_contradicts(settings: dict[str, Any], here: Path) -> None:
+    with pytest.raises(ConfigError):
+        list(train("fables.txt", progress_bar=False, **settings))
+    assert not (here / "checkpoints").exists()
+
+
+def test_train_makes_up_a_name_that_is_free(here: Path) -> None:
+    for _ in range(2):
+        list(train([here / "fables.txt"], steps=1, progress_bar=False, **SMALL))
+    assert {path.name for path in Path("checkpoints").iterdir()} == {"fables", "fables-2"}
+
+
+def test_train_never_overwrites_a_run(here: Path) -> None:
+    list(train("fables.txt", out="mine", steps=1, progress_bar=False, **SMALL))
+    before = learned(Run(here / "mine"))
+    with pytest.raises(ConfigError, match="mine"):
+        list(train("fables.txt", out="mine", steps=2, progress_bar=False, **SMALL))
+    assert learned(Run(here / "mine")) == before
+
+
+def begin(name: str, steps: int) -> None:
+    """A run that was abandoned on the way."""
+    often = {"evaluate_every": 6, "checkpoint_every": 2}
+    training = train("fables.txt", name=name, steps=12, progress_bar=False, **often, **SMALL)
+    list(itertools.islice(training, steps))
+
+
+@pytest.mark.parametrize("progress_bar", [True, False])
+def test_train_resumes_by_name(progress_bar: bool, here: Path) -> None:
+    begin("straight", 12)
+    begin("mine", 5)
+    told = list(train(resume="mine", progress_bar=progress_bar))
+    assert [progress.step for progress in told] == list(range(5, 13))
+    assert learned(Run(here / "checkpoints/mine")) == learned(Run(here / "checkpoints/straight"))
+
+
+def test_train_resumes_from_another_working_directory(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin("mine", 5)
+    (here / "elsewhere").mkdir()
+    monkeypatch.chdir(here / "elsewhere")
+    told = list(train(resume=str(here / "checkpoints/mine"), progress_bar=False))
+    assert told[-1].step == 12
+
+
+def test_train_resumes_with_a_corpus_that_moved(here: Path) -> None:
+    begin("mine", 5)
+    (here / "fables.txt").rename(here / "moved.txt")
+    with pytest.raises(CorpusError, match=r"fables\.txt"):
+        list(train(resume="mine", progress_bar=False))
+    assert list(train("moved.txt", resume="mine", progress_bar=False))[-1].step == 12
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"steps": 50}, {"budget": "1m"}, {"learning_rate": 0.5}, {"name": "other"}],
+    ids=str,
+)
+def test_train_refuses_settings_beside_resume(settings: dict[str, Any], here: Path) -> None:
+    # Ignored without a word, they would leave a person believing that they count.
+    begin("mine", 5)
+    with pytest.raises(ConfigError, match="resume"):
+        list(train(resume="mine", progress_bar=False, **settings))
+
+
+def test_train_refuses_to_resume_what_is_not_there(here: Path) -> None:
+    with pytest.raises(ModelError, match="nothing-here"):
+        list(train(resume="nothing-here", progress_bar=False))
+
+
+def test_train_fine_tunes(here: Path) -> None:
+    list(train("fables.txt", name="base", steps=2, progress_bar=False, **SMALL))
+    base = load("base")
+    (here / "new.txt").write_text("The ant, with a Ç in it.\n" * 9)
+    settings = {key: value for key, value in SMALL.items() if not key.endswith("ding_size")}
+    told = list(
+        train("new.txt", name="tuned", start_from="base", steps=2, progress_bar=False, **settings)
+    )
+    tuned = load("tuned")
+    assert told[-1].step == 2
+    assert tuned.config.vocabulary_size == base.config.vocabulary_size + 1
+    assert tuned.config.hidden_size == base.config.hidden_size == 8
+    assert tuned.provenance.corpus == "new"
+    np.testing.assert_allclose(  # it began where the base ended
+        tuned.tensors["rnn.weight_hh_l0"], base.tensors["rnn.weight_hh_l0"], atol=0.02
+    )
