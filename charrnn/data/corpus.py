@@ -7,12 +7,11 @@ one emoji would make four times the file's size), only its ids do, one byte each
 Legend: N characters.
 """
 
-import codecs
 import collections
 import hashlib
 import itertools
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any, Literal
@@ -23,6 +22,7 @@ from charrnn.data.sources import (
     PYTHON_DOCS,
     Part,
     ReadOptions,
+    decode,
     find_corpus,
     open_source,
 )
@@ -34,7 +34,7 @@ from charrnn.data.tokenizer import (
     Tokenizer,
     code_points,
 )
-from charrnn.errors import ConfigError, CorpusError
+from charrnn.errors import ConfigError, CorpusError, UnknownCharacterError
 
 MINIMUM_SPLIT = 2
 """Characters that training and validation each need: one to read and one to predict."""
@@ -63,9 +63,11 @@ class Corpus:
         """
         last = "\n"
         for part in self.parts:
-            if last != "\n":
-                yield "\n"
-            for text in _decode(part):
+            missing = last != "\n"
+            for text in decode(part):
+                if missing:
+                    yield "\n"
+                    missing = False
                 last = text[-1]
                 yield text
 
@@ -83,7 +85,7 @@ def open_corpus(names: Sequence[str], options: ReadOptions | None = None) -> Cor
     options = options or ReadOptions()
     try:
         "".encode(options.encoding)  # unlike codecs.lookup, refuses `rot13` and other non-texts
-    except LookupError as error:
+    except (LookupError, ValueError) as error:
         raise ConfigError(f"encoding {options.encoding!r}: {error}") from error
     names = names or [PYTHON_DOCS]
     parts = [part for name in names for part in open_source(name, options)]
@@ -133,7 +135,7 @@ class TokenizedCorpus:
             boundary = int(before[-1]) + 1
         training, validation = self.ids[:boundary], self.ids[boundary:]
         if min(len(training), len(validation)) < MINIMUM_SPLIT:
-            needed = int(np.ceil(MINIMUM_SPLIT / validation_fraction))
+            needed = max(2 * MINIMUM_SPLIT, int((MINIMUM_SPLIT - 1) / validation_fraction) + 1)
             raise CorpusError(
                 f"{self.name}: {len(self.ids)} characters are too few; training needs at least "
                 f"{needed}, of which the last {validation_fraction:.0%} are for validation"
@@ -160,6 +162,8 @@ def tokenize(
 
     Raises CorpusError when the text is empty, is not text, or changes while it is read.
     """
+    if min_count < 1:
+        raise ConfigError(f"min count {min_count}: choose at least 1")
     kind = tokenizer.kind if tokenizer else kind
     if kind not in TOKENIZERS:
         raise ConfigError(f"tokenizer {kind!r}: choose from {', '.join(TOKENIZERS)}")
@@ -172,17 +176,30 @@ def tokenize(
     if tokenizer is None or unknown == "extend":
         first = tokenizer if isinstance(tokenizer, CharTokenizer) else None
         tokenizer = CharTokenizer.fit(_not_empty(corpus, texts), min_count=min_count, first=first)
-        pieces: Iterator[str] = corpus.texts()
+        unknown = "extend"  # from here on, an unknown character means that the text has changed
+        prepare: Callable[[str], str] = str
     elif unknown == "skip":
-        known = reading.watch(map(tokenizer.without_unknown, corpus.texts()))
-        strange = dict.fromkeys(c for text in corpus.texts() for c in tokenizer.unknown(text))
+        prepare = tokenizer.without_unknown
+        strange: dict[str, None] = {}
+        for text in corpus.texts():
+            known = prepare(text)
+            if len(known) < len(text):  # else they are folded, not skipped
+                strange |= dict.fromkeys(tokenizer.unknown(text))
+            collections.deque(reading.watch([known]), maxlen=0)
         skipped = tuple(strange)
-        collections.deque(known, maxlen=0)
-        pieces = map(tokenizer.without_unknown, corpus.texts())
     else:
         collections.deque(texts, maxlen=0)
-        pieces = corpus.texts()
-    ids = _collect(corpus, map(tokenizer.encode, pieces), reading.characters, tokenizer.dtype)
+        prepare = str
+    again = _Reading()
+    pieces = map(tokenizer.encode, again.watch(map(prepare, corpus.texts())))
+    try:
+        ids = _collect(corpus, pieces, reading.characters, tokenizer.dtype)
+    except UnknownCharacterError:
+        if unknown == "error":
+            raise
+        raise _changed(corpus) from None
+    if again.digest.digest() != reading.digest.digest():
+        raise _changed(corpus)
     return TokenizedCorpus(
         corpus.name,
         corpus.sources,
@@ -203,6 +220,8 @@ def _tokenize_bytes(corpus: Corpus) -> TokenizedCorpus:
     tokenizer = ByteTokenizer()
     pieces = (np.frombuffer(piece, dtype=np.uint8) for piece in corpus.bytes())
     ids = _collect(corpus, pieces, size, tokenizer.dtype)
+    if hashlib.sha256(ids.data).digest() != digest.digest():
+        raise _changed(corpus)
     return TokenizedCorpus(
         corpus.name, corpus.sources, corpus.options, digest.hexdigest(), size, tokenizer, ids
     )
@@ -258,45 +277,12 @@ def _collect(corpus: Corpus, pieces: Iterable[Ids], count: int, dtype: np.dtype[
             break
         ids[start:end] = piece
     if end != count:
-        raise CorpusError(f"{corpus.name}: it changed while it was being read; try again")
+        raise _changed(corpus)
     return ids
 
 
-def _decode(part: Part) -> Iterator[str]:
-    """The pieces of one part as text, never an empty one."""
-    decoder = codecs.getincrementaldecoder(part.encoding)()
-    offset, beginning = 0, True
-    for final, piece in _with_end(part.pieces()):
-        pending = decoder.getstate()[0]
-        try:
-            text = decoder.decode(piece, final)
-        except UnicodeDecodeError as error:
-            raise CorpusError(
-                f"{part.name}: byte {offset - len(pending) + error.start} is not valid "
-                f"{part.encoding}; {_hint(part, pending + piece)}"
-            ) from error
-        offset += len(piece)
-        if beginning and text:
-            text, beginning = text.removeprefix("\ufeff"), False
-        if "\0" in text:
-            raise CorpusError(
-                f"{part.name}: it has a NUL character, so it looks binary; "
-                "read it with --tokenizer byte, or name its --encoding"
-            )
-        if text:
-            yield text
-
-
-def _with_end(pieces: Iterator[bytes]) -> Iterator[tuple[bool, bytes]]:
-    for piece in pieces:
-        yield False, piece
-    yield True, b""
-
-
-def _hint(part: Part, start: bytes) -> str:
-    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "it looks like UTF-16: use --encoding utf-16"
-    return "name its encoding (such as --encoding latin-1) or read it with --tokenizer byte"
+def _changed(corpus: Corpus) -> CorpusError:
+    return CorpusError(f"{corpus.name}: it changed while it was being read; try again")
 
 
 def _short_name(name: str) -> str:
@@ -304,5 +290,5 @@ def _short_name(name: str) -> str:
         return "stdin"
     if name.startswith("hf:"):
         return name.removeprefix("hf:").split(":")[0].split("/")[-1]
-    path = PurePath(name)
+    path = PurePath(os.path.abspath(name))  # `.` and `..` have names of their own
     return (path.stem if find_corpus(name) else path.name) or "corpus"

@@ -140,6 +140,7 @@ class TBPTTLoader:
     def __next__(self) -> Chunk:
         if self.chunk == len(self._lanes):
             self.epoch, self.chunk = self.epoch + 1, 0
+            del self._lanes  # before the next order is made: each is a corpus' worth of memory
             self._lanes = self._deal()
         inputs, targets = self._lanes[self.chunk]
         chunk = Chunk(inputs, targets, first=self.chunk == 0)
@@ -156,6 +157,7 @@ class TBPTTLoader:
         if epoch < 0 or not 0 <= chunk <= len(self._lanes):
             raise ConfigError(f"no chunk {chunk} in epoch {epoch} of this corpus")
         self.epoch, self.chunk = epoch, chunk
+        del self._lanes
         self._lanes = self._deal()
 
     def _deal(self) -> Lanes:

@@ -5,6 +5,8 @@ parts: named, re-readable streams of bytes. Nothing here decodes a plain file, s
 byte-order marks and broken bytes arrive at `corpus.py` as they are on disk.
 """
 
+import codecs
+import collections
 import contextlib
 import csv
 import fnmatch
@@ -14,7 +16,7 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ CORPORA = Path("corpora")
 """The folder, in the working directory, that is searched for a corpus by name."""
 
 PYTHON_DOCS = "python-docs"
+HUGGING_FACE = "hf:"
 TABLE_SUFFIXES = (".jsonl", ".csv", ".parquet")
 
 
@@ -64,6 +67,8 @@ class Source:
 
 def find_corpus(name: str) -> Path | None:
     """The file or folder of that name, here or in `corpora/` (`.txt` may be left out)."""
+    if name in ("", "-", PYTHON_DOCS) or name.startswith(HUGGING_FACE):
+        return None
     for path in (Path(name), CORPORA / name, CORPORA / f"{name}.txt"):
         if os.path.exists(path):  # unlike Path.exists, never raises
             return path
@@ -107,45 +112,54 @@ def _stdin(_: str, options: ReadOptions) -> list[Part]:
 def _folder(name: str, options: ReadOptions) -> list[Part]:
     folder = find_corpus(name)
     assert folder is not None
-    files = sorted(
-        Path(parent, file)
-        for parent, _, names in os.walk(folder)
-        for file in fnmatch.filter(names, options.glob)
-        if not file.startswith(".")
-    )
+    files = []
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        names = [name for name in names if not name.startswith(".")]
+        files += [Path(parent, name) for name in fnmatch.filter(names, options.glob)]
     if not files:
         raise CorpusError(
             f"{folder}: no file in it matches {options.glob}; choose others with --glob '*.md'"
         )
-    return [part for file in files for part in open_source(str(file), options)]
+    return [_file_part(file, options) for file in sorted(files)]
 
 
 def _file(name: str, options: ReadOptions) -> list[Part]:
     path = find_corpus(name)
     assert path is not None
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise CorpusError(f"{path}: not a regular file; pipe it in instead and name it '-'")
+    return [_file_part(path, options)]
 
+
+def _file_part(path: Path, options: ReadOptions) -> Part:
+    """A table, or a plain file, as its suffix says."""
+    with _reading(path, options):
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise CorpusError(f"{path}: not a regular file; pipe it in instead and name it '-'")
+    if path.suffix in _ROWS:
+        if options.column is None:
+            raise CorpusError(f"{path}: say which column holds the text with --column NAME")
+        return _table_part(str(path), path, path.suffix, options)
+    return _plain_part(path, options)
+
+
+def _plain_part(path: Path, options: ReadOptions) -> Part:
     def pieces() -> Iterator[bytes]:
-        with _reading(path), open(path, "rb", buffering=0) as file:
+        with _reading(path, options), open(path, "rb", buffering=0) as file:
             while piece := file.read(PIECE_BYTES):
                 yield piece
 
-    return [Part(str(path), options.encoding, pieces)]
+    return Part(str(path), options.encoding, pieces)
 
 
-def _table(name: str, options: ReadOptions) -> list[Part]:
-    path = find_corpus(name)
-    assert path is not None
-    if options.column is None:
-        raise CorpusError(f"{path}: say which column holds the text with --column NAME")
-    read = {".jsonl": _jsonl_rows, ".csv": _csv_rows, ".parquet": _parquet_rows}[path.suffix]
-    return [_records(str(path), lambda: _column(str(path), read(path, options), options.column))]
+def _table_part(name: str, path: Path, suffix: str, options: ReadOptions) -> Part:
+    read = _ROWS[suffix]
+    return _records(name, lambda: _column(name, read(path, options), options.column))
 
 
 def _csv_rows(path: Path, options: ReadOptions) -> Iterator[dict[str, Any]]:
     # Not pandas, nor `datasets`: they turn the text `007` into 7 and `NA` into nothing.
-    with _reading(path), open(path, encoding=options.encoding, newline="") as file:
+    csv.field_size_limit(sys.maxsize)
+    with _reading(path, options), open(path, encoding=options.encoding, newline="") as file:
         if file.read(1) != "\ufeff":
             file.seek(0)
         try:
@@ -155,12 +169,12 @@ def _csv_rows(path: Path, options: ReadOptions) -> Iterator[dict[str, Any]]:
 
 
 def _jsonl_rows(path: Path, options: ReadOptions) -> Iterator[dict[str, Any]]:
-    with _reading(path), open(path, encoding=options.encoding) as file:
+    with _reading(path, options), open(path, encoding=options.encoding) as file:
         for number, line in enumerate(file, 1):
             if line.strip():
                 try:
                     row = json.loads(line.removeprefix("\ufeff"))
-                except ValueError as error:
+                except (ValueError, RecursionError) as error:
                     raise CorpusError(f"{path}: line {number} is not JSON: {error}") from error
                 if not isinstance(row, dict):
                     raise CorpusError(f"{path}: line {number} is not a JSON object")
@@ -171,7 +185,7 @@ def _parquet_rows(path: Path, options: ReadOptions) -> Iterator[dict[str, Any]]:
     import pyarrow
     from pyarrow import parquet
 
-    with _reading(path):
+    with _reading(path, options):
         try:
             with parquet.ParquetFile(path) as file:
                 known = [column for column in file.schema_arrow.names if column == options.column]
@@ -181,21 +195,34 @@ def _parquet_rows(path: Path, options: ReadOptions) -> Iterator[dict[str, Any]]:
             raise CorpusError(f"{path}: not a Parquet file: {_one_line(error)}") from error
 
 
+_ROWS: dict[str, Callable[[Path, ReadOptions], Iterator[dict[str, Any]]]] = {
+    ".jsonl": _jsonl_rows,
+    ".csv": _csv_rows,
+    ".parquet": _parquet_rows,
+}
+
+
 def _hugging_face(name: str, options: ReadOptions) -> list[Part]:
     """`hf:owner/name[:split][:column]`: a data set of the Hugging Face hub, or a local folder."""
-    repository, split, column = [*name.removeprefix("hf:").split(":"), "", ""][:3]
+    repository, split, column = [*name.removeprefix(HUGGING_FACE).split(":"), "", ""][:3]
     split, column = split or "train", column or options.column or "text"
     import datasets
 
     try:
         builder = datasets.load_dataset_builder(repository)
-        if builder.name == "text" or type(builder).__module__.endswith(".text.text"):
-            # Its text loader strips newlines and folds CRLF: fetch the files, read them ourselves.
-            files = (builder.config.data_files or {}).get(split)
+        # Its text loader strips newlines and folds CRLF, its CSV is pandas' (see _csv_rows), its
+        # JSON makes timestamps of dates: fetch the files, read them ourselves.
+        known = {"text": "", "csv": ".csv", "json": ".jsonl", "parquet": ".parquet"}
+        if (suffix := known.get(builder.name)) is not None:
+            files = list((builder.config.data_files or {}).get(split, ()))
             if not files:
                 raise CorpusError(f"{name}: it has no split {split!r}")
-            paths = datasets.DownloadManager().download(list(files))
-            return [part for path in paths for part in _file(str(path), options)]
+            if all(str(file).endswith(suffix) for file in files):
+                paths = map(Path, datasets.DownloadManager().download(files))
+                if not suffix:
+                    return [_plain_part(path, options) for path in paths]
+                options = replace(options, column=column)
+                return [_table_part(name, path, suffix, options) for path in paths]
         rows = datasets.load_dataset(repository, split=split)
     except CorpusError:
         raise
@@ -235,21 +262,72 @@ def _column(name: str, rows: Iterable[dict[str, Any]], column: str | None) -> It
         if column not in row:
             columns = ", ".join(map(str, row))
             raise CorpusError(f"{name}: it has no column {column!r}; it has {columns}")
-        if (value := row[column]) is not None:
-            yield str(value)
+        match row[column]:
+            case None:
+                pass
+            case bytes(value):
+                yield value.decode()
+            case list() | dict():
+                raise CorpusError(f"{name}: column {column!r} holds lists or objects, not text")
+            case value:
+                yield str(value)
 
 
 @contextlib.contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def _reading(path: Path, options: ReadOptions) -> Iterator[None]:
     """Turns what goes wrong while a file is read into a CorpusError that names the file."""
     try:
         yield
     except OSError as error:
         raise CorpusError(f"{path}: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise CorpusError(
-            f"{path}: not valid {error.encoding}; name its encoding with --encoding"
-        ) from error
+    except UnicodeError as error:  # names no byte of the file: look for it
+        collections.deque(decode(_plain_part(path, options)), maxlen=0)
+        raise CorpusError(f"{path}: not valid {options.encoding}: {_one_line(error)}") from error
+
+
+def decode(part: Part) -> Iterator[str]:
+    """The pieces of one part as text, never an empty one. Raises CorpusError."""
+    decoder = codecs.getincrementaldecoder(part.encoding)()
+    offset, beginning = 0, True
+    for final, piece in _with_end(part.pieces()):
+        pending = decoder.getstate()[0]
+        try:
+            text = decoder.decode(piece, final)
+        except UnicodeDecodeError as error:
+            # utf-8-sig counts from after its mark.
+            start = offset - len(pending) + error.start
+            start += len(pending + piece) - len(error.object)
+            raise CorpusError(
+                f"{part.name}: byte {start} is not valid {part.encoding}; "
+                f"{_hint(part, pending + piece)}"
+            ) from error
+        except UnicodeError as error:  # such as UTF-16 without a mark
+            raise CorpusError(
+                f"{part.name}: not valid {part.encoding}: {_one_line(error)}"
+            ) from error
+        offset += len(piece)
+        if beginning and text:
+            text, beginning = text.removeprefix("\ufeff"), False
+        if "\0" in text:
+            raise CorpusError(
+                f"{part.name}: it has a NUL character, so it looks binary; "
+                "read it with --tokenizer byte, or name its --encoding"
+            )
+        if text:
+            yield text
+
+
+def _with_end(pieces: Iterator[bytes]) -> Iterator[tuple[bool, bytes]]:
+    for piece in pieces:
+        yield False, piece
+    yield True, b""
+
+
+def _hint(part: Part, start: bytes) -> str:
+    marks = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    if start.startswith(marks) and "16" not in part.encoding:
+        return "it looks like UTF-16: use --encoding utf-16"
+    return "name its encoding (such as --encoding latin-1) or read it with --tokenizer byte"
 
 
 def _one_line(error: BaseException) -> str:
@@ -264,12 +342,16 @@ def _is_file(name: str) -> bool:
     return (path := find_corpus(name)) is not None and not path.is_dir()
 
 
+def _is_table(name: str) -> bool:
+    return _is_file(name) and (path := find_corpus(name)) is not None and path.suffix in _ROWS
+
+
 # The first that knows the name opens it.
 SOURCES: dict[str, Source] = {
     "stdin": Source(lambda name: name == "-", _stdin),
     "python-docs": Source(lambda name: name == PYTHON_DOCS, _python_docs),
-    "hugging-face": Source(lambda name: name.startswith("hf:"), _hugging_face),
+    "hugging-face": Source(lambda name: name.startswith(HUGGING_FACE), _hugging_face),
     "folder": Source(_is_folder, _folder),
-    "table": Source(lambda name: _is_file(name) and name.endswith(TABLE_SUFFIXES), _table),
+    "table": Source(_is_table, _file),
     "file": Source(_is_file, _file),
 }

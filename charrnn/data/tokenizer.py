@@ -111,11 +111,12 @@ class CharTokenizer:
         for text in texts:
             occurrences = np.bincount(code_points(text))
             counts[: len(occurrences)] += occurrences
-        kept = [chr(point) for point in np.flatnonzero(counts >= min_count)]
-        if np.any((counts > 0) & (counts < min_count)) and REPLACEMENT not in kept:
-            kept.append(REPLACEMENT)
         known = first.characters if first else ()
-        return cls([*known, *(character for character in kept if character not in set(known))])
+        counts[code_points("".join(known))] = 0
+        kept = [chr(point) for point in np.flatnonzero(counts >= min_count)]
+        if np.any((counts > 0) & (counts < min_count)) and REPLACEMENT not in (*known, *kept):
+            kept.append(REPLACEMENT)
+        return cls([*known, *kept])
 
     @property
     def vocabulary_size(self) -> int:

@@ -5,6 +5,7 @@ fsync the folder that holds it. Everything gets the mode that the user's umask g
 """
 
 import contextlib
+import errno
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,9 @@ from charrnn.errors import StorageError
 
 TEMPORARY_PREFIX = ".partial-"
 """What the names of unfinished files and folders begin with; they may be deleted at any time."""
+
+_REPLACED_PREFIX = ".replaced-"
+"""What the name of a folder begins with while another takes its place."""
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -31,20 +35,22 @@ def write_file(path: Path, content: bytes) -> None:
 
 def write_directory(path: Path, files: Mapping[str, bytes]) -> None:
     """Makes a folder of these files, replacing one that is there. Raises StorageError."""
-    temporary = _temporary(path)
+    temporary, replaced = _temporary(path), path.with_name(f"{_REPLACED_PREFIX}{path.name}")
     with _writing(path):
+        _settle(replaced)
+        shutil.rmtree(temporary, ignore_errors=True)
         try:
             temporary.mkdir()
             for name, content in files.items():
                 _write(temporary / name, content)
             _sync_directory(temporary)
-            if path.exists():  # a folder cannot be renamed over one that is not empty
-                remove_directory(path)
+            if path.is_dir() and not path.is_symlink():
+                os.replace(path, replaced)  # for no folder is renamed over one that is not empty
             os.replace(temporary, path)
             _sync_directory(path.parent)
-        except BaseException:
+        finally:
             shutil.rmtree(temporary, ignore_errors=True)
-            raise
+            _settle(replaced)
 
 
 def point(link: Path, target: str) -> None:
@@ -52,9 +58,12 @@ def point(link: Path, target: str) -> None:
     temporary = _temporary(link)
     with _writing(link):
         temporary.unlink(missing_ok=True)
-        os.symlink(target, temporary)
-        os.replace(temporary, link)
-        _sync_directory(link.parent)
+        try:
+            os.symlink(target, temporary)
+            os.replace(temporary, link)
+            _sync_directory(link.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def remove_directory(path: Path) -> None:
@@ -67,7 +76,9 @@ def remove_directory(path: Path) -> None:
 
 
 def remove_litter(directory: Path) -> None:
-    """Deletes what a crash left unfinished in a folder."""
+    """Deletes what a crash left unfinished in a folder, and puts back what it left replaced."""
+    for path in directory.glob(f"{_REPLACED_PREFIX}*"):
+        _settle(path)
     for path in directory.glob(f"{TEMPORARY_PREFIX}*"):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
@@ -80,13 +91,24 @@ def append_line(path: Path, line: str) -> None:
     with _writing(path):
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
         try:
-            os.write(descriptor, f"{line}\n".encode())
+            content = f"{line}\n".encode()
+            if os.write(descriptor, content) < len(content):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         finally:
             os.close(descriptor)
 
 
 def _temporary(path: Path) -> Path:
     return path.with_name(f"{TEMPORARY_PREFIX}{path.name}")
+
+
+def _settle(replaced: Path) -> None:
+    """Deletes a folder that was replaced, or puts it back where nothing took its place."""
+    path = replaced.with_name(replaced.name.removeprefix(_REPLACED_PREFIX))
+    if os.path.lexists(path):
+        shutil.rmtree(replaced, ignore_errors=True)
+    elif replaced.is_dir():
+        os.replace(replaced, path)
 
 
 def _write(path: Path, content: bytes) -> None:

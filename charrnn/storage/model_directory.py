@@ -161,7 +161,8 @@ def read_tensors(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> Tensors:
 
 def to_json(data: object) -> bytes:
     """JSON for people to read: indented, UTF-8, a final newline."""
-    return (json.dumps(data, indent=2, ensure_ascii=False) + "\n").encode()
+    text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    return text.encode("utf-8", "backslashreplace")  # a file's name may have lone surrogates
 
 
 def read_json(path: Path) -> object:

@@ -90,7 +90,11 @@ class Run:
         point(self.last, path.name)
         if best:
             point(self.best, path.name)
-        kept = {self.best.resolve(), *(old.resolve() for old in self.checkpoints()[-keep:])}
+        kept = {
+            path.resolve(),
+            self.best.resolve(),
+            *(old.resolve() for old in self.checkpoints()[-keep:]),
+        }
         for old in self.checkpoints():
             if old.resolve() not in kept:
                 remove_directory(old)
@@ -103,8 +107,11 @@ class Run:
     def metrics(self) -> list[dict[str, Any]]:
         """The lines of metrics.jsonl, without one that a crash cut short."""
         try:
-            lines = self.metrics_path.read_text().split("\n")[:-1]
-            return [json.loads(line) for line in lines if line]
+            lines = self.metrics_path.read_bytes().split(b"\n")[:-1]
+            measurements = [json.loads(line) for line in lines if line]
+            if not all(isinstance(measurement, dict) for measurement in measurements):
+                raise ValueError("a line is another value")
+            return measurements
         except FileNotFoundError:
             return []
         except ValueError as error:
@@ -141,7 +148,7 @@ def check_unused(directory: Path) -> None:
 
 def is_model(path: Path) -> bool:
     """Whether a folder looks like a model directory."""
-    return (path / CONFIG).is_file()
+    return os.path.isfile(path / CONFIG)  # unlike Path.is_file, never raises
 
 
 def is_run(path: Path) -> bool:
