@@ -43,7 +43,7 @@ class Lanes:
 
     def __init__(
         self,
-        ids: Ids,
+        ids: "Ids | ShuffledDocuments",
         batch_size: int,
         sequence_length: int,
         *,
@@ -162,29 +162,64 @@ class TBPTTLoader:
 
     def _deal(self) -> Lanes:
         generator = np.random.default_rng([self.seed, self.epoch])
+        ids: Ids | ShuffledDocuments
         if self.separator is None:
             ids, first = self.ids, int(generator.integers(len(self.ids)))
         else:
-            ids, first = shuffle_documents(self.ids, self.separator, generator), 0
+            ids, first = ShuffledDocuments(self.ids, self.separator, generator), 0
         return Lanes(ids, self.batch_size, self.sequence_length, first=first)
 
 
-def shuffle_documents(ids: Ids, separator: int, generator: np.random.Generator) -> Ids:
-    """The ids (N,) with their documents, each ended by the separator, in a random order."""
-    # There may be as many lines as characters divided by a few: keep what is known of each small.
-    small = np.min_scalar_type(len(ids))
-    bounds = np.append(np.flatnonzero(ids == separator).astype(small) + 1, small.type(len(ids)))
-    if len(bounds) > 1 and bounds[-2] == len(ids):
-        bounds = bounds[:-1]
-    bounds = np.concatenate([np.zeros(1, small), bounds])  # document d is bounds[d] to bounds[d+1]
-    order = np.arange(len(bounds) - 1, dtype=small)
-    generator.shuffle(order)
-    shuffled = np.empty_like(ids)
-    position = 0
-    for block in range(0, len(order), 4096):
-        documents = order[block : block + 4096]
-        starts, stops = bounds[documents].tolist(), bounds[1:][documents].tolist()
-        for start, stop in zip(starts, stops, strict=True):
-            shuffled[position : position + stop - start] = ids[start:stop]
-            position += stop - start
-    return shuffled
+class ShuffledDocuments:
+    """The ids (N,) with their documents, each ended by the separator, in a random order.
+
+    A view: nothing is copied. Position p of the new order lies in the document that the new order
+    has there (found by bisection), as far before its end as p is before the document's new end.
+
+    Args:
+        ids: (N,).
+        separator: the id that ends a document; the last may lack it.
+        generator: of the order.
+    """
+
+    def __init__(self, ids: Ids, separator: int, generator: np.random.Generator) -> None:
+        self.ids = ids
+        # Of a file of names there are N / 8 documents: what is known of each is kept small.
+        small = np.min_scalar_type(len(ids))
+        stops = _positions_after(ids, separator, small)  # (D,) where each document ends
+        lengths = stops.copy()
+        lengths[1:] -= stops[:-1]
+        # Both in the same order, without a third array that holds it.
+        state = generator.bit_generator.state
+        generator.shuffle(stops)
+        generator.bit_generator.state = state
+        generator.shuffle(lengths)
+        self._stops = stops  # (D,) ends in `ids`, in the new order
+        self._new_stops = np.cumsum(lengths, out=lengths)  # (D,) ends in the new order
+
+    def __len__(self) -> int:
+        """N."""
+        return len(self.ids)
+
+    def __getitem__(self, positions: Int64Array) -> Ids:
+        """The ids at positions of the new order."""
+        documents = np.searchsorted(self._new_stops, positions, side="right")
+        before_end = self._new_stops[documents] - positions
+        return self.ids[self._stops[documents] - before_end]
+
+
+def _positions_after(ids: Ids, separator: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """The position after each separator, and the end where the last is missing."""
+    piece = 1 << 20  # at a time, so that no mask is as large as the corpus
+    pieces = range(0, len(ids), piece)
+    count = sum(int(np.count_nonzero(ids[i : i + piece] == separator)) for i in pieces)
+    open_end = len(ids) > 0 and int(ids[-1]) != separator
+    positions = np.empty(count + open_end, dtype=dtype)
+    end = 0
+    for i in pieces:
+        found = np.flatnonzero(ids[i : i + piece] == separator) + (i + 1)
+        positions[end : end + len(found)] = found
+        end += len(found)
+    if open_end:
+        positions[-1] = len(ids)
+    return positions

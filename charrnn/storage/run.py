@@ -118,8 +118,11 @@ class Run:
             raise ModelError(f"{self.metrics_path}: not one JSON object a line: {error}") from error
 
     def rewind(self, step: int) -> None:
-        """Forgets what was measured after a step, and what a crash left unfinished."""
+        """Forgets what came after a step, and what a crash left unfinished."""
         remove_litter(self.directory)
+        for path in self.checkpoints():
+            if int(path.name.removeprefix("step-")) > step:  # never became the last
+                remove_directory(path)
         kept = [line for line in self.metrics() if line["step"] <= step]
         write_file(self.metrics_path, "".join(json.dumps(line) + "\n" for line in kept).encode())
 
