@@ -1,5 +1,6 @@
 """What several rooms' tests share: a text of our own, and models made of fresh weights."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,10 @@ from charrnn.data.corpus import Corpus, open_corpus
 from charrnn.data.tokenizer import ByteTokenizer, CharTokenizer, Tokenizer
 from charrnn.model.config import ModelConfig
 from charrnn.storage.model_directory import Model, Provenance
+
+# PyTorch's threads wait for each other by spinning: where another program keeps a core busy, small
+# steps take a hundred times longer. To be set before it is imported, here and in what is started.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 PROSE = """\
 The heron stood in the shallows all morning, and the frogs grew used to it.

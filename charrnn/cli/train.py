@@ -154,7 +154,7 @@ def train(
     learning_rate: Annotated[
         float | None,
         typer.Option(
-            metavar="X", help="At its highest.", show_default="0.01", rich_help_panel=_LEARNING
+            metavar="X", help="At its highest.", show_default=_CHOSEN, rich_help_panel=_LEARNING
         ),
     ] = None,
     clip: Annotated[
@@ -162,7 +162,7 @@ def train(
         typer.Option(
             metavar="X",
             help="Largest norm of the gradient; 0 is off.",
-            show_default="0.25",
+            show_default="1",
             rich_help_panel=_LEARNING,
         ),
     ] = None,

@@ -92,6 +92,7 @@ def make_plan(
         batch_size=batch_size,
         sequence_length=sequence_length,
         chunks_per_epoch=chunks,
+        training_characters=len(training),
     )
     generator = torch.Generator().manual_seed(options.seed)
     network = CharRNN(model_config, kernel=config.kernel, generator=generator)
@@ -127,7 +128,7 @@ def _inherit(options: TrainingOptions, base: Model) -> TrainingOptions:
         options = dataclasses.replace(options, **{name: kept})
     if options.learning_rate is None:
         # A trained network unlearns at the rate a fresh one learns with.
-        options = dataclasses.replace(options, learning_rate=3e-3)
+        options = dataclasses.replace(options, learning_rate=1e-3)
     return options
 
 

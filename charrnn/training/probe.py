@@ -1,6 +1,7 @@
 """The probe: how fast this machine trains a network of given sizes, and in which precision."""
 
 import dataclasses
+import math
 import time
 from collections.abc import Iterator
 
@@ -18,8 +19,11 @@ from charrnn.training.config import TrainingOptions
 from charrnn.training.learner import Learner
 from charrnn.training.recipe import DEFAULT_BUDGET, Machine, choose_training
 
-BF16_GAIN = 1.15
-"""How much faster bf16 must be to be worth its rounding."""
+GAINS = {"fp32": 1.0, "bf16": 1.15}
+"""What a step's time is weighted with: how much faster bf16 must be to be worth its rounding."""
+
+HOPELESS_RATIO = 3
+"""A candidate with a step so much slower than the best so far is not measured further."""
 
 VALIDATION_LANES = 64
 
@@ -37,47 +41,61 @@ def measure(
     began = time.perf_counter()
     device = choose_device(options.device)
     budget = options.budget or DEFAULT_BUDGET
-    candidates = [options.precision] if options.precision else list(_precisions(device))
-    seconds = min(0.04 * budget, 10.0) / len(candidates)
     timed = options.steps is None and options.epochs is None
-    if not timed:
-        seconds = 1.0 if len(candidates) > 1 else 0.0
-
     unmeasured = Machine(
         device=device,
-        precision=candidates[0],
+        precision=options.precision or "fp32",
         kernel="fused",
-        threads=torch.get_num_threads(),
+        threads=1 if model_config.hidden_size <= 128 else torch.get_num_threads(),
         step_seconds=0.0,
         evaluation_seconds=0.0,
         save_seconds=0.05 + 12 * model_config.parameters / 100e6,  # weights and two moments
         probe_seconds=0.0,
     )
+    candidates = list(_candidates(unmeasured, options.precision, timed=timed))
+    if len(candidates) == 1 and not timed:
+        return unmeasured
+    seconds = (min(0.04 * budget, 10.0) if timed else 1.0) / len(candidates)
+
     # Whatever learning rate was asked for, measuring must not diverge.
     trial = dataclasses.replace(
         options, steps=1_000_000, epochs=None, budget=None, learning_rate=1e-3
     )
-    config = choose_training(
-        trial, unmeasured, batch_size=batch_size, sequence_length=sequence_length
-    )
-    step_seconds: dict[str, float] = {}
-    for precision in candidates:
+    best: Machine | None = None
+    for candidate in candidates:
+        config = choose_training(
+            trial, candidate, batch_size=batch_size, sequence_length=sequence_length
+        )
+        torch.set_num_threads(candidate.threads)
         network = CharRNN(model_config, generator=torch.Generator().manual_seed(0))
-        learner = Learner(network, dataclasses.replace(config, precision=precision))
         loader = TBPTTLoader(
             training, batch_size=batch_size, sequence_length=sequence_length, seed=0
         )
-        step_seconds[precision] = _time_steps(learner, loader, seconds)
-    precision = candidates[0]
-    if len(candidates) > 1 and step_seconds["fp32"] > BF16_GAIN * step_seconds["bf16"]:
-        precision = "bf16"
+        patience = HOPELESS_RATIO * best.step_seconds if best else math.inf
+        step_seconds = _time_steps(Learner(network, config), loader, seconds, patience)
+        gain = GAINS[candidate.precision]
+        if best is None or step_seconds * gain < best.step_seconds * GAINS[best.precision]:
+            best = dataclasses.replace(candidate, step_seconds=step_seconds)
+    assert best is not None
+    torch.set_num_threads(best.threads)
     return dataclasses.replace(
-        unmeasured,
-        precision=precision,
-        step_seconds=step_seconds[precision],
+        best,
         evaluation_seconds=_time_evaluation(network, validation) if timed else 0.0,
         probe_seconds=time.perf_counter() - began,
     )
+
+
+def _candidates(machine: Machine, precision: str | None, *, timed: bool) -> Iterator[Machine]:
+    """What may be fastest: each precision and, under a time budget, on one thread and on all.
+
+    Where other programs keep the cores busy, PyTorch's threads lose far more by waiting for each
+    other than they gain. Without a budget the clock should decide as little as possible.
+    """
+    on_cpu = machine.device == "cpu"
+    threads = {1, torch.get_num_threads()} if on_cpu and timed else {machine.threads}
+    for kind in [precision] if precision else _precisions(machine.device):
+        for count in sorted(threads):
+            yield dataclasses.replace(machine, precision=kind, threads=count)
 
 
 def choose_device(device: str | None) -> str:
@@ -112,15 +130,20 @@ def _precisions(device: str) -> Iterator[str]:
             yield "bf16"
 
 
-def _time_steps(learner: Learner, loader: TBPTTLoader, seconds: float) -> float:
-    """Seconds of one step, data and all; the first three, which allocate, are not counted."""
+def _time_steps(learner: Learner, loader: TBPTTLoader, seconds: float, patience: float) -> float:
+    """Seconds of one step, data and all. The first three, which allocate, are not counted; one
+    of the later that takes longer than `patience` ends it."""
     for number in range(3):
         learner.step(next(loader), number)
-    began, steps = time.perf_counter(), 0
-    while steps < 3 or time.perf_counter() - began < seconds:
+    total, steps = 0.0, 0
+    while steps < 3 or total < seconds:
+        began = time.perf_counter()
         learner.step(next(loader), steps)
-        steps += 1
-    return (time.perf_counter() - began) / steps
+        took = time.perf_counter() - began
+        if took > patience:
+            return took
+        total, steps = total + took, steps + 1
+    return total / steps
 
 
 def _time_evaluation(network: CharRNN, validation: Ids) -> float:

@@ -65,6 +65,8 @@ def make_trainer(
             "precision": "fp32",
             "device": "cpu",
             "evaluate_every": 6,
+            "learning_rate": 0.01,
+            "clip": 0.25,
         }
         corpus = corpus_of(prose[:330] if text is None else text)
         plan = make_plan(corpus, TrainingOptions(**(defaults | options)), kind=kind)

@@ -117,7 +117,6 @@ def test_a_file_that_was_cut_off_is_an_error_that_names_it(file: str, saved: Pat
         (("config", "steps"), 0),
         (("config", "learning_rate"), None),
         (("config", "precision"), "fp64"),
-        (("config", "kernel"), "warp"),
         (("corpus", "sources"), "text.txt"),
         (("corpus", "sources"), [1]),
         (("corpus", "options"), []),

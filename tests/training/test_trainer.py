@@ -178,7 +178,7 @@ def test_an_evaluation_that_was_put_off_is_recorded_once(
 ) -> None:
     # Stopped where an evaluation is due, it is made on resuming. When that is killed and resumed
     # again, the line must not stand there twice. A rate that high makes the evaluation no best.
-    settings = {"evaluate_every": 2, "checkpoint_every": 100, "learning_rate": 3.0, "steps": 20}
+    settings = {"evaluate_every": 2, "checkpoint_every": 100, "learning_rate": 1.0, "steps": 40}
     straight = make_trainer("straight", **settings)
     list(straight)
     evaluations = [line for line in straight.run.metrics() if "validation_nats" in line]
@@ -246,9 +246,19 @@ def test_a_device_that_this_machine_lacks_is_told(stopped: Run) -> None:
         Trainer.resume(stopped)
 
 
-@pytest.mark.parametrize(("key", "value"), [("chunk", 999), ("chunk", -1), ("epoch", -1)])
-def test_a_position_outside_the_corpus_is_told(key: str, value: int, stopped: Run) -> None:
-    tamper(stopped, "position", key, value)
+@pytest.mark.parametrize(
+    ("part", "key", "value"),
+    [
+        ("position", "chunk", 999),
+        ("position", "chunk", -1),
+        ("position", "epoch", -1),
+        ("config", "kernel", "warp"),
+    ],
+)
+def test_a_checkpoint_that_cannot_be_gone_on_with_is_told(
+    part: str, key: str, value: object, stopped: Run
+) -> None:
+    tamper(stopped, part, key, value)
     with pytest.raises(ModelError):
         Trainer.resume(stopped)
 
@@ -563,6 +573,7 @@ SMALL: dict[str, Any] = {
     "embedding_size": 4,
     "batch_size": 4,
     "sequence_length": 10,
+    "learning_rate": 0.01,
     "precision": "fp32",
     "device": "cpu",
 }
@@ -651,7 +662,7 @@ def test_train_resumes_with_a_corpus_that_moved(here: Path) -> None:
 
 @pytest.mark.parametrize(
     "settings",
-    [{"steps": 50}, {"budget": "1m"}, {"learning_rate": 0.5}, {"name": "other"}],
+    [{"steps": 50}, {"budget": "1m"}, {"clip": 0.5}, {"name": "other"}],
     ids=str,
 )
 def test_train_refuses_settings_beside_resume(settings: dict[str, Any], here: Path) -> None:
