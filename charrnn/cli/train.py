@@ -76,9 +76,13 @@ def train(
         bool, typer.Option("--quiet", "-q", help="Plain lines only.", rich_help_panel=_RUN)
     ] = False,
     tokenizer: Annotated[
-        Literal["char", "byte"],
-        typer.Option(help="Unicode characters, or the bytes of any file.", rich_help_panel=TEXT),
-    ] = "char",
+        Literal["char", "byte"] | None,
+        typer.Option(
+            help="Unicode characters, or the bytes of any file.",
+            show_default="char",
+            rich_help_panel=TEXT,
+        ),
+    ] = None,
     lines: Annotated[
         bool,
         typer.Option("--lines", help="Each line is a document of its own.", rich_help_panel=TEXT),

@@ -43,7 +43,7 @@ def xz(training: Ids, held_out: Ids, tokenizer: Tokenizer) -> float:
     preset = 9 | lzma.PRESET_EXTREME
     added = len(lzma.compress(before + after, preset=preset))
     added -= len(lzma.compress(before, preset=preset))
-    return added * 8 * float(np.log(2)) / len(held_out)
+    return max(added, 1) * 8 * float(np.log(2)) / len(held_out)
 
 
 def n_gram(training: Ids, held_out: Ids, vocabulary_size: int, *, context: int = 6) -> float:

@@ -97,7 +97,7 @@ def evaluate(
         nats_per_character=nats,
         bits_per_character=bits,
         bits_per_byte=bits * len(ids) / utf8_bytes(model.tokenizer, ids),
-        perplexity=math.exp(nats),
+        perplexity=math.exp(nats) if nats < 700 else math.inf,
         characters=characters,
         protocol=protocol,
         baselines={name: value / math.log(2) for name, value in simpler.items()},

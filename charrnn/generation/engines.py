@@ -107,7 +107,7 @@ class TorchEngine:
         self.network.eval()
         device = self.network.head.bias.device
         with torch.inference_mode():
-            inputs = torch.from_numpy(np.asarray(ids, dtype=np.int64)).to(device)
+            inputs = torch.tensor(np.array(ids, dtype=np.int64), device=device)
             logits, state = self.network(inputs, state)
         self.network.train(training)
         return logits.float().cpu().numpy(), state

@@ -18,7 +18,11 @@ def apply_temperature(logits: Logits, temperature: float) -> Logits:
     """Logits (V,) divided by the temperature; 0 leaves only the likeliest (greedy)."""
     if temperature == 0:
         return apply_top_k(logits, 1)
-    return logits / temperature
+    with np.errstate(over="ignore"):
+        divided: Logits = logits / temperature
+        if not np.isfinite(divided.max()):  # so near 0 that only differences can be divided
+            divided = (logits - logits.max()) / temperature
+    return divided
 
 
 def apply_top_k(logits: Logits, k: int) -> Logits:
@@ -32,9 +36,10 @@ def apply_top_p(logits: Logits, p: float) -> Logits:
 
     Nucleus sampling: Holtzman et al., 2020, arXiv:1904.09751.
     """
+    if p >= 1:  # rounding must not cut the least likely off
+        return logits
     order = np.argsort(-logits, kind="stable")
     reached = np.cumsum(probabilities(logits)[order])
-    # What rounding leaves short of p = 1 must not cut the last character off.
     count = int(np.searchsorted(reached, p * reached[-1], side="left")) + 1
     return _keep(logits, order[:count])
 

@@ -47,6 +47,8 @@ class SamplingConfig:
             raise ConfigError(f"length {self.length}: choose 0 or above")
         if self.seed < 0:
             raise ConfigError(f"seed {self.seed}: choose 0 or above")
+        if isinstance(self.stop, str):
+            raise ConfigError(f"stop: give a tuple of strings, such as ({self.stop!r},)")
         if "" in self.stop:
             raise ConfigError("a stop string is empty; leave it out")
 

@@ -27,7 +27,8 @@ from charrnn.model.config import GATES, STATES, ModelConfig
 from charrnn.model.kernels import KERNELS
 
 State = tuple[Tensor, ...]
-"""What the network carries from one chunk to the next: (h,) or (h, c), each (L, B, H), float32."""
+"""What the network carries from one chunk to the next: (h,) or (h, c), each (L, B, H), of the
+weights' type."""
 
 _HOLDERS: dict[str, Callable[[int, int, int], nn.RNNBase]] = {
     "rnn": nn.RNN,
@@ -116,7 +117,8 @@ class CharRNN(nn.Module):
             x = self._drop(x, generator)
             states.append(after)
         logits = self.head(x)  # (T, B, V)
-        state = tuple(torch.stack(parts).float() for parts in zip(*states, strict=True))
+        kept = self.head.weight.dtype  # whatever autocast computes in
+        state = tuple(torch.stack(parts).to(kept) for parts in zip(*states, strict=True))
         return logits.transpose(0, 1), state
 
     def _weights(self, layer: int) -> LayerWeights:

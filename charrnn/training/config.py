@@ -111,6 +111,7 @@ _ONE_OR_MORE = (
     *("steps", "batch_size", "sequence_length", "threads"),
     *("evaluate_every", "checkpoint_every", "keep"),
 )
+_WHOLE = (*_ONE_OR_MORE, "seed", "warmup_steps")
 _ZERO_OR_MORE = ("clip", "seed", "warmup_steps")
 
 
@@ -124,6 +125,7 @@ def _check(settings: TrainingOptions | TrainingConfig) -> None:
                 raise ConfigError(f"{name.replace('_', ' ')} {value}: choose {advice}")
 
     refuse(_ABOVE_ZERO, lambda value: 0 < value < math.inf, "one above 0")
+    refuse(_WHOLE, lambda value: type(value) is int, "a whole number")
     refuse(_ONE_OR_MORE, lambda value: value >= 1, "1 or more")
     refuse(_ZERO_OR_MORE, lambda value: 0 <= value < math.inf, "0 or more")
     refuse(("validation_fraction",), lambda value: 0 < value <= 0.5, "above 0 and up to 0.5")

@@ -44,22 +44,27 @@ def make_plan(
     corpus: Corpus,
     options: TrainingOptions,
     *,
-    kind: str = "char",
+    kind: str | None = None,
     min_count: int = 1,
     base: Model | None = None,
 ) -> Plan:
     """Reads the corpus, measures the machine, and decides.
 
     Args:
-        kind, min_count: the tokenizer, see `tokenize`.
+        kind, min_count: the tokenizer, see `tokenize`; None is `char`, or the base's.
         base: a model to start from; its cell, sizes and alphabet are kept.
 
     Raises CorpusError when the text cannot be trained on, ConfigError when options contradict.
     """
     notes = []
     if base is None:
-        text = tokenize(corpus, kind=kind, min_count=min_count)
+        text = tokenize(corpus, kind=kind or "char", min_count=min_count)
     else:
+        if kind not in (None, base.tokenizer.kind):
+            raise ConfigError(
+                f"the model to start from has a {base.tokenizer.kind} tokenizer, not {kind}; "
+                "leave that out"
+            )
         text = tokenize(corpus, tokenizer=base.tokenizer, unknown="extend", min_count=min_count)
         options = _inherit(options, base)
     training, validation = text.split(options.validation_fraction, lines=options.lines)
@@ -69,11 +74,15 @@ def make_plan(
         training_characters=len(training),
     )
     batch_size, sequence_length = choose_batch(options, training_characters=len(training))
-    if options.batch_size is not None and batch_size < options.batch_size:
-        notes.append(
-            f"batch size {batch_size} instead of {options.batch_size}: "
-            f"the text is short ({len(training):,} characters)"
-        )
+    for what, wanted, had in (
+        ("batch size", options.batch_size, batch_size),
+        ("sequence length", options.sequence_length, sequence_length),
+    ):
+        if wanted is not None and had < wanted:
+            notes.append(
+                f"{what} {had} instead of {wanted}: "
+                f"the text is short ({len(training):,} characters)"
+            )
     machine = measure(
         options,
         model_config,

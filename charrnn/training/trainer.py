@@ -12,15 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from charrnn.data.corpus import Corpus, TokenizedCorpus, newline_id, open_corpus
 from charrnn.data.dataloader import TBPTTLoader
 from charrnn.data.sources import ReadOptions
-from charrnn.errors import DivergedError, ModelError, TrainingError
+from charrnn.errors import ConfigError, DivergedError, ModelError, TrainingError
 from charrnn.evaluation.scoring import score_in_steps
 from charrnn.generation.engines import TorchEngine
 from charrnn.generation.sampler import Sampler, SamplingConfig
+from charrnn.model.kernels import KERNELS
 from charrnn.model.network import CharRNN
 from charrnn.storage.model_directory import Model, Provenance
 from charrnn.storage.run import RUNS, Run, find_run, unused_name
@@ -35,7 +37,7 @@ from charrnn.training.checkpoint import (
 from charrnn.training.config import TrainingConfig, TrainingOptions, parse_duration
 from charrnn.training.learner import Learner, StepResult
 from charrnn.training.plan import Plan, arrays, load, make_plan
-from charrnn.training.probe import validation_lanes
+from charrnn.training.probe import choose_device, validation_lanes
 
 LOG_EVERY = 10
 """Steps to a training line of metrics.jsonl."""
@@ -127,7 +129,8 @@ class Trainer:
             corpus: its text; read from where it was when None.
 
         Raises ModelError when the checkpoint cannot be used, CorpusError when the text is not
-        the one it was trained on, TrainingError when it is already finished.
+        the one it was trained on, ConfigError when its device is not here, TrainingError when it
+        is already finished.
         """
         checkpoint = read_checkpoint(run.last)
         model, config, position = checkpoint.model, checkpoint.config, checkpoint.position
@@ -137,10 +140,16 @@ class Trainer:
                 f"to train it further: charrnn train CORPUS --from {run.name}"
             )
         text = checkpoint.read_corpus(corpus)
+        if config.kernel not in KERNELS:
+            raise ModelError(f"{run.last}: this version has no kernel {config.kernel!r}")
+        choose_device(config.device)
         network = CharRNN(model.config, kernel=config.kernel)
         load(network, model.tensors)
         trainer = cls(text, network, config, run)
-        trainer._restore(checkpoint)
+        try:
+            trainer._restore(checkpoint)
+        except ConfigError as error:
+            raise ModelError(f"{run.last}: {error}") from error
         run.rewind(position.step)
         return trainer
 
@@ -150,11 +159,10 @@ class Trainer:
 
     def __iter__(self) -> Iterator[Progress]:
         """Trains to the end. Raises DivergedError, StorageError."""
-        position = self.position
-        if position.step and self._evaluation_due():  # it was stopped before it was evaluated
+        saved = self.position.step
+        if saved and self._evaluation_due():  # it was stopped before it was evaluated
             self._evaluate()
-            if self.position.best_step == position.step or position.step == self.config.steps:
-                self.save()
+            self.save()
         while self.position.step < self.config.steps and not self._stop:
             progress = self._step()
             if self._evaluation_due():
@@ -163,7 +171,10 @@ class Trainer:
             due = step % self.config.checkpoint_every == 0 or step == self.config.steps
             if due or self.position.best_step == step or self._stop:
                 progress = dataclasses.replace(progress, checkpoint=self.save())
+                saved = step
             yield progress
+        if saved != self.position.step:  # asked to stop between two steps
+            self.save()
 
     def save(self) -> Path:
         """Writes a checkpoint of this moment. Raises StorageError."""
@@ -181,8 +192,13 @@ class Trainer:
         for name, part in zip(state_names(network.config), state, strict=True):
             tensors[name] = part.cpu().numpy()
         position = dataclasses.replace(self.position, **self.loader.state_dict())
+        model = self.model()
+        if not all(
+            np.isfinite(array).all() for array in (*tensors.values(), *model.tensors.values())
+        ):
+            raise self._diverged(f"step {position.step}: a weight has overflowed")
         checkpoint = Checkpoint(
-            model=self.model(),
+            model=model,
             config=self.config,
             sources=self.corpus.sources,
             options=self.corpus.options,
@@ -343,7 +359,7 @@ def train(
     out: str | Path | None = None,
     resume: str | None = None,
     start_from: str | Path | None = None,
-    tokenizer: str = "char",
+    tokenizer: str | None = None,
     min_count: int = 1,
     read: ReadOptions | None = None,
     budget: str | float | None = None,
@@ -371,6 +387,8 @@ def train(
     """
     names = [str(item) for item in ([corpus] if isinstance(corpus, str | Path) else corpus)]
     if resume is not None:
+        if options or any(each is not None for each in (name, out, start_from, tokenizer, budget)):
+            raise ConfigError("resume keeps the run's own settings; leave out all but the corpus")
         run = find_run(resume)
         trainer = Trainer.resume(run, open_corpus(names, read) if names else None)
     else:
