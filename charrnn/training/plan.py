@@ -103,6 +103,7 @@ def make_plan(
         chunks_per_epoch=chunks,
         training_characters=len(training),
     )
+    torch.set_num_threads(config.threads)  # orthogonal matrices differ in their last bits with it
     generator = torch.Generator().manual_seed(options.seed)
     network = CharRNN(model_config, kernel=config.kernel, generator=generator)
     if base is not None:

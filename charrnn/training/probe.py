@@ -22,6 +22,9 @@ from charrnn.training.recipe import DEFAULT_BUDGET, Machine, choose_training
 GAINS = {"fp32": 1.0, "bf16": 1.15}
 """What a step's time is weighted with: how much faster bf16 must be to be worth its rounding."""
 
+ALL_THREADS = torch.get_num_threads()
+"""What PyTorch would use by itself, before any training has set it."""
+
 HOPELESS_RATIO = 3
 """A candidate with a step so much slower than the best so far is not measured further."""
 
@@ -46,7 +49,7 @@ def measure(
         device=device,
         precision=options.precision or "fp32",
         kernel="fused",
-        threads=1 if model_config.hidden_size <= 128 else torch.get_num_threads(),
+        threads=1 if model_config.hidden_size <= 128 else ALL_THREADS,
         step_seconds=0.0,
         evaluation_seconds=0.0,
         save_seconds=0.05 + 12 * model_config.parameters / 100e6,  # weights and two moments
@@ -92,7 +95,7 @@ def _candidates(machine: Machine, precision: str | None, *, timed: bool) -> Iter
     other than they gain. Without a budget the clock should decide as little as possible.
     """
     on_cpu = machine.device == "cpu"
-    threads = {1, torch.get_num_threads()} if on_cpu and timed else {machine.threads}
+    threads = {1, ALL_THREADS} if on_cpu and timed else {machine.threads}
     for kind in [precision] if precision else _precisions(machine.device):
         for count in sorted(threads):
             yield dataclasses.replace(machine, precision=kind, threads=count)

@@ -38,15 +38,11 @@ def kept(logits: npt.NDArray[Any]) -> list[int]:
 # Temperature
 
 
-def test_temperature_divides() -> None:
-    np.testing.assert_allclose(apply_temperature(FOUR, 0.5), FOUR * 2)
-    np.testing.assert_allclose(
-        probabilities(apply_temperature(FOUR, 0.5)), np.array([1, 16, 4, 9]) / 30
-    )
-
-
-def test_temperature_one_changes_nothing() -> None:
-    np.testing.assert_array_equal(apply_temperature(FOUR, 1.0), FOUR)
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
+def test_temperature_is_a_power_of_the_probabilities(temperature: float) -> None:
+    powers = np.array([0.1, 0.4, 0.2, 0.3]) ** (1 / temperature)
+    warmed = probabilities(apply_temperature(FOUR, temperature))
+    np.testing.assert_allclose(warmed, powers / powers.sum())
 
 
 def test_temperature_zero_is_greedy() -> None:
@@ -135,7 +131,7 @@ def test_top_p_keeps_at_least_the_likeliest(logits: Floats, p: float) -> None:
 
 
 def test_no_filter_is_temperature_one() -> None:
-    np.testing.assert_array_equal(apply_filters(FOUR), FOUR)
+    np.testing.assert_allclose(probabilities(apply_filters(FOUR)), [0.1, 0.4, 0.2, 0.3])
 
 
 def test_temperature_comes_before_top_p() -> None:

@@ -44,6 +44,16 @@ def test_a_plan_is_the_same_for_the_same_seed(corpus_of: CorpusOf, prose: str) -
     assert not same(first.network, other.network)
 
 
+def test_fresh_weights_do_not_depend_on_what_ran_before(corpus_of: CorpusOf, prose: str) -> None:
+    # A training sets PyTorch's threads, and orthogonal matrices come out differently on one thread
+    # and on two: trained twice in a notebook, the same seed gave two models.
+    networks = []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        networks.append(make_plan(corpus_of(prose), options(hidden_size=128)).network)
+    assert same(*networks)
+
+
 def test_a_plan_fits_its_corpus(corpus_of: CorpusOf, prose: str) -> None:
     plan = make_plan(corpus_of(prose), options(cell="gru", layers=3))
     assert plan.network.config.vocabulary_size == len(set(prose))

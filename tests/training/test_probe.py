@@ -22,7 +22,13 @@ def measured(options: TrainingOptions) -> Machine:
 def test_a_precision_that_is_given_is_taken(precision: str) -> None:
     machine = measured(TrainingOptions(steps=5, precision=precision, device="cpu"))
     assert (machine.precision, machine.device) == (precision, "cpu")
-    assert machine.threads == torch.get_num_threads()
+
+
+def test_one_thread_and_all_are_candidates_and_all_are_given_back() -> None:
+    torch.set_num_threads(2)
+    machine = measured(TrainingOptions(budget=0.5, precision="fp32", device="cpu"))
+    assert machine.threads in (1, 2)
+    assert torch.get_num_threads() == 2
 
 
 def test_a_budget_needs_every_time_measured() -> None:
@@ -36,13 +42,14 @@ def test_the_precision_is_chosen_when_it_is_left_open() -> None:
 
 
 def test_measuring_survives_a_learning_rate_that_diverges() -> None:
-    machine = measured(TrainingOptions(steps=5, precision="fp32", device="cpu", learning_rate=1e30))
+    options = TrainingOptions(budget=0.5, precision="fp32", device="cpu", learning_rate=1e30)
+    machine = measured(options)
     assert machine.step_seconds > 0
 
 
 def test_measuring_takes_nothing_from_the_global_generator() -> None:
     before = torch.get_rng_state()
-    measured(TrainingOptions(steps=5, precision="fp32", device="cpu"))
+    measured(TrainingOptions(budget=0.5, precision="fp32", device="cpu"))
     assert torch.equal(before, torch.get_rng_state())
 
 

@@ -12,6 +12,7 @@ from charrnn.training.recipe import (
     Machine,
     choose_batch,
     choose_dropout,
+    choose_learning_rate,
     choose_length,
     choose_model,
     choose_training,
@@ -54,7 +55,7 @@ def test_more_time_never_gets_a_smaller_network(characters: int, one: float, oth
 
 
 @pytest.mark.parametrize(
-    ("characters", "expected"), [(5_000, 64), (100_000, 128), (500_000, 256), (10_000_000, 256)]
+    ("characters", "expected"), [(5_000, 64), (30_000, 128), (100_000, 256), (10_000_000, 256)]
 )
 def test_the_sizes_are_those_the_recipe_names(characters: int, expected: int) -> None:
     assert hidden(characters) == expected
@@ -63,7 +64,7 @@ def test_the_sizes_are_those_the_recipe_names(characters: int, expected: int) ->
 def test_the_largest_network_needs_time_and_text() -> None:
     assert hidden(2_000_000, budget=1800.0) == 512
     assert hidden(2_000_000, budget=600.0) == 256
-    assert hidden(100_000, budget=1800.0) == 128
+    assert hidden(30_000, budget=1800.0) == 128
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -164,6 +165,23 @@ def test_steps_are_taken_as_they_are() -> None:
 def test_epochs_are_so_many_chunks(epochs: float, steps: int) -> None:
     options = TrainingOptions(epochs=epochs)
     assert choose_length(options, MACHINE, chunks_per_epoch=10)[0] == steps
+
+
+# Learning rate
+
+
+@given(sizes, sizes)
+def test_more_text_never_gets_larger_steps(one: int, other: int) -> None:
+    small, large = sorted((one, other))
+    less, more = (
+        choose_learning_rate(TrainingOptions(), training_characters=size) for size in (small, large)
+    )
+    assert 0 < more <= less < 0.1
+
+
+def test_a_learning_rate_that_is_given_is_taken() -> None:
+    options = TrainingOptions(learning_rate=0.3)
+    assert choose_learning_rate(options, training_characters=1000) == 0.3
 
 
 # Dropout

@@ -147,28 +147,37 @@ def test_every_kernel_resumes_exactly(
 def test_two_threads_resume_exactly(
     make_trainer: MakeTrainer, prose: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    torch.set_num_threads(2)
-    settings = {"hidden_size": 128, "batch_size": 32, "sequence_length": 16, "steps": 6}
-    straight = make_trainer("straight", prose * 4, **settings)
-    stopped = make_trainer("stopped", prose * 4, **settings)
-    assert straight.config.threads == 2
+    def trainer(name: str) -> Trainer:
+        torch.set_num_threads(1)
+        sizes = {"hidden_size": 128, "batch_size": 32, "sequence_length": 16, "steps": 6}
+        planned = make_trainer(name, prose * 4, **sizes)
+        config = dataclasses.replace(planned.config, threads=2)
+        return Trainer(planned.corpus, planned.learner.network, config, planned.run)
+
+    straight, stopped = trainer("straight"), trainer("stopped")
     list(straight)
     stop_during(stopped, 3, monkeypatch)
-    list(Trainer.resume(stopped.run))
+    resumed = Trainer.resume(stopped.run)
+    threads = {torch.get_num_threads() for _ in resumed}
+    assert threads == {2}
     assert learned(stopped.run) == learned(straight.run)
 
 
 def test_a_training_that_was_killed_goes_on_from_its_last_checkpoint(
     make_trainer: MakeTrainer,
 ) -> None:
-    settings = {"steps": 24, "evaluate_every": 5, "checkpoint_every": 4}
+    settings = {"steps": 24, "evaluate_every": 100, "checkpoint_every": 7}
     straight = make_trainer("straight", **settings)
     list(straight)
     killed = make_trainer("killed", **settings)
-    for steps in (11, 3, 6):  # neither stopped nor saved: as by a power cut
-        list(itertools.islice(killed, steps))
+    forgotten = 0
+    for step in (12, 13, 20):  # neither stopped nor saved: as by a power cut
+        next(progress for progress in killed if progress.step == step)
+        measured = len(killed.run.metrics())
         killed = Trainer.resume(killed.run)
+        forgotten += measured - len(killed.run.metrics())
     list(killed)
+    assert forgotten > 0  # what was measured after the last checkpoint is measured again
     assert learned(killed.run) == learned(straight.run)
     assert without_the_clock(killed.run) == without_the_clock(straight.run)
 
@@ -306,6 +315,15 @@ def test_the_global_generators_are_neither_read_nor_changed(make_trainer: MakeTr
         assert torch.equal(before, torch.get_rng_state())
         results.append(learned(trainer.run))
     assert results[0] == results[1]
+
+
+def test_a_training_gives_the_threads_back(make_trainer: MakeTrainer) -> None:
+    # Else a large network, planned after a small one that runs on one thread, runs on one too.
+    torch.set_num_threads(2)
+    trainer = make_trainer("run")
+    assert trainer.config.threads == 1
+    list(trainer)
+    assert torch.get_num_threads() == 2
 
 
 # What it writes
