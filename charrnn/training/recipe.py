@@ -138,7 +138,7 @@ def choose_learning_rate(options: TrainingOptions, *, training_characters: int) 
     Measured on plays, names and fables: short texts, read often, gain by larger steps.
     """
     chosen = 5e-3 * math.pow(1e6 / training_characters, 0.125)
-    return _given(options.learning_rate, min(max(chosen, 2e-3), 1e-2))
+    return _given(options.learning_rate, round(min(max(chosen, 2e-3), 1e-2), 4))
 
 
 def choose_dropout(options: TrainingOptions, *, epochs: float) -> float:
