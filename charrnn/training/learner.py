@@ -5,6 +5,7 @@ Legend: B batch, T time, V vocabulary.
 
 import contextlib
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,21 @@ begins: after nothing."""
 HOPELESS = 1000.0
 """Nats per character from which a network does not come back (guessing costs ln V, 14 at most).
 Clipped and saturated, an LSTM can go on for ever with a loss of 1e30 and never reach infinity."""
+
+
+@contextlib.contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Runs PyTorch on so many threads of the CPU, and gives back what was set before.
+
+    Sums are added up in another order on another number of threads, so that a training goes on
+    exactly only on the number it began with.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from charrnn.errors import ConfigError
 from charrnn.model.network import CharRNN
 from charrnn.storage.model_directory import Model, Tensors
 from charrnn.training.config import TrainingConfig, TrainingOptions
+from charrnn.training.learner import threads
 from charrnn.training.probe import measure
 from charrnn.training.recipe import (
     choose_batch,
@@ -103,9 +104,9 @@ def make_plan(
         chunks_per_epoch=chunks,
         training_characters=len(training),
     )
-    torch.set_num_threads(config.threads)  # orthogonal matrices differ in their last bits with it
     generator = torch.Generator().manual_seed(options.seed)
-    network = CharRNN(model_config, kernel=config.kernel, generator=generator)
+    with threads(config.threads):  # on which the last bits of an orthogonal matrix depend
+        network = CharRNN(model_config, kernel=config.kernel, generator=generator)
     if base is not None:
         notes.extend(_copy(base, network, text))
     return Plan(text, network, config, tuple(notes))

@@ -16,7 +16,7 @@ from charrnn.generation.engines import TorchEngine
 from charrnn.model.config import ModelConfig
 from charrnn.model.network import CharRNN
 from charrnn.training.config import TrainingOptions
-from charrnn.training.learner import Learner
+from charrnn.training.learner import Learner, threads
 from charrnn.training.recipe import DEFAULT_BUDGET, Machine, choose_training
 
 GAINS = {"fp32": 1.0, "bf16": 1.15}
@@ -69,21 +69,23 @@ def measure(
         config = choose_training(
             trial, candidate, batch_size=batch_size, sequence_length=sequence_length
         )
-        torch.set_num_threads(candidate.threads)
         network = CharRNN(model_config, generator=torch.Generator().manual_seed(0))
         loader = TBPTTLoader(
             training, batch_size=batch_size, sequence_length=sequence_length, seed=0
         )
         patience = HOPELESS_RATIO * best.step_seconds if best else math.inf
-        step_seconds = _time_steps(Learner(network, config), loader, seconds, patience)
+        with threads(candidate.threads):
+            step_seconds = _time_steps(Learner(network, config), loader, seconds, patience)
         gain = GAINS[candidate.precision]
         if best is None or step_seconds * gain < best.step_seconds * GAINS[best.precision]:
             best = dataclasses.replace(candidate, step_seconds=step_seconds)
     assert best is not None
-    torch.set_num_threads(best.threads)
+    learner = Learner(network, dataclasses.replace(config, precision=best.precision))
+    with threads(best.threads), learner.autocast():
+        evaluation_seconds = _time_evaluation(network, validation) if timed else 0.0
     return dataclasses.replace(
         best,
-        evaluation_seconds=_time_evaluation(network, validation) if timed else 0.0,
+        evaluation_seconds=evaluation_seconds,
         probe_seconds=time.perf_counter() - began,
     )
 

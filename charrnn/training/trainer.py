@@ -35,7 +35,7 @@ from charrnn.training.checkpoint import (
     state_names,
 )
 from charrnn.training.config import TrainingConfig, TrainingOptions, parse_duration
-from charrnn.training.learner import Learner, StepResult
+from charrnn.training.learner import Learner, StepResult, threads
 from charrnn.training.plan import Plan, arrays, load, make_plan
 from charrnn.training.probe import choose_device, validation_lanes
 
@@ -91,7 +91,6 @@ class Trainer:
     def __init__(
         self, corpus: TokenizedCorpus, network: CharRNN, config: TrainingConfig, run: Run
     ) -> None:
-        torch.set_num_threads(config.threads)
         self.corpus, self.config, self.run = corpus, config, run
         self.learner = Learner(network, config)
         split = corpus.split(config.validation_fraction, lines=config.lines)
@@ -159,6 +158,10 @@ class Trainer:
 
     def __iter__(self) -> Iterator[Progress]:
         """Trains to the end. Raises DivergedError, StorageError."""
+        with threads(self.config.threads):
+            yield from self._train()
+
+    def _train(self) -> Iterator[Progress]:
         saved = self.position.step
         if saved and self._evaluation_due():  # it was stopped before it was evaluated
             self._evaluate()
@@ -298,9 +301,10 @@ class Trainer:
         engine = TorchEngine(self.learner.network)
         lanes = validation_lanes(len(self.validation))
         nats = float("nan")
-        for nats in score_in_steps(engine, self.validation, lanes=lanes):
-            if self._stop:  # a long evaluation must not keep a Ctrl-C waiting
-                return {}
+        with self.learner.autocast():
+            for nats in score_in_steps(engine, self.validation, lanes=lanes):
+                if self._stop:  # a long evaluation must not keep a Ctrl-C waiting
+                    return {}
         position = self.position
         if not math.isfinite(nats):
             raise self._diverged(f"step {position.step}: the validation loss is {nats}")

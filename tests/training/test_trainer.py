@@ -317,13 +317,19 @@ def test_the_global_generators_are_neither_read_nor_changed(make_trainer: MakeTr
     assert results[0] == results[1]
 
 
-def test_a_training_gives_the_threads_back(make_trainer: MakeTrainer) -> None:
-    # Else a large network, planned after a small one that runs on one thread, runs on one too.
-    torch.set_num_threads(2)
-    trainer = make_trainer("run")
-    assert trainer.config.threads == 1
-    list(trainer)
-    assert torch.get_num_threads() == 2
+def test_a_training_runs_on_its_own_threads_and_gives_them_back(
+    make_trainer: MakeTrainer,
+) -> None:
+    # Threads are part of its config, since sums differ in their last bits with them: neither what
+    # ran before nor what was made meanwhile may change them, and PyTorch is not ours alone.
+    planned = make_trainer("two")
+    config = dataclasses.replace(planned.config, threads=2)
+    two = Trainer(planned.corpus, planned.learner.network, config, planned.run)
+    one = make_trainer("one")
+    torch.set_num_threads(3)
+    assert {torch.get_num_threads() for _ in two} == {2}
+    assert {torch.get_num_threads() for _ in one} == {1}
+    assert torch.get_num_threads() == 3
 
 
 # What it writes
