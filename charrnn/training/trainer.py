@@ -411,6 +411,7 @@ def train(
     with tqdm(total=trainer.config.steps, initial=trainer.position.step, unit="step") as bar:
         for progress in trainer:
             bar.update()
-            if progress.best_nats is not None:
-                bar.set_postfix(best_bits_per_character=f"{progress.best_nats / math.log(2):.3f}")
+            if progress.validation_nats is not None:
+                bits = progress.validation_nats / math.log(2)
+                bar.set_postfix(bits_per_character=f"{bits:.3f}", refresh=False)
             yield progress
