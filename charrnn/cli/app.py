@@ -63,6 +63,8 @@ class Commands(TyperGroup):
 
             if isinstance(error, CharRNNError):
                 fail(str(error))
+            elif isinstance(error, OSError):
+                fail(f"{error.filename or 'output'}: {error.strerror or error}")
             else:
                 fail(f"{type(error).__name__}: {error}; charrnn --debug COMMAND shows where")
             code = next((EXIT_CODES[k] for k in type(error).__mro__ if k in EXIT_CODES), 1)
@@ -118,4 +120,7 @@ def common(
 
 def main() -> None:
     """What the command `charrnn` runs."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the shell, as with >&-
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 -- open to the end
     app()

@@ -4,6 +4,7 @@ Generated text, prompts and names come from strangers. On a terminal they pass `
 never pass Rich's markup.
 """
 
+import os
 import sys
 import time
 import unicodedata
@@ -15,8 +16,11 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-BASELINES = {"order_0": "character frequencies", "n_gram": "7-grams", "xz": "xz"}
+BASELINES = {"order_0": "character frequencies", "n_gram": "n-grams", "xz": "xz"}
 """What the baselines are called on screen."""
+
+UNITS = {"char": "character", "byte": "byte"}
+"""What a model counts in, by the kind of its tokenizer."""
 
 _BIDIRECTIONAL = frozenset(
     "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
@@ -25,18 +29,28 @@ _BIDIRECTIONAL = frozenset(
 
 @cache
 def messages() -> "Console":
-    """The console for people, on stderr."""
+    """The console for people, on stderr. When nobody listens any more, work goes on in silence."""
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False, markup=False, emoji=False)
+    class Messages(Console):
+        def on_broken_pipe(self) -> None:
+            self.quiet = True
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+    return Messages(stderr=True, highlight=False, markup=False, emoji=False)
 
 
 @cache
 def results() -> "Console":
-    """The console for what was asked for, on stdout."""
+    """The console for what was asked for, on stdout; in a file or pipe, no line is folded."""
     from rich.console import Console
 
-    return Console(highlight=False, markup=False, emoji=False)
+    class Results(Console):
+        def on_broken_pipe(self) -> None:
+            raise  # noqa: PLE0704 -- Rich calls this where it caught the BrokenPipeError
+
+    width = None if sys.stdout.isatty() else 1000
+    return Results(highlight=False, markup=False, emoji=False, width=width)
 
 
 def say(message: str, style: str = "") -> None:

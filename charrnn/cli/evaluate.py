@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from charrnn.cli.display import BASELINES
-from charrnn.cli.options import Json, ModelArgument
+from charrnn.cli.options import Column, Encoding, Glob, Json, ModelArgument
 
 if TYPE_CHECKING:
     from charrnn.data.tokenizer import Ids
@@ -31,10 +31,14 @@ def evaluate(
             "windows: random windows of 256 characters, each from a cold state, as nanoGPT scores."
         ),
     ] = "stream",
+    encoding: Encoding = "utf-8",
+    glob: Glob = "*.txt",
+    column: Column = None,
     as_json: Json = False,
 ) -> None:
     """Measure how well a model predicts a text, beside simpler means on the same text."""
     from charrnn.cli.display import facts, messages, results, warn
+    from charrnn.data.sources import ReadOptions
     from charrnn.errors import CorpusError
     from charrnn.evaluation.scoring import evaluate as score
     from charrnn.storage.run import find_model
@@ -52,7 +56,13 @@ def evaluate(
 
         text = file if file is not None else validation
         assert text is not None
-        result = score(read_model(directory), text, training=training, protocol=protocol)
+        result = score(
+            read_model(directory),
+            text,
+            training=training,
+            protocol=protocol,
+            read=ReadOptions(encoding, glob, column),
+        )
     if result.skipped:
         from charrnn.errors import UnknownCharacterError
 
@@ -78,11 +88,10 @@ def evaluate(
 def _split(directory: Path) -> "tuple[Ids, Ids]":
     """What the model learned from, and what was held out. Raises CorpusError."""
     from charrnn.errors import CorpusError
+    from charrnn.evaluation.scoring import held_out
     from charrnn.training.checkpoint import TRAINING, read_checkpoint
 
     if not (directory / TRAINING).exists():
         raise CorpusError(f"{directory}: it does not say where its text is; name a FILE to read")
     checkpoint = read_checkpoint(directory)
-    provenance = checkpoint.model.provenance
-    text = checkpoint.read_corpus()
-    return text.split(provenance.validation_fraction, lines=provenance.lines)
+    return held_out(checkpoint.model, checkpoint.read_corpus())

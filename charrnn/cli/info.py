@@ -9,7 +9,7 @@ from charrnn.cli.options import Json, ModelArgument
 
 def info(model: ModelArgument = None, as_json: Json = False) -> None:
     """Show what a model is, what it was trained on, how long, and how good it is."""
-    from charrnn.cli.display import duration, facts, printable, results
+    from charrnn.cli.display import UNITS, duration, facts, results
     from charrnn.storage.model_directory import read_config, read_tokenizer
     from charrnn.storage.run import find_model
 
@@ -27,6 +27,7 @@ def info(model: ModelArgument = None, as_json: Json = False) -> None:
         print(json.dumps(record, indent=2))
         return
     nats = provenance.validation_nats
+    unit = UNITS[tokenizer.kind]
     alphabet = "256 bytes" if tokenizer.kind == "byte" else f"{config.vocabulary_size} characters"
     rows = [
         ("path", str(directory)),
@@ -36,16 +37,16 @@ def info(model: ModelArgument = None, as_json: Json = False) -> None:
         ("parameters", f"{config.parameters:,}"),
         ("alphabet", alphabet),
         ("corpus", provenance.corpus),
-        ("", f"{provenance.corpus_characters:,} characters, {provenance.corpus_bytes:,} bytes"),
+        ("", f"{provenance.corpus_characters:,} {unit}s, {provenance.corpus_bytes:,} bytes"),
         ("", f"SHA-256 {provenance.sha256}"),
         ("", "each line a document" if provenance.lines else "one running text"),
-        ("trained", f"{provenance.step:,} steps, {provenance.characters:,} characters"),
+        ("trained", f"{provenance.step:,} steps, {provenance.characters:,} {unit}s"),
         ("", f"{duration(provenance.seconds)}, seed {provenance.seed}"),
         (
             "validation",
             "not measured"
             if nats is None
-            else f"{nats / math.log(2):.3f} bits per character ({nats:.4f} nats)",
+            else f"{nats / math.log(2):.3f} bits per {unit} ({nats:.4f} nats)",
         ),
     ]
-    results().print(facts([(name, printable(value)) for name, value in rows]))
+    results().print(facts(rows))

@@ -100,7 +100,7 @@ def sample(
 
 def read_prompt(prompt: str | None) -> str:
     """The prompt given, or what comes in on stdin, less the newline that ends it."""
-    if prompt == "-" or (prompt is None and not sys.stdin.isatty()):
+    if sys.stdin is not None and (prompt == "-" or (prompt is None and not sys.stdin.isatty())):
         text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
         return text.removesuffix("\n").removesuffix("\r")
     return prompt or ""

@@ -232,11 +232,16 @@ def train(
     else:
         say(f"going on after step {trainer.position.step:,} of {trainer.config.steps:,}")
     stopped_by = _run(trainer, quiet=quiet or not messages().is_terminal)
-    if stopped_by is not None:
-        say(f"stopped and saved after step {trainer.position.step:,}; go on with:")
+    position = trainer.position
+    if stopped_by is None or position.evaluated == trainer.config.steps:
+        _conclude(trainer)
+    elif position.step == 0:
+        say("stopped before the first step; nothing was kept")
+    else:
+        say(f"stopped and saved after step {position.step:,}; go on with:")
         say(f"  charrnn train --resume {_command_name(trainer)}")
+    if stopped_by is not None:
         raise typer.Exit(128 + stopped_by)
-    _conclude(trainer)
 
 
 def _refuse_with_resume(context: typer.Context) -> None:
@@ -245,7 +250,7 @@ def _refuse_with_resume(context: typer.Context) -> None:
 
     for name in context.params.keys() - _BESIDE_RESUME:
         source = context.get_parameter_source(name)
-        if source is not None and source.name in ("COMMANDLINE", "ENVIRONMENT"):
+        if source is not None and source.name == "COMMANDLINE":
             option = "--from" if name == "start_from" else f"--{name.replace('_', '-')}"
             raise ConfigError(f"--resume keeps the run's own settings; leave out {option}")
 
@@ -263,8 +268,7 @@ def _resume(params: dict[str, Any]) -> "tuple[Trainer, None]":
 
 def _start(params: dict[str, Any]) -> "tuple[Trainer, Plan]":
     from charrnn.data.corpus import open_corpus
-    from charrnn.errors import ConfigError
-    from charrnn.storage.run import RUNS, check_unused, load, unused_name
+    from charrnn.storage.run import load, run_directory
     from charrnn.training.config import TrainingOptions, parse_duration
 
     options = {key: value for key, value in params.items() if key not in _NOT_TRAINING_OPTIONS}
@@ -273,15 +277,8 @@ def _start(params: dict[str, Any]) -> "tuple[Trainer, Plan]":
     if options["budget"] is not None:
         options["budget"] = parse_duration(options["budget"])
     settings = TrainingOptions(**options)
-    if params["name"] and params["out"]:
-        raise ConfigError("--name and --out exclude each other; choose one")
-    if params["name"] and Path(params["name"]).name != params["name"]:
-        raise ConfigError(
-            f"--name {params['name']!r} is not a plain name; give a folder with --out"
-        )
     text = open_corpus(params["corpus"] or [], _read_options(params))
-    directory = params["out"] or RUNS / (params["name"] or unused_name(text.name))
-    check_unused(directory)
+    directory = run_directory(text.name, name=params["name"], out=params["out"])
     base = load(params["start_from"]) if params["start_from"] else None
 
     from charrnn.training.plan import make_plan
@@ -301,7 +298,7 @@ def _read_options(params: dict[str, Any]) -> Any:
 
 def _describe(plan: "Plan", params: dict[str, Any]) -> None:
     """Says what was chosen before the first step."""
-    from charrnn.cli.display import facts, messages, warn
+    from charrnn.cli.display import facts, messages, say
 
     text, config, model = plan.corpus, plan.config, plan.network.config
     alphabet = "256 bytes" if text.tokenizer.kind == "byte" else f"{model.vocabulary_size} distinct"
@@ -324,7 +321,7 @@ def _describe(plan: "Plan", params: dict[str, Any]) -> None:
     ]
     messages().print(facts(rows))
     for note in plan.notes:
-        warn(note)
+        say(note)
 
 
 def _run(trainer: "Trainer", *, quiet: bool) -> int | None:
@@ -359,14 +356,15 @@ def _signals(stop: Callable[[], None]) -> Iterator[list[int]]:
 
 def _conclude(trainer: "Trainer") -> None:
     """Says how good the model is, beside simpler means, and what to type next."""
-    from charrnn.cli.display import BASELINES, messages, say
+    from charrnn.cli.display import BASELINES, UNITS, messages, say
     from charrnn.evaluation.baselines import baselines
 
     position = trainer.position
     assert position.best_nats is not None
     bits = position.best_nats / math.log(2)
+    unit = UNITS[trainer.corpus.tokenizer.kind]
     say(
-        f"best model: {bits:.3f} bits per character on the held-out text "
+        f"best model: {bits:.3f} bits per {unit} on the held-out text "
         f"(step {position.best_step:,})",
         "bold",
     )

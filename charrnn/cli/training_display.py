@@ -4,7 +4,7 @@ import math
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from charrnn.cli.display import duration, messages, printable, say, sparkline, thousands
+from charrnn.cli.display import UNITS, duration, messages, printable, say, sparkline, thousands
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -19,6 +19,7 @@ class PlainDisplay:
 
     def __init__(self, trainer: "Trainer") -> None:
         self._smooth = _Smooth()
+        self._unit = UNITS[trainer.corpus.tokenizer.kind]
 
     def __enter__(self) -> None:
         pass
@@ -39,8 +40,8 @@ class PlainDisplay:
             say(
                 f"step {progress.step}/{progress.steps}  {duration(progress.seconds)}  "
                 f"training {train / math.log(2):.3f}  "
-                f"validation {progress.validation_nats / math.log(2):.3f} bits per character{best}  "
-                f"{thousands(progress.characters_per_second)} characters/s"
+                f"validation {progress.validation_nats / math.log(2):.3f} bits per {self._unit}{best}  "
+                f"{thousands(progress.characters_per_second)} {self._unit}s/s"
             )
 
 
@@ -93,8 +94,8 @@ class LiveDisplay(PlainDisplay):
         validation = f"{self._validation[-1] / math.log(2):.3f}" if self._validation else "..."
         speed = thousands(progress.characters_per_second)
         self._line = (
-            f"bits/character: training {train / math.log(2):.3f}, validation {validation} "
-            f"{sparkline(self._validation, 10)}  {speed} characters/s"
+            f"bits/{self._unit}: training {train / math.log(2):.3f}, validation {validation} "
+            f"{sparkline(self._validation, 10)}  {speed} {self._unit}s/s"
         )
         self._bar.update(self._task, completed=progress.step)
 
@@ -104,7 +105,7 @@ class LiveDisplay(PlainDisplay):
         assert progress.validation_nats is not None
         best = ", the best so far" if progress.validation_nats == progress.best_nats else ""
         bits = progress.validation_nats / math.log(2)
-        title = f"step {progress.step:,}: {bits:.3f} bits per character{best}"
+        title = f"step {progress.step:,}: {bits:.3f} bits per {self._unit}{best}"
         messages().print(Text(title, style="bold"))
         lines = printable(progress.sample or "").strip("\n").splitlines()[:_SAMPLE_LINES]
         messages().print(Text("\n".join(lines) + "\n", style="dim"))

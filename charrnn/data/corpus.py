@@ -258,6 +258,13 @@ class _Reading:
             yield text
 
 
+def utf8_characters(tokenizer: Tokenizer, ids: Ids) -> int:
+    """How many characters the text of the ids (N,) has; of bytes, those that begin one."""
+    if isinstance(tokenizer, CharTokenizer):
+        return len(ids)
+    return max(1, int(np.count_nonzero((ids & 0xC0) != 0x80)))
+
+
 def _not_empty(corpus: Corpus, texts: Iterator[str]) -> Iterator[str]:
     first = next(texts, None)
     if first is None:

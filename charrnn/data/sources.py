@@ -113,7 +113,7 @@ def _folder(name: str, options: ReadOptions) -> list[Part]:
     folder = find_corpus(name)
     assert folder is not None
     files = []
-    for parent, folders, names in os.walk(folder):
+    for parent, folders, names in os.walk(folder, onerror=_refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
         names = [name for name in names if not name.startswith(".")]
         files += [Path(parent, name) for name in fnmatch.filter(names, options.glob)]
@@ -122,6 +122,10 @@ def _folder(name: str, options: ReadOptions) -> list[Part]:
             f"{folder}: no file in it matches {options.glob}; choose others with --glob '*.md'"
         )
     return [_file_part(file, options) for file in sorted(files)]
+
+
+def _refuse(error: OSError) -> None:
+    raise CorpusError(f"{error.filename}: {error.strerror}") from error
 
 
 def _file(name: str, options: ReadOptions) -> list[Part]:
@@ -266,7 +270,10 @@ def _column(name: str, rows: Iterable[dict[str, Any]], column: str | None) -> It
             case None:
                 pass
             case bytes(value):
-                yield value.decode()
+                try:
+                    yield value.decode()
+                except UnicodeDecodeError as error:
+                    raise CorpusError(f"{name}: column {column!r} is not UTF-8 text") from error
             case list() | dict():
                 raise CorpusError(f"{name}: column {column!r} holds lists or objects, not text")
             case value:

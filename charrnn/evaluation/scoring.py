@@ -18,8 +18,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from charrnn.data.corpus import TokenizedCorpus, open_corpus, tokenize, utf8_bytes
+from charrnn.data.corpus import (
+    TokenizedCorpus,
+    open_corpus,
+    tokenize,
+    utf8_bytes,
+    utf8_characters,
+)
 from charrnn.data.dataloader import IGNORED, Lanes
+from charrnn.data.sources import ReadOptions
 from charrnn.data.tokenizer import Ids
 from charrnn.errors import ConfigError, CorpusError, ModelError
 from charrnn.evaluation.baselines import baselines
@@ -30,6 +37,8 @@ PROTOCOLS = ("stream", "windows")
 WINDOW = 256
 WINDOWS = 1000
 _CHUNK = 512
+_LARGEST_LOGITS = 1 << 22
+"""Numbers: a large alphabet is read in shorter chunks, or it would take gigabytes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +46,8 @@ class Evaluation:
     """How well a model predicts a text.
 
     Attributes:
-        nats_per_character: the mean negative log-likelihood.
+        nats_per_character: the mean negative log-likelihood, of a character of the text under
+            every tokenizer, so that models of characters and of bytes compare.
         bits_per_character: the same in bits.
         bits_per_byte: the same, shared out over the bytes of the text as UTF-8.
         perplexity: exp(nats per character): how many characters it hesitates between.
@@ -65,11 +75,13 @@ def evaluate(
     training: Ids | None = None,
     protocol: str = "stream",
     engine: str = "numpy",
+    read: ReadOptions | None = None,
 ) -> Evaluation:
     """How well a model predicts a text: a file (or anything `open_corpus` opens), or ids (N,).
 
     Args:
         training: the ids of the text it learned, for the baselines to learn from.
+        read: how to read a file.
 
     Raises CorpusError when the text cannot be read or is too short, ConfigError for a protocol
     that does not exist, ModelError when the model's numbers overflow.
@@ -78,7 +90,7 @@ def evaluate(
         raise ConfigError(f"protocol {protocol!r}: choose from {', '.join(PROTOCOLS)}")
     skipped: tuple[str, ...] = ()
     if isinstance(text, str | Path):
-        corpus = tokenize(open_corpus([str(text)]), tokenizer=model.tokenizer, unknown="skip")
+        corpus = tokenize(open_corpus([str(text)], read), tokenizer=model.tokenizer, unknown="skip")
         ids, skipped = corpus.ids, corpus.skipped
     else:
         ids = text
@@ -92,15 +104,20 @@ def evaluate(
     if not math.isfinite(nats):
         raise ModelError("the model's weights are so large that its numbers overflow")
     simpler = {} if training is None else baselines(training, ids, model.tokenizer)
-    bits = nats / math.log(2)
+    # So far in nats per id, which a byte model's are not characters.
+    bits_per_byte = nats / math.log(2) * len(ids) / utf8_bytes(model.tokenizer, ids)
+    ids_per_character = len(ids) / utf8_characters(model.tokenizer, ids)
+    nats *= ids_per_character
     return Evaluation(
         nats_per_character=nats,
-        bits_per_character=bits,
-        bits_per_byte=bits * len(ids) / utf8_bytes(model.tokenizer, ids),
+        bits_per_character=nats / math.log(2),
+        bits_per_byte=bits_per_byte,
         perplexity=math.exp(nats) if nats < 700 else math.inf,
-        characters=characters,
+        characters=round(characters / ids_per_character),
         protocol=protocol,
-        baselines={name: value / math.log(2) for name, value in simpler.items()},
+        baselines={
+            name: value * ids_per_character / math.log(2) for name, value in simpler.items()
+        },
         skipped=skipped,
     )
 
@@ -119,7 +136,9 @@ def score_in_steps(engine: Engine, ids: Ids, *, lanes: int = 1) -> Iterator[floa
     """`score`, giving the mean so far after every chunk; the last is the result."""
     total, count = 0.0, 0
     state: State | None = None
-    for inputs, targets in Lanes(ids, lanes, _CHUNK, first=1, count=len(ids) - 1):
+    vocabulary_size = engine.vocabulary_size
+    chunk = min(max(_LARGEST_LOGITS // (lanes * vocabulary_size), 8), _CHUNK)
+    for inputs, targets in Lanes(ids, lanes, chunk, first=1, count=len(ids) - 1):
         logits, state = engine.advance(inputs, state)
         nats = negative_log_likelihood(logits, targets)
         total += float(nats.sum())
@@ -132,7 +151,8 @@ def score_windows(engine: Engine, ids: Ids) -> tuple[float, int]:
     length = min(WINDOW, len(ids) - 1)
     starts = np.random.default_rng(0).integers(len(ids) - length, size=WINDOWS)
     total = 0.0
-    for batch in np.array_split(starts, 10):
+    at_once = min(max(_LARGEST_LOGITS // (length * engine.vocabulary_size), 1), 100)
+    for batch in np.array_split(starts, WINDOWS // at_once):
         windows = ids[batch[:, None] + np.arange(length + 1)].astype(np.int64)
         logits, _ = engine.advance(windows[:, :-1], None)
         total += float(negative_log_likelihood(logits, windows[:, 1:]).sum())

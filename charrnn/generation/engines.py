@@ -29,6 +29,11 @@ State = tuple[Any, ...]
 class Engine(Protocol):
     """What everything above asks of an engine."""
 
+    @property
+    def vocabulary_size(self) -> int:
+        """V."""
+        ...
+
     def advance(self, ids: npt.ArrayLike, state: State | None) -> tuple[Array, State]:
         """Reads ids (B, T) after a state (None: before the first character).
 
@@ -56,6 +61,7 @@ class NumPyEngine:
         self._head = np.ascontiguousarray(tensors["head.weight"].T)  # (H, V)
         self._head_bias = tensors["head.bias"]
         self._hidden_size = config.hidden_size
+        self.vocabulary_size = config.vocabulary_size
 
     @classmethod
     def of(cls, model: Model) -> "NumPyEngine":
@@ -87,6 +93,7 @@ class TorchEngine:
 
     def __init__(self, network: "CharRNN") -> None:
         self.network = network
+        self.vocabulary_size = network.config.vocabulary_size
 
     @classmethod
     def of(cls, model: Model) -> "TorchEngine":

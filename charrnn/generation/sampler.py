@@ -71,7 +71,7 @@ class SampleStream:
         self._generator = np.random.default_rng([config.seed, index])
 
     def __iter__(self) -> Iterator[str]:
-        stops = (*self._config.stop, "\n") if self._config.lines else self._config.stop
+        stops = (*self._config.stop, "\n", "\r\n") if self._config.lines else self._config.stop
         pending = ""
         for text in self._sampler.model.tokenizer.decode_stream(self._ids()):
             pending += text

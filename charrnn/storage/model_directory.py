@@ -193,6 +193,8 @@ def from_json(kind: type[T], data: object, *, where: str) -> T:
             raise ModelError(f"{where}: {key} is {value!a}")
         if isinstance(value, float) and not math.isfinite(value):
             raise ModelError(f"{where}: {key} is {value}")
+        if isinstance(value, int) and abs(value) >= 2**63:
+            raise ModelError(f"{where}: {key.replace('_', ' ')} is too large")
     try:
         return kind(**data)
     except ConfigError as error:

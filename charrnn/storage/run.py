@@ -89,7 +89,7 @@ class Run:
         write_directory(path, files)
         point(self.last, path.name)
         if best:
-            point(self.best, path.name)
+            self.mark_best(step)
         kept = {
             path.resolve(),
             self.best.resolve(),
@@ -99,6 +99,10 @@ class Run:
             if old.resolve() not in kept:
                 remove_directory(old)
         return path
+
+    def mark_best(self, step: int) -> None:
+        """Points `best` at the checkpoint of a step. Raises StorageError."""
+        point(self.best, f"step-{step:08d}")
 
     def log(self, measurement: Mapping[str, Any]) -> None:
         """Adds a line to metrics.jsonl. Raises StorageError."""
@@ -123,7 +127,7 @@ class Run:
         for path in self.checkpoints():
             if int(path.name.removeprefix("step-")) > step:  # never became the last
                 remove_directory(path)
-        kept = [line for line in self.metrics() if line["step"] <= step]
+        kept = [line for line in self.metrics() if line.get("step", 0) <= step]
         write_file(self.metrics_path, "".join(json.dumps(line) + "\n" for line in kept).encode())
 
 
@@ -208,6 +212,20 @@ def unused_name(name: str) -> str:
         number += 1
         candidate = f"{name}-{number}"
     return candidate
+
+
+def run_directory(corpus: str, *, name: str | None = None, out: Path | None = None) -> Path:
+    """Where a new run goes: `out`, or `name` (or one made of the corpus's) under `checkpoints/`.
+
+    Raises ConfigError when that is taken, or is no plain name.
+    """
+    if name is not None and out is not None:
+        raise ConfigError("a name and a folder exclude each other; choose one")
+    if name is not None and (Path(name).name != name or name in (".", "..")):
+        raise ConfigError(f"name {name!r} is not a plain name; give a folder with --out")
+    directory = out or RUNS / (name or unused_name(corpus))
+    check_unused(directory)
+    return directory
 
 
 def _choices() -> str:

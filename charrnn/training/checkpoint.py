@@ -13,7 +13,7 @@ import numpy as np
 from safetensors.numpy import save
 
 from charrnn.data.corpus import Corpus, TokenizedCorpus, open_corpus, tokenize
-from charrnn.data.sources import ReadOptions
+from charrnn.data.sources import HUGGING_FACE, ReadOptions
 from charrnn.errors import CorpusError, ModelError, UnknownCharacterError
 from charrnn.model.config import STATES, ModelConfig
 from charrnn.storage.model_directory import (
@@ -107,6 +107,9 @@ class Checkpoint:
                 raise CorpusError(
                     "the text came from standard input: pipe it in again, and name it '-'"
                 )
+            if remote := [source for source in self.sources if source.startswith(HUGGING_FACE)]:
+                # A model from a stranger must not make anyone fetch what it names.
+                raise CorpusError(f"the text came from {remote[0]}: name it, and it is read again")
             corpus = open_corpus(self.sources, self.options)
         try:
             text = tokenize(corpus, tokenizer=self.model.tokenizer)

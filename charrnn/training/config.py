@@ -111,6 +111,7 @@ _ONE_OR_MORE = (
     *("steps", "batch_size", "sequence_length", "threads"),
     *("evaluate_every", "checkpoint_every", "keep"),
 )
+_DEVICES = r"auto|cpu|cuda(:\d{1,3})?"
 _WHOLE = (*_ONE_OR_MORE, "seed", "warmup_steps")
 _ZERO_OR_MORE = ("clip", "seed", "warmup_steps")
 
@@ -126,7 +127,11 @@ def _check(settings: TrainingOptions | TrainingConfig) -> None:
 
     refuse(_ABOVE_ZERO, lambda value: 0 < value < math.inf, "one above 0")
     refuse(_WHOLE, lambda value: type(value) is int, "a whole number")
-    refuse(_ONE_OR_MORE, lambda value: value >= 1, "1 or more")
+    refuse(_ONE_OR_MORE, lambda value: 1 <= value <= 2**53, "1 or more")
+    refuse(("threads",), lambda value: value <= 1024, "up to 1024")
+    refuse(("seed",), lambda value: value < 2**63, "below 2**63")
+    if settings.device is not None and not re.fullmatch(_DEVICES, settings.device):
+        raise ConfigError(f"device {settings.device!r}: choose cpu, cuda, cuda:1, ... or auto")
     refuse(_ZERO_OR_MORE, lambda value: 0 <= value < math.inf, "0 or more")
     refuse(("validation_fraction",), lambda value: 0 < value <= 0.5, "above 0 and up to 0.5")
     if settings.precision not in (None, *PRECISIONS):

@@ -16,6 +16,8 @@ from charrnn.training.config import TrainingConfig, TrainingOptions
 from charrnn.training.learner import threads
 from charrnn.training.probe import measure
 from charrnn.training.recipe import (
+    BATCH_SIZE,
+    SEQUENCE_LENGTH,
     choose_batch,
     choose_dropout,
     choose_length,
@@ -76,10 +78,10 @@ def make_plan(
     )
     batch_size, sequence_length = choose_batch(options, training_characters=len(training))
     for what, wanted, had in (
-        ("batch size", options.batch_size, batch_size),
-        ("sequence length", options.sequence_length, sequence_length),
+        ("batch size", options.batch_size or BATCH_SIZE, batch_size),
+        ("sequence length", options.sequence_length or SEQUENCE_LENGTH, sequence_length),
     ):
-        if wanted is not None and had < wanted:
+        if had < wanted:
             notes.append(
                 f"{what} {had} instead of {wanted}: "
                 f"the text is short ({len(training):,} characters)"

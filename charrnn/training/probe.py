@@ -19,8 +19,8 @@ from charrnn.training.config import TrainingOptions
 from charrnn.training.learner import Learner, threads
 from charrnn.training.recipe import DEFAULT_BUDGET, Machine, choose_training
 
-GAINS = {"fp32": 1.0, "bf16": 1.15}
-"""What a step's time is weighted with: how much faster bf16 must be to be worth its rounding."""
+HANDICAPS = {"fp32": 1.0, "bf16": 1.15}
+"""What a step's time is multiplied with: bf16 must be so much faster to be worth its rounding."""
 
 ALL_THREADS = torch.get_num_threads()
 """What PyTorch would use by itself, before any training has set it."""
@@ -76,8 +76,8 @@ def measure(
         patience = HOPELESS_RATIO * best.step_seconds if best else math.inf
         with threads(candidate.threads):
             step_seconds = _time_steps(Learner(network, config), loader, seconds, patience)
-        gain = GAINS[candidate.precision]
-        if best is None or step_seconds * gain < best.step_seconds * GAINS[best.precision]:
+        handicapped = step_seconds * HANDICAPS[candidate.precision]
+        if best is None or handicapped < best.step_seconds * HANDICAPS[best.precision]:
             best = dataclasses.replace(candidate, step_seconds=step_seconds)
     assert best is not None
     learner = Learner(network, dataclasses.replace(config, precision=best.precision))

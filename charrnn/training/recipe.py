@@ -18,6 +18,8 @@ T = TypeVar("T")
 DEFAULT_BUDGET = 300.0
 """Seconds of training, when nobody says how long."""
 
+BATCH_SIZE, SEQUENCE_LENGTH = 32, 48
+
 EVALUATION_SHARE = 0.06
 """How much of a time budget may go into evaluations."""
 
@@ -74,8 +76,8 @@ def choose_batch(options: TrainingOptions, *, training_characters: int) -> tuple
     A small batch makes many steps, and steps are what short budgets lack. Lanes shorter than a
     chunk would carry no state, so the batch shrinks until each holds at least one.
     """
-    sequence_length = min(_given(options.sequence_length, 48), training_characters)
-    batch_size = _given(options.batch_size, 32)
+    sequence_length = min(_given(options.sequence_length, SEQUENCE_LENGTH), training_characters)
+    batch_size = _given(options.batch_size, BATCH_SIZE)
     if sequence_length < 1 or batch_size < 1:
         raise ConfigError("batch size and sequence length: choose 1 or more")
     return max(1, min(batch_size, training_characters // sequence_length)), sequence_length

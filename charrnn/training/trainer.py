@@ -25,7 +25,7 @@ from charrnn.generation.sampler import Sampler, SamplingConfig
 from charrnn.model.kernels import KERNELS
 from charrnn.model.network import CharRNN
 from charrnn.storage.model_directory import Model, Provenance
-from charrnn.storage.run import RUNS, Run, find_run, unused_name
+from charrnn.storage.run import Run, find_run, run_directory
 from charrnn.storage.run import load as load_model
 from charrnn.training.checkpoint import (
     MOMENTS,
@@ -150,6 +150,8 @@ class Trainer:
         except ConfigError as error:
             raise ModelError(f"{run.last}: {error}") from error
         run.rewind(position.step)
+        if position.best_step == position.step:  # a crash may have come between the two links
+            run.mark_best(position.step)
         return trainer
 
     def request_stop(self) -> None:
@@ -264,7 +266,7 @@ class Trainer:
             train_nats=result.nats,
             learning_rate=result.learning_rate,
             gradient_norm=result.gradient_norm,
-            characters_per_second=self._speed,
+            characters_per_second=self._speed or self.position.characters / self.position.seconds,
             best_nats=self.position.best_nats,
         )
 
@@ -333,6 +335,8 @@ class Trainer:
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         position, tensors = checkpoint.position, checkpoint.tensors
+        if position.lanes != self.loader.batch_size:
+            raise ConfigError(f"{position.lanes} lanes saved, {self.loader.batch_size} configured")
         self.position = position
         self._mark = (position.characters, position.seconds)
         self.loader.load_state_dict({"epoch": position.epoch, "chunk": position.chunk})
@@ -400,8 +404,9 @@ def train(
         seconds = parse_duration(budget) if isinstance(budget, str) else budget
         settings = TrainingOptions(budget=seconds, **options)
         text = open_corpus(names, read)
+        folder = Path(out) if out is not None else None
+        directory = run_directory(text.name, name=name, out=folder)
         plan = make_plan(text, settings, kind=tokenizer, min_count=min_count, base=base)
-        directory = Path(out) if out is not None else RUNS / (name or unused_name(text.name))
         trainer = start(plan, directory)
     if not progress_bar:
         yield from trainer

@@ -58,7 +58,7 @@ def test_evaluate_without_the_training_text_has_no_baselines(run: Charrnn, here:
 def test_evaluate_for_people_fits_the_terminal(run: Charrnn) -> None:
     result = run("evaluate", "small")
     assert result.exit_code == 0
-    for word in ("bits per character", "bits per byte", "perplexity", "7-grams", "xz"):
+    for word in ("bits per character", "bits per byte", "perplexity", "n-grams", "xz"):
         assert word in result.stdout
 
 

@@ -22,7 +22,7 @@ def test_it_trains_and_says_what_to_type_next(run: Charrnn, here: Path) -> None:
     assert result.exit_code == 0, result.stderr
     assert result.stdout == ""
     assert "charrnn sample text" in result.stderr
-    assert "7-grams" in result.stderr
+    assert "n-grams" in result.stderr
     assert Run(here / "checkpoints" / "text").best.exists()
 
 

@@ -67,6 +67,7 @@ class Bigram:
     it is given in `read`."""
 
     def __init__(self, size: int) -> None:
+        self.vocabulary_size = size
         self.table = np.random.default_rng(0).normal(size=(size, size)).astype(np.float32)
         self.read: list[npt.NDArray[np.int64]] = []
 
@@ -203,11 +204,25 @@ def test_every_number_follows_from_the_nats(
     assert (result.protocol, result.skipped, result.baselines) == (protocol, (), {})
 
 
-def test_under_a_byte_tokenizer_a_character_is_a_byte(make_model: MakeModel) -> None:
+def test_under_a_byte_tokenizer_a_character_is_still_a_character(make_model: MakeModel) -> None:
+    # Counted in bytes, a byte model of Chinese would look three times better than it is.
     model = make_model(None)
-    result = evaluate(model, model.tokenizer.encode("né€😀" * 20))
-    assert result.bits_per_byte == result.bits_per_character
-    assert result.characters == 10 * 20 - 1
+    text = "né€😀" * 20  # 4 characters, 10 bytes
+    result = evaluate(model, model.tokenizer.encode(text))
+    assert result.bits_per_character == pytest.approx(result.bits_per_byte * 10 / 4)
+    assert result.nats_per_character == pytest.approx(result.bits_per_character * math.log(2))
+    assert result.characters == 80
+    stream = score(ENGINES["numpy"](model), model.tokenizer.encode(text))
+    assert result.bits_per_byte == pytest.approx(stream / math.log(2))
+
+
+@pytest.mark.parametrize("lanes", [1, 5])
+def test_a_large_alphabet_is_read_in_short_chunks(lanes: int) -> None:
+    # 64 lanes of 512 characters of Chinese made gigabytes of logits.
+    engine = Bigram(6000)
+    ids = np.arange(6000, dtype=np.uint16)
+    list(score_in_steps(engine, ids, lanes=lanes))
+    assert max(read.size for read in engine.read) * 6000 <= 1 << 22
 
 
 def test_bytes_are_counted_without_making_the_text(make_model: MakeModel) -> None:

@@ -25,11 +25,11 @@ class Scripted:
 
     def __init__(self, tokenizer: Tokenizer, script: str) -> None:
         self.ids = tokenizer.encode(script)
-        self.size = tokenizer.vocabulary_size
+        self.vocabulary_size = tokenizer.vocabulary_size
 
     def advance(self, ids: npt.ArrayLike, state: State | None) -> tuple[Array, State]:
         position = state[0] if state else 0
-        logits = np.full((1, np.asarray(ids).shape[1], self.size), -50, dtype=np.float32)
+        logits = np.full((1, np.asarray(ids).shape[1], self.vocabulary_size), -50, dtype=np.float32)
         logits[0, -1, self.ids[position % len(self.ids)]] = 50
         return logits, (position + 1,)
 
