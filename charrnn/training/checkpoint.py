@@ -14,7 +14,7 @@ from safetensors.numpy import save
 
 from charrnn.data.corpus import Corpus, TokenizedCorpus, open_corpus, tokenize
 from charrnn.data.sources import HUGGING_FACE, ReadOptions
-from charrnn.errors import CorpusError, ModelError, UnknownCharacterError
+from charrnn.errors import ConfigError, CorpusError, ModelError, UnknownCharacterError
 from charrnn.model.config import STATES, ModelConfig
 from charrnn.storage.model_directory import (
     Model,
@@ -63,6 +63,11 @@ class Position:
     validation_nats: float | None
     best_nats: float | None
     best_step: int | None
+
+    def __post_init__(self) -> None:
+        for name in ("step", "epoch", "chunk", "lanes", "characters", "seconds", "measured"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} {getattr(self, name)} is below 0")
 
 
 @dataclass(frozen=True, kw_only=True)

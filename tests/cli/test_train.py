@@ -9,7 +9,12 @@ from pathlib import Path
 
 import pytest
 
+import charrnn
+from charrnn.data.sources import SOURCES, Source
+from charrnn.errors import ConfigError
 from charrnn.storage.run import Run
+from charrnn.training.plan import make_plan
+from charrnn.training.trainer import start
 from tests.cli.conftest import TEXT, Charrnn
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
@@ -179,3 +184,93 @@ def test_resume_refuses_another_text(run: Charrnn, here: Path) -> None:
     (here / "text.txt").write_text(TEXT[:-1] + "?")
     result = run("train", "--resume", "small")
     assert result.exit_code in (1, 4)
+
+
+def test_a_training_goes_on_when_nobody_reads_what_it_says(
+    charrnn_process: Start, here: Path
+) -> None:
+    # Rich ends the process when its stream is closed; `charrnn train FILE 2>&1 | head -1` did.
+    arguments = (
+        "train",
+        "text.txt",
+        "--name",
+        "unread",
+        "--steps",
+        "200",
+        "--evaluate-every",
+        "10",
+    )
+    with charrnn_process(*arguments, *SMALL) as process:
+        assert process.stderr is not None
+        process.stderr.readline()
+        process.stderr.close()
+        assert process.wait(timeout=60) == 0
+    assert Run(here / "checkpoints" / "unread").last.resolve().name == "step-00000200"
+
+
+@pytest.mark.parametrize("name", ["..", ".", "a/b", "../zz"])
+def test_a_run_never_leaves_its_folder_by_its_name(run: Charrnn, here: Path, name: str) -> None:
+    before = sorted(here.rglob("*"))
+    assert run("train", "text.txt", "--name", name, "--steps", "2").exit_code == 2
+    with pytest.raises(ConfigError):
+        list(charrnn.train("text.txt", name=name, steps=2, progress_bar=False))
+    assert sorted(here.rglob("*")) == before
+
+
+@pytest.fixture
+def unfinished(run: Charrnn, here: Path) -> Path:
+    """training.json of a run that was stopped half-way."""
+    options = charrnn.TrainingOptions(steps=40, hidden_size=8, layers=1, precision="fp32")
+    plan = make_plan(charrnn.open_corpus(["text.txt"]), options)
+    trainer = start(plan, here / "checkpoints" / "unfinished")
+    for progress in trainer:
+        if progress.step == 20:
+            trainer.request_stop()
+    return here / "checkpoints" / "unfinished" / "last" / "training.json"
+
+
+def test_exported_settings_do_not_stop_a_resume(
+    run: Charrnn, unfinished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHARRNN_SEED", "7")
+    assert run("train", "--resume", "unfinished").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "value"),
+    [
+        ("config", "batch_size", 7),
+        ("config", "threads", 10**7),
+        ("config", "learning_rate", 10**400),
+        ("config", "evaluate_every", 10**400),
+        ("config", "device", "meta"),
+        ("config", "seed", 10**40),
+        ("position", "lanes", 3),
+        ("position", "step", -1),
+    ],
+)
+def test_a_spoiled_checkpoint_is_unusable_in_one_line(
+    run: Charrnn, unfinished: Path, part: str, key: str, value: object
+) -> None:
+    data = json.loads(unfinished.read_text())
+    data[part][key] = value
+    unfinished.write_text(json.dumps(data))
+    result = run("train", "--resume", "unfinished")
+    assert result.exit_code == 3, result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_model_cannot_make_anyone_fetch_what_it_names(
+    run: Charrnn, unfinished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fetched(*_: object) -> None:
+        raise AssertionError("it was fetched")
+
+    monkeypatch.setitem(SOURCES, "hugging-face", Source(lambda name: name[:3] == "hf:", fetched))  # type: ignore[arg-type]
+    data = json.loads(unfinished.read_text())
+    data["corpus"]["sources"] = ["hf:evil/data"]
+    unfinished.write_text(json.dumps(data))
+    for arguments in (("train", "--resume", "unfinished"), ("evaluate", "unfinished")):
+        result = run(*arguments)
+        assert result.exit_code == 4
+        assert "hf:evil/data" in result.stderr
