@@ -42,6 +42,13 @@ def threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def autocast(device: str, precision: str) -> contextlib.AbstractContextManager[None]:
+    """The precision that a network computes in; its weights stay float32."""
+    if precision == "bf16":
+        return torch.autocast(torch.device(device).type, torch.bfloat16)
+    return contextlib.nullcontext()
+
+
 @dataclass(frozen=True)
 class StepResult:
     """What one step measured: nats per character before the step, the norm of the gradient before
@@ -93,7 +100,7 @@ class Learner:
             warm = torch.from_numpy(random.random(len(inputs)) >= COLD_STARTS)  # (B,)
             before = tuple(part * warm.to(self.device)[:, None] for part in before)  # (L, B, H)
 
-        with self.autocast():
+        with autocast(self.config.device, self.config.precision):
             logits, after = self.network(inputs, before, generator=self._masks)  # (B, T, V)
         loss = cross_entropy(logits.float().flatten(0, 1), targets.flatten(), ignore_index=IGNORED)
         self.optimizer.zero_grad(set_to_none=True)
@@ -113,9 +120,3 @@ class Learner:
         self.state = detach(after)
         characters = int((chunk.targets != IGNORED).sum())
         return StepResult(nats, gradient_norm, learning_rate, characters)
-
-    def autocast(self) -> contextlib.AbstractContextManager[None]:
-        """The precision that the network computes in; its weights stay float32."""
-        if self.config.precision == "bf16":
-            return torch.autocast(self.device.type, torch.bfloat16)
-        return contextlib.nullcontext()

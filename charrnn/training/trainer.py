@@ -35,7 +35,7 @@ from charrnn.training.checkpoint import (
     state_names,
 )
 from charrnn.training.config import TrainingConfig, TrainingOptions, parse_duration
-from charrnn.training.learner import Learner, StepResult, threads
+from charrnn.training.learner import Learner, StepResult, autocast, threads
 from charrnn.training.plan import Plan, arrays, load, make_plan
 from charrnn.training.probe import choose_device, validation_lanes
 
@@ -303,7 +303,7 @@ class Trainer:
         engine = TorchEngine(self.learner.network)
         lanes = validation_lanes(len(self.validation))
         nats = float("nan")
-        with self.learner.autocast():
+        with autocast(self.config.device, self.config.precision):
             for nats in score_in_steps(engine, self.validation, lanes=lanes):
                 if self._stop:  # a long evaluation must not keep a Ctrl-C waiting
                     return {}
