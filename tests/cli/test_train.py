@@ -153,7 +153,7 @@ def test_a_diverging_run_stops_and_suggests_a_lower_rate(run: Charrnn) -> None:
 def test_an_interrupted_run_is_saved_and_goes_on_exactly(
     charrnn_process: Start, run: Charrnn, here: Path, number: signal.Signals
 ) -> None:
-    arguments = ("train", "text.txt", "--steps", "400", "--evaluate-every", "100", *SMALL)
+    arguments = ("train", "text.txt", "--steps", "800", "--evaluate-every", "200", *SMALL)
     assert run(*arguments, "--name", "straight").exit_code == 0
 
     process = charrnn_process(*arguments, "--name", "stopped")
