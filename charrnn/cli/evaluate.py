@@ -12,6 +12,7 @@ from charrnn.cli.options import Column, Encoding, Glob, Json, ModelArgument
 
 if TYPE_CHECKING:
     from charrnn.data.tokenizer import Ids
+    from charrnn.training.checkpoint import Checkpoint
 
 
 def evaluate(
@@ -41,23 +42,25 @@ def evaluate(
     from charrnn.data.sources import ReadOptions
     from charrnn.errors import CorpusError
     from charrnn.evaluation.scoring import evaluate as score
+    from charrnn.storage.model_directory import read_model
     from charrnn.storage.run import find_model
+    from charrnn.training.checkpoint import TRAINING, read_checkpoint
 
     directory = find_model(model)
     with messages().status("reading ..."):
+        checkpoint = read_checkpoint(directory) if (directory / TRAINING).exists() else None
+        network = checkpoint.model if checkpoint else read_model(directory)
         try:
-            training, validation = _split(directory)
+            training, validation = _split(checkpoint, directory)
         except CorpusError as error:
             if file is None:
                 raise
             warn(f"no baselines, which learn from the training text: {error}")
             training, validation = None, None
-        from charrnn.storage.model_directory import read_model
-
         text = file if file is not None else validation
         assert text is not None
         result = score(
-            read_model(directory),
+            network,
             text,
             training=training,
             protocol=protocol,
@@ -85,13 +88,11 @@ def evaluate(
     results().print(facts(rows))
 
 
-def _split(directory: Path) -> "tuple[Ids, Ids]":
+def _split(checkpoint: "Checkpoint | None", directory: Path) -> "tuple[Ids, Ids]":
     """What the model learned from, and what was held out. Raises CorpusError."""
     from charrnn.errors import CorpusError
     from charrnn.evaluation.scoring import held_out
-    from charrnn.training.checkpoint import TRAINING, read_checkpoint
 
-    if not (directory / TRAINING).exists():
+    if checkpoint is None:
         raise CorpusError(f"{directory}: it does not say where its text is; name a FILE to read")
-    checkpoint = read_checkpoint(directory)
     return held_out(checkpoint.model, checkpoint.read_corpus())

@@ -20,7 +20,6 @@ from charrnn.training.recipe import (
     SEQUENCE_LENGTH,
     choose_batch,
     choose_dropout,
-    choose_length,
     choose_model,
     choose_training,
 )
@@ -95,9 +94,6 @@ def make_plan(
         sequence_length=sequence_length,
     )
     chunks = len(Lanes(training, batch_size, sequence_length))
-    steps, _ = choose_length(options, machine, chunks_per_epoch=chunks)
-    dropout = choose_dropout(options, epochs=steps / chunks)
-    model_config = dataclasses.replace(model_config, dropout=dropout)
     config = choose_training(
         options,
         machine,
@@ -106,6 +102,8 @@ def make_plan(
         chunks_per_epoch=chunks,
         training_characters=len(training),
     )
+    dropout = choose_dropout(options, epochs=config.steps / chunks)
+    model_config = dataclasses.replace(model_config, dropout=dropout)
     generator = torch.Generator().manual_seed(options.seed)
     with threads(config.threads):  # on which the last bits of an orthogonal matrix depend
         network = CharRNN(model_config, kernel=config.kernel, generator=generator)
