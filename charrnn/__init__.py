@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from charrnn.data.tokenizer import ByteTokenizer, CharTokenizer
     from charrnn.errors import (
         CharRNNError,
+        CharRNNWarning,
         ConfigError,
         CorpusError,
         DivergedError,
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
     from charrnn.storage.model_directory import Model
     from charrnn.storage.run import Run, load
     from charrnn.training.config import TrainingConfig, TrainingOptions
-    from charrnn.training.trainer import Progress, Trainer, train
+    from charrnn.training.session import train
+    from charrnn.training.trainer import Progress, Trainer
 
 __version__ = "0.1.0"
 
@@ -47,6 +49,7 @@ _HOMES = {
     "charrnn.data.tokenizer": ("ByteTokenizer", "CharTokenizer"),
     "charrnn.errors": (
         "CharRNNError",
+        "CharRNNWarning",
         "ConfigError",
         "CorpusError",
         "DivergedError",
@@ -62,7 +65,8 @@ _HOMES = {
     "charrnn.storage.model_directory": ("Model",),
     "charrnn.storage.run": ("Run", "load"),
     "charrnn.training.config": ("TrainingConfig", "TrainingOptions"),
-    "charrnn.training.trainer": ("Progress", "Trainer", "train"),
+    "charrnn.training.session": ("train",),
+    "charrnn.training.trainer": ("Progress", "Trainer"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -70,6 +74,7 @@ __all__ = [
     "ByteTokenizer",
     "CharRNN",
     "CharRNNError",
+    "CharRNNWarning",
     "CharTokenizer",
     "ConfigError",
     "Corpus",

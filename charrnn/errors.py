@@ -9,7 +9,8 @@
     │   └── DivergedError         the loss or its gradient is no longer a number
     └── UnknownCharacterError     a text has characters the model has never seen
 
-Each message is one line: what is wrong, where, and what to do about it.
+Each message is one line: what is wrong, where, and what to do about it. Where work can go on,
+CharRNNWarning says what else a person should know.
 """
 
 from collections.abc import Sequence
@@ -55,3 +56,7 @@ class UnknownCharacterError(CharRNNError, ValueError):
         more = f" and {len(self.characters) - 10} more" if len(self.characters) > 10 else ""
         self.shown = shown + more
         super().__init__(f"the model has never seen {self.shown}; leave these characters out")
+
+
+class CharRNNWarning(UserWarning):
+    """Something is not as it should be, and work goes on without it."""

@@ -10,6 +10,7 @@ import pytest
 from charrnn.data.corpus import Corpus, open_corpus
 from charrnn.data.tokenizer import ByteTokenizer, CharTokenizer, Tokenizer
 from charrnn.model.config import ModelConfig
+from charrnn.storage.manifest import MANIFEST, with_manifest
 from charrnn.storage.model_directory import Model, Provenance
 
 # PyTorch's threads wait for each other by spinning: where another program keeps a core busy, small
@@ -29,6 +30,18 @@ The ant asked the river for a loan of water until spring. "And what," asked the 
 "will you pay me?" -- "Seven crumbs." The river laughed so long that it froze, and
 the ant walked over it, dry, with all seven crumbs still in its bag.
 """
+
+
+def reseal(directory: Path) -> None:
+    """Writes the manifest of a checkpoint anew, over the files as they are now.
+
+    For a file that a test has changed: what the manifest would refuse as damaged, whatever it is,
+    comes through to the checks behind it, as it would from somebody who means harm.
+    """
+    sealed = with_manifest(
+        {path.name: path.read_bytes() for path in directory.iterdir() if path.name != MANIFEST}
+    )
+    (directory / MANIFEST).write_bytes(sealed[MANIFEST])
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,9 @@ A pipe that is closed at its other end ends a command quietly.
 
 import os
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -13,7 +16,7 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from charrnn import __version__
 from charrnn.cli import corpora, evaluate, info, repl, sample, train
-from charrnn.errors import CharRNNError, ConfigError, CorpusError, ModelError
+from charrnn.errors import CharRNNError, CharRNNWarning, ConfigError, CorpusError, ModelError
 
 EXIT_CODES: dict[type[BaseException], int] = {
     ConfigError: 2,
@@ -45,7 +48,8 @@ class Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Runs the command."""
         try:
-            result = super().invoke(ctx)
+            with _warnings_in_a_line():
+                result = super().invoke(ctx)
             sys.stdout.flush()
             return result
         except (typer.Exit, typer.Abort):
@@ -69,6 +73,25 @@ class Commands(TyperGroup):
                 fail(f"{type(error).__name__}: {error}; charrnn --debug COMMAND shows where")
             code = next((EXIT_CODES[k] for k in type(error).__mro__ if k in EXIT_CODES), 1)
             raise typer.Exit(code) from None
+
+
+@contextmanager
+def _warnings_in_a_line() -> Iterator[None]:
+    """Shows our own warnings as messages, without the line of code they come from."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", CharRNNWarning)
+        others = warnings.showwarning
+
+        def show(message: Any, category: type[Warning], *place: Any, **more: Any) -> None:
+            if not issubclass(category, CharRNNWarning):
+                others(message, category, *place, **more)
+                return
+            from charrnn.cli.display import warn
+
+            warn(str(message))
+
+        warnings.showwarning = show
+        yield
 
 
 def _is_usage_error(error: Exception) -> bool:
@@ -119,7 +142,7 @@ def common(
 
 
 def main() -> None:
-    """What the command `charrnn` runs."""
+    """Runs the command that the arguments of the process name, and exits."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the shell, as with >&-
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 -- open to the end

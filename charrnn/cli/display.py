@@ -8,9 +8,10 @@ import os
 import sys
 import time
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,12 +33,35 @@ def messages() -> "Console":
     """The console for people, on stderr. When nobody listens any more, work goes on in silence."""
     from rich.console import Console
 
-    class Messages(Console):
-        def on_broken_pipe(self) -> None:
-            self.quiet = True
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+    return Console(
+        file=_Stderr(),  # type: ignore[arg-type]
+        stderr=True,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
 
-    return Messages(stderr=True, highlight=False, markup=False, emoji=False)
+
+class _Stderr:
+    """stderr as it is at the moment; silent once its pipe or terminal is closed."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(getattr(sys.stderr, "rich_proxied_file", sys.stderr), name)
+
+    def write(self, text: str) -> None:
+        with self._listened():
+            self.__getattr__("write")(text)
+
+    def flush(self) -> None:
+        with self._listened():
+            self.__getattr__("flush")()
+
+    @contextmanager
+    def _listened(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.__getattr__("fileno")())
 
 
 @cache
@@ -60,7 +84,7 @@ def say(message: str, style: str = "") -> None:
 
 def warn(message: str) -> None:
     """Tells a person that something may not be what they meant."""
-    say(f"warning: {message}", "yellow")
+    say(f"warning: {' '.join(message.split())}", "yellow")
 
 
 def fail(message: str) -> None:

@@ -12,6 +12,7 @@ from charrnn.cli.options import Column, Encoding, Glob, Json, ModelArgument
 
 if TYPE_CHECKING:
     from charrnn.data.tokenizer import Ids
+    from charrnn.storage.model_directory import Model
     from charrnn.training.checkpoint import Checkpoint
 
 
@@ -42,14 +43,10 @@ def evaluate(
     from charrnn.data.sources import ReadOptions
     from charrnn.errors import CorpusError
     from charrnn.evaluation.scoring import evaluate as score
-    from charrnn.storage.model_directory import read_model
-    from charrnn.storage.run import find_model
-    from charrnn.training.checkpoint import TRAINING, read_checkpoint
+    from charrnn.storage.run import read_found
 
-    directory = find_model(model)
     with messages().status("reading ..."):
-        checkpoint = read_checkpoint(directory) if (directory / TRAINING).exists() else None
-        network = checkpoint.model if checkpoint else read_model(directory)
+        directory, (network, checkpoint) = read_found(model, _read)
         try:
             training, validation = _split(checkpoint, directory)
         except CorpusError as error:
@@ -86,6 +83,17 @@ def evaluate(
         for name, bits in result.baselines.items()
     ]
     results().print(facts(rows))
+
+
+def _read(directory: Path) -> "tuple[Model, Checkpoint | None]":
+    """A model, and where it is a checkpoint, the rest of it."""
+    from charrnn.storage.model_directory import read_model
+    from charrnn.training.checkpoint import TRAINING, read_checkpoint
+
+    if not (directory / TRAINING).exists():
+        return read_model(directory), None
+    checkpoint = read_checkpoint(directory)
+    return checkpoint.model, checkpoint
 
 
 def _split(checkpoint: "Checkpoint | None", directory: Path) -> "tuple[Ids, Ids]":

@@ -10,12 +10,11 @@ from charrnn.cli.options import Json, ModelArgument
 def info(model: ModelArgument = None, as_json: Json = False) -> None:
     """Show what a model is, what it was trained on, how long, and how good it is."""
     from charrnn.cli.display import UNITS, duration, facts, results
-    from charrnn.storage.model_directory import read_config, read_tokenizer
-    from charrnn.storage.run import find_model
+    from charrnn.storage.model_directory import read_model
+    from charrnn.storage.run import read_found
 
-    directory = find_model(model)
-    config, provenance = read_config(directory)
-    tokenizer = read_tokenizer(directory)
+    directory, read = read_found(model, read_model)
+    config, tokenizer, provenance = read.config, read.tokenizer, read.provenance
     if as_json:
         record = {
             "path": str(directory),

@@ -12,6 +12,7 @@ import typer
 from charrnn.cli.options import TEXT, Column, Encoding, Glob, complete_corpora, complete_runs
 
 if TYPE_CHECKING:
+    from charrnn.data.sources import ReadOptions
     from charrnn.training.plan import Plan
     from charrnn.training.trainer import Trainer
 
@@ -204,7 +205,10 @@ def train(
     checkpoint_every: Annotated[
         int | None,
         typer.Option(
-            metavar="N", help="Steps.", show_default="at evaluations", rich_help_panel=_LENGTH
+            metavar="N",
+            help="Steps.",
+            show_default="at evaluations, and every 5 minutes",
+            rich_help_panel=_LENGTH,
         ),
     ] = None,
     keep: Annotated[
@@ -256,41 +260,33 @@ def _refuse_with_resume(context: typer.Context) -> None:
 
 
 def _resume(params: dict[str, Any]) -> "tuple[Trainer, None]":
-    from charrnn.data.corpus import open_corpus
-    from charrnn.storage.run import find_run
-    from charrnn.training.trainer import Trainer
+    from charrnn.training.session import go_on
 
-    run = find_run(params["resume"])
-    names = params["corpus"]
-    text = open_corpus(names, _read_options(params)) if names else None
-    return Trainer.resume(run, text), None
+    return go_on(params["resume"], params["corpus"] or (), _read_options(params)), None
 
 
 def _start(params: dict[str, Any]) -> "tuple[Trainer, Plan]":
-    from charrnn.data.corpus import open_corpus
-    from charrnn.storage.run import load, run_directory
     from charrnn.training.config import TrainingOptions, parse_duration
+    from charrnn.training.session import begin
 
     options = {key: value for key, value in params.items() if key not in _NOT_TRAINING_OPTIONS}
     for key in ("precision", "device"):
         options[key] = None if options[key] == "auto" else options[key]
     if options["budget"] is not None:
         options["budget"] = parse_duration(options["budget"])
-    settings = TrainingOptions(**options)
-    text = open_corpus(params["corpus"] or [], _read_options(params))
-    directory = run_directory(text.name, name=params["name"], out=params["out"])
-    base = load(params["start_from"]) if params["start_from"] else None
-
-    from charrnn.training.plan import make_plan
-    from charrnn.training.trainer import start
-
-    plan = make_plan(
-        text, settings, kind=params["tokenizer"], min_count=params["min_count"], base=base
+    return begin(
+        params["corpus"] or (),
+        TrainingOptions(**options),
+        name=params["name"],
+        out=params["out"],
+        start_from=params["start_from"],
+        tokenizer=params["tokenizer"],
+        min_count=params["min_count"],
+        read=_read_options(params),
     )
-    return start(plan, directory), plan
 
 
-def _read_options(params: dict[str, Any]) -> Any:
+def _read_options(params: dict[str, Any]) -> "ReadOptions":
     from charrnn.data.sources import ReadOptions
 
     return ReadOptions(params["encoding"], params["glob"], params["column"])
@@ -337,7 +333,7 @@ def _run(trainer: "Trainer", *, quiet: bool) -> int | None:
 
 @contextmanager
 def _signals(stop: Callable[[], None]) -> Iterator[list[int]]:
-    """SIGINT and SIGTERM ask to stop; a second one stops at once. Gives the list of those that came."""
+    """SIGINT, SIGTERM and SIGHUP ask to stop; a second one stops at once. Gives those that came."""
     received: list[int] = []
 
     def handle(number: int, _: object) -> None:
@@ -346,7 +342,10 @@ def _signals(stop: Callable[[], None]) -> Iterator[list[int]]:
         received.append(number)
         stop()
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, handle) for number in numbers}
     try:
         yield received
     finally:

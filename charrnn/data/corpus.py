@@ -27,6 +27,7 @@ from charrnn.data.sources import (
     open_source,
 )
 from charrnn.data.tokenizer import (
+    LARGEST_VOCABULARY,
     TOKENIZERS,
     ByteTokenizer,
     CharTokenizer,
@@ -176,6 +177,12 @@ def tokenize(
     if tokenizer is None or unknown == "extend":
         first = tokenizer if isinstance(tokenizer, CharTokenizer) else None
         tokenizer = CharTokenizer.fit(_not_empty(corpus, texts), min_count=min_count, first=first)
+        if tokenizer.vocabulary_size > LARGEST_VOCABULARY:
+            raise CorpusError(
+                f"{corpus.name}: {tokenizer.vocabulary_size:,} distinct characters are too many "
+                f"({LARGEST_VOCABULARY:,} at most); fold rare ones with --min-count, "
+                "or read it with --tokenizer byte"
+            )
         unknown = "extend"  # from here on, an unknown character means that the text has changed
         prepare: Callable[[str], str] = str
     elif unknown == "skip":

@@ -21,6 +21,9 @@ Ids = npt.NDArray[np.unsignedinteger[Any]]
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 """What rare characters are folded into; where it is in the vocabulary, nothing is unknown."""
 
+LARGEST_VOCABULARY = 1 << 18
+"""Characters; of all of Unicode, some 155,000 are assigned."""
+
 _UNICODE_SIZE = 0x110000
 
 

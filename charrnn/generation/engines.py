@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.model.config import GATES, STATES, ModelConfig
-from charrnn.storage.model_directory import Model, Tensors
+from charrnn.storage.model_directory import Model
+from charrnn.storage.tensor_file import Tensors
 
 if TYPE_CHECKING:
     from charrnn.model.network import CharRNN

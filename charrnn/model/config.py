@@ -71,7 +71,7 @@ class ModelConfig:
 
 
 _LARGEST = {
-    "vocabulary_size": 0x110000,
+    "vocabulary_size": 1 << 18,
     "hidden_size": 16_384,
     "embedding_size": 16_384,
     "layers": 64,

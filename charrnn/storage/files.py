@@ -1,17 +1,20 @@
-"""Durable, atomic writes: after a crash, a file or folder is whole and new, or whole and old.
+"""Files and folders: written durably and atomically, read without trust.
 
-The order is always the same: write beside the target, fsync the content, rename over the target,
-fsync the folder that holds it. Everything gets the mode that the user's umask gives.
+After a crash, a file or folder is whole and new, or whole and old. The order is always the same:
+write beside the target, fsync the content, rename over the target, fsync the folder that holds it.
+Everything gets the mode that the user's umask gives.
 """
 
 import contextlib
 import errno
+import fcntl
 import os
 import shutil
+import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from charrnn.errors import StorageError
+from charrnn.errors import ModelError, StorageError
 
 TEMPORARY_PREFIX = ".partial-"
 """What the names of unfinished files and folders begin with; they may be deleted at any time."""
@@ -20,13 +23,22 @@ _REPLACED_PREFIX = ".replaced-"
 """What the name of a folder begins with while another takes its place."""
 
 
+def before_change(operation: str, path: Path) -> None:
+    """Called before each change to the disk, whatever it is; does nothing.
+
+    Tests put another in its place, to have a disk fill up, fail, or stand still at any of them.
+    `operation` is mkdir, create, write, fsync, rename, link or remove.
+    """
+
+
 def write_file(path: Path, content: bytes) -> None:
     """Replaces a file, or makes it. Raises StorageError."""
     temporary = _temporary(path)
-    with _writing(path):
+    with _writing(path, len(content)):
+        temporary.unlink(missing_ok=True)
         try:
             _write(temporary, content)
-            os.replace(temporary, path)
+            _rename(temporary, path)
             _sync_directory(path.parent)
         except BaseException:
             temporary.unlink(missing_ok=True)
@@ -34,23 +46,37 @@ def write_file(path: Path, content: bytes) -> None:
 
 
 def write_directory(path: Path, files: Mapping[str, bytes]) -> None:
-    """Makes a folder of these files, replacing one that is there. Raises StorageError."""
+    """Makes a folder of these files, in this order, replacing one that is there.
+
+    Raises StorageError.
+    """
     temporary, replaced = _temporary(path), path.with_name(f"{_REPLACED_PREFIX}{path.name}")
-    with _writing(path):
+    with _writing(path, sum(map(len, files.values()))):
         _settle(replaced)
         shutil.rmtree(temporary, ignore_errors=True)
         try:
+            before_change("mkdir", temporary)
             temporary.mkdir()
             for name, content in files.items():
                 _write(temporary / name, content)
             _sync_directory(temporary)
             if path.is_dir() and not path.is_symlink():
-                os.replace(path, replaced)  # for no folder is renamed over one that is not empty
-            os.replace(temporary, path)
+                _rename(path, replaced)  # for no folder is renamed over one that is not empty
+            _rename(temporary, path)
             _sync_directory(path.parent)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
             _settle(replaced)
+
+
+def make_directory(path: Path) -> None:
+    """Makes a folder and those above it, where they are missing. Raises StorageError."""
+    with _writing(path):
+        missing = [each for each in (path, *path.parents) if not each.exists()]
+        for each in reversed(missing):
+            before_change("mkdir", each)
+            each.mkdir(exist_ok=True)
+            _sync_directory(each.parent)
 
 
 def point(link: Path, target: str) -> None:
@@ -59,8 +85,9 @@ def point(link: Path, target: str) -> None:
     with _writing(link):
         temporary.unlink(missing_ok=True)
         try:
+            before_change("link", temporary)
             os.symlink(target, temporary)
-            os.replace(temporary, link)
+            _rename(temporary, link)
             _sync_directory(link.parent)
         finally:
             temporary.unlink(missing_ok=True)
@@ -71,31 +98,100 @@ def remove_directory(path: Path) -> None:
     with _writing(path):
         condemned = _temporary(path).with_name(f"{TEMPORARY_PREFIX}old-{path.name}")
         shutil.rmtree(condemned, ignore_errors=True)
-        os.replace(path, condemned)
+        _rename(path, condemned)
+        before_change("remove", condemned)
         shutil.rmtree(condemned)
 
 
 def remove_litter(directory: Path) -> None:
-    """Deletes what a crash left unfinished in a folder, and puts back what it left replaced."""
-    for path in directory.glob(f"{_REPLACED_PREFIX}*"):
-        _settle(path)
-    for path in directory.glob(f"{TEMPORARY_PREFIX}*"):
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+    """Deletes what a crash left unfinished in a folder, and puts back what it left replaced.
+
+    Raises StorageError.
+    """
+    with _writing(directory):
+        for path in directory.glob(f"{_REPLACED_PREFIX}*"):
+            _settle(path)
+        for path in directory.glob(f"{TEMPORARY_PREFIX}*"):
+            before_change("remove", path)
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def append_line(path: Path, line: str) -> None:
-    """Adds a line to a file, in one write. Raises StorageError."""
-    with _writing(path):
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    """Adds a line to a file, in one write, or nothing. Raises StorageError."""
+    content = f"{line}\n".encode()
+    with _writing(path, len(content)):
+        before_change("create", path)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
+        descriptor = os.open(path, flags, 0o666)
         try:
-            content = f"{line}\n".encode()
+            size = os.fstat(descriptor).st_size
+            before_change("write", path)
             if os.write(descriptor, content) < len(content):
+                os.ftruncate(descriptor, size)
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         finally:
             os.close(descriptor)
+
+
+def sync_file(path: Path) -> None:
+    """Makes sure that what was added to a file stays. Raises StorageError."""
+    with _writing(path), open(path, "rb") as file:
+        before_change("fsync", path)
+        os.fsync(file.fileno())
+
+
+def read_file(path: Path, largest: int) -> bytearray:
+    """What is in a file that may come from a stranger. Raises ModelError.
+
+    A link, a pipe or a device in its place, which may lead anywhere or never end, is refused, and
+    so is a file of more than `largest` bytes, before anything is read.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with open(descriptor, "rb", buffering=0) as file:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise ModelError(f"{path}: not a regular file")
+            if status.st_size > largest:
+                raise ModelError(f"{path}: too large to be what its name says")
+            content = bytearray(status.st_size)
+            view, end = memoryview(content), 0
+            while count := file.readinto(view[end:]):
+                end += count
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise ModelError(f"{path}: a symbolic link where a file should be") from error
+        raise ModelError(f"{path}: {error.strerror or error}") from error
+    if end < len(content):
+        raise ModelError(f"{path}: it became shorter while it was read")
+    return content
+
+
+class DirectoryLock:
+    """A claim on a folder, which ends with `release` or with the process, however that ends.
+
+    It leaves nothing on the disk. Raises BlockingIOError when another holds one, OSError where the
+    file system has no locks.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor: int | None = os.open(path, os.O_RDONLY)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BaseException:
+            self.release()
+            raise
+
+    def release(self) -> None:
+        """Ends the claim."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    __del__ = release
 
 
 def _temporary(path: Path) -> Path:
@@ -112,13 +208,22 @@ def _settle(replaced: Path) -> None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    with open(path, "wb") as file:
+    before_change("create", path)
+    with open(path, "xb") as file:
+        before_change("write", path)
         file.write(content)
         file.flush()
+        before_change("fsync", path)
         os.fsync(file.fileno())
 
 
+def _rename(source: Path, target: Path) -> None:
+    before_change("rename", target)
+    os.replace(source, target)
+
+
 def _sync_directory(path: Path) -> None:
+    before_change("fsync", path)
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -127,8 +232,23 @@ def _sync_directory(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def _writing(path: Path, size: int | None = None) -> Iterator[None]:
+    """Turns what goes wrong into a StorageError that says what was to be written, and how much."""
     try:
         yield
     except OSError as error:
-        raise StorageError(f"{path}: cannot be written: {error.strerror or error}") from error
+        need = "" if size is None else f"; it needs {_amount(size)}"
+        if error.errno == errno.ENOSPC:
+            with contextlib.suppress(OSError):
+                disk = os.statvfs(path.parent)
+                need += f"; {_amount(disk.f_bavail * disk.f_frsize)} are free"
+        reason = error.strerror or error
+        raise StorageError(f"{path}: cannot be written: {reason}{need}") from error
+
+
+def _amount(size: int) -> str:
+    """Bytes, for people."""
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= scale:
+            return f"{size / scale:.1f} {unit}"
+    return f"{size} bytes"

@@ -4,30 +4,19 @@ Written from plain values and read strictly: unknown keys, other shapes and numb
 numbers are refused, and nothing in a model is ever run. No torch: tensors are NumPy arrays.
 """
 
-import json
-import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+import os
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
-
-import numpy as np
-import numpy.typing as npt
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from charrnn.data.tokenizer import Tokenizer, tokenizer_from_json
-from charrnn.errors import ConfigError, ModelError
+from charrnn.errors import ModelError
 from charrnn.model.config import ModelConfig
 from charrnn.storage.files import write_directory
+from charrnn.storage.json_file import from_json, to_json
+from charrnn.storage.manifest import MANIFEST, Manifest, read_json, read_manifest
+from charrnn.storage.tensor_file import Tensors, read_tensors, to_safetensors
 
 CONFIG, TOKENIZER, TENSORS = "config.json", "tokenizer.json", "model.safetensors"
-
-Tensors = Mapping[str, npt.NDArray[np.float32]]
-
-_LARGEST_JSON_BYTES = 64 << 20
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +72,7 @@ def model_files(model: Model) -> dict[str, bytes]:
     return {
         CONFIG: to_json(config),
         TOKENIZER: to_json(model.tokenizer.to_json()),
-        TENSORS: save({name: np.ascontiguousarray(array) for name, array in model.tensors.items()}),
+        TENSORS: to_safetensors(model.tensors),
     }
 
 
@@ -94,22 +83,32 @@ def write_model(directory: Path, model: Model) -> None:
 
 def read_model(directory: Path) -> Model:
     """Reads a model directory. Raises ModelError when anything in it is not as it should be."""
-    config, provenance = read_config(directory)
-    tokenizer = read_tokenizer(directory)
+    manifest = find_manifest(directory)
+    config, provenance = read_config(directory, manifest)
+    tokenizer = read_tokenizer(directory, manifest)
     if tokenizer.vocabulary_size != config.vocabulary_size:
         raise ModelError(
             f"{directory}: its tokenizer has {tokenizer.vocabulary_size} characters, "
             f"its config {config.vocabulary_size}"
         )
-    path = directory / TENSORS
-    tensors = read_tensors(path, config.tensor_shapes())
+    tensors = read_tensors(directory / TENSORS, config.tensor_shapes(), manifest)
     return Model(config, tokenizer, tensors, provenance)
 
 
-def read_config(directory: Path) -> tuple[ModelConfig, Provenance]:
+def find_manifest(directory: Path) -> Manifest | None:
+    """The manifest of a model directory, where there is one: a model may be its three files alone.
+
+    Raises ModelError.
+    """
+    return read_manifest(directory) if os.path.lexists(directory / MANIFEST) else None
+
+
+def read_config(
+    directory: Path, manifest: Manifest | None = None
+) -> tuple[ModelConfig, Provenance]:
     """Reads config.json alone. Raises ModelError."""
     path = directory / CONFIG
-    data = read_json(path)
+    data = read_json(path, manifest)
     if not isinstance(data, dict) or data.keys() != {"model", "training"}:
         raise ModelError(f"{path}: expected the keys model and training")
     return (
@@ -118,90 +117,11 @@ def read_config(directory: Path) -> tuple[ModelConfig, Provenance]:
     )
 
 
-def read_tokenizer(directory: Path) -> Tokenizer:
+def read_tokenizer(directory: Path, manifest: Manifest | None = None) -> Tokenizer:
     """Reads tokenizer.json alone. Raises ModelError."""
     path = directory / TOKENIZER
+    data = read_json(path, manifest)
     try:
-        return tokenizer_from_json(read_json(path))
+        return tokenizer_from_json(data)
     except ModelError as error:
-        raise ModelError(
-            f"{path}: {error}" if str(path) not in str(error) else str(error)
-        ) from error
-
-
-def read_tensors(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> Tensors:
-    """Reads float32 tensors of exactly these names and shapes. Raises ModelError.
-
-    Names, shapes and types are compared before a single number is read.
-    """
-    expected_bytes = sum(4 * math.prod(shape) for shape in shapes.values())
-    try:
-        if path.stat().st_size < expected_bytes:
-            raise ModelError(f"{path}: it is shorter than its config says; it was cut off")
-        with safe_open(path, framework="numpy") as file:
-            found = set(file.keys())
-            for name in sorted(found ^ shapes.keys()):
-                problem = "is missing" if name in shapes else "is unexpected"
-                raise ModelError(f"{path}: tensor {name!a} {problem}")
-            for name, shape in shapes.items():
-                piece = file.get_slice(name)
-                if tuple(piece.get_shape()) != shape or piece.get_dtype() != "F32":
-                    raise ModelError(
-                        f"{path}: tensor {name}: expected F32 {list(shape)}, "
-                        f"found {piece.get_dtype()} {piece.get_shape()}"
-                    )
-            tensors = {name: file.get_tensor(name) for name in shapes}
-    except (OSError, SafetensorError) as error:
-        raise ModelError(f"{path}: {_reason(error)}") from error
-    for name, array in tensors.items():
-        if not np.isfinite(array).all():
-            raise ModelError(f"{path}: tensor {name} has values that are not finite numbers")
-    return tensors
-
-
-def to_json(data: object) -> bytes:
-    """JSON for people to read: indented, UTF-8, a final newline."""
-    text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
-    return text.encode("utf-8", "backslashreplace")  # a file's name may have lone surrogates
-
-
-def read_json(path: Path) -> object:
-    """The value in a JSON file. Raises ModelError."""
-    try:
-        if path.stat().st_size > _LARGEST_JSON_BYTES:
-            raise ModelError(f"{path}: too large to be what its name says")
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"{path}: {_reason(error)}") from error
-
-
-def from_json(kind: type[T], data: object, *, where: str) -> T:
-    """A frozen config object of plain JSON values. Raises ModelError on a missing or unknown key,
-    or on a value of another type."""
-    if not isinstance(data, dict):
-        raise ModelError(f"{where}: expected an object, found {type(data).__name__}")
-    known: dict[str, Any] = {field.name: field.type for field in fields(kind)}  # type: ignore[arg-type]
-    for key in sorted(data.keys() ^ known.keys()):
-        raise ModelError(f"{where}: {key!a} is {'missing' if key in known else 'unknown'}")
-    for key, value in data.items():
-        expected = known[key]
-        if expected is float:
-            expected = int | float
-        elif expected == float | None:
-            expected = int | float | None
-        if not isinstance(value, expected) or (isinstance(value, bool) and expected is not bool):
-            raise ModelError(f"{where}: {key} is {value!a}")
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ModelError(f"{where}: {key} is {value}")
-        if isinstance(value, int) and abs(value) >= 2**63:
-            raise ModelError(f"{where}: {key.replace('_', ' ')} is too large")
-    try:
-        return kind(**data)
-    except ConfigError as error:
-        raise ModelError(f"{where}: {error}") from error
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, OSError):
-        return error.strerror or str(error)
-    return " ".join(str(error).split())
+        raise ModelError(f"{path}: {error}") from error

@@ -8,29 +8,42 @@
 and how to find it again by name.
 """
 
+import contextlib
+import errno
 import json
+import math
 import os
 import re
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
-from charrnn.errors import ConfigError, ModelError, StorageError
+from charrnn.errors import CharRNNWarning, ConfigError, ModelError, StorageError, TrainingError
 from charrnn.storage.files import (
     TEMPORARY_PREFIX,
+    DirectoryLock,
     append_line,
+    make_directory,
     point,
+    read_file,
     remove_directory,
     remove_litter,
+    sync_file,
     write_directory,
     write_file,
 )
+from charrnn.storage.manifest import with_manifest
 from charrnn.storage.model_directory import CONFIG, Model, read_model
 
 RUNS = Path("checkpoints")
 """The folder, in the working directory, where runs live and are looked for by name."""
 
-_STEP = re.compile(r"step-(\d{8,})")
+_STEP = re.compile(r"step-(\d{8,15})")
+
+_NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF, errno.EINVAL)
+
+T = TypeVar("T")
 
 
 class Run:
@@ -38,18 +51,54 @@ class Run:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self._lock: DirectoryLock | None = None
 
     @classmethod
     def create(cls, directory: Path) -> "Run":
-        """Makes a run directory. Raises ConfigError when something is already there."""
+        """Makes a run directory, and claims it. Raises ConfigError when something is already there,
+        TrainingError when a training has just begun there."""
         check_unused(directory)
-        try:
-            directory.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StorageError(f"{directory}: {error.strerror}") from error
+        make_directory(directory)
         run = cls(directory)
+        run.claim()
+        check_unused(directory)  # for another may have come and gone in between
         run.rewind(-1)
         return run
+
+    def claim(self) -> None:
+        """Keeps other trainings away from the run, until `release` or the end of the process.
+
+        Raises TrainingError when another has it.
+        """
+        if self._lock is not None:
+            return
+        try:
+            self._lock = DirectoryLock(self.directory)
+        except BlockingIOError as error:
+            raise TrainingError(
+                f"{self.directory}: another charrnn is training this run; "
+                "wait for it or stop it, or train another --name"
+            ) from error
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise StorageError(f"{self.directory}: {error.strerror}") from error
+            _warn(
+                f"{self.directory}: this file system has no locks; "
+                "make sure that only one training writes there"
+            )
+
+    def release(self) -> None:
+        """Lets another training have it."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def discard(self) -> None:
+        """Deletes the folder of a run in which nothing has happened yet."""
+        with contextlib.suppress(OSError):
+            if not self.metrics():
+                self.metrics_path.unlink(missing_ok=True)
+            self.directory.rmdir()
 
     @property
     def name(self) -> str:
@@ -71,64 +120,131 @@ class Run:
         """Where the measurements are."""
         return self.directory / "metrics.jsonl"
 
+    def checkpoint(self, step: int) -> Path:
+        """Where the checkpoint of a step is, or would be."""
+        return self.directory / f"step-{step:08d}"
+
     def checkpoints(self) -> list[Path]:
         """Its checkpoints, oldest first."""
         found = {
             int(match[1]): path
             for path in self.directory.iterdir()
-            if (match := _STEP.fullmatch(path.name)) and path.is_dir()
+            if (match := _STEP.fullmatch(path.name)) and path.is_dir() and not path.is_symlink()
         }
         return [found[step] for step in sorted(found)]
+
+    def models(self) -> list[Path]:
+        """Its models: the best, then what to fall back on, newest first."""
+        paths = [self._target(self.best), self._target(self.last), *reversed(self.checkpoints())]
+        return list(dict.fromkeys(path for path in paths if path is not None))
 
     def save(self, step: int, files: Mapping[str, bytes], *, best: bool, keep: int) -> Path:
         """Adds a checkpoint, and deletes all but the newest `keep` and the best.
 
+        When it returns, the checkpoint is on the disk, and so are the measurements before it.
         Raises StorageError, with every earlier checkpoint as it was.
         """
-        path = self.directory / f"step-{step:08d}"
-        write_directory(path, files)
-        point(self.last, path.name)
+        path = self.checkpoint(step)
+        if self.metrics_path.exists():
+            sync_file(self.metrics_path)
+        write_directory(path, with_manifest(files))
+        _link(self.last, path)
         if best:
             self.mark_best(step)
-        kept = {
-            path.resolve(),
-            self.best.resolve(),
-            *(old.resolve() for old in self.checkpoints()[-keep:]),
-        }
+        kept = {path, self._target(self.best), *self.checkpoints()[-keep:]}
         for old in self.checkpoints():
-            if old.resolve() not in kept:
+            if old not in kept:
                 remove_directory(old)
         return path
 
     def mark_best(self, step: int) -> None:
         """Points `best` at the checkpoint of a step. Raises StorageError."""
-        point(self.best, f"step-{step:08d}")
+        _link(self.best, self.checkpoint(step))
 
-    def log(self, measurement: Mapping[str, Any]) -> None:
+    def log(self, measurement: Mapping[str, float]) -> None:
         """Adds a line to metrics.jsonl. Raises StorageError."""
         append_line(self.metrics_path, json.dumps(measurement))
 
-    def metrics(self) -> list[dict[str, Any]]:
-        """The lines of metrics.jsonl, without one that a crash cut short."""
-        try:
-            lines = self.metrics_path.read_bytes().split(b"\n")[:-1]
-            measurements = [json.loads(line) for line in lines if line]
-            if not all(isinstance(measurement, dict) for measurement in measurements):
-                raise ValueError("a line is another value")
-            return measurements
-        except FileNotFoundError:
+    def metrics(self) -> list[dict[str, float]]:
+        """The lines of metrics.jsonl, without one that a crash cut short.
+
+        Damaged ones are left out, with a warning. Raises ModelError when it is no file at all.
+        """
+        if not os.path.lexists(self.metrics_path):
             return []
-        except ValueError as error:
-            raise ModelError(f"{self.metrics_path}: not one JSON object a line: {error}") from error
+        lines = read_file(self.metrics_path, 1 << 40).split(b"\n")[:-1]
+        measurements = [_measurement(line) for line in lines]
+        sound = [measurement for measurement in measurements if measurement is not None]
+        if damaged := len(measurements) - len(sound):
+            _warn(f"{self.metrics_path}: {damaged} of {len(measurements)} lines are damaged")
+        return sound
 
     def rewind(self, step: int) -> None:
-        """Forgets what came after a step, and what a crash left unfinished."""
+        """Forgets what came after a step, and what a crash left unfinished.
+
+        Raises StorageError.
+        """
         remove_litter(self.directory)
-        for path in self.checkpoints():
-            if int(path.name.removeprefix("step-")) > step:  # never became the last
-                remove_directory(path)
-        kept = [line for line in self.metrics() if line.get("step", 0) <= step]
+        path = self.checkpoint(step)
+        if step >= 0 and self._target(self.last) != path:
+            _link(self.last, path)
+        for other in self.checkpoints():
+            if int(other.name.removeprefix("step-")) > step:
+                remove_directory(other)
+        kept = [line for line in self.metrics() if line["step"] <= step]
         write_file(self.metrics_path, "".join(json.dumps(line) + "\n" for line in kept).encode())
+
+    def _target(self, link: Path) -> Path | None:
+        """The checkpoint that a link points to; a folder in its place is what a copy made of it.
+
+        What points out of the run points nowhere.
+        """
+        if link.is_symlink():
+            name = os.readlink(link)
+            return self.directory / name if _STEP.fullmatch(name) else None
+        return link if link.is_dir() else None
+
+
+def _link(link: Path, checkpoint: Path) -> None:
+    """Points a link at a checkpoint, in the place of the folder that some copies make of it."""
+    if link.is_dir() and not link.is_symlink():
+        remove_directory(link)
+    point(link, checkpoint.name)
+
+
+def first_sound(paths: Sequence[Path], read: Callable[[Path], T]) -> tuple[Path, T]:
+    """The first of these models that can be read, and what `read` makes of it.
+
+    Warns of those before it that are damaged. Raises ModelError when none can be read.
+    """
+    problems: list[ModelError] = []
+    for path in paths:
+        try:
+            content = read(path)
+        except ModelError as error:
+            if path.is_dir():  # else it was deleted meanwhile, as old checkpoints are
+                problems.append(error)
+            continue
+        for problem in problems:
+            _warn(f"{problem}; falling back on {path}")
+        return path, content
+    raise problems[0] if problems else ModelError(f"{paths[0].parent}: it has no checkpoint")
+
+
+def _measurement(line: bytearray) -> dict[str, float] | None:
+    """A line of metrics.jsonl, None unless it is an object of finite numbers, a step among them."""
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(value, dict) or "step" not in value:
+        return None
+    numbers = all(isinstance(each, int | float) and math.isfinite(each) for each in value.values())
+    return value if numbers else None
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, CharRNNWarning, stacklevel=3)
 
 
 def check_unused(directory: Path) -> None:
@@ -160,7 +276,13 @@ def is_model(path: Path) -> bool:
 
 def is_run(path: Path) -> bool:
     """Whether a folder looks like a run directory."""
-    return os.path.lexists(path / "last")
+    if os.path.lexists(path / "last"):
+        return True
+    # Killed after its first checkpoint was there, and before a link to it was.
+    try:
+        return any(map(_STEP.fullmatch, os.listdir(path)))
+    except (OSError, ValueError):  # no folder, or one that may not be read
+        return False
 
 
 def run_names() -> list[str]:
@@ -179,10 +301,10 @@ def find_run(name: str) -> Run:
     raise ModelError(f"{name}: no such run{_choices()}")
 
 
-def find_model(name: str | None) -> Path:
-    """The model directory that a name or path means: a run's is its best; no name, the newest run's.
+def find_models(name: str | None) -> list[Path]:
+    """The model directories that a name or path means: a run's best, then those to fall back on.
 
-    Raises ModelError.
+    No name is the newest run's. Raises ModelError.
     """
     if name is None:
         names = run_names()
@@ -190,19 +312,35 @@ def find_model(name: str | None) -> Path:
             raise ModelError(
                 f"no model named, and no run in {RUNS}/; train one: charrnn train FILE"
             )
-        return find_model(str(RUNS / names[0]))
+        return find_models(str(RUNS / names[0]))
     for path in (Path(name), RUNS / name):
         if is_model(path):
-            return path
+            return [path]
         if is_run(path):
-            run = Run(path)
-            return run.best if is_model(run.best) else run.last
+            models = Run(path).models()
+            if not models:
+                raise ModelError(f"{path}: it has no checkpoint")
+            return models
     raise ModelError(f"{name}: no such model or run{_choices()}")
 
 
+def read_found(name: str | None, read: Callable[[Path], T]) -> tuple[Path, T]:
+    """Reads the model that a name or path means: its directory, and what `read` makes of it.
+
+    Where a run's best is damaged, the newest that is sound takes its place, with a warning. Raises
+    ModelError.
+    """
+    while True:
+        paths = find_models(name)
+        path, content = first_sound(paths, read)
+        # A training beside us may have replaced its best, and deleted what that was.
+        if path == paths[0] or paths[0].is_dir() or find_models(name)[0] == paths[0]:
+            return path, content
+
+
 def load(name: str | Path | None = None) -> Model:
-    """Reads the model that a name or path means; see `find_model`. Raises ModelError."""
-    return read_model(find_model(None if name is None else str(name)))
+    """Reads the model that a name or path means; see `read_found`. Raises ModelError."""
+    return read_found(None if name is None else str(name), read_model)[1]
 
 
 def unused_name(name: str) -> str:
@@ -234,4 +372,5 @@ def _choices() -> str:
 
 
 def _changed(run: Path) -> float:
-    return os.lstat(run / "last").st_mtime
+    last = run / "last"
+    return os.lstat(last if os.path.lexists(last) else run).st_mtime

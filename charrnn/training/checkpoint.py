@@ -9,23 +9,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
-from safetensors.numpy import save
-
 from charrnn.data.corpus import Corpus, TokenizedCorpus, open_corpus, tokenize
 from charrnn.data.sources import HUGGING_FACE, ReadOptions
 from charrnn.errors import ConfigError, CorpusError, ModelError, UnknownCharacterError
 from charrnn.model.config import STATES, ModelConfig
-from charrnn.storage.model_directory import (
-    Model,
-    Tensors,
-    from_json,
-    model_files,
-    read_json,
-    read_model,
-    read_tensors,
-    to_json,
-)
+from charrnn.storage.json_file import from_json, to_json
+from charrnn.storage.manifest import read_json, read_manifest
+from charrnn.storage.model_directory import Model, model_files, read_model
+from charrnn.storage.run import Run, first_sound
+from charrnn.storage.tensor_file import Tensors, read_tensors, to_safetensors
 from charrnn.training.config import TrainingConfig
 
 TRAINING, TRAINING_TENSORS = "training.json", "training.safetensors"
@@ -99,7 +91,7 @@ class Checkpoint:
         return {
             **model_files(self.model),
             TRAINING: to_json(training),
-            TRAINING_TENSORS: save({k: np.ascontiguousarray(v) for k, v in self.tensors.items()}),
+            TRAINING_TENSORS: to_safetensors(self.tensors),
         }
 
     def read_corpus(self, corpus: Corpus | None = None) -> TokenizedCorpus:
@@ -130,9 +122,10 @@ class Checkpoint:
 
 def read_checkpoint(directory: Path) -> Checkpoint:
     """Reads a checkpoint. Raises ModelError when anything in it is not as it should be."""
+    manifest = read_manifest(directory)
     model = read_model(directory)
     path = directory / TRAINING
-    match read_json(path):
+    match read_json(path, manifest):
         case {
             "config": config,
             "corpus": {"sources": [*sources], "options": options, **no_more},
@@ -150,8 +143,26 @@ def read_checkpoint(directory: Path) -> Checkpoint:
         sources=tuple(sources),
         options=from_json(ReadOptions, options, where=f"{path}: options"),
         position=position,
-        tensors=read_tensors(directory / TRAINING_TENSORS, shapes),
+        tensors=read_tensors(directory / TRAINING_TENSORS, shapes, manifest),
     )
+
+
+def read_newest(run: Run) -> Checkpoint:
+    """Reads the newest checkpoint of a run that is sound; warns of newer ones that are damaged.
+
+    Raises ModelError.
+    """
+    newest_first = run.checkpoints()[::-1]
+    if not newest_first:
+        raise ModelError(f"{run.directory}: it has no checkpoint")
+
+    def read(path: Path) -> Checkpoint:
+        checkpoint = read_checkpoint(path)
+        if path != run.checkpoint(checkpoint.position.step):
+            raise ModelError(f"{path / TRAINING}: it is of step {checkpoint.position.step}")
+        return checkpoint
+
+    return first_sound(newest_first, read)[1]
 
 
 def tensor_shapes(config: ModelConfig, lanes: int) -> Mapping[str, tuple[int, ...]]:

@@ -11,7 +11,8 @@ from charrnn.data.dataloader import Lanes
 from charrnn.data.tokenizer import CharTokenizer
 from charrnn.errors import ConfigError
 from charrnn.model.network import CharRNN
-from charrnn.storage.model_directory import Model, Tensors
+from charrnn.storage.model_directory import Model
+from charrnn.storage.tensor_file import Tensors
 from charrnn.training.config import TrainingConfig, TrainingOptions
 from charrnn.training.learner import threads
 from charrnn.training.probe import measure

@@ -84,7 +84,7 @@ def measure(
         if measured * handicap < fewest:
             best, fewest = candidate, measured * handicap
     if not timed:
-        return best
+        return dataclasses.replace(best, step_seconds=fewest / HANDICAPS[best.precision])
     # The fastest of several measurements is a lucky one: what is planned with is measured anew.
     best = dataclasses.replace(best, step_seconds=step_seconds(best, allowed * 2 / 3))
     return dataclasses.replace(

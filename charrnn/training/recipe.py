@@ -24,13 +24,20 @@ EVALUATION_SHARE = 0.06
 """How much of a time budget may go into evaluations."""
 
 
+CHECKPOINT_SECONDS = 300.0
+"""What a power cut may cost at most, where nobody said otherwise."""
+
+CHECKPOINT_STEPS = 5000
+"""The same where nothing was measured."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Machine:
     """What this machine does with a network of the chosen sizes, as measured.
 
     Attributes:
         device, precision, kernel, threads: see TrainingConfig.
-        step_seconds: one training step.
+        step_seconds: one training step; 0 where it was not measured.
         evaluation_seconds: one pass over the validation text.
         save_seconds: one checkpoint.
         probe_seconds: what measuring took; part of the budget.
@@ -110,7 +117,9 @@ def choose_training(
         validation_fraction=options.validation_fraction,
         lines=options.lines,
         evaluate_every=evaluate_every,
-        checkpoint_every=_given(options.checkpoint_every, evaluate_every),
+        checkpoint_every=_given(
+            options.checkpoint_every, min(evaluate_every, _checkpoint_steps(machine))
+        ),
         keep=options.keep,
     )
 
@@ -148,6 +157,12 @@ def choose_dropout(options: TrainingOptions, *, epochs: float) -> float:
     if options.dropout is not None:
         return options.dropout
     return min(max(0.1 * math.log2(max(epochs, 1) / 4), 0.0), 0.5)
+
+
+def _checkpoint_steps(machine: Machine) -> int:
+    if not machine.step_seconds:
+        return CHECKPOINT_STEPS
+    return math.ceil(CHECKPOINT_SECONDS / machine.step_seconds)
 
 
 def _given(value: T | None, otherwise: T) -> T:

@@ -1,4 +1,4 @@
-"""train(): one step of truncated backpropagation after another, measured, evaluated and saved.
+"""Trainer: one step of truncated backpropagation after another, measured, evaluated and saved.
 
 A training is a pure function of (corpus, ModelConfig, TrainingConfig). The clock, the display and
 how often it was interrupted and resumed change nothing in it.
@@ -7,7 +7,8 @@ how often it was interrupted and resumed change nothing in it.
 import dataclasses
 import math
 import time
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,28 +16,33 @@ from typing import Any
 import numpy as np
 import torch
 
-from charrnn.data.corpus import Corpus, TokenizedCorpus, newline_id, open_corpus
+from charrnn.data.corpus import Corpus, TokenizedCorpus, newline_id
 from charrnn.data.dataloader import TBPTTLoader
-from charrnn.data.sources import ReadOptions
-from charrnn.errors import ConfigError, DivergedError, ModelError, TrainingError
+from charrnn.errors import (
+    CharRNNWarning,
+    ConfigError,
+    DivergedError,
+    ModelError,
+    StorageError,
+    TrainingError,
+)
 from charrnn.evaluation.scoring import score_in_steps
 from charrnn.generation.engines import TorchEngine
 from charrnn.generation.sampler import Sampler, SamplingConfig
 from charrnn.model.kernels import KERNELS
 from charrnn.model.network import CharRNN
-from charrnn.storage.model_directory import Model, Provenance
-from charrnn.storage.run import Run, find_run, run_directory
-from charrnn.storage.run import load as load_model
+from charrnn.storage.model_directory import Model, Provenance, read_model
+from charrnn.storage.run import Run
 from charrnn.training.checkpoint import (
     MOMENTS,
     Checkpoint,
     Position,
-    read_checkpoint,
+    read_newest,
     state_names,
 )
-from charrnn.training.config import TrainingConfig, TrainingOptions, parse_duration
+from charrnn.training.config import TrainingConfig
 from charrnn.training.learner import Learner, StepResult, autocast, threads
-from charrnn.training.plan import Plan, arrays, load, make_plan
+from charrnn.training.plan import Plan, arrays, load
 from charrnn.training.probe import choose_device, validation_lanes
 
 LOG_EVERY = 10
@@ -127,12 +133,22 @@ class Trainer:
         Args:
             corpus: its text; read from where it was when None.
 
-        Raises ModelError when the checkpoint cannot be used, CorpusError when the text is not
-        the one it was trained on, ConfigError when its device is not here, TrainingError when it
-        is already finished.
+        Raises ModelError when no checkpoint can be used, CorpusError when the text is not the one
+        it was trained on, ConfigError when its device is not here, TrainingError when it is already
+        finished, or goes on elsewhere.
         """
-        checkpoint = read_checkpoint(run.last)
+        run.claim()
+        try:
+            return cls._resume(run, corpus)
+        except BaseException:
+            run.release()
+            raise
+
+    @classmethod
+    def _resume(cls, run: Run, corpus: Corpus | None) -> "Trainer":
+        checkpoint = read_newest(run)
         model, config, position = checkpoint.model, checkpoint.config, checkpoint.position
+        path = run.checkpoint(position.step)
         if position.step >= config.steps and position.evaluated == position.step:
             raise TrainingError(
                 f"{run.name}: it has finished its {config.steps} steps; "
@@ -140,7 +156,7 @@ class Trainer:
             )
         text = checkpoint.read_corpus(corpus)
         if config.kernel not in KERNELS:
-            raise ModelError(f"{run.last}: this version has no kernel {config.kernel!r}")
+            raise ModelError(f"{path}: this version has no kernel {config.kernel!r}")
         choose_device(config.device)
         network = CharRNN(model.config, kernel=config.kernel)
         load(network, model.tensors)
@@ -148,10 +164,9 @@ class Trainer:
         try:
             trainer._restore(checkpoint)
         except ConfigError as error:
-            raise ModelError(f"{run.last}: {error}") from error
+            raise ModelError(f"{path}: {error}") from error
         run.rewind(position.step)
-        if position.best_step == position.step:  # a crash may have come between the two links
-            run.mark_best(position.step)
+        trainer._find_best()
         return trainer
 
     def request_stop(self) -> None:
@@ -160,8 +175,18 @@ class Trainer:
 
     def __iter__(self) -> Iterator[Progress]:
         """Trains to the end. Raises DivergedError, StorageError."""
-        with threads(self.config.threads):
-            yield from self._train()
+        self.run.claim()
+        try:
+            with threads(self.config.threads):
+                yield from self._train()
+        except StorageError as error:
+            saved = self.run.checkpoints()
+            after = f"; {saved[-1]} is sound, to go on with --resume" if saved else ""
+            raise StorageError(f"{error}{after}") from error
+        finally:
+            if self.position.step == 0:
+                self.run.discard()
+            self.run.release()
 
     def _train(self) -> Iterator[Progress]:
         saved = self.position.step
@@ -333,6 +358,25 @@ class Trainer:
             raise self._diverged(f"step {position.step}: {error}") from error
         return {"validation_nats": nats, "best_nats": self.position.best_nats, "sample": text}
 
+    def _find_best(self) -> None:
+        """Points `best` at the best model; where that is damaged or gone, forgets how good it was."""
+        position = self.position
+        step = position.step if position.best_step is None else position.best_step
+        try:
+            if step != position.step:
+                read_model(self.run.checkpoint(step))
+        except ModelError as error:
+            message = f"{error}; it was the best model, and the best from here on takes its place"
+            warnings.warn(message, CharRNNWarning, stacklevel=2)
+            step = position.step
+            measured = position.evaluated == step
+            self.position = dataclasses.replace(
+                position,
+                best_nats=position.validation_nats if measured else None,
+                best_step=step if measured else None,
+            )
+        self.run.mark_best(step)
+
     def _restore(self, checkpoint: Checkpoint) -> None:
         position, tensors = checkpoint.position, checkpoint.tensors
         if position.lanes != self.loader.batch_size:
@@ -358,65 +402,3 @@ class Trainer:
 def start(plan: Plan, directory: Path) -> Trainer:
     """A new training as planned, in a new run directory. Raises ConfigError when it exists."""
     return Trainer(plan.corpus, plan.network, plan.config, Run.create(directory))
-
-
-def train(
-    corpus: str | Path | Sequence[str | Path] = (),
-    *,
-    name: str | None = None,
-    out: str | Path | None = None,
-    resume: str | None = None,
-    start_from: str | Path | None = None,
-    tokenizer: str | None = None,
-    min_count: int = 1,
-    read: ReadOptions | None = None,
-    budget: str | float | None = None,
-    progress_bar: bool = True,
-    **options: Any,
-) -> Iterator[Progress]:
-    """Trains a model on text; gives Progress after each step.
-
-    >>> for progress in charrnn.train("fables", budget="1m", name="fables"):
-    ...     pass
-    >>> print(charrnn.sample("fables", "The fox"))
-
-    Args:
-        corpus: files, folders, names in `corpora/`, `hf:owner/name`; Python's manual when empty.
-        name: of the run under `checkpoints/`; made up from the corpus's when None.
-        out: the run directory, instead.
-        resume: the name of a run to go on with; all else but `corpus` must be left out.
-        start_from: a model to fine-tune.
-        tokenizer, min_count, read: how to read the corpus; see `tokenize` and ReadOptions.
-        budget: like "10m", or seconds.
-        progress_bar: show one (tqdm's, which suits a notebook).
-        options: the other attributes of TrainingOptions.
-
-    Raises CorpusError, ConfigError, ModelError, TrainingError, StorageError.
-    """
-    names = [str(item) for item in ([corpus] if isinstance(corpus, str | Path) else corpus)]
-    if resume is not None:
-        if options or any(each is not None for each in (name, out, start_from, tokenizer, budget)):
-            raise ConfigError("resume keeps the run's own settings; leave out all but the corpus")
-        run = find_run(resume)
-        trainer = Trainer.resume(run, open_corpus(names, read) if names else None)
-    else:
-        base = load_model(start_from) if start_from is not None else None
-        seconds = parse_duration(budget) if isinstance(budget, str) else budget
-        settings = TrainingOptions(budget=seconds, **options)
-        text = open_corpus(names, read)
-        folder = Path(out) if out is not None else None
-        directory = run_directory(text.name, name=name, out=folder)
-        plan = make_plan(text, settings, kind=tokenizer, min_count=min_count, base=base)
-        trainer = start(plan, directory)
-    if not progress_bar:
-        yield from trainer
-        return
-    from tqdm.auto import tqdm
-
-    with tqdm(total=trainer.config.steps, initial=trainer.position.step, unit="step") as bar:
-        for progress in trainer:
-            bar.update()
-            if progress.validation_nats is not None:
-                bits = progress.validation_nats / math.log(2)
-                bar.set_postfix(bits_per_character=f"{bits:.3f}", refresh=False)
-            yield progress

@@ -10,6 +10,7 @@ import pytest
 import charrnn
 from charrnn.cli.app import app
 from tests.cli.conftest import Charrnn
+from tests.conftest import reseal
 
 
 def test_evaluate_reports_every_number_beside_baselines(run: Charrnn) -> None:
@@ -49,6 +50,7 @@ def test_evaluate_without_the_training_text_has_no_baselines(run: Charrnn, here:
     training = json.loads(path.read_text())
     training["corpus"]["sources"] = [str(here / "gone.txt")]
     path.write_text(json.dumps(training))
+    reseal(path.parent)
     result = run("evaluate", "small", "text.txt", "--json")
     assert json.loads(result.stdout)["baselines"] == {}
     assert "no baselines" in result.stderr

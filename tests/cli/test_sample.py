@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from charrnn.storage.run import Run
 from tests.cli.conftest import Charrnn
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
@@ -105,12 +106,18 @@ def test_a_model_that_is_not_there_is_named(run: Charrnn) -> None:
     assert result.stderr.count("\n") == 1
 
 
-def test_a_damaged_model_is_one_line_and_exit_3(run: Charrnn, here: Path) -> None:
-    path = here / "checkpoints" / "small" / "best" / "model.safetensors"
-    path.write_bytes(path.read_bytes()[:100])
-    result = run("sample", "small")
-    assert result.exit_code == 3
-    assert "model.safetensors" in result.stderr and result.stderr.count("\n") == 1
+@pytest.mark.parametrize("name", ["small", "checkpoints/small/best"])
+def test_a_damaged_model_is_one_line_and_exit_3(run: Charrnn, here: Path, name: str) -> None:
+    """Where the run has no other that could take its place, and where it is meant by its path."""
+    best = here / "checkpoints" / "small" / "best"
+    for path in [best.resolve(), *Run(best.parent).checkpoints()]:
+        tensors = path / "model.safetensors"
+        tensors.write_bytes(tensors.read_bytes()[:100])
+        if name != "small":
+            break
+    result = run("sample", name)
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert "model.safetensors: damaged" in result.stderr and result.stderr.count("\n") == 1
 
 
 def test_every_option_has_an_environment_variable(

@@ -1,6 +1,7 @@
 """charrnn train"""
 
 import json
+import shutil
 import signal
 import subprocess
 import time
@@ -16,6 +17,7 @@ from charrnn.storage.run import Run
 from charrnn.training.plan import make_plan
 from charrnn.training.trainer import start
 from tests.cli.conftest import TEXT, Charrnn
+from tests.conftest import reseal
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
 
@@ -236,6 +238,14 @@ def test_exported_settings_do_not_stop_a_resume(
     assert run("train", "--resume", "unfinished").exit_code == 0
 
 
+def spoil(training: Path, part: str, key: str, value: object) -> None:
+    """What somebody who means harm would write: the manifest says that it is as it was written."""
+    data = json.loads(training.read_text())
+    data[part][key] = value
+    training.write_text(json.dumps(data))
+    reseal(training.parent)
+
+
 @pytest.mark.parametrize(
     ("part", "key", "value"),
     [
@@ -249,12 +259,12 @@ def test_exported_settings_do_not_stop_a_resume(
         ("position", "step", -1),
     ],
 )
-def test_a_spoiled_checkpoint_is_unusable_in_one_line(
+def test_a_run_of_one_spoiled_checkpoint_is_unusable_in_one_line(
     run: Charrnn, unfinished: Path, part: str, key: str, value: object
 ) -> None:
-    data = json.loads(unfinished.read_text())
-    data[part][key] = value
-    unfinished.write_text(json.dumps(data))
+    spoil(unfinished, part, key, value)
+    for other in Run(unfinished.parents[1]).checkpoints()[:-1]:
+        shutil.rmtree(other)
     result = run("train", "--resume", "unfinished")
     assert result.exit_code == 3, result.stderr
     assert result.stderr.count("\n") == 1
@@ -267,9 +277,8 @@ def test_a_model_cannot_make_anyone_fetch_what_it_names(
         raise AssertionError("it was fetched")
 
     monkeypatch.setitem(SOURCES, "hugging-face", Source(lambda name: name[:3] == "hf:", fetched))  # type: ignore[arg-type]
-    data = json.loads(unfinished.read_text())
-    data["corpus"]["sources"] = ["hf:evil/data"]
-    unfinished.write_text(json.dumps(data))
+    for checkpoint in Run(unfinished.parents[1]).checkpoints():
+        spoil(checkpoint / "training.json", "corpus", "sources", ["hf:evil/data"])
     for arguments in (("train", "--resume", "unfinished"), ("evaluate", "unfinished")):
         result = run(*arguments)
         assert result.exit_code == 4

@@ -25,7 +25,13 @@ from charrnn.data.corpus import (
     utf8_bytes,
 )
 from charrnn.data.sources import PIECE_BYTES, PYTHON_DOCS, Part, ReadOptions
-from charrnn.data.tokenizer import REPLACEMENT, TOKENIZERS, ByteTokenizer, CharTokenizer
+from charrnn.data.tokenizer import (
+    LARGEST_VOCABULARY,
+    REPLACEMENT,
+    TOKENIZERS,
+    ByteTokenizer,
+    CharTokenizer,
+)
 from charrnn.errors import ConfigError, CorpusError, UnknownCharacterError
 
 kinds = pytest.mark.parametrize("kind", TOKENIZERS)
@@ -354,6 +360,14 @@ def test_an_unknown_kind_of_tokenizer_is_a_config_error() -> None:
 def test_min_count_folds_rare_characters() -> None:
     corpus = tokenize(of_pieces([b"aab", b"bc"]), min_count=2)
     assert corpus.tokenizer.decode(corpus.ids) == f"aabb{REPLACEMENT}"
+
+
+def test_more_characters_than_a_model_can_have_are_told_before_training() -> None:
+    """As binary data read as UTF-16 has them: the model could be written and never read again."""
+    characters = "".join(map(chr, range(0x10000, 0x10000 + LARGEST_VOCABULARY)))
+    assert tokenized(characters).tokenizer.vocabulary_size == LARGEST_VOCABULARY
+    with pytest.raises(CorpusError, match="262,145 distinct .*--min-count"):
+        tokenized(characters + "a")
 
 
 @pytest.mark.parametrize("min_count", [0, -1])

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from charrnn.data.tokenizer import LARGEST_VOCABULARY
 from charrnn.errors import ConfigError
 from charrnn.model.cells import CELLS
 from charrnn.model.config import ModelConfig
@@ -16,7 +17,7 @@ from charrnn.model.config import ModelConfig
         {"cell": "transformer"},
         {"cell": "LSTM"},
         {"vocabulary_size": 0},
-        {"vocabulary_size": 0x110001},
+        {"vocabulary_size": LARGEST_VOCABULARY + 1},
         {"vocabulary_size": 3.0},
         {"embedding_size": 0},
         {"hidden_size": -1},
@@ -65,3 +66,8 @@ def test_tensors_have_the_names_and_shapes_of_torch_nn(cell: str, layers: int) -
     expected = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     assert config.tensor_shapes() == expected
     assert config.parameters == sum(torch.Size(shape).numel() for shape in expected.values())
+
+
+def test_the_largest_vocabulary_is_that_of_the_tokenizers() -> None:
+    """The two rooms do not know each other; a text that can be read must not fail later."""
+    assert ModelConfig(vocabulary_size=LARGEST_VOCABULARY)

@@ -1,18 +1,29 @@
 import contextlib
+import errno
+import gc
 import itertools
 import os
 import shutil
+import signal
+import socket
 import stat
+import subprocess
+import sys
+import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from charrnn.errors import StorageError
+from charrnn.errors import ModelError, StorageError
+from charrnn.storage import files
 from charrnn.storage.files import (
+    DirectoryLock,
     append_line,
+    make_directory,
     point,
+    read_file,
     remove_directory,
     remove_litter,
     write_directory,
@@ -134,16 +145,65 @@ def test_a_full_disk_leaves_the_old_whole_and_no_litter(write: Write, tmp_path: 
 
 @writers
 @pytest.mark.parametrize("call", ["replace", "fsync"])
-def test_a_full_disk_is_an_error_that_names_what_was_written(
+def test_a_full_disk_is_an_error_that_says_what_was_to_be_written_and_how_much_is_free(
     write: Write, call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person has to know what to delete, and how much of it."""
+
+    def fail(*_: object) -> None:
+        raise full_disk()
+
+    disk = types.SimpleNamespace(f_bavail=300, f_frsize=4096)
+    monkeypatch.setattr(os, call, fail)
+    monkeypatch.setattr(os, "statvfs", lambda path: {tmp_path: disk}[path])
+    with pytest.raises(StorageError) as caught:
+        write(tmp_path / "it", False)
+    need = {a_file: "; it needs 3 bytes", a_directory: "; it needs 10 bytes"}.get(write, "")
+    assert str(caught.value) == (
+        f"{tmp_path / 'it'}: cannot be written: No space left on device{need}; 1.2 MB are free"
+    )
+
+
+@writers
+def test_a_disk_that_is_broken_is_not_said_to_be_full(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(StorageError) as caught:
+        write(tmp_path / "it", False)
+    need = {a_file: "; it needs 3 bytes", a_directory: "; it needs 10 bytes"}.get(write, "")
+    assert str(caught.value) == f"{tmp_path / 'it'}: cannot be written: Input/output error{need}"
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [(999, "999 bytes"), (1000, "1.0 kB"), (99_949, "99.9 kB"), (12_345_678, "12.3 MB")],
+)
+def test_sizes_are_told_in_units_for_people(
+    size: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
         raise full_disk()
 
-    monkeypatch.setattr(os, call, fail)
-    with pytest.raises(StorageError) as caught:
-        write(tmp_path / "it", False)
-    assert str(caught.value) == f"{tmp_path / 'it'}: cannot be written: No space left on device"
+    monkeypatch.setattr(os, "fsync", fail)
+    half = bytes(size // 2)
+    with pytest.raises(StorageError, match=f"; it needs {said};"):
+        write_directory(tmp_path / "it", {"a": half, "b": bytes(size - len(half))})
+
+
+def test_a_disk_that_does_not_say_how_full_it_is_is_no_second_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise full_disk()
+
+    monkeypatch.setattr(os, "fsync", fail)
+    monkeypatch.setattr(os, "statvfs", fail)
+    with pytest.raises(StorageError, match="No space left on device; it needs 100 bytes$"):
+        write_file(tmp_path / "it", bytes(100))
 
 
 @writers
@@ -368,3 +428,352 @@ def test_a_line_that_cannot_be_added_is_a_storage_error(name: str, tmp_path: Pat
     with pytest.raises(StorageError) as caught:
         append_line(tmp_path / name, "a")
     assert str(caught.value).startswith(f"{tmp_path / name}: cannot be written: ")
+
+
+@pytest.mark.parametrize("fits", [0, 3])
+def test_a_line_that_fits_only_in_part_leaves_the_file_as_it_was(
+    fits: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a line swallows the next one, once there is room again."""
+    path = tmp_path / "lines"
+    append_line(path, "one")
+    real = os.write
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", lambda descriptor, data: real(descriptor, data[:fits]))
+        with pytest.raises(StorageError, match="No space left on device; it needs 13 bytes; "):
+            append_line(path, "a whole line")
+    assert path.read_bytes() == b"one\n"
+    append_line(path, "two")
+    assert path.read_bytes() == b"one\ntwo\n"
+
+
+@pytest.mark.parametrize("target", ["there", "nowhere"])
+def test_a_line_is_never_added_through_a_link(target: str, tmp_path: Path) -> None:
+    """A run from a stranger must not write into whatever its metrics.jsonl points to."""
+    (tmp_path / "there").write_bytes(b"years of work")
+    (tmp_path / "lines").symlink_to(target)
+    with pytest.raises(StorageError, match="lines: cannot be written: "):
+        append_line(tmp_path / "lines", "one")
+    assert (tmp_path / "there").read_bytes() == b"years of work"
+    assert not (tmp_path / "nowhere").exists()
+
+
+# What was left unfinished
+
+
+@pytest.mark.parametrize("left", ["link to a file", "link to a folder", "dangling link", "file"])
+@writers
+def test_what_was_left_unfinished_is_never_written_through(
+    write: Write, left: str, tmp_path: Path
+) -> None:
+    """Its name is known: a link of that name must not lead what is written elsewhere."""
+    elsewhere = tmp_path / "elsewhere"
+    write_directory(elsewhere, OLD)
+    place, path = tmp_path / "place", tmp_path / "place" / "it"
+    place.mkdir()
+    litter = place / ".partial-it"
+    if left == "file":
+        litter.write_bytes(b"half")
+    else:
+        target = {"link to a file": elsewhere / "a", "link to a folder": elsewhere}
+        litter.symlink_to(target.get(left, tmp_path / "nowhere"))
+    with contextlib.suppress(StorageError):
+        write(path, True)
+        assert content(path) == states(write, tmp_path / "other")[1]
+    assert content(elsewhere) == OLD
+    remove_litter(place)
+    write(path, True)
+    assert os.listdir(place) == ["it"]
+    assert content(elsewhere) == OLD
+    assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize("name", [".partial-it", ".replaced-it", ".partial-old-it"])
+def test_nothing_is_deleted_through_a_link(name: str, tmp_path: Path) -> None:
+    elsewhere, place = tmp_path / "elsewhere", tmp_path / "place"
+    write_directory(elsewhere, OLD)
+    place.mkdir()
+    write_directory(place / "it", OLD)
+    (place / name).symlink_to(elsewhere)
+    remove_litter(place)
+    assert content(elsewhere) == OLD
+    assert content(place / "it") == OLD
+    with contextlib.suppress(StorageError):
+        write_directory(place / "it", NEW)
+        remove_directory(place / "it")
+    assert content(elsewhere) == OLD
+
+
+def test_a_folder_that_was_being_replaced_is_put_back(tmp_path: Path) -> None:
+    """Killed between the two renames, when nothing stands under its name."""
+    write_directory(tmp_path / ".replaced-it", OLD)
+    write_directory(tmp_path / ".partial-it", NEW)
+    remove_litter(tmp_path)
+    assert os.listdir(tmp_path) == ["it"]
+    assert content(tmp_path / "it") == OLD
+
+
+def test_a_folder_that_was_replaced_is_not_put_back(tmp_path: Path) -> None:
+    write_directory(tmp_path / "it", NEW)
+    write_directory(tmp_path / ".replaced-it", OLD)
+    remove_litter(tmp_path)
+    assert os.listdir(tmp_path) == ["it"]
+    assert content(tmp_path / "it") == NEW
+
+
+# Folders
+
+
+def test_a_folder_is_made_with_those_above_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each on the disk before what is in it: a power cut must not leave a checkpoint in a folder
+    that is not there."""
+    done: list[tuple[str, Path]] = []
+    monkeypatch.setattr(files, "before_change", lambda *change: done.append(change))
+    (tmp_path / "there").mkdir()
+    path = tmp_path / "there" / "a" / "b"
+    make_directory(path)
+    assert path.is_dir()
+    assert done == [
+        ("mkdir", path.parent),
+        ("fsync", path.parent.parent),
+        ("mkdir", path),
+        ("fsync", path.parent),
+    ]
+    done.clear()
+    make_directory(path)
+    assert done == []
+
+
+@pytest.mark.parametrize("obstacle", ["file", "dangling link"])
+def test_a_folder_that_cannot_be_made_is_a_storage_error(obstacle: str, tmp_path: Path) -> None:
+    if obstacle == "file":
+        (tmp_path / "a").write_bytes(b"mine")
+    else:
+        (tmp_path / "a").symlink_to("nowhere")
+    with pytest.raises(StorageError, match="a/b: cannot be written: "):
+        make_directory(tmp_path / "a" / "b")
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_a_folder_that_another_makes_meanwhile_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def first(operation: str, path: Path) -> None:
+        if operation == "mkdir":
+            path.mkdir()
+
+    monkeypatch.setattr(files, "before_change", first)
+    make_directory(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir()
+
+
+# Reading without trust
+
+
+@pytest.fixture
+def in_time() -> Iterator[None]:
+    """Whatever blocks fails after five seconds, instead of standing still for ever."""
+
+    def late(*_: object) -> None:
+        raise AssertionError("it blocked")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(5)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("size", [0, 1, 100_000])
+def test_a_file_is_read_as_it_is(size: int, tmp_path: Path) -> None:
+    (tmp_path / "it").write_bytes(b"\xff" * size)
+    assert read_file(tmp_path / "it", size) == b"\xff" * size
+
+
+def test_a_file_that_is_too_large_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    (tmp_path / "it").write_bytes(b"12345")
+    with pytest.raises(ModelError, match="^[^:]*it: too large to be what its name says$"):
+        read_file(tmp_path / "it", 4)
+    os.truncate(tmp_path / "it", 1 << 40)  # a hole: it takes no disk
+    with pytest.raises(ModelError, match="it: too large"):
+        read_file(tmp_path / "it", 1 << 30)
+
+
+def a_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def a_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as made:
+        here = os.getcwd()
+        os.chdir(path.parent)  # for its path may have a hundred characters
+        made.bind(path.name)
+        os.chdir(here)
+
+
+def a_link_to_a_file(path: Path) -> None:
+    (path.parent / "there").write_bytes(b"secret")
+    path.symlink_to("there")
+
+
+def a_link_to_itself(path: Path) -> None:
+    path.symlink_to(path.name)
+
+
+def a_link_to_a_device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [a_pipe, a_socket, Path.mkdir, a_link_to_a_file, a_link_to_itself, a_link_to_a_device],
+)
+def test_what_is_no_file_is_refused_and_waits_for_nobody(
+    make: Callable[[Path], None], tmp_path: Path, in_time: None
+) -> None:
+    """A pipe waits for its writer for ever; a device never ends; a link leads anywhere."""
+    make(tmp_path / "it")
+    with pytest.raises(ModelError, match=f"^{tmp_path / 'it'}: [^:]*$"):
+        read_file(tmp_path / "it", 1 << 20)
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "/dev/null", "/dev/full"])
+def test_a_device_is_no_file(path: str, in_time: None) -> None:
+    with pytest.raises(ModelError, match=f"^{path}: not a regular file$"):
+        read_file(Path(path), 1 << 20)
+
+
+def test_what_is_not_there_is_a_model_error(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=f"^{tmp_path / 'it'}: No such file or directory$"):
+        read_file(tmp_path / "it", 1)
+
+
+def test_a_file_that_becomes_shorter_while_it_is_read_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it is mapped into memory, that kills the process."""
+    path = tmp_path / "it"
+    path.write_bytes(b"12345")
+    real = os.fstat
+
+    def shrinks(descriptor: int) -> os.stat_result:
+        status = real(descriptor)
+        os.truncate(path, 3)
+        return status
+
+    monkeypatch.setattr(os, "fstat", shrinks)
+    with pytest.raises(ModelError, match="it: it became shorter while it was read"):
+        read_file(path, 10)
+
+
+def test_a_file_that_becomes_longer_while_it_is_read_is_read_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As metrics.jsonl does, of a training beside us."""
+    path = tmp_path / "it"
+    path.write_bytes(b"12345")
+    real = os.fstat
+
+    def grows(descriptor: int) -> os.stat_result:
+        status = real(descriptor)
+        path.write_bytes(b"1234567890")
+        return status
+
+    monkeypatch.setattr(os, "fstat", grows)
+    assert read_file(path, 100) == b"12345"
+
+
+def open_files() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+@pytest.mark.parametrize("make", [a_pipe, Path.mkdir, a_link_to_a_file, Path.touch])
+def test_no_file_is_left_open(make: Callable[[Path], None], tmp_path: Path) -> None:
+    """A folder of damaged models, looked through in one process, ended in EMFILE."""
+    make(tmp_path / "it")
+    before = open_files()
+    for _ in range(3):
+        with contextlib.suppress(ModelError):
+            read_file(tmp_path / "it", 10)
+    assert open_files() == before
+
+
+# Locks
+
+
+def test_a_second_claim_is_refused_until_the_first_is_released(tmp_path: Path) -> None:
+    first = DirectoryLock(tmp_path)
+    for _ in range(2):
+        with pytest.raises(BlockingIOError):
+            DirectoryLock(tmp_path)
+    first.release()
+    second = DirectoryLock(tmp_path)
+    first.release()  # once more, which must not release another's
+    with pytest.raises(BlockingIOError):
+        DirectoryLock(tmp_path)
+    second.release()
+
+
+def test_a_claim_leaves_nothing_in_the_folder_or_open(tmp_path: Path) -> None:
+    """A lock file that a crash leaves behind keeps its owner out."""
+    before = open_files()
+    lock = DirectoryLock(tmp_path)
+    assert os.listdir(tmp_path) == []
+    with pytest.raises(BlockingIOError):
+        DirectoryLock(tmp_path)
+    lock.release()
+    assert open_files() == before
+    assert os.listdir(tmp_path) == []
+
+
+def test_claims_on_two_folders_are_not_in_each_others_way(tmp_path: Path) -> None:
+    locks = []
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        locks.append(DirectoryLock(tmp_path / name))
+    assert len(locks) == 2
+
+
+def test_a_claim_that_is_forgotten_ends(tmp_path: Path) -> None:
+    """In a notebook, a training that was interrupted is thrown away, and never ends by itself."""
+    lock = DirectoryLock(tmp_path)
+    del lock
+    gc.collect()
+    DirectoryLock(tmp_path).release()
+
+
+def test_a_claim_on_what_is_not_there_is_an_error_and_no_more(tmp_path: Path) -> None:
+    """Its finalizer, too, must not raise."""
+    with pytest.raises(FileNotFoundError):
+        DirectoryLock(tmp_path / "nowhere")
+    gc.collect()
+
+
+def test_a_claim_ends_with_its_process_however_that_ends(tmp_path: Path) -> None:
+    code = (
+        "import sys, time; from pathlib import Path\n"
+        "from charrnn.storage.files import DirectoryLock\n"
+        "lock = DirectoryLock(Path(sys.argv[1])); print('claimed', flush=True); time.sleep(60)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"claimed\n"
+        with pytest.raises(BlockingIOError):
+            DirectoryLock(tmp_path)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    DirectoryLock(tmp_path).release()
+
+
+def test_a_claim_does_not_outlive_its_process_in_a_child_of_it(tmp_path: Path) -> None:
+    """A program that it started, as a pager, must not hold it."""
+    lock = DirectoryLock(tmp_path)
+    with subprocess.Popen(["sleep", "60"], close_fds=False) as child:
+        lock.release()
+        try:
+            DirectoryLock(tmp_path).release()
+        finally:
+            child.kill()

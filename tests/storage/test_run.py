@@ -1,6 +1,9 @@
+import errno
+import gc
 import itertools
 import json
 import os
+import shutil
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,18 +15,28 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from charrnn.data.tokenizer import CharTokenizer
-from charrnn.errors import ConfigError, ModelError, StorageError
+from charrnn.errors import (
+    CharRNNWarning,
+    ConfigError,
+    ModelError,
+    StorageError,
+    TrainingError,
+)
 from charrnn.model.config import ModelConfig
+from charrnn.storage import run as module
+from charrnn.storage.files import make_directory
+from charrnn.storage.manifest import with_manifest
 from charrnn.storage.model_directory import CONFIG, Model, Provenance, model_files
 from charrnn.storage.run import (
     RUNS,
     Run,
     check_unused,
-    find_model,
+    find_models,
     find_run,
     is_model,
     is_run,
     load,
+    read_found,
     run_names,
     unused_name,
 )
@@ -58,7 +71,7 @@ def step_of(link: Path) -> int:
     """The step of the checkpoint that a link points to, which is whole."""
     content = {path.name: path.read_bytes() for path in link.iterdir()}
     step = int(link.resolve().name.removeprefix("step-"))
-    assert content == files(f"step {step}")
+    assert content == with_manifest(files(f"step {step}"))
     return step
 
 
@@ -202,6 +215,7 @@ def test_a_run_may_be_made_in_an_empty_folder() -> None:
 def test_a_run_that_is_there_is_never_written_over(run: Run) -> None:
     """Nothing is ever lost: the error says how to go on, and how to begin another."""
     save(run, 1)
+    run.release()
     with pytest.raises(ConfigError, match=r"fables already has a run.*--resume fables.*--name"):
         Run.create(run.directory)
     assert step_of(run.last) == 1
@@ -227,6 +241,7 @@ def test_a_run_is_not_made_among_other_things(name: str) -> None:
 def test_what_a_run_left_that_saved_nothing_is_not_in_the_way(run: Run) -> None:
     run.log({"step": 1})
     (run.directory / ".partial-step-00000001").mkdir()
+    run.release()
     again = Run.create(run.directory)
     assert again.metrics() == []
     assert os.listdir(run.directory) == ["metrics.jsonl"]
@@ -243,7 +258,7 @@ def test_checking_that_a_name_is_unused_makes_nothing() -> None:
 def test_measurements_are_read_back_as_they_were(run: Run) -> None:
     lines: list[dict[str, Any]] = [
         {"step": 1, "train_nats": 0.1 + 0.2, "epoch": 1e-9},
-        {"step": 2, "validation_nats": 1.5, "sample": "two\nlines \N{GRINNING FACE}\u2028"},
+        {"step": 2, "validation_nats": 1.5, "\N{GRINNING FACE}\n\u2028": -1},
     ]
     for line in lines:
         run.log(line)
@@ -266,12 +281,56 @@ def test_a_last_line_cut_within_a_character_is_ignored(run: Run) -> None:
     assert run.metrics() == [{"step": 1}]
 
 
-@pytest.mark.parametrize("bad", [b"not json", b"\xff", b"[1]", b"5", b"null", b'"text"'])
-def test_a_line_that_is_no_object_is_a_model_error_that_names_the_file(
-    bad: bytes, run: Run
-) -> None:
-    run.metrics_path.write_bytes(b'{"step": 1}\n' + bad + b'\n{"step": 2}\n')
-    with pytest.raises(ModelError, match=r"fables/metrics\.jsonl: ") as caught:
+DAMAGED_LINES = {
+    "no JSON": b"not json",
+    "no UTF-8": b"\xff",
+    "zeros": bytes(40),  # what a file system makes of a block that a power cut kept it from writing
+    "empty": b"",
+    "two": b'{"step": 1}{"step": 2}',
+    "list": b"[1]",
+    "number": b"5",
+    "null": b"null",
+    "string": b'"text"',
+    "no step": b'{"train_nats": 1.5}',
+    "text": b'{"step": 1, "train_nats": "1.5"}',
+    "NaN": b'{"step": 1, "train_nats": NaN}',
+    "infinite": b'{"step": 1, "train_nats": 1e400}',
+    "no number": b'{"step": null}',
+    "deep": b"[" * 100_000,
+    "endless": b'{"step": 1' + b"0" * 400 + b"}",
+    "more digits than Python reads": b'{"step": 1' + b"0" * 5000 + b"}",
+}
+
+
+@pytest.mark.parametrize("bad", DAMAGED_LINES)
+def test_a_damaged_line_is_left_out_with_a_warning(bad: str, run: Run) -> None:
+    """One bad sector in a list of measurements must not cost a week of training. Numbers are all
+    that whoever draws a curve of them expects."""
+    run.metrics_path.write_bytes(b'{"step": 1}\n' + DAMAGED_LINES[bad] + b'\n{"step": 2}\n')
+    expected = r"^checkpoints/fables/metrics\.jsonl: 1 of 3 lines are damaged$"
+    with pytest.warns(CharRNNWarning, match=expected) as told:
+        assert run.metrics() == [{"step": 1}, {"step": 2}]
+    assert len(told) == 1
+
+
+def test_rewinding_drops_damaged_lines_for_good(run: Run) -> None:
+    run.metrics_path.write_bytes(b'{"step": 1}\n\xff\n{"step": 2}\n')
+    with pytest.warns(CharRNNWarning, match="1 of 3 lines"):
+        run.rewind(5)
+    assert run.metrics() == [{"step": 1}, {"step": 2}]
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "link"])
+def test_metrics_that_are_no_file_are_a_model_error_that_names_them(kind: str, run: Run) -> None:
+    run.metrics_path.unlink()
+    if kind == "folder":
+        run.metrics_path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(run.metrics_path)
+    else:
+        Path("elsewhere").write_bytes(b'{"step": 1}\n')
+        run.metrics_path.symlink_to(Path("elsewhere").absolute())
+    with pytest.raises(ModelError, match=r"^checkpoints/fables/metrics\.jsonl: ") as caught:
         run.metrics()
     assert "\n" not in str(caught.value)
 
@@ -279,10 +338,10 @@ def test_a_line_that_is_no_object_is_a_model_error_that_names_the_file(
 def test_metrics_are_read_as_utf8_whatever_the_locale(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run.metrics_path.write_text('{"sample": "déjà"}\n', encoding="utf-8")
+    run.metrics_path.write_text('{"step": 1, "déjà": 2}\n', encoding="utf-8")
     monkeypatch.setattr("locale.getpreferredencoding", lambda *_: "ascii")
     monkeypatch.setattr("locale.getencoding", lambda: "ascii")
-    assert run.metrics() == [{"sample": "déjà"}]
+    assert run.metrics() == [{"step": 1, "déjà": 2}]
 
 
 def test_rewinding_drops_what_was_measured_later(run: Run) -> None:
@@ -374,26 +433,26 @@ def test_a_model_is_found_by_the_name_or_path_of_its_run() -> None:
         str(run.directory.absolute()),
         "checkpoints/fables/",
     ):
-        assert step_of(find_model(name)) == 2
+        assert step_of(find_models(name)[0]) == 2
         assert find_run(name).directory.resolve() == run.directory.resolve()
 
 
 def test_a_model_is_found_by_the_path_of_one_checkpoint() -> None:
     made("fables", 100)
     for name, step in (("step-00000001", 1), ("last", 3), ("best", 2)):
-        assert step_of(find_model(f"checkpoints/fables/{name}")) == step
-        assert step_of(find_model(f"fables/{name}")) == step
+        assert step_of(find_models(f"checkpoints/fables/{name}")[0]) == step
+        assert step_of(find_models(f"fables/{name}")[0]) == step
 
 
 def test_a_run_without_a_best_gives_its_last() -> None:
     made("fables", 100, best=None)
-    assert step_of(find_model("fables")) == 3
+    assert step_of(find_models("fables")[0]) == 3
 
 
 def test_no_name_means_the_newest_run() -> None:
     made("new", 200)
     made("old", 100)
-    model = find_model(None)
+    model = find_models(None)[0]
     assert model.parent.name == "new"
     assert step_of(model) == 2
 
@@ -425,21 +484,21 @@ def test_a_model_is_loaded_by_any_name_that_finds_it(run: Run) -> None:
 def test_a_model_directory_outside_of_any_run_is_found() -> None:
     Path("somewhere/model").mkdir(parents=True)
     Path("somewhere/model/config.json").write_text("{}")
-    assert find_model("somewhere/model") == Path("somewhere/model")
+    assert find_models("somewhere/model")[0] == Path("somewhere/model")
 
 
 def test_a_path_here_goes_before_a_name_in_checkpoints() -> None:
     made("fables", 100)
     Path("fables").mkdir()
     Path("fables/config.json").write_text("{}")
-    assert find_model("fables") == Path("fables")
+    assert find_models("fables")[0] == Path("fables")
 
 
 def test_a_folder_of_the_same_name_that_is_no_model_is_not_in_the_way() -> None:
     """`fables/` may be the corpus."""
     made("fables", 100)
     Path("fables").mkdir()
-    assert step_of(find_model("fables")) == 2
+    assert step_of(find_models("fables")[0]) == 2
     assert find_run("fables").directory == RUNS / "fables"
 
 
@@ -448,7 +507,7 @@ def test_a_folder_of_the_same_name_that_is_no_model_is_not_in_the_way() -> None:
     ["nope", "", ".", "checkpoints", "a/b", "nul\0", "x" * 300, "half \udcff"],
     ids=lambda name: ascii(name)[:20],
 )
-@pytest.mark.parametrize("find", [find_model, find_run])
+@pytest.mark.parametrize("find", [find_models, find_run])
 def test_what_is_not_there_is_a_model_error_that_lists_what_is(
     find: Callable[[str], object], name: str
 ) -> None:
@@ -460,7 +519,7 @@ def test_what_is_not_there_is_a_model_error_that_lists_what_is(
     assert str(caught.value).startswith(f"{name}: no such ")
 
 
-@pytest.mark.parametrize("find", [find_model, find_run])
+@pytest.mark.parametrize("find", [find_models, find_run])
 def test_what_is_not_there_is_a_model_error_where_there_are_no_runs(
     find: Callable[[str], object],
 ) -> None:
@@ -470,7 +529,7 @@ def test_what_is_not_there_is_a_model_error_where_there_are_no_runs(
 
 def test_no_name_and_no_run_is_a_model_error_that_says_how_to_make_one() -> None:
     with pytest.raises(ModelError, match="charrnn train"):
-        find_model(None)
+        find_models(None)
 
 
 def test_a_model_or_a_checkpoint_is_no_run() -> None:
@@ -487,7 +546,7 @@ def test_a_run_without_its_last_checkpoint_is_found_all_the_same() -> None:
     """Its best is still there."""
     run = made("fables", 100)
     run.last.resolve().rename("elsewhere")
-    assert step_of(find_model("fables")) == 2
+    assert step_of(find_models("fables")[0]) == 2
 
 
 def test_names_that_are_taken_get_a_number() -> None:
@@ -519,3 +578,339 @@ def test_the_files_of_a_run_have_the_mode_that_the_umask_gives() -> None:
     modes = {path: stat.S_IMODE(path.stat().st_mode) for path in RUNS.rglob("*")}
     assert {oct(mode) for path, mode in modes.items() if path.is_dir()} == {"0o750"}
     assert {oct(mode) for path, mode in modes.items() if path.is_file()} == {"0o640"}
+
+
+# Falling back
+
+
+def read_step(path: Path) -> int:
+    """What stands for reading a model: refuses those that `damage` has hurt."""
+    try:
+        content = (path / "model.safetensors").read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror}") from error
+    if content == b"damaged":
+        raise ModelError(f"{path}: damaged")
+    return int(content.removeprefix(b"step "))
+
+
+def damage(run: Run, *steps: int) -> None:
+    for step in steps:
+        (run.checkpoint(step) / "model.safetensors").write_bytes(b"damaged")
+
+
+def test_a_sound_best_is_read_without_a_word() -> None:
+    run = made("fables", 100)
+    damage(run, 1, 3)
+    assert read_found("fables", read_step) == (RUNS / "fables" / "step-00000002", 2)
+
+
+def test_where_the_best_is_damaged_the_newest_sound_one_takes_its_place() -> None:
+    """First the best, then from the newest on; each that is damaged is named, and what is read."""
+    run = made("fables", 100)
+    save(run, 4, 5)
+    for damaged, read in (([2], 5), ([5], 4), ([4], 3), ([3], 1)):
+        damage(run, *damaged)
+        with pytest.warns(CharRNNWarning) as told:
+            path, step = read_found("fables", read_step)
+        assert (path, step) == (run.checkpoint(read), read)
+        names = [2, *range(5, read, -1)] if read != 1 else [2, 5, 4, 3]
+        assert [str(each.message) for each in told] == [
+            f"{run.checkpoint(each)}: damaged; falling back on {path}" for each in names
+        ]
+
+
+def test_where_all_are_damaged_the_best_is_what_the_error_names() -> None:
+    run = made("fables", 100)
+    damage(run, 1, 2, 3)
+    with pytest.raises(ModelError, match="^checkpoints/fables/step-00000002: damaged$"):
+        read_found("fables", read_step)
+
+
+def test_a_checkpoint_that_is_meant_by_its_path_has_no_other_in_its_place() -> None:
+    run = made("fables", 100)
+    damage(run, 1, 2)
+    for name in ("fables/step-00000001", "checkpoints/fables/best"):
+        with pytest.raises(ModelError, match="damaged"):
+            read_found(name, read_step)
+
+
+def test_the_newest_run_has_no_older_one_in_its_place() -> None:
+    """Another run is another text: nobody wants that for a damaged model."""
+    made("old", 100)
+    new = made("new", 200)
+    damage(new, 1, 2, 3)
+    with pytest.raises(ModelError, match="^checkpoints/new/step-00000002: damaged$"):
+        read_found(None, read_step)
+
+
+def test_models_are_the_best_then_from_the_newest_on_each_once() -> None:
+    run = made("fables", 100)
+    found = [path.name for path in run.models()]
+    assert found == [f"step-{step:08d}" for step in (2, 3, 1)]
+    run.mark_best(3)
+    assert [path.name for path in run.models()] == [f"step-{step:08d}" for step in (3, 2, 1)]
+
+
+def test_of_no_models_none_is_sound(run: Run) -> None:
+    save(run, 1)
+    shutil.rmtree(run.checkpoint(1))
+    with pytest.raises(ModelError, match=r"^checkpoints/fables: it has no checkpoint$"):
+        read_found("fables", read_step)
+
+
+def test_a_best_that_a_training_replaces_meanwhile_is_no_damage(run: Run) -> None:
+    """Between finding it and reading it, it is deleted, as what is not the best any more: then it
+    is the new best that is meant, and nothing to warn of."""
+    save(run, 1, 2, best=1)
+    asked: list[str] = []
+
+    def read(path: Path) -> int:
+        asked.append(path.name)
+        if len(asked) == 1:
+            run.save(3, files("step 3"), best=True, keep=1)
+            run.save(4, files("step 4"), best=False, keep=1)
+        return read_step(path)
+
+    assert read_found("fables", read) == (run.checkpoint(3), 3)
+    assert asked[0] == "step-00000001"
+
+
+def test_the_only_checkpoint_may_be_replaced_while_it_is_read(run: Run) -> None:
+    """As with --keep 1 while each evaluation is the best: at any moment the run has one."""
+    run.save(1, files("step 1"), best=True, keep=1)
+    steps = iter(range(2, 5))
+
+    def read(path: Path) -> int:
+        for step in itertools.islice(steps, 1):  # three times, then the training rests
+            run.save(step, files(f"step {step}"), best=True, keep=1)
+        return read_step(path)
+
+    assert read_found("fables", read) == (run.checkpoint(4), 4)
+
+
+def test_a_checkpoint_that_is_deleted_half_way_through_is_no_damage(run: Run) -> None:
+    """Its folder is gone before any file in it is."""
+    save(run, 1, 2, 3, best=1)
+
+    def read(path: Path) -> int:
+        step = read_step(path)
+        if step == 1:
+            save(run, 4, best=4, keep=2)
+            return read_step(path)
+        return step
+
+    assert read_found("fables", read) == (run.checkpoint(4), 4)
+
+
+def test_a_best_that_is_gone_for_good_is_no_endless_search() -> None:
+    run = made("fables", 100)
+    shutil.rmtree(run.checkpoint(2))
+    assert read_found("fables", read_step) == (run.checkpoint(3), 3)
+
+
+# Links
+
+
+def test_a_link_out_of_the_run_is_not_followed(run: Run) -> None:
+    """A run from a stranger must not have anyone read, or write, elsewhere."""
+    save(run, 1, best=1)
+    other = made("other", 100)
+    before = {path: path.lstat().st_mtime_ns for path in other.directory.rglob("*")}
+    for target in (
+        *("../other/step-00000002", str(other.checkpoint(2).absolute())),
+        *("../fables/step-00000001", "./step-00000001", ".", "..", "last", "metrics.jsonl"),
+    ):
+        for link in (run.best, run.last):
+            link.unlink()
+            link.symlink_to(target)
+        assert run.models() == [run.checkpoint(1)], target
+        assert read_found("fables", read_step) == (run.checkpoint(1), 1)
+    save(run, 2, 3, keep=1)
+    assert steps(run) == [3]
+    assert before == {path: path.lstat().st_mtime_ns for path in other.directory.rglob("*")}
+
+
+def test_a_checkpoint_that_is_a_link_is_none(run: Run) -> None:
+    """Also where `best` points to it: by way of two links, it leads out of the run."""
+    save(run, 1, best=1)
+    other = made("other", 100)
+    run.checkpoint(2).symlink_to(other.checkpoint(2).absolute())
+    assert steps(run) == [1]
+    for link in (run.best, run.last):
+        link.unlink()
+        link.symlink_to("step-00000002")
+    assert run.models() == [run.checkpoint(1)]
+    assert read_found("fables", read_step) == (run.checkpoint(1), 1)
+    run.rewind(1)
+    assert steps(other) == [1, 2, 3]
+
+
+def test_a_run_that_was_copied_without_its_links_is_one(run: Run) -> None:
+    """`cp -rL`, and some clouds: `best` and `last` are folders of their own then."""
+    save(run, 1, 2, 3, best=2)
+    shutil.copytree(run.directory, RUNS / "copy", symlinks=False)
+    copy = Run(RUNS / "copy")
+    assert read_found("copy", read_step) == (copy.best, 2)
+    copy.rewind(2)
+    assert (steps(copy), step_of(copy.last)) == ([1, 2], 2)
+    save(copy, 3, best=3)
+    assert read_found("copy", read_step) == (copy.checkpoint(3), 3)
+
+
+# A run that was killed
+
+
+def test_a_run_that_was_killed_before_its_first_link_is_one(run: Run) -> None:
+    save(run, 1)
+    run.last.unlink()
+    run.release()
+    assert is_run(run.directory)
+    assert run_names() == ["fables"]
+    assert find_run("fables").directory == run.directory
+    assert read_found("fables", read_step) == (run.checkpoint(1), 1)
+    with pytest.raises(ConfigError, match="fables already has a run"):
+        Run.create(run.directory)
+    run.rewind(1)
+    assert step_of(run.last) == 1
+
+
+def test_rewinding_points_last_at_the_step(run: Run) -> None:
+    """Killed between the checkpoint of step 3 and its link; or step 3 is damaged."""
+    save(run, 1, 2, 3)
+    run.rewind(2)
+    assert (steps(run), step_of(run.last)) == ([1, 2], 2)
+    assert read_found("fables", read_step) == (run.checkpoint(2), 2)
+
+
+def test_a_checkpoint_that_was_being_replaced_is_put_back(run: Run) -> None:
+    """Killed between the two renames: what it was stands under another name."""
+    save(run, 1, best=1)
+    run.checkpoint(1).rename(run.directory / ".replaced-step-00000001")
+    run.rewind(1)
+    assert (steps(run), step_of(run.best), step_of(run.last)) == ([1], 1, 1)
+
+
+@pytest.mark.parametrize("name", ["step-00000001", "last"])
+def test_a_folder_that_may_not_be_read_is_no_run(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One in checkpoints/ that is another user's must not keep anyone from his own."""
+    made("fables", 100)
+    (RUNS / "locked" / name).mkdir(parents=True)
+    real = os.listdir
+
+    def listdir(path: Any = ".") -> list[str]:
+        if Path(path).name == "locked":
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(os, "listdir", listdir)
+    assert "fables" in run_names()
+    assert is_run(RUNS / "locked") is (name == "last")
+
+
+# Claims
+
+
+def test_a_run_that_is_being_trained_cannot_be_claimed(run: Run) -> None:
+    other = Run(run.directory)
+    expected = (
+        r"^checkpoints/fables: another charrnn is training this run; wait .* or train another"
+    )
+    with pytest.raises(TrainingError, match=expected):
+        other.claim()
+    run.claim()  # its own, again
+    run.release()
+    run.release()
+    other.claim()
+    with pytest.raises(TrainingError, match=expected):
+        run.claim()
+    other.release()
+
+
+def test_a_run_that_is_being_made_cannot_be_made(run: Run) -> None:
+    """Two trainings that begin in the same moment, of the same text: their names are the same."""
+    with pytest.raises(TrainingError, match="another charrnn"):
+        Run.create(run.directory)
+    run.release()
+    Run.create(run.directory)
+
+
+def test_a_run_that_another_made_and_ended_meanwhile_is_not_written_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Between looking whether the folder is free, and claiming it."""
+
+    def meanwhile(path: Path) -> None:
+        make_directory(path)
+        monkeypatch.undo()
+        save(Run.create(path), 1)
+
+    path = (RUNS / "fables").absolute()
+    monkeypatch.setattr(module, "make_directory", meanwhile)
+    with pytest.raises(ConfigError, match="fables already has a run"):
+        Run.create(path)
+    assert steps(Run(path)) == [1]
+
+
+def test_a_run_that_could_not_be_made_is_not_claimed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a notebook, the error is kept, and all that it came through: after room was made on the
+    disk, the run was said to be trained already."""
+
+    def full(operation: str, path: Path) -> None:
+        if operation == "write":
+            raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("charrnn.storage.files.before_change", full)
+        with pytest.raises(StorageError) as kept:
+            Run.create(RUNS / "fables")
+    assert Run.create(RUNS / "fables").metrics() == []
+    assert "No space left" in str(kept.value)
+
+
+def test_where_there_are_no_locks_a_run_can_be_trained_with_a_warning(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on some network file systems."""
+
+    def none(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    run.release()
+    monkeypatch.setattr("fcntl.flock", none)
+    with pytest.warns(CharRNNWarning, match="^checkpoints/fables: this file system has no locks"):
+        run.claim()
+    run.release()
+
+
+def test_a_claim_that_fails_otherwise_is_a_storage_error() -> None:
+    with pytest.raises(StorageError, match="^checkpoints/nope: No such file or directory"):
+        Run(RUNS / "nope").claim()
+    gc.collect()
+
+
+def test_a_run_in_which_nothing_happened_is_discarded(run: Run) -> None:
+    run.discard()
+    assert os.listdir(RUNS) == []
+    run.discard()  # and again, which is no error
+
+
+@pytest.mark.parametrize("happened", ["checkpoint", "measurement", "notes"])
+def test_a_run_in_which_something_happened_is_not_discarded(happened: str, run: Run) -> None:
+    if happened == "checkpoint":
+        save(run, 1)
+    elif happened == "measurement":
+        run.log({"step": 1})
+    else:
+        (run.directory / "notes.txt").write_bytes(b"mine")
+    before = {
+        path: path.read_bytes()
+        for path in run.directory.rglob("*")
+        if path.is_file() and (path.name != "metrics.jsonl" or happened == "measurement")
+    }
+    run.discard()
+    assert before == {path: path.read_bytes() for path in before}
+    if happened == "checkpoint":
+        assert step_of(run.last) == 1

@@ -12,6 +12,7 @@ from charrnn.errors import CorpusError, ModelError
 from charrnn.model.cells import CELLS
 from charrnn.model.config import STATES
 from charrnn.storage.files import write_directory
+from charrnn.storage.manifest import MANIFEST, with_manifest
 from charrnn.storage.model_directory import CONFIG, TENSORS, TOKENIZER, read_model
 from charrnn.training.checkpoint import (
     MOMENTS,
@@ -22,6 +23,7 @@ from charrnn.training.checkpoint import (
     tensor_shapes,
 )
 from charrnn.training.trainer import Trainer
+from tests.conftest import reseal
 
 MakeTrainer = Callable[..., Trainer]
 CorpusOf = Callable[..., Corpus]
@@ -42,6 +44,7 @@ def edit(path: Path, *keys: str, value: Any) -> None:
         inner = inner[key]
     inner[keys[-1]] = value
     path.write_text(json.dumps(data))
+    reseal(path.parent)
 
 
 @pytest.mark.parametrize("kind", ["char", "byte"])
@@ -56,7 +59,7 @@ def test_a_checkpoint_survives_a_round_trip(
     assert first.position.step == 12
     assert first.sources == trainer.corpus.sources
     assert first.options == trainer.corpus.options
-    write_directory(tmp_path / "copy", first.files())
+    write_directory(tmp_path / "copy", with_manifest(first.files()))
     again = read_checkpoint(tmp_path / "copy")
     assert again.files() == first.files()
     assert (again.config, again.position) == (first.config, first.position)
@@ -85,24 +88,32 @@ def test_a_checkpoint_is_a_model_directory(saved: Path) -> None:
     assert {path.name for path in saved.iterdir()} == {
         *(CONFIG, TOKENIZER, TENSORS),
         *(TRAINING, TRAINING_TENSORS),
+        MANIFEST,
     }
     model = read_model(saved)
     assert model.provenance.step == 12
     assert model.tensors.keys() == model.config.tensor_shapes().keys()
 
 
-@pytest.mark.parametrize("file", [CONFIG, TOKENIZER, TENSORS, TRAINING, TRAINING_TENSORS])
+FILES = [CONFIG, TOKENIZER, TENSORS, TRAINING, TRAINING_TENSORS]
+
+
+@pytest.mark.parametrize("file", [*FILES, MANIFEST])
 def test_a_missing_file_is_an_error_that_names_it(file: str, saved: Path) -> None:
     (saved / file).unlink()
-    with pytest.raises(ModelError, match=file):
+    with pytest.raises(ModelError, match=f"^{saved / file}: No such file"):
         read_checkpoint(saved)
 
 
-@pytest.mark.parametrize("file", [CONFIG, TOKENIZER, TENSORS, TRAINING, TRAINING_TENSORS])
+@pytest.mark.parametrize("file", FILES)
 def test_a_file_that_was_cut_off_is_an_error_that_names_it(file: str, saved: Path) -> None:
+    """Also where the manifest was made after that: each file's own reader notices."""
     content = (saved / file).read_bytes()
     (saved / file).write_bytes(content[: len(content) // 2])
-    with pytest.raises(ModelError, match=file):
+    with pytest.raises(ModelError, match=f"^{saved / file}: damaged: "):
+        read_checkpoint(saved)
+    reseal(saved)
+    with pytest.raises(ModelError, match=f"^{saved / file}: (?!damaged)"):
         read_checkpoint(saved)
 
 
@@ -132,13 +143,14 @@ def test_what_a_checkpoint_cannot_say_is_refused(
     keys: tuple[str, ...], value: Any, saved: Path
 ) -> None:
     edit(saved / TRAINING, *keys, value=value)
-    with pytest.raises(ModelError, match="training"):
+    with pytest.raises(ModelError, match=rf"^{saved}/training\.(json|safetensors): (?!damaged)"):
         read_checkpoint(saved)
 
 
 def test_training_json_that_is_no_object_is_refused(saved: Path) -> None:
     (saved / TRAINING).write_text("[]")
-    with pytest.raises(ModelError, match=TRAINING):
+    reseal(saved)
+    with pytest.raises(ModelError, match=f"{TRAINING}: expected config, corpus and position"):
         read_checkpoint(saved)
 
 
@@ -147,6 +159,7 @@ def test_moments_that_are_no_numbers_are_refused(saved: Path) -> None:
     tensors = load_file(path)
     tensors["exp_avg.head.bias"][0] = np.nan
     save_file(tensors, path)
+    reseal(saved)
     with pytest.raises(ModelError, match=r"exp_avg\.head\.bias"):
         read_checkpoint(saved)
 

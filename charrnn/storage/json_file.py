@@ -1,0 +1,67 @@
+"""JSON files: written for people to read, read as if a stranger had written them."""
+
+import json
+import math
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from charrnn.errors import ConfigError, ModelError
+
+LARGEST_BYTES = 4 << 20
+"""Enough for the largest alphabet. Python takes up to 24 bytes of memory for a byte of JSON."""
+
+T = TypeVar("T")
+
+
+def to_json(data: object) -> bytes:
+    """JSON for people to read: indented, UTF-8, a final newline."""
+    text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    return text.encode("utf-8", "backslashreplace")  # a file's name may have lone surrogates
+
+
+def parse_json(path: Path, content: bytes | bytearray) -> Any:
+    """The value of UTF-8 JSON that was read at `path`; an object has no key twice.
+
+    Raises ModelError.
+    """
+    try:
+        return json.loads(content.decode(), object_pairs_hook=_object)
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{path}: {' '.join(str(error).split())}") from error
+
+
+def from_json(kind: type[T], data: object, *, where: str) -> T:
+    """A frozen config object of plain JSON values. Raises ModelError on a missing or unknown key,
+    or on a value of another type."""
+    if not isinstance(data, dict):
+        raise ModelError(f"{where}: expected an object, found {type(data).__name__}")
+    known: dict[str, Any] = {field.name: field.type for field in fields(kind)}  # type: ignore[arg-type]
+    for key in sorted(data.keys() ^ known.keys()):
+        raise ModelError(f"{where}: {key!a} is {'missing' if key in known else 'unknown'}")
+    for key, value in data.items():
+        expected = known[key]
+        if expected is float:
+            expected = int | float
+        elif expected == float | None:
+            expected = int | float | None
+        if not isinstance(value, expected) or (isinstance(value, bool) and expected is not bool):
+            raise ModelError(f"{where}: {key} is {value!a:.100}")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ModelError(f"{where}: {key} is {value}")
+        if isinstance(value, int) and abs(value) >= 2**63:
+            raise ModelError(f"{where}: {key.replace('_', ' ')} is too large")
+    try:
+        return kind(**data)
+    except ConfigError as error:
+        raise ModelError(f"{where}: {error}") from error
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A key that stands twice means one thing to one reader, another to the next."""
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {twice!a:.100} appears twice")
+    return value

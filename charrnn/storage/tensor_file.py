@@ -1,0 +1,114 @@
+"""safetensors files: a length, a header in JSON, and then the numbers.
+
+    8 bytes      the header's length, little-endian
+    header       {"head.bias": {"dtype": "F32", "shape": [65], "data_offsets": [0, 260]}, ...}
+    numbers      one tensor after the other, no gap, no overlap
+
+https://huggingface.co/docs/safetensors says the rest. The library writes them. Its reader maps the
+file into memory, where a file that shrinks meanwhile kills the process; its other reader copies all
+that is in it. Ours reads once, so that what was compared with a checksum is what is used, and
+accepts nothing but the tensors it expects.
+"""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors.numpy import save
+
+from charrnn.errors import ModelError
+from charrnn.storage.json_file import parse_json
+from charrnn.storage.manifest import Manifest, read_sealed
+
+Tensors = Mapping[str, npt.NDArray[np.float32]]
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+_LARGEST_HEADER = 1 << 20
+"""Bytes; 64 layers and the optimizer's moments of each take a tenth of that."""
+
+
+def to_safetensors(tensors: Tensors) -> bytes:
+    """The bytes of a file that holds these tensors."""
+    return save({name: np.ascontiguousarray(array) for name, array in tensors.items()})
+
+
+def read_tensors(path: Path, shapes: Shapes, manifest: Manifest | None = None) -> Tensors:
+    """Reads float32 tensors of exactly these names and shapes, all of them finite.
+
+    Nothing is read before the file's size is what the shapes say. Raises ModelError.
+    """
+    expected = sum(_size(shape) for shape in shapes.values())
+    content = read_sealed(path, 8 + _LARGEST_HEADER + expected, manifest)
+    length = int.from_bytes(content[:8], "little")
+    if len(content) < 8 or length > min(_LARGEST_HEADER, len(content) - 8):
+        raise ModelError(f"{path}: not a safetensors file")
+    start = 8 + length
+    header = parse_json(path, content[8:start])
+    if not isinstance(header, dict):
+        raise ModelError(f"{path}: not a safetensors file")
+    header.pop("__metadata__", None)  # other programs' notes
+    for name in sorted(header.keys() ^ shapes.keys()):
+        problem = "is missing" if name in shapes else "is unexpected"
+        raise ModelError(f"{path}: tensor {name!a:.100} {problem}")
+    for name, shape in shapes.items():
+        match header[name]:
+            case {"dtype": "F32", "shape": found, "data_offsets": _, **others} if not others:
+                right = _are(found, shape)
+            case _:
+                right = False
+        if not right:
+            raise ModelError(
+                f"{path}: tensor {name}: expected F32 {list(shape)}, found {_told(header[name])}"
+            )
+    _check_offsets(path, header, shapes, len(content) - start)
+    numbers = np.frombuffer(content, np.uint8, offset=start)
+    if start % 4:
+        numbers = numbers.copy()  # for float32 must begin at a multiple of 4
+    tensors = {
+        name: numbers[slice(*header[name]["data_offsets"])].view("<f4").reshape(shape)
+        for name, shape in shapes.items()
+    }
+    for name, array in tensors.items():
+        if not np.isfinite(array).all():
+            raise ModelError(f"{path}: tensor {name} has values that are not finite numbers")
+    return tensors
+
+
+def _check_offsets(path: Path, header: dict[str, Any], shapes: Shapes, end: int) -> None:
+    """Raises ModelError unless the tensors stand one after the other, from 0 to the end."""
+    places = []
+    for name, shape in shapes.items():
+        match header[name]["data_offsets"]:
+            case [int(first), int(last)] if last - first == _size(shape):
+                places.append((first, last))
+            case _:
+                raise ModelError(f"{path}: tensor {name} is not where its size says")
+    places.sort()
+    firsts, lasts = [first for first, _ in places], [last for _, last in places]
+    if [*firsts, end] != [0, *lasts]:
+        raise ModelError(
+            f"{path}: its tensors overlap or leave gaps, or it is shorter or longer than they are"
+        )
+
+
+def _are(found: object, shape: tuple[int, ...]) -> bool:
+    """Whether a value from JSON is this shape, in whole numbers (True is no 1)."""
+    return (
+        isinstance(found, list)
+        and all(type(size) is int for size in found)
+        and tuple(found) == shape
+    )
+
+
+def _told(entry: object) -> str:
+    if isinstance(entry, dict) and {"dtype", "shape"} <= entry.keys():
+        return f"{entry['dtype']!s:.20} {entry['shape']!s:.50}"
+    return "no tensor"
+
+
+def _size(shape: tuple[int, ...]) -> int:
+    return 4 * math.prod(shape)
