@@ -87,10 +87,10 @@ def evaluate(
 
 def _read(directory: Path) -> "tuple[Model, Checkpoint | None]":
     """A model, and where it is a checkpoint, the rest of it."""
-    from charrnn.storage.model_directory import read_model
-    from charrnn.training.checkpoint import TRAINING, read_checkpoint
+    from charrnn.storage.model_directory import find_manifest, read_model
+    from charrnn.training.checkpoint import read_checkpoint
 
-    if not (directory / TRAINING).exists():
+    if find_manifest(directory) is None:
         return read_model(directory), None
     checkpoint = read_checkpoint(directory)
     return checkpoint.model, checkpoint

@@ -177,7 +177,10 @@ def train(
     ] = 0,
     precision: Annotated[
         Literal["auto", "fp32", "bf16"],
-        typer.Option(help="auto: the faster, by measuring.", rich_help_panel=_LEARNING),
+        typer.Option(
+            help="auto: the faster, by measuring where there is a time budget.",
+            rich_help_panel=_LEARNING,
+        ),
     ] = "auto",
     device: Annotated[
         str, typer.Option(help="cpu, cuda, or auto: the best.", rich_help_panel=_LEARNING)
@@ -342,9 +345,11 @@ def _signals(stop: Callable[[], None]) -> Iterator[list[int]]:
         received.append(number)
         stop()
 
-    numbers = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
-        numbers.append(signal.SIGHUP)
+    numbers = [
+        number
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) is not signal.SIG_IGN  # as nohup has it
+    ]
     before = {number: signal.signal(number, handle) for number in numbers}
     try:
         yield received

@@ -53,7 +53,7 @@ def write_directory(path: Path, files: Mapping[str, bytes]) -> None:
     temporary, replaced = _temporary(path), path.with_name(f"{_REPLACED_PREFIX}{path.name}")
     with _writing(path, sum(map(len, files.values()))):
         _settle(replaced)
-        shutil.rmtree(temporary, ignore_errors=True)
+        _clear(temporary)
         try:
             before_change("mkdir", temporary)
             temporary.mkdir()
@@ -96,8 +96,8 @@ def point(link: Path, target: str) -> None:
 def remove_directory(path: Path) -> None:
     """Deletes a folder so that no half of it ever stands under its name. Raises StorageError."""
     with _writing(path):
-        condemned = _temporary(path).with_name(f"{TEMPORARY_PREFIX}old-{path.name}")
-        shutil.rmtree(condemned, ignore_errors=True)
+        condemned = path.with_name(f"{TEMPORARY_PREFIX}old-{path.name}")
+        _clear(condemned)
         _rename(path, condemned)
         before_change("remove", condemned)
         shutil.rmtree(condemned)
@@ -113,10 +113,7 @@ def remove_litter(directory: Path) -> None:
             _settle(path)
         for path in directory.glob(f"{TEMPORARY_PREFIX}*"):
             before_change("remove", path)
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
+            _clear(path)
 
 
 def append_line(path: Path, line: str) -> None:
@@ -151,7 +148,7 @@ def read_file(path: Path, largest: int) -> bytearray:
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with open(descriptor, "rb", buffering=0) as file:
+        try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise ModelError(f"{path}: not a regular file")
@@ -159,8 +156,10 @@ def read_file(path: Path, largest: int) -> bytearray:
                 raise ModelError(f"{path}: too large to be what its name says")
             content = bytearray(status.st_size)
             view, end = memoryview(content), 0
-            while count := file.readinto(view[end:]):
+            while count := os.readv(descriptor, [view[end:]]):
                 end += count
+        finally:
+            os.close(descriptor)
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise ModelError(f"{path}: a symbolic link where a file should be") from error
@@ -177,8 +176,10 @@ class DirectoryLock:
     file system has no locks.
     """
 
+    _descriptor: int | None = None
+
     def __init__(self, path: Path) -> None:
-        self._descriptor: int | None = os.open(path, os.O_RDONLY)
+        self._descriptor = os.open(path, os.O_RDONLY)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BaseException:
@@ -196,6 +197,14 @@ class DirectoryLock:
 
 def _temporary(path: Path) -> Path:
     return path.with_name(f"{TEMPORARY_PREFIX}{path.name}")
+
+
+def _clear(path: Path) -> None:
+    """Deletes whatever a crash left at a path."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _settle(replaced: Path) -> None:

@@ -59,9 +59,9 @@ def from_json(kind: type[T], data: object, *, where: str) -> T:
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """A key that stands twice means one thing to one reader, another to the next."""
-    value = dict(pairs)
-    if len(value) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {twice!a:.100} appears twice")
+    value: dict[str, Any] = {}
+    for key, each in pairs:
+        if key in value:
+            raise ValueError(f"the key {key!a:.100} appears twice")
+        value[key] = each
     return value

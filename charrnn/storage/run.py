@@ -11,9 +11,9 @@ and how to find it again by name.
 import contextlib
 import errno
 import json
-import math
 import os
 import re
+import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -41,6 +41,9 @@ RUNS = Path("checkpoints")
 
 _STEP = re.compile(r"step-(\d{8,15})")
 
+_LARGEST_METRICS = 1 << 30
+"""Bytes; a hundred million steps take less."""
+
 _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF, errno.EINVAL)
 
 T = TypeVar("T")
@@ -61,8 +64,12 @@ class Run:
         make_directory(directory)
         run = cls(directory)
         run.claim()
-        check_unused(directory)  # for another may have come and gone in between
-        run.rewind(-1)
+        try:
+            check_unused(directory)  # for another may have come and gone in between
+            run.rewind(-1)
+        except BaseException:
+            run.release()
+            raise
         return run
 
     def claim(self) -> None:
@@ -126,6 +133,8 @@ class Run:
 
     def checkpoints(self) -> list[Path]:
         """Its checkpoints, oldest first."""
+        if not self.directory.is_dir():
+            return []
         found = {
             int(match[1]): path
             for path in self.directory.iterdir()
@@ -172,19 +181,23 @@ class Run:
         """
         if not os.path.lexists(self.metrics_path):
             return []
-        lines = read_file(self.metrics_path, 1 << 40).split(b"\n")[:-1]
+        lines = read_file(self.metrics_path, _LARGEST_METRICS).split(b"\n")[:-1]
         measurements = [_measurement(line) for line in lines]
         sound = [measurement for measurement in measurements if measurement is not None]
         if damaged := len(measurements) - len(sound):
             _warn(f"{self.metrics_path}: {damaged} of {len(measurements)} lines are damaged")
         return sound
 
-    def rewind(self, step: int) -> None:
-        """Forgets what came after a step, and what a crash left unfinished.
+    def tidy(self) -> None:
+        """Deletes what a crash left unfinished, and puts back what it left half replaced.
 
         Raises StorageError.
         """
         remove_litter(self.directory)
+
+    def rewind(self, step: int) -> None:
+        """Forgets what came after a step, and what a crash left unfinished. Raises StorageError."""
+        self.tidy()
         path = self.checkpoint(step)
         if step >= 0 and self._target(self.last) != path:
             _link(self.last, path)
@@ -200,8 +213,9 @@ class Run:
         What points out of the run points nowhere.
         """
         if link.is_symlink():
-            name = os.readlink(link)
-            return self.directory / name if _STEP.fullmatch(name) else None
+            target = self.directory / os.readlink(link)
+            inside = target.parent == self.directory and _STEP.fullmatch(target.name)
+            return target if inside and not target.is_symlink() else None
         return link if link.is_dir() else None
 
 
@@ -239,7 +253,10 @@ def _measurement(line: bytearray) -> dict[str, float] | None:
         return None
     if not isinstance(value, dict) or "step" not in value:
         return None
-    numbers = all(isinstance(each, int | float) and math.isfinite(each) for each in value.values())
+    numbers = all(
+        type(each) in (int, float) and -sys.float_info.max <= each <= sys.float_info.max
+        for each in value.values()
+    )
     return value if numbers else None
 
 
@@ -280,8 +297,8 @@ def is_run(path: Path) -> bool:
         return True
     # Killed after its first checkpoint was there, and before a link to it was.
     try:
-        return any(map(_STEP.fullmatch, os.listdir(path)))
-    except (OSError, ValueError):  # no folder, or one that may not be read
+        return bool(Run(path).checkpoints())
+    except (OSError, ValueError):  # a folder that may not be read, a name that cannot be
         return False
 
 
@@ -332,10 +349,15 @@ def read_found(name: str | None, read: Callable[[Path], T]) -> tuple[Path, T]:
     """
     while True:
         paths = find_models(name)
-        path, content = first_sound(paths, read)
+        try:
+            found = first_sound(paths, read)
+        except ModelError:
+            if find_models(name) == paths:
+                raise
+            continue
         # A training beside us may have replaced its best, and deleted what that was.
-        if path == paths[0] or paths[0].is_dir() or find_models(name)[0] == paths[0]:
-            return path, content
+        if found[0] == paths[0] or find_models(name)[0] == paths[0]:
+            return found
 
 
 def load(name: str | Path | None = None) -> Model:

@@ -50,7 +50,8 @@ def read_tensors(path: Path, shapes: Shapes, manifest: Manifest | None = None) -
     header = parse_json(path, content[8:start])
     if not isinstance(header, dict):
         raise ModelError(f"{path}: not a safetensors file")
-    header.pop("__metadata__", None)  # other programs' notes
+    if not _are_notes(header.pop("__metadata__", {})):
+        raise ModelError(f"{path}: its metadata are not pairs of text")
     for name in sorted(header.keys() ^ shapes.keys()):
         problem = "is missing" if name in shapes else "is unexpected"
         raise ModelError(f"{path}: tensor {name!a:.100} {problem}")
@@ -83,7 +84,7 @@ def _check_offsets(path: Path, header: dict[str, Any], shapes: Shapes, end: int)
     places = []
     for name, shape in shapes.items():
         match header[name]["data_offsets"]:
-            case [int(first), int(last)] if last - first == _size(shape):
+            case [first, last] if type(first) is type(last) is int and last - first == _size(shape):
                 places.append((first, last))
             case _:
                 raise ModelError(f"{path}: tensor {name} is not where its size says")
@@ -102,6 +103,17 @@ def _are(found: object, shape: tuple[int, ...]) -> bool:
         and all(type(size) is int for size in found)
         and tuple(found) == shape
     )
+
+
+def _are_notes(value: object) -> bool:
+    """Whether this is what other programs may note in a header: text by name."""
+    if not isinstance(value, dict) or not all(isinstance(note, str) for note in value.values()):
+        return False
+    try:
+        "".join([*value, *value.values()]).encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
+    return True
 
 
 def _told(entry: object) -> str:

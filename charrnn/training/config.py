@@ -21,7 +21,8 @@ class TrainingOptions:
         learning_rate: at its highest, after warm-up.
         clip: the norm that gradients are scaled down to; 0 is off.
         seed: of everything random.
-        precision: `fp32`, `bf16`, or the faster of the two.
+        precision: `fp32`, `bf16`, or the faster of the two (measured under a budget, else the one
+            that usually is).
         device: `cpu`, `cuda`, or the best there is.
         validation_fraction: the share at the corpus's end that is held out.
         lines: each line is a document; documents are reshuffled every epoch.

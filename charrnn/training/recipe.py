@@ -27,17 +27,14 @@ EVALUATION_SHARE = 0.06
 CHECKPOINT_SECONDS = 300.0
 """What a power cut may cost at most, where nobody said otherwise."""
 
-CHECKPOINT_STEPS = 5000
-"""The same where nothing was measured."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """What this machine does with a network of the chosen sizes, as measured.
+    """What this machine does with a network of the chosen sizes, as far as it is known.
 
     Attributes:
         device, precision, kernel, threads: see TrainingConfig.
-        step_seconds: one training step; 0 where it was not measured.
+        step_seconds: one training step, measured under a time budget, else guessed.
         evaluation_seconds: one pass over the validation text.
         save_seconds: one checkpoint.
         probe_seconds: what measuring took; part of the budget.
@@ -118,7 +115,8 @@ def choose_training(
         lines=options.lines,
         evaluate_every=evaluate_every,
         checkpoint_every=_given(
-            options.checkpoint_every, min(evaluate_every, _checkpoint_steps(machine))
+            options.checkpoint_every,
+            min(evaluate_every, math.ceil(CHECKPOINT_SECONDS / machine.step_seconds)),
         ),
         keep=options.keep,
     )
@@ -157,12 +155,6 @@ def choose_dropout(options: TrainingOptions, *, epochs: float) -> float:
     if options.dropout is not None:
         return options.dropout
     return min(max(0.1 * math.log2(max(epochs, 1) / 4), 0.0), 0.5)
-
-
-def _checkpoint_steps(machine: Machine) -> int:
-    if not machine.step_seconds:
-        return CHECKPOINT_STEPS
-    return math.ceil(CHECKPOINT_SECONDS / machine.step_seconds)
 
 
 def _given(value: T | None, otherwise: T) -> T:

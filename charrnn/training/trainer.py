@@ -146,6 +146,7 @@ class Trainer:
 
     @classmethod
     def _resume(cls, run: Run, corpus: Corpus | None) -> "Trainer":
+        run.tidy()
         checkpoint = read_newest(run)
         model, config, position = checkpoint.model, checkpoint.config, checkpoint.position
         path = run.checkpoint(position.step)

@@ -2,13 +2,18 @@
 
 import json
 import math
+import os
+import signal
 import stat
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import charrnn
 from charrnn.cli.app import app
+from charrnn.storage.run import Run
 from tests.cli.conftest import Charrnn
 from tests.conftest import reseal
 
@@ -55,6 +60,67 @@ def test_evaluate_without_the_training_text_has_no_baselines(run: Charrnn, here:
     assert json.loads(result.stdout)["baselines"] == {}
     assert "no baselines" in result.stderr
     assert run("evaluate", "small").exit_code == 4
+
+
+FALLING_BACK = [
+    ["sample", "small", "--prompt", "The", "--length", "5", "--seed", "1"],
+    ["sample", "--prompt", "The", "--length", "5", "--seed", "1"],
+    ["info", "small"],
+    ["info", "small", "--json"],
+    ["evaluate", "small"],
+    ["evaluate", "small", "text.txt", "--json"],
+]
+
+
+@pytest.mark.parametrize("command", FALLING_BACK, ids=" ".join)
+def test_a_damaged_best_is_one_warning_and_the_next_in_its_place(
+    run: Charrnn, here: Path, command: list[str]
+) -> None:
+    best, *others = Run(Path("checkpoints/small")).models()
+    tensors = best / "model.safetensors"
+    content = bytearray(tensors.read_bytes())
+    content[-1] ^= 1  # the smallest of lies
+    tensors.write_bytes(content)
+    result = run(*command)
+    assert result.exit_code == 0
+    assert result.stderr == (
+        f"warning: {tensors}: damaged: not what was written (its SHA-256 differs); "
+        f"falling back on {others[0]}\n"
+    )
+    sound = ["small" if argument == "small" else argument for argument in command]
+    if "small" not in sound:
+        sound.insert(1, "small")
+    sound[sound.index("small")] = str(others[0])
+    meant = run(*sound)
+    assert (meant.exit_code, meant.stderr) == (0, "")
+    assert result.stdout == meant.stdout != ""
+
+
+@pytest.mark.parametrize("file", ["training.json", "training.safetensors"])
+def test_what_is_not_needed_may_be_damaged(run: Charrnn, here: Path, file: str) -> None:
+    """A model is its three files; what a training needs beside them is read to go on with it, and
+    to find its text again."""
+    path = Run(Path("checkpoints/small")).models()[0] / file
+    path.write_bytes(path.read_bytes() + b" ")
+    for command in ("sample", "info"):
+        result = run(command, "small")
+        assert (result.exit_code, result.stderr) == (0, "")
+    result = run("evaluate", "small")
+    assert result.exit_code == 0
+    assert f"{file}: damaged: " in result.stderr and "; falling back on " in result.stderr
+
+
+@pytest.mark.parametrize("command", ["sample", "info", "evaluate", "train"])
+def test_where_nothing_is_sound_it_is_one_line_and_exit_3(
+    run: Charrnn, here: Path, command: str
+) -> None:
+    for path in Run(Path("checkpoints/small")).checkpoints():
+        (path / "config.json").write_bytes(b"{}")
+    result = run(*(["train", "--resume", "small"] if command == "train" else [command, "small"]))
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert result.stderr.count("\n") == 1
+    assert result.stderr.startswith("error: checkpoints/small/step-")
+    assert "config.json: damaged: 2 bytes, of " in result.stderr
 
 
 def test_evaluate_for_people_fits_the_terminal(run: Charrnn) -> None:
@@ -118,6 +184,41 @@ def test_a_stranger_in_an_empty_folder_is_told_what_to_do(
     result = run("sample")
     assert result.exit_code == 3
     assert "charrnn train FILE" in result.stderr
+
+
+Start = Callable[..., "subprocess.Popen[bytes]"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_an_endless_text_quietly(
+    charrnn_process: Start, number: signal.Signals
+) -> None:
+    """SIGTERM is what `timeout`, systemd and docker send; its own exit code says so."""
+    with charrnn_process("sample", "small", "--length", "0", "--prompt", "The") as process:
+        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout.read(50).startswith(b"The")
+        process.send_signal(number)
+        process.stdout.read()
+        assert process.wait(timeout=60) == 128 + number
+        assert process.stderr.read() == b""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_quietly_while_it_is_still_being_loaded(
+    charrnn_process: Start, here: Path, number: signal.Signals
+) -> None:
+    """PyTorch takes seconds to load, and a traceback from within it helps nobody."""
+    slow = here / "slow"
+    slow.mkdir()
+    (slow / "typer.py").write_text("import time; print('loading', flush=True); time.sleep(60)")
+    path = os.pathsep.join([str(slow), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "PYTHONPATH": path}
+    with charrnn_process("sample", "small", env=environment) as process:
+        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout.readline() == b"loading\n"
+        process.send_signal(number)
+        assert process.wait(timeout=60) == 128 + number
+        assert (process.stdout.read(), process.stderr.read()) == (b"", b"")
 
 
 def test_files_get_the_mode_of_the_umask(here: Path) -> None:

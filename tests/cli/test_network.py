@@ -23,7 +23,10 @@ COMMAND = f"{SCRIPT}\nfrom charrnn.__main__ import main\nmain()"
 
 def process(script: str, *arguments: str) -> "subprocess.CompletedProcess[bytes]":
     return subprocess.run(
-        [sys.executable, "-c", script, *arguments], stdin=subprocess.DEVNULL, capture_output=True
+        [sys.executable, "-c", script, *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
     )
 
 

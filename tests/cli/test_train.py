@@ -14,6 +14,7 @@ import charrnn
 from charrnn.data.sources import SOURCES, Source
 from charrnn.errors import ConfigError
 from charrnn.storage.run import Run
+from charrnn.training.checkpoint import read_newest
 from charrnn.training.plan import make_plan
 from charrnn.training.trainer import start
 from tests.cli.conftest import TEXT, Charrnn
@@ -180,6 +181,77 @@ def test_an_interrupted_run_is_saved_and_goes_on_exactly(
         for r in (straight, stopped)
     ]
     assert losses[0] == losses[1]
+
+
+def wait_for_measurements(run: Path) -> None:
+    metrics, deadline = run / "metrics.jsonl", time.monotonic() + 60
+    while time.monotonic() < deadline and not (metrics.exists() and metrics.stat().st_size):
+        time.sleep(0.02)
+
+
+LONG = ("train", "text.txt", "--name", "long", "--evaluate-every", "10", *SMALL)
+
+
+def test_a_terminal_that_is_closed_saves_the_run(charrnn_process: Start, here: Path) -> None:
+    """SIGHUP, as when an SSH connection breaks: it ended the training then and there."""
+    process = charrnn_process(*LONG, "--steps", "100000")
+    wait_for_measurements(here / "checkpoints" / "long")
+    process.send_signal(signal.SIGHUP)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGHUP, stderr
+    assert b"charrnn train --resume long" in stderr and b"Traceback" not in stderr
+    saved = Run(here / "checkpoints" / "long")
+    assert read_newest(saved).position.step == int(saved.last.resolve().name[-8:])
+
+
+def test_under_nohup_a_training_goes_on(charrnn_process: Start, here: Path) -> None:
+    def nohup() -> None:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    process = charrnn_process(*LONG, "--steps", "300", preexec_fn=nohup)
+    wait_for_measurements(here / "checkpoints" / "long")
+    process.send_signal(signal.SIGHUP)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 0, stderr
+    assert Run(here / "checkpoints" / "long").last.resolve().name == "step-00000300"
+
+
+@pytest.mark.parametrize("command", [["--resume", "unfinished"], ["text.txt", "--name", "new"]])
+def test_a_run_that_is_being_trained_is_left_alone(
+    run: Charrnn, unfinished: Path, here: Path, command: list[str]
+) -> None:
+    """Two trainings that write to one run leave a mix of both."""
+    if "--resume" in command:
+        other = Run(unfinished.parents[1])
+        other.claim()
+    else:
+        other = Run.create(here / "checkpoints" / "new")
+    before = sorted((path, path.lstat().st_mtime_ns) for path in other.directory.rglob("*"))
+    options = () if "--resume" in command else ("--steps", "2", *SMALL)
+    result = run("train", *command, *options)
+    assert result.exit_code == 1, result.stderr
+    last = result.stderr.splitlines()[-1]
+    assert last.startswith(f"error: checkpoints/{other.name}: another charrnn is training this run")
+    assert sorted((path, path.lstat().st_mtime_ns) for path in other.directory.rglob("*")) == before
+    other.release()
+    if "--resume" in command:
+        assert run("train", *command).exit_code == 0
+
+
+def test_resuming_from_a_damaged_checkpoint_falls_back_and_says_so(
+    run: Charrnn, unfinished: Path
+) -> None:
+    tensors = unfinished.parent / "training.safetensors"
+    tensors.write_bytes(tensors.read_bytes()[:-1])
+    newest, before = Run(unfinished.parents[1]).checkpoints()[:-3:-1]
+    result = run("train", "--resume", "unfinished")
+    assert result.exit_code == 0, result.stderr
+    warnings = [line for line in result.stderr.splitlines() if line.startswith("warning: ")]
+    assert len(warnings) == 1
+    newest, before = (path.relative_to(Path.cwd()) for path in (newest, before))
+    assert warnings[0].startswith(f"warning: {newest}/training.safetensors: damaged: ")
+    assert warnings[0].endswith(f"; falling back on {before}")
+    assert f"going on after step {int(before.name[-8:])} of 40" in result.stderr
 
 
 def test_resume_refuses_another_text(run: Charrnn, here: Path) -> None:

@@ -96,6 +96,13 @@ def a_link(path: Path, new: bool) -> None:
     point(path, "new" if new else "old")
 
 
+NEEDS: dict[Write, str] = {
+    a_file: "; it needs 3 bytes",
+    a_directory: "; it needs 10 bytes",
+    a_link: "",
+}
+"""What an error says of the old."""
+
 writers = pytest.mark.parametrize("write", [a_file, a_directory, a_link])
 
 
@@ -158,7 +165,7 @@ def test_a_full_disk_is_an_error_that_says_what_was_to_be_written_and_how_much_i
     monkeypatch.setattr(os, "statvfs", lambda path: {tmp_path: disk}[path])
     with pytest.raises(StorageError) as caught:
         write(tmp_path / "it", False)
-    need = {a_file: "; it needs 3 bytes", a_directory: "; it needs 10 bytes"}.get(write, "")
+    need = NEEDS[write]
     assert str(caught.value) == (
         f"{tmp_path / 'it'}: cannot be written: No space left on device{need}; 1.2 MB are free"
     )
@@ -174,7 +181,7 @@ def test_a_disk_that_is_broken_is_not_said_to_be_full(
     monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(StorageError) as caught:
         write(tmp_path / "it", False)
-    need = {a_file: "; it needs 3 bytes", a_directory: "; it needs 10 bytes"}.get(write, "")
+    need = NEEDS[write]
     assert str(caught.value) == f"{tmp_path / 'it'}: cannot be written: Input/output error{need}"
 
 

@@ -24,10 +24,10 @@ from charrnn.storage.model_directory import (
     model_files,
     read_config,
     read_model,
-    read_tensors,
     read_tokenizer,
     write_model,
 )
+from charrnn.storage.tensor_file import read_tensors
 
 FILES = [CONFIG, TENSORS, TOKENIZER]
 

@@ -668,12 +668,11 @@ def test_a_best_that_a_training_replaces_meanwhile_is_no_damage(run: Run) -> Non
     def read(path: Path) -> int:
         asked.append(path.name)
         if len(asked) == 1:
-            run.save(3, files("step 3"), best=True, keep=1)
-            run.save(4, files("step 4"), best=False, keep=1)
+            run.save(3, files("step 3"), best=True, keep=2)
         return read_step(path)
 
     assert read_found("fables", read) == (run.checkpoint(3), 3)
-    assert asked[0] == "step-00000001"
+    assert asked == ["step-00000001", "step-00000002", "step-00000003"]
 
 
 def test_the_only_checkpoint_may_be_replaced_while_it_is_read(run: Run) -> None:

@@ -191,12 +191,7 @@ BAD: dict[str, tuple[bytes, str]] = {
         "tensor bias has values that are not finite",
     ),
     # What JSON for Python allows, and JSON for the library does not.
-    "True in a shape": (file_of(changed(bias={"shape": [True]})), "tensor bias"),
     "False for an offset": (file_of(changed(bias={"data_offsets": [False, 12]})), "bias"),
-    "minus zero": (
-        file_of(json.dumps(HEADER).replace("[0, 12]", "[-0, 12]").encode()),
-        "safetensors: ",
-    ),
     "metadata of numbers": (file_of(changed(__metadata__={"version": 2})), "metadata"),
     "metadata that are a list": (file_of(changed(__metadata__=["pt"])), "metadata"),
     "metadata that are NaN": (file_of(changed(__metadata__={"a": float("nan")})), "safetensors: "),
@@ -215,6 +210,18 @@ def test_what_the_format_forbids_is_refused(content: str, path: Path) -> None:
         read_tensors(path, SHAPES)
     assert str(caught.value).startswith(f"{path}: ")
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 1000
+
+
+def test_true_is_no_one(path: Path) -> None:
+    """In Python they are equal; the library knows no shape of True."""
+    for one, good in (("1", True), ("true", False), ("1.0", False)):
+        header = f'{{"it": {{"dtype": "F32", "shape": [{one}], "data_offsets": [0, 4]}}}}'
+        path.write_bytes(file_of(header.encode(), bytes(4)))
+        if good:
+            same(read_tensors(path, {"it": (1,)}), {"it": np.zeros(1, np.float32)})
+            continue
+        with pytest.raises(ModelError, match=r"tensor it: expected F32 \[1\], found"):
+            read_tensors(path, {"it": (1,)})
 
 
 plain = (
@@ -245,7 +252,7 @@ def test_no_header_is_read_that_the_library_would_refuse_or_read_otherwise(
                     case 1 if isinstance(inner, dict):
                         inner[str(value)] = inner.pop(key)
                     case _:
-                        inner[key] = value
+                        inner[key] = copy.deepcopy(value)
                 break
             inner = inner[key]
     accepted(file_of(header), tmp_path / "it.safetensors")

@@ -28,6 +28,32 @@ def test_a_network_so_small_runs_on_one_thread() -> None:
     assert measured(TrainingOptions(steps=5, precision="fp32", device="cpu")).threads == 1
 
 
+@pytest.mark.parametrize("length", [{"steps": 5}, {"epochs": 2.0}], ids=str)
+def test_without_a_budget_the_clock_decides_nothing(
+    length: dict[str, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Measured twice, a precision was chosen once and the other the next time: two models of one
+    command and one seed."""
+    monkeypatch.setattr("charrnn.training.probe._time_steps", None)
+    options = TrainingOptions(**length)  # type: ignore[arg-type]
+    assert measured(options) == measured(options)
+
+
+def test_the_usual_precision_is_one_that_the_cpu_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = ModelConfig(vocabulary_size=9, hidden_size=256)
+    for has, expected in ((["fp32"], "fp32"), (["fp32", "bf16"], "bf16")):
+        monkeypatch.setattr("charrnn.training.probe._precisions", lambda _, has=has: iter(has))
+        machine = measure(
+            TrainingOptions(steps=5, device="cpu"),
+            model,
+            training=IDS[:800],
+            validation=IDS[800:],
+            batch_size=32,
+            sequence_length=8,
+        )
+        assert machine.precision == expected
+
+
 def test_a_budget_needs_every_time_measured() -> None:
     machine = measured(TrainingOptions(budget=2.0, precision="fp32", device="cpu"))
     assert 0 < machine.step_seconds < machine.probe_seconds

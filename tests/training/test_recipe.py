@@ -219,13 +219,6 @@ def test_a_training_is_planned_within_its_steps(steps: int) -> None:
     assert config.checkpoint_every == min(config.evaluate_every, in_five_minutes)
 
 
-def test_a_long_training_on_a_machine_not_measured_is_saved_often_all_the_same() -> None:
-    machine = dataclasses.replace(MACHINE, step_seconds=0.0)
-    options = TrainingOptions(steps=10_000_000)
-    config = choose_training(options, machine, batch_size=4, sequence_length=8)
-    assert config.checkpoint_every == 5000 < config.evaluate_every
-
-
 def test_every_option_that_a_training_has_is_taken() -> None:
     given: dict[str, Any] = {
         "steps": 77,

@@ -1,8 +1,12 @@
 import dataclasses
+import errno
+import gc
 import hashlib
 import itertools
 import json
 import math
+import os
+import shutil
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,10 +21,12 @@ from charrnn.data.dataloader import Chunk
 from charrnn.data.tokenizer import Ids
 from charrnn.errors import (
     CharRNNError,
+    CharRNNWarning,
     ConfigError,
     CorpusError,
     DivergedError,
     ModelError,
+    StorageError,
     TrainingError,
 )
 from charrnn.evaluation.baselines import order_0
@@ -29,6 +35,8 @@ from charrnn.generation.engines import Engine, NumPyEngine
 from charrnn.model.cells import CELLS
 from charrnn.model.kernels import KERNELS
 from charrnn.model.network import CharRNN
+from charrnn.storage import files
+from charrnn.storage.manifest import MANIFEST
 from charrnn.storage.model_directory import TENSORS, read_model
 from charrnn.storage.run import Run, load
 from charrnn.training import trainer as module
@@ -194,7 +202,7 @@ def test_an_evaluation_that_was_put_off_is_recorded_once(
     list(straight)
     evaluations = [line for line in straight.run.metrics() if "validation_nats" in line]
     best = min(evaluations, key=lambda line: float(line["validation_nats"]))
-    late = next(line["step"] for line in evaluations if line["step"] > best["step"])
+    late = int(next(line["step"] for line in evaluations if line["step"] > best["step"]))
 
     stopped = make_trainer("stopped", **settings)
     stop_during(stopped, late, monkeypatch)
@@ -533,6 +541,352 @@ def test_no_learning_rate_is_so_high_that_a_broken_model_is_saved(
         assert all(math.isfinite(value) for value in line.values())
     for path in trainer.run.checkpoints():
         read_checkpoint(path)
+
+
+# Damage
+
+
+OFTEN: dict[str, Any] = {"steps": 24, "evaluate_every": 6, "checkpoint_every": 3, "dropout": 0.3}
+
+
+def abandon(trainer: Trainer, step: int) -> Run:
+    """Trains so far, and then the power fails."""
+    next(progress for progress in trainer if progress.step == step)
+    return trainer.run
+
+
+def damage(checkpoint: Path, file: str) -> None:
+    """Turns one bit of it around, in the middle."""
+    content = bytearray((checkpoint / file).read_bytes())
+    content[len(content) // 2] ^= 1
+    (checkpoint / file).write_bytes(content)
+
+
+def steps_of(run: Run) -> list[int]:
+    return [int(path.name.removeprefix("step-")) for path in run.checkpoints()]
+
+
+@pytest.mark.parametrize(
+    "file", ["config.json", "tokenizer.json", TENSORS, TRAINING, TRAINING_TENSORS, MANIFEST]
+)
+def test_where_the_newest_is_damaged_training_goes_on_from_the_one_before(
+    file: str, make_trainer: MakeTrainer
+) -> None:
+    """And comes to the same, bit by bit: all that is lost is time."""
+    straight = make_trainer("straight", **OFTEN)
+    list(straight)
+    run = abandon(make_trainer("damaged", **OFTEN), 16)
+    assert steps_of(run)[-2:] == [12, 15]
+    damage(run.checkpoint(15), file)
+    # Half of a manifest is about each file: then that one is named, which is not what was written.
+    named = run.checkpoint(15) / (".*" if file == MANIFEST else file)
+    expected = f"^{named}: .*; falling back on {run.checkpoint(12)}$"
+    with pytest.warns(CharRNNWarning, match=expected) as told:
+        trainer = Trainer.resume(run)
+    assert len(told) == 1
+    assert trainer.position.step == 12
+    assert steps_of(run)[-1] == 12  # the damaged one is forgotten
+    assert run.last.resolve().name == "step-00000012"
+    list(trainer)
+    assert learned(run) == learned(straight.run)
+    assert without_the_clock(run) == without_the_clock(straight.run)
+    assert position(run) == position(straight.run)
+    assert run.best.resolve().name == straight.run.best.resolve().name
+
+
+def test_where_several_are_damaged_each_is_told(make_trainer: MakeTrainer) -> None:
+    run = abandon(make_trainer("run", keep=4, **OFTEN), 16)
+    assert steps_of(run) == [6, 9, 12, 15]
+    for step in (9, 12, 15):
+        damage(run.checkpoint(step), TENSORS)
+    with pytest.warns(CharRNNWarning) as told:
+        trainer = Trainer.resume(run)
+    assert trainer.position.step == 6
+    damaged = [str(each.message).partition("/model.safetensors: damaged: ") for each in told]
+    falling = [what for what in damaged if "falling back" in what[2]]
+    assert [name for name, _, _ in falling] == [str(run.checkpoint(step)) for step in (15, 12, 9)]
+
+
+def test_a_checkpoint_of_another_step_than_its_name_says_is_damaged(
+    make_trainer: MakeTrainer,
+) -> None:
+    """A folder that was renamed, or copied over another: each file in it is sound."""
+    run = abandon(make_trainer("run", **OFTEN), 16)
+    shutil.rmtree(run.checkpoint(15))
+    shutil.copytree(run.checkpoint(12), run.checkpoint(15))
+    expected = r"step-00000015/training\.json: it is of step 12; falling back on .*step-00000012$"
+    with pytest.warns(CharRNNWarning, match=expected):
+        assert Trainer.resume(run).position.step == 12
+
+
+def test_where_all_are_damaged_the_newest_is_named_and_nothing_is_touched(
+    make_trainer: MakeTrainer,
+) -> None:
+    run = abandon(make_trainer("run", **OFTEN), 16)
+    for path in run.checkpoints():
+        damage(path, TENSORS)
+    before = {path: path.read_bytes() for path in run.directory.rglob("*") if path.is_file()}
+    with pytest.raises(ModelError, match=f"^{run.checkpoint(15) / TENSORS}: damaged: "):
+        Trainer.resume(run)
+    after = {path: path.read_bytes() for path in run.directory.rglob("*") if path.is_file()}
+    assert after == before
+    run.claim()  # which nobody has any more
+    run.release()
+
+
+def test_a_finished_training_whose_end_is_damaged_is_finished_again(
+    make_trainer: MakeTrainer,
+) -> None:
+    trainer = make_trainer("run", keep=4, **OFTEN)
+    list(trainer)
+    before = learned(trainer.run)
+    damage(trainer.run.checkpoint(24), TRAINING_TENSORS)
+    with pytest.warns(CharRNNWarning, match="falling back on"):
+        again = Trainer.resume(trainer.run)
+    assert [progress.step for progress in again] == [22, 23, 24]
+    assert learned(trainer.run) == before
+
+
+def test_damaged_measurements_do_not_keep_a_training_from_going_on(
+    make_trainer: MakeTrainer,
+) -> None:
+    run = abandon(make_trainer("run", **OFTEN), 16)
+    lines = run.metrics_path.read_bytes().splitlines(keepends=True)
+    run.metrics_path.write_bytes(b"".join([b"\0" * 50 + b"\n", *lines[1:]]))
+    with pytest.warns(CharRNNWarning, match=r"metrics\.jsonl: 1 of \d lines are damaged"):
+        trainer = Trainer.resume(run)
+    list(trainer)
+    assert run.metrics()[-1]["step"] == 24
+
+
+def worse(make_trainer: MakeTrainer, step: int, **settings: Any) -> Run:
+    """A training that was abandoned at a step, well after the best."""
+    settings = {"steps": 40, "evaluate_every": 2, "learning_rate": 1.0, "keep": 2} | settings
+    run = abandon(make_trainer("run", **settings), step)
+    best, last = (int(link.resolve().name.removeprefix("step-")) for link in (run.best, run.last))
+    assert best + 4 < last, "else this shows nothing"
+    return run
+
+
+@pytest.mark.parametrize("how", ["damaged", "missing", "no longer linked"])
+def test_a_best_that_is_damaged_or_gone_is_repaired(how: str, make_trainer: MakeTrainer) -> None:
+    """Else `sample` would warn for ever, if nothing better came; or what came next was compared
+    with a model that nobody has any more, and was deleted as worse."""
+    run = worse(make_trainer, 30)
+    best, last = run.best.resolve(), run.last.resolve()
+    if how == "damaged":
+        damage(best, TENSORS)
+    elif how == "missing":
+        shutil.rmtree(best)
+    else:
+        run.mark_best(int(last.name.removeprefix("step-")))
+    if how == "no longer linked":  # it is sound: the link is mended, and no word lost
+        trainer = Trainer.resume(run)
+        assert run.best.resolve() == best
+        assert trainer.position.best_step == int(best.name.removeprefix("step-"))
+        return
+    expected = rf"^{best}/.*; it was the best model, and the best from here on takes its place$"
+    with pytest.warns(CharRNNWarning, match=expected) as told:
+        trainer = Trainer.resume(run)
+    assert len(told) == 1
+    assert run.best.resolve() == last
+    assert read_model(run.best).provenance.step == trainer.position.step
+    measured = trainer.position.validation_nats
+    assert trainer.position.best_nats == measured is not None
+    list(trainer)
+    evaluations = [
+        line
+        for line in run.metrics()
+        if "validation_nats" in line and line["step"] >= int(last.name.removeprefix("step-"))
+    ]
+    best_line = min(evaluations, key=lambda line: line["validation_nats"])
+    assert run.best.resolve().name == f"step-{best_line['step']:08.0f}"
+    assert load(run.directory).provenance.step == best_line["step"]
+
+
+def test_a_best_that_is_damaged_before_the_newest_was_evaluated_is_the_next(
+    make_trainer: MakeTrainer,
+) -> None:
+    """What is not measured yet is the best there is, until something is."""
+    run = worse(make_trainer, 19, evaluate_every=4, checkpoint_every=1)
+    damage(run.best.resolve(), TENSORS)
+    with pytest.warns(CharRNNWarning, match="it was the best model"):
+        trainer = Trainer.resume(run)
+    assert trainer.position.best_nats is None and trainer.position.best_step is None
+    assert run.best.resolve().name == "step-00000019"
+    evaluated = next(iter(trainer))
+    assert evaluated.step == 20
+    assert evaluated.best_nats == evaluated.validation_nats is not None
+    assert run.best.resolve().name == "step-00000020"
+
+
+def test_a_newest_that_was_the_best_and_is_damaged_leaves_the_best_before_it(
+    make_trainer: MakeTrainer,
+) -> None:
+    """The one before it knows of an older best, which was deleted when the newer came."""
+    run = abandon(make_trainer("run", keep=2, **OFTEN | {"checkpoint_every": 2}), 12)
+    assert (steps_of(run), run.best.resolve().name) == ([10, 12], "step-00000012")
+    damage(run.checkpoint(12), TRAINING)
+    with pytest.warns(CharRNNWarning) as told:
+        trainer = Trainer.resume(run)
+    assert ["falling back" in str(each.message) for each in told] == [True, False]
+    assert "step-00000006/" in str(told[1].message)
+    assert run.best.resolve().name == "step-00000010"
+    list(trainer)
+    assert read_model(run.best).provenance.step == trainer.position.best_step
+
+
+def test_a_save_that_was_killed_between_its_two_renames_costs_nothing(
+    make_trainer: MakeTrainer,
+) -> None:
+    """A checkpoint that is saved again, with what an evaluation gave, takes its own place: for a
+    moment there is none of its name. With --keep 1 it was the only one."""
+    run = abandon(make_trainer("run", steps=12, keep=1, checkpoint_every=3, evaluate_every=100), 6)
+    assert steps_of(run) == [6]
+    run.checkpoint(6).rename(run.directory / ".replaced-step-00000006")
+    trainer = Trainer.resume(run)
+    assert trainer.position.step == 6
+    assert list(trainer)[-1].step == 12
+
+
+# One at a time
+
+
+def test_a_run_that_is_being_trained_cannot_be_resumed(make_trainer: MakeTrainer) -> None:
+    """Two trainings that write to one run leave a mix of both."""
+    trainer = make_trainer("run", **OFTEN)
+    training = iter(trainer)
+    next(progress for progress in training if progress.step == 7)
+    with pytest.raises(TrainingError, match="run: another charrnn is training this run"):
+        Trainer.resume(Run(trainer.run.directory))
+    assert list(training)[-1].step == 24  # which it did no harm
+    with pytest.raises(TrainingError, match="finished its 24 steps"):
+        Trainer.resume(Run(trainer.run.directory))
+
+
+def test_a_run_may_be_resumed_once_its_training_is_over(make_trainer: MakeTrainer) -> None:
+    """However it ended: closed, or by an exception in what was done between two steps."""
+    trainer = make_trainer("run", **OFTEN)
+    with pytest.raises(KeyboardInterrupt):
+        for progress in trainer:
+            if progress.step == 4:
+                raise KeyboardInterrupt
+    training = iter(Trainer.resume(Run(trainer.run.directory)))
+    next(training)
+    training.close()  # type: ignore[attr-defined]
+    again = Trainer.resume(Run(trainer.run.directory))
+    assert list(again)[-1].step == 24
+
+
+def test_a_training_that_fails_lets_the_run_go(
+    make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a notebook, the error is kept, and with it all that it came through."""
+    trainer = diverging(make_trainer, 5, monkeypatch)
+    with pytest.raises(DivergedError) as kept:
+        list(trainer)
+    assert list(Trainer.resume(Run(trainer.run.directory)))[-1].step == 12
+    assert kept.value is not None
+
+
+def test_a_resume_that_fails_lets_the_run_go(stopped: Run, corpus_of: CorpusOf, prose: str) -> None:
+    with pytest.raises(CorpusError) as kept:
+        Trainer.resume(stopped, corpus_of(prose[:331], "other"))
+    assert list(Trainer.resume(Run(stopped.directory)))[-1].step == 12
+    assert kept.value is not None
+
+
+def test_a_resume_that_is_thrown_away_lets_the_run_go(stopped: Run) -> None:
+    trainer = Trainer.resume(Run(stopped.directory))
+    with pytest.raises(TrainingError, match="another charrnn"):
+        Trainer.resume(Run(stopped.directory))
+    del trainer
+    gc.collect()
+    assert Trainer.resume(Run(stopped.directory)).position.step == 5
+
+
+# Full disks
+
+
+def failing_disk(operation: str, name: str, error: int) -> Callable[[str, Path], None]:
+    def fail(what: str, path: Path) -> None:
+        if (what, path.name) == (operation, name):
+            raise OSError(error, os.strerror(error))
+
+    return fail
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO])
+@pytest.mark.parametrize(
+    ("operation", "name", "sound"),
+    [
+        ("write", "metrics.jsonl", 9),
+        ("mkdir", ".partial-step-00000012", 9),
+        ("write", TRAINING_TENSORS, 9),
+        ("fsync", MANIFEST, 9),
+        ("rename", "step-00000012", 9),
+        ("rename", "last", 12),
+    ],
+)
+def test_a_disk_that_fails_costs_no_more_than_what_came_after_the_last_checkpoint(
+    operation: str,
+    name: str,
+    sound: int,
+    error: int,
+    make_trainer: MakeTrainer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    straight = make_trainer("straight", **OFTEN)
+    list(straight)
+    trainer = make_trainer("failed", **OFTEN)
+    run = trainer.run
+    with monkeypatch.context() as patch, pytest.raises(StorageError) as caught:
+        for progress in trainer:
+            if progress.step == 9:
+                patch.setattr(files, "before_change", failing_disk(operation, name, error))
+    told = str(caught.value)
+    assert ": cannot be written: " in told and os.strerror(error) in told and "\n" not in told
+    assert told.endswith(f"; {run.checkpoint(sound)} is sound, to go on with --resume")
+    assert read_checkpoint(run.checkpoint(sound)).position.step == sound
+    assert not list(run.directory.glob(".*"))
+    resumed = Trainer.resume(run)
+    assert resumed.position.step == sound
+    list(resumed)
+    assert learned(run) == learned(straight.run)
+    assert without_the_clock(run) == without_the_clock(straight.run)
+
+
+def test_a_disk_that_fails_before_the_first_checkpoint_promises_none(
+    make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = make_trainer("run", **OFTEN)
+    failing = failing_disk("write", TRAINING_TENSORS, errno.ENOSPC)
+    monkeypatch.setattr(files, "before_change", failing)
+    with pytest.raises(StorageError, match=r"it needs .* kB; .* are free$"):
+        list(trainer)
+    assert trainer.run.checkpoints() == []
+
+
+def test_a_run_that_is_deleted_meanwhile_is_a_storage_error(make_trainer: MakeTrainer) -> None:
+    trainer = make_trainer("run", **OFTEN)
+    with pytest.raises(StorageError, match="cannot be written: No such file"):
+        for progress in trainer:
+            if progress.step == 7:
+                shutil.rmtree(trainer.run.directory)
+
+
+def test_a_disk_that_is_full_at_the_first_step_leaves_a_run_that_can_be_made_again(
+    make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = make_trainer("run", **OFTEN)
+    monkeypatch.setattr(
+        trainer.learner, "step", lambda *_: (_ for _ in ()).throw(StorageError("x"))
+    )
+    with pytest.raises(StorageError):
+        list(trainer)
+    assert not trainer.run.directory.exists()
+    monkeypatch.undo()
+    list(make_trainer("run", **OFTEN))
 
 
 # Learning
