@@ -8,7 +8,7 @@ TORCH  ?= torch==2.13.0
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test check format clean
+.PHONY: demo test check torture format clean
 
 demo: $(READY)  ## train on the embedded corpus for a minute, and print samples
 	$(BIN)/charrnn train python-docs --budget 1m --out checkpoints/demo-$$(date +%Y%m%d-%H%M%S)
@@ -25,6 +25,9 @@ check: $(READY)  ## format, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+torture: $(READY)  ## crashes, full disks and hostile files by the thousand: half an hour, one table
+	$(BIN)/python -m tests.torture
 
 format: $(READY)  ## what check asks for, as far as it can be done by itself
 	$(BIN)/ruff format .

@@ -234,11 +234,15 @@ def train(
         _refuse_with_resume(context)
     with messages().status("reading and measuring ..."):
         trainer, plan = _resume(context.params) if resume else _start(context.params)
-    if plan is not None:
-        _describe(plan, context.params)
-    else:
-        say(f"going on after step {trainer.position.step:,} of {trainer.config.steps:,}")
-    stopped_by = _run(trainer, quiet=quiet or not messages().is_terminal)
+    try:
+        if plan is not None:
+            _describe(plan, context.params)
+        else:
+            say(f"going on after step {trainer.position.step:,} of {trainer.config.steps:,}")
+        stopped_by = _run(trainer, quiet=quiet or not messages().is_terminal)
+    finally:
+        if trainer.position.step == 0:
+            trainer.run.discard()
     position = trainer.position
     if stopped_by is None or position.evaluated == trainer.config.steps:
         _conclude(trainer)

@@ -19,7 +19,7 @@ from charrnn.errors import ModelError, StorageError
 TEMPORARY_PREFIX = ".partial-"
 """What the names of unfinished files and folders begin with; they may be deleted at any time."""
 
-_REPLACED_PREFIX = ".replaced-"
+REPLACED_PREFIX = ".replaced-"
 """What the name of a folder begins with while another takes its place."""
 
 
@@ -50,7 +50,7 @@ def write_directory(path: Path, files: Mapping[str, bytes]) -> None:
 
     Raises StorageError.
     """
-    temporary, replaced = _temporary(path), path.with_name(f"{_REPLACED_PREFIX}{path.name}")
+    temporary, replaced = _temporary(path), path.with_name(f"{REPLACED_PREFIX}{path.name}")
     with _writing(path, sum(map(len, files.values()))):
         _settle(replaced)
         _clear(temporary)
@@ -67,6 +67,13 @@ def write_directory(path: Path, files: Mapping[str, bytes]) -> None:
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
             _settle(replaced)
+
+
+def standing(path: Path) -> Path:
+    """Where a folder is: under its own name or, when a crash came while another was about to take
+    its place, under the one it had meanwhile."""
+    replaced = path.with_name(f"{REPLACED_PREFIX}{path.name}")
+    return replaced if replaced.is_dir() and not path.exists() else path
 
 
 def make_directory(path: Path) -> None:
@@ -109,7 +116,7 @@ def remove_litter(directory: Path) -> None:
     Raises StorageError.
     """
     with _writing(directory):
-        for path in directory.glob(f"{_REPLACED_PREFIX}*"):
+        for path in directory.glob(f"{REPLACED_PREFIX}*"):
             _settle(path)
         for path in directory.glob(f"{TEMPORARY_PREFIX}*"):
             before_change("remove", path)
@@ -209,7 +216,7 @@ def _clear(path: Path) -> None:
 
 def _settle(replaced: Path) -> None:
     """Deletes a folder that was replaced, or puts it back where nothing took its place."""
-    path = replaced.with_name(replaced.name.removeprefix(_REPLACED_PREFIX))
+    path = replaced.with_name(replaced.name.removeprefix(REPLACED_PREFIX))
     if os.path.lexists(path):
         shutil.rmtree(replaced, ignore_errors=True)
     elif replaced.is_dir():

@@ -21,6 +21,7 @@ from typing import TypeVar
 
 from charrnn.errors import CharRNNWarning, ConfigError, ModelError, StorageError, TrainingError
 from charrnn.storage.files import (
+    REPLACED_PREFIX,
     TEMPORARY_PREFIX,
     DirectoryLock,
     append_line,
@@ -29,6 +30,7 @@ from charrnn.storage.files import (
     read_file,
     remove_directory,
     remove_litter,
+    standing,
     sync_file,
     write_directory,
     write_file,
@@ -135,12 +137,10 @@ class Run:
         """Its checkpoints, oldest first."""
         if not self.directory.is_dir():
             return []
-        found = {
-            int(match[1]): path
-            for path in self.directory.iterdir()
-            if (match := _STEP.fullmatch(path.name)) and path.is_dir() and not path.is_symlink()
-        }
-        return [found[step] for step in sorted(found)]
+        names = (path.name.removeprefix(REPLACED_PREFIX) for path in self.directory.iterdir())
+        steps = {int(match[1]) for match in map(_STEP.fullmatch, names) if match}
+        paths = [standing(self.checkpoint(step)) for step in sorted(steps)]
+        return [path for path in paths if path.is_dir() and not path.is_symlink()]
 
     def models(self) -> list[Path]:
         """Its models: the best, then what to fall back on, newest first."""
@@ -160,11 +160,15 @@ class Run:
         _link(self.last, path)
         if best:
             self.mark_best(step)
-        kept = {path, self._target(self.best), *self.checkpoints()[-keep:]}
+        self.prune(keep, path)
+        return path
+
+    def prune(self, keep: int, *others: Path) -> None:
+        """Deletes all checkpoints but the newest `keep`, the best, and others. Raises StorageError."""
+        kept = {*others, self._target(self.best), *self.checkpoints()[-keep:]}
         for old in self.checkpoints():
             if old not in kept:
                 remove_directory(old)
-        return path
 
     def mark_best(self, step: int) -> None:
         """Points `best` at the checkpoint of a step. Raises StorageError."""
@@ -195,8 +199,11 @@ class Run:
         """
         remove_litter(self.directory)
 
-    def rewind(self, step: int) -> None:
-        """Forgets what came after a step, and what a crash left unfinished. Raises StorageError."""
+    def rewind(self, step: int, *, evaluated: int | None = None) -> None:
+        """Forgets what came after a step, and what a crash left unfinished.
+
+        `evaluated` is the last step whose evaluation counts, if not this one. Raises StorageError.
+        """
         self.tidy()
         path = self.checkpoint(step)
         if step >= 0 and self._target(self.last) != path:
@@ -204,7 +211,12 @@ class Run:
         for other in self.checkpoints():
             if int(other.name.removeprefix("step-")) > step:
                 remove_directory(other)
-        kept = [line for line in self.metrics() if line["step"] <= step]
+        evaluated = step if evaluated is None else evaluated
+        kept = [
+            line
+            for line in self.metrics()
+            if line["step"] <= (evaluated if "validation_nats" in line else step)
+        ]
         write_file(self.metrics_path, "".join(json.dumps(line) + "\n" for line in kept).encode())
 
     def _target(self, link: Path) -> Path | None:
@@ -215,7 +227,7 @@ class Run:
         if link.is_symlink():
             target = self.directory / os.readlink(link)
             inside = target.parent == self.directory and _STEP.fullmatch(target.name)
-            return target if inside and not target.is_symlink() else None
+            return standing(target) if inside and not target.is_symlink() else None
         return link if link.is_dir() else None
 
 

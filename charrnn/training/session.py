@@ -1,6 +1,8 @@
 """From what a person says to a training: names and options in, a Trainer out."""
 
+import contextlib
 import math
+import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,9 +36,10 @@ def begin(
     text = open_corpus(corpus, read)
     directory = run_directory(text.name, name=name, out=out)
     base = load(start_from) if start_from is not None else None
-    # Only from here on is PyTorch needed: what is misspelt is told at once.
-    from charrnn.training.plan import make_plan
-    from charrnn.training.trainer import start
+    with _signals_held_back():
+        # Only from here on is PyTorch needed: what is misspelt is told at once.
+        from charrnn.training.plan import make_plan
+        from charrnn.training.trainer import start
 
     plan = make_plan(text, options, kind=tokenizer, min_count=min_count, base=base)
     return start(plan, directory), plan
@@ -49,7 +52,8 @@ def go_on(run: str, corpus: Sequence[str] = (), read: ReadOptions | None = None)
     """
     found = find_run(run)
     text = open_corpus(corpus, read) if corpus else None
-    from charrnn.training.trainer import Trainer
+    with _signals_held_back():
+        from charrnn.training.trainer import Trainer
 
     return Trainer.resume(found, text)
 
@@ -116,3 +120,14 @@ def train(
                 bits = progress.validation_nats / math.log(2)
                 bar.set_postfix(bits_per_character=f"{bits:.3f}", refresh=False)
             yield progress
+
+
+@contextlib.contextmanager
+def _signals_held_back() -> Iterator[None]:
+    """Has a Ctrl-C wait until PyTorch is loaded: in the middle of that, it can end in an abort."""
+    signals = {signal.SIGINT, signal.SIGTERM}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -166,8 +166,9 @@ class Trainer:
             trainer._restore(checkpoint)
         except ConfigError as error:
             raise ModelError(f"{path}: {error}") from error
-        run.rewind(position.step)
+        run.rewind(position.step, evaluated=position.evaluated)
         trainer._find_best()
+        run.prune(config.keep, path)
         return trainer
 
     def request_stop(self) -> None:
@@ -402,4 +403,10 @@ class Trainer:
 
 def start(plan: Plan, directory: Path) -> Trainer:
     """A new training as planned, in a new run directory. Raises ConfigError when it exists."""
-    return Trainer(plan.corpus, plan.network, plan.config, Run.create(directory))
+    run = Run.create(directory)
+    try:
+        return Trainer(plan.corpus, plan.network, plan.config, run)
+    except BaseException:
+        run.discard()
+        run.release()
+        raise

@@ -1,0 +1,69 @@
+"""python -m tests.torture: all of it, at length, and one table.
+
+Every kind is bounded in number and in time; one that ran out of time says so, and how far it came.
+Exits with 1 when anything broke.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.torture import corpora, faults, kills, mutants, payloads, signals, texts
+from tests.torture.report import Deadline, Report
+
+# Small networks are slower on more threads, and kills must not wait for them.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+Torture = Callable[[Path, Deadline], Report]
+
+# By name: how long it may take, in seconds, and what it does.
+TORTURES: dict[str, tuple[float, Torture]] = {
+    "exact": (900, lambda work, end: kills.exact(50, work, deadline=end)),
+    "sigkill": (900, lambda work, end: kills.sigkill(1000, work, deadline=end)),
+    "signals": (600, lambda work, end: signals.signals(50, work, deadline=end)),
+    "second": (60, lambda work, end: signals.second_training(work)),
+    "faults": (600, lambda work, end: faults.faults(200, work, deadline=end)),
+    "disk": (60, lambda work, end: faults.small_disk(work)),
+    "mutants": (900, lambda work, end: mutants.mutants(100_000, work, deadline=end)),
+    "resume": (300, lambda work, end: mutants.resume_mutants(2_000, work, deadline=end)),
+    "payloads": (120, lambda work, end: payloads.payloads(work)),
+    "corpora": (300, lambda work, end: corpora.hostile_corpora(work, big=True)),
+    "round-trips": (120, lambda work, end: texts.round_trips(10_000)),
+    "terminals": (120, lambda work, end: texts.terminals(10_000)),
+    "arguments": (300, lambda work, end: texts.arguments(1_000)),
+}
+
+
+def main() -> int:
+    """Runs what was asked for; prints the table as Markdown."""
+    parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(TORTURES))
+    names = parser.parse_args().names or list(TORTURES)
+    if unknown := set(names) - TORTURES.keys():
+        parser.error(f"no such torture: {', '.join(sorted(unknown))}")
+    reports = []
+    print("| what was done | times | broken | |\n|---|---|---|---|")
+    for name in names:
+        seconds, torture = TORTURES[name]
+        print(f"{name} ...", end="\r", file=sys.stderr, flush=True)
+        began = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="torture-") as work:
+            report = torture(Path(work), Deadline(seconds))
+        took = time.monotonic() - began
+        reports.append(report)
+        facts = f"{report.facts}; " if report.facts else ""
+        print(
+            f"| {report.what} | {report.tried:,} | {len(report.failures)} | {facts}{took:.0f} s |",
+            flush=True,
+        )
+        for failure in report.failures:
+            print(f"{name}: {failure}", file=sys.stderr)
+    return 1 if any(report.failures for report in reports) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

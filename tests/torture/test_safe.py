@@ -1,0 +1,37 @@
+"""Nothing that a stranger wrote runs, hangs, eats the memory or ends in a traceback."""
+
+from pathlib import Path
+
+from tests.torture.corpora import hostile_corpora
+from tests.torture.mutants import command_mutants, mutants, resume_mutants
+from tests.torture.payloads import NAMES, payloads
+
+
+def test_hostile_models_are_refused_or_harmless(tmp_path: Path) -> None:
+    report = mutants(1_000, tmp_path)
+    assert report.failures == []
+    assert report.tried == 1_000
+
+
+def test_hostile_runs_are_refused_or_go_on(tmp_path: Path) -> None:
+    report = resume_mutants(60, tmp_path)
+    assert report.failures == []
+    assert report.tried == 60
+
+
+def test_hostile_models_are_an_exit_code_and_a_line(tmp_path: Path) -> None:
+    report = command_mutants(30, tmp_path)
+    assert report.failures == []
+    assert report.tried == 30
+
+
+def test_payloads_are_live_and_never_run(tmp_path: Path) -> None:
+    report = payloads(tmp_path, every=6)
+    assert report.failures == []
+    assert report.tried >= 20 * len(NAMES)
+
+
+def test_hostile_corpora_are_read_right_or_refused(tmp_path: Path) -> None:
+    report = hostile_corpora(tmp_path, big=False, count=50)
+    assert report.failures == []
+    assert report.tried > 300
