@@ -15,9 +15,16 @@ CharRNNWarning says what else a person should know.
 
 from collections.abc import Sequence
 
+LONGEST_MESSAGE = 1000
+"""Characters; names and values from strangers can be a megabyte long."""
+
 
 class CharRNNError(Exception):
     """The root: `except CharRNNError` catches all of the above and nothing else."""
+
+    def __init__(self, message: str) -> None:
+        line = " ".join(message.splitlines())
+        super().__init__(line if len(line) <= LONGEST_MESSAGE else f"{line[:LONGEST_MESSAGE]}...")
 
 
 class ConfigError(CharRNNError, ValueError):

@@ -137,8 +137,7 @@ def _file(name: str, options: ReadOptions) -> list[Part]:
 def _file_part(path: Path, options: ReadOptions) -> Part:
     """A table, or a plain file, as its suffix says."""
     with _reading(path, options):
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise CorpusError(f"{path}: not a regular file; pipe it in instead and name it '-'")
+        os.close(_open_regular(str(path), os.O_RDONLY))
     if path.suffix in _ROWS:
         if options.column is None:
             raise CorpusError(f"{path}: say which column holds the text with --column NAME")
@@ -146,9 +145,21 @@ def _file_part(path: Path, options: ReadOptions) -> Part:
     return _plain_part(path, options)
 
 
+def _open_regular(path: str, flags: int) -> int:
+    """Opens a file as `open` does, but never waits, as a pipe that came into its place would."""
+    descriptor = os.open(path, flags | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise CorpusError(f"{path}: not a regular file; pipe it in instead and name it '-'")
+    return descriptor
+
+
 def _plain_part(path: Path, options: ReadOptions) -> Part:
     def pieces() -> Iterator[bytes]:
-        with _reading(path, options), open(path, "rb", buffering=0) as file:
+        with (
+            _reading(path, options),
+            open(path, "rb", buffering=0, opener=_open_regular) as file,
+        ):
             while piece := file.read(PIECE_BYTES):
                 yield piece
 
@@ -163,7 +174,10 @@ def _table_part(name: str, path: Path, suffix: str, options: ReadOptions) -> Par
 def _csv_rows(path: Path, options: ReadOptions) -> Iterator[dict[str, Any]]:
     # Not pandas, nor `datasets`: they turn the text `007` into 7 and `NA` into nothing.
     csv.field_size_limit(sys.maxsize)
-    with _reading(path, options), open(path, encoding=options.encoding, newline="") as file:
+    with (
+        _reading(path, options),
+        open(path, encoding=options.encoding, newline="", opener=_open_regular) as file,
+    ):
         if file.read(1) != "\ufeff":
             file.seek(0)
         try:
@@ -173,7 +187,10 @@ def _csv_rows(path: Path, options: ReadOptions) -> Iterator[dict[str, Any]]:
 
 
 def _jsonl_rows(path: Path, options: ReadOptions) -> Iterator[dict[str, Any]]:
-    with _reading(path, options), open(path, encoding=options.encoding) as file:
+    with (
+        _reading(path, options),
+        open(path, encoding=options.encoding, opener=_open_regular) as file,
+    ):
         for number, line in enumerate(file, 1):
             if line.strip():
                 try:
@@ -191,7 +208,10 @@ def _parquet_rows(path: Path, options: ReadOptions) -> Iterator[dict[str, Any]]:
 
     with _reading(path, options):
         try:
-            with parquet.ParquetFile(path) as file:
+            with (
+                open(path, "rb", opener=_open_regular) as content,
+                parquet.ParquetFile(content) as file,
+            ):
                 known = [column for column in file.schema_arrow.names if column == options.column]
                 for batch in file.iter_batches(columns=known or None):
                     yield from batch.to_pylist()

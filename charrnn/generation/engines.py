@@ -55,9 +55,9 @@ class NumPyEngine:
     def __init__(self, config: ModelConfig, tensors: Tensors) -> None:
         self._cell = _CELLS[config.cell]
         self._states = len(STATES[config.cell])
-        self._layers = [_prepare(config, tensors, layer) for layer in range(config.layers)]
-        first = self._layers[0]
         with np.errstate(over="ignore", invalid="ignore"):  # the logits show it
+            self._layers = [_prepare(config, tensors, layer) for layer in range(config.layers)]
+            first = self._layers[0]
             self._table = tensors["embedding.weight"] @ first.weight_ih + first.bias_ih  # (V, G H)
         self._head = np.ascontiguousarray(tensors["head.weight"].T)  # (H, V)
         self._head_bias = tensors["head.bias"]

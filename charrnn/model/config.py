@@ -39,6 +39,10 @@ class ModelConfig:
             value = getattr(self, name)
             if type(value) is not int or not 1 <= value <= largest:
                 raise ConfigError(f"{name.replace('_', ' ')} {value!r}: choose 1 to {largest:,}")
+        if self.parameters > _MOST_PARAMETERS:
+            raise ConfigError(
+                f"these sizes make {self.parameters:,} weights: choose up to {_MOST_PARAMETERS:,}"
+            )
         if not (isinstance(self.dropout, int | float) and 0 <= self.dropout < 1):
             raise ConfigError(f"dropout {self.dropout!r}: choose from 0 up to (not including) 1")
 
@@ -69,6 +73,8 @@ class ModelConfig:
         """What `config.json` holds under `model`."""
         return asdict(self)
 
+
+_MOST_PARAMETERS = 1 << 30
 
 _LARGEST = {
     "vocabulary_size": 1 << 18,

@@ -117,6 +117,7 @@ def remove_litter(directory: Path) -> None:
     """
     with _writing(directory):
         for path in directory.glob(f"{REPLACED_PREFIX}*"):
+            before_change("rename", path)
             _settle(path)
         for path in directory.glob(f"{TEMPORARY_PREFIX}*"):
             before_change("remove", path)
@@ -161,7 +162,10 @@ def read_file(path: Path, largest: int) -> bytearray:
                 raise ModelError(f"{path}: not a regular file")
             if status.st_size > largest:
                 raise ModelError(f"{path}: too large to be what its name says")
-            content = bytearray(status.st_size)
+            try:
+                content = bytearray(status.st_size)
+            except MemoryError as error:
+                raise ModelError(f"{path}: too large for this machine's memory") from error
             view, end = memoryview(content), 0
             while count := os.readv(descriptor, [view[end:]]):
                 end += count
@@ -216,9 +220,9 @@ def _clear(path: Path) -> None:
 
 def _settle(replaced: Path) -> None:
     """Deletes a folder that was replaced, or puts it back where nothing took its place."""
-    path = replaced.with_name(replaced.name.removeprefix(REPLACED_PREFIX))
+    path = replaced.parent / replaced.name.removeprefix(REPLACED_PREFIX)
     if os.path.lexists(path):
-        shutil.rmtree(replaced, ignore_errors=True)
+        _clear(replaced)
     elif replaced.is_dir():
         os.replace(replaced, path)
 

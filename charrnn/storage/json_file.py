@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 from charrnn.errors import ConfigError, ModelError
 
-LARGEST_BYTES = 4 << 20
-"""Enough for the largest alphabet. Python takes up to 24 bytes of memory for a byte of JSON."""
+LARGEST_BYTES = 1 << 20
+"""A hundred times what is usual. Python takes up to 24 bytes of memory for a byte of JSON."""
 
 T = TypeVar("T")
 

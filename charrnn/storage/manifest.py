@@ -61,9 +61,11 @@ def read_sealed(path: Path, largest: int, manifest: Manifest | None) -> bytearra
     return content
 
 
-def read_json(path: Path, manifest: Manifest | None = None) -> object:
-    """The value in a JSON file, as its manifest says. Raises ModelError."""
-    return parse_json(path, read_sealed(path, LARGEST_BYTES, manifest))
+def read_json(
+    path: Path, manifest: Manifest | None = None, *, largest: int = LARGEST_BYTES
+) -> object:
+    """The value in a JSON file of at most `largest` bytes, as its manifest says. Raises ModelError."""
+    return parse_json(path, read_sealed(path, largest, manifest))
 
 
 def read_manifest(directory: Path) -> Manifest:

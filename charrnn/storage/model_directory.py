@@ -18,6 +18,9 @@ from charrnn.storage.tensor_file import Tensors, read_tensors, to_safetensors
 
 CONFIG, TOKENIZER, TENSORS = "config.json", "tokenizer.json", "model.safetensors"
 
+_LARGEST_TOKENIZER = 4 << 20
+"""Bytes; the largest vocabulary takes 14 for each character."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance:
@@ -120,7 +123,7 @@ def read_config(
 def read_tokenizer(directory: Path, manifest: Manifest | None = None) -> Tokenizer:
     """Reads tokenizer.json alone. Raises ModelError."""
     path = directory / TOKENIZER
-    data = read_json(path, manifest)
+    data = read_json(path, manifest, largest=_LARGEST_TOKENIZER)
     try:
         return tokenizer_from_json(data)
     except ModelError as error:

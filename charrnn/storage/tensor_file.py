@@ -66,9 +66,11 @@ def read_tensors(path: Path, shapes: Shapes, manifest: Manifest | None = None) -
                 f"{path}: tensor {name}: expected F32 {list(shape)}, found {_told(header[name])}"
             )
     _check_offsets(path, header, shapes, len(content) - start)
-    numbers = np.frombuffer(content, np.uint8, offset=start)
-    if start % 4:
-        numbers = numbers.copy()  # for float32 must begin at a multiple of 4
+    if shift := start % 4:  # for float32 must begin at a multiple of 4
+        with memoryview(content) as view:
+            view[start - shift : -shift] = view[start:]
+        start -= shift
+    numbers = np.frombuffer(content, np.uint8, expected, offset=start)
     tensors = {
         name: numbers[slice(*header[name]["data_offsets"])].view("<f4").reshape(shape)
         for name, shape in shapes.items()

@@ -107,7 +107,10 @@ class Checkpoint:
             if remote := [source for source in self.sources if source.startswith(HUGGING_FACE)]:
                 # A model from a stranger must not make anyone fetch what it names.
                 raise CorpusError(f"the text came from {remote[0]}: name it, and it is read again")
-            corpus = open_corpus(self.sources, self.options)
+            try:
+                corpus = open_corpus(self.sources, self.options)
+            except ConfigError as error:
+                raise ModelError(f"{TRAINING}: {error}") from error
         try:
             text = tokenize(corpus, tokenizer=self.model.tokenizer)
         except UnknownCharacterError:

@@ -133,6 +133,8 @@ def _check(settings: TrainingOptions | TrainingConfig) -> None:
     refuse(("seed",), lambda value: value < 2**63, "below 2**63")
     if settings.device is not None and not re.fullmatch(_DEVICES, settings.device):
         raise ConfigError(f"device {settings.device!r}: choose cpu, cuda, cuda:1, ... or auto")
+    if settings.device == "auto" and isinstance(settings, TrainingConfig):
+        raise ConfigError("device 'auto': it was not decided; choose cpu, cuda, cuda:1, ...")
     refuse(_ZERO_OR_MORE, lambda value: 0 <= value < math.inf, "0 or more")
     refuse(("validation_fraction",), lambda value: 0 < value <= 0.5, "above 0 and up to 0.5")
     if settings.precision not in (None, *PRECISIONS):

@@ -157,7 +157,7 @@ class Trainer:
             )
         text = checkpoint.read_corpus(corpus)
         if config.kernel not in KERNELS:
-            raise ModelError(f"{path}: this version has no kernel {config.kernel!r}")
+            raise ModelError(f"{path}: this version has no kernel {config.kernel!a}")
         choose_device(config.device)
         network = CharRNN(model.config, kernel=config.kernel)
         load(network, model.tensors)
@@ -304,7 +304,8 @@ class Trainer:
 
     def _log(self, result: StepResult, epoch: int) -> None:
         position, (characters, seconds) = self.position, self._mark
-        self._speed = (position.characters - characters) / (position.seconds - seconds)
+        # A clock may stand still, and a run from a stranger may be a billion years old.
+        self._speed = (position.characters - characters) / max(position.seconds - seconds, 1e-9)
         self._mark = (position.characters, position.seconds)
         self.run.log(
             {

@@ -1,6 +1,7 @@
 import json
 import os
 import pickle
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -419,8 +420,19 @@ def test_a_config_that_asks_for_terabytes_is_refused_before_they_are_taken(
 ) -> None:
     for key, value in {"hidden_size": 16_384, "embedding_size": 16_384, "layers": 64}.items():
         setting("model", key, value)(directory)
-    with pytest.raises(ModelError, match=r"model\.safetensors: "):
+    with pytest.raises(ModelError, match=r"config\.json: .*137,447,473,156 weights"):
         read_model(directory)
+
+
+def test_a_config_that_asks_for_more_than_there_is_is_refused_before_it_is_taken(
+    directory: Path,
+) -> None:
+    setting("model", "hidden_size", 8_000)(directory)
+    tracemalloc.start()
+    with pytest.raises(ModelError, match=r"model\.safetensors: tensor"):
+        read_model(directory)
+    assert tracemalloc.get_traced_memory()[1] < 1e6
+    tracemalloc.stop()
 
 
 def test_a_huge_json_file_is_refused_before_it_is_read(directory: Path) -> None:

@@ -29,6 +29,7 @@ TORTURES: dict[str, tuple[float, Torture]] = {
     "faults": (600, lambda work, end: faults.faults(200, work, deadline=end)),
     "disk": (60, lambda work, end: faults.small_disk(work)),
     "mutants": (900, lambda work, end: mutants.mutants(100_000, work, deadline=end)),
+    "commands": (300, lambda work, end: mutants.command_mutants(1_000, work, deadline=end)),
     "resume": (300, lambda work, end: mutants.resume_mutants(2_000, work, deadline=end)),
     "payloads": (120, lambda work, end: payloads.payloads(work)),
     "corpora": (300, lambda work, end: corpora.hostile_corpora(work, big=True)),

@@ -1,4 +1,4 @@
-"""A little of what `python -m tests.torture` does for hours."""
+"""Crashes and signals: the fast part of what `python -m tests.torture` does at length."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Nothing that a stranger wrote runs, hangs, eats the memory or ends in a traceback."""
+"""Hostile files: the fast part of what `python -m tests.torture` does at length."""
 
 from pathlib import Path
 
