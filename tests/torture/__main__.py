@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.torture import corpora, faults, kills, mutants, payloads, signals, texts
+from tests.torture import corpora, faults, hostile_runs, kills, mutants, payloads, signals, texts
 from tests.torture.report import Deadline, Report
 
 # Small networks are slower on more threads, and kills must not wait for them.
@@ -30,7 +30,7 @@ TORTURES: dict[str, tuple[float, Torture]] = {
     "disk": (60, lambda work, end: faults.small_disk(work)),
     "mutants": (900, lambda work, end: mutants.mutants(100_000, work, deadline=end)),
     "commands": (300, lambda work, end: mutants.command_mutants(1_000, work, deadline=end)),
-    "resume": (300, lambda work, end: mutants.resume_mutants(2_000, work, deadline=end)),
+    "resume": (300, lambda work, end: hostile_runs.resume_mutants(2_000, work, deadline=end)),
     "payloads": (120, lambda work, end: payloads.payloads(work)),
     "corpora": (300, lambda work, end: corpora.hostile_corpora(work, big=True)),
     "round-trips": (120, lambda work, end: texts.round_trips(10_000)),

@@ -23,18 +23,20 @@ import numpy as np
 
 from charrnn.data.sources import PIECE_BYTES
 from charrnn.errors import ConfigError, CorpusError
-from tests.torture.mutants import (
+from tests.torture.report import Deadline, Report
+from tests.torture.spoiling import (
+    Put,
+    spoil_bytes,
+)
+from tests.torture.trials import (
     MEGABYTE,
     Broken,
-    Put,
     Trial,
     check_command,
     check_message,
-    spoil_bytes,
     summarize,
     supervise,
 )
-from tests.torture.report import Deadline, Report
 
 KINDS = ("char", "byte")
 

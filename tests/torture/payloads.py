@@ -28,16 +28,17 @@ import numpy as np
 from charrnn.errors import CharRNNError, CharRNNWarning, ModelError
 from charrnn.storage.manifest import MANIFEST, with_manifest
 from charrnn.storage.model_directory import CONFIG, TENSORS, TOKENIZER
-from tests.torture.mutants import (
-    MOST_FAILURES,
+from charrnn.training.checkpoint import TRAINING, TRAINING_TENSORS
+from tests.torture.hostile_runs import (
     RUN_STEP,
-    TRAINING,
-    TRAINING_TENSORS,
-    check_exit,
-    check_message,
     make_run,
 )
 from tests.torture.report import Deadline, Report
+from tests.torture.trials import (
+    MOST_FAILURES,
+    check_exit,
+    check_message,
+)
 
 METRICS = "metrics.jsonl"
 
