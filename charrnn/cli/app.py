@@ -1,6 +1,7 @@
 """The command line: one Typer app, and what every command has in common.
 
-Exit codes: 0 ok, 1 failed, 2 usage, 3 unusable model, 4 unusable corpus, 130 Ctrl-C, 143 SIGTERM.
+Exit codes: 0 ok, 1 failed, 2 usage, 3 unusable model, 4 unusable corpus, 130 Ctrl-C, 143 SIGTERM,
+129 a closed terminal.
 A pipe that is closed at its other end ends a command quietly.
 """
 

@@ -250,7 +250,7 @@ def train(
         say("stopped before the first step; nothing was kept")
     else:
         say(f"stopped and saved after step {position.step:,}; go on with:")
-        say(f"  charrnn train --resume {_command_name(trainer)}")
+        say(f"  charrnn train --resume {trainer.run.argument}")
     if stopped_by is not None:
         raise typer.Exit(128 + stopped_by)
 
@@ -259,7 +259,8 @@ def _refuse_with_resume(context: typer.Context) -> None:
     """Raises ConfigError for settings that --resume would have to ignore."""
     from charrnn.errors import ConfigError
 
-    for name in context.params.keys() - _BESIDE_RESUME:
+    beside = _BESIDE_RESUME if context.params["corpus"] else {"resume", "quiet"}
+    for name in context.params.keys() - beside:
         source = context.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE":
             option = "--from" if name == "start_from" else f"--{name.replace('_', '-')}"
@@ -340,14 +341,16 @@ def _run(trainer: "Trainer", *, quiet: bool) -> int | None:
 
 @contextmanager
 def _signals(stop: Callable[[], None]) -> Iterator[list[int]]:
-    """SIGINT, SIGTERM and SIGHUP ask to stop; a second one stops at once. Gives those that came."""
+    """SIGINT, SIGTERM and SIGHUP ask to stop; one more Ctrl-C stops at once. Gives the one that came
+    first, in a list."""
     received: list[int] = []
 
     def handle(number: int, _: object) -> None:
-        if received:
+        if not received:
+            received.append(number)
+            stop()
+        elif number == signal.SIGINT:  # a closed terminal sends several SIGHUPs
             raise KeyboardInterrupt
-        received.append(number)
-        stop()
 
     numbers = [
         number
@@ -381,19 +384,9 @@ def _conclude(trainer: "Trainer") -> None:
             simpler = baselines(trainer.training, trainer.validation, trainer.corpus.tokenizer)
         shown = ", ".join(f"{BASELINES[k]} {v / math.log(2):.3f}" for k, v in simpler.items())
         say(f"for comparison: {shown}", "dim")
-    name = _command_name(trainer)
+    name = trainer.run.argument
     say(f"now try: charrnn sample {name}   or   charrnn repl {name}")
 
 
 _LARGEST_FOR_BASELINES = 3_000_000
 """Characters; beyond that the comparison takes long, and `charrnn evaluate` makes it."""
-
-
-def _command_name(trainer: "Trainer") -> str:
-    """What to call a run on the command line, from here."""
-    import shlex
-
-    from charrnn.storage.run import RUNS
-
-    directory = trainer.run.directory
-    return shlex.quote(directory.name if directory.parent == RUNS else str(directory))

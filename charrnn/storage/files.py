@@ -106,8 +106,19 @@ def remove_directory(path: Path) -> None:
         condemned = path.with_name(f"{TEMPORARY_PREFIX}old-{path.name}")
         _clear(condemned)
         _rename(path, condemned)
-        before_change("remove", condemned)
-        shutil.rmtree(condemned)
+        try:
+            _sync_directory(path.parent)
+        finally:
+            before_change("remove", condemned)
+            shutil.rmtree(condemned)
+
+
+def set_aside(path: Path, elsewhere: Path) -> None:
+    """Renames a folder, in the place of what has that name. Raises StorageError."""
+    with _writing(path):
+        _clear(elsewhere)
+        _rename(path, elsewhere)
+        _sync_directory(path.parent)
 
 
 def remove_litter(directory: Path) -> None:
@@ -183,8 +194,8 @@ def read_file(path: Path, largest: int) -> bytearray:
 class DirectoryLock:
     """A claim on a folder, which ends with `release` or with the process, however that ends.
 
-    It leaves nothing on the disk. Raises BlockingIOError when another holds one, OSError where the
-    file system has no locks.
+    It leaves nothing on the disk. Raises BlockingIOError when another holds one, or deletes the
+    folder meanwhile; OSError where the file system has no locks.
     """
 
     _descriptor: int | None = None
@@ -193,9 +204,19 @@ class DirectoryLock:
         self._descriptor = os.open(path, os.O_RDONLY)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not self.holds(path):
+                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN), str(path))
         except BaseException:
             self.release()
             raise
+
+    def holds(self, path: Path) -> bool:
+        """Whether the folder at the path is still the one that was claimed."""
+        assert self._descriptor is not None
+        try:
+            return os.path.samestat(os.fstat(self._descriptor), os.stat(path))
+        except FileNotFoundError:
+            return False
 
     def release(self) -> None:
         """Ends the claim."""

@@ -13,6 +13,7 @@ import errno
 import json
 import os
 import re
+import shlex
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -30,6 +31,7 @@ from charrnn.storage.files import (
     read_file,
     remove_directory,
     remove_litter,
+    set_aside,
     standing,
     sync_file,
     write_directory,
@@ -42,6 +44,9 @@ RUNS = Path("checkpoints")
 """The folder, in the working directory, where runs live and are looked for by name."""
 
 _STEP = re.compile(r"step-(\d{8,15})")
+
+_ASIDE_PREFIX = "unreadable-"
+"""What the name of a checkpoint begins with that could not be read."""
 
 _LARGEST_METRICS = 1 << 30
 """Bytes; a hundred million steps take less."""
@@ -86,7 +91,7 @@ class Run:
         except BlockingIOError as error:
             raise TrainingError(
                 f"{self.directory}: another charrnn is training this run; "
-                "wait for it or stop it, or train another --name"
+                "wait for it, stop it, or train another"
             ) from error
         except OSError as error:
             if error.errno not in _NO_LOCKS:
@@ -103,16 +108,32 @@ class Run:
             self._lock = None
 
     def discard(self) -> None:
-        """Deletes the folder of a run in which nothing has happened yet."""
-        with contextlib.suppress(OSError):
+        """Deletes the folder of a run in which nothing has happened yet, if it is ours."""
+        if self._lock is None:
+            return
+        with contextlib.suppress(OSError, ModelError):
             if not self.metrics():
                 self.metrics_path.unlink(missing_ok=True)
             self.directory.rmdir()
+
+    def _check_claim(self) -> None:
+        """Raises StorageError when the folder was deleted and made anew, perhaps by another run."""
+        lock = self._lock
+        if lock is not None and self.directory.exists() and not lock.holds(self.directory):
+            raise StorageError(
+                f"{self.directory}: it was deleted, and is another folder now; stop one of the two"
+            )
 
     @property
     def name(self) -> str:
         """The name of its folder."""
         return self.directory.name
+
+    @property
+    def argument(self) -> str:
+        """What to call it on the command line, from here."""
+        named = self.directory.parent == RUNS
+        return shlex.quote(self.name if named else str(self.directory))
 
     @property
     def best(self) -> Path:
@@ -154,6 +175,7 @@ class Run:
         Raises StorageError, with every earlier checkpoint as it was.
         """
         path = self.checkpoint(step)
+        self._check_claim()
         if self.metrics_path.exists():
             sync_file(self.metrics_path)
         write_directory(path, with_manifest(files))
@@ -164,9 +186,16 @@ class Run:
         return path
 
     def prune(self, keep: int, *others: Path) -> None:
-        """Deletes all checkpoints but the newest `keep`, the best, and others. Raises StorageError."""
-        kept = {*others, self._target(self.best), *self.checkpoints()[-keep:]}
-        for old in self.checkpoints():
+        """Deletes all checkpoints but the newest `keep`, the best, and others; and what was set aside
+        and has been made again. Raises StorageError."""
+        found = self.checkpoints()
+        kept = {*others, self._target(self.best), *found[-keep:]}
+        aside = [
+            path
+            for path in self.directory.glob(f"{_ASIDE_PREFIX}*")
+            if found and path.name.removeprefix(_ASIDE_PREFIX) <= found[-1].name
+        ]
+        for old in [*found, *aside]:
             if old not in kept:
                 remove_directory(old)
 
@@ -176,6 +205,7 @@ class Run:
 
     def log(self, measurement: Mapping[str, float]) -> None:
         """Adds a line to metrics.jsonl. Raises StorageError."""
+        self._check_claim()
         append_line(self.metrics_path, json.dumps(measurement))
 
     def metrics(self) -> list[dict[str, float]]:
@@ -200,17 +230,13 @@ class Run:
         remove_litter(self.directory)
 
     def rewind(self, step: int, *, evaluated: int | None = None) -> None:
-        """Forgets what came after a step, and what a crash left unfinished.
+        """Forgets what came after a step, and what a crash left unfinished. Later checkpoints are set
+        aside, until they have been made again.
 
         `evaluated` is the last step whose evaluation counts, if not this one. Raises StorageError.
         """
         self.tidy()
         path = self.checkpoint(step)
-        if step >= 0 and self._target(self.last) != path:
-            _link(self.last, path)
-        for other in self.checkpoints():
-            if int(other.name.removeprefix("step-")) > step:
-                remove_directory(other)
         evaluated = step if evaluated is None else evaluated
         kept = [
             line
@@ -218,6 +244,12 @@ class Run:
             if line["step"] <= (evaluated if "validation_nats" in line else step)
         ]
         write_file(self.metrics_path, "".join(json.dumps(line) + "\n" for line in kept).encode())
+        if step >= 0 and self._target(self.last) != path:
+            _link(self.last, path)
+        for other in self.checkpoints():
+            if int(other.name.removeprefix("step-")) > step:
+                # It could not be read: by a fault that may pass, for all we know.
+                set_aside(other, other.with_name(f"{_ASIDE_PREFIX}{other.name}"))
 
     def _target(self, link: Path) -> Path | None:
         """The checkpoint that a link points to; a folder in its place is what a copy made of it.
@@ -254,7 +286,11 @@ def first_sound(paths: Sequence[Path], read: Callable[[Path], T]) -> tuple[Path,
         for problem in problems:
             _warn(f"{problem}; falling back on {path}")
         return path, content
-    raise problems[0] if problems else ModelError(f"{paths[0].parent}: it has no checkpoint")
+    if not problems:
+        raise ModelError(f"{paths[0].parent}: it has no checkpoint")
+    if len(problems) == 1:
+        raise problems[0]
+    raise ModelError(f"{problems[0]}; none of {len(problems)} checkpoints is sound")
 
 
 def _measurement(line: bytearray) -> dict[str, float] | None:
@@ -283,14 +319,16 @@ def check_unused(directory: Path) -> None:
     """
     if is_run(directory):
         raise ConfigError(
-            f"{directory} already has a run; go on with --resume {directory.name}, "
+            f"{directory} already has a run; go on with --resume {Run(directory).argument}, "
             "or choose another --name"
         )
     if directory.is_dir():
         strangers = [
             path.name
             for path in directory.iterdir()
-            if path.name != "metrics.jsonl" and not path.name.startswith(TEMPORARY_PREFIX)
+            if path.name != "metrics.jsonl"
+            and not (path.name in ("best", "last") and path.is_symlink())
+            and not path.name.startswith(TEMPORARY_PREFIX)
         ]
         if strangers:
             raise ConfigError(f"{directory} is not empty; choose another folder")
@@ -304,12 +342,9 @@ def is_model(path: Path) -> bool:
 
 
 def is_run(path: Path) -> bool:
-    """Whether a folder looks like a run directory."""
-    if os.path.lexists(path / "last"):
-        return True
-    # Killed after its first checkpoint was there, and before a link to it was.
+    """Whether a folder has a run that got as far as a checkpoint."""
     try:
-        return bool(Run(path).checkpoints())
+        return bool(Run(path).models())
     except (OSError, ValueError):  # a folder that may not be read, a name that cannot be
         return False
 
@@ -327,6 +362,7 @@ def find_run(name: str) -> Run:
     for path in (Path(name), RUNS / name):
         if is_run(path):
             return Run(path)
+    _refuse_beginnings(name)
     raise ModelError(f"{name}: no such run{_choices()}")
 
 
@@ -345,12 +381,17 @@ def find_models(name: str | None) -> list[Path]:
     for path in (Path(name), RUNS / name):
         if is_model(path):
             return [path]
-        if is_run(path):
-            models = Run(path).models()
-            if not models:
-                raise ModelError(f"{path}: it has no checkpoint")
+        if models := Run(path).models() if is_run(path) else []:
             return models
+    _refuse_beginnings(name)
     raise ModelError(f"{name}: no such model or run{_choices()}")
+
+
+def _refuse_beginnings(name: str) -> None:
+    """Raises ModelError for a run that was stopped before its first checkpoint."""
+    for path in (Path(name), RUNS / name):
+        if os.path.lexists(path / "metrics.jsonl"):
+            raise ModelError(f"{path}: it has no checkpoint yet; begin again with charrnn train")
 
 
 def read_found(name: str | None, read: Callable[[Path], T]) -> tuple[Path, T]:
@@ -368,8 +409,12 @@ def read_found(name: str | None, read: Callable[[Path], T]) -> tuple[Path, T]:
                 raise
             continue
         # A training beside us may have replaced its best, and deleted what that was.
-        if found[0] == paths[0] or find_models(name)[0] == paths[0]:
-            return found
+        if found[0] != paths[0]:
+            if find_models(name)[0] != paths[0]:
+                continue
+            if not paths[0].is_dir():
+                _warn(f"{paths[0]}: it is gone; falling back on {found[0]}")
+        return found
 
 
 def load(name: str | Path | None = None) -> Model:
@@ -380,10 +425,22 @@ def load(name: str | Path | None = None) -> Model:
 def unused_name(name: str) -> str:
     """The name, or the first of NAME-2, NAME-3, ... that no run has yet."""
     number, candidate = 1, name
-    while os.path.lexists(RUNS / candidate):
+    while not _is_free(RUNS / candidate):
         number += 1
         candidate = f"{name}-{number}"
     return candidate
+
+
+def _is_free(directory: Path) -> bool:
+    """Whether nothing is there, or nothing but what a run left that came to nothing."""
+    if not os.path.lexists(directory):
+        return True
+    try:
+        check_unused(directory)
+        DirectoryLock(directory).release()
+    except (ConfigError, OSError):
+        return False
+    return True
 
 
 def run_directory(corpus: str, *, name: str | None = None, out: Path | None = None) -> Path:

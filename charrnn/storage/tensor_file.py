@@ -39,7 +39,7 @@ def to_safetensors(tensors: Tensors) -> bytes:
 def read_tensors(path: Path, shapes: Shapes, manifest: Manifest | None = None) -> Tensors:
     """Reads float32 tensors of exactly these names and shapes, all of them finite.
 
-    Nothing is read before the file's size is what the shapes say. Raises ModelError.
+    A file that is larger than the shapes say is not read. Raises ModelError.
     """
     expected = sum(_size(shape) for shape in shapes.values())
     content = read_sealed(path, 8 + _LARGEST_HEADER + expected, manifest)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from charrnn.data.corpus import open_corpus
 from charrnn.data.sources import ReadOptions
-from charrnn.errors import ConfigError
+from charrnn.errors import ConfigError, TrainingError
 from charrnn.storage.run import find_run, load, run_directory
 from charrnn.training.config import TrainingOptions, parse_duration
 
@@ -42,7 +42,13 @@ def begin(
         from charrnn.training.trainer import start
 
     plan = make_plan(text, options, kind=tokenizer, min_count=min_count, base=base)
-    return start(plan, directory), plan
+    while True:
+        try:
+            return start(plan, directory), plan
+        except (ConfigError, TrainingError):
+            taken, directory = directory, run_directory(text.name, name=name, out=out)
+            if directory == taken:  # else another training took the name while this one was planned
+                raise
 
 
 def go_on(run: str, corpus: Sequence[str] = (), read: ReadOptions | None = None) -> "Trainer":
@@ -93,7 +99,8 @@ def train(
     """
     names = [str(item) for item in ([corpus] if isinstance(corpus, str | Path) else corpus)]
     if resume is not None:
-        if options or any(each is not None for each in (name, out, start_from, tokenizer, budget)):
+        others = (name, out, start_from, tokenizer, budget, read if not names else None)
+        if options or min_count != 1 or any(each is not None for each in others):
             raise ConfigError("resume keeps the run's own settings; leave out all but the corpus")
         trainer = go_on(resume, names, read)
     else:

@@ -21,6 +21,7 @@ from charrnn.data.dataloader import TBPTTLoader
 from charrnn.errors import (
     CharRNNWarning,
     ConfigError,
+    CorpusError,
     DivergedError,
     ModelError,
     StorageError,
@@ -152,10 +153,16 @@ class Trainer:
         path = run.checkpoint(position.step)
         if position.step >= config.steps and position.evaluated == position.step:
             raise TrainingError(
-                f"{run.name}: it has finished its {config.steps} steps; "
-                f"to train it further: charrnn train CORPUS --from {run.name}"
+                f"{run.directory}: it has finished its {config.steps} steps; "
+                f"to train it further: charrnn train CORPUS --from {run.argument}"
             )
-        text = checkpoint.read_corpus(corpus)
+        try:
+            text = checkpoint.read_corpus(corpus)
+        except CorpusError as error:
+            if corpus is not None:
+                raise
+            advice = f"is it elsewhere? charrnn train --resume {run.argument} CORPUS"
+            raise CorpusError(f"{error}; {advice}") from error
         if config.kernel not in KERNELS:
             raise ModelError(f"{path}: this version has no kernel {config.kernel!a}")
         choose_device(config.device)
@@ -195,16 +202,21 @@ class Trainer:
         if saved and self._evaluation_due():  # it was stopped before it was evaluated
             self._evaluate()
             self.save()
-        while self.position.step < self.config.steps and not self._stop:
-            progress = self._step()
-            if self._evaluation_due():
-                progress = dataclasses.replace(progress, **self._evaluate())
-            step = self.position.step
-            due = step % self.config.checkpoint_every == 0 or step == self.config.steps
-            if due or self.position.best_step == step or self._stop:
-                progress = dataclasses.replace(progress, checkpoint=self.save())
-                saved = step
-            yield progress
+        try:
+            while self.position.step < self.config.steps and not self._stop:
+                progress = self._step()
+                if self._evaluation_due():
+                    progress = dataclasses.replace(progress, **self._evaluate())
+                step = self.position.step
+                due = step % self.config.checkpoint_every == 0 or step == self.config.steps
+                if due or self.position.best_step == step or self._stop:
+                    progress = dataclasses.replace(progress, checkpoint=self.save())
+                    saved = step
+                yield progress
+        except GeneratorExit:  # a `break` in the loop over it, or what was raised there
+            if saved != self.position.step and not self._stop:
+                self.save()
+            raise
         if saved != self.position.step:  # asked to stop between two steps
             self.save()
 
@@ -366,8 +378,11 @@ class Trainer:
         position = self.position
         step = position.step if position.best_step is None else position.best_step
         try:
+            path = self.run.checkpoint(step)
+            if path not in self.run.checkpoints():
+                raise ModelError(f"{path}: it is gone")
             if step != position.step:
-                read_model(self.run.checkpoint(step))
+                read_model(path)
         except ModelError as error:
             message = f"{error}; it was the best model, and the best from here on takes its place"
             warnings.warn(message, CharRNNWarning, stacklevel=2)

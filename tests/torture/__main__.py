@@ -1,6 +1,7 @@
 """python -m tests.torture: all of it, at length, and one table.
 
-Every kind is bounded in number and in time; one that ran out of time says so, and how far it came.
+Every kind is bounded in number, and those that take minutes in time too: one that ran out of it
+says so, and how far it came.
 Exits with 1 when anything broke.
 """
 
@@ -25,14 +26,14 @@ TORTURES: dict[str, tuple[float, Torture]] = {
     "exact": (900, lambda work, end: kills.exact(50, work, deadline=end)),
     "sigkill": (900, lambda work, end: kills.sigkill(1000, work, deadline=end)),
     "signals": (600, lambda work, end: signals.signals(50, work, deadline=end)),
-    "second": (60, lambda work, end: signals.second_training(work)),
+    "second": (120, lambda work, end: signals.second_training(work)),
     "faults": (600, lambda work, end: faults.faults(200, work, deadline=end)),
     "disk": (60, lambda work, end: faults.small_disk(work)),
     "mutants": (900, lambda work, end: mutants.mutants(100_000, work, deadline=end)),
     "commands": (300, lambda work, end: mutants.command_mutants(1_000, work, deadline=end)),
     "resume": (300, lambda work, end: hostile_runs.resume_mutants(2_000, work, deadline=end)),
-    "payloads": (120, lambda work, end: payloads.payloads(work)),
-    "corpora": (300, lambda work, end: corpora.hostile_corpora(work, big=True)),
+    "payloads": (120, lambda work, end: payloads.payloads(work, deadline=end)),
+    "corpora": (300, lambda work, end: corpora.hostile_corpora(work, big=True, deadline=end)),
     "round-trips": (120, lambda work, end: texts.round_trips(10_000)),
     "terminals": (120, lambda work, end: texts.terminals(10_000)),
     "arguments": (300, lambda work, end: texts.arguments(1_000)),
@@ -53,10 +54,13 @@ def main() -> int:
         print(f"{name} ...", end="\r", file=sys.stderr, flush=True)
         began = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="torture-") as work:
-            report = torture(Path(work), Deadline(seconds))
+            end = Deadline(seconds)
+            report = torture(Path(work), end)
         took = time.monotonic() - began
         reports.append(report)
         facts = f"{report.facts}; " if report.facts else ""
+        if end.passed:
+            facts += "stopped by the clock; "
         print(
             f"| {report.what} | {report.tried:,} | {len(report.failures)} | {facts}{took:.0f} s |",
             flush=True,

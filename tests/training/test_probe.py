@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -52,6 +54,20 @@ def test_the_usual_precision_is_one_that_the_cpu_has(monkeypatch: pytest.MonkeyP
             sequence_length=8,
         )
         assert machine.precision == expected
+
+
+@pytest.mark.parametrize("length", [{"steps": 5}, {"budget": 0.5}], ids=str)
+@pytest.mark.parametrize("cell", ["gru", "rnn"])
+def test_what_is_not_exact_on_two_threads_is_trained_on_one(
+    cell: str, length: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("charrnn.training.probe.ALL_THREADS", 2)
+    model = ModelConfig(vocabulary_size=9, hidden_size=160, embedding_size=4, cell=cell)
+    options = TrainingOptions(**length, device="cpu", precision="fp32")
+    machine = measure(
+        options, model, training=IDS[:800], validation=IDS[800:], batch_size=4, sequence_length=8
+    )
+    assert machine.threads == 1
 
 
 def test_a_budget_needs_every_time_measured() -> None:

@@ -1,3 +1,4 @@
+import contextlib
 import dataclasses
 import errno
 import gc
@@ -182,7 +183,7 @@ def test_a_training_that_was_killed_goes_on_from_its_last_checkpoint(
     killed = make_trainer("killed", **settings)
     forgotten = 0
     for step in (12, 13, 20):  # neither stopped nor saved: as by a power cut
-        next(progress for progress in killed if progress.step == step)
+        abandon(killed, step)
         measured = len(killed.run.metrics())
         killed = Trainer.resume(killed.run)
         forgotten += measured - len(killed.run.metrics())
@@ -551,7 +552,10 @@ OFTEN: dict[str, Any] = {"steps": 24, "evaluate_every": 6, "checkpoint_every": 3
 
 def abandon(trainer: Trainer, step: int) -> Run:
     """Trains so far, and then the power fails."""
-    next(progress for progress in trainer if progress.step == step)
+    for progress in trainer:
+        if progress.step == step:
+            trainer.request_stop()  # of what is not gone on with, nothing is saved
+            break
     return trainer.run
 
 
@@ -592,6 +596,24 @@ def test_where_the_newest_is_damaged_training_goes_on_from_the_one_before(
     assert without_the_clock(run) == without_the_clock(straight.run)
     assert position(run) == position(straight.run)
     assert run.best.resolve().name == straight.run.best.resolve().name
+
+
+@pytest.mark.parametrize("how", ["break", "error"])
+def test_a_training_that_is_left_between_two_steps_is_saved(
+    how: str, make_trainer: MakeTrainer
+) -> None:
+    """`if progress.validation_nats < 1.5: break`, or an interrupted notebook."""
+    trainer = make_trainer("run", **OFTEN)
+    with contextlib.suppress(ZeroDivisionError):
+        for progress in trainer:
+            if progress.step == 7:
+                if how == "break":
+                    break
+                raise ZeroDivisionError
+    del progress
+    gc.collect()
+    assert steps_of(trainer.run)[-1] == 7
+    assert Trainer.resume(trainer.run).position.step == 7
 
 
 def test_where_several_are_damaged_each_is_told(make_trainer: MakeTrainer) -> None:
@@ -685,7 +707,7 @@ def test_a_best_that_is_damaged_or_gone_is_repaired(how: str, make_trainer: Make
         assert run.best.resolve() == best
         assert trainer.position.best_step == int(best.name.removeprefix("step-"))
         return
-    expected = rf"^{best}/.*; it was the best model, and the best from here on takes its place$"
+    expected = rf"^{best}[/:].*; it was the best model, and the best from here on takes its place$"
     with pytest.warns(CharRNNWarning, match=expected) as told:
         trainer = Trainer.resume(run)
     assert len(told) == 1
@@ -730,7 +752,7 @@ def test_a_newest_that_was_the_best_and_is_damaged_leaves_the_best_before_it(
     with pytest.warns(CharRNNWarning) as told:
         trainer = Trainer.resume(run)
     assert ["falling back" in str(each.message) for each in told] == [True, False]
-    assert "step-00000006/" in str(told[1].message)
+    assert "step-00000006: it is gone" in str(told[1].message)
     assert run.best.resolve().name == "step-00000010"
     list(trainer)
     assert read_model(run.best).provenance.step == trainer.position.best_step
@@ -1020,7 +1042,7 @@ def test_train_resumes_by_name(progress_bar: bool, here: Path) -> None:
     begin("straight", 12)
     begin("mine", 5)
     told = list(train(resume="mine", progress_bar=progress_bar))
-    assert [progress.step for progress in told] == list(range(5, 13))
+    assert [progress.step for progress in told] == list(range(6, 13))
     assert learned(Run(here / "checkpoints/mine")) == learned(Run(here / "checkpoints/straight"))
 
 
