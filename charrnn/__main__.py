@@ -11,14 +11,11 @@ import sys
 def main() -> None:
     """What the command `charrnn` runs."""
     signals = [signal.SIGINT, signal.SIGTERM]
-    # What a shell has a job in the background ignore, it ignores.
-    heeded = [number for number in signals if signal.getsignal(number) is not signal.SIG_IGN]
-    for number in heeded:
+    for number in signals:
         signal.signal(number, _leave)
     from charrnn.cli.app import main as run
 
-    if signal.SIGINT in heeded:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         run()
     finally:

@@ -352,11 +352,9 @@ def _signals(stop: Callable[[], None]) -> Iterator[list[int]]:
         elif number == signal.SIGINT:  # a closed terminal sends several SIGHUPs
             raise KeyboardInterrupt
 
-    numbers = [
-        number
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        if signal.getsignal(number) is not signal.SIG_IGN  # as nohup has it
-    ]
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
+        numbers.append(signal.SIGHUP)
     before = {number: signal.signal(number, handle) for number in numbers}
     try:
         yield received

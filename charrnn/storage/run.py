@@ -193,7 +193,9 @@ class Run:
         aside = [
             path
             for path in self.directory.glob(f"{_ASIDE_PREFIX}*")
-            if found and path.name.removeprefix(_ASIDE_PREFIX) <= found[-1].name
+            if _STEP.fullmatch(path.name.removeprefix(_ASIDE_PREFIX))
+            and found
+            and _step(path) <= _step(found[-1])
         ]
         for old in [*found, *aside]:
             if old not in kept:
@@ -247,7 +249,7 @@ class Run:
         if step >= 0 and self._target(self.last) != path:
             _link(self.last, path)
         for other in self.checkpoints():
-            if int(other.name.removeprefix("step-")) > step:
+            if _step(other) > step:
                 # It could not be read: by a fault that may pass, for all we know.
                 set_aside(other, other.with_name(f"{_ASIDE_PREFIX}{other.name}"))
 
@@ -261,6 +263,11 @@ class Run:
             inside = target.parent == self.directory and _STEP.fullmatch(target.name)
             return standing(target) if inside and not target.is_symlink() else None
         return link if link.is_dir() else None
+
+
+def _step(checkpoint: Path) -> int:
+    """The step that a folder's name ends with."""
+    return int(checkpoint.name.rpartition("-")[2])
 
 
 def _link(link: Path, checkpoint: Path) -> None:
@@ -344,7 +351,7 @@ def is_model(path: Path) -> bool:
 def is_run(path: Path) -> bool:
     """Whether a folder has a run that got as far as a checkpoint."""
     try:
-        return bool(Run(path).models())
+        return any(model.is_dir() for model in Run(path).models())
     except (OSError, ValueError):  # a folder that may not be read, a name that cannot be
         return False
 

@@ -563,6 +563,19 @@ def test_a_name_is_free_again_where_a_run_was_killed_before_its_first_checkpoint
     assert unused_name("fables") == "fables"
 
 
+def test_links_to_nothing_are_no_run_and_in_nobodys_way(run: Run) -> None:
+    """It could neither be resumed nor begun again."""
+    save(run, 1, best=1)
+    run.release()
+    shutil.rmtree(run.checkpoint(1))
+    assert not is_run(run.directory)
+    with pytest.raises(ModelError, match="no checkpoint yet; begin again"):
+        find_run("fables")
+    again = Run.create(run.directory)
+    save(again, 2, best=2)
+    assert step_of(again.best) == step_of(again.last) == 2
+
+
 def test_a_folder_that_was_deleted_and_made_anew_is_another_run() -> None:
     """`rm -r checkpoints/fables` and begin again, while the first training still goes on."""
     first = Run.create(RUNS / "fables")
@@ -688,7 +701,9 @@ def test_models_are_the_best_then_from_the_newest_on_each_once() -> None:
 def test_of_no_models_none_is_sound(run: Run) -> None:
     save(run, 1)
     shutil.rmtree(run.checkpoint(1))
-    with pytest.raises(ModelError, match=r"^checkpoints/fables: it has no checkpoint$"):
+    with pytest.raises(
+        ModelError, match=r"^checkpoints/fables: it has no checkpoint yet; begin again"
+    ):
         read_found("fables", read_step)
 
 
