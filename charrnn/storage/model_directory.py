@@ -84,9 +84,12 @@ def write_model(directory: Path, model: Model) -> None:
     write_directory(directory, model_files(model))
 
 
-def read_model(directory: Path) -> Model:
-    """Reads a model directory. Raises ModelError when anything in it is not as it should be."""
-    manifest = find_manifest(directory)
+def read_model(directory: Path, manifest: Manifest | None = None) -> Model:
+    """Reads a model directory; its manifest, where there is one, if that was not read already.
+
+    Raises ModelError when anything in it is not as it should be.
+    """
+    manifest = manifest or find_manifest(directory)
     config, provenance = read_config(directory, manifest)
     tokenizer = read_tokenizer(directory, manifest)
     if tokenizer.vocabulary_size != config.vocabulary_size:

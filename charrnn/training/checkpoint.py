@@ -126,7 +126,7 @@ class Checkpoint:
 def read_checkpoint(directory: Path) -> Checkpoint:
     """Reads a checkpoint. Raises ModelError when anything in it is not as it should be."""
     manifest = read_manifest(directory)
-    model = read_model(directory)
+    model = read_model(directory, manifest)
     path = directory / TRAINING
     match read_json(path, manifest):
         case {
