@@ -1,0 +1,90 @@
+"""TorchEngine: the training network itself, on a GPU or while training.
+
+Legend: B lanes, T time, V vocabulary, H hidden, L layers.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from charrnn.generation.engines.engine import Array, State
+from charrnn.storage.model_directory import Model
+
+if TYPE_CHECKING:
+    from charrnn.model.network import CharRNN
+
+
+class TorchEngine:
+    """The training network as an engine, on its own device and without gradients.
+
+    It loads in seconds and makes single streams slowly; where there is a GPU, large batches of large
+    models run faster than on any CPU. A lane's last bits depend on how many lanes there are, so a
+    sample is the same in every batch of one size only.
+    """
+
+    def __init__(self, network: "CharRNN") -> None:
+        self.network = network
+        self.vocabulary_size = network.config.vocabulary_size
+
+    @classmethod
+    def of(cls, model: Model) -> "TorchEngine":
+        """The engine of a model that was read from disk, on a GPU where there is one."""
+        import torch
+
+        from charrnn.model.network import CharRNN
+
+        network = CharRNN(model.config)
+        network.load_state_dict({k: torch.from_numpy(v) for k, v in model.tensors.items()})
+        return cls(network.to("cuda" if torch.cuda.is_available() else "cpu").eval())
+
+    def advance(self, ids: npt.ArrayLike, state: State | None) -> tuple[Array, State]:
+        """Reads ids (B, T); see Engine."""
+        import torch
+
+        training = self.network.training
+        self.network.eval()
+        device = self.network.head.bias.device
+        with torch.inference_mode():
+            inputs = torch.tensor(np.array(ids, dtype=np.int64), device=device)
+            logits, state = self.network(inputs, state)
+        self.network.train(training)
+        return logits.float().cpu().numpy(), state
+
+    def lanes(self, count: int) -> "TorchLanes":
+        """So many lanes, each before the first character."""
+        return TorchLanes(self, count)
+
+
+class TorchLanes:
+    """Lanes of a TorchEngine; see Lanes."""
+
+    def __init__(self, engine: TorchEngine, count: int) -> None:
+        self._engine = engine
+        _, state = engine.advance(np.zeros((count, 1)), None)
+        self._state = tuple(part.new_zeros(part.shape) for part in state)  # each (L, B, H)
+
+    def step(self, ids: npt.NDArray[np.intp]) -> Array:
+        """Reads one id in each lane (B,); gives the logits (B, V)."""
+        logits, self._state = self._engine.advance(ids[:, None], self._state)
+        return logits[:, 0]
+
+    def get(self, lane: int) -> State:
+        """The state of a lane, as a value."""
+        return tuple(part[:, lane : lane + 1].clone() for part in self._state)
+
+    def put(self, lane: int, state: State | None) -> None:
+        """Goes on in a lane from a state."""
+        import torch
+
+        with torch.inference_mode():
+            parts: list[Any] = []
+            for number, part in enumerate(self._state):
+                changed = part.clone()
+                changed[:, lane] = 0 if state is None else state[number][:, 0]
+                parts.append(changed)
+        self._state = tuple(parts)
+
+    def take(self, lanes: npt.NDArray[np.intp]) -> None:
+        """Makes lane i what lane `lanes[i]` was."""
+        self._state = tuple(part[:, np.asarray(lanes)] for part in self._state)
