@@ -31,7 +31,8 @@ if TYPE_CHECKING:
         UnknownCharacterError,
     )
     from charrnn.evaluation.scoring import Evaluation, evaluate
-    from charrnn.generation.sampler import Sampler, SamplingConfig, load_sampler, sample
+    from charrnn.generation.config import SamplingConfig
+    from charrnn.generation.sampler import Sampler, load_sampler, sample
     from charrnn.model.config import ModelConfig
     from charrnn.model.network import CharRNN
     from charrnn.storage.model_directory import Model
@@ -59,7 +60,8 @@ _HOMES = {
         "UnknownCharacterError",
     ),
     "charrnn.evaluation.scoring": ("Evaluation", "evaluate"),
-    "charrnn.generation.sampler": ("Sampler", "SamplingConfig", "load_sampler", "sample"),
+    "charrnn.generation.config": ("SamplingConfig",),
+    "charrnn.generation.sampler": ("Sampler", "load_sampler", "sample"),
     "charrnn.model.config": ("ModelConfig",),
     "charrnn.model.network": ("CharRNN",),
     "charrnn.storage.model_directory": ("Model",),

@@ -11,11 +11,13 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+
+_Item = TypeVar("_Item")
 
 BASELINES = {"order_0": "character frequencies", "n_gram": "n-grams", "xz": "xz"}
 """What the baselines are called on screen."""
@@ -75,6 +77,21 @@ def results() -> "Console":
 
     width = None if sys.stdout.isatty() else 1000
     return Results(highlight=False, markup=False, emoji=False, width=width)
+
+
+_WORTH_A_BAR = 100
+"""Items; fewer are there before anyone has seen it."""
+
+
+def tracked(items: Iterator[_Item], total: int) -> Iterator[_Item]:
+    """The items, with a progress bar on stderr when they are many and go elsewhere than the screen."""
+    if total < _WORTH_A_BAR or sys.stdout.isatty() or not messages().is_terminal:
+        return items
+    from rich.progress import track
+
+    return iter(
+        track(items, total=total, description="writing", console=messages(), transient=True)
+    )
 
 
 def say(message: str, style: str = "") -> None:

@@ -8,6 +8,9 @@ import typer
 TEXT = "The text"
 """The panel of `--help` for options about how text is read."""
 
+NEXT = "What may come next, in this order"
+"""The panel of `--help` for filters."""
+
 
 def complete_runs(incomplete: str) -> list[str]:
     """The names of runs that begin so, for shell completion."""
@@ -50,18 +53,85 @@ Temperature = Annotated[
         metavar="X",
         min=0.0,
         help="Below 1 safer, above 1 wilder; 0 is greedy.",
+        rich_help_panel=NEXT,
     ),
 ]
 TopK = Annotated[
     int | None,
     typer.Option(
-        "--top-k", metavar="N", min=1, help="Choose among the K likeliest characters only."
+        "--top-k",
+        metavar="N",
+        min=1,
+        help="Choose among the N likeliest characters only.",
+        rich_help_panel=NEXT,
     ),
 ]
 TopP = Annotated[
     float | None,
     typer.Option(
-        "--top-p", metavar="X", help="Choose among the likeliest characters that together reach P."
+        "--top-p",
+        metavar="X",
+        help="Choose among the likeliest that together reach this probability.",
+        rich_help_panel=NEXT,
+    ),
+]
+MinP = Annotated[
+    float | None,
+    typer.Option(
+        "--min-p",
+        metavar="X",
+        help="Choose among those at least X times as likely as the likeliest.",
+        rich_help_panel=NEXT,
+    ),
+]
+Typical = Annotated[
+    float | None,
+    typer.Option(
+        "--typical",
+        metavar="X",
+        help="Choose among the most typical that together reach this probability.",
+        rich_help_panel=NEXT,
+    ),
+]
+RepetitionPenalty = Annotated[
+    float | None,
+    typer.Option(
+        "--repetition-penalty",
+        metavar="X",
+        help="Above 1: characters that came recently become less likely.",
+        rich_help_panel=NEXT,
+    ),
+]
+RepetitionWindow = Annotated[
+    int,
+    typer.Option(
+        "--repetition-window",
+        metavar="N",
+        min=1,
+        help="How many characters back is recently.",
+        rich_help_panel=NEXT,
+    ),
+]
+NoRepeatNgram = Annotated[
+    int | None,
+    typer.Option(
+        "--no-repeat-ngram",
+        metavar="N",
+        min=1,
+        help="No N characters in a row come twice.",
+        rich_help_panel=NEXT,
+    ),
+]
+Ban = Annotated[
+    str | None,
+    typer.Option(
+        "--ban", metavar="CHARS", help="Characters that never come.", rich_help_panel=NEXT
+    ),
+]
+Only = Annotated[
+    str | None,
+    typer.Option(
+        "--only", metavar="CHARS", help="The only characters that may come.", rich_help_panel=NEXT
     ),
 ]
 Seed = Annotated[

@@ -1,16 +1,47 @@
 """charrnn sample: text from a model."""
 
+import contextlib
 import json
 import secrets
 import sys
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterator, Mapping
+from itertools import count, islice
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from charrnn.cli.options import Json, Length, ModelArgument, Seed, Temperature, TopK, TopP
+from charrnn.cli.options import (
+    Ban,
+    Column,
+    Encoding,
+    Glob,
+    Length,
+    MinP,
+    ModelArgument,
+    NoRepeatNgram,
+    Only,
+    RepetitionPenalty,
+    RepetitionWindow,
+    Seed,
+    Temperature,
+    TopK,
+    TopP,
+    Typical,
+)
 
 if TYPE_CHECKING:
+    from charrnn.data.sources import ReadOptions
     from charrnn.data.tokenizer import Tokenizer
+    from charrnn.generation.config import SamplingConfig
+    from charrnn.generation.drawing import Sample
+    from charrnn.generation.selection import Lines
+
+ENDS = "Where a text begins and ends"
+WHICH = "Which texts"
+OUTPUT = "What is printed"
+
+_PIECE = 1 << 20
+"""Characters of the training text decoded at once."""
 
 
 def sample(
@@ -18,84 +49,285 @@ def sample(
     prompt: Annotated[
         str | None,
         typer.Option(
-            "--prompt", "-p", help="What the text begins with; - or a pipe: read it from stdin."
+            "--prompt",
+            "-p",
+            help="What the text begins with; - or a pipe: read it from stdin.",
+            rich_help_panel=ENDS,
         ),
     ] = None,
     length: Length = 500,
-    temperature: Temperature = 0.8,
-    top_k: TopK = None,
-    top_p: TopP = None,
-    number: Annotated[int, typer.Option("-n", metavar="N", min=1, help="How many samples.")] = 1,
+    min_length: Annotated[
+        int,
+        typer.Option(
+            "--min-length",
+            metavar="N",
+            min=0,
+            help="Characters before a stop string or newline may end it.",
+            rich_help_panel=ENDS,
+        ),
+    ] = 0,
     stop: Annotated[
         list[str] | None,
-        typer.Option("--stop", help="End before this string; may be given several times."),
+        typer.Option(
+            "--stop",
+            help="End before this string; may be given several times.",
+            rich_help_panel=ENDS,
+        ),
     ] = None,
     lines: Annotated[
         bool | None,
         typer.Option(
             "--lines/--no-lines",
-            help="Each sample is one line.",
+            help="Each text is one line.",
             show_default="as the model was trained",
+            rich_help_panel=ENDS,
         ),
     ] = None,
-    seed: Seed = None,
+    regex: Annotated[
+        str | None,
+        typer.Option(
+            "--regex",
+            metavar="PATTERN",
+            help="Only texts that match, prompt aside, from beginning to end.",
+            rich_help_panel=ENDS,
+        ),
+    ] = None,
     strict: Annotated[
         bool,
-        typer.Option("--strict", help="Fail on prompt characters the model has never seen."),
+        typer.Option(
+            "--strict",
+            help="Fail on prompt characters the model has never seen.",
+            rich_help_panel=ENDS,
+        ),
     ] = False,
-    as_json: Json = False,
+    ban: Ban = None,
+    only: Only = None,
+    no_repeat_ngram: NoRepeatNgram = None,
+    repetition_penalty: RepetitionPenalty = None,
+    repetition_window: RepetitionWindow = 64,
+    temperature: Temperature = 0.8,
+    top_k: TopK = None,
+    top_p: TopP = None,
+    min_p: MinP = None,
+    typical: Typical = None,
+    number: Annotated[
+        int, typer.Option("-n", metavar="N", min=1, help="How many.", rich_help_panel=WHICH)
+    ] = 1,
+    seed: Seed = None,
+    index: Annotated[
+        int,
+        typer.Option(
+            "--index",
+            metavar="K",
+            min=0,
+            help="Begin with the K-th text of the seed.",
+            rich_help_panel=WHICH,
+        ),
+    ] = 0,
+    is_unique: Annotated[
+        bool, typer.Option("--unique", help="No text twice.", rich_help_panel=WHICH)
+    ] = False,
+    is_novel: Annotated[
+        bool,
+        typer.Option(
+            "--novel", help="No text with a line of the training text.", rich_help_panel=WHICH
+        ),
+    ] = False,
+    corpus: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--corpus",
+            help="The text that --novel compares with.",
+            show_default="where the training found it",
+            rich_help_panel=WHICH,
+        ),
+    ] = None,
+    best_of: Annotated[
+        int | None,
+        typer.Option(
+            "--best-of",
+            metavar="N",
+            min=1,
+            help="Of every N texts the likeliest, by its characters' mean.",
+            rich_help_panel=WHICH,
+        ),
+    ] = None,
+    beam: Annotated[
+        int | None,
+        typer.Option(
+            "--beam",
+            metavar="N",
+            min=1,
+            help="Search for the likeliest texts, going on with the N best beginnings.",
+            rich_help_panel=WHICH,
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="A JSON array.", rich_help_panel=OUTPUT)
+    ] = False,
+    as_json_lines: Annotated[
+        bool, typer.Option("--jsonl", help="A JSON object a line.", rich_help_panel=OUTPUT)
+    ] = False,
+    log_probabilities: Annotated[
+        bool,
+        typer.Option(
+            "--logprobs",
+            help="In JSON, each character's log-probability in nats.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = False,
+    encoding: Encoding = "utf-8",
+    glob: Glob = "*.txt",
+    column: Column = None,
 ) -> None:
     """Write text with a model, as it comes.
 
     The prompt and what follows it go to stdout, and nothing else does.
-    Samples are divided by a line of ---, or by newlines when each is a line.
+    Texts are divided by a line of ---, or by newlines when each is a line.
     """
-    from charrnn.cli.display import TextOutput, say
-    from charrnn.generation.sampler import SamplingConfig, load_sampler
+    from charrnn.cli.display import TextOutput, say, tracked
+    from charrnn.data.sources import ReadOptions
+    from charrnn.generation.beam import beam_search
+    from charrnn.generation.config import SamplingConfig
+    from charrnn.generation.sampler import load_sampler
+    from charrnn.generation.selection import best_of as selected
+    from charrnn.generation.selection import novel, unique
 
     sampler = load_sampler(model)
     lines = sampler.model.provenance.lines if lines is None else lines
     config = SamplingConfig(
         length=length or None,
+        min_length=min_length,
         temperature=temperature,
         top_k=top_k,
         top_p=top_p,
+        min_p=min_p,
+        typical=typical,
+        repetition_penalty=repetition_penalty,
+        repetition_window=repetition_window,
+        no_repeat_ngram=no_repeat_ngram,
+        ban=ban,
+        only=only,
         stop=tuple(stop or ()),
         lines=lines,
+        regex=regex,
         seed=secrets.randbelow(2**32) if seed is None else seed,
     )
+    score = as_json or as_json_lines
+    _refuse(
+        {
+            "--logprobs goes with --json or --jsonl": log_probabilities and not score,
+            "--corpus goes with --novel": corpus is not None and not is_novel,
+            "--beam finds the likeliest by itself: leave --best-of out": beam and best_of,
+            "--beam weighs whole texts: leave --logprobs out": beam and log_probabilities,
+            f"--beam {beam} finds no more than {beam} texts: ask for no more with -n": (
+                beam is not None and number > beam
+            ),
+            "--length 0: give --lines, --stop or --regex, so that every text ends": (
+                config.length is None
+                and not (lines or stop or regex)
+                and (score or best_of or is_unique or is_novel or number > 1)
+            ),
+        }
+    )
     prompt = known_characters(sampler.model.tokenizer, read_prompt(prompt), strict=strict)
+    opening = sampler.opening(prompt, lines=lines)
     output = TextOutput()
-    records = []
-    for index in range(number):
-        stream = sampler.stream(prompt, config, index=index)
-        if as_json:
-            text = "".join(stream)
-            records.append(
-                {
-                    "prompt": prompt,
-                    "text": text,
-                    "seed": config.seed,
-                    "index": index,
-                    "characters": stream.characters,
-                    "nats": stream.nats,
-                    "stop_reason": stream.stop_reason,
-                }
-            )
-            continue
-        if index and not lines:
-            output.end_line()
-            output.write("---\n")
+    if number == 1 and not (score or is_unique or is_novel or best_of or beam):
         output.write(prompt)
-        for text in stream:
+        for text in sampler.stream(opening, config, index=index):
             output.write(text)
         if lines:
             output.write("\n")
-    if as_json:
-        output.write(json.dumps(records, indent=2) + "\n")
+    else:
+        known = None
+        if is_novel:
+            known = _training_lines(model, corpus, ReadOptions(encoding, glob, column))
+        with contextlib.ExitStack() as stack:
+            if beam is not None:
+                samples: Iterator[Sample] = iter(beam_search(sampler, opening, config, width=beam))
+            else:
+                indices = (
+                    count(index)
+                    if is_unique or is_novel
+                    else range(index, index + number * (best_of or 1))
+                )
+                samples = stack.enter_context(
+                    contextlib.closing(
+                        sampler.samples(
+                            opening, config, indices=indices, score=score or best_of is not None
+                        )
+                    )
+                )
+            if known is not None:
+                samples = novel(samples, known, prompt)
+            if best_of is not None:
+                samples = selected(samples, best_of)
+            if is_unique:
+                samples = unique(samples)
+            samples = tracked(islice(samples, number), number)
+            if as_json:
+                records = [_record(each, prompt, config, log_probabilities) for each in samples]
+                output.write(json.dumps(records, indent=2) + "\n")
+            elif as_json_lines:
+                for each in samples:
+                    record = _record(each, prompt, config, log_probabilities)
+                    output.write(json.dumps(record) + "\n")
+            else:
+                for position, each in enumerate(samples):
+                    if position and not lines:
+                        output.end_line()
+                        output.write("---\n")
+                    output.write(prompt + each.text + "\n" * lines)
     output.close()
-    if seed is None and output.terminal and not as_json:
+    if seed is None and output.terminal and not score:
         say(f"seed {config.seed}", "dim")
+
+
+def _refuse(wrong: Mapping[str, object]) -> None:
+    """Raises ConfigError for the first that is so."""
+    from charrnn.errors import ConfigError
+
+    for what, is_so in wrong.items():
+        if is_so:
+            raise ConfigError(what)
+
+
+def _record(
+    sample: "Sample", prompt: str, config: "SamplingConfig", log_probabilities: bool
+) -> dict[str, Any]:
+    """What --json says of a text."""
+    record = {
+        "prompt": prompt,
+        "text": sample.text,
+        "seed": config.seed,
+        "index": sample.index,
+        "characters": sample.characters,
+        "nats": sample.nats,
+        "stop_reason": sample.stop_reason,
+    }
+    if log_probabilities:
+        record["log_probabilities"] = sample.log_probabilities
+    return record
+
+
+def _training_lines(model: str | None, names: list[str] | None, options: "ReadOptions") -> "Lines":
+    """The lines of a corpus: of those named, or of the one that the model was trained on."""
+    from charrnn.data.corpus import open_corpus
+    from charrnn.errors import CorpusError, ModelError
+    from charrnn.generation.selection import Lines
+    from charrnn.storage.run import read_found
+    from charrnn.training.checkpoint import read_checkpoint
+
+    if names is not None:
+        return Lines(open_corpus(names, options).texts())
+    try:
+        _, checkpoint = read_found(model, read_checkpoint)
+        text = checkpoint.read_corpus()
+    except (CorpusError, ModelError) as error:
+        raise CorpusError(f"--novel needs the training text: {error}; --corpus names it") from error
+    pieces = (text.ids[begin : begin + _PIECE] for begin in range(0, len(text.ids), _PIECE))
+    return Lines(map(text.tokenizer.decode, pieces))
 
 
 def read_prompt(prompt: str | None) -> str:

@@ -1,9 +1,20 @@
 """Filters: pure functions from logits to logits that say which characters may come next.
 
-A character that may not come has the logit -inf. The order is always the same: temperature first,
-then top-k, then top-p, each on what the one before left. A filter that is `None` is off.
+A character that may not come has the logit -inf. The order is always the same, each filter acting
+on what the one before left:
 
-Legend: V vocabulary.
+    1. what is excluded: banned characters, dead ends of a pattern, a line that is too short to end
+    2. repetition penalty
+    3. temperature
+    4. top-k
+    5. top-p
+    6. min-p
+    7. typical
+
+A filter that is `None` is off. All of them leave at least one character, and treat every row of a
+batch by itself: a row's numbers are the same to the last bit in any company.
+
+Legend: B batch, V vocabulary; (..., V) one or many rows.
 """
 
 import numpy as np
@@ -12,78 +23,164 @@ import numpy.typing as npt
 from charrnn.errors import ConfigError
 
 Logits = npt.NDArray[np.floating]
+Mask = npt.NDArray[np.bool_]
+
+
+def exclude(logits: Logits, allowed: Mask) -> Logits:
+    """Leaves only what is allowed, both (..., V)."""
+    return np.where(allowed, logits, -np.inf)
+
+
+def apply_repetition_penalty(logits: Logits, penalty: float, recent: Mask) -> Logits:
+    """Makes what came recently, True in (..., V), less likely: p becomes p ** penalty.
+
+    That is the penalty of Keskar et al., 2019, arXiv:1909.05858, on log-probabilities instead of
+    logits, whose sign means nothing.
+    """
+    with np.errstate(divide="ignore"):  # log 0 is what is excluded already
+        log_probabilities = np.log(probabilities(logits))
+    return np.where(recent, log_probabilities * penalty, log_probabilities)
 
 
 def apply_temperature(logits: Logits, temperature: float) -> Logits:
-    """Logits (V,) divided by the temperature; 0 leaves only the likeliest (greedy)."""
+    """Logits (..., V) divided by the temperature; 0 leaves only the likeliest (greedy)."""
     if temperature == 0:
         return apply_top_k(logits, 1)
+    if temperature == 1:
+        return logits
     with np.errstate(over="ignore"):
         divided: Logits = logits / temperature
-        if not np.isfinite(divided.max()):  # so near 0 that only differences can be divided
-            divided = (logits - logits.max()) / temperature
+        if not np.isfinite(
+            np.maximum.reduce(divided, axis=None)
+        ):  # only differences can be divided
+            divided = (logits - logits.max(axis=-1, keepdims=True)) / temperature
     return divided
 
 
 def apply_top_k(logits: Logits, k: int) -> Logits:
-    """Keeps the k likeliest of (V,), and never more: of equals, those with the smaller ids."""
-    order = np.argsort(-logits, kind="stable")
-    return _keep(logits, order[:k])
+    """Keeps the k likeliest of (..., V), and never more: of equals, those with the smaller ids."""
+    if k == 1:
+        likeliest = logits.argmax(axis=-1, keepdims=True)
+        return exclude(logits, np.arange(logits.shape[-1]) == likeliest)
+    order = np.argsort(-logits, axis=-1, kind="stable")
+    return _keep(logits, order, np.arange(logits.shape[-1]) < k)
 
 
 def apply_top_p(logits: Logits, p: float) -> Logits:
-    """Keeps the fewest of (V,) whose probabilities reach p, the likeliest first, at least one.
+    """Keeps the fewest of (..., V) whose probabilities reach p, the likeliest first, at least one.
 
     Nucleus sampling: Holtzman et al., 2020, arXiv:1904.09751.
     """
     if p >= 1:  # rounding must not cut the least likely off
         return logits
-    order = np.argsort(-logits, kind="stable")
-    reached = np.cumsum(probabilities(logits)[order])
-    count = int(np.searchsorted(reached, p * reached[-1], side="left")) + 1
-    return _keep(logits, order[:count])
+    return _keep_mass(logits, np.argsort(-logits, axis=-1, kind="stable"), p)
+
+
+def apply_min_p(logits: Logits, p: float) -> Logits:
+    """Keeps what is at least p times as likely as the likeliest of (..., V).
+
+    Nguyen et al., 2024, arXiv:2407.01082.
+    """
+    return exclude(logits, logits >= logits.max(axis=-1, keepdims=True) + np.log(p))
+
+
+def apply_typical(logits: Logits, p: float) -> Logits:
+    """Keeps the fewest of (..., V) whose probabilities reach p, the most typical first.
+
+    Typical is what is about as surprising as the distribution is on average: locally typical
+    sampling, Meister et al., 2023, arXiv:2202.00666.
+    """
+    if p >= 1:
+        return logits
+    likely = probabilities(logits)
+    with np.errstate(divide="ignore"):
+        surprisal = -np.log(likely)
+    entropy = np.where(likely > 0, likely * surprisal, 0).sum(axis=-1, keepdims=True)
+    return _keep_mass(logits, np.argsort(abs(surprisal - entropy), axis=-1, kind="stable"), p)
 
 
 def apply_filters(
     logits: Logits,
     *,
+    allowed: Mask | None = None,
+    repetition_penalty: float | None = None,
+    recent: Mask | None = None,
     temperature: float = 1.0,
     top_k: int | None = None,
     top_p: float | None = None,
+    min_p: float | None = None,
+    typical: float | None = None,
 ) -> Logits:
-    """All filters on (V,), in their order."""
-    logits = apply_temperature(logits.astype(np.float64), temperature)
+    """All filters on (..., V), in their order; in float64."""
+    logits = logits.astype(np.float64)
+    if allowed is not None:
+        logits = exclude(logits, allowed)
+    if repetition_penalty is not None and recent is not None:
+        logits = apply_repetition_penalty(logits, repetition_penalty, recent)
+    logits = apply_temperature(logits, temperature)
     if top_k is not None:
         logits = apply_top_k(logits, top_k)
     if top_p is not None:
         logits = apply_top_p(logits, top_p)
+    if min_p is not None:
+        logits = apply_min_p(logits, min_p)
+    if typical is not None:
+        logits = apply_typical(logits, typical)
     return logits
 
 
-def check_filters(temperature: float, top_k: int | None, top_p: float | None) -> None:
+def check_filters(
+    *,
+    repetition_penalty: float | None = None,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    min_p: float | None = None,
+    typical: float | None = None,
+) -> None:
     """Raises ConfigError when a setting is out of range."""
+    if repetition_penalty is not None and not 0 < repetition_penalty < float("inf"):
+        raise ConfigError(
+            f"repetition-penalty {repetition_penalty}: choose above 1 to repeat less (or below)"
+        )
     if not 0 <= temperature < float("inf"):
         raise ConfigError(f"temperature {temperature}: choose 0 (greedy) or above")
     if top_k is not None and top_k < 1:
         raise ConfigError(f"top-k {top_k}: choose 1 or above")
-    if top_p is not None and not 0 < top_p <= 1:
-        raise ConfigError(f"top-p {top_p}: choose above 0 and up to 1")
+    for name, p in (("top-p", top_p), ("min-p", min_p), ("typical", typical)):
+        if p is not None and not 0 < p <= 1:
+            raise ConfigError(f"{name} {p}: choose above 0 and up to 1")
 
 
 def probabilities(logits: Logits) -> npt.NDArray[np.float64]:
-    """The softmax (V,), in float64."""
-    exponents = np.exp(logits.astype(np.float64) - logits.max())
-    return exponents / exponents.sum()  # type: ignore[no-any-return]
+    """The softmax (..., V), in float64."""
+    exponents = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
+    return exponents / exponents.sum(axis=-1, keepdims=True)  # type: ignore[no-any-return]
 
 
-def draw(logits: Logits, uniform: float) -> int:
-    """The id that a number from [0, 1) picks: the inverse of the cumulative distribution."""
-    cumulative = np.cumsum(probabilities(logits))
-    index = int(np.searchsorted(cumulative, uniform * cumulative[-1], side="right"))
-    return min(index, int(np.flatnonzero(logits > -np.inf)[-1]))
+def draw(logits: Logits, uniform: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
+    """The ids (B,) that numbers (B,) from [0, 1) pick from (B, V), by the inverse of the
+    cumulative distribution; V where a row's numbers are no numbers."""
+    exponents = logits - np.maximum.reduce(logits, axis=-1, keepdims=True)
+    np.exp(exponents, out=exponents)
+    cumulative = np.add.accumulate(exponents, axis=-1)
+    # Rounding may carry the product up to the whole: the last that may come is the answer then.
+    reached = np.minimum(uniform * cumulative[:, -1], np.nextafter(cumulative[:, -1], 0))
+    passed = ~(cumulative > reached[:, None])
+    return np.add.reduce(passed, axis=-1, dtype=np.intp)  # type: ignore[no-any-return]
 
 
-def _keep(logits: Logits, ids: npt.NDArray[np.intp]) -> Logits:
-    kept = np.full_like(logits, -np.inf)
-    kept[ids] = logits[ids]
-    return kept
+def _keep(logits: Logits, order: npt.NDArray[np.intp], among: Mask) -> Logits:
+    """Keeps those whose place in the order is True in `among`, (..., V) or (V,)."""
+    kept = np.zeros(logits.shape, dtype=np.bool_)
+    np.put_along_axis(kept, order, np.broadcast_to(among, logits.shape), axis=-1)
+    return exclude(logits, kept)
+
+
+def _keep_mass(logits: Logits, order: npt.NDArray[np.intp], p: float) -> Logits:
+    """Keeps the fewest, in the order, whose probabilities reach p."""
+    reached = np.take_along_axis(probabilities(logits), order, axis=-1).cumsum(axis=-1)
+    before = reached[..., :-1]
+    among = np.ones(logits.shape, dtype=np.bool_)
+    among[..., 1:] = before < p * reached[..., -1:]
+    return _keep(logits, order, among)

@@ -1,56 +1,29 @@
-"""Sampling: prompts in, text out, a character at a time.
+"""Sampling: prompts in, text out.
 
-Everything streams; what collects is a loop over the stream. Sample `index` of a seed is the same
-text whether it is made alone or among others: each has a random generator of its own, and is
-computed by itself.
+`SampleStream` is one text as it comes, a character at a time; `Sampler.samples` makes many side by
+side. Both write the same text for the same seed and index (with an engine whose lanes do not
+depend on each other, as the CPU's do not).
+
+Legend: B lanes, V vocabulary.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 
 from charrnn.data.corpus import newline_id
-from charrnn.errors import ConfigError, ModelError
-from charrnn.generation.engines import ENGINES, Engine
-from charrnn.generation.filters import apply_filters, check_filters, draw, probabilities
+from charrnn.generation.batch import make_samples
+from charrnn.generation.config import SamplingConfig
+from charrnn.generation.drawing import Opening, Sample, choose, log_probabilities
+from charrnn.generation.engines import ENGINES, Engine, best_engine
+from charrnn.generation.randomness import key, uniforms
+from charrnn.generation.rules import Draft, Rules
 from charrnn.storage.model_directory import Model
 from charrnn.storage.run import load
 
-
-@dataclass(frozen=True, kw_only=True)
-class SamplingConfig:
-    """How to sample. Raises ConfigError when a setting is out of range.
-
-    Attributes:
-        length: characters to make at most (bytes, under a byte tokenizer); None: without end.
-        temperature: below 1 bolder guesses give way to safer ones; 0 is greedy.
-        top_k: choose among the k likeliest only.
-        top_p: choose among the likeliest that together reach this probability.
-        stop: end before any of these strings.
-        lines: begin as after a newline, and end before the next.
-        seed: of the random choices.
-    """
-
-    length: int | None = 500
-    temperature: float = 0.8
-    top_k: int | None = None
-    top_p: float | None = None
-    stop: tuple[str, ...] = ()
-    lines: bool = False
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        check_filters(self.temperature, self.top_k, self.top_p)
-        if self.length is not None and self.length < 0:
-            raise ConfigError(f"length {self.length}: choose 0 or above")
-        if self.seed < 0:
-            raise ConfigError(f"seed {self.seed}: choose 0 or above")
-        if isinstance(self.stop, str):
-            raise ConfigError(f"stop: give a tuple of strings, such as ({self.stop!r},)")
-        if "" in self.stop:
-            raise ConfigError("a stop string is empty; leave it out")
+_BLOCK = 64
+"""Random numbers made at once for a single stream."""
 
 
 class SampleStream:
@@ -58,52 +31,75 @@ class SampleStream:
 
     Attributes:
         nats: the negative log-likelihood, under the model, of the characters made so far.
+        log_probabilities: of each of them, newest last; kept when it was asked for.
         characters: how many were made.
-        stop_reason: `length` or `stop`; None while it is being made.
+        stop_reason: `length`, `stop` or `match`; None while it is being made.
     """
 
-    def __init__(self, sampler: "Sampler", prompt: str, config: SamplingConfig, index: int) -> None:
+    def __init__(
+        self,
+        sampler: "Sampler",
+        opening: Opening,
+        config: SamplingConfig,
+        index: int,
+        *,
+        log_probabilities: bool = False,
+    ) -> None:
         self.nats = 0.0
-        self.characters = 0
-        self.stop_reason: str | None = None
-        self._sampler, self._config = sampler, config
-        self._prompt = sampler.prompt_ids(prompt, lines=config.lines)
-        self._generator = np.random.default_rng([config.seed, index])
+        self.log_probabilities: list[float] = []
+        self._keep_log_probabilities = log_probabilities
+        self._sampler = sampler
+        self._opening = opening
+        self._key = np.array([[key(config.seed, index)]], dtype=np.uint64)
+        self._draft = Draft(Rules(config, sampler.model.tokenizer), opening.ids)
+
+    @property
+    def characters(self) -> int:
+        """How many were made."""
+        return self._draft.made
+
+    @property
+    def stop_reason(self) -> str | None:
+        """Why it ended; None while it is being made."""
+        return self._draft.stop_reason
 
     def __iter__(self) -> Iterator[str]:
-        stops = (*self._config.stop, "\n", "\r\n") if self._config.lines else self._config.stop
-        pending = ""
-        for text in self._sampler.model.tokenizer.decode_stream(self._ids()):
-            pending += text
-            if any(stop in pending for stop in stops):
-                self.stop_reason = "stop"
-                pending = pending[: min(i for stop in stops if (i := pending.find(stop)) >= 0)]
-                break
-            # What may yet become a stop string is held back.
-            held = max((_overlap(pending, stop) for stop in stops), default=0)
-            ready, pending = pending[: len(pending) - held], pending[len(pending) - held :]
-            if ready:
-                yield ready
-        else:
-            self.stop_reason = "length"
-        if pending:
-            yield pending
+        return self._sampler.model.tokenizer.decode_stream(self._ids())
 
     def _ids(self) -> Iterator[int]:
-        config, engine = self._config, self._sampler.engine
-        logits, state = engine.advance([self._prompt], None)
-        while config.length is None or self.characters < config.length:
-            last = logits[0, -1]
-            if not np.isfinite(last).all():
-                raise ModelError("the model's weights are so large that its numbers overflow")
-            allowed = apply_filters(
-                last, temperature=config.temperature, top_k=config.top_k, top_p=config.top_p
-            )
-            choice = draw(allowed, self._generator.random())
-            self.nats -= float(np.log(probabilities(last)[choice]))
-            self.characters += 1
+        """The ids of the text; what may yet become a stop string is held back."""
+        draft, given = self._draft, 0
+        held: list[int] = []
+        for choice in self._choices():
+            held.append(choice)
+            ready = len(held) - draft.held()
+            if draft.stop_reason is not None:
+                ready = draft.end - given
+            yield from held[:ready]
+            given += ready
+            del held[:ready]
+            draft.forget()
+
+    def _choices(self) -> Iterator[int]:
+        draft, rules = self._draft, self._draft.rules
+        lanes = self._sampler.engine.lanes(1)
+        lanes.put(0, self._opening.state)
+        ids = np.array([self._opening.ids[-1]], dtype=np.intp)
+        position, block = 0, np.empty(0)
+        while draft.stop_reason is None:
+            logits = lanes.step(ids)
+            if position % _BLOCK == 0:
+                positions = np.arange(position, position + _BLOCK, dtype=np.uint64)
+                block = uniforms(self._key, positions[:, None])  # (_BLOCK, 1)
+            ids = choose(logits, rules, [draft], block[position % _BLOCK])
+            position += 1
+            choice = int(ids[0])
+            likely = float(log_probabilities(logits, ids)[0])
+            self.nats -= likely
+            if self._keep_log_probabilities:
+                self.log_probabilities.append(likely)
+            draft.add(choice)
             yield choice
-            logits, state = engine.advance([[choice]], state)
 
 
 class Sampler:
@@ -111,27 +107,74 @@ class Sampler:
 
     Args:
         model: read from disk.
-        engine: the entry of ENGINES that runs it, or one that runs already.
+        engine: the entry of ENGINES that runs it, or one that runs already; None: the fastest that
+            needs no torch.
     """
 
-    def __init__(self, model: Model, engine: str | Engine = "numpy") -> None:
+    def __init__(self, model: Model, engine: str | Engine | None = None) -> None:
         self.model = model
-        self.engine = ENGINES[engine](model) if isinstance(engine, str) else engine
+        if engine is None:
+            self.engine: Engine = best_engine(model)
+        else:
+            self.engine = ENGINES[engine](model) if isinstance(engine, str) else engine
 
     def stream(
-        self, prompt: str = "", config: SamplingConfig | None = None, *, index: int = 0
+        self,
+        prompt: str | Opening = "",
+        config: SamplingConfig | None = None,
+        *,
+        index: int = 0,
+        log_probabilities: bool = False,
     ) -> SampleStream:
         """Sample `index` of `config.seed`, as it comes; without the prompt.
 
         Raises UnknownCharacterError when the prompt has characters the model has never seen.
         """
-        return SampleStream(self, prompt, config or SamplingConfig(), index)
+        config = config or SamplingConfig()
+        if isinstance(prompt, str):
+            prompt = self.opening(prompt, lines=config.lines)
+        return SampleStream(self, prompt, config, index, log_probabilities=log_probabilities)
+
+    def samples(
+        self,
+        prompt: str | Opening = "",
+        config: SamplingConfig | None = None,
+        *,
+        indices: Iterable[int],
+        score: bool = False,
+        batch_size: int = 128,
+        threads: int | None = None,
+    ) -> Generator[Sample, None, None]:
+        """The samples of these indices, in their order; many are made side by side.
+
+        Args:
+            indices: may be endless; close the iterator when there are enough.
+            score: give log-probabilities and nats as well.
+            batch_size: how many a thread makes side by side.
+            threads: None: as many as there are cores, for an engine on the CPU.
+
+        Raises as `stream` does.
+        """
+        config = config or SamplingConfig()
+        if isinstance(prompt, str):
+            prompt = self.opening(prompt, lines=config.lines)
+        return make_samples(
+            self.engine, self.model.tokenizer, prompt, config, indices, score, batch_size, threads
+        )
 
     def sample(
         self, prompt: str = "", config: SamplingConfig | None = None, *, index: int = 0
     ) -> str:
         """The whole of `stream` at once."""
         return "".join(self.stream(prompt, config, index=index))
+
+    def opening(self, prompt: str = "", *, lines: bool = False) -> Opening:
+        """Where a text after a prompt begins. Raises UnknownCharacterError."""
+        ids = self.prompt_ids(prompt, lines=lines)
+        state = None
+        if len(ids) > 1:
+            _, state = self.engine.advance([ids[:-1]], None)
+        return Opening(state, ids)
 
     def prompt_ids(self, prompt: str, *, lines: bool = False) -> list[int]:
         """What the model reads before it writes: never nothing."""
@@ -146,7 +189,7 @@ class Sampler:
         return ids
 
 
-def load_sampler(model: str | Path | None = None, *, engine: str = "numpy") -> Sampler:
+def load_sampler(model: str | Path | None = None, *, engine: str | None = None) -> Sampler:
     """The sampler of a model directory, a run (its best model), or the newest run.
 
     Raises ModelError.
@@ -168,10 +211,3 @@ def sample(
     Raises ModelError, ConfigError, UnknownCharacterError.
     """
     return load_sampler(model).sample(prompt, SamplingConfig(**settings), index=index)  # type: ignore[arg-type]
-
-
-def _overlap(text: str, stop: str) -> int:
-    """The length of the longest end of the text that is a beginning of the stop string."""
-    return next(
-        (n for n in range(min(len(text), len(stop) - 1), 0, -1) if text.endswith(stop[:n])), 0
-    )

@@ -28,8 +28,9 @@ from charrnn.errors import (
     TrainingError,
 )
 from charrnn.evaluation.scoring import score_in_steps
+from charrnn.generation.config import SamplingConfig
 from charrnn.generation.engines import TorchEngine
-from charrnn.generation.sampler import Sampler, SamplingConfig
+from charrnn.generation.sampler import Sampler
 from charrnn.model.kernels import KERNELS
 from charrnn.model.network import CharRNN
 from charrnn.storage.model_directory import Model, Provenance, read_model

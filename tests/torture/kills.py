@@ -97,7 +97,8 @@ def live(pipe: Pipe, training_fields: dict[str, Any], life_fields: dict[str, Any
     import torch
 
     from charrnn.data.corpus import open_corpus
-    from charrnn.generation.sampler import Sampler, SamplingConfig
+    from charrnn.generation.config import SamplingConfig
+    from charrnn.generation.sampler import Sampler
     from charrnn.storage.run import find_run, is_run, load
     from charrnn.training.config import TrainingOptions
     from charrnn.training.plan import make_plan

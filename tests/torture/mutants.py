@@ -307,7 +307,8 @@ def _random_model(
 
 def _load(directory: Path, samples: int) -> str:
     """Loads what is in the folder and, where that works, samples from it."""
-    from charrnn.generation.sampler import Sampler, SamplingConfig
+    from charrnn.generation.config import SamplingConfig
+    from charrnn.generation.sampler import Sampler
     from charrnn.storage.run import load
 
     try:

@@ -24,6 +24,11 @@ class Engine(Protocol):
         """V."""
         ...
 
+    @property
+    def parallel(self) -> bool:
+        """Whether several lanes may step at the same time, each in a thread of its own."""
+        ...
+
     def advance(self, ids: npt.ArrayLike, state: State | None) -> tuple[Array, State]:
         """Reads ids (B, T) after a state (None: before the first character).
 

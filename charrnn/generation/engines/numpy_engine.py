@@ -37,6 +37,8 @@ class NumPyEngine:
     depends on neither. (So it is with OpenBLAS, which NumPy's wheels bring, and it is tested.)
     """
 
+    parallel = True
+
     def __init__(self, config: ModelConfig, tensors: Tensors) -> None:
         self.vocabulary_size = config.vocabulary_size
         self.hidden_size = config.hidden_size

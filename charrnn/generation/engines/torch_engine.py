@@ -23,6 +23,8 @@ class TorchEngine:
     sample is the same in every batch of one size only.
     """
 
+    parallel = False
+
     def __init__(self, network: "CharRNN") -> None:
         self.network = network
         self.vocabulary_size = network.config.vocabulary_size

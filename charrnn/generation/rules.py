@@ -1,0 +1,232 @@
+"""Rules: what a configuration means for the ids of one model. Draft: one text in the making.
+
+Everything about a text that the model does not know is here: where it ends, what may not come next,
+what came recently.
+
+Legend: V vocabulary.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from charrnn.data.corpus import newline_id
+from charrnn.data.tokenizer import Tokenizer
+from charrnn.errors import ConfigError
+from charrnn.generation.config import SamplingConfig
+from charrnn.generation.filters import Logits, Mask, apply_filters
+
+
+class Rules:
+    """A configuration, compiled for a tokenizer.
+
+    Raises ConfigError when no character may come at all, or no text can match.
+    """
+
+    def __init__(self, config: SamplingConfig, tokenizer: Tokenizer) -> None:
+        self.config = config
+        self.vocabulary_size = tokenizer.vocabulary_size
+        self.stops = [
+            tuple(int(i) for i in tokenizer.encode(stop))
+            for stop in config.stops
+            if not tokenizer.unknown(stop)  # what the model cannot write never ends a text
+        ]
+        self.may_end = frozenset(stop[-1] for stop in self.stops)
+        self.stop_ids = frozenset(i for stop in self.stops for i in stop)
+        self.longest_stop = max(map(len, self.stops), default=0)
+        self.allowed = self._allowed(tokenizer)
+        self.newline = newline_id(tokenizer) if config.lines else None
+        self.automaton = None
+        if config.regex is not None:
+            from charrnn.generation.automaton import Automaton
+
+            excluded = {self.newline} - {None}
+            if self.allowed is not None:
+                excluded |= {int(i) for i in np.flatnonzero(~self.allowed)}
+            self.automaton = Automaton(config.regex, tokenizer, excluded=excluded)
+            if config.length is not None and self.automaton.shortest > config.length:
+                raise ConfigError(
+                    f"regex {config.regex!r}: what matches has {self.automaton.shortest:,} "
+                    f"characters at least, and the length is {config.length:,}"
+                )
+
+    def _allowed(self, tokenizer: Tokenizer) -> Mask | None:
+        """What may ever come (V,); None: everything."""
+        config = self.config
+        if config.ban is None and config.only is None:
+            return None
+        allowed = np.ones(self.vocabulary_size, dtype=np.bool_)
+        if config.only is not None:
+            allowed[:] = False
+            allowed[tokenizer.encode(tokenizer.without_unknown(config.only))] = True
+            allowed[list(self.stop_ids)] = True
+        if config.ban is not None:
+            allowed[tokenizer.encode(tokenizer.without_unknown(config.ban))] = False
+        if not allowed.any():
+            raise ConfigError("ban, only: they leave no character that the model knows")
+        return allowed
+
+    @property
+    def changing(self) -> bool:
+        """Whether what may come depends on what came."""
+        config = self.config
+        return (
+            self.automaton is not None
+            or config.no_repeat_ngram is not None
+            or config.repetition_penalty is not None
+            or (config.min_length > 0 and bool(self.stops))
+        )
+
+    @property
+    def memory(self) -> int:
+        """How many of the last ids a Draft looks at."""
+        config = self.config
+        window = config.repetition_window if config.repetition_penalty is not None else 0
+        return max(window, config.no_repeat_ngram or 0, self.longest_stop)
+
+    def filtered(self, logits: Logits, drafts: Sequence["Draft"]) -> Logits:
+        """The logits (B, V) of the drafts' next characters, after all filters, in float64."""
+        config = self.config
+        allowed, recent = self.allowed, None
+        if self.changing:
+            masks = [draft.allowed() for draft in drafts]
+            allowed = None if masks[0] is None else np.stack(masks)  # type: ignore[arg-type]
+            if config.repetition_penalty is not None:
+                recent = np.stack([draft.recent() for draft in drafts])
+        return apply_filters(
+            logits,
+            allowed=allowed,
+            repetition_penalty=config.repetition_penalty,
+            recent=recent,
+            temperature=config.temperature,
+            top_k=config.top_k,
+            top_p=config.top_p,
+            min_p=config.min_p,
+            typical=config.typical,
+        )
+
+
+class Draft:
+    """One text in the making, in ids.
+
+    Attributes:
+        ids: the prompt's and those made; of the prompt and of very long texts, only the end.
+        made: how many were made.
+        end: how many of those made are the text, once it has ended: less the stop string.
+        stop_reason: `length`, `stop` or `match`; None while it is being made.
+    """
+
+    def __init__(self, rules: Rules, prompt: Sequence[int] = ()) -> None:
+        self.rules = rules
+        self.ids = list(prompt[max(len(prompt) - rules.memory, 0) :]) if rules.memory else []
+        self.made = 0
+        self.end = 0
+        self.stop_reason: str | None = None
+        self._state = rules.automaton.start if rules.automaton is not None else 0
+        self._followers: dict[tuple[int, ...], set[int]] = {}
+        if rules.config.no_repeat_ngram is not None:
+            whole, self.ids = list(prompt), []
+            for i in whole:
+                self._remember(i)
+        if rules.config.length == 0:
+            self.stop_reason = "length"
+
+    def copy(self) -> "Draft":
+        """Another that goes on from here by itself."""
+        other = Draft(self.rules)
+        other.ids, other.made, other._state = self.ids.copy(), self.made, self._state
+        other.stop_reason = self.stop_reason
+        other._followers = {key: ids.copy() for key, ids in self._followers.items()}
+        return other
+
+    def add(self, choice: int) -> str | None:
+        """Takes the next id; gives the stop reason when the text ends with it."""
+        rules, config = self.rules, self.rules.config
+        if config.no_repeat_ngram is not None:
+            self._remember(choice)
+        else:
+            self.ids.append(choice)
+        self.made += 1
+        if rules.automaton is not None and choice != rules.newline:
+            self._state = rules.automaton.next(self._state, choice)
+            if rules.newline is None and rules.automaton.ends(self._state):
+                return self._finish("match", 0)
+        if choice in rules.may_end:
+            lengths = [len(stop) for stop in rules.stops if self._ends_with(stop)]
+            if lengths:
+                return self._finish("stop", max(lengths))
+        if self.made == config.length:
+            return self._finish("length", 0)
+        return None
+
+    def allowed(self) -> Mask | None:
+        """What may come next (V,); None: everything."""
+        rules, config = self.rules, self.rules.config
+        if not rules.changing:
+            return rules.allowed
+        if rules.automaton is not None:
+            remaining = None if config.length is None else config.length - self.made
+            allowed: Mask = rules.automaton.allowed(self._state, remaining)
+            if rules.newline is not None:
+                allowed = allowed.copy()
+                allowed[rules.newline] = rules.automaton.accepts(self._state)
+        elif rules.allowed is not None:
+            allowed = rules.allowed.copy()
+        else:
+            allowed = np.ones(rules.vocabulary_size, dtype=np.bool_)
+        if self.made < config.min_length + rules.longest_stop:
+            for stop in rules.stops:
+                if self.made + 1 - len(stop) < config.min_length and self._ends_with(stop[:-1]):
+                    allowed[stop[-1]] = False
+        if config.no_repeat_ngram is not None:
+            repeated = self._followers.get(self._beginning())
+            if repeated:
+                others = allowed.copy()
+                others[list(repeated)] = False
+                if others.any():
+                    return others
+        return allowed
+
+    def recent(self) -> Mask:
+        """What came within the repetition window (V,)."""
+        recent = np.zeros(self.rules.vocabulary_size, dtype=np.bool_)
+        recent[self.ids[-self.rules.config.repetition_window :]] = True
+        return recent
+
+    def held(self) -> int:
+        """How many of the last ids may yet become a stop string."""
+        if not self.ids or self.ids[-1] not in self.rules.stop_ids:
+            return 0
+        for count in range(min(self.made, self.rules.longest_stop - 1), 0, -1):
+            tail = tuple(self.ids[-count:])
+            if any(len(stop) > count and stop[:count] == tail for stop in self.rules.stops):
+                return count
+        return 0
+
+    def forget(self) -> None:
+        """Lets go of ids that no rule looks at any more."""
+        if len(self.ids) > 1024 + 2 * self.rules.memory:
+            del self.ids[: len(self.ids) - self.rules.memory]
+
+    def text_ids(self) -> list[int]:
+        """The ids of the text, when it has ended and nothing was forgotten."""
+        begin = len(self.ids) - self.made
+        return self.ids[begin : begin + self.end]
+
+    def _finish(self, reason: str, dropped: int) -> str:
+        self.stop_reason, self.end = reason, self.made - dropped
+        return reason
+
+    def _ends_with(self, stop: tuple[int, ...]) -> bool:
+        """Whether the last ids made are these; the prompt's do not count."""
+        return self.made >= len(stop) and tuple(self.ids[len(self.ids) - len(stop) :]) == stop
+
+    def _beginning(self) -> tuple[int, ...]:
+        size = (self.rules.config.no_repeat_ngram or 1) - 1
+        return tuple(self.ids[len(self.ids) - size :]) if size else ()
+
+    def _remember(self, choice: int) -> None:
+        beginning = self._beginning()
+        if len(beginning) == (self.rules.config.no_repeat_ngram or 1) - 1:
+            self._followers.setdefault(beginning, set()).add(choice)
+        self.ids.append(choice)

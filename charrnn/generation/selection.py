@@ -1,0 +1,84 @@
+"""Which samples are kept: iterators over samples, in their order.
+
+They compose: `islice(unique(novel(samples, known)), 10)` are ten new and different texts.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from charrnn.errors import CharRNNError
+from charrnn.generation.drawing import Sample
+
+MOST_REJECTED = 10_000
+"""Samples in a row; after so many, there are hardly more to be found."""
+
+
+def unique(samples: Iterable[Sample]) -> Iterator[Sample]:
+    """Each text once.
+
+    Raises CharRNNError when there seem to be no others.
+    """
+    seen: set[str] = set()
+    rejected = 0
+    for sample in samples:
+        if sample.text not in seen:
+            seen.add(sample.text)
+            rejected = 0
+            yield sample
+        elif (rejected := rejected + 1) >= MOST_REJECTED:
+            raise CharRNNError(
+                f"--unique: {len(seen):,} different texts; the next {rejected:,} were all among "
+                "them; try a higher --temperature"
+            )
+
+
+def novel(samples: Iterable[Sample], known: "Lines", prompt: str = "") -> Iterator[Sample]:
+    """Texts that have, after the prompt, no line in common with a corpus.
+
+    Raises CharRNNError when there seem to be none.
+    """
+    rejected = 0
+    for sample in samples:
+        if not any(line in known for line in (prompt + sample.text).split("\n") if line):
+            rejected = 0
+            yield sample
+        elif (rejected := rejected + 1) >= MOST_REJECTED:
+            raise CharRNNError(
+                f"--novel: {rejected:,} texts in a row were all in the training text; "
+                "try a higher --temperature"
+            )
+
+
+def best_of(samples: Iterable[Sample], count: int) -> Iterator[Sample]:
+    """Of each `count` samples in a row the likeliest, by nats per character."""
+    samples = iter(samples)
+    while candidates := list(islice(samples, count)):
+        yield min(candidates, key=lambda sample: sample.nats / max(sample.characters, 1))
+
+
+class Lines:
+    """The lines of a corpus, as 64-bit hashes: `line in Lines(texts)`."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._hashes: npt.NDArray[np.int64] = np.unique(
+            np.fromiter(map(hash, _lines(texts)), dtype=np.int64)
+        )
+
+    def __contains__(self, line: Any) -> bool:
+        place = int(np.searchsorted(self._hashes, hash(line)))
+        return place < len(self._hashes) and int(self._hashes[place]) == hash(line)
+
+
+def _lines(texts: Iterable[str]) -> Iterator[str]:
+    """The lines of a text that comes in pieces, without their ends."""
+    begun = ""
+    for text in texts:
+        *lines, begun = (begun + text).split("\n")
+        for line in lines:
+            yield line.removesuffix("\r")
+    if begun:
+        yield begun
