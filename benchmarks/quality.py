@@ -3,8 +3,9 @@
     python -m benchmarks.quality FILE --budget 112s [--budget 300s ...] [--json]
 
 Runs the command as a person would, with nothing but the budget; then loads what it wrote into a
-plain module of torch.nn, reads the last 10 % of the file as one stream, and prints the nats per
-character, beside those that the run itself reported. Nothing of charrnn takes part in the scoring.
+plain module of torch.nn (plain.py), reads the last 10 % of the file as one stream, and prints the
+nats per character, beside those that the run itself reported. Nothing of charrnn takes part in the
+scoring.
 """
 
 import argparse
@@ -17,25 +18,8 @@ import time
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 
-
-class Plain(torch.nn.Module):
-    """What anyone would write to use the weights."""
-
-    def __init__(self, v: int, e: int, h: int, layers: int, cell: str) -> None:
-        super().__init__()
-        kinds = {"rnn": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM}
-        self.embedding = torch.nn.Embedding(v, e)
-        self.rnn = kinds[cell](e, h, layers, batch_first=True)
-        self.head = torch.nn.Linear(h, v)
-
-    def forward(
-        self, ids: torch.Tensor, state: torch.Tensor | tuple[torch.Tensor, ...] | None
-    ) -> tuple[torch.Tensor, torch.Tensor | tuple[torch.Tensor, ...]]:
-        """Logits of what follows each id, and the state after the last."""
-        outputs, state = self.rnn(self.embedding(ids), state)
-        return self.head(outputs), state
+from benchmarks.plain import Plain
 
 
 def train(file: Path, budget: str, run: Path, arguments: list[str]) -> float:
@@ -49,10 +33,7 @@ def train(file: Path, budget: str, run: Path, arguments: list[str]) -> float:
 @torch.inference_mode()
 def score(file: Path, directory: Path) -> float:
     """Nats per character on the last 10 % of the file, read as one stream."""
-    sizes = json.loads((directory / "config.json").read_text())["model"]
-    names = ("vocabulary_size", "embedding_size", "hidden_size", "layers", "cell")
-    network = Plain(*(sizes[name] for name in names))
-    network.load_state_dict(load_file(directory / "model.safetensors"), strict=True)
+    network = Plain.load(directory)
     characters = json.loads((directory / "tokenizer.json").read_text())["characters"]
     text = file.read_bytes().decode()
     held_out = text[int(len(text) * 0.9) :]

@@ -235,7 +235,7 @@ def sample(
     output = TextOutput()
     if number == 1 and not (score or is_unique or is_novel or best_of or beam):
         output.write(prompt)
-        for text in sampler.stream(opening, config, index=index):
+        for text in sampler.stream(opening, config, index=index, score=False):
             output.write(text)
         if lines:
             output.write("\n")

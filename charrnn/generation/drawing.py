@@ -53,7 +53,7 @@ def choose(
     Raises ModelError when the model's numbers overflow, ConfigError when nothing may come.
     """
     ids = draw(rules.filtered(logits, drafts), uniform)
-    if int(np.maximum.reduce(ids)) == logits.shape[-1]:
+    if ids.max() == logits.shape[-1]:
         if not np.isfinite(logits).all():
             raise ModelError("the model's weights are so large that its numbers overflow")
         raise ConfigError("ban, only, min-length: together they leave nothing that may come next")

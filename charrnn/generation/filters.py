@@ -25,6 +25,9 @@ from charrnn.errors import ConfigError
 Logits = npt.NDArray[np.floating]
 Mask = npt.NDArray[np.bool_]
 
+_TINY = 1e-200
+"""Of a temperature: float32 divided by it might be more than float64 holds."""
+
 
 def exclude(logits: Logits, allowed: Mask) -> Logits:
     """Leaves only what is allowed, both (..., V)."""
@@ -46,15 +49,10 @@ def apply_temperature(logits: Logits, temperature: float) -> Logits:
     """Logits (..., V) divided by the temperature; 0 leaves only the likeliest (greedy)."""
     if temperature == 0:
         return apply_top_k(logits, 1)
-    if temperature == 1:
-        return logits
-    with np.errstate(over="ignore"):
-        divided: Logits = logits / temperature
-        if not np.isfinite(
-            np.maximum.reduce(divided, axis=None)
-        ):  # only differences can be divided
-            divided = (logits - logits.max(axis=-1, keepdims=True)) / temperature
-    return divided
+    if temperature < _TINY:  # so that only differences can be divided
+        with np.errstate(over="ignore"):
+            return (logits - logits.max(axis=-1, keepdims=True)) / temperature  # type: ignore[no-any-return]
+    return logits / temperature
 
 
 def apply_top_k(logits: Logits, k: int) -> Logits:
@@ -62,8 +60,7 @@ def apply_top_k(logits: Logits, k: int) -> Logits:
     if k == 1:
         likeliest = logits.argmax(axis=-1, keepdims=True)
         return exclude(logits, np.arange(logits.shape[-1]) == likeliest)
-    order = np.argsort(-logits, axis=-1, kind="stable")
-    return _keep(logits, order, np.arange(logits.shape[-1]) < k)
+    return _keep_largest(logits, -np.sort(-logits, axis=-1), min(k, logits.shape[-1]))
 
 
 def apply_top_p(logits: Logits, p: float) -> Logits:
@@ -73,7 +70,8 @@ def apply_top_p(logits: Logits, p: float) -> Logits:
     """
     if p >= 1:  # rounding must not cut the least likely off
         return logits
-    return _keep_mass(logits, np.argsort(-logits, axis=-1, kind="stable"), p)
+    ordered = -np.sort(-logits, axis=-1)
+    return _keep_largest(logits, ordered, _reaching(probabilities(ordered), p))
 
 
 def apply_min_p(logits: Logits, p: float) -> Logits:
@@ -96,7 +94,11 @@ def apply_typical(logits: Logits, p: float) -> Logits:
     with np.errstate(divide="ignore"):
         surprisal = -np.log(likely)
     entropy = np.where(likely > 0, likely * surprisal, 0).sum(axis=-1, keepdims=True)
-    return _keep_mass(logits, np.argsort(abs(surprisal - entropy), axis=-1, kind="stable"), p)
+    order = np.argsort(abs(surprisal - entropy), axis=-1, kind="stable")
+    count = _reaching(np.take_along_axis(likely, order, axis=-1), p)
+    kept = np.zeros(logits.shape, dtype=np.bool_)
+    np.put_along_axis(kept, order, np.arange(logits.shape[-1]) < count, axis=-1)
+    return exclude(logits, kept)
 
 
 def apply_filters(
@@ -164,23 +166,29 @@ def draw(logits: Logits, uniform: npt.NDArray[np.float64]) -> npt.NDArray[np.int
     exponents = logits - np.maximum.reduce(logits, axis=-1, keepdims=True)
     np.exp(exponents, out=exponents)
     cumulative = np.add.accumulate(exponents, axis=-1)
+    whole = cumulative[:, -1]
     # Rounding may carry the product up to the whole: the last that may come is the answer then.
-    reached = np.minimum(uniform * cumulative[:, -1], np.nextafter(cumulative[:, -1], 0))
+    reached = np.minimum(uniform * whole, np.nextafter(whole, 0))
+    if len(reached) == 1:  # the same, but that it takes half the time
+        return cumulative[0].searchsorted(reached, side="right")
     passed = ~(cumulative > reached[:, None])
     return np.add.reduce(passed, axis=-1, dtype=np.intp)  # type: ignore[no-any-return]
 
 
-def _keep(logits: Logits, order: npt.NDArray[np.intp], among: Mask) -> Logits:
-    """Keeps those whose place in the order is True in `among`, (..., V) or (V,)."""
-    kept = np.zeros(logits.shape, dtype=np.bool_)
-    np.put_along_axis(kept, order, np.broadcast_to(among, logits.shape), axis=-1)
-    return exclude(logits, kept)
+def _reaching(ordered: npt.NDArray[np.float64], p: float) -> npt.NDArray[np.intp]:
+    """How many of probabilities (..., V), from the first on, it takes to reach p: (..., 1)."""
+    reached = ordered.cumsum(axis=-1)
+    passed = reached[..., :-1] < p * reached[..., -1:]
+    return passed.sum(axis=-1, keepdims=True) + 1  # type: ignore[no-any-return]
 
 
-def _keep_mass(logits: Logits, order: npt.NDArray[np.intp], p: float) -> Logits:
-    """Keeps the fewest, in the order, whose probabilities reach p."""
-    reached = np.take_along_axis(probabilities(logits), order, axis=-1).cumsum(axis=-1)
-    before = reached[..., :-1]
-    among = np.ones(logits.shape, dtype=np.bool_)
-    among[..., 1:] = before < p * reached[..., -1:]
-    return _keep(logits, order, among)
+def _keep_largest(logits: Logits, ordered: Logits, count: int | npt.NDArray[np.intp]) -> Logits:
+    """Keeps so many of (..., V), the count (..., 1): of equals, those with the smaller ids.
+
+    `ordered` has the logits from the largest to the smallest.
+    """
+    places = np.broadcast_to(np.asarray(count) - 1, (*logits.shape[:-1], 1))
+    smallest = np.take_along_axis(ordered, places, axis=-1)
+    above, equal = logits > smallest, logits == smallest
+    missing = count - above.sum(axis=-1, keepdims=True)
+    return exclude(logits, above | (equal & (equal.cumsum(axis=-1) <= missing)))

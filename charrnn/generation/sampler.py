@@ -7,6 +7,7 @@ depend on each other, as the CPU's do not).
 Legend: B lanes, V vocabulary.
 """
 
+import math
 from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 
@@ -30,7 +31,8 @@ class SampleStream:
     """One sample in the making: iterate over it for pieces of text as they come.
 
     Attributes:
-        nats: the negative log-likelihood, under the model, of the characters made so far.
+        nats: the negative log-likelihood, under the model, of the characters made so far; NaN when
+            it was not asked for.
         log_probabilities: of each of them, newest last; kept when it was asked for.
         characters: how many were made.
         stop_reason: `length`, `stop` or `match`; None while it is being made.
@@ -43,11 +45,12 @@ class SampleStream:
         config: SamplingConfig,
         index: int,
         *,
-        log_probabilities: bool = False,
+        score: bool,
+        log_probabilities: bool,
     ) -> None:
-        self.nats = 0.0
+        self.nats = 0.0 if score else math.nan
         self.log_probabilities: list[float] = []
-        self._keep_log_probabilities = log_probabilities
+        self._score, self._keep_log_probabilities = score, log_probabilities
         self._sampler = sampler
         self._opening = opening
         self._key = np.array([[key(config.seed, index)]], dtype=np.uint64)
@@ -94,10 +97,11 @@ class SampleStream:
             ids = choose(logits, rules, [draft], block[position % _BLOCK])
             position += 1
             choice = int(ids[0])
-            likely = float(log_probabilities(logits, ids)[0])
-            self.nats -= likely
-            if self._keep_log_probabilities:
-                self.log_probabilities.append(likely)
+            if self._score:
+                likely = float(log_probabilities(logits, ids)[0])
+                self.nats -= likely
+                if self._keep_log_probabilities:
+                    self.log_probabilities.append(likely)
             draft.add(choice)
             yield choice
 
@@ -124,16 +128,23 @@ class Sampler:
         config: SamplingConfig | None = None,
         *,
         index: int = 0,
+        score: bool = True,
         log_probabilities: bool = False,
     ) -> SampleStream:
         """Sample `index` of `config.seed`, as it comes; without the prompt.
+
+        Args:
+            score: keep count of its nats.
+            log_probabilities: keep those of every character as well.
 
         Raises UnknownCharacterError when the prompt has characters the model has never seen.
         """
         config = config or SamplingConfig()
         if isinstance(prompt, str):
             prompt = self.opening(prompt, lines=config.lines)
-        return SampleStream(self, prompt, config, index, log_probabilities=log_probabilities)
+        return SampleStream(
+            self, prompt, config, index, score=score, log_probabilities=log_probabilities
+        )
 
     def samples(
         self,

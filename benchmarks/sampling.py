@@ -1,0 +1,250 @@
+"""How fast charrnn writes, beside the usual loop over torch.nn modules with the same weights.
+
+    python -m benchmarks.sampling [--corpus FILE] [--rounds N] [--json]
+
+Every line is a ratio within one run: both programs take turns, round after round, and the median of
+the rounds' ratios is shown, with the bar that is to be met. The usual loop runs under both settings
+of oneDNN (`torch.backends.mkldnn`), which matter more than anything else in it.
+
+- single: one text, character after character.
+- lines: 10,000 lines of a model that was trained for a moment on FILE (or on `towns`), both with
+  the same batch size. The usual loop goes on until the longest line of a batch has ended.
+- start: a whole process, from the command to the first character after the prompt.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import charrnn
+from benchmarks.plain import Plain, State
+from charrnn.data.tokenizer import CharTokenizer
+from charrnn.generation.engines import ENGINES
+from charrnn.generation.sampler import Sampler
+from charrnn.storage.model_directory import Model, Provenance, write_model
+
+TEMPERATURE = 0.8
+LINES = 10_000
+BATCH_SIZE = 256
+SIZES = {128: (2000, 8.0, 4.0), 256: (1000, 0.0, 0.0), 512: (300, 40.0, 5.0)}
+"""Hidden size: characters a round, and the bars against the usual loop, default and better."""
+
+
+@torch.inference_mode()
+def usual_text(network: Plain, count: int) -> None:
+    """One text of so many characters, as tutorials write it."""
+    state: State = None
+    ids, made = torch.zeros(1, 1, dtype=torch.long), []
+    for _ in range(count):
+        logits, state = network(ids, state)
+        ids = torch.multinomial(torch.softmax(logits[:, -1] / TEMPERATURE, dim=-1), 1)
+        made.append(int(ids))
+
+
+@torch.inference_mode()
+def usual_lines(network: Plain, newline: int, longest: int, count: int, batch_size: int) -> int:
+    """So many lines, batch after batch; gives the characters made, newlines included."""
+    characters = 0
+    for begin in range(0, count, batch_size):
+        batch = min(batch_size, count - begin)
+        state: State = None
+        ids = torch.full((batch, 1), newline)
+        going_on = torch.ones(batch, dtype=torch.bool)
+        for _ in range(longest):
+            logits, state = network(ids, state)
+            ids = torch.multinomial(torch.softmax(logits[:, -1] / TEMPERATURE, dim=-1), 1)
+            characters += int(going_on.sum())
+            going_on &= ids[:, 0] != newline
+            if not going_on.any():
+                break
+    return characters
+
+
+def speed(work: Callable[[], int]) -> float:
+    """Characters per second."""
+    began = time.perf_counter()
+    return work() / (time.perf_counter() - began)
+
+
+def single(hidden: int, folder: Path, rounds: int) -> dict[str, Any]:
+    """One text at a time, by every engine and by the usual loop."""
+    directory = random_model(hidden, folder)
+    count = SIZES[hidden][0]
+    model = charrnn.load(directory)
+    network = Plain.load(directory)
+    config = charrnn.SamplingConfig(length=count, temperature=TEMPERATURE)
+
+    def usual(mkldnn: bool) -> int:
+        fewer = max(count // (8 if mkldnn else 2), 20)
+        with torch.backends.mkldnn.flags(enabled=mkldnn):
+            usual_text(network, fewer)
+        return fewer
+
+    def ours(sampler: Sampler) -> int:
+        return len("".join(sampler.stream("", config, score=False)))
+
+    samplers = {name: Sampler(model, name) for name in ENGINES if name != "torch"}
+    runs: dict[str, Callable[[], int]] = {
+        "usual": lambda: usual(True),
+        "usual, oneDNN off": lambda: usual(False),
+        **{name: (lambda s=s: ours(s)) for name, s in samplers.items()},  # type: ignore[misc]
+    }
+    return {"what": f"single 2x{hidden}", **in_turns(runs, rounds), "bars": SIZES[hidden][1:]}
+
+
+def many_lines(corpus: str, folder: Path, rounds: int) -> dict[str, Any]:
+    """10,000 lines, by every engine and by the usual loop."""
+    run = folder / "lines"
+    for _ in charrnn.train(
+        corpus, out=run, lines=True, budget="20s", hidden_size=128, layers=2, progress_bar=False
+    ):
+        pass
+    model = charrnn.load(run)
+    network = Plain.load((run / "best").resolve())
+    assert isinstance(model.tokenizer, CharTokenizer)
+    newline = model.tokenizer.characters.index("\n")
+    config = charrnn.SamplingConfig(length=500, temperature=TEMPERATURE, lines=True)
+
+    def usual(mkldnn: bool) -> int:
+        with torch.backends.mkldnn.flags(enabled=mkldnn):
+            return usual_lines(network, newline, 500, LINES, BATCH_SIZE)
+
+    def ours(sampler: Sampler) -> int:
+        threads = 2
+        samples = sampler.samples(
+            "", config, indices=range(LINES), threads=threads, batch_size=BATCH_SIZE // threads
+        )
+        return sum(sample.characters for sample in samples)
+
+    samplers = {name: Sampler(model, name) for name in ENGINES if name != "torch"}
+    runs: dict[str, Callable[[], int]] = {
+        "usual": lambda: usual(True),
+        "usual, oneDNN off": lambda: usual(False),
+        **{name: (lambda s=s: ours(s)) for name, s in samplers.items()},  # type: ignore[misc]
+    }
+    what = f"{LINES:,} lines of {Path(corpus).stem} 2x128, batch {BATCH_SIZE}"
+    return {"what": what, **in_turns(runs, rounds), "bars": (0.0, 2.0)}
+
+
+def in_turns(runs: dict[str, Callable[[], int]], rounds: int) -> dict[str, Any]:
+    """Median speeds, and median ratios to the usual loop and to the better of its settings."""
+    for work in runs.values():
+        work()  # caches fill, threads start
+    speeds: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(rounds):
+        for name, work in runs.items():
+            speeds[name].append(speed(work))
+    usual = speeds["usual"]
+    better = [max(pair) for pair in zip(usual, speeds["usual, oneDNN off"], strict=True)]
+    return {
+        "characters_per_second": {name: statistics.median(each) for name, each in speeds.items()},
+        "ratios": {
+            name: (ratio(each, usual), ratio(each, better))
+            for name, each in speeds.items()
+            if not name.startswith("usual")
+        },
+    }
+
+
+def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    """The median of the rounds' ratios."""
+    return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
+
+
+def start(folder: Path, rounds: int) -> dict[str, Any]:
+    """Seconds from starting the process to the first character after the prompt, at 2x256."""
+    directory = random_model(256, folder)
+    command = [sys.executable, "-m", "charrnn", "sample", str(directory), "--length", "1"]
+    command += ["--prompt", "ABC", "--seed", "1"]
+    seconds = []
+    for _ in range(rounds + 1):
+        began = time.perf_counter()
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as process:
+            assert process.stdout is not None
+            written = process.stdout.read(4)
+            seconds.append(time.perf_counter() - began)
+        assert len(written) == 4
+    return {"what": "start 2x256", "seconds": statistics.median(seconds[1:]), "bar": 0.6}
+
+
+def reading_speed() -> float:
+    """Bytes per second that NumPy and its threads read from a matrix far larger than the caches
+    of a core: what bounds a single stream of a large model."""
+    matrix = np.ones((4096, 2048), dtype=np.float32)
+    vector, out = np.ones(2048, dtype=np.float32), np.empty(4096, dtype=np.float32)
+    seconds = []
+    for _ in range(30):
+        began = time.perf_counter()
+        np.dot(matrix, vector, out=out)
+        seconds.append(time.perf_counter() - began)
+    return matrix.nbytes / statistics.median(seconds)
+
+
+def random_model(hidden: int, folder: Path) -> Path:
+    """A model directory of a 2-layer LSTM that has learned nothing; its speed is no other."""
+    directory = folder / f"random-{hidden}"
+    if not directory.exists():
+        tokenizer = CharTokenizer(["\n", *map(chr, range(32, 96))])
+        config = charrnn.ModelConfig(
+            vocabulary_size=tokenizer.vocabulary_size, hidden_size=hidden, layers=2
+        )
+        torch.manual_seed(0)
+        network = charrnn.CharRNN(config)
+        tensors = {name: value.numpy() for name, value in network.state_dict().items()}
+        provenance = Provenance(
+            corpus="nothing",
+            sha256="",
+            corpus_bytes=0,
+            corpus_characters=0,
+            validation_fraction=0.1,
+            lines=False,
+            step=0,
+            characters=0,
+            seconds=0.0,
+            seed=0,
+            validation_nats=None,
+        )
+        write_model(directory, Model(config, tokenizer, tensors, provenance))
+    return directory
+
+
+def main() -> None:
+    """Prints a line for each engine and each kind of work."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
+    parser.add_argument("--corpus", default="towns", help="of lines")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        results = [single(hidden, folder, options.rounds) for hidden in SIZES]
+        results.append(many_lines(options.corpus, folder, min(options.rounds, 5)))
+        results.append(start(folder, options.rounds))
+    results.append({"what": "reading", "bytes_per_second": reading_speed()})
+    if options.json:
+        print(json.dumps(results, indent=2))
+        return
+    print("| what | engine | characters/s | x usual loop | x the better | bars |")
+    print("|---|---|---|---|---|---|")
+    for result in results:
+        for engine, per_second in result.get("characters_per_second", {}).items():
+            ratios = result["ratios"].get(engine)
+            shown = f"{ratios[0]:.1f} | {ratios[1]:.1f}" if ratios else " | "
+            bars = " and ".join(f"{bar:g}" for bar in result["bars"] if bar) if ratios else ""
+            print(f"| {result['what']} | {engine} | {per_second:,.0f} | {shown} | {bars} |")
+    print(f"\nstart 2x256: {results[-2]['seconds']:.2f} s to the first character (bar 0.6 s)")
+    print(f"reading from memory: {results[-1]['bytes_per_second'] / 1e9:.0f} GB/s")
+
+
+if __name__ == "__main__":
+    main()
