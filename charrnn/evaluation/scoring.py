@@ -30,7 +30,7 @@ from charrnn.data.sources import ReadOptions
 from charrnn.data.tokenizer import Ids
 from charrnn.errors import ConfigError, CorpusError, ModelError
 from charrnn.evaluation.baselines import baselines
-from charrnn.generation.engines import ENGINES, Engine, State
+from charrnn.generation.engines import ENGINES, Engine, State, best_engine
 from charrnn.storage.model_directory import Model
 
 PROTOCOLS = ("stream", "windows")
@@ -74,13 +74,14 @@ def evaluate(
     *,
     training: Ids | None = None,
     protocol: str = "stream",
-    engine: str = "numpy",
+    engine: str | None = None,
     read: ReadOptions | None = None,
 ) -> Evaluation:
     """How well a model predicts a text: a file (or anything `open_corpus` opens), or ids (N,).
 
     Args:
         training: the ids of the text it learned, for the baselines to learn from.
+        engine: the entry of ENGINES that runs the model; None: the fastest that needs no torch.
         read: how to read a file.
 
     Raises CorpusError when the text cannot be read or is too short, ConfigError for a protocol
@@ -96,7 +97,7 @@ def evaluate(
         ids = text
     if len(ids) < 2:
         raise CorpusError("the text to evaluate needs at least two characters the model knows")
-    running = ENGINES[engine](model)
+    running = best_engine(model) if engine is None else ENGINES[engine](model)
     if protocol == "stream":
         nats, characters = score(running, ids), len(ids) - 1
     else:

@@ -25,6 +25,7 @@ from charrnn.generation.drawing import Opening, Sample, choose, log_probabilitie
 from charrnn.generation.engines import Engine, Lanes
 from charrnn.generation.randomness import key, uniforms
 from charrnn.generation.rules import Draft, Rules
+from charrnn.generation.steering import steered_sample
 
 _WAITING = 4096
 """Samples that may wait to be taken; then the threads wait as well."""
@@ -56,6 +57,11 @@ def make_samples(
 ) -> Generator[Sample, None, None]:
     """See Sampler.samples."""
     rules = Rules(config, tokenizer)  # what is wrong is said before a thread starts
+    if rules.steered:
+        with threadpool_limits(1, user_api="blas"):
+            for index in indices:
+                yield steered_sample(engine, tokenizer, opening, rules, index, score)
+        return
     if threads is None:
         threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
     if not engine.parallel:

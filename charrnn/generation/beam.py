@@ -39,10 +39,9 @@ def beam_search(
         logits = lanes.step(ids)[: len(beams)].astype(np.float64)
         largest = logits.max(axis=-1, keepdims=True)
         scores = logits - largest - np.log(np.exp(logits - largest).sum(axis=-1, keepdims=True))
-        masks = [draft.allowed() for draft in beams]
-        for beam, mask in enumerate(masks):
-            if mask is not None:
-                scores[beam] = exclude(scores[beam], mask)
+        allowed, _ = rules.masks(beams)
+        if allowed is not None:
+            scores = exclude(scores, allowed)
         totals = (likelihoods[:, None] + scores).reshape(-1)
         best = np.argsort(-totals, kind="stable")[:width]
         best = best[totals[best] > -np.inf]

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from charrnn.errors import ConfigError, ModelError
 from charrnn.generation.engines import Array, State
-from charrnn.generation.filters import draw
+from charrnn.generation.filters import Logits, draw
 from charrnn.generation.rules import Draft, Rules
 
 
@@ -52,7 +52,13 @@ def choose(
 
     Raises ModelError when the model's numbers overflow, ConfigError when nothing may come.
     """
-    ids = draw(rules.filtered(logits, drafts), uniform)
+    with np.errstate(over="ignore", invalid="ignore"):  # `pick` says it
+        return pick(logits, rules.filtered(logits, *rules.masks(drafts)), uniform)
+
+
+def pick(logits: Array, filtered: Logits, uniform: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
+    """The ids (B,) that random numbers (B,) pick from filtered logits (B, V). Raises as `choose`."""
+    ids = draw(filtered, uniform)
     if ids.max() == logits.shape[-1]:
         if not np.isfinite(logits).all():
             raise ModelError("the model's weights are so large that its numbers overflow")

@@ -170,7 +170,8 @@ def draw(logits: Logits, uniform: npt.NDArray[np.float64]) -> npt.NDArray[np.int
     # Rounding may carry the product up to the whole: the last that may come is the answer then.
     reached = np.minimum(uniform * whole, np.nextafter(whole, 0))
     if len(reached) == 1:  # the same, but that it takes half the time
-        return cumulative[0].searchsorted(reached, side="right")
+        picked: npt.NDArray[np.intp] = cumulative[0].searchsorted(reached, side="right")
+        return picked
     passed = ~(cumulative > reached[:, None])
     return np.add.reduce(passed, axis=-1, dtype=np.intp)  # type: ignore[no-any-return]
 

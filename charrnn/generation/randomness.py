@@ -12,9 +12,10 @@ import numpy.typing as npt
 _INCREMENT = 0x9E3779B97F4A7C15
 
 
-def key(seed: int, index: int) -> int:
-    """Where the numbers of sample `index` of a seed begin, in 64 bits."""
-    return int.from_bytes(blake2b(f"{seed},{index}".encode(), digest_size=8).digest(), "little")
+def key(seed: int, *index: int) -> int:
+    """Where the numbers of sample `index` of a seed begin, in 64 bits; or of a part of it."""
+    name = ",".join(map(str, (seed, *index)))
+    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "little")
 
 
 def uniforms(

@@ -40,7 +40,7 @@ class Rules:
         if config.regex is not None:
             from charrnn.generation.automaton import Automaton
 
-            excluded = {self.newline} - {None}
+            excluded = set() if self.newline is None else {self.newline}
             if self.allowed is not None:
                 excluded |= {int(i) for i in np.flatnonzero(~self.allowed)}
             self.automaton = Automaton(config.regex, tokenizer, excluded=excluded)
@@ -78,21 +78,30 @@ class Rules:
         )
 
     @property
+    def steered(self) -> bool:
+        """Whether several beginnings are tried for each text; see steering.py."""
+        return self.automaton is not None and self.config.temperature > 0
+
+    @property
     def memory(self) -> int:
         """How many of the last ids a Draft looks at."""
         config = self.config
         window = config.repetition_window if config.repetition_penalty is not None else 0
         return max(window, config.no_repeat_ngram or 0, self.longest_stop)
 
-    def filtered(self, logits: Logits, drafts: Sequence["Draft"]) -> Logits:
-        """The logits (B, V) of the drafts' next characters, after all filters, in float64."""
+    def masks(self, drafts: Sequence["Draft"]) -> tuple[Mask | None, Mask | None]:
+        """What may come next in the drafts, and what came recently: (V,) or (B, V); None: all, no
+        matter."""
+        if not self.changing:
+            return self.allowed, None
+        allowed = np.stack([draft.allowed() for draft in drafts])
+        if self.config.repetition_penalty is None:
+            return allowed, None
+        return allowed, np.stack([draft.recent() for draft in drafts])
+
+    def filtered(self, logits: Logits, allowed: Mask | None, recent: Mask | None) -> Logits:
+        """Logits (B, V) after all filters, in float64."""
         config = self.config
-        allowed, recent = self.allowed, None
-        if self.changing:
-            masks = [draft.allowed() for draft in drafts]
-            allowed = None if masks[0] is None else np.stack(masks)  # type: ignore[arg-type]
-            if config.repetition_penalty is not None:
-                recent = np.stack([draft.recent() for draft in drafts])
         return apply_filters(
             logits,
             allowed=allowed,
@@ -135,7 +144,7 @@ class Draft:
         """Another that goes on from here by itself."""
         other = Draft(self.rules)
         other.ids, other.made, other._state = self.ids.copy(), self.made, self._state
-        other.stop_reason = self.stop_reason
+        other.stop_reason, other.end = self.stop_reason, self.end
         other._followers = {key: ids.copy() for key, ids in self._followers.items()}
         return other
 
@@ -159,11 +168,9 @@ class Draft:
             return self._finish("length", 0)
         return None
 
-    def allowed(self) -> Mask | None:
-        """What may come next (V,); None: everything."""
+    def allowed(self) -> Mask:
+        """What may come next (V,)."""
         rules, config = self.rules, self.rules.config
-        if not rules.changing:
-            return rules.allowed
         if rules.automaton is not None:
             remaining = None if config.length is None else config.length - self.made
             allowed: Mask = rules.automaton.allowed(self._state, remaining)

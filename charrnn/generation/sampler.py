@@ -20,6 +20,7 @@ from charrnn.generation.drawing import Opening, Sample, choose, log_probabilitie
 from charrnn.generation.engines import ENGINES, Engine, best_engine
 from charrnn.generation.randomness import key, uniforms
 from charrnn.generation.rules import Draft, Rules
+from charrnn.generation.steering import steered_sample
 from charrnn.storage.model_directory import Model
 from charrnn.storage.run import load
 
@@ -53,6 +54,7 @@ class SampleStream:
         self._score, self._keep_log_probabilities = score, log_probabilities
         self._sampler = sampler
         self._opening = opening
+        self._index = index
         self._key = np.array([[key(config.seed, index)]], dtype=np.uint64)
         self._draft = Draft(Rules(config, sampler.model.tokenizer), opening.ids)
 
@@ -67,7 +69,23 @@ class SampleStream:
         return self._draft.stop_reason
 
     def __iter__(self) -> Iterator[str]:
+        if self._draft.rules.steered:
+            return self._steered()
         return self._sampler.model.tokenizer.decode_stream(self._ids())
+
+    def _steered(self) -> Iterator[str]:
+        """The whole text at once: until it has ended, nobody knows how it begins."""
+        sampler, rules = self._sampler, self._draft.rules
+        tokenizer, opening = sampler.model.tokenizer, self._opening
+        sample = steered_sample(
+            sampler.engine, tokenizer, opening, rules, self._index, score=self._score
+        )
+        self._draft.made, self._draft.stop_reason = sample.characters, sample.stop_reason
+        self.nats = sample.nats
+        if self._keep_log_probabilities:
+            self.log_probabilities = list(sample.log_probabilities)
+        if sample.text:
+            yield sample.text
 
     def _ids(self) -> Iterator[int]:
         """The ids of the text; what may yet become a stop string is held back."""

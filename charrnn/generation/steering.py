@@ -1,0 +1,97 @@
+"""Steering: texts that match a pattern, as the model itself would write them.
+
+To close the ways that lead nowhere is not enough: where a name must end in -by, the model, never
+allowed to end it otherwise, goes on and on. So several beginnings are written side by side, each
+weighed by how much of the model's probability the pattern left it at every character; the light
+ones give way to copies of the heavy ones, and of the texts that come out one is drawn by weight.
+With many particles that is the model's own distribution over the texts that match.
+
+Sequential Monte Carlo: Doucet, de Freitas and Gordon, 2001; of language models, Lew et al., 2023,
+arXiv:2306.03081.
+
+Legend: B particles, V vocabulary.
+"""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from charrnn.data.tokenizer import Tokenizer
+from charrnn.generation.drawing import Opening, Sample, log_probabilities, pick
+from charrnn.generation.engines import Engine
+from charrnn.generation.filters import apply_temperature, probabilities
+from charrnn.generation.randomness import key, uniforms
+from charrnn.generation.rules import Draft, Rules
+
+PARTICLES = 128
+"""Beginnings that are written side by side for one text."""
+
+_NEGLIGIBLE = 0.01
+"""The share of those that have not ended, when they are not waited for any more."""
+
+Weights = npt.NDArray[np.float64]
+
+_LEAST = 1e-300
+"""Of a probability, so that it has a logarithm."""
+
+
+def steered_sample(
+    engine: Engine, tokenizer: Tokenizer, opening: Opening, rules: Rules, index: int, score: bool
+) -> Sample:
+    """Sample `index`; see Sampler.samples."""
+    lanes = engine.lanes(PARTICLES)
+    lanes.put(0, opening.state)
+    lanes.take(np.zeros(PARTICLES, dtype=np.intp))
+    ids = np.full(PARTICLES, opening.ids[-1], dtype=np.intp)
+    drafts = [Draft(rules, opening.ids) for _ in range(PARTICLES)]
+    scores: list[tuple[float, ...]] = [()] * PARTICLES
+    log_weights = np.zeros(PARTICLES)
+    seed = rules.config.seed
+    keys = np.array([key(seed, index, each) for each in range(PARTICLES + 1)], dtype=np.uint64)
+    position = 0
+    while True:
+        active = [i for i, draft in enumerate(drafts) if draft.stop_reason is None]
+        uniform = uniforms(keys, np.array([position], dtype=np.uint64))
+        weights = _normalized(log_weights)
+        if weights[active].sum() < _NEGLIGIBLE:  # and it can only become less
+            break
+        logits = lanes.step(ids)[active]
+        going_on = [drafts[i] for i in active]
+        allowed, recent = rules.masks(going_on)
+        assert allowed is not None
+        with np.errstate(over="ignore", invalid="ignore"):  # `pick` says it
+            chosen = pick(logits, rules.filtered(logits, allowed, recent), uniform[active])
+            scaled = apply_temperature(logits.astype(np.float64), rules.config.temperature)
+            left = np.where(allowed, probabilities(scaled), 0).sum(axis=-1)
+        log_weights[active] += np.log(np.maximum(left, _LEAST))
+        ids[active] = chosen
+        likely = log_probabilities(logits, chosen).tolist() if score else []
+        for i, choice in zip(active, chosen.tolist(), strict=True):
+            drafts[i].add(choice)
+        for i, each in zip(active, likely, strict=False):
+            scores[i] = (*scores[i], each)
+        weights = _normalized(log_weights)
+        if 1 / np.square(weights).sum() < PARTICLES / 2:  # too few of them matter
+            places = (np.arange(PARTICLES) + uniform[-1]) / PARTICLES
+            parents = np.minimum(weights.cumsum().searchsorted(places, side="right"), PARTICLES - 1)
+            lanes.take(parents)
+            ids = ids[parents]
+            drafts = [drafts[parent].copy() for parent in parents]
+            scores = [scores[parent] for parent in parents]
+            log_weights[:] = 0
+        position += 1
+    weights[active] = 0
+    whole = weights.cumsum()
+    best = int(whole.searchsorted(uniform[-1] * whole[-1], side="right"))
+    draft = drafts[best]
+    assert draft.stop_reason is not None
+    text = tokenizer.decode(draft.text_ids())
+    nats = -sum(scores[best]) if score else math.nan
+    return Sample(index, text, draft.made, nats, scores[best], draft.stop_reason)
+
+
+def _normalized(log_weights: Weights) -> Weights:
+    weights: Weights = np.exp(log_weights - log_weights.max())
+    weights /= weights.sum()
+    return weights
