@@ -1,0 +1,293 @@
+"""Automata: which ids may come next, so that the whole text matches a regular expression.
+
+The library outlines_core compiles the expression to steps from byte to byte of UTF-8; here they
+become steps from id to id, and what leads nowhere is cut off. The syntax is that of Rust's regex
+crate (docs.rs/regex), without word boundaries.
+
+The library compiles without bounds: a short pattern can ask for all memory, and then it aborts the
+process or runs for hours. So it works in a process of its own, with a limit on time and memory.
+
+Legend: S states, V vocabulary, B symbols (the bytes that occur in the alphabet), E steps.
+"""
+
+import contextlib
+import json
+import os
+import re
+import subprocess
+import sys
+import warnings
+from collections import deque
+from collections.abc import Iterable
+from itertools import chain
+
+import numpy as np
+import numpy.typing as npt
+
+from charrnn.data.tokenizer import Tokenizer
+from charrnn.errors import ConfigError
+
+LARGEST_TABLE = 1 << 26
+"""Entries (S * V); as int32 a quarter of a gigabyte."""
+
+MAX_SECONDS = 20
+"""For the library to compile a pattern."""
+
+MAX_BYTES = 1 << 30
+"""Of memory, for the library to compile a pattern; not every system obeys."""
+
+Table = npt.NDArray[np.int32]
+
+_FAR = int(np.iinfo(np.int32).max)
+_TOO_LARGE = r"it is too large; repeat less than in {1,1000}, and prefer [a-z] to \w"
+# Look-around, back-references, atomic groups and conditions, where no backslash comes before.
+_UNSUPPORTED = re.compile(r"(?<!\\)(?:\\\\)*(?:\(\?(?:<?[=!]|P=|[>(])|\\[1-9]|\\k<)")
+
+
+class Automaton:
+    """Follows a text in the making, and knows how it can go on to match a pattern as a whole.
+
+    Attributes:
+        start: the state of the empty text. States are numbers below S.
+        shortest: the length of the shortest text that matches, in ids.
+    """
+
+    def __init__(self, pattern: str, tokenizer: Tokenizer, *, excluded: Iterable[int] = ()) -> None:
+        """Ids `excluded` never come.
+
+        Raises ConfigError when the pattern is not valid or too large, when no text made of the
+        remaining ids matches it, or when outlines_core is not installed.
+        """
+        try:
+            import outlines_core  # noqa: F401
+        except ImportError as error:
+            raise ConfigError(
+                "--regex needs the package outlines-core: pip install 'charrnn[regex]'"
+            ) from error
+        banned = sorted(set(excluded))
+        try:
+            table, accepting = _table(pattern, tokenizer, banned)
+        except ValueError as error:
+            raise ConfigError(f"regex {_shown(pattern)}: {error}") from error
+        # Where there is no next state, the table's -1 reads the last entry, which is far.
+        self._distance = np.append(_distances(table, accepting), np.int32(_FAR))
+        if self._distance[0] == _FAR:
+            rest = ", less those that may not come," if banned else ""
+            raise ConfigError(
+                f"regex {_shown(pattern)}: no text in the model's characters{rest} matches it"
+            )
+        table[self._distance[table] == _FAR] = -1
+        self._table, self._accepting = table, accepting
+        self.start = 0
+        self.shortest = int(self._distance[0])
+
+    def accepts(self, state: int) -> bool:
+        """Whether the text so far matches."""
+        return bool(self._accepting[state])
+
+    def ends(self, state: int) -> bool:
+        """Whether the text so far matches, and nothing may follow."""
+        return self.accepts(state) and not (self._table[state] >= 0).any()
+
+    def allowed(self, state: int, remaining: int | None = None) -> npt.NDArray[np.bool_]:
+        """The ids (V,) after which the text can still become a match.
+
+        With at most `remaining` more ids, the one chosen now included; None: any number. Some id
+        is allowed unless the state `ends` or `remaining` is too small from the start.
+        """
+        limit = _FAR if remaining is None else min(remaining, _FAR)
+        return self._distance[self._table[state]] < limit  # type: ignore[no-any-return]
+
+    def next(self, state: int, choice: int) -> int:
+        """The state after an allowed id."""
+        following = int(self._table[state, choice])
+        assert following >= 0, f"id {choice} is not allowed in state {state}"
+        return following
+
+
+def _table(
+    pattern: str, tokenizer: Tokenizer, banned: list[int]
+) -> tuple[Table, npt.NDArray[np.bool_]]:
+    """The next states (S, V), -1 for none, and which states (S,) accept; 0 is the start.
+
+    Raises ValueError that says what is wrong with the pattern.
+    """
+    vocabulary_size = tokenizer.vocabulary_size
+    spelled = [
+        tokenizer.decode([i]).encode("utf-8", "surrogateescape") for i in range(vocabulary_size)
+    ]
+    symbols = bytes(sorted(set(b"".join(spelled))))
+    bytewise, accepting, start = _bytewise(pattern, symbols)
+
+    # Shorter characters are filled up with the step that stays.
+    columns = {symbol: column for column, symbol in enumerate(symbols)}
+    spelling = np.full((vocabulary_size, max(map(len, spelled))), len(symbols) + 1, dtype=np.intp)
+    for i, character in enumerate(spelled):
+        spelling[i, : len(character)] = [columns[byte] for byte in character]
+
+    number = np.full(len(bytewise), -1, dtype=np.int32)
+    number[start] = 0
+    frontier = np.array([start])
+    count = 1
+    seen, rows = [frontier], []
+    while len(frontier):
+        if count * vocabulary_size > LARGEST_TABLE:
+            raise ValueError(_TOO_LARGE)
+        row = np.repeat(frontier.astype(np.int32)[:, None], vocabulary_size, axis=1)
+        for column in spelling.T:
+            row = bytewise[row, column]
+        row[:, banned] = 0
+        rows.append(row)
+        frontier = np.unique(row[row > 0])
+        frontier = frontier[number[frontier] < 0]
+        number[frontier] = np.arange(count, count + len(frontier))
+        count += len(frontier)
+        seen.append(frontier)
+    return number[np.concatenate(rows)], accepting[np.concatenate(seen)]
+
+
+def _bytewise(pattern: str, symbols: bytes) -> tuple[Table, npt.NDArray[np.bool_], int]:
+    """The next states (., B + 2) after each symbol, which states accept, and the start.
+
+    The last two columns are those of `compile_steps`: accepts, stays. State 0 is the dead end,
+    where everything leads that no step names. Raises ValueError.
+    """
+    steps = compile_apart(pattern, symbols)
+    names, numbered = np.unique(steps[:, [0, 2]], return_inverse=True)
+    sources, targets = numbered.reshape(-1, 2).T + 1
+    if (len(names) + 1) * (len(symbols) + 2) > LARGEST_TABLE:
+        raise ValueError(_TOO_LARGE)
+    table = np.zeros((len(names) + 1, len(symbols) + 2), dtype=np.int32)
+    table[sources, steps[:, 1]] = targets
+    return table, table[:, len(symbols)] > 0, int(sources[0])
+
+
+def _distances(table: Table, accepting: npt.NDArray[np.bool_]) -> Table:
+    """The fewest ids (S,) from each state to one that accepts; _FAR where there is no way."""
+    sorted_rows = np.sort(table, axis=1)
+    first = sorted_rows >= 0
+    first[:, 1:] &= sorted_rows[:, 1:] != sorted_rows[:, :-1]
+    sources, columns = np.nonzero(first)
+    before: list[list[int]] = [[] for _ in range(len(table))]
+    for source, target in zip(
+        sources.tolist(), sorted_rows[sources, columns].tolist(), strict=True
+    ):
+        before[target].append(source)
+    distances = np.where(accepting, 0, _FAR).astype(np.int32)
+    queue = deque(np.flatnonzero(accepting).tolist())
+    while queue:
+        target = queue.popleft()
+        for source in before[target]:
+            if distances[source] == _FAR:
+                distances[source] = distances[target] + 1
+                queue.append(source)
+    return distances
+
+
+def compile_steps(pattern: str, symbols: bytes) -> Table:
+    """The steps (E, 3) of a pattern's automaton: from a state, by a symbol, to a state.
+
+    Symbol B says that the first state accepts, B + 1 stays; the first step starts from the start.
+    Raises ValueError. Nothing bounds the time and the memory it takes.
+    """
+    import outlines_core
+
+    accepts, stays, begins = range(len(symbols), len(symbols) + 3)
+    tokens = {bytes([byte]): [column] for column, byte in enumerate(symbols)}
+    # A state that no token leaves would be an error, even where the text need not come by: the
+    # empty token leaves every state.
+    tokens[b""] = [stays]
+    tokens.setdefault(b"\n", []).append(begins)
+    vocabulary = outlines_core.Vocabulary(accepts, tokens)
+    # All is matched as a whole, so that what stands at its very beginning says nothing. Further on
+    # it would be false without a word, for a newline comes before; `$` is fine everywhere.
+    inner = pattern.removeprefix("^").removeprefix(r"\A")
+    if re.search(r"\^|\\A", re.sub(r"\\[^A]|\[\^", "", inner)):
+        raise ValueError(r"^ and \A may only come first (write \^ for the character itself)")
+    try:
+        # Is it a pattern by itself, or only between our parentheses, like a)(b? What has a word
+        # boundary is read, and then refused before it costs anything.
+        outlines_core.Index(rf"{inner}(?u:\b)", vocabulary)
+    except ValueError as error:
+        if "NFA" in str(error):
+            raise ValueError(_reason(pattern)) from error
+    try:
+        # Without `\z` of a|ab only `a` would match, the alternative that comes first; and with it
+        # the library wants to know what comes before a text that may be empty.
+        index = outlines_core.Index(rf"\n(?:{inner})\z", vocabulary)
+    except ValueError as error:
+        raise ValueError(_reason(pattern, str(error))) from error
+    transitions = index.get_transitions()
+    start = transitions[index.get_initial_state()][begins]
+    steps = (
+        (source, by, target)
+        for source, targets in transitions.items()
+        for by, target in targets.items()
+        if by != begins
+    )
+    flat = chain((start, stays, start), chain.from_iterable(steps))
+    return np.fromiter(flat, dtype=np.int32).reshape(-1, 3)
+
+
+def compile_apart(pattern: str, symbols: bytes) -> Table:
+    """`compile_steps` in a process of its own, which may not take all memory or for ever."""
+    path = os.pathsep.join(folder or os.curdir for folder in sys.path)
+    # Each thread that NumPy might start counts as memory.
+    environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    code = f"from {__name__} import answer; answer()"
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", code],
+            input=json.dumps([pattern, list(symbols), MAX_BYTES]).encode(),
+            capture_output=True,
+            check=False,
+            env=environment | {"OPENBLAS_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"},
+            timeout=MAX_SECONDS,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ValueError(_TOO_LARGE) from error
+    if done.returncode < 0:  # out of memory, the library aborts
+        raise ValueError(_TOO_LARGE)
+    if done.returncode > 0:
+        raise ValueError(done.stderr.decode("utf-8", "replace").strip().split("\n")[-1])
+    return np.frombuffer(done.stdout, dtype=np.int32).reshape(-1, 3)
+
+
+def answer() -> None:
+    """The other side of `compile_apart`: reads a question on stdin, answers on stdout."""
+    pattern, symbols, max_bytes = json.load(sys.stdin)
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_AS, (max_bytes, max_bytes))
+    try:
+        steps = compile_steps(pattern, bytes(symbols))
+    except ValueError as error:
+        sys.exit(str(error))
+    except MemoryError:
+        sys.exit(_TOO_LARGE)
+    sys.stdout.buffer.write(steps.tobytes())
+
+
+def _reason(pattern: str, said: str = "") -> str:
+    """What is wrong with a pattern; the library seldom says."""
+    if "surrogates" in said:
+        return "it is not valid Unicode"
+    if "word bound" in said:
+        return r"word boundaries (\b) are not supported"
+    if _UNSUPPORTED.search(pattern):
+        return "look-around, back-references and atomic groups are not supported"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            re.compile(pattern)
+    except RecursionError:
+        return "it is nested too deeply"
+    except (re.error, OverflowError) as error:
+        return " ".join(str(error).splitlines())  # Python's syntax is near enough
+    return "its syntax is not supported (see docs.rs/regex)"
+
+
+def _shown(pattern: str) -> str:
+    return repr(pattern if len(pattern) <= 100 else f"{pattern[:100]}...")
