@@ -7,10 +7,29 @@ character after character. Each engine says in its docstring how exact and how f
 from collections.abc import Callable
 
 from charrnn.generation.engines.engine import Array, Engine, Lanes, State
+from charrnn.generation.engines.native_engine import NativeEngine, available
 from charrnn.generation.engines.numpy_engine import NumPyEngine
 from charrnn.generation.engines.torch_engine import TorchEngine
 from charrnn.storage.model_directory import Model
 
 ENGINES: dict[str, Callable[[Model], Engine]] = {"numpy": NumPyEngine.of, "torch": TorchEngine.of}
+if available():
+    ENGINES["native"] = NativeEngine.of
 
-__all__ = ["ENGINES", "Array", "Engine", "Lanes", "NumPyEngine", "State", "TorchEngine"]
+
+def best_engine(model: Model) -> Engine:
+    """The fastest engine that needs no torch."""
+    return NativeEngine.of(model) if available() else NumPyEngine.of(model)
+
+
+__all__ = [
+    "ENGINES",
+    "Array",
+    "Engine",
+    "Lanes",
+    "NativeEngine",
+    "NumPyEngine",
+    "State",
+    "TorchEngine",
+    "best_engine",
+]

@@ -1,0 +1,329 @@
+"""NativeEngine: the CPU path in C, where it could be built.
+
+Legend: B lanes, T time, V vocabulary, H hidden, L layers, G gates, P panels, F numbers in a vector.
+"""
+
+import ctypes
+import functools
+import os
+import weakref
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from charrnn.errors import ConfigError
+from charrnn.generation.engines.engine import Array, State
+from charrnn.generation.engines.numpy_engine import NumPyEngine
+from charrnn.model.config import STATES, ModelConfig
+from charrnn.storage.model_directory import Model
+from charrnn.storage.tensor_file import Tensors
+
+_ABI = 1
+"""What step.c has to say of itself: a library built from another step.c is not called."""
+
+_CELLS = ("rnn", "gru", "lstm")
+"""In the order of step.c."""
+
+_SUMS = 4
+"""Vectors of sums in a panel."""
+
+_ALIGNMENT = 64
+"""Bytes of a cache line, and of the longest vector."""
+
+_ROWS = 96
+"""Characters that are read layer by layer: enough that weights are read seldom."""
+
+_SHARED_BYTES = 1_500_000
+"""Weights that no core's own cache holds: two cores read them in half the time."""
+
+
+def available() -> bool:
+    """Whether the native engine can run: it was built, and CHARRNN_NATIVE is not 0."""
+    return os.environ.get("CHARRNN_NATIVE") != "0" and _library() is not None
+
+
+def processors() -> list[int]:
+    """The entries in step.c's list of processors that this one can compute as, the best first."""
+    library = _library()
+    if library is None:
+        return []
+    found: list[int] = []
+    processor = 0
+    while (floats := library.charrnn_floats(processor)) >= 0:
+        found += [processor] if floats > 0 else []
+        processor += 1
+    return found
+
+
+class NativeEngine:
+    """The network of a model directory in C, float32; the weights are folded as NumPyEngine's are.
+
+    Every number is added up term by term in one order, whatever the number of lanes or threads. So
+    a lane's numbers are the same to the last bit alone and in any company, and whether a text is
+    read at once or by the character. Between kinds of processors, last bits differ.
+
+    Several threads can step lanes of one engine at the same time, each its own.
+
+    Args:
+        processor: which of step.c's processors to compute as; None is the best that this one is.
+
+    Raises ConfigError where the native engine is not available.
+    """
+
+    parallel = True
+
+    def __init__(
+        self, config: ModelConfig, tensors: Tensors, *, processor: int | None = None
+    ) -> None:
+        library = _library() if available() else None
+        if library is None:
+            raise ConfigError(
+                "the native engine is switched off, or was not built; choose the engine numpy, "
+                "or install charrnn where there is a C compiler"
+            )
+        self._library = library
+        processor = processors()[0] if processor is None else processor
+        self.floats: int = library.charrnn_floats(processor)
+        if self.floats <= 0:
+            raise ConfigError(f"this processor cannot compute as the native engine's {processor}")
+        self.vocabulary_size = config.vocabulary_size
+        self.hidden_size = config.hidden_size
+        self.layers = config.layers
+        self.states = len(STATES[config.cell])
+        self._arrays: list[Array] = []  # what the C structures below point to
+        folded = NumPyEngine(config, tensors)
+        layers = [self._layer(folded, config.cell, number) for number in range(config.layers)]
+        units = _SUMS * self.floats
+        self.sums = layers[0].panels * units  # of a layer, in one lane
+        self.padded_size = layers[0].panels * (units if config.cell == "rnn" else self.floats)
+        layers.append(self._head(folded))
+        self.padded_vocabulary = layers[-1].panels * units
+        self._layers = (_Layer * len(layers))(*layers)
+        self.model = _Model(
+            processor,
+            _CELLS.index(config.cell),
+            self.vocabulary_size,
+            self.hidden_size,
+            len(layers),
+            ctypes.addressof(self._layers),
+        )
+        self.weight_bytes = sum(array.nbytes for array in self._arrays)
+
+    @classmethod
+    def of(cls, model: Model) -> "NativeEngine":
+        """The engine of a model that was read from disk. Raises ConfigError; see above."""
+        return cls(model.config, model.tensors)
+
+    def advance(self, ids: npt.ArrayLike, state: State | None) -> tuple[Array, State]:
+        """Reads ids (B, T); see Engine."""
+        ids = np.asarray(ids)
+        batch, time = ids.shape
+        lanes = NativeLanes(self, batch, threads=None if time >= _SUMS else 1)
+        return lanes.read(ids, state)
+
+    def lanes(self, count: int, *, threads: int | None = None) -> "NativeLanes":
+        """So many lanes, each before the first character.
+
+        `threads`, 1 or 2, compute a step; None is two for one lane of a model of some size.
+        """
+        return NativeLanes(self, count, threads=threads)
+
+    def _layer(self, folded: NumPyEngine, cell: str, number: int) -> "_Layer":
+        layer = folded.layers[number]
+        start = layer.weight_ih if number == 0 else layer.bias  # (G, V or 1, H)
+        weight_ih = layer.weight_ih[:, : self.hidden_size]
+        if cell == "gru":  # sums n, r, z and the candidate's recurrent part, which r multiplies
+            inner = np.broadcast_to(layer.inner_bias, start[2].shape)
+            start = np.stack([start[2], start[0], start[1], inner])
+            weight_ih = weight_ih[[2, 0, 1]]
+        starts = self._panels(start).swapaxes(0, 1)  # (V or 1, P, 4, F)
+        recurrent = self._panels(layer.weight_hh[:, : self.hidden_size])
+        return _Layer(
+            len(recurrent),
+            self._keep(starts),
+            self._keep(self._panels(weight_ih)) if number > 0 else None,
+            self._keep(recurrent),
+        )
+
+    def _head(self, folded: NumPyEngine) -> "_Layer":
+        weight = folded.head[None, : self.hidden_size, : self.vocabulary_size]
+        panels = self._panels(weight)
+        bias = self._panels(folded.head_bias[None, None])
+        return _Layer(len(panels), self._keep(bias), self._keep(panels), None)
+
+    def _panels(self, planes: Array) -> Array:
+        """Planes (G, K, N) as panels (P, K, G or 4, F), N filled up with zeros."""
+        gates, rows, columns = planes.shape
+        blocks = 1 if gates > 1 else _SUMS  # of F columns a panel, side by side
+        count = -(-columns // (blocks * self.floats))
+        filled = np.zeros((gates, rows, count * blocks * self.floats), dtype=np.float32)
+        filled[..., :columns] = planes
+        split = filled.reshape(gates, rows, count, blocks, self.floats)
+        return split.transpose(2, 1, 0, 3, 4).reshape(count, rows, gates * blocks, self.floats)
+
+    def _keep(self, array: Array) -> int:
+        """Where a copy of the array lies in memory."""
+        kept = _aligned(array.shape)
+        kept[:] = array
+        self._arrays.append(kept)
+        return kept.ctypes.data
+
+
+class NativeLanes:
+    """Lanes of a NativeEngine; see Lanes. Nothing is allocated in a step."""
+
+    def __init__(self, engine: NativeEngine, count: int, *, threads: int | None = None) -> None:
+        self._engine, self._count = engine, count
+        shape = (engine.layers, count, engine.padded_size)
+        self._states = tuple(_aligned(shape) for _ in range(engine.states))
+        self._outputs = _aligned(shape)
+        self._scores = _aligned((count, engine.padded_vocabulary))
+        self._logits = self._scores[:, : engine.vocabulary_size]
+        self._ids = np.zeros(count, dtype=np.int64)
+        self._lanes = _Lanes(
+            ctypes.addressof(engine.model),
+            count,
+            engine.padded_size,
+            engine.padded_vocabulary,
+            self._ids.ctypes.data,
+            self._states[0].ctypes.data,
+            self._states[-1].ctypes.data,
+            self._outputs.ctypes.data,
+            self._scores.ctypes.data,
+            None,
+        )
+        self._step = engine._library.charrnn_step
+        self._pointer = ctypes.byref(self._lanes)
+        if threads is None:
+            large = count == 1 and engine.weight_bytes > _SHARED_BYTES
+            threads = 2 if large and _usable_cores() > 1 else 1
+        if threads > 1 and engine._library.charrnn_help(self._pointer):
+            weakref.finalize(self, engine._library.charrnn_stop_help, self._pointer)
+
+    def step(self, ids: npt.NDArray[np.intp]) -> Array:
+        """Reads one id in each lane (B,); gives the logits (B, V)."""
+        self._ids[:] = ids
+        self._step(self._pointer)
+        return self._logits
+
+    def read(self, ids: npt.NDArray[Any], state: State | None) -> tuple[Array, State]:
+        """Engine.advance, in these lanes: reads ids (B, T) after a state of all of them."""
+        size = self._engine.hidden_size
+        for number, part in enumerate(self._states):
+            part[..., :size] = 0 if state is None else state[number]
+        steps = np.ascontiguousarray(ids.T, dtype=np.int64)  # (T, B)
+        logits = np.empty((*steps.shape, self._engine.vocabulary_size), dtype=np.float32)
+        longest = min(max(_ROWS // max(self._count, 1), 1), len(steps))
+        scores = _aligned((longest, *self._scores.shape))
+        history = _aligned((longest, *self._outputs.shape[1:]))
+        sums = _aligned((longest, self._count, self._engine.sums))
+        for start in range(0, len(steps), longest or 1):
+            piece = steps[start : start + longest]
+            self._engine._library.charrnn_read(
+                self._pointer,
+                piece.ctypes.data,
+                scores.ctypes.data,
+                sums.ctypes.data,
+                history.ctypes.data,
+                len(piece),
+            )
+            logits[start : start + longest] = scores[: len(piece), :, : logits.shape[2]]
+        return logits.swapaxes(0, 1), tuple(part[..., :size].copy() for part in self._states)
+
+    def get(self, lane: int) -> State:
+        """The state of a lane, as a value."""
+        size = self._engine.hidden_size
+        return tuple(part[:, lane : lane + 1, :size].copy() for part in self._states)
+
+    def put(self, lane: int, state: State | None) -> None:
+        """Goes on in a lane from a state."""
+        for number, part in enumerate(self._states):
+            part[:, lane, : self._engine.hidden_size] = 0 if state is None else state[number][:, 0]
+
+    def take(self, lanes: npt.NDArray[np.intp]) -> None:
+        """Makes lane i what lane `lanes[i]` was."""
+        for part in self._states:
+            part[:] = part[:, lanes]
+
+
+class _Layer(ctypes.Structure):
+    _fields_ = [
+        ("panels", ctypes.c_size_t),
+        ("start", ctypes.c_void_p),
+        ("input", ctypes.c_void_p),
+        ("recurrent", ctypes.c_void_p),
+    ]
+    panels: int
+
+
+class _Model(ctypes.Structure):
+    _fields_ = [
+        ("processor", ctypes.c_size_t),
+        ("cell", ctypes.c_size_t),
+        ("vocabulary_size", ctypes.c_size_t),
+        ("hidden_size", ctypes.c_size_t),
+        ("layer_count", ctypes.c_size_t),
+        ("layers", ctypes.c_void_p),
+    ]
+
+
+class _Lanes(ctypes.Structure):
+    _fields_ = [
+        ("model", ctypes.c_void_p),
+        ("count", ctypes.c_size_t),
+        ("state_stride", ctypes.c_size_t),
+        ("score_stride", ctypes.c_size_t),
+        ("ids", ctypes.c_void_p),
+        ("h", ctypes.c_void_p),
+        ("c", ctypes.c_void_p),
+        ("outputs", ctypes.c_void_p),
+        ("scores", ctypes.c_void_p),
+        ("helper", ctypes.c_void_p),
+    ]
+
+
+@functools.cache
+def _library() -> ctypes.CDLL | None:
+    """What setup.py has built of native/, if it was built and is of this version."""
+    for suffix in EXTENSION_SUFFIXES:
+        path = Path(__file__).with_name("native") / f"step{suffix}"
+        if path.exists():
+            try:
+                return _declared(ctypes.CDLL(str(path)))
+            except (OSError, AttributeError):  # built for another machine, or from another step.c
+                continue
+    return None
+
+
+def _declared(library: ctypes.CDLL) -> ctypes.CDLL | None:
+    if library.charrnn_abi() != _ABI:
+        return None
+    size, pointer = ctypes.c_size_t, ctypes.c_void_p
+    for name, arguments, result in (
+        ("charrnn_floats", [size], ctypes.c_int),
+        ("charrnn_tanh", [size, pointer, size], None),
+        ("charrnn_step", [pointer], None),
+        ("charrnn_read", [pointer, pointer, pointer, pointer, pointer, size], None),
+        ("charrnn_help", [pointer], ctypes.c_int),
+        ("charrnn_stop_help", [pointer], None),
+    ):
+        function = getattr(library, name)
+        function.argtypes, function.restype = arguments, result
+    return library
+
+
+def _usable_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _aligned(shape: tuple[int, ...]) -> Array:
+    """Zeros that begin where a cache line does."""
+    count = int(np.prod(shape, dtype=np.int64))
+    memory = np.zeros(count + _ALIGNMENT // 4, dtype=np.float32)
+    offset = -memory.ctypes.data % _ALIGNMENT // 4
+    return memory[offset : offset + count].reshape(shape)
