@@ -1,0 +1,191 @@
+"""How long a key waits in `charrnn repl`: from the key sent to its echo on the screen.
+
+    python -m benchmarks.repl [--keys 300] [--hidden-size 256] [--layers 2] [--json]
+
+Types on a real pseudo-terminal of 80x24, with a model of fresh weights, first while ghost text is
+being worked out, then without it. The gaps between the keys are so short that the ghost of the one
+before is mostly still in the making. Prints the median, the 99th percentile and the largest, in
+milliseconds; the bar is 16 ms, a frame, for the 99th percentile.
+"""
+
+import argparse
+import json
+import os
+import random
+import select
+import string
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pexpect
+import pyte
+
+from charrnn.data.tokenizer import CharTokenizer
+from charrnn.model.config import ModelConfig
+from charrnn.storage.model_directory import Model, Provenance, write_model
+
+BAR = 16.0
+"""Milliseconds."""
+
+LONGEST_GAP = 0.05
+"""Seconds between a key's echo and the next key; ghost text begins within them, or is finished."""
+
+LINE = 60
+"""Keys between one Ctrl-C and the next."""
+
+ALPHABET = "\n !,.?" + string.ascii_letters
+
+
+def write_fresh_model(directory: Path, layers: int, hidden_size: int) -> None:
+    """A model that has learned nothing, and takes as long as any other."""
+    tokenizer = CharTokenizer(sorted(ALPHABET))
+    config = ModelConfig(
+        vocabulary_size=tokenizer.vocabulary_size,
+        cell="lstm",
+        embedding_size=64,
+        hidden_size=hidden_size,
+        layers=layers,
+    )
+    generator = np.random.default_rng(0)
+    tensors = {
+        name: generator.normal(0, 0.1, shape).astype(np.float32)
+        for name, shape in config.tensor_shapes().items()
+    }
+    newline = int(tokenizer.encode("\n")[0])
+    tensors["head.bias"][newline] = -20.0  # which would end every ghost text
+    provenance = Provenance(
+        corpus="benchmark",
+        sha256="0" * 64,
+        corpus_bytes=0,
+        corpus_characters=0,
+        validation_fraction=0.1,
+        lines=False,
+        step=0,
+        characters=0,
+        seconds=0.0,
+        seed=0,
+        validation_nats=None,
+    )
+    write_model(directory, Model(config, tokenizer, tensors, provenance))
+
+
+class Terminal:
+    """A REPL and its screen."""
+
+    def __init__(self, model: Path, *options: str) -> None:
+        environment = {**os.environ, "TERM": "xterm-256color", "PROMPT_TOOLKIT_NO_CPR": "1"}
+        command = ["-m", "charrnn", "repl", str(model), "--no-history", "--length", "40", *options]
+        self.process = pexpect.spawn(
+            sys.executable, command, env=environment, dimensions=(24, 80), timeout=60
+        )
+        self.process.delaybeforesend = None
+        self.screen = pyte.Screen(80, 24)
+        self._stream = pyte.ByteStream(self.screen)
+
+    def read(self, seconds: float) -> float:
+        """Reads what is drawn, if anything is within so many seconds; gives when it came."""
+        ready, _, _ = select.select([self.process.child_fd], [], [], seconds)
+        if not ready:
+            return time.perf_counter()
+        drawn = os.read(self.process.child_fd, 65536)
+        came = time.perf_counter()
+        self._stream.feed(drawn)
+        return came
+
+    def typed(self) -> str:
+        """What stands left of the cursor."""
+        cursor = self.screen.cursor
+        return str(self.screen.display[cursor.y][: cursor.x])
+
+    def wait(self, end: str) -> None:
+        """Waits until the line left of the cursor ends so."""
+        limit = time.monotonic() + 60
+        while not self.typed().endswith(end):
+            if time.monotonic() > limit:
+                raise TimeoutError("\n".join(self.screen.display))
+            self.read(0.05)
+
+    def rest(self, seconds: float) -> None:
+        """Reads what is drawn for so long."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self.read(left)
+
+
+@contextmanager
+def started(model: Path, *options: str) -> Iterator[Terminal]:
+    """A REPL in which a text has begun."""
+    terminal = Terminal(model, *options)
+    try:
+        terminal.wait("> ")
+        terminal.process.send("A beginning\r")
+        terminal.rest(1.0)
+        terminal.wait("> ")
+        yield terminal
+    finally:
+        terminal.process.close(force=True)
+
+
+def measure(terminal: Terminal, keys: int, seed: int = 0) -> list[float]:
+    """Milliseconds from each key to its echo."""
+    generator = random.Random(seed)
+    times = []
+    line = ""
+    for _ in range(keys):
+        if len(line) == LINE:
+            terminal.process.send("\x03")
+            line = ""
+            terminal.rest(0.2)
+            terminal.wait("> ")
+        terminal.rest(generator.uniform(0.0, LONGEST_GAP))
+        key = generator.choice(string.ascii_letters)
+        line += key
+        came = began = time.perf_counter()
+        os.write(terminal.process.child_fd, key.encode())
+        while not terminal.typed().endswith(f"> {line}"):
+            came = terminal.read(1.0)
+        times.append((came - began) * 1e3)
+    return times
+
+
+def summary(times: list[float]) -> dict[str, float]:
+    """Median, 99th percentile and largest."""
+    return {
+        "median": float(np.median(times)),
+        "p99": float(np.percentile(times, 99)),
+        "max": max(times),
+    }
+
+
+def main() -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--keys", type=int, default=300)
+    parser.add_argument("--layers", type=int, default=2)
+    parser.add_argument("--hidden-size", type=int, default=256)
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    results = {}
+    with tempfile.TemporaryDirectory() as folder:
+        model = Path(folder) / "model"
+        write_fresh_model(model, arguments.layers, arguments.hidden_size)
+        for name, options in (("ghost text", ()), ("no ghost text", ("--no-ghost",))):
+            with started(model, *options) as terminal:
+                results[name] = summary(measure(terminal, arguments.keys))
+    if arguments.json:
+        print(json.dumps(results, indent=2))
+        return
+    print(f"{arguments.layers}x{arguments.hidden_size}, {arguments.keys} keys, milliseconds")
+    for name, numbers in results.items():
+        print(f"{name:<14}", *(f"{key} {value:6.2f}" for key, value in numbers.items()), sep="   ")
+    p99 = results["ghost text"]["p99"]
+    print(f"p99 under {BAR:g} ms: {'yes' if p99 < BAR else 'NO'}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""Ghost text: what the model would write on with, worked out while a person types.
+
+The work is done by one thread, in steps of one character, so that no key ever waits for it: each
+step is a fraction of a millisecond, and gives way to a key in the middle.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from threading import Condition, Thread
+from typing import NamedTuple
+
+from charrnn.cli.display import printable
+from charrnn.errors import CharRNNError
+from charrnn.generation.manuscript import Foresight
+
+LENGTH = 24
+"""Characters shown at most."""
+
+PAUSE = 0.02
+"""Seconds without a key before work begins: the echo of a key comes first."""
+
+Deliver = Callable[[str], None]
+
+
+class _Request(NamedTuple):
+    foresight: Foresight
+    typed: str
+    deliver: Deliver
+
+
+class Ghost:
+    """A thread that works out ghost texts; the newest request wins."""
+
+    def __init__(self) -> None:
+        self._request: _Request | None = None
+        self._changed = Condition()
+        self._thread: Thread | None = None
+        self._known: dict[str, str] = {}
+        self._foresight: Foresight | None = None
+
+    def begin(self, foresight: Foresight) -> None:
+        """Looks ahead from another place."""
+        self.cancel()
+        self._foresight, self._known = foresight, {}
+
+    def ask(self, typed: str, deliver: Deliver) -> str | None:
+        """The ghost text after what is typed, if it is known.
+
+        Else what is left of the one before, if that foresaw what is typed, or None; and `deliver` is called with it, in the ghost's own thread, once it is known,
+        unless something else is asked for meanwhile.
+        """
+        if typed in self._known:
+            self.cancel()
+            return self._known[typed]
+        assert self._foresight is not None
+        with self._changed:
+            self._request = _Request(self._foresight, typed, deliver)
+            self._changed.notify()
+        if self._thread is None:
+            self._thread = Thread(target=self._work, name="ghost", daemon=True)
+            self._thread.start()
+        before = self._known.get(typed[:-1], "")
+        return before[1:] if typed and before.startswith(typed[-1]) else None
+
+    def cancel(self) -> None:
+        """Lets what was asked for be."""
+        with self._changed:
+            self._request = None
+
+    def _replaced(self, request: _Request) -> bool:
+        return self._request is not request
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                while self._request is None:
+                    self._changed.wait()
+                request = self._request
+                if self._changed.wait_for(partial(self._replaced, request), PAUSE):
+                    continue
+            text = ""
+            try:
+                for text in request.foresight.continuations(request.typed, LENGTH):
+                    if self._replaced(request):
+                        break
+            except CharRNNError:
+                text = ""  # the model will say so itself when it is to write
+            with self._changed:
+                if self._replaced(request):
+                    continue
+                self._request = None
+                self._known[request.typed] = text = _showable(text)
+            request.deliver(text)
+
+
+def _showable(text: str) -> str:
+    """The text up to the first character that a terminal does not simply show."""
+    end = next((place for place, each in enumerate(text) if printable(each) != each), len(text))
+    return text[:end]

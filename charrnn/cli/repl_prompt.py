@@ -1,0 +1,274 @@
+"""Where a person types: keys, completion, history and ghost text; and the menu of picks."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+
+from prompt_toolkit import Application, PromptSession
+from prompt_toolkit.auto_suggest import Suggestion
+from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
+from prompt_toolkit.document import Document
+from prompt_toolkit.enums import DEFAULT_BUFFER, EditingMode
+from prompt_toolkit.filters import Condition, emacs_mode, has_focus, vi_insert_mode
+from prompt_toolkit.formatted_text import StyleAndTextTuples
+from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.layout import FormattedTextControl, Layout, Window
+from prompt_toolkit.output import Output
+from prompt_toolkit.output.defaults import create_output
+from prompt_toolkit.styles import Style
+from prompt_toolkit.utils import get_cwidth
+
+from charrnn.cli.display import printable, warn
+from charrnn.cli.repl_ghost import Ghost
+from charrnn.cli.repl_session import COMMANDS, Session, is_command, unescaped
+from charrnn.cli.repl_settings import HELP, option_choices, option_kinds
+from charrnn.generation.manuscript import UNITS
+from charrnn.storage.run import run_names
+
+ESCAPE_SECONDS = 0.05
+"""How long after Esc a key still belongs to it, as it does in what arrows and Alt send."""
+
+STYLE = Style.from_dict({"auto-suggestion": "fg:ansidefault dim", "chosen": "reverse"})
+
+_VISIBLE = {"\n": "⏎", "\t": "⇥"}
+
+
+class Prompt:
+    """Reads what a person types.
+
+    Args:
+        session: whose text is gone on with.
+        history: the file that remembers what was typed; None: it is forgotten.
+        vi: keys as in vi, else as in emacs.
+        ghost: show ghost text.
+    """
+
+    def __init__(self, session: Session, history: Path | None, *, vi: bool, ghost: bool) -> None:
+        self._session = session
+        self._ghost = Ghost() if ghost else None
+        self._prompt: PromptSession[str] = PromptSession(
+            "> ",
+            history=_history(history),
+            completer=CommandCompleter(),
+            complete_while_typing=False,
+            enable_history_search=True,
+            enable_open_in_editor=False,
+            multiline=True,
+            prompt_continuation="  ",
+            editing_mode=EditingMode.VI if vi else EditingMode.EMACS,
+            key_bindings=self._bindings(),
+            style=STYLE,
+            output=_terminal(),
+        )
+        self._prompt.app.ttimeoutlen = ESCAPE_SECONDS
+        if vi:
+            self._prompt.app.timeoutlen = ESCAPE_SECONDS
+        self._buffer.on_text_changed += self._foresee
+
+    def read(self) -> str:
+        """The next line. Raises KeyboardInterrupt at Ctrl-C, EOFError at Ctrl-D."""
+        if self._ghost is None:
+            return self._prompt.prompt()
+        self._ghost.begin(self._session.foresight())
+        try:
+            return self._prompt.prompt(pre_run=partial(self._foresee, self._buffer))
+        finally:
+            self._ghost.cancel()
+
+    @property
+    def _buffer(self) -> Buffer:
+        return self._prompt.default_buffer
+
+    def _bindings(self) -> KeyBindings:
+        bindings = KeyBindings()
+        typing = has_focus(DEFAULT_BUFFER)
+
+        @Condition
+        def ghost_shown() -> bool:
+            suggestion = self._buffer.suggestion
+            return bool(
+                suggestion and suggestion.text and self._buffer.document.is_cursor_at_the_end
+            )
+
+        @bindings.add("enter", filter=typing)
+        def submit(event: KeyPressEvent) -> None:
+            event.current_buffer.validate_and_handle()
+
+        @bindings.add("escape", "enter", filter=typing & (emacs_mode | vi_insert_mode))
+        def begin_line(event: KeyPressEvent) -> None:
+            event.current_buffer.insert_text("\n")
+
+        @bindings.add("tab", filter=typing & ghost_shown)
+        def accept(event: KeyPressEvent) -> None:
+            suggestion = event.current_buffer.suggestion
+            if suggestion:
+                event.current_buffer.insert_text(suggestion.text)
+
+        return bindings
+
+    def _foresee(self, buffer: Buffer) -> None:
+        """Shows the ghost text after what is typed: now if it is known, else when it is."""
+        if self._ghost is None:
+            return
+        line = buffer.text
+        if is_command(line) or not (line or self._session.begun):
+            self._ghost.cancel()
+            return
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # no one is typing: the prompt is being set up or has ended
+            return
+
+        def deliver(text: str) -> None:
+            with contextlib.suppress(RuntimeError):  # the line was entered meanwhile
+                loop.call_soon_threadsafe(show, text)
+
+        def show(text: str) -> None:
+            if buffer.text == line:
+                buffer.suggestion = Suggestion(text) if text else None
+                self._prompt.app.invalidate()
+
+        known = self._ghost.ask(unescaped(line), deliver)
+        if known is not None:
+            show(known)
+
+
+class CommandCompleter(Completer):
+    """Completes commands and what may follow their names."""
+
+    def get_completions(
+        self, document: Document, complete_event: CompleteEvent
+    ) -> Iterable[Completion]:
+        """What the line before the cursor may go on with."""
+        line = document.text_before_cursor
+        if not is_command(line) or "\n" in line:
+            return
+        name, space, argument = line.partition(" ")
+        if not space:
+            yield from _completions(name, {each: COMMANDS[each].help for each in COMMANDS})
+        elif name in ("/save", "/save!", "/load"):
+            rest = Document(argument, len(argument))
+            yield from PathCompleter(expanduser=True).get_completions(rest, complete_event)
+        elif name == "/model":
+            yield from _completions(argument, dict.fromkeys(run_names(), ""))
+        elif name == "/pick":
+            yield from _completions(argument.split(" ")[-1], dict.fromkeys(UNITS, ""))
+        elif name == "/surprise":
+            yield from _completions(argument, {"all": "not only the end"})
+        elif name == "/set":
+            option, value_follows, value = argument.partition(" ")
+            if value_follows:
+                choices = option_choices(option.replace("_", "-"))
+                yield from _completions(value, dict.fromkeys(choices, ""))
+            else:
+                helps = {each: HELP.get(each, "") for each in option_kinds()}
+                yield from _completions(option.replace("_", "-"), helps)
+
+
+def _completions(begun: str, choices: dict[str, str]) -> Iterable[Completion]:
+    for choice, meaning in choices.items():
+        if choice.startswith(begun):
+            yield Completion(choice, -len(begun), display_meta=meaning)
+
+
+def choose(header: str, picks: list[tuple[str, float]]) -> int | None:
+    """A menu of picks below a line of text; the place of the one chosen, None when none is."""
+    chosen = 0
+    bindings = KeyBindings()
+
+    def rows() -> StyleAndTextTuples:
+        width = application.output.get_size().columns - 1
+        parts: StyleAndTextTuples = [
+            ("class:auto-suggestion", f"{_cut(printable(header), width)}\n")
+        ]
+        for place, (text, probability) in enumerate(picks):
+            digit = str(place + 1) if place < 9 else " "
+            row = _cut(f"{digit} {probability:6.1%}  {_visible(text)}", width)
+            parts.append(("class:chosen" if place == chosen else "", row))
+            parts.append(("", "\n" if place + 1 < len(picks) else ""))
+        return parts
+
+    def move(event: KeyPressEvent, step: int) -> None:
+        nonlocal chosen
+        chosen = (chosen + step) % len(picks)
+
+    for key in ("up", "left", "k", "c-p"):
+        bindings.add(key)(partial(move, step=-1))
+    for key in ("down", "right", "j", "c-n", "tab"):
+        bindings.add(key)(partial(move, step=1))
+
+    @bindings.add("enter")
+    def take(event: KeyPressEvent) -> None:
+        event.app.exit(result=chosen)
+
+    for place in range(min(len(picks), 9)):
+
+        @bindings.add(str(place + 1))
+        def take_digit(event: KeyPressEvent, place: int = place) -> None:
+            event.app.exit(result=place)
+
+    @bindings.add("escape", eager=True)
+    @bindings.add("c-c")
+    @bindings.add("c-d")
+    @bindings.add("q")
+    def leave(event: KeyPressEvent) -> None:
+        event.app.exit(result=None)
+
+    control = FormattedTextControl(rows, focusable=True, show_cursor=False)
+    application: Application[int | None] = Application(
+        Layout(Window(control, height=len(picks) + 1, dont_extend_height=True)),
+        key_bindings=bindings,
+        style=STYLE,
+        erase_when_done=True,
+        output=_terminal(),
+    )
+    application.ttimeoutlen = ESCAPE_SECONDS
+    return application.run()
+
+
+def _visible(text: str) -> str:
+    """A pick in one line, with marks for what would not be seen."""
+    begin = len(text) - len(text.lstrip(" "))
+    end = len(text.rstrip(" "))
+    marked = "␣" * begin + text[begin:end] + "␣" * (len(text) - max(begin, end))
+    return printable("".join(_VISIBLE.get(each, each) for each in marked))
+
+
+def _cut(text: str, width: int) -> str:
+    """The text, or as much of it as has room."""
+    if get_cwidth(text) <= width:
+        return text
+    while text and get_cwidth(text) > width - 1:
+        text = text[:-1]
+    return f"{text}…"
+
+
+def _terminal() -> Output:
+    """stdout, or stderr when what is written goes to a file."""
+    return create_output(always_prefer_tty=True)
+
+
+class _SafeHistory(FileHistory):
+    """A file of what was typed; what cannot be written there is forgotten."""
+
+    def store_string(self, string: str) -> None:
+        with contextlib.suppress(OSError):
+            super().store_string(string.encode("utf-8", "replace").decode())
+
+
+def _history(path: Path | None) -> History:
+    if path is None:
+        return InMemoryHistory()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+        path.chmod(0o600)
+    except OSError as error:
+        warn(f"{path}: {error.strerror}; nothing is remembered")
+        return InMemoryHistory()
+    return _SafeHistory(str(path))

@@ -1,0 +1,131 @@
+"""What `/set` and `/show` need: every field of SamplingConfig by name, read and shown as text."""
+
+import re
+import shlex
+import types
+from dataclasses import fields, replace
+from functools import cache
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from charrnn.errors import ConfigError
+from charrnn.generation.config import SamplingConfig
+
+OFF = "off"
+
+HELP = {
+    "length": "characters to make at most; 0 is without end",
+    "min-length": "characters before a stop string or newline may end it",
+    "temperature": "below 1 safer, above 1 wilder; 0 is greedy",
+    "top-k": "choose among the N likeliest only",
+    "top-p": "choose among the likeliest that together reach this probability",
+    "min-p": "choose among those at least so many times as likely as the likeliest",
+    "typical": "choose among the most typical that together reach this probability",
+    "repetition-penalty": "above 1: what came recently becomes less likely",
+    "repetition-window": "how many characters back is recently",
+    "no-repeat-ngram": "no so many characters in a row come twice",
+    "ban": "characters that never come",
+    "only": "the only characters that may come",
+    "stop": "end before any of these strings",
+    "lines": "begin as after a newline, end before the next",
+    "regex": "the text matches this regular expression as a whole",
+    "seed": "of the random choices: the same seed, the same text",
+}
+"""What the options do; one that is not here is shown without."""
+
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\"}
+_BOOLEANS = {"on": True, "yes": True, "true": True, OFF: False, "no": False, "false": False}
+
+
+@cache
+def option_kinds() -> dict[str, tuple[type, bool]]:
+    """The options by name: what a value is, and whether there may be none."""
+    hints = get_type_hints(SamplingConfig)
+    return {
+        field.name.replace("_", "-"): _kind(hints[field.name]) for field in fields(SamplingConfig)
+    }
+
+
+def option_choices(name: str) -> list[str]:
+    """The words that a value may be, where there are such."""
+    kind, optional = option_kinds().get(name, (str, False))
+    if kind is bool:
+        return ["on", OFF]
+    return [OFF] if optional or kind is tuple or name == "length" else []
+
+
+def changed(config: SamplingConfig, name: str, value: str) -> SamplingConfig:
+    """The configuration with one option set to what a person wrote. Raises ConfigError."""
+    field = _field(name)
+    setting: dict[str, Any] = {field: _parse(field.replace("_", "-"), value.strip())}
+    return replace(config, **setting)
+
+
+def shown(config: SamplingConfig, name: str) -> str:
+    """The value of an option, as `/set` takes it. Raises ConfigError."""
+    value = getattr(config, _field(name))
+    if value is None or value is False or value == ():
+        return OFF
+    if value is True:
+        return "on"
+    if isinstance(value, tuple):
+        return " ".join(_quoted(each) for each in value)
+    return _quoted(value) if isinstance(value, str) else str(value)
+
+
+def _kind(hint: Any) -> tuple[type, bool]:
+    """The type within a hint such as `int | None`, and whether None is one of its values."""
+    choices = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    kinds = [each for each in choices if each is not type(None)]
+    return get_origin(kinds[0]) or kinds[0], len(kinds) < len(choices)
+
+
+def _field(name: str) -> str:
+    known = name.strip().replace("_", "-").lower()
+    if known not in option_kinds():
+        raise ConfigError(f"{name}: no such option; choose one of {', '.join(option_kinds())}")
+    return known.replace("-", "_")
+
+
+def _parse(name: str, value: str) -> Any:
+    kind, optional = option_kinds()[name]
+    if kind is bool:
+        if value.lower() not in _BOOLEANS:
+            raise ConfigError(f"{name} {value}: choose on or off")
+        return _BOOLEANS[value.lower()]
+    if kind is tuple:
+        return () if value.lower() == OFF else tuple(_words(value))
+    if (optional or name == "length") and value.lower() == OFF:
+        return None
+    if kind in (int, float):
+        try:
+            number = kind(value)
+        except ValueError as error:
+            raise ConfigError(f"{name}: {value!r} is not a number") from error
+        return None if name == "length" and number == 0 else number  # which is without end
+    if kind is str:
+        quoted = len(value) > 1 and value[0] in "'\"" and value.find(value[0], 1) == len(value) - 1
+        return _unescaped(value[1:-1] if quoted else value)
+    raise ConfigError(f"{name}: it cannot be set here")
+
+
+def _words(value: str) -> list[str]:
+    """The words of a value; quotes hold one together, and \\n is a newline."""
+    lexer = shlex.shlex(value, posix=True, punctuation_chars=False)
+    lexer.whitespace_split, lexer.escape, lexer.commenters = True, "", ""
+    try:
+        return [_unescaped(word) for word in lexer]
+    except ValueError as error:
+        raise ConfigError(f"{value}: a quote is not closed") from error
+
+
+def _unescaped(word: str) -> str:
+    return re.sub(r"\\([ntr\\])", lambda match: _ESCAPES[match[1]], word)
+
+
+def _quoted(word: str) -> str:
+    for letter in ("\\", "\n", "\t", "\r"):
+        word = word.replace(letter, {v: f"\\{k}" for k, v in _ESCAPES.items()}[letter])
+    plain = word and not set(word) & set(" '\"") and word.lower() != OFF
+    if plain:
+        return word
+    return f'"{word}"' if '"' not in word else f"'{word}'"

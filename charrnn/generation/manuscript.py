@@ -1,0 +1,605 @@
+"""Manuscript: a text that a person and a model write in turns.
+
+Nothing is ever read twice: the state after every character is a value, and kept, so that what was
+written can be taken back, tried again, and gone on from.
+
+Legend: T characters, V vocabulary, W hypotheses side by side.
+"""
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from charrnn.data.corpus import newline_id
+from charrnn.data.tokenizer import Tokenizer
+from charrnn.errors import ConfigError, ModelError
+from charrnn.generation.config import SamplingConfig
+from charrnn.generation.drawing import choose, log_probabilities
+from charrnn.generation.engines import Array, State
+from charrnn.generation.filters import probabilities
+from charrnn.generation.randomness import key, uniforms
+from charrnn.generation.rules import Draft, Rules
+from charrnn.generation.sampler import Sampler
+
+RECENT = 4096
+"""Of so many characters at the end, every state is kept."""
+
+SPACING = 64
+"""Before those, the state after every so many: going back there reads 63 again at most."""
+
+UNITS = ("character", "word", "line")
+"""What can be picked."""
+
+LONGEST_PICK = {"character": 4, "word": 40, "line": 80}
+"""Ids; what has not ended by then is offered as it is."""
+
+
+class Stretch(NamedTuple):
+    """A part of a manuscript that came at once."""
+
+    made: bool  # by the model; else typed
+    text: str
+
+
+class Pick(NamedTuple):
+    """What the text may go on with, and how likely it does, temperature and filters left out."""
+
+    text: str
+    probability: float
+
+
+class _Mark(NamedTuple):
+    """Where a stretch begins."""
+
+    made: bool
+    id: int
+    character: int
+
+
+class Manuscript:
+    """A text in the writing.
+
+    Args:
+        sampler: the model that reads it and writes on.
+        lines: begin as after a newline; else only a text that the model itself begins does.
+
+    Attributes:
+        stop_reason: why the last continuation ended, as SampleStream has it; None when it was
+            stopped, or there was none.
+        next_index: which of its seed the next continuation is, so that no two are made of the same
+            random numbers.
+    """
+
+    def __init__(self, sampler: Sampler, *, lines: bool = False) -> None:
+        self.sampler = sampler
+        self.lines = lines
+        self.stop_reason: str | None = None
+        self.next_index = 0
+        self._tokenizer = sampler.model.tokenizer
+        self._characters: list[str] = []
+        self._marks: list[_Mark] = []
+        self._ids: list[int] = []  # what was read: the text's, after what stands before it, if so
+        self._nats: list[float] = []  # what each of them cost; NaN where nothing came before it
+        self._states: dict[int, State] = {}  # after so many ids
+        self._thinned = 0  # up to so many ids, only every SPACING-th state is kept
+        self._end: tuple[int, Array] | None = None  # so many ids, the logits (V,) after them
+
+    def __len__(self) -> int:
+        """How many characters it has."""
+        return len(self._characters)
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        return "".join(self._characters)
+
+    def tail(self, count: int) -> str:
+        """Its last characters, so many at most."""
+        return "".join(self._characters[max(len(self) - count, 0) :])
+
+    def stretches(self) -> list[Stretch]:
+        """Its parts, in order: what was typed and what was made."""
+        begins = [*(mark.character for mark in self._marks), len(self)]
+        return [
+            Stretch(mark.made, "".join(self._characters[begin:end]))
+            for mark, (begin, end) in zip(self._marks, pairwise(begins), strict=True)
+        ]
+
+    def surprisals(self, count: int | None = None) -> list[tuple[str, float]]:
+        """Its last characters (all, when None), each with the nats that it cost.
+
+        NaN for a character that nothing came before.
+        """
+        begin = 0 if count is None else max(len(self) - count, 0)
+        characters = self._characters[begin:]
+        sizes = [len(self._tokenizer.encode(character)) for character in characters]
+        end = len(self._ids) - sum(sizes)
+        costs = []
+        for size in sizes:
+            costs.append(sum(self._nats[end : end + size]))
+            end += size
+        return list(zip(characters, costs, strict=True))
+
+    # Writing
+
+    def write(self, text: str) -> None:
+        """Adds what was typed, to the letter.
+
+        Raises UnknownCharacterError when it has characters that the model has never seen.
+        """
+        for _ in self.reading(text):
+            pass
+
+    def take(self, text: str) -> None:
+        """Adds a text as if the model had made it: one of `picks`. Raises UnknownCharacterError."""
+        for _ in self.reading(text, made=True):
+            pass
+
+    def reading(self, text: str, *, made: bool = False) -> Generator[int, None, None]:
+        """What `write` (or `take`, when `made`) does, in steps; gives how many ids were read.
+
+        The text is there once the last step is done; when it is left before, nothing is.
+        """
+        ids = [int(i) for i in self._tokenizer.encode(text)]
+        if not ids:
+            return
+        if not self._characters:
+            self._truncate(0)
+            if self.lines:
+                self._open()
+        begin, done = len(self._ids), False
+        try:
+            for start, end in _blocks(begin, begin + len(ids)):
+                self._read(ids[start - begin : end - begin])
+                yield end - begin
+            self._marks.append(_Mark(made, begin, len(self)))
+            self._characters += text
+            self.stop_reason = None
+            done = True
+        finally:
+            if not done:
+                self._truncate(begin)
+
+    def continuation(
+        self, config: SamplingConfig, index: int | None = None
+    ) -> Generator[str, None, None]:
+        """What the model writes on with, in pieces, each added as it comes.
+
+        A piece is never half a character. When the iterator is closed early, what came stays.
+
+        Args:
+            config: how to sample; `length` is that of the continuation.
+            index: which continuation of its seed; None: the next that this manuscript did not have.
+
+        Raises ConfigError, before anything is written, when nothing can be.
+        """
+        return self._continue(Rules(config, self._tokenizer), index)
+
+    def again(self, config: SamplingConfig) -> Generator[str, None, None]:
+        """Another continuation, in the place of the last one if the text ends with one.
+
+        Raises ConfigError, before anything is taken back, when nothing can be written.
+        """
+        rules = Rules(config, self._tokenizer)
+        if self._marks and self._marks[-1].made:
+            self.undo()
+        return self._continue(rules, None)
+
+    def _continue(self, rules: Rules, index: int | None) -> Generator[str, None, None]:
+        if index is None:
+            index = self.next_index
+        self.next_index = max(self.next_index, index + 1)
+        self.stop_reason = None
+        if not self._ids:
+            self._open()
+        draft = Draft(rules, self._ids)
+        begin, first = len(self._ids), len(self)
+        whole = True
+        mark = _Mark(True, begin, first)
+
+        def ids() -> Iterator[int]:
+            """Those that come to stay: what may yet become a stop string is held back."""
+            nonlocal whole
+            given = 0
+            for made in self._choices(draft, key(rules.config.seed, index)):
+                ready = made - draft.held() if draft.stop_reason is None else draft.end
+                yield from self._ids[begin + given : begin + ready]
+                given = max(given, ready)
+                draft.forget()
+            whole = False  # what is decoded after this is the beginning of a character
+
+        given = 0
+        try:
+            for piece in self._tokenizer.decode_stream(ids()):
+                if not whole and given:
+                    break  # it can be made anew from here
+                if not given:
+                    self._marks.append(mark)
+                self._characters += piece
+                given += len(self._tokenizer.encode(piece))
+                yield piece
+            self.stop_reason = draft.stop_reason
+        finally:
+            self._truncate(begin + given)
+
+    def undo(self) -> bool:
+        """Takes back the last continuation, and what was typed after it; whether there was one."""
+        while self._marks and not self._marks[-1].made:
+            if not any(mark.made for mark in self._marks):
+                return False
+            self._forget_stretch()
+        if not self._marks:
+            return False
+        self._forget_stretch()
+        return True
+
+    # Looking ahead
+
+    def probabilities(self) -> npt.NDArray[np.float64]:
+        """How likely each character of the vocabulary is to come next (V,)."""
+        return probabilities(self._finite_logits())[0]  # type: ignore[no-any-return]
+
+    def picks(self, unit: str, count: int) -> list[Pick]:
+        """The likeliest that may come next, the likeliest first.
+
+        A word goes up to the white space after it, which is not part of it but of its probability;
+        a line goes to its newline. Both are found by beam search.
+
+        Args:
+            unit: character, word or line.
+            count: how many at most.
+
+        Raises ConfigError.
+        """
+        if unit not in UNITS:
+            raise ConfigError(f"{unit!r}: choose one of {', '.join(UNITS)}")
+        if count < 1:
+            raise ConfigError(f"{count} picks: choose 1 or above")
+        logits = self._finite_logits()
+        search = _SEARCHES[unit](self._tokenizer, count)
+        lanes = None
+        for _ in range(LONGEST_PICK[unit]):
+            parents = search.extend(_log_softmax(logits))
+            if search.done:
+                break
+            if lanes is None:
+                lanes = self.sampler.engine.lanes(search.width)
+                state = self._state(len(self._ids))
+                for lane in range(search.width):
+                    lanes.put(lane, state)
+            else:
+                lanes.take(_padded(parents, search.width))
+            last = [hypothesis.ids[-1] for hypothesis in search.live]
+            logits = lanes.step(_padded(last, search.width))[: len(last)]
+        return search.found()
+
+    def greedy(self, count: int) -> str:
+        """The likeliest characters one after another, up to a newline, so many ids at most."""
+        text = ""
+        for text in self.foresight().continuations("", count):
+            pass
+        return text
+
+    def foresight(self) -> "Foresight":
+        """What looks ahead from here, in a thread of its own if need be."""
+        if not self._characters:
+            return Foresight(self.sampler, None, None, lines=self.lines)
+        logits = self._logits()
+        return Foresight(self.sampler, logits, self._state(len(self._ids)), lines=self.lines)
+
+    # Reading
+
+    def _choices(self, draft: Draft, random_key: int) -> Iterator[int]:
+        """Chooses and reads one id after another; gives how many there are."""
+        keys = np.array([random_key], dtype=np.uint64)
+        while draft.stop_reason is None:
+            positions = np.array([draft.made], dtype=np.uint64)
+            choice = choose(self._finite_logits(), draft.rules, [draft], uniforms(keys, positions))
+            self._read([int(choice[0])])
+            draft.add(int(choice[0]))
+            yield draft.made
+
+    def _open(self) -> None:
+        """Reads what stands before a text that begins by itself."""
+        self._read(self.sampler.prompt_ids(""))
+
+    def _read(self, ids: Sequence[int]) -> None:
+        """Reads ids on from the end; within them, no state is kept."""
+        before = self._logits() if self._ids else None
+        logits, state = self.sampler.engine.advance([ids], self._state(len(self._ids)))
+        if before is None:
+            rows, first = logits[0, :-1], [float("nan")]
+        else:
+            rows, first = np.concatenate([before, logits[0, :-1]]), []
+        targets = np.array(ids[len(first) :], dtype=np.intp)
+        nats = [*first, *map(float, -log_probabilities(rows, targets))]
+        length = len(self._ids) + len(ids)
+        self._states[length] = state
+        self._nats += nats
+        self._ids += ids
+        self._end = (length, logits[0, -1:].copy())
+        while self._thinned < length - RECENT:
+            if self._thinned % SPACING:
+                self._states.pop(self._thinned, None)
+            self._thinned += 1
+
+    def _logits(self) -> Array:
+        """The logits (1, V) of the character after the end."""
+        length = len(self._ids)
+        if not length:
+            self._open()
+        elif self._end is None or self._end[0] != length:
+            nearest = self._nearest(length - 1)
+            logits, self._states[length] = self.sampler.engine.advance(
+                [self._ids[nearest:length]], self._states.get(nearest)
+            )
+            self._end = (length, logits[0, -1:].copy())
+        assert self._end is not None
+        return self._end[1]
+
+    def _finite_logits(self) -> Array:
+        logits = self._logits()
+        if not np.isfinite(logits).all():
+            raise ModelError("the model's weights are so large that its numbers overflow")
+        return logits
+
+    def _state(self, length: int) -> State | None:
+        """The state after so many ids, from the nearest that is kept before it."""
+        nearest = self._nearest(length)
+        state = self._states.get(nearest)
+        if nearest < length:
+            _, state = self.sampler.engine.advance([self._ids[nearest:length]], state)
+        return state
+
+    def _nearest(self, length: int) -> int:
+        """After how many ids, so many at most, a state is kept; 0 is the beginning."""
+        while length and length not in self._states:
+            length -= 1
+        return length
+
+    def _forget_stretch(self) -> None:
+        mark = self._marks[-1]
+        self._truncate(mark.id)
+        del self._characters[mark.character :]
+        del self._marks[-1]
+        self.stop_reason = None
+
+    def _truncate(self, length: int) -> None:
+        """Forgets what was read after so many ids."""
+        for after in range(length + 1, max(len(self._ids), len(self._nats)) + 2):
+            self._states.pop(after, None)
+        del self._ids[length:], self._nats[length:]
+        self._thinned = min(self._thinned, length)
+
+
+class Foresight:
+    """The likeliest continuation of a text that is being typed.
+
+    What two texts have in common is read once, and what was foreseen and is then typed is not read
+    again. One step of the engine lies between two items of an iteration, so that it can be left
+    soon. It changes nothing of the manuscript, but it is for one thread at a time.
+
+    Args:
+        sampler: the model.
+        logits: (1, V) after what stands before the typed text; None: nothing does.
+        state: of the same place.
+        lines: as Manuscript has it.
+    """
+
+    def __init__(
+        self, sampler: Sampler, logits: Array | None, state: State | None, *, lines: bool
+    ) -> None:
+        self._sampler = sampler
+        self._lines = lines
+        self._begin = None if logits is None else (state, int(logits.argmax()))
+        self._newline = newline_id(sampler.model.tokenizer)
+        self._path: list[_Step] = []
+
+    def continuations(self, typed: str, count: int) -> Iterator[str]:
+        """The continuation of what is typed as it grows, up to a newline, so many ids at most.
+
+        Characters that the model has never seen are passed over.
+        """
+        tokenizer, path = self._sampler.model.tokenizer, self._path
+        typed = tokenizer.without_unknown(typed)
+        if self._begin is None:
+            ids = self._sampler.prompt_ids(typed, lines=self._lines)
+        else:
+            ids = [int(i) for i in tokenizer.encode(typed)]
+        for position, i in enumerate(ids):
+            if self._step(position, i):
+                yield ""
+        text = ""
+        for position in range(len(ids), len(ids) + count):
+            if position:
+                likeliest = path[position - 1].likeliest
+            else:
+                assert self._begin is not None
+                likeliest = self._begin[1]
+            if likeliest == self._newline:
+                break
+            self._step(position, likeliest)
+            text = _whole_text(tokenizer, [step.id for step in path[len(ids) : position + 1]])
+            yield text
+
+    def _step(self, position: int, i: int) -> bool:
+        """Reads an id at a position of the path, unless it was; whether it had to."""
+        path = self._path
+        if position < len(path) and path[position].id == i:
+            return False
+        del path[position:]
+        before = path[-1].state if path else self._begin[0] if self._begin is not None else None
+        logits, state = self._sampler.engine.advance([[i]], before)
+        path.append(_Step(i, state, int(logits[0, -1].argmax())))
+        return True
+
+
+class _Step(NamedTuple):
+    """An id that was read, the state after it, and what is likeliest to follow."""
+
+    id: int
+    state: State
+    likeliest: int
+
+
+class _Hypothesis(NamedTuple):
+    """A beginning of what may come."""
+
+    log_probability: float
+    ids: tuple[int, ...]
+    text: str  # of the ids, less half a character at their end
+    whole: bool  # whether there is none
+
+
+class _Search:
+    """A beam search for the likeliest characters, and the base of the others.
+
+    Attributes:
+        width: W, how many hypotheses go on at most.
+        live: those that do, the likeliest first.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, count: int) -> None:
+        self.width = 4 * count
+        self.live = [_Hypothesis(0.0, (), "", True)]
+        self._tokenizer = tokenizer
+        self._count = count
+        self._found: list[Pick] = []
+
+    def extend(self, log_probabilities: npt.NDArray[np.float64]) -> list[int]:
+        """Goes on from each hypothesis by the log-probabilities (W, V) of what follows it.
+
+        Gives the hypothesis that each new one came from.
+        """
+        scores = log_probabilities + np.array([[each.log_probability] for each in self.live])
+        for hypothesis, row in zip(self.live, scores, strict=True):
+            self.end(hypothesis, row)
+        parents, live = [], []
+        for place in _largest(scores.reshape(-1), self.width):
+            parent, i = divmod(int(place), scores.shape[1])
+            ids = (*self.live[parent].ids, i)
+            text = _whole_text(self._tokenizer, ids)
+            whole = len(self._tokenizer.encode(text)) == len(ids)
+            hypothesis = _Hypothesis(float(scores[parent, i]), ids, text, whole)
+            if not self.complete(hypothesis):
+                parents.append(parent)
+                live.append(hypothesis)
+        self.live = live
+        self._found = sorted(self._found, key=lambda pick: -pick.probability)[: self._count]
+        return parents
+
+    def end(self, hypothesis: _Hypothesis, row: npt.NDArray[np.float64]) -> None:
+        """Takes what would end a hypothesis out of the log-probabilities (V,) of what follows."""
+
+    def complete(self, hypothesis: _Hypothesis) -> bool:
+        """Whether a hypothesis is one of those looked for, as it is."""
+        if hypothesis.whole:
+            self.find(hypothesis.text, hypothesis.log_probability)
+        return hypothesis.whole
+
+    def find(self, text: str, log_probability: float) -> None:
+        """Takes down a pick."""
+        if log_probability > -np.inf:
+            self._found.append(Pick(text, float(np.exp(log_probability))))
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing likelier can be found any more."""
+        if not self.live:
+            return True
+        likeliest = np.exp(self.live[0].log_probability)
+        return len(self._found) == self._count and likeliest <= self._found[-1].probability
+
+    def found(self) -> list[Pick]:
+        """The likeliest, the unfinished among them."""
+        if not self.done:
+            for hypothesis in self.live:
+                if hypothesis.whole:
+                    self.find(hypothesis.text, hypothesis.log_probability)
+        return sorted(self._found, key=lambda pick: -pick.probability)[: self._count]
+
+
+class _WordSearch(_Search):
+    def __init__(self, tokenizer: Tokenizer, count: int) -> None:
+        super().__init__(tokenizer, count)
+        alphabet = tokenizer.decode(np.arange(tokenizer.vocabulary_size))
+        self._spaces = np.array([character.isspace() for character in alphabet])
+
+    def end(self, hypothesis: _Hypothesis, row: npt.NDArray[np.float64]) -> None:
+        if any(map(str.isalnum, hypothesis.text)) and self._spaces.any():
+            if hypothesis.whole:
+                self.find(hypothesis.text, float(np.logaddexp.reduce(row[self._spaces])))
+            row[self._spaces] = -np.inf
+
+    def complete(self, hypothesis: _Hypothesis) -> bool:
+        return False
+
+
+class _LineSearch(_Search):
+    def __init__(self, tokenizer: Tokenizer, count: int) -> None:
+        super().__init__(tokenizer, count)
+        self._newline = newline_id(tokenizer)
+
+    def end(self, hypothesis: _Hypothesis, row: npt.NDArray[np.float64]) -> None:
+        if self._newline is not None:
+            if hypothesis.whole:
+                self.find(f"{hypothesis.text}\n", float(row[self._newline]))
+            row[self._newline] = -np.inf
+
+    def complete(self, hypothesis: _Hypothesis) -> bool:
+        return False
+
+
+_SEARCHES: dict[str, Callable[[Tokenizer, int], _Search]] = {
+    "character": _Search,
+    "word": _WordSearch,
+    "line": _LineSearch,
+}
+assert tuple(_SEARCHES) == UNITS
+
+
+def _blocks(begin: int, end: int) -> Iterator[tuple[int, int]]:
+    """The pieces of a range of ids that end where a state is to be kept."""
+    while begin < end:
+        stop = min(begin - begin % SPACING + SPACING, end)
+        yield begin, stop
+        begin = stop
+
+
+def _log_softmax(logits: Array) -> npt.NDArray[np.float64]:
+    """Log-probabilities (W, V)."""
+    shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))  # type: ignore[no-any-return]
+
+
+def _largest(scores: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.intp]:
+    """The places of the largest finite scores (N,), the largest first; of equals, in order."""
+    places = np.arange(len(scores))
+    if len(scores) > count:
+        places = np.sort(np.argpartition(-scores, count - 1)[:count])
+    places = places[scores[places] > -np.inf]
+    return places[np.argsort(-scores[places], kind="stable")]
+
+
+def _padded(values: Sequence[int], width: int) -> npt.NDArray[np.intp]:
+    """As many as there are lanes; what the others do is not looked at."""
+    padded = np.zeros(width, dtype=np.intp)
+    padded[: len(values)] = values
+    return padded
+
+
+def _whole_text(tokenizer: Tokenizer, ids: Sequence[int]) -> str:
+    """The text of ids, less the beginning of a character at their end."""
+    text, whole = "", 0
+
+    def each() -> Iterator[int]:
+        nonlocal whole
+        yield from ids
+        whole = len(text)
+
+    for piece in tokenizer.decode_stream(each()):
+        text += piece
+    return text[:whole]
