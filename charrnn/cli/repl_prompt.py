@@ -167,13 +167,13 @@ class CommandCompleter(Completer):
                 yield from _completions(value, dict.fromkeys(choices, ""))
             else:
                 helps = {each: HELP.get(each, "") for each in option_kinds()}
-                yield from _completions(option.replace("_", "-"), helps)
+                yield from _completions(option.replace("_", "-"), helps, then=" ")
 
 
-def _completions(begun: str, choices: dict[str, str]) -> Iterable[Completion]:
+def _completions(begun: str, choices: dict[str, str], then: str = "") -> Iterable[Completion]:
     for choice, meaning in choices.items():
         if choice.startswith(begun):
-            yield Completion(choice, -len(begun), display_meta=meaning)
+            yield Completion(choice + then, -len(begun), display=choice, display_meta=meaning)
 
 
 def choose(header: str, picks: list[tuple[str, float]]) -> int | None:

@@ -338,8 +338,8 @@ def test_options_are_set_with_completion_and_shown(start: Start) -> None:
     terminal = start()
     terminal.type("/set temp")
     terminal.send("\t")
-    terminal.until(lambda: terminal.typed == "/set temperature")
-    terminal.type(" 0.7")
+    terminal.until(lambda: terminal.typed == "/set temperature ")  # what follows can be typed
+    terminal.type("0.7")
     terminal.enter("")
     assert "temperature 0.7" in terminal.text
 
