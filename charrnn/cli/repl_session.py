@@ -18,7 +18,9 @@ from charrnn.cli.repl_settings import HELP, changed, option_kinds, shown
 from charrnn.cli.sample import known_characters
 from charrnn.errors import CharRNNError, ConfigError
 from charrnn.generation.config import SamplingConfig
-from charrnn.generation.manuscript import UNITS, Foresight, Manuscript
+from charrnn.generation.foresight import Foresight
+from charrnn.generation.manuscript import Manuscript
+from charrnn.generation.picks import UNITS
 from charrnn.generation.sampler import Sampler, load_sampler
 from charrnn.storage.files import write_file
 

@@ -211,6 +211,20 @@ class ByteTokenizer:
         return {"kind": self.kind}
 
 
+def whole_text(tokenizer: Tokenizer, ids: Sequence[int]) -> str:
+    """The text of ids, less the beginning of a character at their end."""
+    text, whole = "", 0
+
+    def each() -> Iterator[int]:
+        nonlocal whole
+        yield from ids
+        whole = len(text)
+
+    for piece in tokenizer.decode_stream(each()):
+        text += piece
+    return text[:whole]
+
+
 TOKENIZERS = {CharTokenizer.kind: CharTokenizer, ByteTokenizer.kind: ByteTokenizer}
 
 

@@ -3,23 +3,23 @@
 Nothing is ever read twice: the state after every character is a value, and kept, so that what was
 written can be taken back, tried again, and gone on from.
 
-Legend: T characters, V vocabulary, W hypotheses side by side.
+Legend: V vocabulary.
 """
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from charrnn.data.corpus import newline_id
-from charrnn.data.tokenizer import Tokenizer
 from charrnn.errors import ConfigError, ModelError
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.drawing import choose, log_probabilities
 from charrnn.generation.engines import Array, State
 from charrnn.generation.filters import probabilities
+from charrnn.generation.foresight import Foresight
+from charrnn.generation.picks import UNITS, Pick, find_picks
 from charrnn.generation.randomness import key, uniforms
 from charrnn.generation.rules import Draft, Rules
 from charrnn.generation.sampler import Sampler
@@ -30,25 +30,12 @@ RECENT = 4096
 SPACING = 64
 """Before those, the state after every so many: going back there reads 63 again at most."""
 
-UNITS = ("character", "word", "line")
-"""What can be picked."""
-
-LONGEST_PICK = {"character": 4, "word": 40, "line": 80}
-"""Ids; what has not ended by then is offered as it is."""
-
 
 class Stretch(NamedTuple):
     """A part of a manuscript that came at once."""
 
     made: bool  # by the model; else typed
     text: str
-
-
-class Pick(NamedTuple):
-    """What the text may go on with, and how likely it does, temperature and filters left out."""
-
-    text: str
-    probability: float
 
 
 class _Mark(NamedTuple):
@@ -259,22 +246,9 @@ class Manuscript:
         if count < 1:
             raise ConfigError(f"{count} picks: choose 1 or above")
         logits = self._finite_logits()
-        search = _SEARCHES[unit](self._tokenizer, count)
-        lanes = None
-        for _ in range(LONGEST_PICK[unit]):
-            parents = search.extend(_log_softmax(logits))
-            if search.done:
-                break
-            if lanes is None:
-                lanes = self.sampler.engine.lanes(search.width)
-                state = self._state(len(self._ids))
-                for lane in range(search.width):
-                    lanes.put(lane, state)
-            else:
-                lanes.take(_padded(parents, search.width))
-            last = [hypothesis.ids[-1] for hypothesis in search.live]
-            logits = lanes.step(_padded(last, search.width))[: len(last)]
-        return search.found()
+        engine = self.sampler.engine
+        state = self._state(len(self._ids))
+        return find_picks(engine, self._tokenizer, logits, state, unit, count)
 
     def greedy(self, count: int) -> str:
         """The likeliest characters one after another, up to a newline, so many ids at most."""
@@ -283,7 +257,7 @@ class Manuscript:
             pass
         return text
 
-    def foresight(self) -> "Foresight":
+    def foresight(self) -> Foresight:
         """What looks ahead from here, in a thread of its own if need be."""
         if not self._characters:
             return Foresight(self.sampler, None, None, lines=self.lines)
@@ -375,231 +349,9 @@ class Manuscript:
         self._thinned = min(self._thinned, length)
 
 
-class Foresight:
-    """The likeliest continuation of a text that is being typed.
-
-    What two texts have in common is read once, and what was foreseen and is then typed is not read
-    again. One step of the engine lies between two items of an iteration, so that it can be left
-    soon. It changes nothing of the manuscript, but it is for one thread at a time.
-
-    Args:
-        sampler: the model.
-        logits: (1, V) after what stands before the typed text; None: nothing does.
-        state: of the same place.
-        lines: as Manuscript has it.
-    """
-
-    def __init__(
-        self, sampler: Sampler, logits: Array | None, state: State | None, *, lines: bool
-    ) -> None:
-        self._sampler = sampler
-        self._lines = lines
-        self._begin = None if logits is None else (state, int(logits.argmax()))
-        self._newline = newline_id(sampler.model.tokenizer)
-        self._path: list[_Step] = []
-
-    def continuations(self, typed: str, count: int) -> Iterator[str]:
-        """The continuation of what is typed as it grows, up to a newline, so many ids at most.
-
-        Characters that the model has never seen are passed over.
-        """
-        tokenizer, path = self._sampler.model.tokenizer, self._path
-        typed = tokenizer.without_unknown(typed)
-        if self._begin is None:
-            ids = self._sampler.prompt_ids(typed, lines=self._lines)
-        else:
-            ids = [int(i) for i in tokenizer.encode(typed)]
-        for position, i in enumerate(ids):
-            if self._step(position, i):
-                yield ""
-        text = ""
-        for position in range(len(ids), len(ids) + count):
-            if position:
-                likeliest = path[position - 1].likeliest
-            else:
-                assert self._begin is not None
-                likeliest = self._begin[1]
-            if likeliest == self._newline:
-                break
-            self._step(position, likeliest)
-            text = _whole_text(tokenizer, [step.id for step in path[len(ids) : position + 1]])
-            yield text
-
-    def _step(self, position: int, i: int) -> bool:
-        """Reads an id at a position of the path, unless it was; whether it had to."""
-        path = self._path
-        if position < len(path) and path[position].id == i:
-            return False
-        del path[position:]
-        before = path[-1].state if path else self._begin[0] if self._begin is not None else None
-        logits, state = self._sampler.engine.advance([[i]], before)
-        path.append(_Step(i, state, int(logits[0, -1].argmax())))
-        return True
-
-
-class _Step(NamedTuple):
-    """An id that was read, the state after it, and what is likeliest to follow."""
-
-    id: int
-    state: State
-    likeliest: int
-
-
-class _Hypothesis(NamedTuple):
-    """A beginning of what may come."""
-
-    log_probability: float
-    ids: tuple[int, ...]
-    text: str  # of the ids, less half a character at their end
-    whole: bool  # whether there is none
-
-
-class _Search:
-    """A beam search for the likeliest characters, and the base of the others.
-
-    Attributes:
-        width: W, how many hypotheses go on at most.
-        live: those that do, the likeliest first.
-    """
-
-    def __init__(self, tokenizer: Tokenizer, count: int) -> None:
-        self.width = 4 * count
-        self.live = [_Hypothesis(0.0, (), "", True)]
-        self._tokenizer = tokenizer
-        self._count = count
-        self._found: list[Pick] = []
-
-    def extend(self, log_probabilities: npt.NDArray[np.float64]) -> list[int]:
-        """Goes on from each hypothesis by the log-probabilities (W, V) of what follows it.
-
-        Gives the hypothesis that each new one came from.
-        """
-        scores = log_probabilities + np.array([[each.log_probability] for each in self.live])
-        for hypothesis, row in zip(self.live, scores, strict=True):
-            self.end(hypothesis, row)
-        parents, live = [], []
-        for place in _largest(scores.reshape(-1), self.width):
-            parent, i = divmod(int(place), scores.shape[1])
-            ids = (*self.live[parent].ids, i)
-            text = _whole_text(self._tokenizer, ids)
-            whole = len(self._tokenizer.encode(text)) == len(ids)
-            hypothesis = _Hypothesis(float(scores[parent, i]), ids, text, whole)
-            if not self.complete(hypothesis):
-                parents.append(parent)
-                live.append(hypothesis)
-        self.live = live
-        self._found = sorted(self._found, key=lambda pick: -pick.probability)[: self._count]
-        return parents
-
-    def end(self, hypothesis: _Hypothesis, row: npt.NDArray[np.float64]) -> None:
-        """Takes what would end a hypothesis out of the log-probabilities (V,) of what follows."""
-
-    def complete(self, hypothesis: _Hypothesis) -> bool:
-        """Whether a hypothesis is one of those looked for, as it is."""
-        if hypothesis.whole:
-            self.find(hypothesis.text, hypothesis.log_probability)
-        return hypothesis.whole
-
-    def find(self, text: str, log_probability: float) -> None:
-        """Takes down a pick."""
-        if log_probability > -np.inf:
-            self._found.append(Pick(text, float(np.exp(log_probability))))
-
-    @property
-    def done(self) -> bool:
-        """Whether nothing likelier can be found any more."""
-        if not self.live:
-            return True
-        likeliest = np.exp(self.live[0].log_probability)
-        return len(self._found) == self._count and likeliest <= self._found[-1].probability
-
-    def found(self) -> list[Pick]:
-        """The likeliest, the unfinished among them."""
-        if not self.done:
-            for hypothesis in self.live:
-                if hypothesis.whole:
-                    self.find(hypothesis.text, hypothesis.log_probability)
-        return sorted(self._found, key=lambda pick: -pick.probability)[: self._count]
-
-
-class _WordSearch(_Search):
-    def __init__(self, tokenizer: Tokenizer, count: int) -> None:
-        super().__init__(tokenizer, count)
-        alphabet = tokenizer.decode(np.arange(tokenizer.vocabulary_size))
-        self._spaces = np.array([character.isspace() for character in alphabet])
-
-    def end(self, hypothesis: _Hypothesis, row: npt.NDArray[np.float64]) -> None:
-        if any(map(str.isalnum, hypothesis.text)) and self._spaces.any():
-            if hypothesis.whole:
-                self.find(hypothesis.text, float(np.logaddexp.reduce(row[self._spaces])))
-            row[self._spaces] = -np.inf
-
-    def complete(self, hypothesis: _Hypothesis) -> bool:
-        return False
-
-
-class _LineSearch(_Search):
-    def __init__(self, tokenizer: Tokenizer, count: int) -> None:
-        super().__init__(tokenizer, count)
-        self._newline = newline_id(tokenizer)
-
-    def end(self, hypothesis: _Hypothesis, row: npt.NDArray[np.float64]) -> None:
-        if self._newline is not None:
-            if hypothesis.whole:
-                self.find(f"{hypothesis.text}\n", float(row[self._newline]))
-            row[self._newline] = -np.inf
-
-    def complete(self, hypothesis: _Hypothesis) -> bool:
-        return False
-
-
-_SEARCHES: dict[str, Callable[[Tokenizer, int], _Search]] = {
-    "character": _Search,
-    "word": _WordSearch,
-    "line": _LineSearch,
-}
-assert tuple(_SEARCHES) == UNITS
-
-
 def _blocks(begin: int, end: int) -> Iterator[tuple[int, int]]:
     """The pieces of a range of ids that end where a state is to be kept."""
     while begin < end:
         stop = min(begin - begin % SPACING + SPACING, end)
         yield begin, stop
         begin = stop
-
-
-def _log_softmax(logits: Array) -> npt.NDArray[np.float64]:
-    """Log-probabilities (W, V)."""
-    shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))  # type: ignore[no-any-return]
-
-
-def _largest(scores: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.intp]:
-    """The places of the largest finite scores (N,), the largest first; of equals, in order."""
-    places = np.arange(len(scores))
-    if len(scores) > count:
-        places = np.sort(np.argpartition(-scores, count - 1)[:count])
-    places = places[scores[places] > -np.inf]
-    return places[np.argsort(-scores[places], kind="stable")]
-
-
-def _padded(values: Sequence[int], width: int) -> npt.NDArray[np.intp]:
-    """As many as there are lanes; what the others do is not looked at."""
-    padded = np.zeros(width, dtype=np.intp)
-    padded[: len(values)] = values
-    return padded
-
-
-def _whole_text(tokenizer: Tokenizer, ids: Sequence[int]) -> str:
-    """The text of ids, less the beginning of a character at their end."""
-    text, whole = "", 0
-
-    def each() -> Iterator[int]:
-        nonlocal whole
-        yield from ids
-        whole = len(text)
-
-    for piece in tokenizer.decode_stream(each()):
-        text += piece
-    return text[:whole]

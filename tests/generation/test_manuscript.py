@@ -12,16 +12,9 @@ from charrnn.errors import ConfigError, ModelError, UnknownCharacterError
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.engines import ENGINES, Array, Lanes, State
 from charrnn.generation.engines.numpy_engine import NumPyEngine
-from charrnn.generation.manuscript import (
-    LONGEST_PICK,
-    RECENT,
-    SPACING,
-    UNITS,
-    Foresight,
-    Manuscript,
-    Stretch,
-    _LineSearch,
-)
+from charrnn.generation.foresight import Foresight
+from charrnn.generation.manuscript import RECENT, SPACING, Manuscript, Stretch
+from charrnn.generation.picks import LONGEST_PICK, UNITS, _LineSearch
 from charrnn.generation.sampler import Sampler
 from charrnn.storage.model_directory import Model
 
