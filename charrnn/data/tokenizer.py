@@ -140,6 +140,8 @@ class CharTokenizer:
 
     def decode(self, ids: npt.ArrayLike) -> str:
         """The text of ids (N,); the inverse of `encode`."""
+        if isinstance(ids, list):  # a short text, for which arrays are slower
+            return "".join([self.characters[i] for i in ids])
         return self._decoded[np.asarray(ids, dtype=np.intp)].tobytes().decode("utf-32-le")
 
     def decode_stream(self, ids: Iterable[int]) -> Iterator[str]:

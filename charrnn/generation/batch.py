@@ -23,15 +23,18 @@ from charrnn.data.tokenizer import Tokenizer
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.drawing import Opening, Sample, choose, log_probabilities
 from charrnn.generation.engines import Engine, Lanes
-from charrnn.generation.randomness import key, uniforms
+from charrnn.generation.randomness import sample_keys, uniforms
 from charrnn.generation.rules import Draft, Rules
 from charrnn.generation.steering import steered_sample
 
-_WAITING = 4096
-"""Samples that may wait to be taken; then the threads wait as well."""
+_WAITING = 256
+"""Steps with samples that may wait to be taken; then the threads wait as well."""
 
 _FEWEST_LANES = 8
 """Fewer in a thread are not worth another thread."""
+
+_BLOCK = 64
+"""Ids that may wait for their draft."""
 
 _Task = tuple[int, int]  # its place in the order, the sample's index
 _Result = tuple[int, Sample]  # its place in the order
@@ -61,6 +64,10 @@ def make_samples(
         with threadpool_limits(1, user_api="blas"):
             for index in indices:
                 yield steered_sample(engine, tokenizer, opening, rules, index, score)
+        return
+    if config.length == 0:
+        for index in indices:
+            yield Sample(index, "", 0, 0.0 if score else math.nan, (), "length")
         return
     if threads is None:
         threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
@@ -94,10 +101,10 @@ class _Tasks:
         self._lock = threading.Lock()
         self.closed = threading.Event()
 
-    def take(self) -> _Task | None:
-        """The next; None when there is none."""
+    def take(self, count: int) -> list[_Task]:
+        """The next so many; fewer when there are no more."""
         with self._lock:
-            return next(self._tasks, None)
+            return list(islice(self._tasks, count))
 
 
 def _write(
@@ -108,65 +115,75 @@ def _write(
     tasks: _Tasks,
     score: bool,
     count: int,
-) -> Iterator[_Result]:
-    """Makes samples in so many lanes while there are tasks; each as soon as it has ended."""
-    seed = rules.config.seed
+) -> Iterator[list[_Result]]:
+    """Makes samples in so many lanes while there are tasks; gives them as they end."""
+    length = rules.config.length
+    may_end = np.isin(np.arange(rules.vocabulary_size), list(rules.may_end))
     lanes = engine.lanes(count)
-    ids = np.zeros(count, dtype=np.intp)
+    ids, counts, everyone = np.zeros(count, np.intp), np.zeros(count, np.intp), np.arange(count)
     keys, positions = np.zeros((2, count), dtype=np.uint64)
-    texts: list[_Text] = []  # those being made are in the first lanes
+    # Ids wait here until one comes that their draft has to look at; `counts` says how many.
+    waiting = np.zeros((count, _BLOCK), dtype=np.intp)
+    texts: list[_Text] = []  # in the first lanes
+    ended = everyone.tolist()  # lanes whose text has ended, from the first to the last
 
-    def begin(lane: int, task: _Task) -> None:
-        texts[lane : lane + 1] = [_Text(task, Draft(rules, opening.ids), [])]
-        ids[lane], keys[lane], positions[lane] = opening.ids[-1], key(seed, task[1]), 0
-        lanes.put(lane, opening.state)
-
-    def end(lane: int) -> _Result:
-        (place, index), draft, likely = texts[lane]
-        assert draft.stop_reason is not None
-        text = tokenizer.decode(draft.text_ids())
-        nats = -sum(likely) if score else math.nan
-        return place, Sample(index, text, draft.made, nats, tuple(likely), draft.stop_reason)
-
-    while len(texts) < count and (task := tasks.take()) is not None:
-        begin(len(texts), task)
-    ended = [lane for lane, text in enumerate(texts) if text.draft.stop_reason is not None]
-    while texts and not tasks.closed.is_set():
+    while not tasks.closed.is_set():
+        results = [_result(tokenizer, texts[lane], score) for lane in ended if texts]
+        begun = tasks.take(len(ended))
+        if begun:
+            places = ended[: len(begun)]
+            for lane, task in zip(places, begun, strict=True):
+                texts[lane : lane + 1] = [_Text(task, Draft(rules, opening.ids), [])]
+            lanes.put(places, opening.state)
+            ids[places], counts[places], positions[places] = opening.ids[-1], 0, 0
+            keys[places] = sample_keys(rules.config.seed, [index for _, index in begun])
         # From the last on, so that what moves to a free lane has not ended itself.
-        for lane in reversed(ended):
-            yield end(lane)
-            while (task := tasks.take()) is not None:
-                begin(lane, task)
-                if texts[lane].draft.stop_reason is None:
-                    break
-                yield end(lane)
-            else:
-                last = len(texts) - 1
-                lanes.put(lane, lanes.get(last))
-                for column in (ids, keys, positions):
-                    column[lane] = column[last]
-                texts[lane] = texts[last]
+        for lane in reversed(ended[len(begun) :]):
+            if lane < len(texts):
+                lanes.put(lane, lanes.get(len(texts) - 1))
+                for column in (ids, keys, positions, waiting, counts):
+                    column[lane] = column[len(texts) - 1]
+                texts[lane] = texts[-1]
                 texts.pop()
+        if results:
+            yield results
         active = len(texts)
         if active == 0:
             return
         if active <= len(ids) // 2:
             lanes = _fewer(engine, lanes, active)
-            ids, keys, positions = ids[:active].copy(), keys[:active], positions[:active]
+            ids, counts, everyone = ids[:active].copy(), counts[:active], everyone[:active]
+            keys, positions, waiting = keys[:active], positions[:active], waiting[:active]
         logits = lanes.step(ids)[:active]
         drafts = [text.draft for text in texts]
         chosen = choose(logits, rules, drafts, uniforms(keys[:active], positions[:active]))
         ids[:active] = chosen
-        positions += np.uint64(1)
         if score:
             scores = log_probabilities(logits, chosen).tolist()
             for text, likely in zip(texts, scores, strict=True):
                 text.log_probabilities.append(likely)
-        ended = [
-            lane
-            for lane, (draft, choice) in enumerate(zip(drafts, chosen.tolist(), strict=True))
-            if draft.add(choice) is not None
-        ]
+        waiting[everyone[:active], counts[:active]] = chosen
+        counts += 1
+        positions += np.uint64(1)
+        due = may_end[chosen] | (counts[:active] == _BLOCK)
+        if length is not None:
+            due |= positions[:active] == length
+        if rules.changing:
+            due[:] = True
+        ended = []
+        for lane in np.flatnonzero(due).tolist():
+            made = waiting[lane, : counts[lane]].tolist()
+            counts[lane] = 0
+            if drafts[lane].add_all(made) is not None:
+                ended.append(lane)
+
+
+def _result(tokenizer: Tokenizer, text: _Text, score: bool) -> _Result:
+    (place, index), draft, likely = text
+    assert draft.stop_reason is not None
+    nats = -sum(likely) if score else math.nan
+    written = tokenizer.decode(draft.text_ids())
+    return place, Sample(index, written, draft.made, nats, tuple(likely), draft.stop_reason)
 
 
 def _fewer(engine: Engine, lanes: Lanes, count: int) -> Lanes:
@@ -178,21 +195,21 @@ def _fewer(engine: Engine, lanes: Lanes, count: int) -> Lanes:
 
 
 def _side_by_side(
-    writers: list[Iterator[_Result]], closed: threading.Event
-) -> Generator[_Result, None, None]:
+    writers: list[Iterator[list[_Result]]], closed: threading.Event
+) -> Generator[list[_Result], None, None]:
     """What the writers give, each running in a thread of its own."""
-    results: queue.Queue[_Result | BaseException | None] = queue.Queue(_WAITING)
+    results: queue.Queue[list[_Result] | BaseException | None] = queue.Queue(_WAITING)
 
-    def put(result: _Result | BaseException | None) -> None:
+    def put(result: list[_Result] | BaseException | None) -> None:
         while not closed.is_set():
             with contextlib.suppress(queue.Full):
                 results.put(result, timeout=0.1)
                 return
 
-    def run(writer: Iterator[_Result]) -> None:
+    def run(writer: Iterator[list[_Result]]) -> None:
         try:
-            for result in writer:
-                put(result)
+            for some in writer:
+                put(some)
                 if closed.is_set():
                     return
             put(None)
@@ -210,20 +227,20 @@ def _side_by_side(
                     running -= 1
                 case BaseException() as error:
                     raise error
-                case result:
-                    yield result
+                case list() as some:
+                    yield some
     finally:
         closed.set()
         for thread in threads:
             thread.join()
 
 
-def _in_order(results: Iterator[_Result]) -> Iterator[Sample]:
+def _in_order(results: Iterator[list[_Result]]) -> Iterator[Sample]:
     """The samples, each when all before it are there."""
     waiting: dict[int, Sample] = {}
     due = 0
-    for place, sample in results:
-        waiting[place] = sample
+    for some in results:
+        waiting |= some
         while due in waiting:
             yield waiting.pop(due)
             due += 1

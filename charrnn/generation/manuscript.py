@@ -20,7 +20,7 @@ from charrnn.generation.engines import Array, State
 from charrnn.generation.filters import probabilities
 from charrnn.generation.foresight import Foresight
 from charrnn.generation.picks import UNITS, Pick, find_picks
-from charrnn.generation.randomness import key, uniforms
+from charrnn.generation.randomness import sample_keys, uniforms
 from charrnn.generation.rules import Draft, Rules
 from charrnn.generation.sampler import Sampler
 
@@ -191,7 +191,7 @@ class Manuscript:
             """Those that come to stay: what may yet become a stop string is held back."""
             nonlocal whole
             given = 0
-            for made in self._choices(draft, key(rules.config.seed, index)):
+            for made in self._choices(draft, sample_keys(rules.config.seed, [index])):
                 ready = made - draft.held() if draft.stop_reason is None else draft.end
                 yield from self._ids[begin + given : begin + ready]
                 given = max(given, ready)
@@ -266,9 +266,8 @@ class Manuscript:
 
     # Reading
 
-    def _choices(self, draft: Draft, random_key: int) -> Iterator[int]:
+    def _choices(self, draft: Draft, keys: npt.NDArray[np.uint64]) -> Iterator[int]:
         """Chooses and reads one id after another; gives how many there are."""
-        keys = np.array([random_key], dtype=np.uint64)
         while draft.stop_reason is None:
             positions = np.array([draft.made], dtype=np.uint64)
             choice = choose(self._finite_logits(), draft.rules, [draft], uniforms(keys, positions))

@@ -4,30 +4,47 @@ So a sample is the same whatever is made beside it, before it or after it, and a
 had without those before it.
 """
 
+from collections.abc import Sequence
 from hashlib import blake2b
 
 import numpy as np
 import numpy.typing as npt
 
 _INCREMENT = 0x9E3779B97F4A7C15
+_MODULUS = 1 << 64
 
 
-def key(seed: int, *index: int) -> int:
-    """Where the numbers of sample `index` of a seed begin, in 64 bits; or of a part of it."""
-    name = ",".join(map(str, (seed, *index)))
-    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "little")
+def sample_keys(seed: int, indices: Sequence[int]) -> npt.NDArray[np.uint64]:
+    """Where the numbers of samples of a seed begin (N,)."""
+    digest = blake2b(str(seed).encode(), digest_size=8).digest()
+    beginning = np.frombuffer(digest, dtype="<u8")
+    return _mixed(beginning, np.array([index % _MODULUS for index in indices], dtype=np.uint64))
 
 
 def uniforms(
     keys: npt.NDArray[np.uint64], positions: npt.NDArray[np.uint64]
 ) -> npt.NDArray[np.float64]:
-    """Numbers from [0, 1), one for each of keys and positions, which are broadcast.
+    """Numbers from [0, 1), one for each of keys and positions, which are broadcast."""
+    return (_mixed(keys, positions) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
-    SplitMix64: Steele, Lea and Flood, 2014, "Fast splittable pseudorandom number generators".
-    """
-    mixed = keys + (positions + np.uint64(1)) * np.uint64(_INCREMENT)  # modulo 2 ** 64
+
+def _mixed(
+    keys: npt.NDArray[np.uint64], positions: npt.NDArray[np.uint64]
+) -> npt.NDArray[np.uint64]:
+    """SplitMix64: Steele, Lea and Flood, 2014, "Fast splittable pseudorandom number generators"."""
+    mixed: npt.NDArray[np.uint64] = keys + (positions + np.uint64(1)) * np.uint64(
+        _INCREMENT
+    )  # modulo 2 ** 64
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     mixed ^= mixed >> np.uint64(31)
-    numbers: npt.NDArray[np.float64] = (mixed >> np.uint64(11)) * 2.0**-53
-    return numbers
+    return mixed
+
+
+def split(key: npt.NDArray[np.uint64], count: int) -> npt.NDArray[np.uint64]:
+    """So many keys (N,) that are made from one (1,)."""
+    return _mixed(key, np.arange(_SPLIT, _SPLIT + count, dtype=np.uint64))
+
+
+_SPLIT = 1 << 63
+"""Positions from here on are keys of parts, not numbers."""

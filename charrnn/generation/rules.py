@@ -7,6 +7,7 @@ Legend: V vocabulary.
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 
@@ -66,7 +67,7 @@ class Rules:
             raise ConfigError("ban, only: they leave no character that the model knows")
         return allowed
 
-    @property
+    @cached_property
     def changing(self) -> bool:
         """Whether what may come depends on what came."""
         config = self.config
@@ -77,12 +78,12 @@ class Rules:
             or (config.min_length > 0 and bool(self.stops))
         )
 
-    @property
+    @cached_property
     def steered(self) -> bool:
         """Whether several beginnings are tried for each text; see steering.py."""
         return self.automaton is not None and self.config.temperature > 0
 
-    @property
+    @cached_property
     def memory(self) -> int:
         """How many of the last ids a Draft looks at."""
         config = self.config
@@ -167,6 +168,12 @@ class Draft:
         if self.made == config.length:
             return self._finish("length", 0)
         return None
+
+    def add_all(self, choices: Sequence[int]) -> str | None:
+        """`add`, one after another, where the rules do not change and only the last may end it."""
+        self.ids += choices[:-1]
+        self.made += len(choices) - 1
+        return self.add(choices[-1])
 
     def allowed(self) -> Mask:
         """What may come next (V,)."""

@@ -18,7 +18,7 @@ from charrnn.generation.batch import make_samples
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.drawing import Opening, Sample, choose, log_probabilities
 from charrnn.generation.engines import ENGINES, Engine, best_engine
-from charrnn.generation.randomness import key, uniforms
+from charrnn.generation.randomness import sample_keys, uniforms
 from charrnn.generation.rules import Draft, Rules
 from charrnn.generation.steering import steered_sample
 from charrnn.storage.model_directory import Model
@@ -55,7 +55,7 @@ class SampleStream:
         self._sampler = sampler
         self._opening = opening
         self._index = index
-        self._key = np.array([[key(config.seed, index)]], dtype=np.uint64)
+        self._key = sample_keys(config.seed, [index])
         self._draft = Draft(Rules(config, sampler.model.tokenizer), opening.ids)
 
     @property
@@ -111,7 +111,7 @@ class SampleStream:
             logits = lanes.step(ids)
             if position % _BLOCK == 0:
                 positions = np.arange(position, position + _BLOCK, dtype=np.uint64)
-                block = uniforms(self._key, positions[:, None])  # (_BLOCK, 1)
+                block = uniforms(self._key, positions)[:, None]  # (_BLOCK, 1)
             ids = choose(logits, rules, [draft], block[position % _BLOCK])
             position += 1
             choice = int(ids[0])
@@ -171,7 +171,7 @@ class Sampler:
         *,
         indices: Iterable[int],
         score: bool = False,
-        batch_size: int = 128,
+        batch_size: int = 256,
         threads: int | None = None,
     ) -> Generator[Sample, None, None]:
         """The samples of these indices, in their order; many are made side by side.

@@ -21,7 +21,7 @@ from charrnn.data.tokenizer import Tokenizer
 from charrnn.generation.drawing import Opening, Sample, log_probabilities, pick
 from charrnn.generation.engines import Engine
 from charrnn.generation.filters import apply_temperature, probabilities
-from charrnn.generation.randomness import key, uniforms
+from charrnn.generation.randomness import sample_keys, split, uniforms
 from charrnn.generation.rules import Draft, Rules
 
 PARTICLES = 128
@@ -47,8 +47,7 @@ def steered_sample(
     drafts = [Draft(rules, opening.ids) for _ in range(PARTICLES)]
     scores: list[tuple[float, ...]] = [()] * PARTICLES
     log_weights = np.zeros(PARTICLES)
-    seed = rules.config.seed
-    keys = np.array([key(seed, index, each) for each in range(PARTICLES + 1)], dtype=np.uint64)
+    keys = split(sample_keys(rules.config.seed, [index]), PARTICLES + 1)
     position = 0
     while True:
         active = [i for i, draft in enumerate(drafts) if draft.stop_reason is None]

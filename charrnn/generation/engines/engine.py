@@ -3,6 +3,7 @@
 Legend: B lanes, T time, V vocabulary, H hidden, L layers.
 """
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -58,8 +59,9 @@ class Lanes(Protocol):
         """The state of a lane, as a value with B = 1."""
         ...
 
-    def put(self, lane: int, state: State | None) -> None:
-        """Goes on in a lane from a state with B = 1; None is before the first character."""
+    def put(self, lane: int | Sequence[int], state: State | None) -> None:
+        """Goes on in a lane, or in several, from a state with B = 1; None is before the first
+        character."""
         ...
 
     def take(self, lanes: npt.NDArray[np.intp]) -> None:

@@ -7,6 +7,7 @@ import ctypes
 import functools
 import os
 import weakref
+from collections.abc import Sequence
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import Any
@@ -238,10 +239,12 @@ class NativeLanes:
         size = self._engine.hidden_size
         return tuple(part[:, lane : lane + 1, :size].copy() for part in self._states)
 
-    def put(self, lane: int, state: State | None) -> None:
-        """Goes on in a lane from a state."""
+    def put(self, lane: int | Sequence[int], state: State | None) -> None:
+        """Goes on in a lane, or in several, from a state."""
         for number, part in enumerate(self._states):
-            part[:, lane, : self._engine.hidden_size] = 0 if state is None else state[number][:, 0]
+            part[:, np.atleast_1d(lane), : self._engine.hidden_size] = (
+                0 if state is None else state[number]
+            )
 
     def take(self, lanes: npt.NDArray[np.intp]) -> None:
         """Makes lane i what lane `lanes[i]` was."""

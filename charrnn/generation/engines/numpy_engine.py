@@ -3,7 +3,7 @@
 Legend: B lanes, T time, V vocabulary, H hidden, L layers, G gates.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -165,10 +165,12 @@ class NumPyLanes:
         size = self._engine.hidden_size
         return tuple(part[:, lane : lane + 1, :size].copy() for part in self._states)
 
-    def put(self, lane: int, state: State | None) -> None:
-        """Goes on in a lane from a state."""
+    def put(self, lane: int | Sequence[int], state: State | None) -> None:
+        """Goes on in a lane, or in several, from a state."""
         for number, part in enumerate(self._states):
-            part[:, lane, : self._engine.hidden_size] = 0 if state is None else state[number][:, 0]
+            part[:, np.atleast_1d(lane), : self._engine.hidden_size] = (
+                0 if state is None else state[number]
+            )
 
     def take(self, lanes: npt.NDArray[np.intp]) -> None:
         """Makes lane i what lane `lanes[i]` was."""

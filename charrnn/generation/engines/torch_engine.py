@@ -3,6 +3,7 @@
 Legend: B lanes, T time, V vocabulary, H hidden, L layers.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -75,15 +76,15 @@ class TorchLanes:
         """The state of a lane, as a value."""
         return tuple(part[:, lane : lane + 1].clone() for part in self._state)
 
-    def put(self, lane: int, state: State | None) -> None:
-        """Goes on in a lane from a state."""
+    def put(self, lane: int | Sequence[int], state: State | None) -> None:
+        """Goes on in a lane, or in several, from a state."""
         import torch
 
         with torch.inference_mode():
             parts: list[Any] = []
             for number, part in enumerate(self._state):
                 changed = part.clone()
-                changed[:, lane] = 0 if state is None else state[number][:, 0]
+                changed[:, np.atleast_1d(lane)] = 0 if state is None else state[number]
                 parts.append(changed)
         self._state = tuple(parts)
 
