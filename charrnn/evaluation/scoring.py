@@ -30,7 +30,7 @@ from charrnn.data.sources import ReadOptions
 from charrnn.data.tokenizer import Ids
 from charrnn.errors import ConfigError, CorpusError, ModelError
 from charrnn.evaluation.baselines import baselines
-from charrnn.generation.engines import ENGINES, Engine, State, best_engine
+from charrnn.generation.engines import ENGINES, Reader, State, best_engine
 from charrnn.storage.model_directory import Model
 
 PROTOCOLS = ("stream", "windows")
@@ -123,7 +123,7 @@ def evaluate(
     )
 
 
-def score(engine: Engine, ids: Ids, *, lanes: int = 1) -> float:
+def score(engine: Reader, ids: Ids, *, lanes: int = 1) -> float:
     """Nats per character of ids (N,), read as one stream.
 
     With `lanes` above 1 it is read as so many equal lanes, side by side and each from a cold
@@ -133,7 +133,7 @@ def score(engine: Engine, ids: Ids, *, lanes: int = 1) -> float:
     return steps[-1]
 
 
-def score_in_steps(engine: Engine, ids: Ids, *, lanes: int = 1) -> Iterator[float]:
+def score_in_steps(engine: Reader, ids: Ids, *, lanes: int = 1) -> Iterator[float]:
     """`score`, giving the mean so far after every chunk; the last is the result."""
     total, count = 0.0, 0
     state: State | None = None
@@ -147,7 +147,7 @@ def score_in_steps(engine: Engine, ids: Ids, *, lanes: int = 1) -> Iterator[floa
         yield total / count
 
 
-def score_windows(engine: Engine, ids: Ids) -> tuple[float, int]:
+def score_windows(engine: Reader, ids: Ids) -> tuple[float, int]:
     """Nats per character over random windows from a cold state, and how many were predicted."""
     length = min(WINDOW, len(ids) - 1)
     starts = np.random.default_rng(0).integers(len(ids) - length, size=WINDOWS)

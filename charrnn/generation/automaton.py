@@ -61,9 +61,7 @@ class Automaton:
         try:
             import outlines_core  # noqa: F401
         except ImportError as error:
-            raise ConfigError(
-                "--regex needs the package outlines-core: pip install 'charrnn[regex]'"
-            ) from error
+            raise ConfigError("--regex needs another package: pip install outlines-core") from error
         banned = sorted(set(excluded))
         try:
             table, accepting = _table(pattern, tokenizer, banned)

@@ -60,14 +60,14 @@ def make_samples(
 ) -> Generator[Sample, None, None]:
     """See Sampler.samples."""
     rules = Rules(config, tokenizer)  # what is wrong is said before a thread starts
+    if (reason := Draft(rules, opening.ids).stop_reason) is not None:  # before it has begun
+        for index in indices:
+            yield Sample(index, "", 0, 0.0 if score else math.nan, (), reason)
+        return
     if rules.steered:
         with threadpool_limits(1, user_api="blas"):
             for index in indices:
                 yield steered_sample(engine, tokenizer, opening, rules, index, score)
-        return
-    if config.length == 0:
-        for index in indices:
-            yield Sample(index, "", 0, 0.0 if score else math.nan, (), "length")
         return
     if threads is None:
         threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1

@@ -5,7 +5,7 @@ Legend: B lanes (the beginnings), V vocabulary.
 
 import numpy as np
 
-from charrnn.errors import ConfigError
+from charrnn.errors import ConfigError, ModelError
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.drawing import Opening, Sample
 from charrnn.generation.filters import exclude
@@ -37,6 +37,8 @@ def beam_search(
         return [_sample(sampler, 0, 0.0, beams[0])]
     while beams:
         logits = lanes.step(ids)[: len(beams)].astype(np.float64)
+        if not np.isfinite(logits).all():
+            raise ModelError("the model's weights are so large that its numbers overflow")
         largest = logits.max(axis=-1, keepdims=True)
         scores = logits - largest - np.log(np.exp(logits - largest).sum(axis=-1, keepdims=True))
         allowed, _ = rules.masks(beams)
@@ -56,7 +58,7 @@ def beam_search(
             else:
                 ended.append((float(totals[best[place]]), draft))
         places = np.array(going_on, dtype=np.intp)
-        ended = sorted(ended, key=lambda each: -each[0])[:width]
+        ended = _likeliest(ended)[:width]
         beams, likelihoods = following, totals[best[places]]
         if len(ended) == width and (not beams or likelihoods[0] <= ended[-1][0]):
             break  # a text never becomes likelier
@@ -67,6 +69,14 @@ def beam_search(
     if not ended:
         raise ConfigError("ban, only, min-length: together they leave nothing that may come next")
     return [_sample(sampler, rank, score, draft) for rank, (score, draft) in enumerate(ended)]
+
+
+def _likeliest(ended: list[tuple[float, Draft]]) -> list[tuple[float, Draft]]:
+    """The likeliest first, and of those that differ only in what ended them only one."""
+    found: dict[tuple[int, ...], tuple[float, Draft]] = {}
+    for each in sorted(ended, key=lambda each: -each[0]):
+        found.setdefault(tuple(each[1].text_ids()), each)
+    return list(found.values())
 
 
 def _sample(sampler: Sampler, rank: int, likelihood: float, draft: Draft) -> Sample:

@@ -84,4 +84,7 @@ class SamplingConfig:
     @property
     def stops(self) -> tuple[str, ...]:
         """All strings that end a text."""
-        return (*self.stop, "\n", "\r\n") if self.lines else self.stop
+        if not self.lines:
+            return self.stop
+        # A pattern says by itself whether a carriage return belongs to the text.
+        return (*self.stop, "\n", "\r\n") if self.regex is None else ("\n",)

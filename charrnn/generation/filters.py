@@ -91,9 +91,9 @@ def apply_typical(logits: Logits, p: float) -> Logits:
     if p >= 1:
         return logits
     likely = probabilities(logits)
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):  # where nothing is likely at all
         surprisal = -np.log(likely)
-    entropy = np.where(likely > 0, likely * surprisal, 0).sum(axis=-1, keepdims=True)
+        entropy = np.where(likely > 0, likely * surprisal, 0).sum(axis=-1, keepdims=True)
     order = np.argsort(abs(surprisal - entropy), axis=-1, kind="stable")
     count = _reaching(np.take_along_axis(likely, order, axis=-1), p)
     kept = np.zeros(logits.shape, dtype=np.bool_)

@@ -140,6 +140,8 @@ class Draft:
                 self._remember(i)
         if rules.config.length == 0:
             self.stop_reason = "length"
+        elif self._matched():
+            self.stop_reason = "match"
 
     def copy(self) -> "Draft":
         """Another that goes on from here by itself."""
@@ -159,7 +161,7 @@ class Draft:
         self.made += 1
         if rules.automaton is not None and choice != rules.newline:
             self._state = rules.automaton.next(self._state, choice)
-            if rules.newline is None and rules.automaton.ends(self._state):
+            if self._matched() and self.made != config.length:
                 return self._finish("match", 0)
         if choice in rules.may_end:
             lengths = [len(stop) for stop in rules.stops if self._ends_with(stop)]
@@ -226,6 +228,16 @@ class Draft:
         """The ids of the text, when it has ended and nothing was forgotten."""
         begin = len(self.ids) - self.made
         return self.ids[begin : begin + self.end]
+
+    def _matched(self) -> bool:
+        """Whether the text matches the pattern, and can only be spoiled by what follows."""
+        automaton, length = self.rules.automaton, self.rules.config.length
+        if automaton is None or self.rules.newline is not None:
+            return False
+        remaining = None if length is None else length - self.made
+        return (
+            automaton.accepts(self._state) and not automaton.allowed(self._state, remaining).any()
+        )
 
     def _finish(self, reason: str, dropped: int) -> str:
         self.stop_reason, self.end = reason, self.made - dropped

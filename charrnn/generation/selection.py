@@ -43,7 +43,7 @@ def novel(samples: Iterable[Sample], known: "Lines", prompt: str = "") -> Iterat
     """
     rejected = 0
     for sample in samples:
-        if not any(line in known for line in (prompt + sample.text).split("\n") if line):
+        if not any(line in known for line in _lines([prompt + sample.text]) if line):
             rejected = 0
             yield sample
         elif (rejected := rejected + 1) >= MOST_REJECTED:

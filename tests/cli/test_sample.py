@@ -1,16 +1,36 @@
 """charrnn sample"""
 
 import json
+import re
 import subprocess
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from charrnn.generation import selection
 from charrnn.storage.run import Run
-from tests.cli.conftest import Charrnn
+from tests.cli.conftest import TEXT, Charrnn
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
+
+needs_regex = pytest.mark.skipif(
+    find_spec("outlines_core") is None, reason="patterns need outlines-core"
+)
+
+
+def printed(run: Charrnn, *options: str, model: str = "small") -> str:
+    """What a run that goes well prints."""
+    result = run("sample", model, *options)
+    assert (result.exit_code, result.stderr) == (0, ""), result.stderr
+    return result.stdout
+
+
+def records(run: Charrnn, *options: str) -> list[dict[str, Any]]:
+    """The objects of --jsonl."""
+    return [json.loads(line) for line in printed(run, *options, "--jsonl").splitlines()]
 
 
 def test_the_text_goes_to_stdout_and_nothing_else(run: Charrnn) -> None:
@@ -42,13 +62,46 @@ def test_the_prompt_may_come_from_stdin(run: Charrnn) -> None:
 
 def test_json_says_how_each_sample_was_made(run: Charrnn) -> None:
     result = run("sample", "small", "-p", "The", "-n", "3", "-l", "9", "--seed", "5", "--json")
-    records = json.loads(result.stdout)
-    assert [record["index"] for record in records] == [0, 1, 2]
-    assert {record["seed"] for record in records} == {5}
-    assert all(len(record["text"]) == record["characters"] == 9 for record in records)
-    assert all(record["nats"] > 0 and record["stop_reason"] == "length" for record in records)
+    found = json.loads(result.stdout)
+    assert [record["index"] for record in found] == [0, 1, 2]
+    assert {record["seed"] for record in found} == {5}
+    assert {record["prompt"] for record in found} == {"The"}
+    assert all(len(record["text"]) == record["characters"] == 9 for record in found)
+    assert all(record["nats"] > 0 and record["stop_reason"] == "length" for record in found)
     alone = run("sample", "small", "-p", "The", "-l", "9", "--seed", "5", "--json")
-    assert json.loads(alone.stdout)[0] == records[0]
+    assert json.loads(alone.stdout) == found[:1]
+
+
+def test_json_lines_are_the_same_one_a_line(run: Charrnn) -> None:
+    options = ("-p", "The", "-n", "3", "-l", "9", "--seed", "5")
+    found = records(run, *options)
+    assert found == json.loads(printed(run, *options, "--json"))
+    assert list(found[0]) == [
+        "prompt",
+        "text",
+        "seed",
+        "index",
+        "characters",
+        "nats",
+        "stop_reason",
+    ]
+
+
+def test_log_probabilities_are_given_in_json(run: Charrnn) -> None:
+    found = records(run, "-n", "3", "--lines", "--seed", "5", "--logprobs")
+    for record in found:
+        assert len(record["log_probabilities"]) == record["characters"] > len(record["text"])
+        assert sum(record["log_probabilities"]) == pytest.approx(-record["nats"])
+        assert max(record["log_probabilities"]) <= 0
+
+
+@pytest.mark.parametrize("lines", [True, False])
+def test_many_texts_are_those_of_one_after_the_other(run: Charrnn, lines: bool) -> None:
+    options = ["-p", "The", "-l", "30", "--seed", "4", "--lines" if lines else "--no-lines"]
+    alone = [printed(run, *options, "--index", str(index)) for index in range(2, 7)]
+    together = printed(run, *options, "--index", "2", "-n", "5")
+    assert together == ("" if lines else "\n---\n").join(alone)
+    assert len(set(alone)) > 1
 
 
 def test_samples_are_divided(run: Charrnn) -> None:
@@ -81,6 +134,186 @@ def test_strict_makes_them_an_error(run: Charrnn) -> None:
     assert "'☃'" in result.stderr and result.stdout == ""
 
 
+# What may come
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--min-p", "0.3"],
+        ["--typical", "0.3"],
+        ["--top-p", "0.5"],
+        ["--top-k", "2"],
+        ["--repetition-penalty", "3"],
+        ["--repetition-penalty", "3", "--repetition-window", "2"],
+        ["--no-repeat-ngram", "3"],
+        ["--ban", "e"],
+        ["--only", "Thefox "],
+        ["--temperature", "2"],
+    ],
+    ids=" ".join,
+)
+def test_every_setting_changes_the_text_and_is_the_librarys(
+    run: Charrnn, here: Path, options: list[str]
+) -> None:
+    import charrnn
+
+    plain = ["-p", "The", "-l", "80", "--seed", "2", "--temperature", "1.2", "--no-lines"]
+    text = printed(run, *plain, *options)
+    assert text != printed(run, *plain)
+    settings: dict[str, Any] = {"length": 80, "seed": 2, "temperature": 1.2}
+    for name, value in zip(options[::2], options[1::2], strict=True):
+        settings[name[2:].replace("-", "_")] = (
+            value if name in ("--ban", "--only") else json.loads(value)
+        )
+    assert text == "The" + charrnn.sample(here / "checkpoints" / "small", "The", **settings)
+
+
+def test_banned_characters_never_come_and_only_these_come(run: Charrnn) -> None:
+    assert not set("eox") & set(printed(run, "--seed", "1", "--ban", "eox"))
+    assert set(printed(run, "--seed", "1", "--only", "hen", "--no-lines")) == set("hen")
+
+
+def test_no_characters_in_a_row_come_twice(run: Charrnn) -> None:
+    text = printed(run, "-p", "The", "-l", "90", "--seed", "1", "--no-repeat-ngram", "4")
+    assert len({text[i : i + 4] for i in range(90)}) == 90
+
+
+def test_no_line_is_shorter_than_the_least_length(run: Charrnn) -> None:
+    options = ("--lines", "-n", "20", "--seed", "1", "-t", "1.5")
+    assert min(map(len, printed(run, *options).splitlines())) < 30
+    found = printed(run, *options, "--min-length", "30").splitlines()
+    assert len(found) == 20 and min(map(len, found)) >= 30
+
+
+@needs_regex
+@pytest.mark.parametrize("lines", ["--lines", "--no-lines"])
+def test_texts_match_a_pattern(run: Charrnn, lines: str) -> None:
+    pattern = r"The (fox|hen)( met){1,2}\."
+    found = records(run, "--regex", pattern, lines, "-n", "3", "--seed", "1", "-p", "It")
+    assert all(re.fullmatch(pattern, record["text"]) for record in found)
+    assert {record["stop_reason"] for record in found} == {
+        "stop" if lines == "--lines" else "match"
+    }
+    alone = printed(run, "--regex", pattern, lines, "--seed", "1", "-p", "It").rstrip("\n")
+    assert alone == "It" + found[0]["text"]
+
+
+# Which texts
+
+
+LINES = ("--lines", "-l", "1", "--seed", "1", "-t", "1.5")
+"""Of which many are the same."""
+
+
+def test_unique_texts_are_all_different(run: Charrnn) -> None:
+    every = printed(run, *LINES, "-n", "50").splitlines()
+    found = printed(run, *LINES, "-n", "10", "--unique").splitlines()
+    assert found == list(dict.fromkeys(every))[:10]
+    assert found != every[:10]
+
+
+@pytest.fixture
+def of_lines(run: Charrnn, here: Path) -> list[str]:
+    """A run `lines` whose model writes lines of its corpus and others; the corpus' lines."""
+    known = ["the fox", "the hen", "a fox", "a hen", "my hen"]
+    (here / "lines.txt").write_text("\n".join(known * 60) + "\n")
+    trained = run(
+        "train", "lines.txt", "--name", "lines", "--steps", "200", "--hidden-size", "24", "--quiet",
+        "--lines", "--precision", "fp32",
+    )  # fmt: skip
+    assert trained.exit_code == 0, trained.stderr
+    return known
+
+
+def test_novel_texts_are_not_in_the_training_text(
+    run: Charrnn, here: Path, of_lines: list[str]
+) -> None:
+    options = ("-n", "20", "--seed", "1", "-t", "0.6")
+    known = {*of_lines}
+    assert known & set(printed(run, *options, model="lines").splitlines())
+    found = printed(run, *options, "--novel", model="lines").splitlines()
+    assert len(found) == 20 and not known & set(found)
+    # The prompt is a part of the line.
+    found = printed(run, *options, "--novel", "-p", "the", "-t", "1.2", model="lines").split("\n")[
+        :-1
+    ]
+    assert len(found) == 20 and not known & set(found)
+    # Another text to compare with, when that of the training is there no more.
+    (here / "lines.txt").rename(here / "moved.txt")
+    gone = run("sample", "lines", *options, "--novel")
+    assert (gone.exit_code, gone.stdout) == (4, "")
+    assert "--corpus" in gone.stderr and gone.stderr.count("\n") == 1
+    again = printed(
+        run, *options, "--novel", "--corpus", "moved.txt", "-p", "the", "-t", "1.2", model="lines"
+    )
+    assert again.splitlines() == found
+
+
+def test_a_model_that_writes_nothing_new_is_said(
+    run: Charrnn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selection, "MOST_REJECTED", 10)
+    result = run("sample", "small", *LINES, "-t", "0", "-n", "5", "--unique")
+    assert result.exit_code == 1
+    assert result.stdout.count("\n") == 1  # the one that there is
+    assert "--unique" in result.stderr and result.stderr.count("\n") == 1
+
+
+def test_the_best_of_several_is_the_likeliest_by_its_characters_mean(run: Charrnn) -> None:
+    options = ("-p", "The", "-l", "30", "--seed", "3", "-t", "1.3", "--no-lines")
+    every = records(run, *options, "-n", "12")
+    best = records(run, *options, "-n", "3", "--best-of", "4")
+    for number, record in enumerate(best):
+        four = every[4 * number : 4 * number + 4]
+        assert record == min(four, key=lambda each: each["nats"] / each["characters"])
+    assert printed(run, *options, "--best-of", "4") == "The" + best[0]["text"]
+
+
+def test_beams_are_the_likeliest_texts(run: Charrnn) -> None:
+    options = ("-p", "The", "-l", "12", "--no-lines")
+    beams = records(run, *options, "--beam", "8", "-n", "4")
+    nats = [record["nats"] for record in beams]
+    assert nats == sorted(nats) and len({record["text"] for record in beams}) == 4
+    drawn = records(run, *options, "-n", "30", "--seed", "1", "-t", "0.5")
+    assert nats[0] <= min(record["nats"] for record in drawn)
+    assert printed(run, *options, "--beam", "8", "--seed", "9") == "The" + beams[0]["text"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--logprobs"],
+        ["--corpus", "text.txt"],
+        ["--beam", "3", "--best-of", "2"],
+        ["--beam", "3", "--logprobs", "--json"],
+        ["--beam", "2", "-n", "3"],
+        ["--beam", "2", "--length", "0", "--lines"],
+        *(
+            ["--length", "0", "--no-lines", *more]
+            for more in (["-n", "2"], ["--json"], ["--jsonl"], ["--unique"], ["--best-of", "2"])
+        ),
+        ["--min-length", "9", "--length", "8"],
+        ["--min-p", "0"],
+        ["--typical", "2"],
+        ["--repetition-penalty", "0"],
+        ["--only", "☃"],
+        ["--stop", ""],
+        pytest.param(["--regex", "(a"], marks=needs_regex),
+        pytest.param(["--regex", "☃"], marks=needs_regex),
+        pytest.param(["--regex", "h{9}", "--length", "8"], marks=needs_regex),
+        ["--regex", "h", "--stop", "e"],
+    ],
+    ids=" ".join,
+)
+def test_what_does_not_go_together_is_a_usage_error_of_one_line(
+    run: Charrnn, arguments: list[str]
+) -> None:
+    result = run("sample", "small", *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("error: ") and result.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
@@ -88,6 +321,12 @@ def test_strict_makes_them_an_error(run: Charrnn) -> None:
         (["--top-p", "2"], 2, "top-p"),
         (["--top-k", "0"], 2, "top-k"),
         (["--length", "x"], 2, "length"),
+        (["--no-repeat-ngram", "0"], 2, "no-repeat-ngram"),
+        (["--repetition-window", "0"], 2, "repetition-window"),
+        (["--index", "-1"], 2, "index"),
+        (["--beam", "0"], 2, "beam"),
+        (["--best-of", "0"], 2, "best-of"),
+        (["-n", "0"], 2, "-n"),
         (["--no-such-option"], 2, "no-such-option"),
     ],
 )
@@ -139,14 +378,53 @@ def test_a_closed_pipe_ends_an_endless_text_quietly(charrnn_process: Start) -> N
         assert process.stderr.read() == b""
 
 
-def test_sampling_loads_no_torch(here: Path, charrnn_process: Start) -> None:
-    blocked = here / "blocked"
-    blocked.mkdir()
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("-n", "100000", "--lines"),
+        ("-n", "1000000", "--lines", "--unique", "-t", "2"),
+        ("-n", "100000", "--lines", "--jsonl"),
+    ],
+    ids=" ".join,
+)
+def test_a_closed_pipe_ends_many_texts_quietly(
+    charrnn_process: Start, options: tuple[str, ...]
+) -> None:
+    # As `| head` does: it takes some lines and goes, while threads are at work.
+    with charrnn_process("sample", "small", *options) as process:
+        assert process.stdout is not None and process.stderr is not None
+        assert all(process.stdout.readline().endswith(b"\n") for _ in range(3))
+        process.stdout.close()
+        assert process.wait(timeout=60) == 0
+        assert process.stderr.read() == b""
+
+
+@pytest.fixture
+def blocked(here: Path) -> dict[str, str]:
+    """An environment in which torch and datasets cannot be imported."""
+    folder = here / "blocked"
+    folder.mkdir()
     for name in ("torch", "datasets"):
-        (blocked / f"{name}.py").write_text("raise ImportError('sampling must not need this')")
-    process = charrnn_process(
-        "sample", "small", "--length", "5", "--prompt", "The", env={"PYTHONPATH": str(blocked)}
-    )
+        (folder / f"{name}.py").write_text("raise ImportError('sampling must not need this')")
+    return {"PYTHONPATH": str(folder)}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--length", "5"),
+        ("-n", "300", "--lines", "--length", "40"),
+        ("-n", "20", "--lines", "--novel", "--corpus", "text.txt", "-t", "1.5"),
+        ("--beam", "3", "--length", "20"),
+    ],
+    ids=" ".join,
+)
+def test_sampling_loads_no_torch(
+    blocked: dict[str, str], charrnn_process: Start, options: tuple[str, ...]
+) -> None:
+    process = charrnn_process("sample", "small", "--prompt", "The", *options, env=blocked)
     stdout, stderr = process.communicate(timeout=60)
     assert (process.returncode, stderr) == (0, b"")
     assert stdout.startswith(b"The")
+    if "--novel" in options:
+        assert not set(TEXT.splitlines()) & set(stdout.decode().splitlines())

@@ -1,17 +1,25 @@
 import dataclasses
+import threading
+import tracemalloc
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
 
-from charrnn.generation.engines import ENGINES, Array, NumPyEngine, State, TorchEngine
+from charrnn.generation.engines import ENGINES, Array, Lanes, NumPyEngine, State, TorchEngine
 from charrnn.model.cells import CELLS
 from charrnn.model.network import CharRNN
 from charrnn.storage.model_directory import Model
 
 MakeModel = Callable[..., Model]
+
+EXACT = ("numpy", "native")
+"""Engines whose numbers are the same to the last bit alone and in any company."""
+
+exact_engines = pytest.mark.parametrize("engine", [name for name in ENGINES if name in EXACT])
 
 
 def some_ids(model: Model, batch: int, time: int) -> npt.NDArray[np.int64]:
@@ -31,6 +39,16 @@ def reference(model: Model, ids: npt.NDArray[np.int64]) -> Array:
 
 def copy(state: State) -> list[Array]:
     return [np.asarray(part).copy() for part in state]
+
+
+def assert_same(engine: str, found: Any, expected: Any) -> None:
+    """To the last bit, where an engine promises it."""
+    np.testing.assert_allclose(found, expected, rtol=0, atol=0 if engine in EXACT else 1e-5)
+
+
+def steps(lanes: Lanes, ids: npt.NDArray[np.int64]) -> Array:
+    """The logits (B, T, V) of steps through ids (B, T)."""
+    return np.stack([lanes.step(column).copy() for column in ids.T], axis=1)
 
 
 @pytest.mark.parametrize("batch", [1, 5])
@@ -158,3 +176,200 @@ def test_a_state_of_the_torch_engine_may_be_learned_from(make_model: MakeModel) 
     logits, _ = network(torch.tensor([[1, 2, 3]]))
     logits.sum().backward()
     assert network.head.weight.grad is not None
+
+
+# Lanes
+
+
+@pytest.mark.parametrize("batch", [1, 2, 7])
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_steps_are_what_reading_at_once_is(
+    engine: str, cell: str, batch: int, make_model: MakeModel
+) -> None:
+    model = make_model(cell=cell, layers=3)
+    running = ENGINES[engine](model)
+    ids = some_ids(model, batch, 40)
+    whole, end = running.advance(ids, None)
+    lanes = running.lanes(batch)
+    logits = steps(lanes, ids)
+    assert logits.dtype == np.float32
+    assert_same(engine, logits, whole)
+    for lane in range(batch):
+        for part, expected in zip(lanes.get(lane), end, strict=True):
+            assert_same(engine, part, expected[:, lane : lane + 1])
+
+
+@pytest.mark.parametrize("size", [5, 16, 100, 128, 300])
+@pytest.mark.parametrize("cell", CELLS)
+@exact_engines
+def test_bits_are_the_same_alone_and_in_any_company(
+    engine: str, cell: str, size: int, make_model: MakeModel
+) -> None:
+    # BLAS adds a matrix's odd ends, long sums and single rows in orders of their own.
+    model = make_model("".join(map(chr, range(32, 69))), cell=cell, hidden_size=size)
+    running = ENGINES[engine](model)
+    ids = some_ids(model, 40, 6)
+    alone = np.concatenate([running.advance(ids[lane : lane + 1], None)[0] for lane in range(40)])
+    for count in (1, 2, 3, 7, 40):
+        first = (40 - count) // 2  # other neighbours, and another place, for most lanes
+        these = slice(first, first + count)
+        np.testing.assert_array_equal(steps(running.lanes(count), ids[these]), alone[these])
+        np.testing.assert_array_equal(running.advance(ids[these], None)[0], alone[these])
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_lane_goes_on_from_the_state_that_is_put_there(
+    engine: str, cell: str, make_model: MakeModel
+) -> None:
+    model = make_model(cell=cell)
+    running = ENGINES[engine](model)
+    prompt, ids = some_ids(model, 1, 9), some_ids(model, 3, 12)
+    _, state = running.advance(prompt, None)
+    lanes = running.lanes(3)
+    before = steps(lanes, ids[:, :6])
+    lanes.put(1, state)
+    after = steps(lanes, ids[:, 6:])
+    going_on, _ = running.advance(ids[:, :6], None)
+    assert_same(engine, before, going_on)
+    assert_same(engine, after[1], running.advance(ids[1:2, 6:], state)[0][0])
+    for lane in (0, 2):  # the others notice nothing
+        assert_same(engine, after[lane], running.advance(ids[lane : lane + 1], None)[0][0, 6:])
+
+
+@pytest.mark.parametrize("lanes", [[0, 2], [3, 1], [1]], ids=str)
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_several_lanes_may_go_on_from_one_state(
+    engine: str, cell: str, lanes: list[int], make_model: MakeModel
+) -> None:
+    model = make_model(cell=cell)
+    running = ENGINES[engine](model)
+    _, state = running.advance(some_ids(model, 1, 9), None)
+    ids = some_ids(model, 4, 12)
+    for given in (state, None):
+        at_once, one_by_one = running.lanes(4), running.lanes(4)
+        steps(at_once, ids), steps(one_by_one, ids)
+        at_once.put(lanes, given)
+        for lane in lanes:
+            one_by_one.put(lane, given)
+        assert_same(engine, steps(at_once, ids), steps(one_by_one, ids))
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_lane_begins_anew_where_no_state_is_put(
+    engine: str, cell: str, make_model: MakeModel
+) -> None:
+    model = make_model(cell=cell)
+    running = ENGINES[engine](model)
+    ids = some_ids(model, 2, 12)
+    lanes = running.lanes(2)
+    steps(lanes, ids)
+    lanes.put(0, None)
+    assert_same(engine, steps(lanes, ids)[0], running.advance(ids[:1], None)[0][0])
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_state_that_a_lane_gave_never_changes(
+    engine: str, cell: str, make_model: MakeModel
+) -> None:
+    model = make_model(cell=cell)
+    running = ENGINES[engine](model)
+    ids = some_ids(model, 2, 12)
+    lanes = running.lanes(2)
+    steps(lanes, ids)
+    state = lanes.get(1)
+    before = copy(state)
+    first = steps(lanes, ids)[1]
+    lanes.put(1, None)
+    lanes.take(np.array([1, 0]))
+    for part, expected in zip(state, before, strict=True):
+        np.testing.assert_array_equal(np.asarray(part), expected)
+    # Nor does one that was put into a lane, which then goes on.
+    lanes.put(1, state)
+    steps(lanes, ids)
+    lanes.put(1, state)
+    assert_same(engine, steps(lanes, ids)[1], first)
+    for part, expected in zip(state, before, strict=True):
+        np.testing.assert_array_equal(np.asarray(part), expected)
+
+
+@pytest.mark.parametrize("places", [[2, 0, 0, 3], [3, 2, 1, 0], [1, 1, 1, 1], [0, 1, 2, 3]])
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_take_makes_each_lane_what_another_was(
+    engine: str, cell: str, places: list[int], make_model: MakeModel
+) -> None:
+    model = make_model(cell=cell)
+    running = ENGINES[engine](model)
+    ids = some_ids(model, 4, 10)
+    lanes, apart = running.lanes(4), running.lanes(4)
+    steps(lanes, ids)
+    for lane, place in enumerate(places):
+        apart.put(lane, lanes.get(place))
+    lanes.take(np.array(places))
+    assert_same(engine, steps(lanes, ids), steps(apart, ids))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_lanes_of_one_engine_do_not_see_each_other(engine: str, make_model: MakeModel) -> None:
+    model = make_model()
+    running = ENGINES[engine](model)
+    ids = some_ids(model, 2, 10)
+    one, other = running.lanes(1), running.lanes(1)
+    found = [
+        (one.step(ids[:1, t]).copy(), other.step(ids[1:, t]).copy()) for t in range(ids.shape[1])
+    ]
+    together = steps(running.lanes(2), ids)
+    for t, (first, second) in enumerate(found):
+        assert_same(engine, first[0], together[0, t])
+        assert_same(engine, second[0], together[1, t])
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_engine_says_whether_its_lanes_may_step_in_several_threads(
+    engine: str, make_model: MakeModel
+) -> None:
+    model = make_model(hidden_size=64)
+    running = ENGINES[engine](model)
+    assert running.parallel is (engine in EXACT)
+    if not running.parallel:
+        return
+    ids = some_ids(model, 4, 200)
+    found: dict[int, Array] = {}
+
+    def work(lane: int) -> None:
+        found[lane] = steps(running.lanes(1), ids[lane : lane + 1])
+
+    threads = [threading.Thread(target=work, args=(lane,)) for lane in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    expected, _ = running.advance(ids, None)
+    np.testing.assert_array_equal(np.concatenate([found[lane] for lane in range(4)]), expected)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@exact_engines
+def test_a_step_allocates_none_of_its_arrays(engine: str, cell: str, make_model: MakeModel) -> None:
+    # NumPy keeps 8192 numbers of its own for a moment where it goes through parts of arrays; the
+    # smallest array of a step, the state of one layer, has four times as many.
+    model = make_model(cell=cell, hidden_size=256)
+    lanes = ENGINES[engine](model).lanes(128)
+    ids = some_ids(model, 1, 128)[0]
+    for _ in range(3):
+        lanes.step(ids)
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for _ in range(200):
+            lanes.step(ids)
+        after, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < 1000
+    assert peak - before < 8192 * 4 + 4000 < 128 * 256 * 4

@@ -6,7 +6,7 @@ character after character. Each engine says in its docstring how exact and how f
 
 from collections.abc import Callable
 
-from charrnn.generation.engines.engine import Array, Engine, Lanes, State
+from charrnn.generation.engines.engine import Array, Engine, Lanes, Reader, State
 from charrnn.generation.engines.native_engine import NativeEngine, available
 from charrnn.generation.engines.numpy_engine import NumPyEngine
 from charrnn.generation.engines.torch_engine import TorchEngine
@@ -29,6 +29,7 @@ __all__ = [
     "Lanes",
     "NativeEngine",
     "NumPyEngine",
+    "Reader",
     "State",
     "TorchEngine",
     "best_engine",

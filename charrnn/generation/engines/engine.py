@@ -17,17 +17,12 @@ A state is a value: no engine changes one that it has given, so any can be kept 
 """
 
 
-class Engine(Protocol):
-    """A model that runs."""
+class Reader(Protocol):
+    """A model that reads."""
 
     @property
     def vocabulary_size(self) -> int:
         """V."""
-        ...
-
-    @property
-    def parallel(self) -> bool:
-        """Whether several lanes may step at the same time, each in a thread of its own."""
         ...
 
     def advance(self, ids: npt.ArrayLike, state: State | None) -> tuple[Array, State]:
@@ -35,6 +30,15 @@ class Engine(Protocol):
 
         Gives the logits (B, T, V) of the character after each, and the state after the last.
         """
+        ...
+
+
+class Engine(Reader, Protocol):
+    """A model that reads and writes."""
+
+    @property
+    def parallel(self) -> bool:
+        """Whether several lanes may step at the same time, each in a thread of its own."""
         ...
 
     def lanes(self, count: int) -> "Lanes":
