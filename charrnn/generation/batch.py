@@ -20,7 +20,6 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from charrnn.data.tokenizer import Tokenizer
-from charrnn.generation.config import SamplingConfig
 from charrnn.generation.drawing import Opening, Sample, choose, log_probabilities
 from charrnn.generation.engines import Engine, Lanes
 from charrnn.generation.randomness import sample_keys, uniforms
@@ -52,20 +51,19 @@ def make_samples(
     engine: Engine,
     tokenizer: Tokenizer,
     opening: Opening,
-    config: SamplingConfig,
+    rules: Rules,
     indices: Iterable[int],
     score: bool,
     batch_size: int,
     threads: int | None,
 ) -> Generator[Sample, None, None]:
     """See Sampler.samples."""
-    rules = Rules(config, tokenizer)  # what is wrong is said before a thread starts
     if (reason := Draft(rules, opening.ids).stop_reason) is not None:  # before it has begun
         for index in indices:
             yield Sample(index, "", 0, 0.0 if score else math.nan, (), reason)
         return
-    if rules.steered:
-        with threadpool_limits(1, user_api="blas"):
+    if rules.automaton is not None:
+        with _one_blas_thread():
             for index in indices:
                 yield steered_sample(engine, tokenizer, opening, rules, index, score)
         return
@@ -81,12 +79,34 @@ def make_samples(
     writers = [
         _write(engine, tokenizer, opening, rules, tasks, score, lanes) for _ in range(threads)
     ]
-    with threadpool_limits(1, user_api="blas"):  # the threads are here already
+    with _one_blas_thread():  # the threads are here already
         if threads == 1:
             yield from _in_order(writers[0])
         else:
             with contextlib.closing(_side_by_side(writers, tasks.closed)) as results:
                 yield from _in_order(results)
+
+
+_limited = 0
+_limits: threadpool_limits | None = None
+_limiting = threading.Lock()
+
+
+@contextlib.contextmanager
+def _one_blas_thread() -> Iterator[None]:
+    """BLAS starts no threads, until the last iterator that wants it so is closed."""
+    global _limited, _limits
+    with _limiting:
+        if _limited == 0:
+            _limits = threadpool_limits(1, user_api="blas")
+        _limited += 1
+    try:
+        yield
+    finally:
+        with _limiting:
+            _limited -= 1
+            if _limited == 0 and _limits is not None:
+                _limits.restore_original_limits()
 
 
 class _Tasks:
@@ -181,7 +201,7 @@ def _write(
 def _result(tokenizer: Tokenizer, text: _Text, score: bool) -> _Result:
     (place, index), draft, likely = text
     assert draft.stop_reason is not None
-    nats = -sum(likely) if score else math.nan
+    nats = 0.0 - sum(likely) if score else math.nan
     written = tokenizer.decode(draft.text_ids())
     return place, Sample(index, written, draft.made, nats, tuple(likely), draft.stop_reason)
 

@@ -82,4 +82,4 @@ def _likeliest(ended: list[tuple[float, Draft]]) -> list[tuple[float, Draft]]:
 def _sample(sampler: Sampler, rank: int, likelihood: float, draft: Draft) -> Sample:
     assert draft.stop_reason is not None
     text = sampler.model.tokenizer.decode(draft.text_ids())
-    return Sample(rank, text, draft.made, -likelihood, (), draft.stop_reason)
+    return Sample(rank, text, draft.made, 0.0 - likelihood, (), draft.stop_reason)

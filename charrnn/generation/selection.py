@@ -75,10 +75,12 @@ class Lines:
 
 def _lines(texts: Iterable[str]) -> Iterator[str]:
     """The lines of a text that comes in pieces, without their ends."""
-    begun = ""
+    begun: list[str] = []  # of the line that has not ended
     for text in texts:
-        *lines, begun = (begun + text).split("\n")
-        for line in lines:
-            yield line.removesuffix("\r")
-    if begun:
-        yield begun
+        first, *others = text.split("\n")
+        begun.append(first)
+        for other in others:
+            yield "".join(begun).removesuffix("\r")
+            begun = [other]
+    if last := "".join(begun):
+        yield last.removesuffix("\r")

@@ -40,14 +40,14 @@ def steered_sample(
     engine: Engine, tokenizer: Tokenizer, opening: Opening, rules: Rules, index: int, score: bool
 ) -> Sample:
     """Sample `index`; see Sampler.samples."""
-    lanes = engine.lanes(PARTICLES)
-    lanes.put(0, opening.state)
-    lanes.take(np.zeros(PARTICLES, dtype=np.intp))
-    ids = np.full(PARTICLES, opening.ids[-1], dtype=np.intp)
-    drafts = [Draft(rules, opening.ids) for _ in range(PARTICLES)]
-    scores: list[tuple[float, ...]] = [()] * PARTICLES
-    log_weights = np.zeros(PARTICLES)
-    keys = split(sample_keys(rules.config.seed, [index]), PARTICLES + 1)
+    count = PARTICLES if rules.config.temperature > 0 else 1  # greedy ones would all be the same
+    lanes = engine.lanes(count)
+    lanes.put(range(count), opening.state)
+    ids = np.full(count, opening.ids[-1], dtype=np.intp)
+    drafts = [Draft(rules, opening.ids) for _ in range(count)]
+    scores: list[tuple[float, ...]] = [()] * count
+    log_weights = np.zeros(count)
+    keys = split(sample_keys(rules.config.seed, [index]), 2 * count + 1)
     position = 0
     while True:
         active = [i for i, draft in enumerate(drafts) if draft.stop_reason is None]
@@ -63,17 +63,24 @@ def steered_sample(
             chosen = pick(logits, rules.filtered(logits, allowed, recent), uniform[active])
             scaled = apply_temperature(logits.astype(np.float64), rules.config.temperature)
             left = np.where(allowed, probabilities(scaled), 0).sum(axis=-1)
-        log_weights[active] += np.log(np.maximum(left, _LEAST))
+        # Where a text may end, it does when the model would go on with what the pattern forbids.
+        complete = np.array([draft.complete() for draft in going_on])
+        ends = complete & (uniform[count:-1][active] >= left)
+        log_weights[active] += np.where(complete, 0, np.log(np.maximum(left, _LEAST)))
         ids[active] = chosen
         likely = log_probabilities(logits, chosen).tolist() if score else []
-        for i, choice in zip(active, chosen.tolist(), strict=True):
-            drafts[i].add(choice)
-        for i, each in zip(active, likely, strict=False):
-            scores[i] = (*scores[i], each)
+        for i, choice, end in zip(active, chosen.tolist(), ends.tolist(), strict=True):
+            if end:
+                drafts[i].finish()
+            else:
+                drafts[i].add(choice)
+        for i, each, end in zip(active, likely, ends.tolist(), strict=False):
+            if not end:
+                scores[i] = (*scores[i], each)
         weights = _normalized(log_weights)
-        if 1 / np.square(weights).sum() < PARTICLES / 2:  # too few of them matter
-            places = (np.arange(PARTICLES) + uniform[-1]) / PARTICLES
-            parents = np.minimum(weights.cumsum().searchsorted(places, side="right"), PARTICLES - 1)
+        if 1 / np.square(weights).sum() < count / 2:  # too few of them matter
+            places = (np.arange(count) + uniform[-1]) / count
+            parents = np.minimum(weights.cumsum().searchsorted(places, side="right"), count - 1)
             lanes.take(parents)
             ids = ids[parents]
             drafts = [drafts[parent].copy() for parent in parents]
@@ -86,7 +93,7 @@ def steered_sample(
     draft = drafts[best]
     assert draft.stop_reason is not None
     text = tokenizer.decode(draft.text_ids())
-    nats = -sum(scores[best]) if score else math.nan
+    nats = 0.0 - sum(scores[best]) if score else math.nan
     return Sample(index, text, draft.made, nats, scores[best], draft.stop_reason)
 
 

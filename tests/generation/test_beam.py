@@ -176,7 +176,6 @@ def test_no_text_is_found_twice(
     assert len({sample.text for sample in found}) == len(found)
 
 
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_numbers_that_overflow_are_the_models_fault(make_model: MakeModel) -> None:
     model = make_model()
     model.tensors["head.weight"][:] = np.nan

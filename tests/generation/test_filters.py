@@ -242,7 +242,6 @@ def test_typical_takes_ties_in_the_order_of_their_ids(p: float, count: int) -> N
     assert kept(apply_typical(EVEN, p)) == list(range(count))
 
 
-@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
 def test_typical_counts_only_what_is_not_excluded() -> None:
     # Of 1/3 and 2/3: surprisals 1.099 and 0.405, on average 0.637; the second is nearer.
     left = exclude(np.log([0.1, 0.4, 0.2, 0.3]), only(0, 2))
@@ -325,7 +324,6 @@ def test_top_p_comes_before_min_p() -> None:
     assert kept(apply_filters(FOUR, top_p=0.55, min_p=0.6)) == [1, 3]
 
 
-@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
 def test_min_p_comes_before_typical() -> None:
     # Of 4/9, 2/9, 3/9, which min-p leaves, the first is more typical than the second.
     assert kept(apply_typical(FOUR, 0.45)) == [2, 3]
@@ -369,7 +367,6 @@ def test_filters_are_pure(settings: dict[str, Any]) -> None:
     assert allowed.all()
 
 
-@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
 @pytest.mark.parametrize("size", [1, 4, 9, 100, 257])
 @every_filter
 def test_each_row_is_treated_by_itself(settings: dict[str, Any], size: int) -> None:
@@ -393,7 +390,6 @@ def test_one_mask_may_serve_all_rows() -> None:
     assert [kept(row) for row in both] == [[0, 2], [0, 2]]
 
 
-@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
 @given(
     logits=logits_of_any_size,
     settings=st.fixed_dictionaries(

@@ -180,6 +180,8 @@ CONFIGS: list[Any] = [
         {"length": 0},
         {"length": 1},
         {"regex": "[a-d]+e", "length": 9},
+        {"regex": "", "length": 9},
+        {"regex": "a(bcd)*", "length": 9},
         {"regex": "a(bc|d)*", "lines": True, "length": 9, "no_repeat_ngram": 3},
         {"regex": "[a-h ]*(b|d)", "lines": True, "length": 9, "temperature": 0.0},
     )
@@ -615,8 +617,39 @@ def test_a_stream_of_a_text_that_matches_is_the_sample(make_model: MakeModel) ->
 def test_a_text_that_matches_and_has_no_room_to_go_on_ends(
     temperature: float, make_model: MakeModel
 ) -> None:
-    config = SamplingConfig(regex="a(bc)*", length=20, temperature=temperature)
+    config = SamplingConfig(regex="a(bc){9,}", length=20, temperature=temperature)
     assert Sampler(make_model()).sample("", config) == "a" + 9 * "bc"
+
+
+@needs_regex
+def test_a_text_that_may_end_does_when_the_model_would_go_on_otherwise(
+    make_model: MakeModel,
+) -> None:
+    model = make_model("\nab", sharpness=3.0)
+    config = SamplingConfig(regex="[ab]{1,3}", length=6, temperature=1.0)
+    sampler = Sampler(model, "numpy")
+    count = 400
+    samples = list(sampler.samples("", config, indices=range(count)))
+    likely = {}
+    for length in (1, 2, 3):
+        for letters in itertools.product("ab", repeat=length):
+            text = "".join(letters)
+            ids = model.tokenizer.encode("\n" + text)
+            logits = sampler.engine.advance([ids], None)[0][0].astype(np.float64)
+            follows = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+            newline = float(follows[-1, model.tokenizer.encode("\n")[0]])
+            begins = float(follows[np.arange(length), ids[1:]].prod())
+            likely[text] = begins * (newline if length < 3 else 1.0)
+    whole = sum(likely.values())  # less what the model would begin with a newline
+    expected = np.array([count * each / whole for each in likely.values()])
+    found = np.array([sum(sample.text == text for sample in samples) for text in likely])
+    assert found.sum() == count
+    assert {sample.stop_reason for sample in samples} == {"match"}
+    seen = expected > 2  # chi-square is for what is expected a few times
+    chi_square = ((found - expected) ** 2 / expected)[seen].sum()
+    degrees = int(seen.sum()) - 1
+    assert degrees > 4
+    assert chi_square < degrees + 4 * math.sqrt(2 * degrees)
 
 
 # Settings

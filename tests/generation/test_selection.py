@@ -85,7 +85,7 @@ def test_lines_are_the_same_however_the_text_is_cut(text: str, cuts: list[int]) 
     ends = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
     known = Lines(text[begin:end] for begin, end in itertools.pairwise(ends))
     *lines, last = text.split("\n")
-    expected = {line.removesuffix("\r") for line in lines} | ({last} if last else set())
+    expected = {line.removesuffix("\r") for line in [*lines, *([last] if last else [])]}
     assert all(line in known for line in expected)
     others = (
         "".join(letters) for size in range(5) for letters in itertools.product("ab", repeat=size)

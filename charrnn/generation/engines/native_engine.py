@@ -174,7 +174,7 @@ class NativeEngine:
 
 
 class NativeLanes:
-    """Lanes of a NativeEngine; see Lanes. Nothing is allocated in a step."""
+    """Lanes of a NativeEngine; see Lanes. A step allocates no arrays."""
 
     def __init__(self, engine: NativeEngine, count: int, *, threads: int | None = None) -> None:
         self._engine, self._count = engine, count
@@ -241,10 +241,9 @@ class NativeLanes:
 
     def put(self, lane: int | Sequence[int], state: State | None) -> None:
         """Goes on in a lane, or in several, from a state."""
+        places = np.atleast_1d(np.asarray(lane, dtype=np.intp))
         for number, part in enumerate(self._states):
-            part[:, np.atleast_1d(lane), : self._engine.hidden_size] = (
-                0 if state is None else state[number]
-            )
+            part[:, places, : self._engine.hidden_size] = 0 if state is None else state[number]
 
     def take(self, lanes: npt.NDArray[np.intp]) -> None:
         """Makes lane i what lane `lanes[i]` was."""

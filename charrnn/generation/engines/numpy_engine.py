@@ -125,7 +125,7 @@ class NumPyEngine:
 
 
 class NumPyLanes:
-    """Lanes of a NumPyEngine; see Lanes. Nothing is allocated in a step."""
+    """Lanes of a NumPyEngine; see Lanes. A step allocates no arrays."""
 
     def __init__(self, engine: NumPyEngine, count: int) -> None:
         rows = max(count, _FEWEST_ROWS)
@@ -167,10 +167,9 @@ class NumPyLanes:
 
     def put(self, lane: int | Sequence[int], state: State | None) -> None:
         """Goes on in a lane, or in several, from a state."""
+        places = np.atleast_1d(np.asarray(lane, dtype=np.intp))
         for number, part in enumerate(self._states):
-            part[:, np.atleast_1d(lane), : self._engine.hidden_size] = (
-                0 if state is None else state[number]
-            )
+            part[:, places, : self._engine.hidden_size] = 0 if state is None else state[number]
 
     def take(self, lanes: npt.NDArray[np.intp]) -> None:
         """Makes lane i what lane `lanes[i]` was."""

@@ -84,7 +84,9 @@ class TorchLanes:
             parts: list[Any] = []
             for number, part in enumerate(self._state):
                 changed = part.clone()
-                changed[:, np.atleast_1d(lane)] = 0 if state is None else state[number]
+                changed[:, np.atleast_1d(np.asarray(lane, dtype=np.intp))] = (
+                    0 if state is None else state[number]
+                )
                 parts.append(changed)
         self._state = tuple(parts)
 
