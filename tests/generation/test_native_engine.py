@@ -64,7 +64,7 @@ def test_bits_are_the_same_in_any_company(
     engine = NativeEngine(model.config, model.tensors, processor=processor)
     ids = some_ids(model, 40, 6)
     alone = np.concatenate([steps(engine.lanes(1), ids[lane : lane + 1]) for lane in range(40)])
-    for count in range(2, 41):
+    for count in (*range(2, 14), 17, 25, 31, 40):
         first = 40 - count  # other neighbours, and another place, for most lanes
         together = steps(engine.lanes(count), ids[first:])
         np.testing.assert_array_equal(together, alone[first:], err_msg=f"{count} lanes")
@@ -116,13 +116,13 @@ def test_a_second_thread_changes_no_bit(cell: str, processor: int, make_model: M
     model = make_model(cell=cell, hidden_size=300, layers=3)
     engine = NativeEngine(model.config, model.tensors, processor=processor)
     for count in (1, 3):
-        ids = some_ids(model, count, 600)
+        ids = some_ids(model, count, 200)
         alone = steps(engine.lanes(count, threads=1), ids)
         helped = engine.lanes(count, threads=2)
         assert helped._lanes.helper is not None
-        np.testing.assert_array_equal(steps(helped, ids[:, :300]), alone[:, :300])
+        np.testing.assert_array_equal(steps(helped, ids[:, :100]), alone[:, :100])
         time.sleep(0.01)  # the helper goes to sleep, and has to be woken
-        np.testing.assert_array_equal(steps(helped, ids[:, 300:]), alone[:, 300:])
+        np.testing.assert_array_equal(steps(helped, ids[:, 100:]), alone[:, 100:])
         read, _ = engine.lanes(count, threads=2).read(ids, None)
         np.testing.assert_array_equal(read, alone)
 

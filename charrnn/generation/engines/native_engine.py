@@ -37,6 +37,9 @@ _ALIGNMENT = 64
 _ROWS = 96
 """Characters that are read layer by layer: enough that weights are read seldom."""
 
+_ROWS = 4096
+"""Rows of weights laid out at once."""
+
 _SHARED_BYTES = 1_500_000
 """Weights that no core's own cache holds: two cores read them in half the time."""
 
@@ -140,37 +143,47 @@ class NativeEngine:
             inner = np.broadcast_to(layer.inner_bias, start[2].shape)
             start = np.stack([start[2], start[0], start[1], inner])
             weight_ih = weight_ih[[2, 0, 1]]
-        starts = self._panels(start).swapaxes(0, 1)  # (V or 1, P, 4, F)
-        recurrent = self._panels(layer.weight_hh[:, : self.hidden_size])
+        recurrent = layer.weight_hh[:, : self.hidden_size]
         return _Layer(
-            len(recurrent),
-            self._keep(starts),
-            self._keep(self._panels(weight_ih)) if number > 0 else None,
+            self._panel_count(recurrent),
+            self._keep(start, by_row=True),
+            self._keep(weight_ih) if number > 0 else None,
             self._keep(recurrent),
         )
 
     def _head(self, folded: NumPyEngine) -> "_Layer":
         weight = folded.head[None, : self.hidden_size, : self.vocabulary_size]
-        panels = self._panels(weight)
-        bias = self._panels(folded.head_bias[None, None])
-        return _Layer(len(panels), self._keep(bias), self._keep(panels), None)
+        bias = folded.head_bias[None, None]
+        return _Layer(self._panel_count(weight), self._keep(bias), self._keep(weight), None)
+
+    def _panel_count(self, planes: Array) -> int:
+        size = self._blocks(len(planes)) * self.floats
+        return -(-int(planes.shape[2]) // size)
+
+    def _blocks(self, gates: int) -> int:
+        """How many times F columns lie side by side in a panel."""
+        return 1 if gates > 1 else _SUMS
+
+    def _keep(self, planes: Array, *, by_row: bool = False) -> int:
+        """Where in memory planes (G, K, N) lie as panels (P, K, G or 4, F), or (K, P, ...) by row."""
+        gates, rows, _ = planes.shape
+        count = self._panel_count(planes)
+        shape = (rows, count) if by_row else (count, rows)
+        kept = _aligned((*shape, gates * self._blocks(gates), self.floats))
+        panels = kept.swapaxes(0, 1) if by_row else kept
+        for begin in range(0, rows, _ROWS):  # a large alphabet is not copied as a whole
+            panels[:, begin : begin + _ROWS] = self._panels(planes[:, begin : begin + _ROWS])
+        self._arrays.append(kept)
+        return kept.ctypes.data
 
     def _panels(self, planes: Array) -> Array:
         """Planes (G, K, N) as panels (P, K, G or 4, F), N filled up with zeros."""
         gates, rows, columns = planes.shape
-        blocks = 1 if gates > 1 else _SUMS  # of F columns a panel, side by side
-        count = -(-columns // (blocks * self.floats))
+        blocks, count = self._blocks(gates), self._panel_count(planes)
         filled = np.zeros((gates, rows, count * blocks * self.floats), dtype=np.float32)
         filled[..., :columns] = planes
         split = filled.reshape(gates, rows, count, blocks, self.floats)
         return split.transpose(2, 1, 0, 3, 4).reshape(count, rows, gates * blocks, self.floats)
-
-    def _keep(self, array: Array) -> int:
-        """Where a copy of the array lies in memory."""
-        kept = _aligned(array.shape)
-        kept[:] = array
-        self._arrays.append(kept)
-        return kept.ctypes.data
 
 
 class NativeLanes:

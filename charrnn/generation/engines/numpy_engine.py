@@ -47,11 +47,9 @@ class NumPyEngine:
         self.states = len(STATES[config.cell])
         with np.errstate(over="ignore", invalid="ignore"):  # the logits show it
             self.layers = [self._prepare(config, tensors, layer) for layer in range(config.layers)]
-        head = np.zeros(
-            (self.padded_size, -self.vocabulary_size % _ALIGNMENT + self.vocabulary_size)
-        )
-        head[: self.hidden_size, : self.vocabulary_size] = tensors["head.weight"].T
-        self.head = head.astype(np.float32)  # (H, V), both filled up
+        padded_vocabulary = -self.vocabulary_size % _ALIGNMENT + self.vocabulary_size
+        self.head = np.zeros((self.padded_size, padded_vocabulary), dtype=np.float32)  # (H, V)
+        self.head[: self.hidden_size, : self.vocabulary_size] = tensors["head.weight"].T
         self.head_bias = tensors["head.bias"]
 
     @classmethod
@@ -80,11 +78,12 @@ class NumPyEngine:
             before[2 * hidden :] = bias_ih[2 * hidden :]
             inside[2 * hidden :] = bias_hh[2 * hidden :]
         bias = planes(before[:, None], 1)  # (G, 1, H)
-        weight = (
-            planes(weight_ih, padded)
-            if layer > 0
-            else planes((tensors["embedding.weight"] @ weight_ih.T).T, self.vocabulary_size) + bias
-        )
+        if layer == 0:
+            folded = (tensors["embedding.weight"] @ weight_ih.T).T  # (G H, V)
+            weight = planes(folded, self.vocabulary_size)
+            weight += bias
+        else:
+            weight = planes(weight_ih, padded)
         return _Layer(weight, planes(weight_hh, padded), bias, planes(inside[:, None], 1)[-1])
 
     def advance(self, ids: npt.ArrayLike, state: State | None) -> tuple[Array, State]:
