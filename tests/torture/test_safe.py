@@ -9,9 +9,9 @@ from tests.torture.payloads import NAMES, payloads
 
 
 def test_hostile_models_are_refused_or_harmless(tmp_path: Path) -> None:
-    report = mutants(500, tmp_path)
+    report = mutants(300, tmp_path)
     assert report.failures == []
-    assert report.tried == 500
+    assert report.tried == 300
 
 
 def test_hostile_runs_are_refused_or_go_on(tmp_path: Path) -> None:
