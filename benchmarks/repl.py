@@ -25,9 +25,7 @@ import numpy as np
 import pexpect
 import pyte
 
-from charrnn.data.tokenizer import CharTokenizer
-from charrnn.model.config import ModelConfig
-from charrnn.storage.model_directory import Model, Provenance, write_model
+from benchmarks.fresh import write_fresh_model
 
 BAR = 16.0
 """Milliseconds."""
@@ -37,41 +35,6 @@ LONGEST_GAP = 0.05
 
 LINE = 60
 """Keys between one Ctrl-C and the next."""
-
-ALPHABET = "\n !,.?" + string.ascii_letters
-
-
-def write_fresh_model(directory: Path, layers: int, hidden_size: int) -> None:
-    """A model that has learned nothing, and takes as long as any other."""
-    tokenizer = CharTokenizer(sorted(ALPHABET))
-    config = ModelConfig(
-        vocabulary_size=tokenizer.vocabulary_size,
-        cell="lstm",
-        embedding_size=64,
-        hidden_size=hidden_size,
-        layers=layers,
-    )
-    generator = np.random.default_rng(0)
-    tensors = {
-        name: generator.normal(0, 0.1, shape).astype(np.float32)
-        for name, shape in config.tensor_shapes().items()
-    }
-    newline = int(tokenizer.encode("\n")[0])
-    tensors["head.bias"][newline] = -20.0  # which would end every ghost text
-    provenance = Provenance(
-        corpus="benchmark",
-        sha256="0" * 64,
-        corpus_bytes=0,
-        corpus_characters=0,
-        validation_fraction=0.1,
-        lines=False,
-        step=0,
-        characters=0,
-        seconds=0.0,
-        seed=0,
-        validation_nats=None,
-    )
-    write_model(directory, Model(config, tokenizer, tensors, provenance))
 
 
 class Terminal:

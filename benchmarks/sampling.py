@@ -27,11 +27,11 @@ import numpy as np
 import torch
 
 import charrnn
+from benchmarks.fresh import write_fresh_model
 from benchmarks.plain import Plain, State
 from charrnn.data.tokenizer import CharTokenizer
 from charrnn.generation.engines import ENGINES
 from charrnn.generation.sampler import Sampler
-from charrnn.storage.model_directory import Model, Provenance, write_model
 
 TEMPERATURE = 0.8
 LINES = 10_000
@@ -78,7 +78,8 @@ def speed(work: Callable[[], int]) -> float:
 
 def single(hidden: int, folder: Path, rounds: int) -> dict[str, Any]:
     """One text at a time, by every engine and by the usual loop."""
-    directory = random_model(hidden, folder)
+    directory = folder / f"fresh-{hidden}"
+    write_fresh_model(directory, 2, hidden)
     count = SIZES[hidden][0]
     model = charrnn.load(directory)
     network = Plain.load(directory)
@@ -163,7 +164,8 @@ def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
 
 def start(folder: Path, rounds: int) -> dict[str, Any]:
     """Seconds from starting the process to the first character after the prompt, at 2x256."""
-    directory = random_model(256, folder)
+    directory = folder / "start"
+    write_fresh_model(directory, 2, 256)
     command = [sys.executable, "-m", "charrnn", "sample", str(directory), "--length", "1"]
     command += ["--prompt", "ABC", "--seed", "1"]
     seconds = []
@@ -188,34 +190,6 @@ def reading_speed() -> float:
         np.dot(matrix, vector, out=out)
         seconds.append(time.perf_counter() - began)
     return matrix.nbytes / statistics.median(seconds)
-
-
-def random_model(hidden: int, folder: Path) -> Path:
-    """A model directory of a 2-layer LSTM that has learned nothing; its speed is no other."""
-    directory = folder / f"random-{hidden}"
-    if not directory.exists():
-        tokenizer = CharTokenizer(["\n", *map(chr, range(32, 96))])
-        config = charrnn.ModelConfig(
-            vocabulary_size=tokenizer.vocabulary_size, hidden_size=hidden, layers=2
-        )
-        torch.manual_seed(0)
-        network = charrnn.CharRNN(config)
-        tensors = {name: value.numpy() for name, value in network.state_dict().items()}
-        provenance = Provenance(
-            corpus="nothing",
-            sha256="",
-            corpus_bytes=0,
-            corpus_characters=0,
-            validation_fraction=0.1,
-            lines=False,
-            step=0,
-            characters=0,
-            seconds=0.0,
-            seed=0,
-            validation_nats=None,
-        )
-        write_model(directory, Model(config, tokenizer, tensors, provenance))
-    return directory
 
 
 def main() -> None:

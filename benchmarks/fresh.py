@@ -1,0 +1,45 @@
+"""Models of fresh weights, for what only depends on their size."""
+
+import string
+from pathlib import Path
+
+import numpy as np
+
+from charrnn.data.tokenizer import CharTokenizer
+from charrnn.model.config import ModelConfig
+from charrnn.storage.model_directory import Model, Provenance, write_model
+
+ALPHABET = "\n !,.?" + string.ascii_letters
+
+
+def write_fresh_model(directory: Path, layers: int, hidden_size: int) -> None:
+    """A model that has learned nothing, and takes as long as any other."""
+    tokenizer = CharTokenizer(sorted(ALPHABET))
+    config = ModelConfig(
+        vocabulary_size=tokenizer.vocabulary_size,
+        cell="lstm",
+        embedding_size=64,
+        hidden_size=hidden_size,
+        layers=layers,
+    )
+    generator = np.random.default_rng(0)
+    tensors = {
+        name: generator.normal(0, 0.1, shape).astype(np.float32)
+        for name, shape in config.tensor_shapes().items()
+    }
+    newline = int(tokenizer.encode("\n")[0])
+    tensors["head.bias"][newline] = -20.0  # which would end every ghost text
+    provenance = Provenance(
+        corpus="benchmark",
+        sha256="0" * 64,
+        corpus_bytes=0,
+        corpus_characters=0,
+        validation_fraction=0.1,
+        lines=False,
+        step=0,
+        characters=0,
+        seconds=0.0,
+        seed=0,
+        validation_nats=None,
+    )
+    write_model(directory, Model(config, tokenizer, tensors, provenance))
