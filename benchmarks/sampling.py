@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from benchmarks.plain import Plain, State
 from charrnn.data.tokenizer import CharTokenizer
 from charrnn.generation.engines import ENGINES
 from charrnn.generation.sampler import Sampler
+from charrnn.storage.model_directory import Model
 
 TEMPERATURE = 0.8
 LINES = 10_000
@@ -94,13 +96,11 @@ def single(hidden: int, folder: Path, rounds: int) -> dict[str, Any]:
     def ours(sampler: Sampler) -> int:
         return len("".join(sampler.stream("", config, score=False)))
 
-    samplers = {name: Sampler(model, name) for name in ENGINES if name != "torch"}
-    runs: dict[str, Callable[[], int]] = {
-        "usual": lambda: usual(True),
-        "usual, oneDNN off": lambda: usual(False),
-        **{name: (lambda s=s: ours(s)) for name, s in samplers.items()},  # type: ignore[misc]
+    return {
+        "what": f"single 2x{hidden}",
+        **in_turns(model, usual, ours, rounds),
+        "bars": SIZES[hidden][1:],
     }
-    return {"what": f"single 2x{hidden}", **in_turns(runs, rounds), "bars": SIZES[hidden][1:]}
 
 
 def many_lines(corpus: str, folder: Path, rounds: int) -> dict[str, Any]:
@@ -127,30 +127,29 @@ def many_lines(corpus: str, folder: Path, rounds: int) -> dict[str, Any]:
         )
         return sum(sample.characters for sample in samples)
 
-    samplers = {name: Sampler(model, name) for name in ENGINES if name != "torch"}
-    runs: dict[str, Callable[[], int]] = {
-        "usual": lambda: usual(True),
-        "usual, oneDNN off": lambda: usual(False),
-        **{name: (lambda s=s: ours(s)) for name, s in samplers.items()},  # type: ignore[misc]
-    }
     what = f"{LINES:,} lines of {Path(corpus).stem} 2x128, batch {BATCH_SIZE}"
-    return {"what": what, **in_turns(runs, rounds), "bars": (0.0, 2.0)}
+    return {"what": what, **in_turns(model, usual, ours, rounds), "bars": (0.0, 2.0)}
 
 
-def in_turns(runs: dict[str, Callable[[], int]], rounds: int) -> dict[str, Any]:
-    """Median speeds, and median ratios to the usual loop and to the better of its settings."""
+def in_turns(
+    model: Model, usual: Callable[[bool], int], ours: Callable[[Sampler], int], rounds: int
+) -> dict[str, Any]:
+    """Median speeds of the usual loop, with oneDNN and without, and of every engine; and median
+    ratios to the usual loop and to the better of its settings."""
+    runs = {"usual": partial(usual, True), "usual, oneDNN off": partial(usual, False)}
+    runs |= {name: partial(ours, Sampler(model, name)) for name in ENGINES if name != "torch"}
     for work in runs.values():
         work()  # caches fill, threads start
     speeds: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds):
         for name, work in runs.items():
             speeds[name].append(speed(work))
-    usual = speeds["usual"]
-    better = [max(pair) for pair in zip(usual, speeds["usual, oneDNN off"], strict=True)]
+    default = speeds["usual"]
+    better = [max(pair) for pair in zip(default, speeds["usual, oneDNN off"], strict=True)]
     return {
         "characters_per_second": {name: statistics.median(each) for name, each in speeds.items()},
         "ratios": {
-            name: (ratio(each, usual), ratio(each, better))
+            name: (ratio(each, default), ratio(each, better))
             for name, each in speeds.items()
             if not name.startswith("usual")
         },

@@ -5,10 +5,10 @@ Legend: B lanes (the beginnings), V vocabulary.
 
 import numpy as np
 
-from charrnn.errors import ConfigError, ModelError
+from charrnn.errors import ConfigError
 from charrnn.generation.config import SamplingConfig
-from charrnn.generation.drawing import Opening, Sample
-from charrnn.generation.filters import exclude
+from charrnn.generation.drawing import Opening, Sample, check_finite
+from charrnn.generation.filters import Logits, exclude, log_softmax
 from charrnn.generation.rules import Draft, Rules
 from charrnn.generation.sampler import Sampler
 
@@ -36,11 +36,9 @@ def beam_search(
     if beams[0].stop_reason is not None:
         return [_sample(sampler, 0, 0.0, beams[0])]
     while beams:
-        logits = lanes.step(ids)[: len(beams)].astype(np.float64)
-        if not np.isfinite(logits).all():
-            raise ModelError("the model's weights are so large that its numbers overflow")
-        largest = logits.max(axis=-1, keepdims=True)
-        scores = logits - largest - np.log(np.exp(logits - largest).sum(axis=-1, keepdims=True))
+        logits = lanes.step(ids)[: len(beams)]
+        check_finite(logits)
+        scores: Logits = log_softmax(logits)
         allowed, _ = rules.masks(beams)
         if allowed is not None:
             scores = exclude(scores, allowed)

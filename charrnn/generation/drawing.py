@@ -60,10 +60,15 @@ def pick(logits: Array, filtered: Logits, uniform: npt.NDArray[np.float64]) -> n
     """The ids (B,) that random numbers (B,) pick from filtered logits (B, V). Raises as `choose`."""
     ids = draw(filtered, uniform)
     if ids.max() == logits.shape[-1]:
-        if not np.isfinite(logits).all():
-            raise ModelError("the model's weights are so large that its numbers overflow")
+        check_finite(logits)
         raise ConfigError("ban, only, min-length: together they leave nothing that may come next")
     return ids
+
+
+def check_finite(logits: Logits) -> None:
+    """Raises ModelError when the model's numbers overflow."""
+    if not np.isfinite(logits).all():
+        raise ModelError("the model's weights are so large that its numbers overflow")
 
 
 def log_probabilities(logits: Array, ids: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:

@@ -160,6 +160,12 @@ def probabilities(logits: Logits) -> npt.NDArray[np.float64]:
     return exponents / exponents.sum(axis=-1, keepdims=True)  # type: ignore[no-any-return]
 
 
+def log_softmax(logits: Logits) -> npt.NDArray[np.float64]:
+    """The log-probabilities (..., V), in float64."""
+    shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))  # type: ignore[no-any-return]
+
+
 def draw(logits: Logits, uniform: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
     """The ids (B,) that numbers (B,) from [0, 1) pick from (B, V), by the inverse of the
     cumulative distribution; V where a row's numbers are no numbers."""

@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from charrnn.errors import ConfigError, ModelError
+from charrnn.errors import ConfigError
 from charrnn.generation.config import SamplingConfig
-from charrnn.generation.drawing import choose, log_probabilities
+from charrnn.generation.drawing import check_finite, choose, log_probabilities
 from charrnn.generation.engines import Array, State
 from charrnn.generation.filters import probabilities
 from charrnn.generation.foresight import Foresight
@@ -315,8 +315,7 @@ class Manuscript:
 
     def _finite_logits(self) -> Array:
         logits = self._logits()
-        if not np.isfinite(logits).all():
-            raise ModelError("the model's weights are so large that its numbers overflow")
+        check_finite(logits)
         return logits
 
     def _state(self, length: int) -> State | None:

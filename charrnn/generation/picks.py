@@ -12,6 +12,7 @@ import numpy.typing as npt
 from charrnn.data.corpus import newline_id
 from charrnn.data.tokenizer import Tokenizer, whole_text
 from charrnn.generation.engines import Array, Engine, State
+from charrnn.generation.filters import log_softmax
 
 UNITS = ("character", "word", "line")
 """What can be picked."""
@@ -34,7 +35,7 @@ def find_picks(
     search = _SEARCHES[unit](tokenizer, count)
     lanes = None
     for _ in range(LONGEST_PICK[unit]):
-        parents = search.extend(_log_softmax(logits))
+        parents = search.extend(log_softmax(logits))
         if search.done:
             break
         if lanes is None:
@@ -162,12 +163,6 @@ _SEARCHES: dict[str, Callable[[Tokenizer, int], _Search]] = {
     "line": _LineSearch,
 }
 assert tuple(_SEARCHES) == UNITS
-
-
-def _log_softmax(logits: Array) -> npt.NDArray[np.float64]:
-    """Log-probabilities (W, V)."""
-    shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))  # type: ignore[no-any-return]
 
 
 def _largest(scores: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.intp]:

@@ -238,12 +238,10 @@ class Draft:
     def _matched(self) -> bool:
         """Whether the text matches the pattern, and can only be spoiled by what follows."""
         automaton, length = self.rules.automaton, self.rules.config.length
-        if automaton is None or self.rules.newline is not None:
+        if automaton is None or not self.complete():
             return False
         remaining = None if length is None else length - self.made
-        return (
-            automaton.accepts(self._state) and not automaton.allowed(self._state, remaining).any()
-        )
+        return not automaton.allowed(self._state, remaining).any()
 
     def _finish(self, reason: str, dropped: int) -> str:
         self.stop_reason, self.end = reason, self.made - dropped

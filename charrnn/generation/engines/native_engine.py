@@ -7,7 +7,6 @@ import ctypes
 import functools
 import os
 import weakref
-from collections.abc import Sequence
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.errors import ConfigError
-from charrnn.generation.engines.engine import Array, State
+from charrnn.generation.engines.engine import Array, ArrayLanes, State
 from charrnn.generation.engines.numpy_engine import NumPyEngine
 from charrnn.model.config import STATES, ModelConfig
 from charrnn.storage.model_directory import Model
@@ -186,13 +185,14 @@ class NativeEngine:
         return split.transpose(2, 1, 0, 3, 4).reshape(count, rows, gates * blocks, self.floats)
 
 
-class NativeLanes:
+class NativeLanes(ArrayLanes):
     """Lanes of a NativeEngine; see Lanes. A step allocates no arrays."""
 
     def __init__(self, engine: NativeEngine, count: int, *, threads: int | None = None) -> None:
         self._engine, self._count = engine, count
         shape = (engine.layers, count, engine.padded_size)
-        self._states = tuple(_aligned(shape) for _ in range(engine.states))
+        states = tuple(_aligned(shape) for _ in range(engine.states))
+        super().__init__(states, engine.hidden_size)
         self._outputs = _aligned(shape)
         self._scores = _aligned((count, engine.padded_vocabulary))
         self._logits = self._scores[:, : engine.vocabulary_size]
@@ -246,22 +246,6 @@ class NativeLanes:
             )
             logits[start : start + longest] = scores[: len(piece), :, : logits.shape[2]]
         return logits.swapaxes(0, 1), tuple(part[..., :size].copy() for part in self._states)
-
-    def get(self, lane: int) -> State:
-        """The state of a lane, as a value."""
-        size = self._engine.hidden_size
-        return tuple(part[:, lane : lane + 1, :size].copy() for part in self._states)
-
-    def put(self, lane: int | Sequence[int], state: State | None) -> None:
-        """Goes on in a lane, or in several, from a state."""
-        places = np.atleast_1d(np.asarray(lane, dtype=np.intp))
-        for number, part in enumerate(self._states):
-            part[:, places, : self._engine.hidden_size] = 0 if state is None else state[number]
-
-    def take(self, lanes: npt.NDArray[np.intp]) -> None:
-        """Makes lane i what lane `lanes[i]` was."""
-        for part in self._states:
-            part[:] = part[:, lanes]
 
 
 class _Layer(ctypes.Structure):

@@ -3,13 +3,13 @@
 Legend: B lanes, T time, V vocabulary, H hidden, L layers, G gates.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from charrnn.generation.engines.engine import Array, State
+from charrnn.generation.engines.engine import Array, ArrayLanes, State
 from charrnn.model.config import GATES, STATES, ModelConfig
 from charrnn.storage.model_directory import Model
 from charrnn.storage.tensor_file import Tensors
@@ -123,13 +123,13 @@ class NumPyEngine:
         return tuple(np.zeros(shape, dtype=np.float32) for _ in range(self.states))
 
 
-class NumPyLanes:
+class NumPyLanes(ArrayLanes):
     """Lanes of a NumPyEngine; see Lanes. A step allocates no arrays."""
 
     def __init__(self, engine: NumPyEngine, count: int) -> None:
         rows = max(count, _FEWEST_ROWS)
         self._engine, self._count = engine, count
-        self._states = engine._blank(rows)
+        super().__init__(engine._blank(rows), engine.hidden_size)
         self._layers = [
             (layer, tuple(part[number] for part in self._states))
             for number, layer in enumerate(engine.layers)
@@ -158,22 +158,6 @@ class NumPyLanes:
             _product(below, engine.head, self._scores)
             self._logits += engine.head_bias
         return self._logits
-
-    def get(self, lane: int) -> State:
-        """The state of a lane, as a value."""
-        size = self._engine.hidden_size
-        return tuple(part[:, lane : lane + 1, :size].copy() for part in self._states)
-
-    def put(self, lane: int | Sequence[int], state: State | None) -> None:
-        """Goes on in a lane, or in several, from a state."""
-        places = np.atleast_1d(np.asarray(lane, dtype=np.intp))
-        for number, part in enumerate(self._states):
-            part[:, places, : self._engine.hidden_size] = 0 if state is None else state[number]
-
-    def take(self, lanes: npt.NDArray[np.intp]) -> None:
-        """Makes lane i what lane `lanes[i]` was."""
-        for part in self._states:
-            part[:, : self._count] = part[:, lanes]
 
 
 class _Layer(NamedTuple):
