@@ -1,26 +1,34 @@
-"""Builds the native engine where there is a C compiler; without one, charrnn runs on NumPy."""
+"""Builds what is written in C where there is a compiler; without one, charrnn runs on NumPy and
+PyTorch."""
+
+from glob import glob
 
 from setuptools import Extension, setup
 
-NATIVE = "charrnn/generation/engines/native"
+
+def library(folder: str, name: str) -> Extension:
+    """What is built of a folder's C, for ctypes."""
+    return Extension(
+        f"{folder}.{name}".replace("/", "."),
+        sources=[f"{folder}/{name}.c"],
+        depends=sorted(glob(f"{folder}/*.h")),
+        extra_compile_args=[
+            "-std=gnu11",
+            "-O3",
+            "-g0",
+            "-pthread",
+            "-ffp-contract=fast",
+            "-fno-math-errno",
+            "-fno-trapping-math",
+        ],
+        extra_link_args=["-pthread"],
+        optional=True,
+    )
+
 
 setup(
     ext_modules=[
-        Extension(
-            "charrnn.generation.engines.native.step",
-            sources=[f"{NATIVE}/step.c"],
-            depends=[f"{NATIVE}/panel.h"],
-            extra_compile_args=[
-                "-std=gnu11",
-                "-O3",
-                "-g0",
-                "-pthread",
-                "-ffp-contract=fast",
-                "-fno-math-errno",
-                "-fno-trapping-math",
-            ],
-            extra_link_args=["-pthread"],
-            optional=True,
-        )
+        library("charrnn/generation/engines/native", "step"),
+        library("charrnn/model/kernels/native", "recurrence"),
     ]
 )

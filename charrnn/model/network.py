@@ -55,7 +55,7 @@ class CharRNN(nn.Module):
     ) -> None:
         super().__init__()
         self.config = config
-        self._layer = KERNELS[kernel](config.cell)
+        self._kernel = KERNELS[kernel](config.cell)
         embedded, hidden = config.embedding_size, config.hidden_size
         # PyTorch's modules hold the parameters, under their names; on `meta` they cost nothing.
         with torch.device("meta"):
@@ -98,6 +98,8 @@ class CharRNN(nn.Module):
         state: State | None = None,
         *,
         generator: torch.Generator | None = None,
+        batch_size: int | None = None,
+        lanes: slice = slice(None),
     ) -> tuple[Tensor, State]:
         """Reads ids (B, T); gives the logits (B, T, V) of the character after each, and the state.
 
@@ -105,16 +107,22 @@ class CharRNN(nn.Module):
             ids: (B, T), int64.
             state: what an earlier call gave; zeros when None.
             generator: of the dropout masks, while training.
+            batch_size, lanes: where these are not all lanes that are trained on together: how many
+                those are, and which of them these. Masks are drawn for all.
         """
         if state is None:
             state = self.zero_state(len(ids))
         # Time comes first inside, where each step's batch then lies in one piece of memory.
-        x = self.embedding(ids.T)  # (T, B, E)
         states = []
         for layer in range(self.config.layers):
             before = tuple(part[layer] for part in state)  # each (B, H)
-            x, after = self._layer(x, before, self._weights(layer))  # (T, B, H)
-            x = self._drop(x, generator)
+            if layer == 0:
+                x, after = self._kernel.first(
+                    ids.T, self.embedding.weight, before, self._weights(layer)
+                )  # (T, B, H)
+            else:
+                x, after = self._kernel.layer(x, before, self._weights(layer))  # (T, B, H)
+            x = self._drop(x, generator, batch_size, lanes)
             states.append(after)
         logits = self.head(x)  # (T, B, V)
         kept = self.head.weight.dtype  # whatever autocast computes in
@@ -124,13 +132,16 @@ class CharRNN(nn.Module):
     def _weights(self, layer: int) -> LayerWeights:
         return LayerWeights(*self.rnn.all_weights[layer])
 
-    def _drop(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
+    def _drop(
+        self, x: Tensor, generator: torch.Generator | None, batch_size: int | None, lanes: slice
+    ) -> Tensor:
         """Variational dropout (Gal & Ghahramani, 2016, arXiv:1512.05287): one mask for all of T."""
         if not self.training or self.config.dropout == 0:
             return x
         keep = 1 - self.config.dropout
-        mask = torch.empty(x.shape[1:], device=x.device)  # (B, H), float32 under autocast too
-        return x * (mask.bernoulli_(keep, generator=generator) / keep).to(x.dtype)
+        shape = (batch_size or x.shape[1], x.shape[2])
+        mask = torch.empty(shape, device=x.device)  # (B, H), float32 under autocast too
+        return x * (mask.bernoulli_(keep, generator=generator)[lanes] / keep).to(x.dtype)
 
 
 def detach(state: State) -> State:

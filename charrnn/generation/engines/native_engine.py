@@ -7,7 +7,6 @@ import ctypes
 import functools
 import os
 import weakref
-from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from charrnn.errors import ConfigError
 from charrnn.generation.engines.engine import Array, ArrayLanes, State
 from charrnn.generation.engines.numpy_engine import NumPyEngine
 from charrnn.model.config import STATES, ModelConfig
+from charrnn.model.native_library import open_library, switched_off
 from charrnn.storage.model_directory import Model
 from charrnn.storage.tensor_file import Tensors
 
@@ -45,7 +45,7 @@ _SHARED_BYTES = 1_500_000
 
 def available() -> bool:
     """Whether the native engine can run: it was built, and CHARRNN_NATIVE is not 0."""
-    return os.environ.get("CHARRNN_NATIVE") != "0" and _library() is not None
+    return not switched_off() and _library() is not None
 
 
 def processors() -> list[int]:
@@ -287,31 +287,20 @@ class _Lanes(ctypes.Structure):
 @functools.cache
 def _library() -> ctypes.CDLL | None:
     """What setup.py has built of native/, if it was built and is of this version."""
-    for suffix in EXTENSION_SUFFIXES:
-        path = Path(__file__).with_name("native") / f"step{suffix}"
-        if path.exists():
-            try:
-                return _declared(ctypes.CDLL(str(path)))
-            except (OSError, AttributeError):  # built for another machine, or from another step.c
-                continue
-    return None
-
-
-def _declared(library: ctypes.CDLL) -> ctypes.CDLL | None:
-    if library.charrnn_abi() != _ABI:
-        return None
     size, pointer = ctypes.c_size_t, ctypes.c_void_p
-    for name, arguments, result in (
-        ("charrnn_floats", [size], ctypes.c_int),
-        ("charrnn_tanh", [size, pointer, size], None),
-        ("charrnn_step", [pointer], None),
-        ("charrnn_read", [pointer, pointer, pointer, pointer, pointer, size], None),
-        ("charrnn_help", [pointer], ctypes.c_int),
-        ("charrnn_stop_help", [pointer], None),
-    ):
-        function = getattr(library, name)
-        function.argtypes, function.restype = arguments, result
-    return library
+    return open_library(
+        Path(__file__).with_name("native"),
+        "step",
+        abi=_ABI,
+        functions=[
+            ("charrnn_floats", [size], ctypes.c_int),
+            ("charrnn_tanh", [size, pointer, size], None),
+            ("charrnn_step", [pointer], None),
+            ("charrnn_read", [pointer, pointer, pointer, pointer, pointer, size], None),
+            ("charrnn_help", [pointer], ctypes.c_int),
+            ("charrnn_stop_help", [pointer], None),
+        ],
+    )
 
 
 def _usable_cores() -> int:

@@ -1,15 +1,25 @@
 """KERNELS: ways to compute the equations of `cells.py` for one layer over a whole sequence.
 
-Each takes the name of a cell and gives a function of the same signature as those in CELLS, and is
-tested against them: the same outputs, states and gradients.
+Each takes the name of a cell and gives a Kernel. All are tested against `cells.py`: the same
+outputs, states and gradients.
 """
 
 from collections.abc import Callable
 
-from charrnn.model.cells import CELLS, Cell
+from charrnn.model.cells import CELLS
 from charrnn.model.kernels.fused import fused
+from charrnn.model.kernels.kernel import CellKernel, Kernel
+from charrnn.model.kernels.native import NativeRecurrence
+from charrnn.model.kernels.recurrence import PlainRecurrence
+from charrnn.model.kernels.sequence import SequenceKernel
 
-KERNELS: dict[str, Callable[[str], Cell]] = {
-    "equations": CELLS.__getitem__,  # as they stand, one small operation after another
-    "fused": fused,  # PyTorch's own: oneDNN's on the CPU, cuDNN's on a GPU
+KERNELS: dict[str, Callable[[str], Kernel]] = {
+    # As they stand, one small operation after another.
+    "equations": lambda cell: CellKernel(CELLS[cell]),
+    # PyTorch's own: oneDNN's on the CPU, cuDNN's on a GPU.
+    "fused": lambda cell: CellKernel(fused(cell)),
+    # One autograd.Function for a layer's whole sequence, its steps in PyTorch.
+    "sequence": lambda cell: SequenceKernel(PlainRecurrence(cell)),
+    # The same, its steps in C; where C could not be built, in PyTorch.
+    "native": lambda cell: SequenceKernel(NativeRecurrence(cell)),
 }

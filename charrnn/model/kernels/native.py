@@ -1,0 +1,270 @@
+"""The recurrent part of each cell in C (`native/recurrence.c`), where it could be built.
+
+Legend: T time, B batch, H hidden, G gates.
+"""
+
+import ctypes
+import functools
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from charrnn.model.cells import LayerState
+from charrnn.model.config import GATES
+from charrnn.model.kernels.recurrence import Gradients, PlainRecurrence, Reading
+from charrnn.model.native_library import open_library, switched_off
+
+_ABI = 1
+"""What recurrence.c has to say of itself."""
+
+_CELLS = ("rnn", "gru", "lstm")
+"""In the order of recurrence.c."""
+
+_KINDS: dict[torch.dtype, tuple[str, ...]] = {
+    torch.float32: ("avx512", "avx2"),
+    torch.bfloat16: ("amx", "bf16"),
+}
+"""The kinds of processors that recurrence.c knows for each type, the best first."""
+
+
+def available() -> bool:
+    """Whether anything can be computed in C here: it was built, it suits the processor, and
+    CHARRNN_NATIVE is not 0."""
+    return not switched_off() and bool(kinds())
+
+
+@functools.cache
+def kinds() -> dict[str, int]:
+    """The names and numbers of the kinds of processors that this one can compute as."""
+    library = _library()
+    found: dict[str, int] = {}
+    if library is not None:
+        size, number = ctypes.c_size_t(), 0
+        while name := library.charrnn_kind(number, ctypes.byref(size)):
+            if size.value:
+                found[name.decode()] = number
+            number += 1
+    return found
+
+
+def kind_for(dtype: torch.dtype) -> str | None:
+    """The best kind of processor for numbers of a type; None where there is none, or
+    CHARRNN_NATIVE is 0."""
+    if switched_off():
+        return None
+    return next((name for name in _KINDS.get(dtype, ()) if name in kinds()), None)
+
+
+class NativeRecurrence:
+    """The steps in C, by as many threads as PyTorch uses, which are PyTorch's own.
+
+    Of what no processor here is made for (float64, another device), and of no lanes or characters,
+    PlainRecurrence takes care.
+
+    Args:
+        cell: the name of one.
+        kind: the kind of processor to compute as; None is the best for the numbers that come.
+    """
+
+    def __init__(self, cell: str, kind: str | None = None) -> None:
+        self.cell, self.kind, self.plain = cell, kind, PlainRecurrence(cell)
+
+    def forward(
+        self,
+        sums: Tensor,
+        index: Tensor | None,
+        state: LayerState,
+        weight_hh: Tensor,
+        inner_bias: Tensor,
+        *,
+        keep: bool,
+    ) -> Reading:
+        """See Recurrence."""
+        time, batch = (sums if index is None else index).shape[:2]
+        kind = self._kind(sums, time * batch)
+        if kind is None:
+            return self.plain.forward(sums, index, state, weight_hh, inner_bias, keep=keep)
+        hidden = weight_hh.shape[1]
+        # What C reads is of these sizes; the state is copied into tensors that are.
+        assert sums.shape[-1] == len(weight_hh) == GATES[self.cell] * hidden
+        assert len(inner_bias) == hidden
+        sums = sums.contiguous()
+        index = None if index is None else index.contiguous()
+        weight, bias = weight_hh.float().contiguous(), inner_bias.float().contiguous()
+        h = weight.new_empty(batch, hidden)
+        h.copy_(state[0])
+        outputs = sums.new_empty(time + 1, batch, hidden)
+        gates = sums.new_empty(self._gates_size(time, batch, hidden, sums) if keep else 0)
+        c = h.new_empty(0)
+        if self.cell == "lstm":
+            c = h.new_empty(time + 1 if keep else 1, batch, hidden)
+            c[0] = state[1]
+        layer = self._layer(kind, outputs, weight, h, c)
+        layer.c_stride = batch * hidden if keep else 0
+        layer.inner_bias, layer.x, layer.index = _at(bias), _at(sums), _at(index)
+        layer.gates_kept = _at(gates) if len(gates) else None
+        _call("charrnn_forward", layer)
+        return Reading(outputs, gates, c, (h, c[-1]) if self.cell == "lstm" else (h,))
+
+    def backward(
+        self,
+        reading: Reading,
+        weight_hh: Tensor,
+        doutputs: Tensor | None,
+        dstate: LayerState,
+    ) -> Gradients:
+        """See Recurrence."""
+        outputs = reading.outputs
+        time, (batch, hidden) = len(outputs) - 1, outputs.shape[1:]
+        kind = self._kind(outputs, time * batch)
+        if kind is None:
+            return self.plain.backward(reading, weight_hh, doutputs, dstate)
+        weight = weight_hh.float().contiguous()
+        dh = dstate[0].float().clone(memory_format=torch.contiguous_format)
+        dc = torch.zeros_like(dh)
+        if self.cell == "lstm":
+            dc.copy_(dstate[1])
+        if doutputs is not None:
+            doutputs = doutputs.to(outputs.dtype).contiguous()
+        layer = self._layer(kind, outputs, weight, dh, reading.c)
+        dsums = outputs.new_empty(time, batch, len(weight))
+        dinner = outputs.new_empty(time, batch, hidden) if self.cell == "gru" else None
+        layer.c_stride, layer.dc, layer.doutputs = batch * hidden, _at(dc), _at(doutputs)
+        layer.gates_kept = _at(reading.gates)
+        layer.dx, layer.dinner = _at(dsums), _at(dinner)
+        _call("charrnn_backward", layer)
+        hidden_sums = dsums
+        if dinner is not None:
+            hidden_sums = torch.cat([dsums[..., : 2 * hidden], dinner], dim=-1)
+        return Gradients(dsums, hidden_sums, (dh, dc) if self.cell == "lstm" else (dh,))
+
+    def sum_rows(self, rows: Tensor, index: Tensor | None, count: int) -> Tensor:
+        """See Recurrence."""
+        kind = self._kind(rows, rows.numel())
+        if kind is None:
+            return self.plain.sum_rows(rows, index, count)
+        rows = rows.flatten(0, -2).contiguous()
+        index = None if index is None else index.contiguous()
+        sums = torch.zeros(count, rows.shape[1])
+        job = _Sum(_threads(), kinds()[kind], *rows.shape, _at(rows), _at(index), _at(sums))
+        library = _library()
+        assert library is not None
+        library.charrnn_sum_rows(ctypes.byref(job))
+        return sums
+
+    def _gates_size(self, time: int, batch: int, hidden: int, sample: Tensor) -> int:
+        """Numbers that the gates take, as recurrence.c lays them out: 64 bytes of units at a time."""
+        units = 64 // sample.element_size()
+        return 0 if self.cell == "rnn" else time * batch * 4 * -(-hidden // units) * units
+
+    def _kind(self, sample: Tensor, count: int) -> str | None:
+        best = kind_for(sample.dtype)
+        if best is None or sample.device.type != "cpu" or not count:
+            return None
+        return self.kind if self.kind in _KINDS[sample.dtype] else best
+
+    def _layer(self, kind: str, outputs: Tensor, weight: Tensor, h: Tensor, c: Tensor) -> "_Layer":
+        layer = _Layer(threads=_threads(), kind=kinds()[kind], cell=_CELLS.index(self.cell))
+        layer.time, layer.batch = len(outputs) - 1, outputs.shape[1]
+        layer.hidden, layer.gates = outputs.shape[2], GATES[self.cell]
+        layer.weight, layer.outputs = _at(weight), _at(outputs)
+        layer.h, layer.c = _at(h), _at(c)
+        return layer
+
+
+class _Threads(ctypes.Structure):
+    _fields_ = [
+        ("parallel", ctypes.c_void_p),
+        ("number", ctypes.c_void_p),
+        ("count", ctypes.c_void_p),
+        ("most", ctypes.c_size_t),
+    ]
+
+
+class _Layer(ctypes.Structure):
+    _fields_ = [
+        ("threads", _Threads),
+        ("kind", ctypes.c_size_t),
+        ("cell", ctypes.c_size_t),
+        ("time", ctypes.c_size_t),
+        ("batch", ctypes.c_size_t),
+        ("hidden", ctypes.c_size_t),
+        ("gates", ctypes.c_size_t),
+        ("weight", ctypes.c_void_p),
+        ("inner_bias", ctypes.c_void_p),
+        ("x", ctypes.c_void_p),
+        ("index", ctypes.c_void_p),
+        ("outputs", ctypes.c_void_p),
+        ("gates_kept", ctypes.c_void_p),
+        ("c", ctypes.c_void_p),
+        ("c_stride", ctypes.c_size_t),
+        ("h", ctypes.c_void_p),
+        ("doutputs", ctypes.c_void_p),
+        ("dc", ctypes.c_void_p),
+        ("dx", ctypes.c_void_p),
+        ("dinner", ctypes.c_void_p),
+    ]
+
+
+class _Sum(ctypes.Structure):
+    _fields_ = [
+        ("threads", _Threads),
+        ("kind", ctypes.c_size_t),
+        ("count", ctypes.c_size_t),
+        ("width", ctypes.c_size_t),
+        ("rows", ctypes.c_void_p),
+        ("index", ctypes.c_void_p),
+        ("sums", ctypes.c_void_p),
+    ]
+
+
+def _at(tensor: Tensor | None) -> int | None:
+    return None if tensor is None else tensor.data_ptr()
+
+
+def _call(name: str, layer: _Layer) -> None:
+    library = _library()
+    assert library is not None
+    if getattr(library, name)(ctypes.byref(layer)):
+        raise MemoryError("no memory for a layer's weights")
+
+
+def _threads() -> _Threads:
+    """PyTorch's threads, where it has GNU's OpenMP (or one that answers to its names): then no
+    second set of threads waits beside them for the same cores. Else this thread alone."""
+    count = torch.get_num_threads()
+    team = _team()
+    if count == 1 or team is None:
+        return _Threads(None, None, None, 1)
+    return _Threads(*team, count)
+
+
+@functools.cache
+def _team() -> tuple[int, int, int] | None:
+    loaded = ctypes.CDLL(None)
+    names = ("GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads")
+    try:
+        parallel, number, count = (
+            ctypes.cast(getattr(loaded, name), ctypes.c_void_p).value or 0 for name in names
+        )
+    except AttributeError:
+        return None
+    return parallel, number, count
+
+
+@functools.cache
+def _library() -> ctypes.CDLL | None:
+    pointer: Any = ctypes.c_void_p
+    return open_library(
+        Path(__file__).with_name("native"),
+        "recurrence",
+        abi=_ABI,
+        functions=[
+            ("charrnn_kind", [ctypes.c_size_t, pointer], ctypes.c_char_p),
+            ("charrnn_forward", [pointer], ctypes.c_int),
+            ("charrnn_backward", [pointer], ctypes.c_int),
+            ("charrnn_sum_rows", [pointer], None),
+        ],
+    )

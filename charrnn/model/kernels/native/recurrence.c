@@ -1,0 +1,402 @@
+/* The recurrent part of a layer over a whole sequence, forth and back. See ../native.py.
+
+   What the layer reads, its input product, comes ready; what is left is, character after character,
+   the product of h with the recurrent weights and the gates. Both are done here in one go while the
+   sums are in the nearest cache, by all threads together: each has some units (a panel) of some
+   lanes (a block), and all meet after every character.
+
+   h lies in tiles of 16 rows of 64 bytes, one after another, as a matrix unit reads them; weights
+   lie in panels, read from the first byte to the last. The caller's arrays are trusted to have the
+   sizes that native.py gives them. */
+
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ABI = 1 };
+
+enum cell { RNN, GRU, LSTM };
+
+enum { TILE_ROWS = 16, TILE_ROW = 64, TILE = TILE_ROWS * TILE_ROW, TILE_WORDS = TILE_ROW / 4 };
+
+enum { BLOCK = 32 }; /* lanes computed at a time: two tiles */
+
+/* Runs a function on so many threads; GNU's OpenMP has it as GOMP_parallel. */
+typedef void (*Parallel)(void (*)(void *), void *, unsigned, unsigned);
+
+typedef struct {
+    Parallel parallel;      /* none: on this thread alone */
+    int (*number)(void);    /* of the thread it is called on */
+    int (*count)(void);     /* of the threads that run */
+    size_t most;            /* threads */
+} Threads;
+
+/* E elements: float32, or bf16. T time, B batch, H hidden, G gates. */
+typedef struct {
+    Threads threads;
+    size_t kind, cell, time, batch, hidden, gates;
+    const float *weight;     /* (G H, H) */
+    const float *inner_bias; /* (H) of the GRU's candidate */
+    const void *x;           /* (T, B, G H) of E, or rows that the index names */
+    const int64_t *index;    /* (T, B), or none */
+    void *outputs;           /* (T + 1, B, H) of E; before the first character, and after each */
+    void *gates_kept;        /* (T, B, 4 H) of E, for the way back; or none */
+    float *c;                /* (T + 1, B, H), the first given; or (1, B, H) with a stride of 0 */
+    size_t c_stride;
+    float *h;                /* (B, H) before the first, then after the last; back: its gradient */
+    const void *doutputs;    /* (T, B, H) of E, or none */
+    float *dc;               /* (B, H): gradient of c after the last, then before the first */
+    void *dx;                /* (T, B, G H) of E: gradients of the sums */
+    void *dinner;            /* (T, B, H): of the GRU's candidate's inner sum; or none */
+} Layer;
+
+typedef struct {
+    Threads threads;
+    size_t kind, count, width;
+    const void *rows;     /* (count, width) of E */
+    const int64_t *index; /* (count), or none */
+    float *sums;          /* (V or 1, width) */
+} Sum;
+
+/* What the threads share while they compute. */
+typedef struct {
+    const Layer *layer;
+    const Sum *sum;
+    size_t panels, groups, panel_bytes, depth, row_tile_bytes, tile_bytes;
+    size_t first, lanes; /* those of this thread; their tiles begin with the first */
+    int apart;           /* each thread has lanes of its own, else units */
+    int by_rows;         /* all panels of a block of lanes, then the next block */
+    char *weights, *tiles[2];
+    _Atomic size_t waiting, meetings;
+} Region;
+
+#if defined(__x86_64__) && defined(__linux__) && (__GNUC__ >= 12 || __clang_major__ >= 15)
+#define X86 1
+#include <cpuid.h>
+#include <immintrin.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "avx2.h"
+#include "pack.h"
+#include "layer.h"
+
+#include "avx512.h"
+#include "pack.h"
+#include "layer.h"
+
+#define NAME(x) x##_bf16
+#define TARGET \
+    __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,avx512bf16,avx2,fma")))
+#include "bf16.h"
+#include "pack.h"
+#include "layer.h"
+
+#define MATRIX_UNIT
+#define NAME(x) x##_amx
+#define TARGET                                                                                     \
+    __attribute__((                                                                                \
+        target("avx512f,avx512dq,avx512vl,avx512bw,avx512bf16,amx-tile,amx-bf16,avx2,fma")))
+#include "bf16.h"
+#include "pack.h"
+#include "layer.h"
+#undef MATRIX_UNIT
+#endif
+
+/* The kinds of processors, the best of each kind of elements last. */
+typedef struct {
+    const char *name;
+    size_t floats, element_bytes;
+    int matrix_unit;
+    void (*pack_forward)(const Layer *, Region *, size_t);
+    void (*pack_backward)(const Layer *, Region *, size_t);
+    void (*begin)(const Layer *, Region *, size_t);
+    void (*forward)(const Layer *, Region *, size_t, size_t, size_t, size_t);
+    void (*backward)(const Layer *, Region *, size_t, size_t, size_t, size_t);
+    void (*sum_rows)(const Sum *, size_t, size_t);
+} Kind;
+
+#ifdef X86
+#define KIND(floats, element_bytes, matrix_unit, x)                                                \
+    {#x, floats, element_bytes, matrix_unit, pack_forward_##x, pack_backward_##x, begin_##x,       \
+     forward_##x, backward_##x, sum_rows_##x}
+#endif
+
+static const Kind kinds[] = {
+#ifdef X86
+    KIND(8, 4, 0, avx2),
+    KIND(16, 4, 0, avx512),
+    KIND(16, 2, 0, bf16),
+    KIND(16, 2, 1, amx),
+#endif
+    {0},
+};
+
+enum { KINDS = sizeof kinds / sizeof *kinds - 1 };
+
+#ifdef X86
+static int bit(unsigned leaf, unsigned part, int word, int number) {
+    unsigned words[4];
+    if (!__get_cpuid_count(leaf, part, &words[0], &words[1], &words[2], &words[3]))
+        return 0;
+    return words[word] >> number & 1;
+}
+
+static int supported(size_t kind) {
+    int avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+                 __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
+    switch (kind) {
+    case 0: return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    case 1: return avx512;
+    case 2: return avx512 && bit(7, 1, 0, 5);
+    case 3: /* and Linux must be asked for the registers of the matrix unit */
+        return avx512 && bit(7, 1, 0, 5) && bit(7, 0, 3, 22) && bit(7, 0, 3, 24) &&
+               syscall(SYS_arch_prctl, 0x1023, 18) == 0;
+    }
+    return 0;
+}
+
+__attribute__((target("amx-tile"))) static void configure_matrix_unit(void) {
+    struct {
+        uint8_t palette, start, reserved[14];
+        uint16_t row_bytes[16];
+        uint8_t rows[16];
+    } __attribute__((packed, aligned(64))) configuration = {.palette = 1};
+    for (int tile = 0; tile < 8; tile++) {
+        configuration.row_bytes[tile] = TILE_ROW;
+        configuration.rows[tile] = TILE_ROWS;
+    }
+    __asm__ volatile("" : : "r"(&configuration) : "memory"); /* the next line reads all of it */
+    _tile_loadconfig(&configuration);
+}
+
+__attribute__((target("amx-tile"))) static void release_matrix_unit(void) { _tile_release(); }
+#else
+static int supported(size_t kind) { return (void)kind, 0; }
+static void configure_matrix_unit(void) {}
+static void release_matrix_unit(void) {}
+#endif
+
+int charrnn_abi(void) { return ABI; }
+
+/* The name of a kind, and the bytes of its elements (0: not on this processor); none at the end. */
+const char *charrnn_kind(size_t kind, size_t *element_bytes) {
+    if (kind >= KINDS)
+        return 0;
+    *element_bytes = supported(kind) ? kinds[kind].element_bytes : 0;
+    return kinds[kind].name;
+}
+
+static void pause_briefly(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+}
+
+/* Waits until all threads are here. Who waits long gives the core to whoever needs it: another
+   program may keep one of the threads from running. */
+static void meet(Region *region, size_t threads) {
+    enum { PATIENCE = 2000 };
+    if (threads == 1)
+        return;
+    size_t meeting = atomic_load_explicit(&region->meetings, memory_order_relaxed);
+    if (atomic_fetch_add_explicit(&region->waiting, 1, memory_order_acq_rel) == threads - 1) {
+        atomic_store_explicit(&region->waiting, 0, memory_order_relaxed);
+        atomic_store_explicit(&region->meetings, meeting + 1, memory_order_release);
+        return;
+    }
+    for (int turn = 0; atomic_load_explicit(&region->meetings, memory_order_acquire) == meeting;)
+        if (turn < PATIENCE)
+            turn++, pause_briefly();
+        else
+            sched_yield();
+}
+
+typedef struct {
+    size_t number, count;
+} Thread;
+
+static Thread this_thread(const Threads *threads) {
+    if (!threads->parallel || threads->most == 1)
+        return (Thread){0, 1};
+    return (Thread){(size_t)threads->number(), (size_t)threads->count()};
+}
+
+/* This thread's share of so many things begins here; it ends where the next one's begins. */
+static size_t share(Thread thread, size_t number, size_t things) {
+    return things * number / thread.count;
+}
+
+/* This thread's share of what groups of columns and blocks of lanes make. A group stays with one
+   thread as far as possible, whose cache keeps its weights. With `by_rows`, a block of lanes, which
+   fits into the nearest cache, goes through all of them before the next block does; else each
+   group's weights are fetched once for all lanes. */
+static void each(Thread thread, Region *region, size_t time,
+                 void (*compute)(const Layer *, Region *, size_t, size_t, size_t, size_t)) {
+    size_t blocks = (region->lanes + BLOCK - 1) / BLOCK, count = region->groups * blocks;
+    size_t begin = share(thread, thread.number, count);
+    size_t end = share(thread, thread.number + 1, count);
+    size_t group = begin / blocks, groups = (end + blocks - 1) / blocks - group;
+    size_t outer = region->by_rows ? blocks : groups, inner = region->by_rows ? groups : blocks;
+    for (size_t i = 0; i < outer; i++)
+        for (size_t j = 0; j < inner; j++) {
+            size_t block = region->by_rows ? i : j;
+            size_t item = (group + (region->by_rows ? j : i)) * blocks + block;
+            if (begin <= item && item < end) {
+                size_t first = block * BLOCK, left = region->lanes - first;
+                compute(region->layer, region, time, item / blocks, first,
+                        left < BLOCK ? left : BLOCK);
+            }
+        }
+}
+
+static size_t pieces(size_t whole, size_t piece) { return (whole + piece - 1) / piece; }
+
+/* Tiles of rows; blocks are computed as a whole. */
+static size_t row_tiles(size_t rows) { return pieces(rows, BLOCK) * (BLOCK / TILE_ROWS); }
+
+/* How the threads share the work. Weights that fit into a core's own cache (of a megabyte or more)
+   stay there from one step to the next. If they all fit, each thread takes lanes of its own, and need
+   not wait for the others; else each takes the units of some of the weights, for all lanes, and all
+   wait for each other's h after every character. */
+static void divide(Region *region, size_t row_tile_bytes) {
+    enum { NEAR = 1 << 20 };
+    const size_t threads = region->layer->threads.most, batch = region->layer->batch;
+    const size_t bytes = region->panels * region->panel_bytes;
+    region->apart = bytes <= NEAR && batch >= TILE_ROWS * threads;
+    region->by_rows = region->apart || bytes <= NEAR * threads;
+    region->lanes = batch;
+    region->row_tile_bytes = row_tile_bytes;
+    /* Enough for all lanes, or for each thread's, even if fewer threads come than were asked for. */
+    const size_t blocks = region->apart ? (batch + threads) / BLOCK + 1 + threads : pieces(batch, BLOCK);
+    region->tile_bytes = blocks * (BLOCK / TILE_ROWS) * row_tile_bytes;
+}
+
+/* What of it is this thread's. */
+static Region own_region(const Region *common, Thread thread) {
+    Region own = *common;
+    if (common->apart) {
+        size_t tiles = row_tiles(pieces(common->lanes, thread.count));
+        size_t before = thread.number * tiles * common->row_tile_bytes;
+        own.first = share(thread, thread.number, common->lanes);
+        own.lanes = share(thread, thread.number + 1, common->lanes) - own.first;
+        own.tiles[0] += before;
+        own.tiles[1] += before;
+    }
+    return own;
+}
+
+/* All steps of this thread, from the first time on to the last. */
+static void steps(Thread thread, Region *common, Region *own, size_t first, size_t last,
+                  void (*compute)(const Layer *, Region *, size_t, size_t, size_t, size_t)) {
+    const int matrix_unit = kinds[common->layer->kind].matrix_unit;
+    const Thread alone = {0, 1};
+    if (matrix_unit)
+        configure_matrix_unit();
+    meet(common, thread.count);
+    for (size_t time = first;; time += first < last ? 1 : (size_t)-1) {
+        each(own->apart ? alone : thread, own, time, compute);
+        if (time == last)
+            break;
+        if (!own->apart)
+            meet(common, thread.count);
+    }
+    if (matrix_unit)
+        release_matrix_unit();
+}
+
+static void forward_region(void *shared) {
+    Region *common = shared;
+    const Layer *layer = common->layer;
+    const Kind *kind = &kinds[layer->kind];
+    Thread thread = this_thread(&layer->threads);
+    Region own = own_region(common, thread);
+    size_t end = share(thread, thread.number + 1, common->panels);
+    for (size_t panel = share(thread, thread.number, common->panels); panel < end; panel++)
+        kind->pack_forward(layer, common, panel);
+    end = share(thread, thread.number + 1, layer->batch);
+    for (size_t row = share(thread, thread.number, layer->batch); row < end; row++)
+        kind->begin(layer, &own, row);
+    steps(thread, common, &own, 0, layer->time - 1, kind->forward);
+}
+
+static void backward_region(void *shared) {
+    Region *common = shared;
+    const Layer *layer = common->layer;
+    const Kind *kind = &kinds[layer->kind];
+    Thread thread = this_thread(&layer->threads);
+    Region own = own_region(common, thread);
+    size_t end = share(thread, thread.number + 1, common->panels);
+    for (size_t panel = share(thread, thread.number, common->panels); panel < end; panel++)
+        kind->pack_backward(layer, common, panel);
+    steps(thread, common, &own, layer->time, 0, kind->backward);
+}
+
+static void run(const Threads *threads, void (*work)(void *), void *shared) {
+    if (threads->parallel && threads->most > 1)
+        threads->parallel(work, shared, (unsigned)threads->most, 0);
+    else
+        work(shared);
+}
+
+/* Memory for the weights in panels and for the tiles, then the work; -1 where there is none. */
+static int work_with_memory(const Threads *threads, void (*work)(void *), Region *region) {
+    size_t weights = region->panels * region->panel_bytes;
+    char *memory = aligned_alloc(TILE_ROW, weights + 2 * region->tile_bytes);
+    if (!memory)
+        return -1;
+    region->weights = memory;
+    region->tiles[0] = memory + weights;
+    region->tiles[1] = region->tiles[0] + region->tile_bytes;
+    memset(region->tiles[0], 0, 2 * region->tile_bytes); /* what lies beyond the last unit and lane */
+    run(threads, work, region);
+    free(memory);
+    return 0;
+}
+
+/* Reads a sequence: outputs, h, c and, for the way back, the gates. */
+int charrnn_forward(const Layer *layer) {
+    const Kind *kind = &kinds[layer->kind];
+    size_t elements = TILE_ROW / kind->element_bytes, at_once = elements / kind->floats;
+    size_t units = kind->floats, vectors = layer->gates;
+    if (layer->cell == RNN)
+        units = 4 * kind->floats, vectors = 4, at_once = 1;
+    Region region = {.layer = layer, .depth = pieces(layer->hidden, elements)};
+    region.panels = pieces(layer->hidden, units);
+    region.groups = pieces(region.panels, at_once);
+    region.panel_bytes = region.depth * TILE_WORDS * vectors * kind->floats * 4;
+    divide(&region, region.depth * TILE);
+    return work_with_memory(&layer->threads, forward_region, &region);
+}
+
+/* The way back: dx (and dhidden) from doutputs, h and dc, which become those of the state before. */
+int charrnn_backward(const Layer *layer) {
+    const Kind *kind = &kinds[layer->kind];
+    Region region = {.layer = layer, .depth = pieces(layer->hidden * kind->element_bytes, TILE_ROW)};
+    region.groups = region.panels = pieces(layer->hidden, 4 * kind->floats);
+    region.panel_bytes = layer->gates * region.depth * TILE_WORDS * 4 * kind->floats * 4;
+    divide(&region, layer->gates * region.depth * TILE);
+    return work_with_memory(&layer->threads, backward_region, &region);
+}
+
+/* Where this thread's share of so many columns begins. */
+static size_t column(Thread thread, size_t number, size_t width) {
+    enum { STRIP = 64 };
+    size_t at = share(thread, number, pieces(width, STRIP)) * STRIP;
+    return at < width ? at : width;
+}
+
+static void sum_region(void *shared) {
+    const Sum *sum = ((Region *)shared)->sum;
+    Thread thread = this_thread(&sum->threads);
+    kinds[sum->kind].sum_rows(sum, column(thread, thread.number, sum->width),
+                              column(thread, thread.number + 1, sum->width));
+}
+
+/* Adds up the gradients of a table's rows, or of a bias. */
+void charrnn_sum_rows(const Sum *sum) {
+    Region region = {.sum = sum};
+    run(&sum->threads, sum_region, &region);
+}

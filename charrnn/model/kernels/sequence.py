@@ -1,0 +1,137 @@
+"""One autograd.Function for a layer's whole sequence: few large products instead of many small.
+
+- Forth, the input product of all steps is one matrix product. In the first layer it is none at all
+  where that is cheaper: embedding, input weights and biases become one table (V, G H), and a
+  character's sums are its row.
+- Back, the weights' gradients are one product each over all steps, where autograd would add up one
+  for every step.
+- Only the recurrent product and the gates go step by step: a Recurrence.
+
+Under autocast, what is stored and multiplied is bf16, the LSTM's cell state float32.
+
+Legend: T time, B batch, V vocabulary, E embedding, I input, H hidden, G gates.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn.functional import linear
+
+from charrnn.model.cells import LayerState, LayerWeights
+from charrnn.model.kernels.kernel import Kernel
+from charrnn.model.kernels.recurrence import Reading, Recurrence
+
+
+class SequenceKernel(Kernel):
+    """A layer's whole sequence at once, its steps by a Recurrence."""
+
+    def __init__(self, recurrence: Recurrence) -> None:
+        self.recurrence = recurrence
+
+    def layer(
+        self, x: Tensor, state: LayerState, weights: LayerWeights
+    ) -> tuple[Tensor, LayerState]:
+        """x (T, B, I), state before -> outputs (T, B, H), state after; see Cell."""
+        dtype = _dtype(x)
+        outputs, *after = _Layer.apply(  # type: ignore[no-untyped-call]
+            self.recurrence, dtype, torch.is_grad_enabled(), None, x, *weights, *state
+        )
+        return outputs, tuple(after)
+
+    def first(
+        self, ids: Tensor, embedding: Tensor, state: LayerState, weights: LayerWeights
+    ) -> tuple[Tensor, LayerState]:
+        """The layer that reads characters: ids (T, B), embedding (V, E)."""
+        # A table of them all may cost more than it saves; other types are PyTorch's to judge.
+        if len(embedding) > ids.numel() or ids.dtype != torch.int64:
+            return super().first(ids, embedding, state, weights)
+        if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < len(embedding):
+            raise IndexError(f"ids from 0 to {len(embedding) - 1} were expected")
+        dtype = _dtype(embedding)
+        outputs, *after = _Layer.apply(  # type: ignore[no-untyped-call]
+            self.recurrence, dtype, torch.is_grad_enabled(), ids, embedding, *weights, *state
+        )
+        return outputs, tuple(after)
+
+
+def _dtype(x: Tensor) -> torch.dtype:
+    """What is computed in: autocast's type, or that of the input."""
+    if torch.is_autocast_enabled(x.device.type):
+        return torch.get_autocast_dtype(x.device.type)
+    return x.dtype
+
+
+class _Layer(torch.autograd.Function):
+    """x (T, B, I), or ids (T, B) and the embedding (V, I) as x."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        recurrence: Recurrence,
+        dtype: torch.dtype,
+        grad: bool,
+        ids: Tensor | None,
+        x: Tensor,
+        weight_ih: Tensor,
+        weight_hh: Tensor,
+        bias_ih: Tensor,
+        bias_hh: Tensor,
+        *state: Tensor,
+    ) -> tuple[Tensor, ...]:
+        ctx.set_materialize_grads(False)
+        hidden = weight_hh.shape[1]
+        bias = bias_ih + bias_hh
+        if len(bias) == 3 * hidden:  # the GRU's candidate has a bias inside its reset gate
+            bias[2 * hidden :] = bias_ih[2 * hidden :]
+        with torch.autocast(x.device.type, enabled=False):
+            if ids is None:
+                x = x.to(dtype)
+                sums = linear(x, weight_ih.to(dtype), bias.to(dtype))  # (T, B, G H)
+            else:
+                sums = linear(x, weight_ih, bias).to(dtype)  # (V, G H)
+            keep = grad and any(ctx.needs_input_grad)
+            reading = recurrence.forward(sums, ids, state, weight_hh, bias_hh[-hidden:], keep=keep)
+        if keep:
+            ctx.recurrence = recurrence
+            ctx.state_dtypes = [part.dtype for part in state]
+            ctx.save_for_backward(
+                ids, x, weight_ih, weight_hh, reading.outputs, reading.gates, reading.c
+            )
+        after = tuple(part.to(old.dtype) for part, old in zip(reading.state, state, strict=True))
+        return reading.outputs[1:], *after
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, doutputs: Tensor | None, *dstate: Tensor | None) -> tuple[Any, ...]:
+        ids, x, weight_ih, weight_hh, outputs, gates, c = ctx.saved_tensors
+        recurrence = ctx.recurrence
+        wide = torch.promote_types(outputs.dtype, torch.float32)
+        after = tuple(
+            outputs.new_zeros(outputs.shape[1:], dtype=wide) if part is None else part.to(wide)
+            for part in dstate
+        )
+        with torch.autocast(outputs.device.type, enabled=False):
+            gradients = recurrence.backward(
+                Reading(outputs, gates, c, ()), weight_hh, doutputs, after
+            )
+            dsums = gradients.sums.flatten(0, 1)  # (T B, G H)
+            dhidden = gradients.hidden_sums.flatten(0, 1)
+            before = outputs[:-1].flatten(0, 1)  # (T B, H)
+            dweight_hh = (dhidden.T @ before).to(weight_hh.dtype)
+            if ids is None:
+                dx = (dsums @ weight_ih.to(dsums.dtype)).view(x.shape)
+                dweight_ih = (dsums.T @ x.flatten(0, 1)).to(weight_ih.dtype)
+                dbias = recurrence.sum_rows(dsums, None, 1)[0]
+            else:
+                dtable = recurrence.sum_rows(dsums, ids.flatten(), len(x))  # (V, G H)
+                dx, dweight_ih = dtable @ weight_ih.to(dtable.dtype), dtable.T @ x.to(dtable.dtype)
+                dbias = dtable.sum(0)
+            dbias_hh = dbias
+            if gradients.hidden_sums is not gradients.sums:
+                dbias_hh = recurrence.sum_rows(dhidden, None, 1)[0]
+        dbefore = (
+            part.to(old) for part, old in zip(gradients.state, ctx.state_dtypes, strict=True)
+        )
+        return None, None, None, None, dx, dweight_ih, dweight_hh, dbias, dbias_hh, *dbefore
