@@ -1,0 +1,95 @@
+"""What a machine can do at most, and what a program took of it: speed of matrix products, memory."""
+
+import functools
+import itertools
+import multiprocessing
+import re
+import resource
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import ParamSpec
+
+import torch
+from torch import Tensor
+
+P = ParamSpec("P")
+
+MOMENT = 0.05
+"""Seconds, at least, for each product."""
+
+
+def synchronize(device: str) -> None:
+    """Waits until the device has done all that it was given."""
+    if device.startswith("cuda"):
+        torch.cuda.synchronize(device)
+
+
+class ProductPeak:
+    """The fastest matrix product of PyTorch, over some shapes.
+
+    Each is computed with its second matrix laid out both ways: of bf16 on the CPU, one may be
+    twice as fast as the other.
+
+    Args:
+        shapes: (M, K, N) of products (M, K) x (K, N).
+        dtype: of the matrices.
+        device: where they are.
+    """
+
+    def __init__(
+        self, shapes: set[tuple[int, int, int]], dtype: torch.dtype, device: str = "cpu"
+    ) -> None:
+        self.device = device
+        self.products: list[tuple[int, Callable[[], Tensor]]] = []
+        for m, k, n in sorted(shapes):
+            a = torch.randn(m, k, device=device).to(dtype)
+            b = torch.randn(k, n, device=device).to(dtype)
+            out = a.new_empty(m, n)
+            for right in (b, b.T.contiguous().T):
+                work = functools.partial(torch.mm, a, right, out=out)
+                work()
+                self.products.append((2 * m * k * n, work))
+
+    def measure(self) -> float:
+        """Operations a second of the one that is fastest now."""
+        return max(itertools.starmap(self._speed, self.products))
+
+    def _speed(self, operations: int, work: Callable[[], Tensor]) -> float:
+        synchronize(self.device)
+        began, count = time.perf_counter(), 0
+        while time.perf_counter() - began < MOMENT:
+            # A product takes a GPU less time than the call; waiting for each would measure that.
+            for _ in range(1 if self.device == "cpu" else 20):
+                work()
+                count += 1
+            synchronize(self.device)
+        return operations * count / (time.perf_counter() - began)
+
+
+def peak_megabytes(
+    device: str, work: Callable[P, None], *args: P.args, **kwargs: P.kwargs
+) -> float:
+    """The most memory that a fresh process takes to do some work: on a CPU all that the process
+    has resident, Python's and PyTorch's own included (VmHWM); on a GPU what was allocated there.
+
+    A process's peak cannot be taken back, so that each work needs one of its own. It is spawned:
+    one that is forked begins with its parent's peak.
+    """
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        return pool.submit(
+            _work_and_weigh, device, functools.partial(work, *args, **kwargs)
+        ).result()
+
+
+def _work_and_weigh(device: str, work: Callable[[], None]) -> float:
+    work()
+    if device.startswith("cuda"):
+        return torch.cuda.max_memory_allocated(device) / 1e6
+    status = Path("/proc/self/status")
+    found = re.search(r"VmHWM:\s*(\d+) kB", status.read_text()) if status.exists() else None
+    if found:
+        return int(found[1]) * 1024 / 1e6
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # bytes, on macOS
