@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from charrnn.data.corpus import ReadingProgress
+
 _Item = TypeVar("_Item")
 
 BASELINES = {"order_0": "character frequencies", "n_gram": "n-grams", "xz": "xz"}
@@ -92,6 +94,41 @@ def tracked(items: Iterator[_Item], total: int) -> Iterator[_Item]:
     return iter(
         track(items, total=total, description="writing", console=messages(), transient=True)
     )
+
+
+@contextmanager
+def reading(what: str) -> "Iterator[ReadingProgress]":
+    """Shows that something goes on; a progress bar in its place while a large corpus is read.
+
+    Gives what wants to be told of the progress. On stderr, and nothing where that is no terminal.
+    """
+    from rich.progress import Progress
+
+    from charrnn.data.corpus import LARGEST_IN_MEMORY
+
+    console = messages()
+    bars = Progress(console=console, transient=True)
+    with console.status(what) as spinner:
+
+        def show(stage: str, done: int, total: int | None) -> None:
+            if not console.is_terminal or (total or done) < LARGEST_IN_MEMORY:
+                return
+            if [task.description for task in bars.tasks] != [stage]:
+                for task in bars.task_ids:
+                    bars.remove_task(task)
+                bars.add_task(stage, total=total)
+                spinner.stop()  # of the two, one moves at a time
+                bars.start()
+            bars.update(bars.task_ids[0], completed=done)
+            if done == total:
+                bars.stop()
+                spinner.start()
+
+        try:
+            yield show
+        finally:
+            if bars.live.is_started:
+                bars.stop()
 
 
 def say(message: str, style: str = "") -> None:

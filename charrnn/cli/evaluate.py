@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -11,6 +12,7 @@ from charrnn.cli.display import BASELINES
 from charrnn.cli.options import Column, Encoding, Glob, Json, ModelArgument
 
 if TYPE_CHECKING:
+    from charrnn.data.corpus import ReadingProgress
     from charrnn.data.tokenizer import Ids
     from charrnn.storage.model_directory import Model
     from charrnn.training.checkpoint import Checkpoint
@@ -39,16 +41,16 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Measure how well a model predicts a text, beside simpler means on the same text."""
-    from charrnn.cli.display import facts, messages, results, warn
+    from charrnn.cli.display import facts, reading, results, warn
     from charrnn.data.sources import ReadOptions
     from charrnn.errors import CorpusError
     from charrnn.evaluation.scoring import evaluate as score
     from charrnn.storage.run import read_found
 
-    with messages().status("reading ..."):
+    with reading("reading ...") as progress:
         directory, (network, checkpoint) = read_found(model, _read)
         try:
-            training, validation = _split(checkpoint, directory)
+            training, validation = _split(checkpoint, directory, progress)
         except CorpusError as error:
             if file is None:
                 raise
@@ -96,11 +98,15 @@ def _read(directory: Path) -> "tuple[Model, Checkpoint | None]":
     return checkpoint.model, checkpoint
 
 
-def _split(checkpoint: "Checkpoint | None", directory: Path) -> "tuple[Ids, Ids]":
+def _split(
+    checkpoint: "Checkpoint | None", directory: Path, progress: "ReadingProgress"
+) -> "tuple[Ids, Ids]":
     """What the model learned from, and what was held out. Raises CorpusError."""
     from charrnn.errors import CorpusError
     from charrnn.evaluation.scoring import held_out
+    from charrnn.storage.ids_folder import IDS_FOLDER, find_ids
 
     if checkpoint is None:
         raise CorpusError(f"{directory}: it does not say where its text is; name a FILE to read")
-    return held_out(checkpoint.model, checkpoint.read_corpus())
+    find = partial(find_ids, directory.parent / IDS_FOLDER, progress=progress)
+    return held_out(checkpoint.model, checkpoint.read_corpus(find=find, progress=progress))

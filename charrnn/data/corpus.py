@@ -3,21 +3,26 @@
 `open_corpus` names the text, `tokenize` reads it twice, a piece at a time: once to count its
 characters and hash it, once to turn it into ids. The text never lies in memory as a `str` (which
 one emoji would make four times the file's size), only its ids do, one byte each for most alphabets.
+Where there are more than LARGEST_IN_MEMORY of those, and the caller has a place for them, they go
+into a file instead.
 
-Legend: N characters.
+Legend: N characters, V vocabulary.
 """
 
 import collections
 import hashlib
 import itertools
+import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import PurePath
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
+from charrnn.data.mapping import PIECE, give_back, pieces
 from charrnn.data.sources import (
     PYTHON_DOCS,
     Part,
@@ -39,6 +44,41 @@ from charrnn.errors import ConfigError, CorpusError, UnknownCharacterError
 
 MINIMUM_SPLIT = 2
 """Characters that training and validation each need: one to read and one to predict."""
+
+LARGEST_IN_MEMORY = 64 << 20
+"""Bytes of ids; more than that are kept in a file, where there is a place for one."""
+
+ReadingProgress = Callable[[str, int, int | None], None]
+"""Is told what is being done, how much of it is done, and how much there is (None: nobody knows
+yet), in bytes or characters. Called every million of them or so."""
+
+
+def no_progress(_what: str, _done: int, _total: int | None) -> None:
+    """A ReadingProgress that tells nobody."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class IdsKey:
+    """All that the ids of a corpus follow from, and their shape: to know them again in a file.
+
+    Attributes:
+        text_sha256: of the text, as TokenizedCorpus has it.
+        tokenizer_sha256: of the alphabet, as JSON.
+        vocabulary_size: V, which no id reaches.
+        count: N.
+        dtype: of an id, in NumPy's spelling, order of bytes included.
+    """
+
+    text_sha256: str
+    tokenizer_sha256: str
+    vocabulary_size: int
+    count: int
+    dtype: str
+
+    @property
+    def bytes(self) -> int:
+        """What all ids take."""
+        return self.count * np.dtype(self.dtype).itemsize
 
 
 @dataclass(frozen=True)
@@ -129,11 +169,9 @@ class TokenizedCorpus:
             )
         boundary = int(len(self.ids) * (1 - validation_fraction))
         if lines:
-            newline = newline_id(self.tokenizer)
-            before = np.flatnonzero(self.ids[:boundary] == newline)  # none at all for None
-            if len(before) == 0:
+            boundary = _line_start(self.ids, boundary, newline_id(self.tokenizer))
+            if boundary == 0:
                 raise CorpusError(f"{self.name}: --lines needs at least a few lines")
-            boundary = int(before[-1]) + 1
         training, validation = self.ids[:boundary], self.ids[boundary:]
         if min(len(training), len(validation)) < MINIMUM_SPLIT:
             needed = max(2 * MINIMUM_SPLIT, int((MINIMUM_SPLIT - 1) / validation_fraction) + 1)
@@ -151,6 +189,9 @@ def tokenize(
     min_count: int = 1,
     tokenizer: Tokenizer | None = None,
     unknown: Literal["error", "extend", "skip"] = "error",
+    find: Callable[[IdsKey], Ids | None] | None = None,
+    keep: Callable[[IdsKey, Iterator[Ids]], Ids] | None = None,
+    progress: ReadingProgress = no_progress,
 ) -> TokenizedCorpus:
     """Reads a corpus into ids, under a tokenizer fitted to it or under the one that is given.
 
@@ -160,6 +201,9 @@ def tokenize(
         tokenizer: use this one, of a model that exists.
         unknown: what to do with characters it does not know: raise UnknownCharacterError, extend
             it with them (after its own characters), or skip them.
+        find: where ids that are too large for memory may lie in a file already; None when not.
+        keep: puts such ids, which come in pieces, into a file. Without it they fill the memory.
+        progress: is told how far the reading has come.
 
     Raises CorpusError when the text is empty, is not text, or changes while it is read.
     """
@@ -168,70 +212,171 @@ def tokenize(
     kind = tokenizer.kind if tokenizer else kind
     if kind not in TOKENIZERS:
         raise ConfigError(f"tokenizer {kind!r}: choose from {', '.join(TOKENIZERS)}")
+    watched = _watched(corpus, progress)
     if kind == ByteTokenizer.kind:
-        return _tokenize_bytes(corpus)
+        counted = _count_bytes(watched)
+    else:
+        counted = _count_characters(watched, tokenizer, min_count, unknown)
+    key = counted.key()
+    if key.count == 0:
+        raise CorpusError(f"{corpus.name}: it is empty; there is nothing to learn from")
+    large = key.bytes > LARGEST_IN_MEMORY
+    ids = find(key) if large and find is not None else None
+    if ids is None:
+        again = _unchanged(corpus, counted, progress)
+        ids = keep(key, again) if large and keep is not None else _collect(key, again)
+    return TokenizedCorpus(
+        corpus.name,
+        corpus.sources,
+        corpus.options,
+        key.text_sha256,
+        counted.reading.bytes,
+        counted.tokenizer,
+        ids,
+        counted.skipped,
+    )
+
+
+class _Reading:
+    """Counts and hashes the text, or the bytes, that pass by."""
+
+    def __init__(self) -> None:
+        self.digest = hashlib.sha256()
+        self.count = 0
+        self.bytes = 0
+
+    def texts(self, texts: Iterable[str]) -> Iterator[str]:
+        for text in texts:
+            self._add(text.encode(), len(text))
+            yield text
+
+    def raw(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        for piece in pieces:
+            self._add(piece, len(piece))
+            yield piece
+
+    def _add(self, encoded: bytes, count: int) -> None:
+        self.digest.update(encoded)
+        self.count += count
+        self.bytes += len(encoded)
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """What the first reading gives: what was read, under which tokenizer, less which characters;
+    and how the second one turns the corpus into ids."""
+
+    reading: _Reading
+    tokenizer: Tokenizer
+    skipped: tuple[str, ...]
+    encode: Callable[[Corpus, _Reading], Iterator[Ids]]
+
+    def key(self) -> IdsKey:
+        alphabet = json.dumps(self.tokenizer.to_json())
+        return IdsKey(
+            text_sha256=self.reading.digest.hexdigest(),
+            tokenizer_sha256=hashlib.sha256(alphabet.encode()).hexdigest(),
+            vocabulary_size=self.tokenizer.vocabulary_size,
+            count=self.reading.count,
+            dtype=self.tokenizer.dtype.str,
+        )
+
+
+def _count_bytes(corpus: Corpus) -> _Counted:
+    def encode(corpus: Corpus, reading: _Reading) -> Iterator[Ids]:
+        return (np.frombuffer(piece, np.uint8) for piece in reading.raw(corpus.bytes()))
 
     reading = _Reading()
-    texts = reading.watch(corpus.texts())
-    skipped: tuple[str, ...] = ()
+    _exhaust(reading.raw(corpus.bytes()))
+    return _Counted(reading, ByteTokenizer(), (), encode)
+
+
+def _count_characters(
+    corpus: Corpus,
+    tokenizer: Tokenizer | None,
+    min_count: int,
+    unknown: Literal["error", "extend", "skip"],
+) -> _Counted:
+    reading = _Reading()
+    surely_known = tokenizer is None or unknown != "error"
+    skipped: dict[str, None] = {}
+    prepare: Callable[[str], str] = str
     if tokenizer is None or unknown == "extend":
-        first = tokenizer if isinstance(tokenizer, CharTokenizer) else None
-        tokenizer = CharTokenizer.fit(_not_empty(corpus, texts), min_count=min_count, first=first)
+        known = tokenizer if isinstance(tokenizer, CharTokenizer) else None
+        texts = _not_empty(corpus, reading.texts(corpus.texts()))
+        tokenizer = CharTokenizer.fit(texts, min_count=min_count, first=known)
         if tokenizer.vocabulary_size > LARGEST_VOCABULARY:
             raise CorpusError(
                 f"{corpus.name}: {tokenizer.vocabulary_size:,} distinct characters are too many "
                 f"({LARGEST_VOCABULARY:,} at most); fold rare ones with --min-count, "
                 "or read it with --tokenizer byte"
             )
-        unknown = "extend"  # from here on, an unknown character means that the text has changed
-        prepare: Callable[[str], str] = str
     elif unknown == "skip":
         prepare = tokenizer.without_unknown
-        strange: dict[str, None] = {}
         for text in corpus.texts():
-            known = prepare(text)
-            if len(known) < len(text):  # else they are folded, not skipped
-                strange |= dict.fromkeys(tokenizer.unknown(text))
-            collections.deque(reading.watch([known]), maxlen=0)
-        skipped = tuple(strange)
+            kept = prepare(text)
+            if len(kept) < len(text):  # else they are folded, not skipped
+                skipped |= dict.fromkeys(tokenizer.unknown(text))
+            _exhaust(reading.texts([kept]))
     else:
-        collections.deque(texts, maxlen=0)
-        prepare = str
-    again = _Reading()
-    pieces = map(tokenizer.encode, again.watch(map(prepare, corpus.texts())))
-    try:
-        ids = _collect(corpus, pieces, reading.characters, tokenizer.dtype)
-    except UnknownCharacterError:
-        if unknown == "error":
-            raise
-        raise _changed(corpus) from None
-    if again.digest.digest() != reading.digest.digest():
-        raise _changed(corpus)
-    return TokenizedCorpus(
-        corpus.name,
-        corpus.sources,
-        corpus.options,
-        reading.digest.hexdigest(),
-        reading.bytes,
-        tokenizer,
-        ids,
-        skipped,
-    )
+        _exhaust(reading.texts(corpus.texts()))
+    fitted = tokenizer
+
+    def encode(corpus: Corpus, reading: _Reading) -> Iterator[Ids]:
+        for text in reading.texts(map(prepare, corpus.texts())):
+            try:
+                ids = fitted.encode(text)
+            except UnknownCharacterError:
+                if not surely_known:
+                    raise
+                raise _changed(corpus) from None  # a moment ago, there was no such character
+            yield ids
+
+    return _Counted(reading, fitted, tuple(skipped), encode)
 
 
-def _tokenize_bytes(corpus: Corpus) -> TokenizedCorpus:
-    digest, size = hashlib.sha256(), 0
-    for piece in corpus.bytes():
-        digest.update(piece)
-        size += len(piece)
-    tokenizer = ByteTokenizer()
-    pieces = (np.frombuffer(piece, dtype=np.uint8) for piece in corpus.bytes())
-    ids = _collect(corpus, pieces, size, tokenizer.dtype)
-    if hashlib.sha256(ids.data).digest() != digest.digest():
+def _watched(corpus: Corpus, progress: ReadingProgress) -> Corpus:
+    """The same corpus, which tells how many of its bytes have been read."""
+    sizes = [part.size for part in corpus.parts if part.size is not None]
+    total = sum(sizes) if len(sizes) == len(corpus.parts) else None
+    done = 0
+
+    def watch(part: Part) -> Iterator[bytes]:
+        nonlocal done
+        for piece in part.pieces():
+            yield piece
+            done += len(piece)
+            progress("reading", done, total)
+
+    parts = (replace(part, pieces=partial(watch, part)) for part in corpus.parts)
+    return replace(corpus, parts=tuple(parts))
+
+
+def _unchanged(corpus: Corpus, counted: _Counted, progress: ReadingProgress) -> Iterator[Ids]:
+    """The ids of a second reading. Raises CorpusError where it is not what the first one read."""
+    first, second = counted.reading, _Reading()
+    for ids in counted.encode(corpus, second):
+        if second.count > first.count:  # it may be growing for ever
+            raise _changed(corpus)
+        yield ids
+        progress("numbering", second.count, first.count)
+    if second.digest.digest() != first.digest.digest():
         raise _changed(corpus)
-    return TokenizedCorpus(
-        corpus.name, corpus.sources, corpus.options, digest.hexdigest(), size, tokenizer, ids
-    )
+
+
+def _collect(key: IdsKey, parts: Iterable[Ids]) -> Ids:
+    """The ids of the parts in one array, made once at its final size."""
+    ids = np.empty(key.count, dtype=key.dtype)
+    end = 0
+    for piece in parts:
+        start, end = end, end + len(piece)
+        ids[start:end] = piece
+    assert end == key.count
+    return ids
+
+
+def _exhaust(items: Iterable[object]) -> None:
+    collections.deque(items, maxlen=0)
 
 
 def newline_id(tokenizer: Tokenizer) -> int | None:
@@ -244,32 +389,30 @@ def utf8_bytes(tokenizer: Tokenizer, ids: Ids) -> int:
     if isinstance(tokenizer, CharTokenizer):
         points = code_points("".join(tokenizer.characters))
         lengths = 1 + np.searchsorted([0x80, 0x800, 0x10000], points, side="right")
-        return int(np.bincount(ids, minlength=len(lengths)) @ lengths)
+        counts = (np.bincount(piece, minlength=len(lengths)) for piece in pieces(ids))
+        return sum(int(count @ lengths) for count in counts)
     return len(ids)
-
-
-class _Reading:
-    """Counts and hashes the text that passes by."""
-
-    def __init__(self) -> None:
-        self.digest = hashlib.sha256()
-        self.characters = 0
-        self.bytes = 0
-
-    def watch(self, texts: Iterable[str]) -> Iterator[str]:
-        for text in texts:
-            encoded = text.encode()
-            self.digest.update(encoded)
-            self.characters += len(text)
-            self.bytes += len(encoded)
-            yield text
 
 
 def utf8_characters(tokenizer: Tokenizer, ids: Ids) -> int:
     """How many characters the text of the ids (N,) has; of bytes, those that begin one."""
     if isinstance(tokenizer, CharTokenizer):
         return len(ids)
-    return max(1, int(np.count_nonzero((ids & 0xC0) != 0x80)))
+    starts = sum(int(np.count_nonzero((piece & 0xC0) != 0x80)) for piece in pieces(ids))
+    return max(1, starts)
+
+
+def _line_start(ids: Ids, end: int, newline: int | None) -> int:
+    """Where the last line of ids (N,) begins that begins at `end` at the latest; 0 where only the
+    first one does."""
+    while end > 0 and newline is not None:
+        begin = max(0, end - PIECE)
+        newlines = np.flatnonzero(ids[begin:end] == newline)
+        if len(newlines):
+            return begin + int(newlines[-1]) + 1
+        give_back(ids)
+        end = begin
+    return 0
 
 
 def _not_empty(corpus: Corpus, texts: Iterator[str]) -> Iterator[str]:
@@ -277,22 +420,6 @@ def _not_empty(corpus: Corpus, texts: Iterator[str]) -> Iterator[str]:
     if first is None:
         raise CorpusError(f"{corpus.name}: it is empty; there is nothing to learn from")
     return itertools.chain([first], texts)
-
-
-def _collect(corpus: Corpus, pieces: Iterable[Ids], count: int, dtype: np.dtype[Any]) -> Ids:
-    """The `count` ids of the pieces in one array, made once at its final size."""
-    if count == 0:
-        raise CorpusError(f"{corpus.name}: it is empty; there is nothing to learn from")
-    ids = np.empty(count, dtype=dtype)
-    end = 0
-    for piece in pieces:
-        start, end = end, end + len(piece)
-        if end > count:
-            break
-        ids[start:end] = piece
-    if end != count:
-        raise _changed(corpus)
-    return ids
 
 
 def _changed(corpus: Corpus) -> CorpusError:

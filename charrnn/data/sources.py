@@ -50,11 +50,15 @@ class ReadOptions:
 
 @dataclass(frozen=True)
 class Part:
-    """One stream of bytes of a corpus. `pieces()` reads it from the start, every time."""
+    """One stream of bytes of a corpus. `pieces()` reads it from the start, every time.
+
+    `size` is how many bytes that will be, where it is known beforehand.
+    """
 
     name: str
     encoding: str
     pieces: Callable[[], Iterator[bytes]]
+    size: int | None = None
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,8 @@ def _python_docs(_: str, options: ReadOptions) -> list[Part]:
 def _stdin(_: str, options: ReadOptions) -> list[Part]:
     # A stream can be read once, and a corpus is read twice: keep the bytes as they came.
     pieces = list(iter(lambda: sys.stdin.buffer.read(PIECE_BYTES), b""))
-    return [Part("standard input", options.encoding, lambda: iter(pieces))]
+    size = sum(map(len, pieces))
+    return [Part("standard input", options.encoding, lambda: iter(pieces), size)]
 
 
 def _folder(name: str, options: ReadOptions) -> list[Part]:
@@ -163,7 +168,9 @@ def _plain_part(path: Path, options: ReadOptions) -> Part:
             while piece := file.read(PIECE_BYTES):
                 yield piece
 
-    return Part(str(path), options.encoding, pieces)
+    with _reading(path, options):
+        size = path.stat().st_size
+    return Part(str(path), options.encoding, pieces, size)
 
 
 def _table_part(name: str, path: Path, suffix: str, options: ReadOptions) -> Part:

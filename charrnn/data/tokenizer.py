@@ -95,8 +95,11 @@ class CharTokenizer:
         self._ids = {character: i for i, character in enumerate(self.characters)}
         points = code_points("".join(self.characters))
         # One look-up a character, by code point; everything past the end reads the last entry.
+        unknown = len(self.characters)
         self._table = np.full(
-            int(points.max()) + 2, self._ids.get(REPLACEMENT, len(self.characters)), dtype=np.int32
+            int(points.max()) + 2,
+            self._ids.get(REPLACEMENT, unknown),
+            dtype=np.min_scalar_type(unknown),
         )
         self._table[points] = np.arange(len(self.characters))
         self._decoded = points
@@ -133,10 +136,10 @@ class CharTokenizer:
 
     def encode(self, text: str) -> Ids:
         """The ids (N,) of a text. Raises UnknownCharacterError."""
-        ids = self._table[np.minimum(code_points(text), len(self._table) - 1)]
+        ids = np.take(self._table, code_points(text), mode="clip")
         if ids.size and int(ids.max()) == self.vocabulary_size:
             raise UnknownCharacterError(self.unknown(text))
-        return ids.astype(self.dtype)
+        return ids.astype(self.dtype, copy=False)
 
     def decode(self, ids: npt.ArrayLike) -> str:
         """The text of ids (N,); the inverse of `encode`."""

@@ -6,15 +6,21 @@ Legend: N characters, V vocabulary.
 """
 
 import lzma
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from charrnn.data.mapping import pieces
 from charrnn.data.tokenizer import Ids, Tokenizer
 
 LARGEST_TRAINING_CHARACTERS = 10_000_000
 """The n-gram counts this much text at most, the nearest to the held-out text."""
+
+LONGEST_MEMORY = 64 << 20
+"""Characters of training text that xz is given at most, the nearest to the held-out text: at its
+strongest it looks back 64 MiB."""
 
 Int64Array = npt.NDArray[np.int64]
 Float64Array = npt.NDArray[np.float64]
@@ -31,26 +37,37 @@ def baselines(training: Ids, held_out: Ids, tokenizer: Tokenizer) -> dict[str, f
 
 def order_0(training: Ids, held_out: Ids, vocabulary_size: int) -> float:
     """Character frequencies alone, each count one too high so that none is zero."""
-    counts = np.bincount(training, minlength=vocabulary_size) + 1
-    return float(-np.log(counts / counts.sum())[held_out[1:]].mean())
+    counts = _counts(training, vocabulary_size) + 1
+    occurrences = _counts(held_out[1:], vocabulary_size)
+    return float(-np.log(counts / counts.sum()) @ occurrences / occurrences.sum())
+
+
+def _counts(ids: Ids, vocabulary_size: int) -> Int64Array:
+    """How often each id occurs, (V,)."""
+    counts = np.zeros(vocabulary_size, dtype=np.int64)
+    for piece in pieces(ids):
+        counts += np.bincount(piece, minlength=vocabulary_size)
+    return counts
 
 
 def xz(training: Ids, held_out: Ids, tokenizer: Tokenizer) -> float:
     """What xz (LZMA2, its strongest preset) adds to the file for the held-out text."""
-    before, after = (
-        tokenizer.decode(ids).encode("utf-8", "surrogateescape") for ids in (training, held_out)
-    )
-    added = _compressed_size(before + after) - _compressed_size(before)
+    training = training[-LONGEST_MEMORY:]
+    added = _compressed_size(tokenizer, training, held_out) - _compressed_size(tokenizer, training)
     return max(added, 1) * 8 * float(np.log(2)) / len(held_out)
 
 
-def _compressed_size(text: bytes) -> int:
+def _compressed_size(tokenizer: Tokenizer, *texts: Ids) -> int:
     """Bytes under xz, without the container, whose checksum and padding are of no interest."""
     settings = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME}]
     compressor = lzma.LZMACompressor(lzma.FORMAT_RAW, filters=settings)
-    # In pieces, for no Ctrl-C is heeded while the library works.
-    pieces = (text[start : start + (1 << 16)] for start in range(0, len(text), 1 << 16))
-    return sum(len(compressor.compress(piece)) for piece in pieces) + len(compressor.flush())
+    size = 0
+    for ids in texts:
+        for piece in pieces(ids, 1 << 16):  # small, for no Ctrl-C is heeded while xz works
+            # A piece may end within a character of bytes; half of it comes out as it went in.
+            encoded = tokenizer.decode(piece).encode("utf-8", "surrogateescape")
+            size += len(compressor.compress(encoded))
+    return size + len(compressor.flush())
 
 
 def n_gram(training: Ids, held_out: Ids, vocabulary_size: int, *, context: int = 6) -> float:
@@ -66,21 +83,49 @@ def n_gram(training: Ids, held_out: Ids, vocabulary_size: int, *, context: int =
     deepest = int(63 * np.log(2) / np.log(max(size, 2))) - 1
     context = min(context, deepest, len(training) - 1, len(held_out) - 1)
 
-    likelihood = np.full(len(held_out) - 1, 1 / size)
-    tables = _tables(training, size, context)
-    for length, (keys, counts) in enumerate(tables):
+    tables = [_Table(keys, counts, size) for keys, counts in _tables(training, size, context)]
+    nats = 0.0
+    for text, new in _overlapping(held_out, context):
+        likelihood = np.full(len(text) - 1, 1 / size)
+        for length, table in enumerate(tables[: len(text)]):
+            seen = _pack(text, length + 1, size)[-len(likelihood) :]  # where there is so much
+            table.sharpen(likelihood[len(likelihood) - len(seen) :], seen)
+        nats -= float(np.log(likelihood[-new:]).sum())
+    return nats / (len(held_out) - 1)
+
+
+class _Table:
+    """The counts of one context length, ready to be asked.
+
+    Args:
+        keys, counts: (K,) as `_tables` has them.
+        size: V.
+    """
+
+    def __init__(self, keys: Int64Array, counts: Int64Array, size: int) -> None:
+        self.keys, self.counts, self.size = keys, counts, size
+        self.discounts = _discounts(counts)  # (4)
         owners = keys // size  # (K) contexts, sorted as the keys are
-        contexts, starts = np.unique(owners, return_index=True)
-        discounts = _discounts(counts)[np.minimum(counts, 3)]  # (K)
-        total = np.add.reduceat(counts, starts).astype(np.float64)  # (C)
-        spared = np.add.reduceat(discounts, starts)
-        seen = _pack(held_out, length + 1, size)[-len(likelihood) :]  # where there is so much
-        known, where = _find(contexts, seen // size)
-        counted, entry = _find(keys, seen)
-        targets = likelihood[len(likelihood) - len(seen) :]  # a view
-        share = np.where(counted, counts[entry] - discounts[entry], 0.0)
-        targets[known] = ((share + spared[where] * targets) / total[where])[known]
-    return float(-np.log(likelihood).mean())
+        self.contexts, starts = np.unique(owners, return_index=True)
+        self.total = np.add.reduceat(counts, starts).astype(np.float64)  # (C)
+        self.spared = np.add.reduceat(self.discounts[np.minimum(counts, 3)], starts)
+
+    def sharpen(self, likelihood: Float64Array, seen: Int64Array) -> None:
+        """Turns what one character less of context tells of the keys (M,) into what this tells."""
+        known, where = _find(self.contexts, seen // self.size)
+        counted, entry = _find(self.keys, seen)
+        counts = self.counts[entry]
+        share = np.where(counted, counts - self.discounts[np.minimum(counts, 3)], 0.0)
+        sharper = (share + self.spared[where] * likelihood) / self.total[where]
+        likelihood[known] = sharper[known]
+
+
+def _overlapping(ids: Ids, context: int) -> Iterator[tuple[Ids, int]]:
+    """The ids in pieces that overlap by a context, each with how many of its last are new."""
+    end = 1
+    for piece in pieces(ids[1:]):
+        begin, end = end, end + len(piece)
+        yield ids[max(0, begin - max(context, 1)) : end], len(piece)
 
 
 def _tables(training: Ids, size: int, context: int) -> list[tuple[Int64Array, Int64Array]]:

@@ -8,10 +8,11 @@ Everything gets the mode that the user's umask gives.
 import contextlib
 import errno
 import fcntl
+import mmap
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from charrnn.errors import ModelError, StorageError
@@ -37,7 +38,7 @@ def write_file(path: Path, content: bytes) -> None:
     with _writing(path, len(content)):
         temporary.unlink(missing_ok=True)
         try:
-            _write(temporary, content)
+            write_pieces(temporary, [content])
             _rename(temporary, path)
             _sync_directory(path.parent)
         except BaseException:
@@ -50,15 +51,26 @@ def write_directory(path: Path, files: Mapping[str, bytes]) -> None:
 
     Raises StorageError.
     """
+    with new_directory(path, sum(map(len, files.values()))) as temporary:
+        for name, content in files.items():
+            write_pieces(temporary / name, [content])
+
+
+@contextlib.contextmanager
+def new_directory(path: Path, size: int) -> Iterator[Path]:
+    """A folder to fill with some `size` bytes, by `write_pieces`. When the block ends, it replaces
+    the one that is there; when the block raises, nothing has happened.
+
+    Raises StorageError.
+    """
     temporary, replaced = _temporary(path), path.with_name(f"{REPLACED_PREFIX}{path.name}")
-    with _writing(path, sum(map(len, files.values()))):
+    with _writing(path, size):
         _settle(replaced)
         _clear(temporary)
         try:
             before_change("mkdir", temporary)
             temporary.mkdir()
-            for name, content in files.items():
-                _write(temporary / name, content)
+            yield temporary
             _sync_directory(temporary)
             if path.is_dir() and not path.is_symlink():
                 _rename(path, replaced)  # for no folder is renamed over one that is not empty
@@ -67,6 +79,21 @@ def write_directory(path: Path, files: Mapping[str, bytes]) -> None:
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
             _settle(replaced)
+
+
+def write_pieces(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
+    """Makes a file inside a `new_directory`, of pieces that may be more than memory holds.
+
+    Raises OSError, for `new_directory` to explain.
+    """
+    before_change("create", path)
+    with open(path, "xb") as file:
+        for piece in pieces:
+            before_change("write", path)
+            file.write(piece)
+        file.flush()
+        before_change("fsync", path)
+        os.fsync(file.fileno())
 
 
 def standing(path: Path) -> Path:
@@ -165,30 +192,30 @@ def read_file(path: Path, largest: int) -> bytearray:
     A link, a pipe or a device in its place, which may lead anywhere or never end, is refused, and
     so is a file of more than `largest` bytes, before anything is read.
     """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with _opened(path) as (descriptor, size):
+        if size > largest:
+            raise ModelError(f"{path}: too large to be what its name says")
         try:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise ModelError(f"{path}: not a regular file")
-            if status.st_size > largest:
-                raise ModelError(f"{path}: too large to be what its name says")
-            try:
-                content = bytearray(status.st_size)
-            except MemoryError as error:
-                raise ModelError(f"{path}: too large for this machine's memory") from error
-            view, end = memoryview(content), 0
-            while count := os.readv(descriptor, [view[end:]]):
-                end += count
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise ModelError(f"{path}: a symbolic link where a file should be") from error
-        raise ModelError(f"{path}: {error.strerror or error}") from error
+            content = bytearray(size)
+        except MemoryError as error:
+            raise ModelError(f"{path}: too large for this machine's memory") from error
+        view, end = memoryview(content), 0
+        while count := os.readv(descriptor, [view[end:]]):
+            end += count
     if end < len(content):
         raise ModelError(f"{path}: it became shorter while it was read")
     return content
+
+
+def map_file(path: Path, size: int) -> mmap.mmap:
+    """A file of `size` bytes, not 0, as memory that can only be read; nothing of it is read yet.
+
+    Refuses what `read_file` refuses. Raises ModelError.
+    """
+    with _opened(path) as (descriptor, found):
+        if found != size:
+            raise ModelError(f"{path}: damaged: {found} bytes, of {size} written")
+        return mmap.mmap(descriptor, size, access=mmap.ACCESS_READ)
 
 
 class DirectoryLock:
@@ -227,6 +254,24 @@ class DirectoryLock:
     __del__ = release
 
 
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[tuple[int, int]]:
+    """The descriptor and the size of a regular file, and of nothing else. Raises ModelError."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise ModelError(f"{path}: not a regular file")
+            yield descriptor, status.st_size
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise ModelError(f"{path}: a symbolic link where a file should be") from error
+        raise ModelError(f"{path}: {error.strerror or error}") from error
+
+
 def _temporary(path: Path) -> Path:
     return path.with_name(f"{TEMPORARY_PREFIX}{path.name}")
 
@@ -246,16 +291,6 @@ def _settle(replaced: Path) -> None:
         _clear(replaced)
     elif replaced.is_dir():
         os.replace(replaced, path)
-
-
-def _write(path: Path, content: bytes) -> None:
-    before_change("create", path)
-    with open(path, "xb") as file:
-        before_change("write", path)
-        file.write(content)
-        file.flush()
-        before_change("fsync", path)
-        os.fsync(file.fileno())
 
 
 def _rename(source: Path, target: Path) -> None:

@@ -9,7 +9,7 @@ changes a file can change the manifest too.
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from charrnn.errors import ModelError
@@ -33,24 +33,32 @@ class Manifest:
 
     files: Mapping[str, Entry]
 
+    def to_json(self) -> bytes:
+        """What its file holds."""
+        return to_json({"files": {name: asdict(entry) for name, entry in self.files.items()}})
+
     def check(self, path: Path, content: bytes | bytearray) -> None:
         """Raises ModelError unless this is what was written to the file of that name."""
+        self.compare(path, Entry(bytes=len(content), sha256=hashlib.sha256(content).hexdigest()))
+
+    def compare(self, path: Path, found: Entry) -> None:
+        """Raises ModelError unless what was found of the file of that name is what was written."""
         entry = self.files.get(path.name)
         if entry is None:
             raise ModelError(f"{path}: damaged: it is not in {MANIFEST}")
-        if entry.bytes != len(content):
-            raise ModelError(f"{path}: damaged: {len(content)} bytes, of {entry.bytes} written")
-        if entry.sha256 != hashlib.sha256(content).hexdigest():
+        if entry.bytes != found.bytes:
+            raise ModelError(f"{path}: damaged: {found.bytes} bytes, of {entry.bytes} written")
+        if entry.sha256 != found.sha256:
             raise ModelError(f"{path}: damaged: not what was written (its SHA-256 differs)")
 
 
 def with_manifest(files: Mapping[str, bytes]) -> dict[str, bytes]:
     """The files, by name, and last their manifest."""
     entries = {
-        name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        name: Entry(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
         for name, content in files.items()
     }
-    return {**files, MANIFEST: to_json({"files": entries})}
+    return {**files, MANIFEST: Manifest(entries).to_json()}
 
 
 def read_sealed(path: Path, largest: int, manifest: Manifest | None) -> bytearray:

@@ -4,6 +4,7 @@
         step-00001000/   a model directory, plus what is needed to go on from there
         best, last       links to two of those (or one)
         metrics.jsonl    one line for each measurement
+        corpus/          the ids of its text, where that is larger than memory (see ids_folder.py)
 
 and how to find it again by name.
 """
@@ -37,6 +38,7 @@ from charrnn.storage.files import (
     write_directory,
     write_file,
 )
+from charrnn.storage.ids_folder import IDS_FOLDER, is_ids_folder, remove_ids
 from charrnn.storage.manifest import with_manifest
 from charrnn.storage.model_directory import CONFIG, Model, read_model
 
@@ -74,6 +76,7 @@ class Run:
         try:
             check_unused(directory)  # for another may have come and gone in between
             run.rewind(-1)
+            remove_ids(run.ids_folder)
         except BaseException:
             run.release()
             raise
@@ -111,9 +114,11 @@ class Run:
         """Deletes the folder of a run in which nothing has happened yet, if it is ours."""
         if self._lock is None:
             return
-        with contextlib.suppress(OSError, ModelError):
+        with contextlib.suppress(OSError, ModelError, StorageError):
             if not self.metrics():
                 self.metrics_path.unlink(missing_ok=True)
+            if [path.name for path in self.directory.iterdir()] == [IDS_FOLDER]:
+                remove_ids(self.ids_folder)
             self.directory.rmdir()
 
     def _check_claim(self) -> None:
@@ -149,6 +154,11 @@ class Run:
     def metrics_path(self) -> Path:
         """Where the measurements are."""
         return self.directory / "metrics.jsonl"
+
+    @property
+    def ids_folder(self) -> Path:
+        """Where the ids of its text are, if that is larger than memory."""
+        return self.directory / IDS_FOLDER
 
     def checkpoint(self, step: int) -> Path:
         """Where the checkpoint of a step is, or would be."""
@@ -336,6 +346,7 @@ def check_unused(directory: Path) -> None:
             if path.name != "metrics.jsonl"
             and not (path.name in ("best", "last") and path.is_symlink())
             and not path.name.startswith(TEMPORARY_PREFIX)
+            and not (path.name == IDS_FOLDER and is_ids_folder(path))
         ]
         if strangers:
             raise ConfigError(f"{directory} is not empty; choose another folder")

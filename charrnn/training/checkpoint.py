@@ -5,12 +5,21 @@ Beside the three files of the model stand `training.json` (settings, corpus, pos
 keeping: all that is random is a function of the seed, the epoch and the step.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from charrnn.data.corpus import Corpus, TokenizedCorpus, open_corpus, tokenize
+from charrnn.data.corpus import (
+    Corpus,
+    IdsKey,
+    ReadingProgress,
+    TokenizedCorpus,
+    no_progress,
+    open_corpus,
+    tokenize,
+)
 from charrnn.data.sources import HUGGING_FACE, ReadOptions
+from charrnn.data.tokenizer import Ids
 from charrnn.errors import ConfigError, CorpusError, ModelError, UnknownCharacterError
 from charrnn.model.config import STATES, ModelConfig
 from charrnn.storage.json_file import from_json, to_json
@@ -94,8 +103,18 @@ class Checkpoint:
             TRAINING_TENSORS: to_safetensors(self.tensors),
         }
 
-    def read_corpus(self, corpus: Corpus | None = None) -> TokenizedCorpus:
+    def read_corpus(
+        self,
+        corpus: Corpus | None = None,
+        *,
+        find: Callable[[IdsKey], Ids | None] | None = None,
+        keep: Callable[[IdsKey, Iterator[Ids]], Ids] | None = None,
+        progress: ReadingProgress = no_progress,
+    ) -> TokenizedCorpus:
         """The text that was trained on: from where it was, unless it is given.
+
+        It is read, and its SHA-256 compared, even where its ids are found in a file. `find`, `keep`
+        and `progress` are those of `tokenize`.
 
         Raises CorpusError when it cannot be found or is not the same any more.
         """
@@ -111,15 +130,29 @@ class Checkpoint:
                 corpus = open_corpus(self.sources, self.options)
             except ConfigError as error:
                 raise ModelError(f"{TRAINING}: {error}") from error
+        sha256 = self.model.provenance.sha256
+        other = CorpusError(
+            f"{corpus.name}: not the text that the model was trained on; "
+            "to go on with other text: charrnn train CORPUS --from MODEL"
+        )
+
+        def find_same(key: IdsKey) -> Ids | None:
+            if key.text_sha256 != sha256:  # before its ids replace those that are kept
+                raise other
+            return find(key) if find is not None else None
+
         try:
-            text = tokenize(corpus, tokenizer=self.model.tokenizer)
-        except UnknownCharacterError:
-            text = None
-        if text is None or text.sha256 != self.model.provenance.sha256:
-            raise CorpusError(
-                f"{corpus.name}: not the text that the model was trained on; "
-                "to go on with other text: charrnn train CORPUS --from MODEL"
+            text = tokenize(
+                corpus,
+                tokenizer=self.model.tokenizer,
+                find=find_same,
+                keep=keep,
+                progress=progress,
             )
+        except UnknownCharacterError:
+            raise other from None
+        if text.sha256 != sha256:
+            raise other
         return text
 
 

@@ -1,19 +1,29 @@
 """A plan: all that is decided before the first step, from the text, the wishes and the machine."""
 
 import dataclasses
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 
-from charrnn.data.corpus import Corpus, TokenizedCorpus, tokenize
+from charrnn.data.corpus import (
+    Corpus,
+    IdsKey,
+    ReadingProgress,
+    TokenizedCorpus,
+    no_progress,
+    tokenize,
+)
 from charrnn.data.dataloader import Lanes
-from charrnn.data.tokenizer import CharTokenizer
+from charrnn.data.tokenizer import CharTokenizer, Ids
 from charrnn.errors import ConfigError
 from charrnn.model.network import CharRNN
 from charrnn.storage.model_directory import Model
 from charrnn.storage.tensor_file import Tensors
 from charrnn.training.config import TrainingConfig, TrainingOptions
+from charrnn.training.distributed import Group
 from charrnn.training.learner import threads
 from charrnn.training.probe import measure
 from charrnn.training.recipe import (
@@ -50,25 +60,31 @@ def make_plan(
     kind: str | None = None,
     min_count: int = 1,
     base: Model | None = None,
+    keep: Callable[[IdsKey, Iterator[Ids]], Ids] | None = None,
+    group: Group | None = None,
+    progress: ReadingProgress = no_progress,
 ) -> Plan:
     """Reads the corpus, measures the machine, and decides.
 
     Args:
         kind, min_count: the tokenizer, see `tokenize`; None is `char`, or the base's.
         base: a model to start from; its cell, sizes and alphabet are kept.
+        keep, progress: of the reading, see `tokenize`.
+        group: the processes that will train together; None for this one alone.
 
     Raises CorpusError when the text cannot be trained on, ConfigError when options contradict.
     """
     notes = []
+    read = partial(tokenize, corpus, min_count=min_count, keep=keep, progress=progress)
     if base is None:
-        text = tokenize(corpus, kind=kind or "char", min_count=min_count)
+        text = read(kind=kind or "char")
     else:
         if kind not in (None, base.tokenizer.kind):
             raise ConfigError(
                 f"the model to start from has a {base.tokenizer.kind} tokenizer, not {kind}; "
                 "leave that out"
             )
-        text = tokenize(corpus, tokenizer=base.tokenizer, unknown="extend", min_count=min_count)
+        text = read(tokenizer=base.tokenizer, unknown="extend")
         options = _inherit(options, base)
     training, validation = text.split(options.validation_fraction, lines=options.lines)
     model_config = choose_model(
@@ -93,6 +109,7 @@ def make_plan(
         validation=validation,
         batch_size=batch_size,
         sequence_length=sequence_length,
+        group=group,
     )
     chunks = len(Lanes(training, batch_size, sequence_length))
     config = choose_training(

@@ -1,4 +1,5 @@
 import codecs
+import dataclasses
 import hashlib
 import io
 import itertools
@@ -23,7 +24,9 @@ from charrnn.data.corpus import (
     open_corpus,
     tokenize,
     utf8_bytes,
+    utf8_characters,
 )
+from charrnn.data.mapping import PIECE
 from charrnn.data.sources import PIECE_BYTES, PYTHON_DOCS, Part, ReadOptions
 from charrnn.data.tokenizer import (
     LARGEST_VOCABULARY,
@@ -433,6 +436,22 @@ def test_the_newline_has_no_id_where_it_is_unknown_or_folded(characters: str) ->
     assert newline_id(CharTokenizer(characters)) is None
 
 
+@kinds
+def test_the_bytes_of_a_long_text_are_counted_in_pieces(kind: str) -> None:
+    """Counted in one go, each id takes eight bytes more: 16 GB for 2."""
+    text = "aé€\N{GRINNING FACE}" * (PIECE // 4 + 1)
+    tokenizer = tokenized(text[:4], kind).tokenizer
+    ids = tokenizer.encode(text)
+    tracemalloc.start()
+    try:
+        counted = utf8_bytes(tokenizer, ids), utf8_characters(tokenizer, ids)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert counted == (len(text.encode()), len(text))
+    assert peak < 12 * PIECE
+
+
 # Names
 
 
@@ -534,6 +553,16 @@ def test_validation_takes_whole_lines(
 def test_lines_need_lines(text: str) -> None:
     with pytest.raises(CorpusError, match="--lines needs at least a few lines"):
         tokenized(text).split(0.1, lines=True)
+
+
+@pytest.mark.parametrize("last", [2, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE + 5])
+def test_the_line_that_is_split_may_be_long(last: int) -> None:
+    """The newline before it is looked for from the end, a piece at a time."""
+    ids = np.zeros(3 * PIECE, dtype=np.uint8)
+    ids[last - 1] = 1
+    corpus = dataclasses.replace(tokenized("a\n"), ids=ids, tokenizer=CharTokenizer("a\n"))
+    training, validation = corpus.split(0.2, lines=True)
+    assert (len(training), len(validation)) == (last, len(ids) - last)
 
 
 @pytest.mark.parametrize("fraction", [0.0, -0.1, 0.51, 1.0, float("nan")])

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from charrnn.data.mapping import pieces
 from charrnn.data.tokenizer import ByteTokenizer, CharTokenizer, Ids, Tokenizer
+from charrnn.evaluation import baselines as module
 from charrnn.evaluation.baselines import baselines, n_gram, order_0, xz
 
 
@@ -171,6 +173,31 @@ def test_xz_learns_from_the_training_text(prose: str) -> None:
 def test_bytes_that_are_no_text_can_be_compressed() -> None:
     ids = np.arange(256, dtype=np.uint8)
     assert xz(ids, ids, ByteTokenizer()) > 0
+
+
+# Piece by piece, for a corpus that is larger than memory
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 100, 10_000])
+@pytest.mark.parametrize("kind", ["char", "byte"])
+def test_baselines_do_not_depend_on_where_texts_are_cut(
+    size: int, kind: str, prose: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A context reaches across the cut, and so do the bytes of a character."""
+    text = prose[:300].replace("e", "é") * 2
+    tokenizer = CharTokenizer.fit([text]) if kind == "char" else ByteTokenizer()
+    ids = tokenizer.encode(text)
+    whole = baselines(ids[:400], ids[400:], tokenizer)
+    monkeypatch.setattr(module, "pieces", lambda ids, _size=0: pieces(ids, size))
+    cut = baselines(ids[:400], ids[400:], tokenizer)
+    assert cut == {name: pytest.approx(nats, rel=1e-12) for name, nats in whole.items()}
+
+
+def test_xz_is_given_what_it_can_look_back_on(prose: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokenizer, training, held_out = structured(prose)
+    near = xz(training[-500:], held_out, tokenizer)
+    monkeypatch.setattr(module, "LONGEST_MEMORY", 500)
+    assert xz(training, held_out, tokenizer) == near
 
 
 def test_there_are_three_baselines(prose: str) -> None:
