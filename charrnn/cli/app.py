@@ -18,6 +18,7 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 from charrnn import __version__
 from charrnn.cli import corpora, evaluate, info, repl, sample, train
 from charrnn.errors import CharRNNError, CharRNNWarning, ConfigError, CorpusError, ModelError
+from charrnn.training.environment import place
 
 EXIT_CODES: dict[type[BaseException], int] = {
     ConfigError: 2,
@@ -126,6 +127,7 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def common(
+    context: typer.Context,
     debug: Annotated[
         bool,
         typer.Option(
@@ -140,11 +142,21 @@ def common(
     ] = False,
 ) -> None:
     """Options that come before the command."""
+    if context.invoked_subcommand != "train" and place().rank > 0:
+        raise typer.Exit  # of several processes, the first does it
 
 
 def main() -> None:
     """Runs the command that the arguments of the process name, and exits."""
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by the shell, as with >&-
+        if getattr(sys, name) is None or _is_silent():  # closed by the shell, as with >&-
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 -- open to the end
     app()
+
+
+def _is_silent() -> bool:
+    """Whether another process speaks for this one: the first of those that torchrun has started."""
+    try:
+        return place().rank > 0 and "--debug" not in sys.argv
+    except ConfigError:
+        return False  # the command will raise it

@@ -12,7 +12,9 @@ import typer
 from charrnn.cli.options import TEXT, Column, Encoding, Glob, complete_corpora, complete_runs
 
 if TYPE_CHECKING:
+    from charrnn.data.corpus import ReadingProgress
     from charrnn.data.sources import ReadOptions
+    from charrnn.training.distributed import Group
     from charrnn.training.plan import Plan
     from charrnn.training.trainer import Trainer
 
@@ -228,17 +230,24 @@ def train(
     What is left open is chosen for the text and the time.
     Ctrl-C saves the model on the way, and --resume goes on from there.
     """
-    from charrnn.cli.display import messages, say
+    from charrnn.cli.display import messages, reading, say
+    from charrnn.training.session import failures_told, join
 
     if resume is not None:
         _refuse_with_resume(context)
-    with messages().status("reading and measuring ..."):
-        trainer, plan = _resume(context.params) if resume else _start(context.params)
+    group = join()
+    if group is not None and group.rank > 0:
+        _follow(group)
+        return
+    with failures_told(group), reading("reading and measuring ...") as progress:
+        begin = _resume if resume is not None else _start
+        trainer, plan = begin(context.params, group, progress)
     try:
-        if plan is not None:
-            _describe(plan, context.params)
-        else:
-            say(f"going on after step {trainer.position.step:,} of {trainer.config.steps:,}")
+        with failures_told(group):
+            if plan is not None:
+                _describe(plan, context.params, processes=1 if group is None else group.size)
+            else:
+                say(f"going on after step {trainer.position.step:,} of {trainer.config.steps:,}")
         stopped_by = _run(trainer, quiet=quiet or not messages().is_terminal)
     finally:
         if trainer.position.step == 0:
@@ -267,13 +276,29 @@ def _refuse_with_resume(context: typer.Context) -> None:
             raise ConfigError(f"--resume keeps the run's own settings; leave out {option}")
 
 
-def _resume(params: dict[str, Any]) -> "tuple[Trainer, None]":
+def _follow(group: "Group") -> None:
+    """Takes part in what the first process does, and ends as it ends, without a word."""
+    from charrnn.training.session import follow
+
+    with _signals(group.ask_to_stop):
+        stopped_by = follow(group)
+    if stopped_by is not None:
+        raise typer.Exit(128 + stopped_by)
+
+
+def _resume(
+    params: dict[str, Any], group: "Group | None", progress: "ReadingProgress"
+) -> "tuple[Trainer, None]":
     from charrnn.training.session import go_on
 
-    return go_on(params["resume"], params["corpus"] or (), _read_options(params)), None
+    read = _read_options(params)
+    corpus = params["corpus"] or ()
+    return go_on(params["resume"], corpus, read, group=group, progress=progress), None
 
 
-def _start(params: dict[str, Any]) -> "tuple[Trainer, Plan]":
+def _start(
+    params: dict[str, Any], group: "Group | None", progress: "ReadingProgress"
+) -> "tuple[Trainer, Plan]":
     from charrnn.training.config import TrainingOptions, parse_duration
     from charrnn.training.session import begin
 
@@ -291,6 +316,8 @@ def _start(params: dict[str, Any]) -> "tuple[Trainer, Plan]":
         tokenizer=params["tokenizer"],
         min_count=params["min_count"],
         read=_read_options(params),
+        group=group,
+        progress=progress,
     )
 
 
@@ -300,7 +327,7 @@ def _read_options(params: dict[str, Any]) -> "ReadOptions":
     return ReadOptions(params["encoding"], params["glob"], params["column"])
 
 
-def _describe(plan: "Plan", params: dict[str, Any]) -> None:
+def _describe(plan: "Plan", params: dict[str, Any], *, processes: int) -> None:
     """Says what was chosen before the first step."""
     from charrnn.cli.display import facts, messages, say
 
@@ -313,10 +340,11 @@ def _describe(plan: "Plan", params: dict[str, Any]) -> None:
         f"{model.cell} {model.layers} x {model.hidden_size}, embedding {model.embedding_size}, "
         f"dropout {model.dropout:.2g}: {model.parameters:,} parameters"
     )
+    together = f" in {processes} processes" if processes > 1 else ""
     training = (
         f"{config.steps:,} steps of {config.batch_size} x {config.sequence_length} characters "
         f"({epochs:.3g} epochs), learning rate {config.learning_rate:g}, "
-        f"{config.precision} on {config.device}, seed {config.seed}"
+        f"{config.precision} on {config.device}{together}, seed {config.seed}"
     )
     rows = [
         ("corpus", f"{text.name}{named}: {len(text.ids):,} characters, {alphabet}"),
@@ -333,22 +361,21 @@ def _run(trainer: "Trainer", *, quiet: bool) -> int | None:
     from charrnn.cli.training_display import LiveDisplay, PlainDisplay
 
     display = PlainDisplay(trainer) if quiet else LiveDisplay(trainer)
-    with _signals(trainer.request_stop) as received, display:
+    with _signals(trainer.request_stop), display:
         for progress in trainer:
             display.show(progress)
-    return received[0] if received else None
+    return trainer.stopped_by
 
 
 @contextmanager
-def _signals(stop: Callable[[], None]) -> Iterator[list[int]]:
-    """SIGINT, SIGTERM and SIGHUP ask to stop; one more Ctrl-C stops at once. Gives the one that came
-    first, in a list."""
+def _signals(stop: Callable[[int], None]) -> Iterator[None]:
+    """SIGINT, SIGTERM and SIGHUP ask to stop, by their number; one more Ctrl-C stops at once."""
     received: list[int] = []
 
     def handle(number: int, _: object) -> None:
         if not received:
             received.append(number)
-            stop()
+            stop(number)
         elif number == signal.SIGINT:  # a closed terminal sends several SIGHUPs
             raise KeyboardInterrupt
 
@@ -357,7 +384,7 @@ def _signals(stop: Callable[[], None]) -> Iterator[list[int]]:
         numbers.append(signal.SIGHUP)
     before = {number: signal.signal(number, handle) for number in numbers}
     try:
-        yield received
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -7,7 +7,9 @@ the hidden state a chunk ends with is the one that the next begins with:
     lane 1:  ion whether |tis nobler i|n the mind t
               chunk 0      chunk 1      chunk 2
 
-Legend: N characters, B batch, T time.
+Where several processes train together, each reads a share of the lanes; all else is the same in each.
+
+Legend: N characters, B batch, b lanes of one process (all B, where there is but one), T time.
 """
 
 from collections.abc import Iterator
@@ -17,6 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from charrnn.data.mapping import give_back, pieces
 from charrnn.data.tokenizer import Ids
 from charrnn.errors import ConfigError
 
@@ -39,6 +42,7 @@ class Lanes:
         sequence_length: T, characters in a chunk at most.
         first: where in the stream the first target is.
         count: how many targets, N unless given.
+        process, processes: whose share of the lanes is read, and among how many they are shared.
     """
 
     def __init__(
@@ -49,12 +53,15 @@ class Lanes:
         *,
         first: int = 0,
         count: int | None = None,
+        process: int = 0,
+        processes: int = 1,
     ) -> None:
         self.ids = ids
         count = len(ids) if count is None else count
         batch_size = min(batch_size, count)
         bounds = np.arange(batch_size + 1, dtype=np.int64) * count // batch_size
         self.starts, self.ends = first + bounds[:-1], first + bounds[1:]  # (B,)
+        self.share = share(batch_size, process, processes)
         self.length = int((self.ends - self.starts).max())
         self.chunks = -(-self.length // sequence_length)
 
@@ -66,17 +73,43 @@ class Lanes:
         return (self[chunk] for chunk in range(self.chunks))
 
     def __getitem__(self, chunk: int) -> tuple[Int64Array, Int64Array]:
-        """The inputs (B, T) and targets (B, T) of a chunk; targets past a lane's end: IGNORED."""
-        if not 0 <= chunk < self.chunks:
-            raise IndexError(chunk)
-        begin = chunk * self.length // self.chunks
-        end = (chunk + 1) * self.length // self.chunks
-        positions = self.starts[:, None] + np.arange(begin - 1, end)  # (B, 1 + T)
+        """The inputs (b, T) and targets (b, T) of a chunk; targets past a lane's end: IGNORED."""
+        begin, end = self._bounds(chunk)
+        starts, ends = self.starts[self.share], self.ends[self.share]  # (b,)
+        positions = starts[:, None] + np.arange(begin - 1, end)  # (b, 1 + T)
         window = self.ids[positions % len(self.ids)].astype(np.int64)
+        give_back(self.ids.ids if isinstance(self.ids, ShuffledDocuments) else self.ids)
         inputs, targets = window[:, :-1], window[:, 1:]
         if chunk == self.chunks - 1:
-            targets = np.where(positions[:, 1:] < self.ends[:, None], targets, IGNORED)
+            targets = np.where(positions[:, 1:] < ends[:, None], targets, IGNORED)
         return inputs, targets
+
+    def characters(self, chunk: int) -> int:
+        """How many targets a chunk has in all B lanes, IGNORED ones left out."""
+        begin, end = self._bounds(chunk)
+        return int(np.clip(self.ends - self.starts - begin, 0, end - begin).sum())
+
+    def _bounds(self, chunk: int) -> tuple[int, int]:
+        """Where in a lane the chunk begins and ends."""
+        if not 0 <= chunk < self.chunks:
+            raise IndexError(chunk)
+        return chunk * self.length // self.chunks, (chunk + 1) * self.length // self.chunks
+
+
+def share(lanes: int, process: int, processes: int) -> slice:
+    """Which of so many lanes a process reads; where they do not come out even, the first processes
+    read one more.
+
+    Raises ConfigError when there is not a lane for each.
+    """
+    if lanes < processes:
+        raise ConfigError(
+            f"{lanes} lanes are too few for {processes} processes; "
+            "give each at least one: a larger --batch-size, or more text"
+        )
+    each, more = divmod(lanes, processes)
+    start = process * each + min(process, more)
+    return slice(start, start + each + (process < more))
 
 
 @dataclass(frozen=True)
@@ -84,14 +117,20 @@ class Chunk:
     """One training step's worth of text.
 
     Attributes:
-        inputs: (B, T) ids.
-        targets: (B, T) the ids that follow them, IGNORED where a lane has ended.
+        inputs: (b, T) ids.
+        targets: (b, T) the ids that follow them, IGNORED where a lane has ended.
         first: whether an epoch begins here, and the hidden state with it.
+        characters: targets in all B lanes, IGNORED ones left out.
+        batch_size: B.
+        lanes: which b of them these are.
     """
 
     inputs: Int64Array
     targets: Int64Array
     first: bool
+    characters: int
+    batch_size: int
+    lanes: slice
 
 
 class TBPTTLoader:
@@ -107,6 +146,7 @@ class TBPTTLoader:
         sequence_length: T, at most.
         seed: of the offsets and orders.
         separator: the id that ends a document, such as the newline's; None for plain text.
+        process, processes: whose share of the lanes is read, and among how many they are shared.
     """
 
     def __init__(
@@ -117,6 +157,8 @@ class TBPTTLoader:
         sequence_length: int,
         seed: int,
         separator: int | None = None,
+        process: int = 0,
+        processes: int = 1,
     ) -> None:
         if len(ids) == 0 or batch_size < 1 or sequence_length < 1:
             raise ConfigError("a loader needs characters, and a batch and a chunk of at least 1")
@@ -125,6 +167,7 @@ class TBPTTLoader:
         self.sequence_length = sequence_length
         self.seed = seed
         self.separator = separator
+        self.process, self.processes = process, processes
         self.epoch = 0
         self.chunk = 0
         self._lanes = self._deal()
@@ -143,7 +186,14 @@ class TBPTTLoader:
             del self._lanes  # before the next order is made: each is a corpus' worth of memory
             self._lanes = self._deal()
         inputs, targets = self._lanes[self.chunk]
-        chunk = Chunk(inputs, targets, first=self.chunk == 0)
+        chunk = Chunk(
+            inputs,
+            targets,
+            first=self.chunk == 0,
+            characters=self._lanes.characters(self.chunk),
+            batch_size=self.batch_size,
+            lanes=self._lanes.share,
+        )
         self.chunk += 1
         return chunk
 
@@ -167,7 +217,14 @@ class TBPTTLoader:
             ids, first = self.ids, int(generator.integers(len(self.ids)))
         else:
             ids, first = ShuffledDocuments(self.ids, self.separator, generator), 0
-        return Lanes(ids, self.batch_size, self.sequence_length, first=first)
+        return Lanes(
+            ids,
+            self.batch_size,
+            self.sequence_length,
+            first=first,
+            process=self.process,
+            processes=self.processes,
+        )
 
 
 class ShuffledDocuments:
@@ -203,23 +260,24 @@ class ShuffledDocuments:
 
     def __getitem__(self, positions: Int64Array) -> Ids:
         """The ids at positions of the new order."""
-        documents = np.searchsorted(self._new_stops, positions, side="right")
-        before_end = self._new_stops[documents] - positions
-        return self.ids[self._stops[documents] - before_end]
+        # Of the same type, or all of the stops would be converted, for every chunk.
+        wanted = positions.astype(self._new_stops.dtype)
+        documents = np.searchsorted(self._new_stops, wanted, side="right")
+        before_end = self._new_stops[documents] - wanted
+        found: Ids = self.ids[self._stops[documents] - before_end]
+        return found
 
 
 def _positions_after(ids: Ids, separator: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     """The position after each separator, and the end where the last is missing."""
-    piece = 1 << 20  # at a time, so that no mask is as large as the corpus
-    pieces = range(0, len(ids), piece)
-    count = sum(int(np.count_nonzero(ids[i : i + piece] == separator)) for i in pieces)
+    count = sum(int(np.count_nonzero(piece == separator)) for piece in pieces(ids))
     open_end = len(ids) > 0 and int(ids[-1]) != separator
     positions = np.empty(count + open_end, dtype=dtype)
-    end = 0
-    for i in pieces:
-        found = np.flatnonzero(ids[i : i + piece] == separator) + (i + 1)
+    begin = end = 0
+    for piece in pieces(ids):
+        found = np.flatnonzero(piece == separator) + (begin + 1)
         positions[end : end + len(found)] = found
-        end += len(found)
+        begin, end = begin + len(piece), end + len(found)
     if open_end:
         positions[-1] = len(ids)
     return positions

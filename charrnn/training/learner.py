@@ -5,17 +5,20 @@ Legend: B batch, T time, V vocabulary.
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from charrnn.data.dataloader import IGNORED, Chunk
 from charrnn.errors import DivergedError
 from charrnn.model.network import CharRNN, State, detach
 from charrnn.training.config import TrainingConfig
+from charrnn.training.distributed import Group
+from charrnn.training.memory import keep_freed_memory
 
 COLD_STARTS = 0.01
 """The share of lanes whose state is set to zero before a chunk (Melis et al., 2018,
@@ -64,14 +67,20 @@ class Learner:
     """Truncated backpropagation through time (Williams & Peng, 1990) with AdamW (Loshchilov &
     Hutter, 2019, arXiv:1711.05101), the gradient's norm clipped (Pascanu et al., 2013).
 
+    Args:
+        group: the processes that train together, each on its lanes; None where it is but one.
+
     Attributes:
         network: what learns.
         optimizer: its AdamW.
-        state: the hidden state that the last chunk ended with.
+        state: the hidden state that the last chunk ended with, of this process' lanes.
     """
 
-    def __init__(self, network: CharRNN, config: TrainingConfig) -> None:
-        self.config = config
+    def __init__(
+        self, network: CharRNN, config: TrainingConfig, group: Group | None = None
+    ) -> None:
+        keep_freed_memory()
+        self.config, self.group = config, group
         self.device = torch.device(config.device)
         self.network = network.to(self.device).train()
         self.optimizer = torch.optim.AdamW(
@@ -88,7 +97,7 @@ class Learner:
         """Takes step `number` (0, 1, 2, ...) on a chunk.
 
         Raises DivergedError, the weights untouched, when the loss is hopeless or its gradient is not
-        finite.
+        finite; and what Group.sum_gradients raises, the weights untouched as well.
         """
         inputs = torch.from_numpy(chunk.inputs).to(self.device)
         targets = torch.from_numpy(chunk.targets).to(self.device)
@@ -97,14 +106,32 @@ class Learner:
         self._masks.manual_seed(int(random.integers(2**63)))
         before = None if chunk.first or self.state is None else self.state
         if before is not None:
-            warm = torch.from_numpy(random.random(len(inputs)) >= COLD_STARTS)  # (B,)
-            before = tuple(part * warm.to(self.device)[:, None] for part in before)  # (L, B, H)
+            warm = torch.from_numpy(random.random(chunk.batch_size) >= COLD_STARTS)  # (B,)
+            kept = warm[chunk.lanes].to(self.device)[:, None]
+            before = tuple(part * kept for part in before)  # each (L, b, H)
 
         with autocast(self.config.device, self.config.precision):
-            logits, after = self.network(inputs, before, generator=self._masks)  # (B, T, V)
-        loss = cross_entropy(logits.float().flatten(0, 1), targets.flatten(), ignore_index=IGNORED)
+            logits, after = self.network(
+                inputs,
+                before,
+                generator=self._masks,
+                batch_size=chunk.batch_size,
+                lanes=chunk.lanes,
+            )  # (b, T, V)
+        # The mean over all lanes' targets, or this process' part of it.
+        loss = (
+            cross_entropy(
+                logits.float().flatten(0, 1),
+                targets.flatten(),
+                ignore_index=IGNORED,
+                reduction="sum",
+            )
+            / chunk.characters
+        )
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        if self.group is not None:
+            loss = self.group.sum_gradients(self.network.parameters(), loss)
         limit = self.config.clip or math.inf
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), limit)
 
@@ -114,9 +141,22 @@ class Learner:
                 f"step {number + 1}: the loss is {nats:.3g} and its gradient {gradient_norm:.3g}"
             )
         learning_rate = self.config.learning_rate_at(number)
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate
+        for parameters in self.optimizer.param_groups:
+            parameters["lr"] = learning_rate
         self.optimizer.step()
         self.state = detach(after)
-        characters = int((chunk.targets != IGNORED).sum())
-        return StepResult(nats, gradient_norm, learning_rate, characters)
+        return StepResult(nats, gradient_norm, learning_rate, chunk.characters)
+
+    def restore(self, step: int, moments: Mapping[str, Mapping[str, Tensor]], state: State) -> None:
+        """Goes to where another learner was after a step.
+
+        Args:
+            moments: by AdamW's name and the weight's.
+            state: of this process' lanes.
+        """
+        self.state = tuple(part.to(self.device) for part in state)
+        for name, parameter in self.network.named_parameters():
+            self.optimizer.state[parameter] = {
+                "step": torch.tensor(float(step), device=self.device),
+                **{moment: named[name].to(self.device) for moment, named in moments.items()},
+            }

@@ -1,4 +1,5 @@
-"""The probe: how fast this machine trains a network of given sizes, and in which precision."""
+"""The probe: how fast this machine trains a network of given sizes: by which kernel, in which
+precision, on how many threads."""
 
 import dataclasses
 import math
@@ -13,16 +14,21 @@ from charrnn.errors import ConfigError
 from charrnn.evaluation.scoring import score_in_steps
 from charrnn.generation.engines import TorchEngine
 from charrnn.model.config import ModelConfig
+from charrnn.model.kernels import native
 from charrnn.model.network import CharRNN
+from charrnn.training.companions import rehearsing
 from charrnn.training.config import TrainingOptions
+from charrnn.training.distributed import Group
+from charrnn.training.environment import threads_each
 from charrnn.training.learner import Learner, autocast, threads
 from charrnn.training.recipe import DEFAULT_BUDGET, Machine, choose_training
 
 HANDICAPS = {"fp32": 1.0, "bf16": 1.15}
 """What a step's time is multiplied with: bf16 must be so much faster to be worth its rounding."""
 
-ALL_THREADS = torch.get_num_threads()
-"""What PyTorch would use by itself, before any training has set it."""
+ALL_THREADS = threads_each(torch.get_num_threads())
+"""What PyTorch would use by itself, before any training has set it; less where several processes
+share the machine."""
 
 SLOW = 50e9
 """Operations a second that any machine does, for a guess at the time of a step."""
@@ -41,20 +47,26 @@ def measure(
     validation: Ids,
     batch_size: int,
     sequence_length: int,
+    group: Group | None = None,
 ) -> Machine:
-    """What this machine does with such a network.
+    """What this machine does with such a network, or what the processes of a group do together.
 
     Under a time budget, throw-away networks are trained for a moment: 5 % of it, 10 seconds at
     most. Without one, nothing is measured, so that the same command gives the same bytes twice.
     """
     began = time.perf_counter()
     device = choose_device(options.device)
+    if group is not None:
+        group.check_device(device)
     characters = batch_size * sequence_length
+    precision = options.precision or _usual_precision(device, model_config, batch_size)
+    kernel = kernels(device, model_config.cell, precision)[0]
+    most = _most_threads(device, kernel, model_config)
     reckoned = Machine(
         device=device,
-        precision=options.precision or _usual_precision(device, model_config, batch_size),
-        kernel="fused",
-        threads=1 if model_config.hidden_size <= 128 else _most_threads(device, model_config),
+        precision=precision,
+        kernel=kernel,
+        threads=1 if model_config.hidden_size <= 128 else most,
         step_seconds=6 * model_config.parameters * characters / SLOW,
         evaluation_seconds=0.0,
         save_seconds=0.05 + 12 * model_config.parameters / 100e6,  # weights and two moments
@@ -62,8 +74,6 @@ def measure(
     )
     if options.steps is not None or options.epochs is not None:
         return reckoned
-    most = _most_threads(device, model_config)
-    candidates = list(_candidates(reckoned, options.precision, most))
     allowed = min(0.05 * (options.budget or DEFAULT_BUDGET), 10.0)
 
     # Whatever learning rate was asked for, measuring must not diverge.
@@ -75,21 +85,36 @@ def measure(
         config = choose_training(
             trial, machine, batch_size=batch_size, sequence_length=sequence_length
         )
-        network = CharRNN(model_config, generator=torch.Generator().manual_seed(0))
+        generator = torch.Generator().manual_seed(0)
+        network = CharRNN(model_config, kernel=machine.kernel, generator=generator)
         loader = TBPTTLoader(
-            training, batch_size=batch_size, sequence_length=sequence_length, seed=0
+            training,
+            batch_size=batch_size,
+            sequence_length=sequence_length,
+            seed=0,
+            processes=group.size if group is not None else 1,
         )
-        with threads(machine.threads):
-            return _time_steps(Learner(network, config), loader, seconds, patience)
+        learner = Learner(network, config, group)
+        with threads(machine.threads), rehearsing(learner):
+            return _time_steps(learner, loader, seconds, patience)
 
-    best, fewest = candidates[0], math.inf
-    for candidate in candidates:
+    candidates = list(_candidates(reckoned, model_config, options.precision))
+    best, fewest = reckoned, math.inf
+
+    def try_out(candidate: Machine) -> None:
+        nonlocal best, fewest
         handicap = HANDICAPS[candidate.precision]
-        measured = step_seconds(
-            candidate, allowed / 3 / len(candidates), HOPELESS_RATIO * fewest / handicap
-        )
-        if measured * handicap < fewest:
-            best, fewest = candidate, measured * handicap
+        share = allowed / 3 / (len(candidates) + 1)
+        measured = handicap * step_seconds(candidate, share, HOPELESS_RATIO * fewest / handicap)
+        if measured < fewest:
+            best, fewest = candidate, measured
+
+    for candidate in candidates:
+        try_out(candidate)
+    if best.device == "cpu" and best.threads > 1:
+        # Where other programs keep the cores busy, threads lose far more by waiting for each other
+        # than they gain.
+        try_out(dataclasses.replace(best, threads=1))
     # The fastest of several measurements is a lucky one: what is planned with is measured anew.
     best = dataclasses.replace(best, step_seconds=step_seconds(best, allowed * 2 / 3))
     return dataclasses.replace(
@@ -99,25 +124,46 @@ def measure(
     )
 
 
-def _most_threads(device: str, config: ModelConfig) -> int:
+def kernels(device: str, cell: str, precision: str) -> list[str]:
+    """The entries of KERNELS that may be the fastest, the one that usually is first.
+
+    Where C could be built, that is `native` on a CPU. PyTorch's own comes near with oneDNN's LSTM
+    only; its others go step by step through autograd, which `sequence` does not.
+    """
+    if device != "cpu":
+        return ["fused"]
+    if native.available() and native.kind_for(_DTYPES[precision]) is not None:
+        return ["native", "fused"]
+    return ["fused", "sequence"] if cell == "lstm" else ["sequence", "fused"]
+
+
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+
+
+def _most_threads(device: str, kernel: str, config: ModelConfig) -> int:
     """The threads of the CPU on which the same training gives the same bits every time.
 
-    An LSTM is one operation of oneDNN, and does on any number. GRU and RNN are made of products
-    that on two threads came out one bit off in 2 of 60 fresh processes (PyTorch 2.13 with MKL).
+    An LSTM is one operation of oneDNN, and does on any number; so does what we compute ourselves.
+    PyTorch's GRU and RNN are made of small products that on two threads came out one bit off in 2
+    of 60 fresh processes (PyTorch 2.13 with MKL).
     """
-    return ALL_THREADS if config.cell == "lstm" or device != "cpu" else 1
+    exact = kernel == "native" or (kernel == "fused" and config.cell == "lstm")
+    return ALL_THREADS if exact or device != "cpu" else 1
 
 
-def _candidates(machine: Machine, precision: str | None, most: int) -> Iterator[Machine]:
-    """What may be fastest: each precision, on one thread and on all.
-
-    Where other programs keep the cores busy, PyTorch's threads lose far more by waiting for each
-    other than they gain.
-    """
-    threads = {1, most} if machine.device == "cpu" else {machine.threads}
-    for kind in [precision] if precision else _precisions(machine.device):
-        for count in sorted(threads):
-            yield dataclasses.replace(machine, precision=kind, threads=count)
+def _candidates(machine: Machine, config: ModelConfig, precision: str | None) -> Iterator[Machine]:
+    """What may be fastest: each precision, by each kernel, on as many threads as is exact."""
+    device = machine.device
+    # The usual one first: the others are then given up as soon as they are far slower.
+    kinds = [precision] if precision else sorted(_precisions(device), key=machine.precision.__ne__)
+    for kind in kinds:
+        for kernel in kernels(device, config.cell, kind):
+            yield dataclasses.replace(
+                machine,
+                precision=kind,
+                kernel=kernel,
+                threads=_most_threads(device, kernel, config),
+            )
 
 
 def _usual_precision(device: str, config: ModelConfig, batch_size: int) -> str:
@@ -183,7 +229,8 @@ def _evaluation_seconds(machine: Machine, model_config: ModelConfig, validation:
     """Seconds of one pass over the validation text, reckoned from a part of it."""
     part = validation[: max(2, min(len(validation), 20_000))]
     lanes = validation_lanes(len(validation))
-    network = CharRNN(model_config, generator=torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
+    network = CharRNN(model_config, kernel=machine.kernel, generator=generator)
     engine = TorchEngine(network.to(machine.device))
     began = time.perf_counter()
     with threads(machine.threads), autocast(machine.device, machine.precision):

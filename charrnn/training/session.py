@@ -3,17 +3,28 @@
 import contextlib
 import math
 import signal
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from charrnn.data.corpus import open_corpus
+from charrnn.data.corpus import (
+    LARGEST_IN_MEMORY,
+    IdsKey,
+    ReadingProgress,
+    no_progress,
+    open_corpus,
+)
 from charrnn.data.sources import ReadOptions
+from charrnn.data.tokenizer import Ids
 from charrnn.errors import ConfigError, TrainingError
-from charrnn.storage.run import find_run, load, run_directory
+from charrnn.storage.ids_folder import keep_ids
+from charrnn.storage.run import Run, find_run, load, run_directory
 from charrnn.training.config import TrainingOptions, parse_duration
+from charrnn.training.environment import place
 
 if TYPE_CHECKING:
+    from charrnn.training.distributed import Group
     from charrnn.training.plan import Plan
     from charrnn.training.trainer import Progress, Trainer
 
@@ -28,10 +39,14 @@ def begin(
     tokenizer: str | None = None,
     min_count: int = 1,
     read: ReadOptions | None = None,
+    group: "Group | None" = None,
+    progress: ReadingProgress = no_progress,
 ) -> "tuple[Trainer, Plan]":
     """A new training, planned, in a run directory of its own; see `train`.
 
-    Raises CorpusError, ConfigError, ModelError, TrainingError, StorageError.
+    `group` is that of `join`; the other processes are told what this one fails with. `progress` is
+    told how far the reading of the corpus has come. Raises CorpusError, ConfigError, ModelError,
+    TrainingError, StorageError.
     """
     text = open_corpus(corpus, read)
     directory = run_directory(text.name, name=name, out=out)
@@ -41,27 +56,98 @@ def begin(
         from charrnn.training.plan import make_plan
         from charrnn.training.trainer import start
 
-    plan = make_plan(text, options, kind=tokenizer, min_count=min_count, base=base)
+    run: Run | None = None
+
+    def keep(key: IdsKey, ids: Iterator[Ids]) -> Ids:
+        """Puts a large corpus into the run, which is made for that before all else is planned."""
+        nonlocal run
+        run = _create(directory, text.name, name, out)
+        return keep_ids(run.ids_folder, key, ids)
+
+    try:
+        plan = make_plan(
+            text,
+            options,
+            kind=tokenizer,
+            min_count=min_count,
+            base=base,
+            keep=keep,
+            group=group,
+            progress=progress,
+        )
+        run = run or _create(directory, text.name, name, out)
+        return start(plan, run, group), plan
+    except BaseException:
+        if run is not None:
+            run.discard()
+            run.release()
+        raise
+
+
+def _create(directory: Path, corpus: str, name: str | None, out: Path | None) -> Run:
+    """A new run in the directory, or beside it when another training has taken it meanwhile."""
     while True:
         try:
-            return start(plan, directory), plan
+            return Run.create(directory)
         except (ConfigError, TrainingError):
-            taken, directory = directory, run_directory(text.name, name=name, out=out)
-            if directory == taken:  # else another training took the name while this one was planned
+            taken, directory = directory, run_directory(corpus, name=name, out=out)
+            if directory == taken:
                 raise
 
 
-def go_on(run: str, corpus: Sequence[str] = (), read: ReadOptions | None = None) -> "Trainer":
+def go_on(
+    run: str,
+    corpus: Sequence[str] = (),
+    read: ReadOptions | None = None,
+    *,
+    group: "Group | None" = None,
+    progress: ReadingProgress = no_progress,
+) -> "Trainer":
     """The training of a run, as it was at its newest checkpoint; see `Trainer.resume`.
 
-    `corpus` is where its text is now, when it was moved.
+    `corpus` is where its text is now, when it was moved. `progress` is told how far its reading has
+    come, and `group` is that of `join`.
     """
     found = find_run(run)
     text = open_corpus(corpus, read) if corpus else None
     with _signals_held_back():
         from charrnn.training.trainer import Trainer
 
-    return Trainer.resume(found, text)
+    return Trainer.resume(found, text, group=group, progress=progress)
+
+
+def join() -> "Group | None":
+    """Meets the processes that torchrun has started for the same training; None without torchrun.
+
+    The first of them leads: `begin` or `go_on`, within `failures_told`. The others `follow`. Raises
+    ConfigError, TrainingError.
+    """
+    if place().size == 1:
+        return None
+    with _signals_held_back():
+        from charrnn.training.distributed import Group
+
+    with _signals_at_once():
+        return Group.join()
+
+
+def follow(group: "Group") -> int | None:
+    """Takes part in what the first process of the group leads; see `companions.follow`."""
+    with _signals_held_back():
+        from charrnn.training import companions
+
+    return companions.follow(group)
+
+
+@contextlib.contextmanager
+def failures_told(group: "Group | None") -> Iterator[None]:
+    """Ends the processes that wait for this one to begin, when it fails in here."""
+    try:
+        yield
+    except BaseException as error:
+        if group is not None:
+            group.fail(error, in_steps=False)
+        raise
 
 
 def train(
@@ -79,6 +165,9 @@ def train(
     **options: Any,
 ) -> "Iterator[Progress]":
     """Trains a model on text; gives Progress after each step.
+
+    In a script that torchrun has started, its processes train together, and the first of them gives
+    Progress.
 
     >>> for progress in charrnn.train("fables", budget="1m", name="fables"):
     ...     pass
@@ -98,23 +187,32 @@ def train(
     Raises CorpusError, ConfigError, ModelError, TrainingError, StorageError.
     """
     names = [str(item) for item in ([corpus] if isinstance(corpus, str | Path) else corpus)]
-    if resume is not None:
-        others = (name, out, start_from, tokenizer, budget, read if not names else None)
-        if options or min_count != 1 or any(each is not None for each in others):
-            raise ConfigError("resume keeps the run's own settings; leave out all but the corpus")
-        trainer = go_on(resume, names, read)
-    else:
-        seconds = parse_duration(budget) if isinstance(budget, str) else budget
-        trainer, _ = begin(
-            names,
-            TrainingOptions(budget=seconds, **options),
-            name=name,
-            out=Path(out) if out is not None else None,
-            start_from=start_from,
-            tokenizer=tokenizer,
-            min_count=min_count,
-            read=read,
-        )
+    group = join()
+    if group is not None and group.rank > 0:
+        follow(group)
+        return
+    with failures_told(group), _reading_bar(progress_bar) as reading:
+        if resume is not None:
+            others = (name, out, start_from, tokenizer, budget, read if not names else None)
+            if options or min_count != 1 or any(each is not None for each in others):
+                raise ConfigError(
+                    "resume keeps the run's own settings; leave out all but the corpus"
+                )
+            trainer = go_on(resume, names, read, group=group, progress=reading)
+        else:
+            seconds = parse_duration(budget) if isinstance(budget, str) else budget
+            trainer, _ = begin(
+                names,
+                TrainingOptions(budget=seconds, **options),
+                name=name,
+                out=Path(out) if out is not None else None,
+                start_from=start_from,
+                tokenizer=tokenizer,
+                min_count=min_count,
+                read=read,
+                group=group,
+                progress=reading,
+            )
     if not progress_bar:
         yield from trainer
         return
@@ -127,6 +225,44 @@ def train(
                 bits = progress.validation_nats / math.log(2)
                 bar.set_postfix(bits_per_character=f"{bits:.3f}", refresh=False)
             yield progress
+
+
+@contextlib.contextmanager
+def _reading_bar(wanted: bool) -> Iterator[ReadingProgress]:
+    """Shows how far the reading of a large corpus has come, one bar for each thing done with it."""
+    if not wanted:
+        yield no_progress
+        return
+    from tqdm.auto import tqdm
+
+    with contextlib.ExitStack() as shown:
+        bars: dict[str, tqdm[Any]] = {}
+
+        def show(what: str, done: int, total: int | None) -> None:
+            if (total or done) < LARGEST_IN_MEMORY:
+                return
+            if what not in bars:
+                shown.close()
+                bar = tqdm(total=total, desc=what, unit="B", unit_scale=True, leave=False)
+                bars[what] = shown.enter_context(bar)
+            bars[what].update(done - bars[what].n)
+
+        yield show
+
+
+@contextlib.contextmanager
+def _signals_at_once() -> Iterator[None]:
+    """Has a signal end the process, which may be waiting where Python would not hear of it."""
+    if threading.current_thread() is not threading.main_thread():  # which alone may say so
+        yield
+        return
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in signals}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager

@@ -10,13 +10,20 @@ import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from charrnn.data.corpus import Corpus, TokenizedCorpus, newline_id
+from charrnn.data.corpus import (
+    Corpus,
+    ReadingProgress,
+    TokenizedCorpus,
+    newline_id,
+    no_progress,
+)
 from charrnn.data.dataloader import TBPTTLoader
 from charrnn.errors import (
     CharRNNWarning,
@@ -33,6 +40,7 @@ from charrnn.generation.engines import TorchEngine
 from charrnn.generation.sampler import Sampler
 from charrnn.model.kernels import KERNELS
 from charrnn.model.network import CharRNN
+from charrnn.storage.ids_folder import find_ids, keep_ids
 from charrnn.storage.model_directory import Model, Provenance, read_model
 from charrnn.storage.run import Run
 from charrnn.training.checkpoint import (
@@ -42,7 +50,9 @@ from charrnn.training.checkpoint import (
     read_newest,
     state_names,
 )
+from charrnn.training.companions import Leader
 from charrnn.training.config import TrainingConfig
+from charrnn.training.distributed import Group
 from charrnn.training.learner import Learner, StepResult, autocast, threads
 from charrnn.training.plan import Plan, arrays, load
 from charrnn.training.probe import choose_device, validation_lanes
@@ -94,13 +104,19 @@ class Trainer:
         network: what learns.
         config: how.
         run: where it is saved.
+        group: the processes that train together, of which this one leads; None when it is alone.
     """
 
     def __init__(
-        self, corpus: TokenizedCorpus, network: CharRNN, config: TrainingConfig, run: Run
+        self,
+        corpus: TokenizedCorpus,
+        network: CharRNN,
+        config: TrainingConfig,
+        run: Run,
+        group: Group | None = None,
     ) -> None:
         self.corpus, self.config, self.run = corpus, config, run
-        self.learner = Learner(network, config)
+        self.learner = Learner(network, config, group)
         split = corpus.split(config.validation_fraction, lines=config.lines)
         self.training, self.validation = split
         self.loader = TBPTTLoader(
@@ -109,7 +125,10 @@ class Trainer:
             sequence_length=config.sequence_length,
             seed=config.seed,
             separator=newline_id(corpus.tokenizer) if config.lines else None,
+            process=group.rank if group is not None else 0,
+            processes=group.size if group is not None else 1,
         )
+        self.leader = Leader(self.learner, self.loader)
         self.position = Position(
             step=0,
             epoch=0,
@@ -129,11 +148,20 @@ class Trainer:
         self._speed = 0.0
 
     @classmethod
-    def resume(cls, run: Run, corpus: Corpus | None = None) -> "Trainer":
+    def resume(
+        cls,
+        run: Run,
+        corpus: Corpus | None = None,
+        *,
+        group: Group | None = None,
+        progress: ReadingProgress = no_progress,
+    ) -> "Trainer":
         """The training of a run, as it was at its last checkpoint.
 
         Args:
             corpus: its text; read from where it was when None.
+            group: see Trainer; it may be of another size than before.
+            progress: is told how far the reading has come.
 
         Raises ModelError when no checkpoint can be used, CorpusError when the text is not the one
         it was trained on, ConfigError when its device is not here, TrainingError when it is already
@@ -141,13 +169,15 @@ class Trainer:
         """
         run.claim()
         try:
-            return cls._resume(run, corpus)
+            return cls._resume(run, corpus, group, progress)
         except BaseException:
             run.release()
             raise
 
     @classmethod
-    def _resume(cls, run: Run, corpus: Corpus | None) -> "Trainer":
+    def _resume(
+        cls, run: Run, corpus: Corpus | None, group: Group | None, progress: ReadingProgress
+    ) -> "Trainer":
         run.tidy()
         checkpoint = read_newest(run)
         model, config, position = checkpoint.model, checkpoint.config, checkpoint.position
@@ -158,7 +188,12 @@ class Trainer:
                 f"to train it further: charrnn train CORPUS --from {run.argument}"
             )
         try:
-            text = checkpoint.read_corpus(corpus)
+            text = checkpoint.read_corpus(
+                corpus,
+                find=partial(find_ids, run.ids_folder, progress=progress),
+                keep=partial(keep_ids, run.ids_folder),
+                progress=progress,
+            )
         except CorpusError as error:
             if corpus is not None:
                 raise
@@ -169,7 +204,7 @@ class Trainer:
         choose_device(config.device)
         network = CharRNN(model.config, kernel=config.kernel)
         load(network, model.tensors)
-        trainer = cls(text, network, config, run)
+        trainer = cls(text, network, config, run, group)
         try:
             trainer._restore(checkpoint)
         except ConfigError as error:
@@ -179,20 +214,36 @@ class Trainer:
         run.prune(config.keep, path)
         return trainer
 
-    def request_stop(self) -> None:
-        """Makes the iteration save after the current step and end there. Safe in a signal handler."""
+    def request_stop(self, signal: int = 0) -> None:
+        """Makes the iteration save after the current step and end there. Safe in a signal handler.
+
+        `signal` is its number, if it was one.
+        """
         self._stop = True
+        self.leader.ask_to_stop(signal)
+
+    @property
+    def stopped_by(self) -> int | None:
+        """The signal that it, or a process that trains with it, was asked to stop by; 0 for a wish
+        without one, None where it was not asked."""
+        return self.leader.asked
 
     def __iter__(self) -> Iterator[Progress]:
-        """Trains to the end. Raises DivergedError, StorageError."""
+        """Trains to the end. Raises DivergedError, StorageError; TrainingError when another process
+        that trains with it fails."""
         self.run.claim()
         try:
-            with threads(self.config.threads):
+            with (
+                threads(self.config.threads),
+                self.leader.leading(self.training, self.run.ids_folder, self.position.step),
+            ):
                 yield from self._train()
-        except StorageError as error:
+        except DivergedError:
+            raise
+        except (StorageError, TrainingError) as error:
             saved = self.run.checkpoints()
             after = f"; {saved[-1]} is sound, to go on with --resume" if saved else ""
-            raise StorageError(f"{error}{after}") from error
+            raise type(error)(f"{error}{after}") from error
         finally:
             if self.position.step == 0:
                 self.run.discard()
@@ -223,12 +274,8 @@ class Trainer:
 
     def save(self) -> Path:
         """Writes a checkpoint of this moment. Raises StorageError."""
-        network, optimizer, state = (
-            self.learner.network,
-            self.learner.optimizer,
-            self.learner.state,
-        )
-        assert state is not None, "a training is saved after its first step"
+        network, optimizer = self.learner.network, self.learner.optimizer
+        state = self.leader.whole_state()
         tensors = {
             f"{moment}.{name}": optimizer.state[parameter][moment].cpu().numpy()
             for moment in MOMENTS
@@ -283,9 +330,10 @@ class Trainer:
         chunk = next(self.loader)
         epoch = self.loader.epoch
         try:
-            result = self.learner.step(chunk, self.position.step)
+            result = self.leader.step(chunk, self.position.step)
         except DivergedError as error:
             raise self._diverged(str(error)) from error
+        self._stop = self._stop or self.leader.asked is not None
         old = self.position
         self.position = dataclasses.replace(
             old,
@@ -403,26 +451,27 @@ class Trainer:
         self.position = position
         self._mark = (position.characters, position.seconds)
         self.loader.load_state_dict({"epoch": position.epoch, "chunk": position.chunk})
-        device = self.learner.device
-        self.learner.state = tuple(
-            torch.tensor(tensors[name], device=device)
-            for name in state_names(checkpoint.model.config)
-        )
-        for name, parameter in self.learner.network.named_parameters():
-            self.learner.optimizer.state[parameter] = {
-                "step": torch.tensor(float(position.step), device=device),
-                **{
-                    moment: torch.tensor(tensors[f"{moment}.{name}"], device=device)
-                    for moment in MOMENTS
-                },
+        moments = {
+            moment: {
+                name: torch.tensor(tensors[f"{moment}.{name}"])
+                for name in checkpoint.model.config.tensor_shapes()
             }
+            for moment in MOMENTS
+        }
+        names = state_names(checkpoint.model.config)
+        self.leader.restore(
+            position.step, moments, tuple(torch.tensor(tensors[name]) for name in names)
+        )
 
 
-def start(plan: Plan, directory: Path) -> Trainer:
-    """A new training as planned, in a new run directory. Raises ConfigError when it exists."""
-    run = Run.create(directory)
+def start(plan: Plan, directory: Path | Run, group: Group | None = None) -> Trainer:
+    """A new training as planned, in a new run directory, or in the run that was made for it.
+
+    Raises ConfigError when the directory exists.
+    """
+    run = directory if isinstance(directory, Run) else Run.create(directory)
     try:
-        return Trainer(plan.corpus, plan.network, plan.config, run)
+        return Trainer(plan.corpus, plan.network, plan.config, run, group)
     except BaseException:
         run.discard()
         run.release()

@@ -39,6 +39,24 @@ def test_training_shows_a_bar_losses_and_samples(environment: dict[str, str], co
     assert widest <= columns
 
 
+@pytest.mark.slow
+def test_reading_a_large_corpus_shows_a_bar(environment: dict[str, str], here: Path) -> None:
+    line = b"It was a bright cold day in April, and the clocks were striking thirteen.\n"
+    (here / "large.txt").write_bytes(line * 1_500_000)
+    arguments = ["-m", "charrnn", "train", "large.txt", "--steps", "2", "--hidden-size", "8"]
+    arguments += ["--layers", "1", "--validation-fraction", "0.001"]
+    child = pexpect.spawn(
+        sys.executable, arguments, env=environment, encoding="utf-8", timeout=TIMEOUT
+    )
+    child.setwinsize(40, 80)
+    child.expect(pexpect.EOF)
+    screen = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", child.before)
+    for expected in ("reading and measuring", "reading ━", "numbering ━", "now try"):
+        assert expected in screen
+    shown = screen.splitlines()[-8:]
+    assert not any("numbering" in each for each in shown), "what is done is wiped away"
+
+
 def test_no_color_is_obeyed(environment: dict[str, str]) -> None:
     child = pexpect.spawn(
         sys.executable,

@@ -1,5 +1,6 @@
 import itertools
 import tracemalloc
+from typing import Any
 
 import numpy as np
 import pytest
@@ -339,3 +340,40 @@ def test_the_next_epoch_takes_less_than_three_times_the_corpus(separator: int | 
     finally:
         tracemalloc.stop()
     assert peak < 3 * size
+
+
+# Several processes
+
+
+@pytest.mark.parametrize(("batch", "processes"), [(4, 2), (5, 2), (7, 3), (3, 3), (6, 1)])
+@pytest.mark.parametrize("separator", [None, 0], ids=["text", "lines"])
+def test_the_shares_of_several_processes_are_the_whole_batch(
+    batch: int, processes: int, separator: int | None
+) -> None:
+    settings: dict[str, Any] = {"batch_size": batch, "sequence_length": 4, "seed": 3}
+    settings["separator"] = separator
+    ids = stream(101)
+    whole = TBPTTLoader(ids, **settings)
+    shares = [
+        TBPTTLoader(ids, **settings, process=process, processes=processes)
+        for process in range(processes)
+    ]
+    for _ in range(2 * whole.chunks_per_epoch):
+        chunk, parts = next(whole), [next(loader) for loader in shares]
+        np.testing.assert_array_equal(np.concatenate([part.inputs for part in parts]), chunk.inputs)
+        np.testing.assert_array_equal(
+            np.concatenate([part.targets for part in parts]), chunk.targets
+        )
+        assert chunk.characters == (chunk.targets != IGNORED).sum()
+        assert {part.characters for part in parts} == {chunk.characters}
+        assert {part.batch_size for part in parts} == {batch}
+        sizes = [len(part.inputs) for part in parts]
+        assert sizes == sorted(sizes, reverse=True) and sizes[0] - sizes[-1] <= 1
+        assert [list(range(batch))[part.lanes] for part in parts] == [
+            list(range(sum(sizes[:rank]), sum(sizes[: rank + 1]))) for rank in range(processes)
+        ]
+
+
+def test_each_process_needs_a_lane() -> None:
+    with pytest.raises(ConfigError, match="3 lanes are too few for 4 processes"):
+        TBPTTLoader(stream(50), batch_size=3, sequence_length=4, seed=0, processes=4)

@@ -1,4 +1,5 @@
 import copy
+import dataclasses
 import math
 from collections.abc import Callable
 
@@ -33,7 +34,14 @@ def network(cell: str = "lstm", *, dropout: float = 0.0, kernel: str = "fused") 
 
 def chunk(seed: int = 0, *, first: bool = False, batch: int = B, time: int = T) -> Chunk:
     ids = np.random.default_rng(seed).integers(V, size=(batch, time + 1))
-    return Chunk(ids[:, :-1], ids[:, 1:], first=first)
+    return Chunk(
+        ids[:, :-1],
+        ids[:, 1:],
+        first=first,
+        characters=batch * time,
+        batch_size=batch,
+        lanes=slice(0, batch),
+    )
 
 
 def weights(learner: Learner) -> dict[str, bytes]:
@@ -70,7 +78,7 @@ def test_a_step_measures_the_loss_before_it_learns(
 
 
 def test_targets_where_a_lane_has_ended_are_not_counted(make_config: MakeConfig) -> None:
-    text = chunk(first=True)
+    text = dataclasses.replace(chunk(first=True), characters=B * T - 2)
     text.targets[2:, -1] = IGNORED
     learner = Learner(network(), make_config())
     with torch.no_grad():

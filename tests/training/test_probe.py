@@ -5,9 +5,16 @@ import pytest
 import torch
 
 from charrnn.errors import ConfigError
+from charrnn.model.cells import CELLS
 from charrnn.model.config import ModelConfig
 from charrnn.training.config import PRECISIONS, TrainingOptions
-from charrnn.training.probe import VALIDATION_LANES, choose_device, measure, validation_lanes
+from charrnn.training.probe import (
+    VALIDATION_LANES,
+    choose_device,
+    kernels,
+    measure,
+    validation_lanes,
+)
 from charrnn.training.recipe import Machine
 
 IDS = np.random.default_rng(0).integers(9, size=900).astype(np.uint8)
@@ -62,12 +69,50 @@ def test_what_is_not_exact_on_two_threads_is_trained_on_one(
     cell: str, length: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("charrnn.training.probe.ALL_THREADS", 2)
+    monkeypatch.setenv("CHARRNN_NATIVE", "0")
     model = ModelConfig(vocabulary_size=9, hidden_size=160, embedding_size=4, cell=cell)
     options = TrainingOptions(**length, device="cpu", precision="fp32")
     machine = measure(
         options, model, training=IDS[:800], validation=IDS[800:], batch_size=4, sequence_length=8
     )
     assert machine.threads == 1
+
+
+@pytest.mark.parametrize("native", [True, False], ids=["native", "not native"])
+@pytest.mark.parametrize("length", [{"steps": 5}, {"budget": 0.5}], ids=str)
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_kernel_is_chosen_that_can_be_had(
+    cell: str, length: dict[str, Any], native: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not native:
+        monkeypatch.setenv("CHARRNN_NATIVE", "0")
+    model = ModelConfig(vocabulary_size=9, hidden_size=160, embedding_size=4, cell=cell)
+    machine = measure(
+        TrainingOptions(**length, device="cpu"),
+        model,
+        training=IDS[:800],
+        validation=IDS[800:],
+        batch_size=4,
+        sequence_length=8,
+    )
+    assert machine.kernel in kernels("cpu", cell, machine.precision)
+    assert native or machine.kernel != "native"
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_usual_kernel_goes_step_by_step_through_autograd_nowhere(
+    cell: str, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert kernels("cuda:1", cell, precision) == ["fused"]
+    monkeypatch.setattr("charrnn.model.kernels.native.kinds", lambda: {"avx512": 1, "amx": 3})
+    monkeypatch.delenv("CHARRNN_NATIVE", raising=False)
+    assert kernels("cpu", cell, precision)[0] == "native"
+    monkeypatch.setattr("charrnn.model.kernels.native.kinds", lambda: {"avx2": 0})  # no bf16
+    usual = "fused" if cell == "lstm" else "sequence"
+    assert kernels("cpu", cell, precision)[0] == ("native" if precision == "fp32" else usual)
+    monkeypatch.setenv("CHARRNN_NATIVE", "0")
+    assert kernels("cpu", cell, precision)[0] == usual
 
 
 def test_a_budget_needs_every_time_measured() -> None:

@@ -1,0 +1,78 @@
+"""One of several processes that train together: what torchrun would start.
+
+    python -m tests.training.in_processes JOBS RESULTS
+
+JOBS is a JSON file: a list of keyword arguments of `charrnn.train`, and beside those
+
+    stop        the step after which to break off
+    fault       the entry of FAULTS to suffer from
+    large       more bytes of ids than this go into a file
+
+RESULTS is written: for each job `nats` (of each step), or `error` and `message`.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import charrnn
+from charrnn.errors import StorageError
+
+RANK = int(os.environ["RANK"])
+
+
+def _full_disk(*_: object, **__: object) -> None:
+    raise StorageError("the disk is full")
+
+
+def _breaks(*_: object, **__: object) -> None:
+    raise MemoryError("no room")
+
+
+FAULTS = {
+    "disk": (0, "charrnn.storage.run.Run.save", _full_disk),
+    "leader": (0, "charrnn.training.learner.Learner.step", _breaks),
+    "follower": (1, "charrnn.training.learner.Learner.step", _breaks),
+    "begin": (1, "charrnn.training.companions.CharRNN", _breaks),
+}
+"""In which process, what, and what happens instead."""
+
+
+@contextmanager
+def _suffering(fault: str | None) -> Iterator[None]:
+    if fault is None or FAULTS[fault][0] != RANK:
+        yield
+        return
+    _, target, happens = FAULTS[fault]
+    with mock.patch(target, happens):
+        yield
+
+
+def run(job: dict[str, Any]) -> dict[str, Any]:
+    """What came of a job."""
+    stop, fault, large = job.pop("stop", None), job.pop("fault", None), job.pop("large", 1 << 20)
+    nats = []
+    try:
+        with (
+            _suffering(fault),
+            mock.patch("charrnn.data.corpus.LARGEST_IN_MEMORY", large),
+            mock.patch("charrnn.training.companions.LARGEST_IN_MEMORY", large),
+        ):
+            for progress in charrnn.train(progress_bar=False, **job):
+                nats.append(progress.train_nats)
+                if progress.step == stop:
+                    break
+    except (charrnn.CharRNNError, MemoryError) as error:
+        return {"error": type(error).__name__, "message": str(error)}
+    return {"nats": nats}
+
+
+if __name__ == "__main__":
+    jobs, results = map(Path, sys.argv[1:])
+    done = [run(job) for job in json.loads(jobs.read_text())]
+    results.write_text(json.dumps(done))

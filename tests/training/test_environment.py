@@ -1,0 +1,53 @@
+import os
+
+import pytest
+
+from charrnn.errors import ConfigError
+from charrnn.training.environment import Place, place, threads_each
+
+NAMES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
+
+
+@pytest.fixture
+def torchrun(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name, value in zip(NAMES, "1312", strict=True):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    monkeypatch.setenv("MASTER_PORT", "29500")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    return monkeypatch
+
+
+def test_a_process_knows_its_place(torchrun: pytest.MonkeyPatch) -> None:
+    assert place() == Place(rank=1, size=3, local_rank=1, local_size=2)
+
+
+@pytest.mark.parametrize("missing", ["RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"])
+def test_without_a_place_to_meet_it_is_alone(missing: str, torchrun: pytest.MonkeyPatch) -> None:
+    # Clusters set some of these for jobs that have nothing to do with each other.
+    torchrun.delenv(missing)
+    assert place() == Place()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("RANK", "3"), ("RANK", "-1"), ("RANK", "x"), ("WORLD_SIZE", "0"), ("LOCAL_RANK", "2")],
+)
+def test_a_place_that_cannot_be_is_refused(
+    name: str, value: str, torchrun: pytest.MonkeyPatch
+) -> None:
+    torchrun.setenv(name, value)
+    with pytest.raises(ConfigError, match="torchrun"):
+        place()
+
+
+def test_processes_of_a_machine_share_its_cores(torchrun: pytest.MonkeyPatch) -> None:
+    torchrun.setattr(os, "sched_getaffinity", lambda _: set(range(12)), raising=False)
+    assert threads_each(12) == 6
+    torchrun.setenv("OMP_NUM_THREADS", "1")  # by torchrun, which knows nothing better
+    assert threads_each(1) == 6
+    torchrun.setenv("OMP_NUM_THREADS", "2")
+    assert threads_each(2) == 2
+    torchrun.setenv("LOCAL_WORLD_SIZE", "1")
+    torchrun.setenv("LOCAL_RANK", "0")
+    assert threads_each(12) == 12
