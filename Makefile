@@ -19,7 +19,7 @@ demo: $(READY)  ## train on the embedded corpus for a minute, and print samples
 	@echo "Now your own text: $(BIN)/charrnn train YOUR.txt   (or write on with this one: $(BIN)/charrnn repl)"
 
 test: $(READY)  ## the whole test suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 check: $(READY)  ## format, lint and types
 	$(BIN)/ruff format --check .

@@ -86,7 +86,7 @@ def every_text(
             marks=needs_regex,
         ),
     ],
-    ids=str,
+    ids=lambda value: "may" if callable(value) else str(value),
 )
 def test_a_search_that_is_wide_enough_finds_what_trying_all_texts_finds(
     engine: str,
