@@ -62,11 +62,13 @@ def measure(
     precision = options.precision or _usual_precision(device, model_config, batch_size)
     kernel = kernels(device, model_config.cell, precision)[0]
     most = _most_threads(device, kernel, model_config)
+    # Of a network so small, threads wait for each other longer than they compute.
+    small = model_config.hidden_size < (64 if kernel == "native" else 129)
     reckoned = Machine(
         device=device,
         precision=precision,
         kernel=kernel,
-        threads=1 if model_config.hidden_size < (64 if kernel == "native" else 129) else most,
+        threads=1 if small else most,
         step_seconds=6 * model_config.parameters * characters / SLOW,
         evaluation_seconds=0.0,
         save_seconds=0.05 + 12 * model_config.parameters / 100e6,  # weights and two moments
