@@ -34,11 +34,7 @@ class SequenceKernel(Kernel):
         self, x: Tensor, state: LayerState, weights: LayerWeights
     ) -> tuple[Tensor, LayerState]:
         """x (T, B, I), state before -> outputs (T, B, H), state after; see Cell."""
-        dtype = _dtype(x)
-        outputs, *after = _Layer.apply(  # type: ignore[no-untyped-call]
-            self.recurrence, dtype, torch.is_grad_enabled(), None, x, *weights, *state
-        )
-        return outputs, tuple(after)
+        return self._read(None, x, state, weights)
 
     def first(
         self, ids: Tensor, embedding: Tensor, state: LayerState, weights: LayerWeights
@@ -49,9 +45,15 @@ class SequenceKernel(Kernel):
             return super().first(ids, embedding, state, weights)
         if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < len(embedding):
             raise IndexError(f"ids from 0 to {len(embedding) - 1} were expected")
-        dtype = _dtype(embedding)
+        return self._read(ids, embedding, state, weights)
+
+    def _read(
+        self, ids: Tensor | None, x: Tensor, state: LayerState, weights: LayerWeights
+    ) -> tuple[Tensor, LayerState]:
+        # Inside of a Function nobody knows whether there will be a way back.
+        grad = torch.is_grad_enabled()
         outputs, *after = _Layer.apply(  # type: ignore[no-untyped-call]
-            self.recurrence, dtype, torch.is_grad_enabled(), ids, embedding, *weights, *state
+            self.recurrence, _dtype(x), grad, ids, x, *weights, *state
         )
         return outputs, tuple(after)
 

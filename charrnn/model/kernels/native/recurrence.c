@@ -63,7 +63,6 @@ typedef struct {
 /* What the threads share while they compute. */
 typedef struct {
     const Layer *layer;
-    const Sum *sum;
     size_t panels, groups, panel_bytes, depth, row_tile_bytes, tile_bytes;
     size_t first, lanes; /* those of this thread; their tiles begin with the first */
     int apart;           /* each thread has lanes of its own, else units */
@@ -224,6 +223,8 @@ static Thread this_thread(const Threads *threads) {
     return (Thread){(size_t)threads->number(), (size_t)threads->count()};
 }
 
+static size_t pieces(size_t whole, size_t piece) { return (whole + piece - 1) / piece; }
+
 /* This thread's share of so many things begins here; it ends where the next one's begins. */
 static size_t share(Thread thread, size_t number, size_t things) {
     return things * number / thread.count;
@@ -235,10 +236,10 @@ static size_t share(Thread thread, size_t number, size_t things) {
    group's weights are fetched once for all lanes. */
 static void each(Thread thread, Region *region, size_t time,
                  void (*compute)(const Layer *, Region *, size_t, size_t, size_t, size_t)) {
-    size_t blocks = (region->lanes + BLOCK - 1) / BLOCK, count = region->groups * blocks;
+    size_t blocks = pieces(region->lanes, BLOCK), count = region->groups * blocks;
     size_t begin = share(thread, thread.number, count);
     size_t end = share(thread, thread.number + 1, count);
-    size_t group = begin / blocks, groups = (end + blocks - 1) / blocks - group;
+    size_t group = begin / blocks, groups = pieces(end, blocks) - group;
     size_t outer = region->by_rows ? blocks : groups, inner = region->by_rows ? groups : blocks;
     for (size_t i = 0; i < outer; i++)
         for (size_t j = 0; j < inner; j++) {
@@ -251,8 +252,6 @@ static void each(Thread thread, Region *region, size_t time,
             }
         }
 }
-
-static size_t pieces(size_t whole, size_t piece) { return (whole + piece - 1) / piece; }
 
 /* Tiles of rows; blocks are computed as a whole. */
 static size_t row_tiles(size_t rows) { return pieces(rows, BLOCK) * (BLOCK / TILE_ROWS); }
@@ -288,6 +287,14 @@ static Region own_region(const Region *common, Thread thread) {
     return own;
 }
 
+/* This thread's share of the panels. */
+static void pack_all(Thread thread, Region *common,
+                     void (*pack)(const Layer *, Region *, size_t)) {
+    size_t end = share(thread, thread.number + 1, common->panels);
+    for (size_t panel = share(thread, thread.number, common->panels); panel < end; panel++)
+        pack(common->layer, common, panel);
+}
+
 /* All steps of this thread, from the first time on to the last. */
 static void steps(Thread thread, Region *common, Region *own, size_t first, size_t last,
                   void (*compute)(const Layer *, Region *, size_t, size_t, size_t, size_t)) {
@@ -313,10 +320,8 @@ static void forward_region(void *shared) {
     const Kind *kind = &kinds[layer->kind];
     Thread thread = this_thread(&layer->threads);
     Region own = own_region(common, thread);
-    size_t end = share(thread, thread.number + 1, common->panels);
-    for (size_t panel = share(thread, thread.number, common->panels); panel < end; panel++)
-        kind->pack_forward(layer, common, panel);
-    end = share(thread, thread.number + 1, layer->batch);
+    pack_all(thread, common, kind->pack_forward);
+    size_t end = share(thread, thread.number + 1, layer->batch);
     for (size_t row = share(thread, thread.number, layer->batch); row < end; row++)
         kind->begin(layer, &own, row);
     steps(thread, common, &own, 0, layer->time - 1, kind->forward);
@@ -328,9 +333,7 @@ static void backward_region(void *shared) {
     const Kind *kind = &kinds[layer->kind];
     Thread thread = this_thread(&layer->threads);
     Region own = own_region(common, thread);
-    size_t end = share(thread, thread.number + 1, common->panels);
-    for (size_t panel = share(thread, thread.number, common->panels); panel < end; panel++)
-        kind->pack_backward(layer, common, panel);
+    pack_all(thread, common, kind->pack_backward);
     steps(thread, common, &own, layer->time, 0, kind->backward);
 }
 
@@ -371,7 +374,7 @@ int charrnn_forward(const Layer *layer) {
     return work_with_memory(&layer->threads, forward_region, &region);
 }
 
-/* The way back: dx (and dhidden) from doutputs, h and dc, which become those of the state before. */
+/* The way back: dx (and dinner) from doutputs, h and dc, which become those of the state before. */
 int charrnn_backward(const Layer *layer) {
     const Kind *kind = &kinds[layer->kind];
     Region region = {.layer = layer, .depth = pieces(layer->hidden * kind->element_bytes, TILE_ROW)};
@@ -389,7 +392,7 @@ static size_t column(Thread thread, size_t number, size_t width) {
 }
 
 static void sum_region(void *shared) {
-    const Sum *sum = ((Region *)shared)->sum;
+    const Sum *sum = shared;
     Thread thread = this_thread(&sum->threads);
     kinds[sum->kind].sum_rows(sum, column(thread, thread.number, sum->width),
                               column(thread, thread.number + 1, sum->width));
@@ -397,6 +400,5 @@ static void sum_region(void *shared) {
 
 /* Adds up the gradients of a table's rows, or of a bias. */
 void charrnn_sum_rows(const Sum *sum) {
-    Region region = {.sum = sum};
-    run(&sum->threads, sum_region, &region);
+    run(&sum->threads, sum_region, (void *)sum);
 }
