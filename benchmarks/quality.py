@@ -1,82 +1,205 @@
-"""How good a model `charrnn train` makes in a given time.
+"""How good a model `charrnn train` makes in a given time, and whether other settings make a better one.
 
-    python -m benchmarks.quality FILE --budget 112s [--budget 300s ...] [--json]
+    python -m benchmarks.quality FILE --budget 112s
+    python -m benchmarks.quality python-docs fables@20000 towns:lines --budget 600steps
+        --budget 5400steps --recipe "wide: --hidden-size 384 --dropout 0.2" --seeds 0,1,2 --jobs 2
+        --json EVIDENCE.jsonl --table TABLE.md
 
-Runs the command as a person would, with nothing but the budget; then loads what it wrote into a
-plain module of torch.nn (plain.py), reads the last 10 % of the file as one stream, and prints the
-nats per character, beside those that the run itself reported. Nothing of charrnn takes part in the
-scoring.
+Each run is the command as a person types it: by the recipe `chosen` with nothing but the budget, by
+others with the flags they name. What it wrote is loaded into a plain module of torch.nn (plain.py),
+which reads the last 10 % of the text as one stream: nothing of charrnn takes part in the scoring.
+
+- A corpus is a file, the name of one in corpora/, `python-docs` (Python's manual) or `stdlib` (the
+  sources of Python's standard library). `@20000` takes its first 20,000 characters; `:lines` trains
+  with --lines.
+- A budget is a time, of which only a quiet machine makes fair use, or a number of steps, which gives
+  the same again however busy the machine is.
+- `--json FILE`: a line for each run, as soon as it is done. Runs that are in the file already are
+  not repeated, so that a search that was stopped goes on; `--again RECIPE` repeats those of a
+  recipe, such as `chosen` after the program has changed, and the newest counts.
+- `--jobs N`: so many side by side, each on one thread; for steps only.
+- `--expected` asks `charrnn plan` before each run what loss is to be expected.
+
+A line has what was run (corpus, sha256, lines, budget, recipe, flags, seed) and what came of it:
+characters (of the training part), vocabulary (distinct characters), n_gram_nats (what n-grams reach;
+null for a large text); steps (taken), best_step, epochs, characters_read; cell, layers, hidden_size,
+embedding_size, dropout, parameters, learning_rate, batch_size, sequence_length, precision, threads;
+nats (per character, by the plain module), bits, reported_nats (the best of the run's own),
+characters_per_second (the median while training), curve (characters read and validation nats, at
+each evaluation), seconds (of the whole command); with --expected, expected_nats, expected_low and
+expected_high.
 """
 
 import argparse
-import json
-import math
-import subprocess
-import sys
+import itertools
+import os
+import signal
 import tempfile
-import time
+from collections.abc import Container, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from benchmarks.plain import Plain
+from benchmarks.quality_corpora import parse_corpus, read_corpus
+from benchmarks.quality_run import (
+    RUNNING,
+    FailedRun,
+    Recipe,
+    Task,
+    parse_recipe,
+    perform,
+)
+from benchmarks.quality_table import (
+    CHOSEN,
+    Record,
+    append_record,
+    identity,
+    parse_budget,
+    read_records,
+    table,
+)
 
 
-def train(file: Path, budget: str, run: Path, arguments: list[str]) -> float:
-    """Trains from the command line; the seconds that the whole command took."""
-    began = time.perf_counter()
-    command = [sys.executable, "-m", "charrnn", "train", str(file), "--budget", budget]
-    subprocess.run([*command, "--out", str(run), *arguments], check=True)
-    return time.perf_counter() - began
+def parse_seeds(text: str) -> list[int]:
+    """`0,1,2`. Raises ArgumentTypeError."""
+    seeds = text.split(",")
+    if not all(seed.isdecimal() for seed in seeds):
+        raise argparse.ArgumentTypeError(f"{text!r}: write them like 0,1,2")
+    return list(dict.fromkeys(map(int, seeds)))
 
 
-@torch.inference_mode()
-def score(file: Path, directory: Path) -> float:
-    """Nats per character on the last 10 % of the file, read as one stream."""
-    network = Plain.load(directory)
-    characters = json.loads((directory / "tokenizer.json").read_text())["characters"]
-    text = file.read_bytes().decode()
-    held_out = text[int(len(text) * 0.9) :]
-    numbers = {character: number for number, character in enumerate(characters)}
-    ids = torch.tensor([[numbers[character] for character in held_out]])
-    state, total = None, 0.0
-    for begin in range(0, ids.shape[1] - 1, 1000):
-        piece = ids[:, begin : begin + 1001]
-        logits, state = network(piece[:, :-1], state)
-        total += torch.nn.functional.cross_entropy(logits[0], piece[0, 1:], reduction="sum").item()
-    return total / (ids.shape[1] - 1)
+def parsed(arguments: Sequence[str] | None, folder: Path) -> tuple[argparse.Namespace, list[Task]]:
+    """The command line, checked, and all runs that it asks for.
 
-
-def main() -> None:
-    """Prints one line for each budget."""
+    The first seeds of all come before the second ones: a search that is stopped has seen
+    everything. Texts that are no files yet are written into the folder.
+    """
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
-    parser.add_argument("file", type=Path)
-    parser.add_argument("--budget", action="append", help="like 112s; may be given several times")
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("arguments", nargs="*", help="more for charrnn train, after --")
-    options = parser.parse_args()
-    for budget in options.budget or ["112s"]:
-        with tempfile.TemporaryDirectory() as folder:
-            run = Path(folder, "run")
-            seconds = train(options.file, budget, run, options.arguments)
-            nats = score(options.file, run / "best")
-            lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-        reported = min(line["validation_nats"] for line in lines if "validation_nats" in line)
-        speeds = [line["characters_per_second"] for line in lines if "train_nats" in line]
-        record = {
-            "file": options.file.name,
-            "budget": budget,
-            "seconds": round(seconds, 1),
-            "nats": round(nats, 4),
-            "bits": round(nats / math.log(2), 4),
-            "nats_reported": round(reported, 4),
-            "characters_per_second": sorted(speeds)[len(speeds) // 2],
+    parser.add_argument("corpora", nargs="+", metavar="CORPUS", type=parse_corpus)
+    parser.add_argument(
+        "--budget", action="append", type=parse_budget, help="like 112s (the default) or 5400steps"
+    )
+    parser.add_argument(
+        "--recipe", action="append", type=parse_recipe, help="like 'wide: --hidden-size 384'"
+    )
+    parser.add_argument("--no-chosen", action="store_true", help="only the recipes that are named")
+    parser.add_argument("--seeds", type=parse_seeds, default=[0], help="like 0,1,2")
+    parser.add_argument("--jobs", type=int, default=1, help="runs side by side")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="a line for each run")
+    parser.add_argument("--table", type=Path, metavar="FILE", help="the table, also shown")
+    parser.add_argument(
+        "--again", action="append", default=[], metavar="RECIPE", help="repeat its runs"
+    )
+    parser.add_argument("--expected", action="store_true", help="note what charrnn plan expects")
+    options = parser.parse_args(arguments)
+    budgets = list(dict.fromkeys(options.budget or [parse_budget("112s")]))
+    recipes = [] if options.no_chosen else [Recipe(CHOSEN)]
+    recipes += dict.fromkeys(options.recipe or [])
+    names = [recipe.name for recipe in recipes]
+    if not recipes:
+        parser.error("--no-chosen: name at least one --recipe")
+    if twice := [name for name in names if names.count(name) > 1]:
+        parser.error(f"--recipe {twice[0]}: it is named twice, with different flags")
+    if unknown := set(options.again).difference(names):
+        parser.error(f"--again {min(unknown)}: choose from {', '.join(names)}")
+    if options.jobs < 1:
+        parser.error(f"--jobs {options.jobs}: choose 1 or more")
+    if options.jobs > 1 and not all(budget.in_steps for budget in budgets):
+        parser.error("--jobs: runs side by side take each other's time; give budgets in steps")
+    try:
+        corpora = [read_corpus(name, folder) for name in dict.fromkeys(options.corpora)]
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
+    tasks = [
+        Task(corpus, budget, recipe, seed)
+        for seed, corpus, budget, recipe in itertools.product(
+            options.seeds, corpora, budgets, recipes
+        )
+    ]
+    return options, tasks
+
+
+def search(
+    tasks: Sequence[Task], jobs: int, *, expected: bool
+) -> Generator[tuple[Task, Record | FailedRun], None, None]:
+    """Does the runs, so many side by side, and gives each as soon as it is done."""
+    environment = dict(os.environ)
+    if jobs > 1:
+        environment["OMP_NUM_THREADS"] = "1"
+        torch.set_num_threads(1)
+    pool = ThreadPoolExecutor(jobs)
+    try:
+        futures = {
+            pool.submit(perform, task, environment, expected=expected): task for task in tasks
         }
-        if options.json:
-            print(json.dumps(record), flush=True)
-        else:
-            print("  ".join(f"{name} {value}" for name, value in record.items()), flush=True)
+        for future in as_completed(futures):
+            try:
+                yield futures[future], future.result()
+            except FailedRun as failure:
+                yield futures[future], failure
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in list(RUNNING):
+            process.terminate()
+        pool.shutdown()
+
+
+def line(record: Record) -> str:
+    """What came of a run, for people."""
+    return (
+        f"{record['nats']:.4f} nats, {record['bits']:.4f} bits per character "
+        f"(its own best: {record['reported_nats']:.4f} nats), "
+        f"{record['cell']} {record['layers']} x {record['hidden_size']}, "
+        f"dropout {record['dropout']:.2g}, learning rate {record['learning_rate']:g}, "
+        f"{record['steps']:,} steps, {record['epochs']:.3g} epochs, {record['seconds']:.0f} s"
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Prints one line for each run, and the table where there are several."""
+    with tempfile.TemporaryDirectory() as folder:
+        options, tasks = parsed(arguments, Path(folder))
+        try:
+            records = read_records([options.json]) if options.json else []
+        except ValueError as error:
+            raise SystemExit(str(error)) from error
+        known = {identity(record): record for record in records}
+        waiting = [task for task in tasks if is_open(task, known, options.again)]
+        if len(waiting) < len(tasks):
+            print(f"{len(tasks) - len(waiting)} of {len(tasks)} runs are in {options.json}")
+        failed = False
+        with closing(search(waiting, options.jobs, expected=options.expected)) as results:
+            for number, (task, result) in enumerate(results, 1):
+                print(f"[{number}/{len(waiting)}] {task}: ", end="")
+                if isinstance(result, FailedRun):
+                    failed = True
+                    print(f"FAILED: {result}", flush=True)
+                    continue
+                print(line(result), flush=True)
+                known[identity(result)] = result
+                if options.json:
+                    append_record(options.json, result)
+    asked = (identity(task.beginning) for task in tasks)
+    shown = "\n".join(table([known[each] for each in asked if each in known]))
+    if len(tasks) > 1:
+        print(f"\n{shown}")
+    if options.table:
+        options.table.write_text(f"{shown}\n", encoding="utf-8")
+    raise SystemExit(1 if failed else 0)
+
+
+def is_open(task: Task, known: Container[tuple[Any, ...]], again: Container[str]) -> bool:
+    """Whether a run is still to be done, or is to be repeated."""
+    return task.recipe.name in again or identity(task.beginning) not in known
 
 
 if __name__ == "__main__":
-    main()
+    # As by Ctrl-C: what is running is ended too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        main()
+    except KeyboardInterrupt:
+        raise SystemExit("stopped; the same command goes on, where it has --json") from None
