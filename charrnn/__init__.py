@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         UnknownCharacterError,
     )
     from charrnn.evaluation.scoring import Evaluation, evaluate
+    from charrnn.generation.adaptation import AdaptationConfig, Adapter
     from charrnn.generation.config import SamplingConfig
     from charrnn.generation.sampler import Sampler, load_sampler, sample
     from charrnn.model.config import ModelConfig
@@ -60,6 +61,7 @@ _HOMES = {
         "UnknownCharacterError",
     ),
     "charrnn.evaluation.scoring": ("Evaluation", "evaluate"),
+    "charrnn.generation.adaptation": ("AdaptationConfig", "Adapter"),
     "charrnn.generation.config": ("SamplingConfig",),
     "charrnn.generation.sampler": ("Sampler", "load_sampler", "sample"),
     "charrnn.model.config": ("ModelConfig",),
@@ -73,6 +75,8 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "AdaptationConfig",
+    "Adapter",
     "ByteTokenizer",
     "CharRNN",
     "CharRNNError",

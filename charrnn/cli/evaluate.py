@@ -35,13 +35,21 @@ def evaluate(
             "windows: random windows of 256 characters, each from a cold state, as nanoGPT scores."
         ),
     ] = "stream",
+    adapt: Annotated[
+        bool,
+        typer.Option(
+            "--adapt",
+            help="Learn from the text while reading it, each part once it was predicted. "
+            "The model stays as it is.",
+        ),
+    ] = False,
     encoding: Encoding = "utf-8",
     glob: Glob = "*.txt",
     column: Column = None,
     as_json: Json = False,
 ) -> None:
     """Measure how well a model predicts a text, beside simpler means on the same text."""
-    from charrnn.cli.display import facts, reading, results, warn
+    from charrnn.cli.display import facts, messages, reading, results, warn
     from charrnn.data.sources import ReadOptions
     from charrnn.errors import CorpusError
     from charrnn.evaluation.scoring import evaluate as score
@@ -56,14 +64,17 @@ def evaluate(
                 raise
             warn(f"no baselines, which learn from the training text: {error}")
             training, validation = None, None
-        text = file if file is not None else validation
-        assert text is not None
+    text = file if file is not None else validation
+    assert text is not None
+    with messages().status("reading ...") as spinner:
         result = score(
             network,
             text,
             training=training,
             protocol=protocol,
             read=ReadOptions(encoding, glob, column),
+            adapt=adapt,
+            progress=lambda done, total: spinner.update(f"reading and learning {done / total:.0%}"),
         )
     if result.skipped:
         from charrnn.errors import UnknownCharacterError

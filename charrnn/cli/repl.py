@@ -12,6 +12,7 @@ import typer
 from charrnn.cli.options import Length, ModelArgument, Seed, Temperature, TopK, TopP
 
 if TYPE_CHECKING:
+    from charrnn.cli.repl_adaptation import Adaptation
     from charrnn.generation.config import SamplingConfig
     from charrnn.generation.sampler import Sampler
 
@@ -23,6 +24,12 @@ def repl(
     top_k: TopK = None,
     top_p: TopP = None,
     seed: Seed = None,
+    adapt: Annotated[
+        bool,
+        typer.Option(
+            "--adapt", help="Learn from what you type, until you leave. The model stays as it is."
+        ),
+    ] = False,
     vi: Annotated[bool, typer.Option("--vi", help="Edit with the keys of vi.")] = False,
     no_ghost: Annotated[
         bool, typer.Option("--no-ghost", help="Do not show, dim, how the text may go on.")
@@ -35,6 +42,7 @@ def repl(
 
     When stdin is no terminal, each line is a beginning, completed by itself.
     """
+    from charrnn.cli.repl_adaptation import Adaptation
     from charrnn.generation.config import SamplingConfig
     from charrnn.generation.sampler import load_sampler
 
@@ -48,14 +56,16 @@ def repl(
         seed=secrets.randbelow(2**32) if seed is None else seed,
     )
     if not sys.stdin.isatty():
+        adaptation = Adaptation(sampler, on=adapt)
         for line in sys.stdin.buffer:
-            complete(sampler, config, line.decode("utf-8", "surrogateescape").rstrip("\r\n"))
+            beginning = line.decode("utf-8", "surrogateescape").rstrip("\r\n")
+            complete(sampler, config, beginning, adaptation)
         return
     from charrnn.cli.display import say
     from charrnn.cli.repl_prompt import Prompt, choose
     from charrnn.cli.repl_session import Session
 
-    session = Session(sampler, config, choose)
+    session = Session(sampler, config, choose, adapt=adapt)
     gc.freeze()  # else the collector looks through all that was loaded, while a key waits
     prompt = Prompt(session, None if no_history else history_path(), vi=vi, ghost=not no_ghost)
     say(
@@ -72,12 +82,15 @@ def repl(
             return
 
 
-def complete(sampler: "Sampler", config: "SamplingConfig", line: str) -> None:
-    """Writes a beginning and what the model makes of it."""
+def complete(
+    sampler: "Sampler", config: "SamplingConfig", line: str, adaptation: "Adaptation"
+) -> None:
+    """Writes a beginning and what the model makes of it, having learned from it where it adapts."""
     from charrnn.cli.display import TextOutput
     from charrnn.cli.sample import known_characters
 
     beginning = known_characters(sampler.model.tokenizer, line, strict=False)
+    adaptation.learn("", beginning, lines=config.lines)
     output = TextOutput()
     output.write(beginning)
     for text in sampler.stream(beginning, config):

@@ -25,7 +25,7 @@ from prompt_toolkit.utils import get_cwidth
 
 from charrnn.cli.display import printable, warn
 from charrnn.cli.repl_ghost import Ghost
-from charrnn.cli.repl_session import COMMANDS, Session, is_command, unescaped
+from charrnn.cli.repl_session import ADAPTING, COMMANDS, Session, is_command, unescaped
 from charrnn.cli.repl_settings import HELP, option_choices, option_kinds
 from charrnn.generation.picks import UNITS
 from charrnn.storage.run import run_names
@@ -160,6 +160,8 @@ class CommandCompleter(Completer):
             yield from _completions(argument.split(" ")[-1], dict.fromkeys(UNITS, ""))
         elif name == "/surprise":
             yield from _completions(argument, {"all": "not only the end"})
+        elif name == "/adapt":
+            yield from _completions(argument, ADAPTING)
         elif name == "/set":
             option, value_follows, value = argument.partition(" ")
             if value_follows:

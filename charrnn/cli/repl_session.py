@@ -14,6 +14,8 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from charrnn.cli.display import TextOutput, facts, messages, printable, say, warn
+from charrnn.cli.repl_adaptation import CONTEXT as ADAPTATION_CONTEXT
+from charrnn.cli.repl_adaptation import Adaptation
 from charrnn.cli.repl_settings import HELP, changed, option_kinds, shown
 from charrnn.cli.sample import known_characters
 from charrnn.errors import CharRNNError, ConfigError
@@ -37,6 +39,13 @@ PICKS = 9
 """How many picks are offered when nothing else is said: as many as there are digits."""
 
 MOST_PICKS = 20
+
+ADAPTING = {
+    "on": "learn from what you type",
+    "off": "write as it was trained",
+    "forget": "what was learned",
+}
+"""What may follow `/adapt`, and what it means."""
 
 LIMITS = (1.0, 3.0, 5.0, 8.0)
 """Bits at which the colours of `/surprise` change."""
@@ -62,6 +71,7 @@ class Session:
         config: how to sample.
         choose: shows picks in a menu below a line of text; gives the place of the one chosen, or
             None.
+        adapt: learn from what is typed.
     """
 
     def __init__(
@@ -69,8 +79,11 @@ class Session:
         sampler: Sampler,
         config: SamplingConfig,
         choose: "Callable[[str, list[tuple[str, float]]], int | None]",
+        *,
+        adapt: bool = False,
     ) -> None:
         self.sampler, self.config = sampler, config
+        self.adaptation = Adaptation(sampler, on=adapt)
         self.manuscript = Manuscript(sampler, lines=config.lines)
         self.file: Path | None = None  # whose text the manuscript was, or became
         self._choose = choose
@@ -113,6 +126,9 @@ class Session:
             self._renew(keep_index=not typed)
         before = self.manuscript.tail(CONTEXT + 1)
         pieces = self.manuscript.continuation(self.config)
+        self.adaptation.learn(
+            self.manuscript.tail(ADAPTATION_CONTEXT), typed, lines=self.config.lines
+        )
         self.manuscript.write(typed)
         self._write_on(before, typed, pieces)
 
@@ -250,9 +266,26 @@ class Session:
             length += f", {sum(map(len, made)):,} of them made"
         if self.file is not None:
             length += f"; {self.file}"
-        rows = [("model", self.sampler.model.provenance.corpus), ("text", length)]
+        rows = [
+            ("model", self.sampler.model.provenance.corpus),
+            ("text", length),
+            ("adapt", self._adapting()),
+        ]
         rows += [(name, shown(self.config, name)) for name in option_kinds()]
         messages().print(facts(rows))
+
+    def _adapt(self, argument: str) -> None:
+        if argument and argument not in ADAPTING:
+            raise ConfigError(f"/adapt {argument}: choose one of {', '.join(ADAPTING)}")
+        if argument == "forget":
+            self.adaptation.forget()
+        elif argument:
+            self.adaptation.switch(argument == "on")
+        say(f"adapt {self._adapting()}", "dim")
+
+    def _adapting(self) -> str:
+        learned = self.adaptation.learned
+        return f"{'on' if self.adaptation.on else 'off'}, {learned:,} characters learned"
 
     def _save(self, argument: str) -> None:
         self._write_file(argument, replace_others=False)
@@ -310,6 +343,7 @@ class Session:
             return
         manuscript.next_index = self.manuscript.next_index
         self.sampler, self.manuscript = sampler, manuscript
+        self.adaptation = Adaptation(sampler, on=self.adaptation.on)
         self.config = replace(self.config, lines=lines)
         if text != whole:
             self.file = None
@@ -334,6 +368,7 @@ COMMANDS = {
     "/pick": Command(Session._pick, "[UNIT] [N]", "choose what comes: character, word or line"),
     "/new": Command(Session._new, "", "begin another text"),
     "/surprise": Command(Session._surprise, "[all]", "colour the text by how surprising it is"),
+    "/adapt": Command(Session._adapt, "on|off", "learn from what you type, or not; or: forget"),
     "/set": Command(Session._set, "NAME VALUE", "change an option; off turns it off"),
     "/show": Command(Session._show, "", "all options, and how long the text is"),
     "/save": Command(Session._save, "FILE", "write the text to a file"),

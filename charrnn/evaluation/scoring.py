@@ -7,11 +7,14 @@ Two protocols. `stream`, the official one: the text is read once, the state carr
 character to its last; every character but the first is predicted. `windows`, to compare with
 nanoGPT: random windows of 256 characters, each from a cold state.
 
+A third number is of another kind, and called `adapted`: a stream by a model that learns from every
+segment of it, once that was predicted (see adaptation.py).
+
 Legend: N characters, B batch, T time, V vocabulary.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,10 +33,12 @@ from charrnn.data.sources import ReadOptions
 from charrnn.data.tokenizer import Ids
 from charrnn.errors import ConfigError, CorpusError, ModelError
 from charrnn.evaluation.baselines import baselines
+from charrnn.generation.adaptation import AdaptationConfig, Adapter
 from charrnn.generation.engines import ENGINES, Reader, State, best_engine
 from charrnn.storage.model_directory import Model
 
 PROTOCOLS = ("stream", "windows")
+ADAPTED = "adapted"
 WINDOW = 256
 WINDOWS = 1000
 _CHUNK = 512
@@ -52,7 +57,7 @@ class Evaluation:
         bits_per_byte: the same, shared out over the bytes of the text as UTF-8.
         perplexity: exp(nats per character): how many characters it hesitates between.
         characters: how many were predicted.
-        protocol: `stream` or `windows`.
+        protocol: `stream` or `windows`; `adapted`, when the model went on learning as it read.
         baselines: bits per character that simpler means reach on the same text (see baselines.py);
             empty when the training text was not at hand to learn them from.
         skipped: characters of the text that the model has never seen, left out.
@@ -76,6 +81,8 @@ def evaluate(
     protocol: str = "stream",
     engine: str | None = None,
     read: ReadOptions | None = None,
+    adapt: AdaptationConfig | bool | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """How well a model predicts a text: a file (or anything `open_corpus` opens), or ids (N,).
 
@@ -83,12 +90,22 @@ def evaluate(
         training: the ids of the text it learned, for the baselines to learn from.
         engine: the entry of ENGINES that runs the model; None: the fastest that needs no torch.
         read: how to read a file.
+        adapt: learn from the text while reading it, and how (True: as is usual). The model stays as
+            it is. It runs on no engine then, but on an Adapter.
+        progress: is told, while adapting, how many ids were read, and of how many.
 
     Raises CorpusError when the text cannot be read or is too short, ConfigError for a protocol
-    that does not exist, ModelError when the model's numbers overflow.
+    that does not exist or cannot be adapted to, ModelError when the model's numbers overflow.
     """
     if protocol not in PROTOCOLS:
         raise ConfigError(f"protocol {protocol!r}: choose from {', '.join(PROTOCOLS)}")
+    if adapt and protocol != "stream":
+        raise ConfigError(
+            f"protocol {protocol}: a model adapts to a text that it reads in order; "
+            "choose the protocol stream, or do not adapt"
+        )
+    if adapt and engine is not None:
+        raise ConfigError(f"engine {engine}: none is used while adapting; leave it out")
     skipped: tuple[str, ...] = ()
     if isinstance(text, str | Path):
         corpus = tokenize(open_corpus([str(text)], read), tokenizer=model.tokenizer, unknown="skip")
@@ -97,11 +114,16 @@ def evaluate(
         ids = text
     if len(ids) < 2:
         raise CorpusError("the text to evaluate needs at least two characters the model knows")
-    running = best_engine(model) if engine is None else ENGINES[engine](model)
-    if protocol == "stream":
-        nats, characters = score(running, ids), len(ids) - 1
+    if adapt:
+        protocol = ADAPTED
+        adapter = Adapter(model, adapt if isinstance(adapt, AdaptationConfig) else None)
+        nats, characters = score_adapted(adapter, ids, progress), len(ids) - 1
     else:
-        nats, characters = score_windows(running, ids)
+        running = best_engine(model) if engine is None else ENGINES[engine](model)
+        if protocol == "stream":
+            nats, characters = score(running, ids), len(ids) - 1
+        else:
+            nats, characters = score_windows(running, ids)
     if not math.isfinite(nats):
         raise ModelError("the model's weights are so large that its numbers overflow")
     simpler = {} if training is None else baselines(training, ids, model.tokenizer)
@@ -133,8 +155,14 @@ def score(engine: Reader, ids: Ids, *, lanes: int = 1) -> float:
     return steps[-1]
 
 
-def score_in_steps(engine: Reader, ids: Ids, *, lanes: int = 1) -> Iterator[float]:
-    """`score`, giving the mean so far after every chunk; the last is the result."""
+def score_in_steps(
+    engine: Reader, ids: Ids, *, lanes: int = 1, at_most: float = math.inf
+) -> Iterator[float]:
+    """`score`, giving the mean so far after every chunk; the last is the result.
+
+    It ends early once `at_most` characters were predicted: the first of each lane, which lie all
+    over the text.
+    """
     total, count = 0.0, 0
     state: State | None = None
     vocabulary_size = engine.vocabulary_size
@@ -145,6 +173,23 @@ def score_in_steps(engine: Reader, ids: Ids, *, lanes: int = 1) -> Iterator[floa
         total += float(nats.sum())
         count += int((targets != IGNORED).sum())
         yield total / count
+        if count >= at_most:
+            return
+
+
+def score_adapted(
+    adapter: Adapter, ids: Ids, progress: Callable[[int, int], None] | None = None
+) -> float:
+    """Nats per character of ids (N,), read as one stream by a model that learns from it.
+
+    `progress` is told how many ids were read so far, and of how many.
+    """
+    total = 0.0
+    for begin in range(0, len(ids), _CHUNK):
+        total += float(adapter.read(ids[begin : begin + _CHUNK]).sum())
+        if progress is not None:
+            progress(min(begin + _CHUNK, len(ids)), len(ids))
+    return (total + float(adapter.finish().sum())) / (len(ids) - 1)
 
 
 def score_windows(engine: Reader, ids: Ids) -> tuple[float, int]:

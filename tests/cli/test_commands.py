@@ -41,6 +41,25 @@ def test_windows_is_another_protocol(run: Charrnn) -> None:
     assert record["protocol"] == "windows"
 
 
+def test_adapted_numbers_say_so_and_change_nothing(run: Charrnn, here: Path) -> None:
+    (here / "other.txt").write_text("It was it! Was it? " * 40)
+    files = {path: path.read_bytes() for path in here.rglob("*") if path.is_file()}
+    static = json.loads(run("evaluate", "small", "other.txt", "--json").stdout)
+    record = json.loads(run("evaluate", "small", "other.txt", "--adapt", "--json").stdout)
+    assert record["protocol"] == "adapted"
+    assert record["nats_per_character"] < static["nats_per_character"] - 0.1
+    for name in ("characters", "baselines", "skipped"):
+        assert record[name] == static[name]
+    assert "protocol adapted" in run("evaluate", "small", "other.txt", "--adapt").stdout
+    assert {path: path.read_bytes() for path in here.rglob("*") if path.is_file()} == files
+
+
+def test_windows_cannot_be_adapted_to(run: Charrnn) -> None:
+    result = run("evaluate", "small", "--adapt", "--protocol", "windows")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("error: protocol windows: ") and result.stderr.count("\n") == 1
+
+
 def test_evaluate_reads_another_file_and_says_what_it_skipped(run: Charrnn, here: Path) -> None:
     (here / "other.txt").write_text("The hen met a ☃. " * 30)
     result = run("evaluate", "small", "other.txt", "--json")

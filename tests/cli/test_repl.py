@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 from queue import Queue
@@ -19,8 +19,9 @@ import pytest
 from rich.console import Console
 
 from charrnn.cli import repl_session
+from charrnn.cli.repl_adaptation import Adaptation
 from charrnn.cli.repl_ghost import Ghost
-from charrnn.cli.repl_session import LIMITS, help_text, surprise
+from charrnn.cli.repl_session import LIMITS, Session, help_text, surprise
 from charrnn.cli.repl_settings import HELP, changed, option_kinds, shown
 from charrnn.errors import ConfigError
 from charrnn.generation.config import SamplingConfig
@@ -398,6 +399,7 @@ def test_commands_runs_units_and_files_are_completed(start: Start) -> None:
         ("/set lines of", "/set lines off"),
         ("/set top-k o", "/set top-k off"),
         ("/surprise a", "/surprise all"),
+        ("/adapt fo", "/adapt forget"),
     ):
         terminal.type(begun)
         terminal.send("\t")
@@ -524,6 +526,82 @@ def test_another_model_goes_on_with_the_text(start: Start, here: Path) -> None:
     assert terminal.saved() == before
     terminal.enter("/undo")  # it still knows what was typed
     assert terminal.saved() == "The fox"
+
+
+# Adapting
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_it_learns_from_what_is_typed_and_from_nothing_else(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What it wrote itself it would only grow surer of."""
+    before = contents(here / "checkpoints")
+    session = Session(load_sampler("small"), CONFIG, lambda header, picks: 0, adapt=True)
+    sampler = load_sampler("small")
+    trained = made(Manuscript(sampler))
+    adaptation, manuscript = Adaptation(sampler, on=True), Manuscript(sampler)
+
+    def answer(line: str) -> str:
+        session.handle(line)
+        return capsys.readouterr().err
+
+    assert "adapt on, 0 characters learned" in answer("/adapt")
+    lines = ("Was it a hen? It was it! Was it a fox?", " It was it! Was it a")
+    for line in lines:
+        adaptation.learn(manuscript.tail(500), line, lines=False)
+        manuscript.write(line)
+        made(manuscript)
+        answer(line)
+        assert session.manuscript.text == manuscript.text
+    made(manuscript)
+    answer("/more")
+    made(manuscript, again=True)
+    answer("/again")
+    assert session.manuscript.text == manuscript.text
+    manuscript.undo()
+    answer("/undo")
+    assert session.manuscript.text == manuscript.text
+    assert session.manuscript.picks("word", 3) == manuscript.picks("word", 3)
+
+    learned = sum(map(len, lines))
+    for how, expected in (
+        ("off", f"off, {learned}"),
+        ("on", f"on, {learned}"),
+        ("forget", "on, 0"),
+    ):
+        assert f"adapt {expected} characters learned" in answer(f"/adapt {how}")
+        answer("/new")
+        answer("")
+        assert (session.manuscript.text == trained) == (how != "on")
+    assert "choose one of on, off, forget" in answer("/adapt now")
+    assert contents(here / "checkpoints") == before
+
+
+def test_each_line_is_learned_from_where_lines_are_texts(here: Path) -> None:
+    session = Session(load_sampler("small"), CONFIG, lambda header, picks: 0, adapt=True)
+    for line in ("/set lines on", "The fox", "", "The hen"):
+        session.handle(line)
+    assert session.adaptation.learned == 14
+    adaptation = Adaptation(sampler := load_sampler("small"), on=True)
+    for line in ("The fox", "The hen"):
+        adaptation.learn("", line, lines=True)
+    config = replace(CONFIG, lines=True)
+    assert session.manuscript.text == "The hen" + sampler.sample("The hen", config)
+
+
+def test_another_model_begins_with_nothing_learned(here: Path) -> None:
+    shutil.copytree(here / "checkpoints" / "small", here / "checkpoints" / "other", symlinks=True)
+    session = Session(load_sampler("small"), CONFIG, lambda header, picks: 0, adapt=True)
+    session.handle("It was it! It was it!")
+    session.handle("/model other")
+    assert (session.adaptation.on, session.adaptation.learned) == (True, 0)
+    session.handle("/new")
+    session.handle("")
+    assert session.manuscript.text == made(Manuscript(load_sampler("small")))
 
 
 # Surprise
@@ -792,6 +870,21 @@ def test_through_a_pipe_each_line_is_completed_and_nothing_is_a_command(here: Pa
     texts = [each + sampler.sample(each, CONFIG) for each in beginnings]
     assert result.stdout.decode() == "".join(f"{each}\n".replace("\n\n", "\n") for each in texts)
     assert b"never seen '/'" in result.stderr
+
+
+def test_through_a_pipe_it_learns_from_each_line_before_it_goes_on(here: Path) -> None:
+    command = [sys.executable, "-m", "charrnn", "repl", *ARGUMENTS, "--adapt"]
+    lines = ("It was it! It was it!", "It was it! It")
+    result = subprocess.run(
+        command, input="\n".join(lines).encode(), capture_output=True, check=True
+    )
+    sampler = load_sampler("small")
+    adaptation = Adaptation(sampler, on=True)
+    texts = []
+    for line in lines:
+        adaptation.learn("", line, lines=False)
+        texts.append(line + sampler.sample(line, CONFIG))
+    assert result.stdout.decode() == "".join(f"{each}\n".replace("\n\n", "\n") for each in texts)
 
 
 def test_only_the_text_goes_into_a_file(here: Path, manuscript: Manuscript) -> None:

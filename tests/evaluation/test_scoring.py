@@ -28,6 +28,7 @@ from charrnn.evaluation.scoring import (
     score_in_steps,
     score_windows,
 )
+from charrnn.generation.adaptation import AdaptationConfig, Adapter
 from charrnn.generation.engines import ENGINES, Array, State
 from charrnn.model.cells import CELLS
 from charrnn.storage.model_directory import Model
@@ -283,6 +284,58 @@ def test_a_protocol_that_does_not_exist_is_refused(make_model: MakeModel) -> Non
     model = make_model("ab")
     with pytest.raises(ConfigError, match="stream"):
         evaluate(model, model.tokenizer.encode("abab"), protocol="lanes")
+
+
+# Adapting
+
+
+def test_what_was_adapted_is_another_protocol_and_every_number_follows(
+    make_model: MakeModel,
+) -> None:
+    model = make_model("\n aé€😀")
+    ids = np.tile(some_ids(model, 50), 20)
+    config = AdaptationConfig(segment=16, learning_rate=0.01)
+    told: list[tuple[int, int]] = []
+    result = evaluate(
+        model, ids, adapt=config, progress=lambda done, total: told.append((done, total))
+    )
+    adapter = Adapter(model, config)
+    nats = (adapter.read(ids).sum() + adapter.finish().sum()) / 999
+    assert result.protocol == "adapted" not in PROTOCOLS
+    assert result.nats_per_character == pytest.approx(nats, rel=1e-9)
+    assert result.bits_per_character == pytest.approx(nats / math.log(2))
+    assert result.characters == 999
+    assert told == [(512, 1000), (1000, 1000)]
+    assert nats < evaluate(model, ids).nats_per_character - 0.15
+    usual = evaluate(model, ids, adapt=True)
+    assert usual == evaluate(model, ids, adapt=AdaptationConfig()) != result
+    for off in (None, False):
+        assert evaluate(model, ids, adapt=off).protocol == "stream"
+
+
+def test_adapting_to_bytes_counts_characters_too(make_model: MakeModel) -> None:
+    model = make_model(None)
+    result = evaluate(model, model.tokenizer.encode("né€😀" * 20), adapt=True)
+    assert result.bits_per_character == pytest.approx(result.bits_per_byte * 10 / 4)
+    assert result.characters == 80
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "word"), [("protocol", "windows", "order"), ("engine", "numpy", "engine")]
+)
+def test_what_cannot_be_adapted_is_refused(
+    setting: str, value: str, word: str, make_model: MakeModel
+) -> None:
+    model = make_model("ab")
+    with pytest.raises(ConfigError, match=word):
+        evaluate(model, model.tokenizer.encode("abab"), adapt=True, **{setting: value})  # type: ignore[arg-type]
+
+
+def test_adapting_what_overflows_is_refused(make_model: MakeModel) -> None:
+    model = make_model("ab")
+    model.tensors["head.weight"][:] = 3e38
+    with pytest.raises(ModelError, match="overflow"):
+        evaluate(model, model.tokenizer.encode("abab" * 20), adapt=True)
 
 
 # The held-out text of the corpus that was learned
