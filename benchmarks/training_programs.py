@@ -142,7 +142,9 @@ class Ours:
             validation_fraction=0.1,
             lines=False,
             evaluate_every=1_000_000_000,
+            evaluation_characters=1,
             checkpoint_every=1_000_000_000,
+            patience=0,
             keep=1,
         )
         generator = torch.Generator().manual_seed(0)

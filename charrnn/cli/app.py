@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from charrnn import __version__
-from charrnn.cli import corpora, evaluate, info, repl, sample, train
+from charrnn.cli import corpora, evaluate, info, plan, repl, sample, train
 from charrnn.errors import CharRNNError, CharRNNWarning, ConfigError, CorpusError, ModelError
 from charrnn.training.environment import place
 
@@ -112,6 +112,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("train", cls=Command, epilog=_ENVIRONMENT)(train.train)
+app.command("plan", cls=Command, epilog=_ENVIRONMENT)(plan.plan)
 app.command("sample", cls=Command, epilog=_ENVIRONMENT)(sample.sample)
 app.command("repl", cls=Command, epilog=_ENVIRONMENT)(repl.repl)
 app.command("evaluate", cls=Command, epilog=_ENVIRONMENT)(evaluate.evaluate)

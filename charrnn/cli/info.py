@@ -32,7 +32,7 @@ def info(model: ModelArgument = None, as_json: Json = False) -> None:
         ("path", str(directory)),
         ("network", f"{config.cell}, {config.layers} x {config.hidden_size}"),
         ("embedding", str(config.embedding_size)),
-        ("dropout", f"{config.dropout:.2g}"),
+        ("dropout", f"{config.dropout:.2g}, of recurrent weights {config.weight_dropout:.2g}"),
         ("parameters", f"{config.parameters:,}"),
         ("alphabet", alphabet),
         ("corpus", provenance.corpus),

@@ -5,26 +5,47 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from charrnn.cli.options import TEXT, Column, Encoding, Glob, complete_corpora, complete_runs
+from charrnn.cli.options import Column, Encoding, Glob, complete_runs
+from charrnn.cli.plan import choices, read_options, training_options
+from charrnn.cli.training_options import (
+    RUN,
+    BatchSize,
+    Budget,
+    Cell,
+    CheckpointEvery,
+    Clip,
+    Corpora,
+    Device,
+    Dropout,
+    EmbeddingSize,
+    Epochs,
+    EvaluateEvery,
+    HiddenSize,
+    Keep,
+    Layers,
+    LearningRate,
+    Lines,
+    MinCount,
+    Patience,
+    Precision,
+    SequenceLength,
+    StartFrom,
+    Steps,
+    TokenizerKind,
+    TrainingSeed,
+    ValidationFraction,
+    WeightDropout,
+)
 
 if TYPE_CHECKING:
     from charrnn.data.corpus import ReadingProgress
-    from charrnn.data.sources import ReadOptions
     from charrnn.training.distributed import Group
     from charrnn.training.plan import Plan
     from charrnn.training.trainer import Trainer
-
-_RUN, _NETWORK, _LEARNING, _LENGTH = (
-    "The run",
-    "The network",
-    "Learning",
-    "How long, and what is kept",
-)
-_CHOSEN = "chosen for the text"
 
 _BESIDE_RESUME = {"corpus", "resume", "quiet", "encoding", "glob", "column"}
 """What may be given with --resume: where the text now is, and how to show progress."""
@@ -37,193 +58,57 @@ _NOT_TRAINING_OPTIONS = {
 
 def train(
     context: typer.Context,
-    corpus: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[CORPUS]...",
-            help="Files, folders, names in corpora/, - (stdin), python-docs (Python's manual) or "
-            "hf:owner/name:split:column; several are joined.",
-            autocompletion=complete_corpora,
-            show_default="python-docs",
-        ),
-    ] = None,
+    corpus: Corpora = None,
     name: Annotated[
         str | None,
         typer.Option(
             help="Of the run under checkpoints/.",
             show_default="the corpus's",
-            rich_help_panel=_RUN,
+            rich_help_panel=RUN,
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="The run's folder, instead.", rich_help_panel=_RUN)
+        Path | None, typer.Option(help="The run's folder, instead.", rich_help_panel=RUN)
     ] = None,
     resume: Annotated[
         str | None,
         typer.Option(
             help="Go on with this run, exactly where it stopped.",
             autocompletion=complete_runs,
-            rich_help_panel=_RUN,
+            rich_help_panel=RUN,
         ),
     ] = None,
-    start_from: Annotated[
-        str | None,
-        typer.Option(
-            "--from",
-            help="Fine-tune this model instead of starting afresh.",
-            autocompletion=complete_runs,
-            rich_help_panel=_RUN,
-        ),
-    ] = None,
+    start_from: StartFrom = None,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Plain lines only.", rich_help_panel=_RUN)
+        bool, typer.Option("--quiet", "-q", help="Plain lines only.", rich_help_panel=RUN)
     ] = False,
-    tokenizer: Annotated[
-        Literal["char", "byte"] | None,
-        typer.Option(
-            help="Unicode characters, or the bytes of any file.",
-            show_default="char",
-            rich_help_panel=TEXT,
-        ),
-    ] = None,
-    lines: Annotated[
-        bool,
-        typer.Option("--lines", help="Each line is a document of its own.", rich_help_panel=TEXT),
-    ] = False,
-    min_count: Annotated[
-        int,
-        typer.Option(
-            metavar="N",
-            min=1,
-            help="Fold characters seen less often into U+FFFD.",
-            rich_help_panel=TEXT,
-        ),
-    ] = 1,
-    validation_fraction: Annotated[
-        float,
-        typer.Option(metavar="X", help="The share at the end to hold out.", rich_help_panel=TEXT),
-    ] = 0.1,
+    tokenizer: TokenizerKind = None,
+    lines: Lines = False,
+    min_count: MinCount = 1,
+    validation_fraction: ValidationFraction = 0.1,
     encoding: Encoding = "utf-8",
     glob: Glob = "*.txt",
     column: Column = None,
-    cell: Annotated[
-        Literal["rnn", "gru", "lstm"] | None,
-        typer.Option(help="The recurrent unit.", show_default="lstm", rich_help_panel=_NETWORK),
-    ] = None,
-    layers: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="Cells on top of each other.",
-            show_default="2",
-            rich_help_panel=_NETWORK,
-        ),
-    ] = None,
-    hidden_size: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", help="Of each layer.", show_default=_CHOSEN, rich_help_panel=_NETWORK
-        ),
-    ] = None,
-    embedding_size: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", help="Of a character.", show_default="64", rich_help_panel=_NETWORK
-        ),
-    ] = None,
-    dropout: Annotated[
-        float | None,
-        typer.Option(
-            metavar="X",
-            help="Share of each layer's output to drop, one mask over time.",
-            show_default=_CHOSEN,
-            rich_help_panel=_NETWORK,
-        ),
-    ] = None,
-    batch_size: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="Lanes read side by side.",
-            show_default="32",
-            rich_help_panel=_LEARNING,
-        ),
-    ] = None,
-    sequence_length: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="Characters of a lane in one step; backpropagation ends there.",
-            show_default="48",
-            rich_help_panel=_LEARNING,
-        ),
-    ] = None,
-    learning_rate: Annotated[
-        float | None,
-        typer.Option(
-            metavar="X", help="At its highest.", show_default=_CHOSEN, rich_help_panel=_LEARNING
-        ),
-    ] = None,
-    clip: Annotated[
-        float | None,
-        typer.Option(
-            metavar="X",
-            help="Largest norm of the gradient; 0 is off.",
-            show_default="1",
-            rich_help_panel=_LEARNING,
-        ),
-    ] = None,
-    seed: Annotated[
-        int,
-        typer.Option(metavar="N", min=0, help="Of everything random.", rich_help_panel=_LEARNING),
-    ] = 0,
-    precision: Annotated[
-        Literal["auto", "fp32", "bf16"],
-        typer.Option(
-            help="auto: the faster, by measuring where there is a time budget.",
-            rich_help_panel=_LEARNING,
-        ),
-    ] = "auto",
-    device: Annotated[
-        str, typer.Option(help="cpu, cuda, or auto: the best.", rich_help_panel=_LEARNING)
-    ] = "auto",
-    budget: Annotated[
-        str | None,
-        typer.Option(
-            help="Time to take, like 90s, 10m or 2h.", show_default="5m", rich_help_panel=_LENGTH
-        ),
-    ] = None,
-    epochs: Annotated[
-        float | None,
-        typer.Option(metavar="X", help="Times to read the text, instead.", rich_help_panel=_LENGTH),
-    ] = None,
-    steps: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="Steps to take, instead.", rich_help_panel=_LENGTH),
-    ] = None,
-    evaluate_every: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", help="Steps.", show_default="about 20 times", rich_help_panel=_LENGTH
-        ),
-    ] = None,
-    checkpoint_every: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="Steps.",
-            show_default="at evaluations, and every 5 minutes",
-            rich_help_panel=_LENGTH,
-        ),
-    ] = None,
-    keep: Annotated[
-        int,
-        typer.Option(
-            metavar="N",
-            help="Newest checkpoints to keep, beside the best.",
-            rich_help_panel=_LENGTH,
-        ),
-    ] = 2,
+    cell: Cell = None,
+    layers: Layers = None,
+    hidden_size: HiddenSize = None,
+    embedding_size: EmbeddingSize = None,
+    dropout: Dropout = None,
+    weight_dropout: WeightDropout = None,
+    batch_size: BatchSize = None,
+    sequence_length: SequenceLength = None,
+    learning_rate: LearningRate = None,
+    clip: Clip = None,
+    seed: TrainingSeed = 0,
+    precision: Precision = "auto",
+    device: Device = "auto",
+    budget: Budget = None,
+    epochs: Epochs = None,
+    steps: Steps = None,
+    evaluate_every: EvaluateEvery = None,
+    checkpoint_every: CheckpointEvery = None,
+    patience: Patience = None,
+    keep: Keep = 2,
 ) -> None:
     """Train a model on your own text.
 
@@ -245,7 +130,10 @@ def train(
     try:
         with failures_told(group):
             if plan is not None:
-                _describe(plan, context.params, processes=1 if group is None else group.size)
+                processes = 1 if group is None else group.size
+                messages().print(choices(plan, named=bool(corpus), processes=processes))
+                for note in plan.notes:
+                    say(note)
             else:
                 say(f"going on after step {trainer.position.step:,} of {trainer.config.steps:,}")
         stopped_by = _run(trainer, quiet=quiet or not messages().is_terminal)
@@ -253,7 +141,7 @@ def train(
         if trainer.position.step == 0:
             trainer.run.discard()
     position = trainer.position
-    if stopped_by is None or position.evaluated == trainer.config.steps:
+    if stopped_by is None or trainer.turned or position.evaluated == trainer.config.steps:
         _conclude(trainer)
     elif position.step == 0:
         say("stopped before the first step; nothing was kept")
@@ -291,7 +179,7 @@ def _resume(
 ) -> "tuple[Trainer, None]":
     from charrnn.training.session import go_on
 
-    read = _read_options(params)
+    read = read_options(params)
     corpus = params["corpus"] or ()
     return go_on(params["resume"], corpus, read, group=group, progress=progress), None
 
@@ -299,61 +187,20 @@ def _resume(
 def _start(
     params: dict[str, Any], group: "Group | None", progress: "ReadingProgress"
 ) -> "tuple[Trainer, Plan]":
-    from charrnn.training.config import TrainingOptions, parse_duration
     from charrnn.training.session import begin
 
-    options = {key: value for key, value in params.items() if key not in _NOT_TRAINING_OPTIONS}
-    for key in ("precision", "device"):
-        options[key] = None if options[key] == "auto" else options[key]
-    if options["budget"] is not None:
-        options["budget"] = parse_duration(options["budget"])
     return begin(
         params["corpus"] or (),
-        TrainingOptions(**options),
+        training_options(params, *_NOT_TRAINING_OPTIONS),
         name=params["name"],
         out=params["out"],
         start_from=params["start_from"],
         tokenizer=params["tokenizer"],
         min_count=params["min_count"],
-        read=_read_options(params),
+        read=read_options(params),
         group=group,
         progress=progress,
     )
-
-
-def _read_options(params: dict[str, Any]) -> "ReadOptions":
-    from charrnn.data.sources import ReadOptions
-
-    return ReadOptions(params["encoding"], params["glob"], params["column"])
-
-
-def _describe(plan: "Plan", params: dict[str, Any], *, processes: int) -> None:
-    """Says what was chosen before the first step."""
-    from charrnn.cli.display import facts, messages, say
-
-    text, config, model = plan.corpus, plan.config, plan.network.config
-    alphabet = "256 bytes" if text.tokenizer.kind == "byte" else f"{model.vocabulary_size} distinct"
-    named = "" if params["corpus"] else " (none was named)"
-    per_step = config.batch_size * config.sequence_length
-    epochs = config.steps * per_step / (len(text.ids) * (1 - config.validation_fraction))
-    network = (
-        f"{model.cell} {model.layers} x {model.hidden_size}, embedding {model.embedding_size}, "
-        f"dropout {model.dropout:.2g}: {model.parameters:,} parameters"
-    )
-    together = f" in {processes} processes" if processes > 1 else ""
-    training = (
-        f"{config.steps:,} steps of {config.batch_size} x {config.sequence_length} characters "
-        f"({epochs:.3g} epochs), learning rate {config.learning_rate:g}, "
-        f"{config.precision} on {config.device}{together}, seed {config.seed}"
-    )
-    rows = [
-        ("corpus", f"{text.name}{named}: {len(text.ids):,} characters, {alphabet}"),
-        ("network", network),
-        ("training", training),
-    ]
-    messages().print(facts(rows))
-    for note in plan.notes:
-        say(note)
 
 
 def _run(trainer: "Trainer", *, quiet: bool) -> int | None:
@@ -404,6 +251,12 @@ def _conclude(trainer: "Trainer") -> None:
         f"(step {position.best_step:,})",
         "bold",
     )
+    if trainer.turned:
+        say(
+            f"it ended at step {position.step:,} of {trainer.config.steps:,}: from step "
+            f"{position.best_step:,} on it learned the text by heart. What helps: more text; else a "
+            "smaller --hidden-size, or more --dropout and --weight-dropout"
+        )
     if len(trainer.corpus.ids) <= _LARGEST_FOR_BASELINES:
         with messages().status("comparing ..."):
             simpler = baselines(trainer.training, trainer.validation, trainer.corpus.tokenizer)

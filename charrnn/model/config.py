@@ -23,6 +23,7 @@ class ModelConfig:
         hidden_size: H, of every layer.
         layers: L.
         dropout: the share of each layer's output that is dropped while training.
+        weight_dropout: the share of each layer's recurrent connections that is.
     """
 
     vocabulary_size: int
@@ -31,6 +32,7 @@ class ModelConfig:
     hidden_size: int = 256
     layers: int = 2
     dropout: float = 0.0
+    weight_dropout: float = 0.0
 
     def __post_init__(self) -> None:
         if self.cell not in GATES:
@@ -43,8 +45,11 @@ class ModelConfig:
             raise ConfigError(
                 f"these sizes make {self.parameters:,} weights: choose up to {_MOST_PARAMETERS:,}"
             )
-        if not (isinstance(self.dropout, int | float) and 0 <= self.dropout < 1):
-            raise ConfigError(f"dropout {self.dropout!r}: choose from 0 up to (not including) 1")
+        for name in ("dropout", "weight_dropout"):
+            value = getattr(self, name)
+            if not (isinstance(value, int | float) and 0 <= value < 1):
+                name = name.replace("_", " ")
+                raise ConfigError(f"{name} {value!r}: choose from 0 up to (not including) 1")
 
     def tensor_shapes(self) -> dict[str, tuple[int, ...]]:
         """The name and shape of every weight, as `torch.nn` names and lays them out."""

@@ -1,7 +1,8 @@
 """A checkpoint: a model directory, and everything needed to go on exactly where it stopped.
 
 Beside the three files of the model stand `training.json` (settings, corpus, position) and
-`training.safetensors` (the optimizer's moments and the hidden state). Random states need no
+`training.safetensors` (the weights themselves, of which the model has the average, the optimizer's
+moments and the hidden state). Random states need no
 keeping: all that is random is a function of the seed, the epoch and the step.
 """
 
@@ -33,6 +34,9 @@ TRAINING, TRAINING_TENSORS = "training.json", "training.safetensors"
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
 """What AdamW keeps of each weight, by its own names."""
+
+WEIGHTS = "weights"
+"""Before the names of the weights that are trained; those of the model are their average."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +84,7 @@ class Checkpoint:
         config: the settings of the training.
         sources, options: the corpus, as TokenizedCorpus has them, to find it again.
         position: how far it has come.
-        tensors: the optimizer's moments and the hidden state, by name (see `tensor_shapes`).
+        tensors: the weights, the optimizer's moments and the hidden state, by name (see `tensor_shapes`).
     """
 
     model: Model
@@ -203,13 +207,13 @@ def read_newest(run: Run) -> Checkpoint:
 
 def tensor_shapes(config: ModelConfig, lanes: int) -> Mapping[str, tuple[int, ...]]:
     """The names and shapes in `training.safetensors`."""
-    moments = {
-        f"{moment}.{name}": shape
-        for moment in MOMENTS
+    of_weights = {
+        f"{kind}.{name}": shape
+        for kind in (WEIGHTS, *MOMENTS)
         for name, shape in config.tensor_shapes().items()
     }
     state = (config.layers, lanes, config.hidden_size)
-    return moments | dict.fromkeys(state_names(config), state)
+    return of_weights | dict.fromkeys(state_names(config), state)
 
 
 def state_names(config: ModelConfig) -> list[str]:

@@ -15,7 +15,7 @@ class TrainingOptions:
     """What a person may ask for, flag by flag; `None` leaves the choice to the recipe.
 
     Attributes:
-        cell, layers, hidden_size, embedding_size, dropout: see ModelConfig.
+        cell, layers, hidden_size, embedding_size, dropout, weight_dropout: see ModelConfig.
         batch_size: lanes read side by side.
         sequence_length: characters of each lane in a step; backpropagation ends there.
         learning_rate: at its highest, after warm-up.
@@ -29,6 +29,8 @@ class TrainingOptions:
         budget: seconds that training may take, evaluations and saves included.
         epochs, steps: how long to train, instead of a budget.
         evaluate_every, checkpoint_every: in steps.
+        patience: evaluations without a better model after which a training whose validation has
+            turned ends; 0 is off.
         keep: checkpoints to keep besides the best.
     """
 
@@ -37,6 +39,7 @@ class TrainingOptions:
     hidden_size: int | None = None
     embedding_size: int | None = None
     dropout: float | None = None
+    weight_dropout: float | None = None
     batch_size: int | None = None
     sequence_length: int | None = None
     learning_rate: float | None = None
@@ -51,6 +54,7 @@ class TrainingOptions:
     steps: int | None = None
     evaluate_every: int | None = None
     checkpoint_every: int | None = None
+    patience: int | None = None
     keep: int = 2
 
     def __post_init__(self) -> None:
@@ -71,6 +75,7 @@ class TrainingConfig:
     TrainingOptions, each decided, and:
 
         warmup_steps: over which the learning rate rises from zero.
+        evaluation_characters: of the validation text, read at each evaluation; all at most.
         kernel: the entry of KERNELS that computes the layers.
         threads: of the CPU.
     """
@@ -89,7 +94,9 @@ class TrainingConfig:
     validation_fraction: float
     lines: bool
     evaluate_every: int
+    evaluation_characters: int
     checkpoint_every: int
+    patience: int
     keep: int
 
     def __post_init__(self) -> None:
@@ -110,11 +117,11 @@ class TrainingConfig:
 _ABOVE_ZERO = ("budget", "epochs", "learning_rate")
 _ONE_OR_MORE = (
     *("steps", "batch_size", "sequence_length", "threads"),
-    *("evaluate_every", "checkpoint_every", "keep"),
+    *("evaluate_every", "evaluation_characters", "checkpoint_every", "keep"),
 )
 _DEVICES = r"auto|cpu|cuda(:\d{1,3})?"
-_WHOLE = (*_ONE_OR_MORE, "seed", "warmup_steps")
-_ZERO_OR_MORE = ("clip", "seed", "warmup_steps")
+_WHOLE = (*_ONE_OR_MORE, "seed", "warmup_steps", "patience")
+_ZERO_OR_MORE = ("clip", "seed", "warmup_steps", "patience")
 
 
 def _check(settings: TrainingOptions | TrainingConfig) -> None:

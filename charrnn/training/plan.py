@@ -25,14 +25,16 @@ from charrnn.storage.tensor_file import Tensors
 from charrnn.training.config import TrainingConfig, TrainingOptions
 from charrnn.training.distributed import Group
 from charrnn.training.learner import threads
-from charrnn.training.probe import measure
+from charrnn.training.probe import Probe
 from charrnn.training.recipe import (
     BATCH_SIZE,
+    MOST_EPOCHS,
     SEQUENCE_LENGTH,
     choose_batch,
     choose_dropout,
     choose_model,
     choose_training,
+    planned_seconds,
 )
 
 
@@ -44,12 +46,16 @@ class Plan:
         corpus: what it will learn from.
         network: what will learn, fresh or from another model.
         config: how.
+        epochs: how often it will read the training text.
+        seconds: what that will take, evaluations and saves included; None where it was not measured.
         notes: what a person should be told of the choices, a line each.
     """
 
     corpus: TokenizedCorpus
     network: CharRNN
     config: TrainingConfig
+    epochs: float
+    seconds: float | None
     notes: tuple[str, ...]
 
 
@@ -87,11 +93,6 @@ def make_plan(
         text = read(tokenizer=base.tokenizer, unknown="extend")
         options = _inherit(options, base)
     training, validation = text.split(options.validation_fraction, lines=options.lines)
-    model_config = choose_model(
-        options,
-        vocabulary_size=text.tokenizer.vocabulary_size,
-        training_characters=len(training),
-    )
     batch_size, sequence_length = choose_batch(options, training_characters=len(training))
     for what, wanted, had in (
         ("batch size", options.batch_size or BATCH_SIZE, batch_size),
@@ -102,32 +103,53 @@ def make_plan(
                 f"{what} {had} instead of {wanted}: "
                 f"the text is short ({len(training):,} characters)"
             )
-    machine = measure(
+    probe = Probe(
         options,
-        model_config,
         training=training,
         validation=validation,
         batch_size=batch_size,
         sequence_length=sequence_length,
         group=group,
     )
+    model_config = choose_model(
+        options,
+        vocabulary_size=text.tokenizer.vocabulary_size,
+        training_characters=len(training),
+        characters=probe.characters,
+    )
+    machine = probe.measure(model_config)
     chunks = len(Lanes(training, batch_size, sequence_length))
     config = choose_training(
         options,
         machine,
         batch_size=batch_size,
         sequence_length=sequence_length,
+        hidden_size=model_config.hidden_size,
         chunks_per_epoch=chunks,
-        training_characters=len(training),
+        validation_characters=len(validation),
     )
-    dropout = choose_dropout(options, epochs=config.steps / chunks)
-    model_config = dataclasses.replace(model_config, dropout=dropout)
+    epochs = config.steps / chunks
+    if probe.timed and config.steps == MOST_EPOCHS * chunks:
+        notes.append(
+            f"{MOST_EPOCHS} epochs are enough for a text of {len(training):,} characters, so not all "
+            "of the time is used; --epochs asks for more"
+        )
+    model_config = choose_dropout(
+        options, model_config, epochs=epochs, training_characters=len(training)
+    )
     generator = torch.Generator().manual_seed(options.seed)
     with threads(config.threads):  # on which the last bits of an orthogonal matrix depend
         network = CharRNN(model_config, kernel=config.kernel, generator=generator)
     if base is not None:
         notes.extend(_copy(base, network, text))
-    return Plan(text, network, config, tuple(notes))
+    return Plan(
+        corpus=text,
+        network=network,
+        config=config,
+        epochs=epochs,
+        seconds=planned_seconds(config, machine) if probe.timed else None,
+        notes=tuple(notes),
+    )
 
 
 def arrays(network: CharRNN) -> Tensors:

@@ -1,5 +1,5 @@
-"""The probe: how fast this machine trains a network of given sizes: by which kernel, in which
-precision, on how many threads."""
+"""The probe: how fast this machine trains networks of given sizes, and by which kernel, in which
+precision, on how many threads it does so best."""
 
 import dataclasses
 import math
@@ -36,94 +36,154 @@ SLOW = 50e9
 HOPELESS_RATIO = 3
 """A candidate with a step so much slower than the best so far is not measured further."""
 
+PROBE_SHARE, LONGEST_PROBE = 0.05, 10.0
+"""How much of a budget may go into measuring a network of the chosen sizes, and seconds at most."""
+
 VALIDATION_LANES = 64
 
 
-def measure(
-    options: TrainingOptions,
-    model_config: ModelConfig,
-    *,
-    training: Ids,
-    validation: Ids,
-    batch_size: int,
-    sequence_length: int,
-    group: Group | None = None,
-) -> Machine:
-    """What this machine does with such a network, or what the processes of a group do together.
+class Probe:
+    """Measures what this machine does, or what the processes of a group do together.
 
     Under a time budget, throw-away networks are trained for a moment: 5 % of it, 10 seconds at
     most. Without one, nothing is measured, so that the same command gives the same bytes twice.
+
+    Args:
+        options: what was asked for.
+        training, validation: ids, to learn and to read.
+        batch_size, sequence_length: of a step.
+        group: the processes that will train together; None for this one alone.
+
+    Attributes:
+        timed: whether there is a time budget.
     """
-    began = time.perf_counter()
-    device = choose_device(options.device)
-    if group is not None:
-        group.check_device(device)
-    characters = batch_size * sequence_length
-    precision = options.precision or _usual_precision(device, model_config, batch_size)
-    kernel = kernels(device, model_config.cell, precision)[0]
-    most = _most_threads(device, kernel, model_config)
-    # Of a network so small, threads wait for each other longer than they compute.
-    small = model_config.hidden_size < (64 if kernel == "native" else 129)
-    reckoned = Machine(
-        device=device,
-        precision=precision,
-        kernel=kernel,
-        threads=1 if small else most,
-        step_seconds=6 * model_config.parameters * characters / SLOW,
-        evaluation_seconds=0.0,
-        save_seconds=0.05 + 12 * model_config.parameters / 100e6,  # weights and two moments
-        probe_seconds=0.0,
-    )
-    if options.steps is not None or options.epochs is not None:
-        return reckoned
-    allowed = min(0.05 * (options.budget or DEFAULT_BUDGET), 10.0)
 
-    # Whatever learning rate was asked for, measuring must not diverge.
-    trial = dataclasses.replace(
-        options, steps=1_000_000, epochs=None, budget=None, learning_rate=1e-3
-    )
+    def __init__(
+        self,
+        options: TrainingOptions,
+        *,
+        training: Ids,
+        validation: Ids,
+        batch_size: int,
+        sequence_length: int,
+        group: Group | None = None,
+    ) -> None:
+        self._began = time.perf_counter()
+        self._options, self._group = options, group
+        self._training, self._validation = training, validation
+        self._batch_size, self._sequence_length = batch_size, sequence_length
+        self._device = choose_device(options.device)
+        if group is not None:
+            group.check_device(self._device)
+        self.timed = options.steps is None and options.epochs is None
+        self._budget = options.budget or DEFAULT_BUDGET
 
-    def step_seconds(machine: Machine, seconds: float, patience: float = math.inf) -> float:
-        config = choose_training(
-            trial, machine, batch_size=batch_size, sequence_length=sequence_length
+    def characters(self, config: ModelConfig) -> float:
+        """How many characters such a network would read, epoch after epoch, while it is trained."""
+        step = self._batch_size * self._sequence_length
+        if self._options.steps is not None:
+            return self._options.steps * step
+        if self._options.epochs is not None:
+            return self._options.epochs * len(self._training)
+        machine = self._reckoned(config)
+        return self._budget / self._step_seconds(config, machine, 0.0) * step
+
+    def measure(self, config: ModelConfig) -> Machine:
+        """By what, and how fast, such a network is trained, evaluated and saved."""
+        reckoned = self._reckoned(config)
+        if not self.timed:
+            return reckoned
+        allowed = min(PROBE_SHARE * self._budget, LONGEST_PROBE)
+        candidates = list(_candidates(reckoned, config, self._options.precision))
+        best, fewest = reckoned, math.inf
+
+        def try_out(candidate: Machine) -> None:
+            nonlocal best, fewest
+            handicap = HANDICAPS[candidate.precision]
+            share = allowed / 3 / (len(candidates) + 1)
+            patience = HOPELESS_RATIO * fewest / handicap
+            measured = handicap * self._step_seconds(config, candidate, share, patience)
+            if measured < fewest:
+                best, fewest = candidate, measured
+
+        for candidate in candidates:
+            try_out(candidate)
+        if best.device == "cpu" and best.threads > 1:
+            # Where other programs keep the cores busy, threads lose far more by waiting for each
+            # other than they gain.
+            try_out(dataclasses.replace(best, threads=1))
+        # The fastest of several measurements is a lucky one: what is planned with is measured anew.
+        seconds = self._step_seconds(config, best, allowed * 2 / 3)
+        return dataclasses.replace(
+            best,
+            step_seconds=seconds,
+            evaluation_speed=self._evaluation_speed(config, best),
+            probe_seconds=time.perf_counter() - self._began,
+        )
+
+    def _reckoned(self, config: ModelConfig) -> Machine:
+        """What is usual for such a network, and a guess at its speed."""
+        precision = self._options.precision or _usual_precision(
+            self._device, config, self._batch_size
+        )
+        kernel = kernels(self._device, config.cell, precision)[0]
+        most = _most_threads(self._device, kernel, config)
+        # Of a network so small, threads wait for each other longer than they compute.
+        small = config.hidden_size < (64 if kernel == "native" else 129)
+        step = self._batch_size * self._sequence_length
+        return Machine(
+            device=self._device,
+            precision=precision,
+            kernel=kernel,
+            threads=1 if small else most,
+            step_seconds=6 * config.parameters * step / SLOW,
+            evaluation_speed=SLOW / (2 * config.parameters),
+            save_seconds=0.05 + 16 * config.parameters / 100e6,  # weights, their average, moments
+            probe_seconds=0.0,
+        )
+
+    def _step_seconds(
+        self, config: ModelConfig, machine: Machine, seconds: float, patience: float = math.inf
+    ) -> float:
+        """The time of a step, measured for so long, and as `_time_steps` has it."""
+        # Whatever learning rate was asked for, measuring must not diverge.
+        trial = dataclasses.replace(
+            self._options, steps=1_000_000, epochs=None, budget=None, learning_rate=1e-3
+        )
+        training = choose_training(
+            trial,
+            machine,
+            batch_size=self._batch_size,
+            sequence_length=self._sequence_length,
+            hidden_size=config.hidden_size,
+            chunks_per_epoch=1,
+            validation_characters=1,
         )
         generator = torch.Generator().manual_seed(0)
-        network = CharRNN(model_config, kernel=machine.kernel, generator=generator)
+        network = CharRNN(config, kernel=machine.kernel, generator=generator)
         loader = TBPTTLoader(
-            training,
-            batch_size=batch_size,
-            sequence_length=sequence_length,
+            self._training,
+            batch_size=self._batch_size,
+            sequence_length=self._sequence_length,
             seed=0,
-            processes=group.size if group is not None else 1,
+            processes=self._group.size if self._group is not None else 1,
         )
-        learner = Learner(network, config, group)
+        learner = Learner(network, training, self._group)
         with threads(machine.threads), rehearsing(learner):
             return _time_steps(learner, loader, seconds, patience)
 
-    candidates = list(_candidates(reckoned, model_config, options.precision))
-    best, fewest = reckoned, math.inf
-
-    def try_out(candidate: Machine) -> None:
-        nonlocal best, fewest
-        handicap = HANDICAPS[candidate.precision]
-        share = allowed / 3 / (len(candidates) + 1)
-        measured = handicap * step_seconds(candidate, share, HOPELESS_RATIO * fewest / handicap)
-        if measured < fewest:
-            best, fewest = candidate, measured
-
-    for candidate in candidates:
-        try_out(candidate)
-    if best.device == "cpu" and best.threads > 1:
-        # Where other programs keep the cores busy, threads lose far more by waiting for each other
-        # than they gain.
-        try_out(dataclasses.replace(best, threads=1))
-    # The fastest of several measurements is a lucky one: what is planned with is measured anew.
-    best = dataclasses.replace(best, step_seconds=step_seconds(best, allowed * 2 / 3))
-    return dataclasses.replace(
-        best,
-        evaluation_seconds=_evaluation_seconds(best, model_config, validation),
-        probe_seconds=time.perf_counter() - began,
-    )
+    def _evaluation_speed(self, config: ModelConfig, machine: Machine) -> float:
+        """Characters of the validation text that are read in a second, measured on a part of it."""
+        part = self._validation[: max(2, min(len(self._validation), 20_000))]
+        lanes = validation_lanes(len(self._validation))
+        generator = torch.Generator().manual_seed(0)
+        network = CharRNN(config, kernel=machine.kernel, generator=generator)
+        engine = TorchEngine(network.to(machine.device))
+        began = time.perf_counter()
+        with threads(machine.threads), autocast(machine.device, machine.precision):
+            for _ in score_in_steps(engine, part, lanes=lanes):
+                pass
+        return len(part) / (time.perf_counter() - began)
 
 
 def kernels(device: str, cell: str, precision: str) -> list[str]:
@@ -217,7 +277,7 @@ def _precisions(device: str) -> Iterator[str]:
 
 def _time_steps(learner: Learner, loader: TBPTTLoader, seconds: float, patience: float) -> float:
     """Seconds of one step, data and all. The first three, which allocate, are not counted; one
-    of the later that takes longer than `patience` ends it."""
+    of the later that takes longer than `patience` ends it. Three at least are."""
     for number in range(3):
         learner.step(next(loader), number)
     total, steps = 0.0, 0
@@ -229,17 +289,3 @@ def _time_steps(learner: Learner, loader: TBPTTLoader, seconds: float, patience:
             return took
         total, steps = total + took, steps + 1
     return total / steps
-
-
-def _evaluation_seconds(machine: Machine, model_config: ModelConfig, validation: Ids) -> float:
-    """Seconds of one pass over the validation text, reckoned from a part of it."""
-    part = validation[: max(2, min(len(validation), 20_000))]
-    lanes = validation_lanes(len(validation))
-    generator = torch.Generator().manual_seed(0)
-    network = CharRNN(model_config, kernel=machine.kernel, generator=generator)
-    engine = TorchEngine(network.to(machine.device))
-    began = time.perf_counter()
-    with threads(machine.threads), autocast(machine.device, machine.precision):
-        for _ in score_in_steps(engine, part, lanes=lanes):
-            pass
-    return (time.perf_counter() - began) * len(validation) / len(part)

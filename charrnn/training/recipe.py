@@ -5,7 +5,9 @@ What a person leaves open is chosen here, in two moves: sizes from the amount of
 and what depends on it (`choose_training`). Both are pure functions.
 """
 
+import dataclasses
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -18,10 +20,27 @@ T = TypeVar("T")
 DEFAULT_BUDGET = 300.0
 """Seconds of training, when nobody says how long."""
 
+SIZES = (64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048)
+"""Hidden sizes that are chosen from."""
+
+CHARACTERS_PER_WEIGHT = 0.85
+"""What a network must read to be worth its size: with less, the next smaller one, which reads two or
+three times as much in the same time, comes as far."""
+
+MOST_EPOCHS = 60
+"""After so many, a network of such a size knows its text by heart, whatever is dropped out."""
+
 BATCH_SIZE, SEQUENCE_LENGTH = 32, 48
 
-EVALUATION_SHARE = 0.06
-"""How much of a time budget may go into evaluations."""
+EVALUATION_SHARE, EVALUATIONS, LEAST_EVALUATIONS = 0.06, 20, 10
+"""How much of a time budget may go into evaluations; how many there are where it suffices; and where
+it does not suffice for the least, each reads but a part of the validation text."""
+
+LEAST_EVALUATED, MOST_EVALUATED = 50_000, 1_000_000
+"""Characters of that part, whatever they cost; and where no budget limits them."""
+
+PATIENCE = 5
+"""Evaluations without a better model, where nobody said otherwise."""
 
 
 CHECKPOINT_SECONDS = 300.0
@@ -35,7 +54,7 @@ class Machine:
     Attributes:
         device, precision, kernel, threads: see TrainingConfig.
         step_seconds: one training step, measured under a time budget, else guessed.
-        evaluation_seconds: one pass over the validation text.
+        evaluation_speed: characters of the validation text read in a second.
         save_seconds: one checkpoint.
         probe_seconds: what measuring took; part of the budget.
     """
@@ -45,33 +64,52 @@ class Machine:
     kernel: str
     threads: int
     step_seconds: float
-    evaluation_seconds: float
+    evaluation_speed: float
     save_seconds: float
     probe_seconds: float
 
 
 def choose_model(
-    options: TrainingOptions, *, vocabulary_size: int, training_characters: int
+    options: TrainingOptions,
+    *,
+    vocabulary_size: int,
+    training_characters: int,
+    characters: Callable[[ModelConfig], float],
 ) -> ModelConfig:
-    """Sizes for an amount of text, where the options leave them open.
+    """The sizes of the network, where the options leave them open: the largest of SIZES that reads
+    CHARACTERS_PER_WEIGHT characters for each weight of its layers.
 
-    The hidden size grows with the square root of the text (so that weights, which grow with its
-    square, keep pace with the text), in steps of 32 between 64 and 256: 5 kB 64, 30 kB 128, 100 kB
-    and more 256. Given twenty minutes or more and a megabyte, 512 pays.
+    Args:
+        characters: how many a network can read in the time there is, epoch after epoch.
     """
-    budget = options.budget or DEFAULT_BUDGET
-    hidden = 0.8 * math.sqrt(training_characters)
-    largest = 512 if budget >= 1200 and training_characters > 800_000 else 256
-    chosen = min(max(32 * round(hidden / 32), 64), largest)
-    hidden_size = _given(options.hidden_size, chosen)
-    return ModelConfig(
-        vocabulary_size=vocabulary_size,
-        cell=_given(options.cell, "lstm"),
-        embedding_size=_given(options.embedding_size, min(64, hidden_size)),
-        hidden_size=hidden_size,
-        layers=_given(options.layers, 2),
-        dropout=_given(options.dropout, 0.0),
-    )
+    enough = MOST_EPOCHS * training_characters
+
+    def network(hidden_size: int) -> ModelConfig:
+        return ModelConfig(
+            vocabulary_size=vocabulary_size,
+            cell=_given(options.cell, "lstm"),
+            embedding_size=_given(options.embedding_size, min(64, hidden_size)),
+            hidden_size=hidden_size,
+            layers=_given(options.layers, 2),
+            dropout=_given(options.dropout, 0.0),
+            weight_dropout=_given(options.weight_dropout, 0.0),
+        )
+
+    if options.hidden_size is not None:
+        return network(options.hidden_size)
+    chosen = network(SIZES[0])
+    for larger in map(network, SIZES[1:]):
+        needed = CHARACTERS_PER_WEIGHT * recurrent_weights(larger)
+        if enough < needed or characters(larger) < needed:
+            break
+        chosen = larger
+    return chosen
+
+
+def recurrent_weights(config: ModelConfig) -> int:
+    """The weights of the layers; those of the alphabet, which may be many, cost little."""
+    shapes = config.tensor_shapes()
+    return sum(math.prod(shape) for name, shape in shapes.items() if name.startswith("rnn."))
 
 
 def choose_batch(options: TrainingOptions, *, training_characters: int) -> tuple[int, int]:
@@ -93,18 +131,24 @@ def choose_training(
     *,
     batch_size: int,
     sequence_length: int,
-    chunks_per_epoch: int = 1,
-    training_characters: int = 1_000_000,
+    hidden_size: int,
+    chunks_per_epoch: int,
+    validation_characters: int,
 ) -> TrainingConfig:
     """The length of a training and its schedule, where the options leave them open."""
-    steps, evaluations = choose_length(options, machine, chunks_per_epoch=chunks_per_epoch)
-    evaluate_every = _given(options.evaluate_every, math.ceil(steps / evaluations))
+    length = choose_length(
+        options,
+        machine,
+        chunks_per_epoch=chunks_per_epoch,
+        validation_characters=validation_characters,
+    )
+    evaluate_every = _given(options.evaluate_every, math.ceil(length.steps / length.evaluations))
     return TrainingConfig(
-        steps=steps,
+        steps=length.steps,
         batch_size=batch_size,
         sequence_length=sequence_length,
-        learning_rate=choose_learning_rate(options, training_characters=training_characters),
-        warmup_steps=min(100, steps // 10),
+        learning_rate=choose_learning_rate(options, hidden_size=hidden_size),
+        warmup_steps=min(100, length.steps // 10),
         clip=_given(options.clip, 1.0),
         seed=options.seed,
         precision=machine.precision,
@@ -114,47 +158,90 @@ def choose_training(
         validation_fraction=options.validation_fraction,
         lines=options.lines,
         evaluate_every=evaluate_every,
+        evaluation_characters=length.evaluation_characters,
         checkpoint_every=_given(
             options.checkpoint_every,
             min(evaluate_every, math.ceil(CHECKPOINT_SECONDS / machine.step_seconds)),
         ),
+        patience=_given(options.patience, PATIENCE),
         keep=options.keep,
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Length:
+    """How many steps, how many evaluations on the way, and how much each of these reads."""
+
+    steps: int
+    evaluations: int
+    evaluation_characters: int
+
+
 def choose_length(
-    options: TrainingOptions, machine: Machine, *, chunks_per_epoch: int
-) -> tuple[int, int]:
-    """How many steps, and how many evaluations on the way.
+    options: TrainingOptions,
+    machine: Machine,
+    *,
+    chunks_per_epoch: int,
+    validation_characters: int,
+) -> Length:
+    """How long to train, and how often and thoroughly to evaluate.
 
     A time budget is turned into steps: what is left of it after the probe, the evaluations and
-    the saves, divided by the time of a step.
+    the saves, divided by the time of a step. Of a short text not all of it is needed.
     """
-    if options.steps is not None:
-        return options.steps, 20
-    if options.epochs is not None:
-        return max(1, round(options.epochs * chunks_per_epoch)), 20
+    if options.steps is not None or options.epochs is not None:
+        steps = options.steps or max(1, round((options.epochs or 0) * chunks_per_epoch))
+        return Length(
+            steps=steps,
+            evaluations=EVALUATIONS,
+            evaluation_characters=min(validation_characters, MOST_EVALUATED),
+        )
     budget = options.budget or DEFAULT_BUDGET
-    pause = machine.evaluation_seconds + machine.save_seconds
-    evaluations = int(min(max(EVALUATION_SHARE * budget / pause, 2), 20))
+    share = EVALUATION_SHARE * budget
+    affordable = int(share / LEAST_EVALUATIONS * machine.evaluation_speed)
+    characters = min(validation_characters, max(affordable, LEAST_EVALUATED))
+    pause = characters / machine.evaluation_speed + machine.save_seconds
+    evaluations = int(min(max(share / pause, 2), EVALUATIONS))
     left = budget - machine.probe_seconds - evaluations * pause
-    return max(1, int(left / machine.step_seconds)), evaluations
+    steps = min(int(left / machine.step_seconds), MOST_EPOCHS * chunks_per_epoch)
+    return Length(
+        steps=max(1, steps),
+        evaluations=evaluations,
+        evaluation_characters=characters,
+    )
 
 
-def choose_learning_rate(options: TrainingOptions, *, training_characters: int) -> float:
-    """0.005 for a megabyte, falling slowly as the text grows: 0.008 for 27 kB.
+def planned_seconds(config: TrainingConfig, machine: Machine) -> float:
+    """What a training will take on a machine, from the probe to the last save."""
+    evaluation = config.evaluation_characters / machine.evaluation_speed
+    pauses = math.ceil(config.steps / config.evaluate_every) * (evaluation + machine.save_seconds)
+    return machine.probe_seconds + config.steps * machine.step_seconds + pauses
 
-    Measured on plays, names and fables: short texts, read often, gain by larger steps.
+
+def choose_learning_rate(options: TrainingOptions, *, hidden_size: int) -> float:
+    """The larger a network, the smaller its steps: 0.0092 for a hidden size of 128, 0.0055 for 256,
+    0.0033 for 512."""
+    chosen = min(5.5e-3 * math.pow(256 / hidden_size, 0.75), 1e-2)
+    return _given(options.learning_rate, round(chosen, 4))
+
+
+def choose_dropout(
+    options: TrainingOptions, config: ModelConfig, *, epochs: float, training_characters: int
+) -> ModelConfig:
+    """The network with what is dropped of it while training, where the options leave that open.
+
+    It follows how easily the text is learned by heart: how often it is read, times how many weights
+    the layers have for each of its characters. Dropout is none up to 2 of that, 0.25 at 64, 0.5 at
+    2,048; the weights' sets in later, at 10, and is 0.46 by then.
     """
-    chosen = 5e-3 * math.pow(1e6 / training_characters, 0.125)
-    return _given(options.learning_rate, round(min(max(chosen, 2e-3), 1e-2), 4))
-
-
-def choose_dropout(options: TrainingOptions, *, epochs: float) -> float:
-    """Dropout for how often the text will be read: none up to 4 epochs, 0.5 from 128 on."""
-    if options.dropout is not None:
-        return options.dropout
-    return min(max(0.1 * math.log2(max(epochs, 1) / 4), 0.0), 0.5)
+    pressure = max(epochs * recurrent_weights(config) / training_characters, 1.0)
+    dropout = min(max(0.05 * math.log2(pressure / 2), 0.0), 0.5)
+    weight_dropout = min(max(0.06 * math.log2(pressure / 10), 0.0), 0.5)
+    return dataclasses.replace(
+        config,
+        dropout=_given(options.dropout, round(dropout, 2)),
+        weight_dropout=_given(options.weight_dropout, round(weight_dropout, 2)),
+    )
 
 
 def _given(value: T | None, otherwise: T) -> T:

@@ -43,8 +43,10 @@ from charrnn.model.network import CharRNN
 from charrnn.storage.ids_folder import find_ids, keep_ids
 from charrnn.storage.model_directory import Model, Provenance, read_model
 from charrnn.storage.run import Run
+from charrnn.training.averaging import WeightAverage
 from charrnn.training.checkpoint import (
     MOMENTS,
+    WEIGHTS,
     Checkpoint,
     Position,
     read_newest,
@@ -61,6 +63,10 @@ LOG_EVERY = 10
 """Steps to a training line of metrics.jsonl."""
 
 SAMPLE_LENGTH = 300
+
+TURNED = 1.01
+"""How many times its best the validation loss is, when it has turned. A rate that is still high makes
+it waver by less."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,6 +135,7 @@ class Trainer:
             processes=group.size if group is not None else 1,
         )
         self.leader = Leader(self.learner, self.loader)
+        self.average = WeightAverage(self.learner.network)
         self.position = Position(
             step=0,
             epoch=0,
@@ -182,9 +189,14 @@ class Trainer:
         checkpoint = read_newest(run)
         model, config, position = checkpoint.model, checkpoint.config, checkpoint.position
         path = run.checkpoint(position.step)
+        ended = None
         if position.step >= config.steps and position.evaluated == position.step:
+            ended = f"it has finished its {config.steps} steps"
+        elif has_turned(position, config):
+            ended = f"it ended at step {position.step}, for its validation has turned"
+        if ended is not None:
             raise TrainingError(
-                f"{run.directory}: it has finished its {config.steps} steps; "
+                f"{run.directory}: {ended}; "
                 f"to train it further: charrnn train CORPUS --from {run.argument}"
             )
         try:
@@ -203,7 +215,6 @@ class Trainer:
             raise ModelError(f"{path}: this version has no kernel {config.kernel!a}")
         choose_device(config.device)
         network = CharRNN(model.config, kernel=config.kernel)
-        load(network, model.tensors)
         trainer = cls(text, network, config, run, group)
         try:
             trainer._restore(checkpoint)
@@ -221,6 +232,11 @@ class Trainer:
         """
         self._stop = True
         self.leader.ask_to_stop(signal)
+
+    @property
+    def turned(self) -> bool:
+        """Whether it has ended, or will now, because its validation has turned."""
+        return has_turned(self.position, self.config)
 
     @property
     def stopped_by(self) -> int | None:
@@ -255,13 +271,13 @@ class Trainer:
             self._evaluate()
             self.save()
         try:
-            while self.position.step < self.config.steps and not self._stop:
+            while self.position.step < self.config.steps and not (self._stop or self.turned):
                 progress = self._step()
                 if self._evaluation_due():
                     progress = dataclasses.replace(progress, **self._evaluate())
                 step = self.position.step
                 due = step % self.config.checkpoint_every == 0 or step == self.config.steps
-                if due or self.position.best_step == step or self._stop:
+                if due or self.position.best_step == step or self._stop or self.turned:
                     progress = dataclasses.replace(progress, checkpoint=self.save())
                     saved = step
                 yield progress
@@ -283,6 +299,7 @@ class Trainer:
         }
         for name, part in zip(state_names(network.config), state, strict=True):
             tensors[name] = part.cpu().numpy()
+        tensors |= {f"{WEIGHTS}.{name}": weights for name, weights in arrays(network).items()}
         position = dataclasses.replace(self.position, **self.loader.state_dict())
         model = self.model()
         if not all(
@@ -301,8 +318,8 @@ class Trainer:
         return self.run.save(position.step, checkpoint.files(), best=best, keep=self.config.keep)
 
     def model(self) -> Model:
-        """The network as it is now, on its own."""
-        network, position = self.learner.network, self.position
+        """The network as it is now, on its own, its weights averaged."""
+        network, position = self.average.network, self.position
         return Model(
             config=network.config,
             tokenizer=self.corpus.tokenizer,
@@ -333,6 +350,7 @@ class Trainer:
             result = self.leader.step(chunk, self.position.step)
         except DivergedError as error:
             raise self._diverged(str(error)) from error
+        self.average.add(self.learner.network, self.position.step + 1)
         self._stop = self._stop or self.leader.asked is not None
         old = self.position
         self.position = dataclasses.replace(
@@ -389,11 +407,13 @@ class Trainer:
 
     def _evaluate(self) -> dict[str, Any]:
         """Evaluates the network; gives what Progress tells of it, nothing when asked to stop."""
-        engine = TorchEngine(self.learner.network)
+        engine = TorchEngine(self.average.network)
         lanes = validation_lanes(len(self.validation))
         nats = float("nan")
         with autocast(self.config.device, self.config.precision):
-            for nats in score_in_steps(engine, self.validation, lanes=lanes):
+            for nats in score_in_steps(
+                engine, self.validation, lanes=lanes, at_most=self.config.evaluation_characters
+            ):
                 if self._stop:  # a long evaluation must not keep a Ctrl-C waiting
                     return {}
         position = self.position
@@ -451,17 +471,30 @@ class Trainer:
         self.position = position
         self._mark = (position.characters, position.seconds)
         self.loader.load_state_dict({"epoch": position.epoch, "chunk": position.chunk})
+        weights, *moments_of = (
+            {name: tensors[f"{kind}.{name}"] for name in checkpoint.model.config.tensor_shapes()}
+            for kind in (WEIGHTS, *MOMENTS)
+        )
+        load(self.learner.network, weights)
+        load(self.average.network, checkpoint.model.tensors)
         moments = {
-            moment: {
-                name: torch.tensor(tensors[f"{moment}.{name}"])
-                for name in checkpoint.model.config.tensor_shapes()
-            }
-            for moment in MOMENTS
+            moment: {name: torch.tensor(array) for name, array in named.items()}
+            for moment, named in zip(MOMENTS, moments_of, strict=True)
         }
         names = state_names(checkpoint.model.config)
         self.leader.restore(
             position.step, moments, tuple(torch.tensor(tensors[name]) for name in names)
         )
+
+
+def has_turned(position: Position, config: TrainingConfig) -> bool:
+    """Whether a training has come so far past its best model that it will not make a better one: all
+    of the last `patience` evaluations were worse, the last of them clearly (Prechelt, 1998)."""
+    if not config.patience or position.best_step is None or position.evaluated != position.step:
+        return False
+    assert position.validation_nats is not None and position.best_nats is not None
+    waited = position.step - position.best_step >= config.patience * config.evaluate_every
+    return waited and position.validation_nats > TURNED * position.best_nats
 
 
 def start(plan: Plan, directory: Path | Run, group: Group | None = None) -> Trainer:

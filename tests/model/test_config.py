@@ -30,6 +30,8 @@ from charrnn.model.config import ModelConfig
         {"dropout": 1.0},
         {"dropout": float("nan")},
         {"dropout": "0.1"},
+        {"weight_dropout": 1.0},
+        {"weight_dropout": -0.1},
     ],
     ids=str,
 )

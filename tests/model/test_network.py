@@ -33,6 +33,7 @@ def network(
     layers: int = 2,
     *,
     dropout: float = 0.0,
+    weight_dropout: float = 0.0,
     kernel: str = "fused",
     seed: int = 0,
     hidden: int = H,
@@ -44,6 +45,7 @@ def network(
         hidden_size=hidden,
         layers=layers,
         dropout=dropout,
+        weight_dropout=weight_dropout,
     )
     return CharRNN(config, kernel=kernel, generator=seeded(seed))
 
@@ -225,16 +227,34 @@ def test_dropout_between_layers_is_one_mask_over_time() -> None:
     assert 0 < dead.sum() < H
 
 
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_dropped_weights_are_zero_and_the_others_larger(kernel: str, cell: str) -> None:
+    mine = network(cell, 2, weight_dropout=0.25, kernel=kernel)
+    ids, generator = some_ids(3, 12), seeded(0)
+    masks = [torch.empty(H, H).bernoulli_(0.75, generator=generator) / 0.75 for _ in range(2)]
+    logits, _ = mine(ids, generator=seeded(0))
+    logits.square().sum().backward()
+    by_hand = network(cell, 2, kernel=kernel)
+    with torch.no_grad():
+        for layer, mask in enumerate(masks):
+            getattr(by_hand.rnn, f"weight_hh_l{layer}").mul_(mask.repeat(GATES[cell], 1))
+    torch.testing.assert_close(logits, by_hand(ids)[0])
+    for layer, mask in enumerate(masks):
+        gradient = getattr(mine.rnn, f"weight_hh_l{layer}").grad.view(-1, H, H)
+        assert torch.equal(gradient != 0, (mask != 0).expand_as(gradient))
+
+
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_dropout_is_off_in_evaluation(kernel: str) -> None:
-    mine = network(dropout=0.5, kernel=kernel).eval()
+    mine = network(dropout=0.5, weight_dropout=0.5, kernel=kernel).eval()
     without = network(dropout=0.0, kernel=kernel).eval()
     ids = some_ids(2, 9)
     assert torch.equal(mine(ids, generator=seeded(0))[0], without(ids)[0])
 
 
 def test_masks_are_those_of_the_generator() -> None:
-    mine = network(dropout=0.5).train()
+    mine = network(dropout=0.5, weight_dropout=0.5).train()
     ids = some_ids(2, 9)
     first, again, other = (mine(ids, generator=seeded(seed))[0] for seed in (0, 0, 1))
     assert torch.equal(first, again)

@@ -54,7 +54,9 @@ def files(make_model: Callable[..., Model]) -> dict[str, bytes]:
         validation_fraction=0.1,
         lines=False,
         evaluate_every=3,
+        evaluation_characters=100,
         checkpoint_every=3,
+        patience=0,
         keep=2,
     )
     position = Position(

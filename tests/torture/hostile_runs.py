@@ -162,7 +162,7 @@ def _run_cases(files: Files) -> list[tuple[str, Change]]:
         cases.append((label, {TRAINING: content}))
     header, numbers = split_tensors(files[TRAINING_TENSORS])
     for number in (3e38, -3e38, 1e-45, -1.0, float("nan"), float("inf")):
-        for part in ("exp_avg.", "exp_avg_sq.", "state."):
+        for part in ("weights.", "exp_avg.", "exp_avg_sq.", "state."):
             weights = np.frombuffer(numbers, "<f4").copy()
             for name, entry in header:
                 if name.startswith(part):

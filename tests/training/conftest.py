@@ -39,7 +39,9 @@ def make_config() -> Callable[..., TrainingConfig]:
             "validation_fraction": 0.1,
             "lines": False,
             "evaluate_every": 10,
+            "evaluation_characters": 1_000_000,
             "checkpoint_every": 10,
+            "patience": 0,
             "keep": 2,
         }
         return TrainingConfig(**(defaults | changes))
@@ -60,6 +62,7 @@ def make_trainer(
             "embedding_size": 5,
             "layers": 2,
             "dropout": 0.0,
+            "weight_dropout": 0.0,
             "batch_size": 4,
             "sequence_length": 10,
             "precision": "fp32",
@@ -67,6 +70,7 @@ def make_trainer(
             "evaluate_every": 6,
             "learning_rate": 0.01,
             "clip": 0.25,
+            "patience": 0,
         }
         corpus = corpus_of(prose[:330] if text is None else text)
         plan = make_plan(corpus, TrainingOptions(**(defaults | options)), kind=kind)

@@ -18,6 +18,7 @@ from charrnn.training.checkpoint import (
     MOMENTS,
     TRAINING,
     TRAINING_TENSORS,
+    WEIGHTS,
     read_checkpoint,
     state_names,
     tensor_shapes,
@@ -68,7 +69,7 @@ def test_a_checkpoint_survives_a_round_trip(
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_a_checkpoint_has_the_moments_of_every_weight_and_the_state(
+def test_a_checkpoint_has_every_weight_its_moments_and_the_state(
     cell: str, make_trainer: MakeTrainer
 ) -> None:
     trainer = make_trainer("run", cell=cell, layers=3)
@@ -76,7 +77,8 @@ def test_a_checkpoint_has_the_moments_of_every_weight_and_the_state(
     config = trainer.learner.network.config
     tensors = read_checkpoint(trainer.run.last).tensors
     weights = config.tensor_shapes()
-    assert tensors.keys() == {f"{m}.{name}" for m in MOMENTS for name in weights} | {
+    kinds = (WEIGHTS, *MOMENTS)
+    assert tensors.keys() == {f"{kind}.{name}" for kind in kinds for name in weights} | {
         f"state.{part}" for part in STATES[cell]
     }
     assert {name: array.shape for name, array in tensors.items()} == tensor_shapes(config, 4)

@@ -45,7 +45,7 @@ SMALL: dict[str, Any] = {
 }
 
 TRAININGS: dict[str, dict[str, Any]] = {
-    "lstm with dropout": {"dropout": 0.4},
+    "lstm with dropout": {"dropout": 0.4, "weight_dropout": 0.3},
     "lines": {"lines": True},
     "gru": {"cell": "gru"},
     "uneven lanes": {"batch_size": 5, "dropout": 0.2},

@@ -1,3 +1,4 @@
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -79,8 +80,11 @@ def test_many_epochs_bring_dropout_and_few_none(corpus_of: CorpusOf, prose: str)
         make_plan(corpus_of(prose), TrainingOptions(epochs=epochs, hidden_size=8, precision="fp32"))
         for epochs in (2, 128)
     )
-    assert few.network.config.dropout == 0
-    assert many.network.config.dropout == pytest.approx(0.5)
+    few_dropped, many_dropped = (
+        (plan.network.config.dropout, plan.network.config.weight_dropout) for plan in (few, many)
+    )
+    assert few_dropped == (0, 0)
+    assert min(many_dropped) >= 0.3
 
 
 def test_epochs_are_counted_on_the_text_that_is_trained_on(corpus_of: CorpusOf, prose: str) -> None:
@@ -150,8 +154,11 @@ def test_fine_tuning_inherits_the_sizes_and_every_weight(
 ) -> None:
     base = make_model("\n abc", cell=cell, layers=3, hidden_size=10, embedding_size=6)
     plan = fine_tuning(corpus_of("cab abc\n" * 30), base)
-    sizes = {key: value for key, value in plan.network.config.to_json().items() if key != "dropout"}
-    assert sizes == {key: value for key, value in base.config.to_json().items() if key != "dropout"}
+    sizes, expected = (
+        dataclasses.replace(config, dropout=0.0, weight_dropout=0.0)
+        for config in (plan.network.config, base.config)
+    )
+    assert sizes == expected
     assert plan.corpus.tokenizer.to_json() == base.tokenizer.to_json()
     for name, tensor in arrays(plan.network).items():
         np.testing.assert_array_equal(tensor, base.tensors[name])

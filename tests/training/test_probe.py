@@ -1,3 +1,4 @@
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,9 @@ from charrnn.model.config import ModelConfig
 from charrnn.training.config import PRECISIONS, TrainingOptions
 from charrnn.training.probe import (
     VALIDATION_LANES,
+    Probe,
     choose_device,
     kernels,
-    measure,
     validation_lanes,
 )
 from charrnn.training.recipe import Machine
@@ -20,11 +21,19 @@ from charrnn.training.recipe import Machine
 IDS = np.random.default_rng(0).integers(9, size=900).astype(np.uint8)
 
 
+def probe(options: TrainingOptions, batch_size: int = 4) -> Probe:
+    return Probe(
+        options,
+        training=IDS[:800],
+        validation=IDS[800:],
+        batch_size=batch_size,
+        sequence_length=8,
+    )
+
+
 def measured(options: TrainingOptions) -> Machine:
     model = ModelConfig(vocabulary_size=9, hidden_size=8, embedding_size=4)
-    return measure(
-        options, model, training=IDS[:800], validation=IDS[800:], batch_size=4, sequence_length=8
-    )
+    return probe(options).measure(model)
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
@@ -52,14 +61,7 @@ def test_the_usual_precision_is_one_that_the_cpu_has(monkeypatch: pytest.MonkeyP
     model = ModelConfig(vocabulary_size=9, hidden_size=256)
     for has, expected in ((["fp32"], "fp32"), (["fp32", "bf16"], "bf16")):
         monkeypatch.setattr("charrnn.training.probe._precisions", lambda _, has=has: iter(has))
-        machine = measure(
-            TrainingOptions(steps=5, device="cpu"),
-            model,
-            training=IDS[:800],
-            validation=IDS[800:],
-            batch_size=32,
-            sequence_length=8,
-        )
+        machine = probe(TrainingOptions(steps=5, device="cpu"), batch_size=32).measure(model)
         assert machine.precision == expected
 
 
@@ -72,9 +74,7 @@ def test_what_is_not_exact_on_two_threads_is_trained_on_one(
     monkeypatch.setenv("CHARRNN_NATIVE", "0")
     model = ModelConfig(vocabulary_size=9, hidden_size=160, embedding_size=4, cell=cell)
     options = TrainingOptions(**length, device="cpu", precision="fp32")
-    machine = measure(
-        options, model, training=IDS[:800], validation=IDS[800:], batch_size=4, sequence_length=8
-    )
+    machine = probe(options).measure(model)
     assert machine.threads == 1
 
 
@@ -87,14 +87,7 @@ def test_a_kernel_is_chosen_that_can_be_had(
     if not native:
         monkeypatch.setenv("CHARRNN_NATIVE", "0")
     model = ModelConfig(vocabulary_size=9, hidden_size=160, embedding_size=4, cell=cell)
-    machine = measure(
-        TrainingOptions(**length, device="cpu"),
-        model,
-        training=IDS[:800],
-        validation=IDS[800:],
-        batch_size=4,
-        sequence_length=8,
-    )
+    machine = probe(TrainingOptions(**length, device="cpu"), batch_size=4).measure(model)
     assert machine.kernel in kernels("cpu", cell, machine.precision)
     assert native or machine.kernel != "native"
 
@@ -118,7 +111,23 @@ def test_the_usual_kernel_goes_step_by_step_through_autograd_nowhere(
 def test_a_budget_needs_every_time_measured() -> None:
     machine = measured(TrainingOptions(budget=2.0, precision="fp32", device="cpu"))
     assert 0 < machine.step_seconds < machine.probe_seconds
-    assert machine.evaluation_seconds > 0 and machine.save_seconds > 0
+    assert machine.evaluation_speed > 0 and machine.save_seconds > 0
+
+
+def test_what_can_be_read_is_measured_under_a_budget_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        "charrnn.training.probe._time_steps",
+        lambda learner, *_: learner.network.config.hidden_size / 1000,
+    )
+    model = ModelConfig(vocabulary_size=9, hidden_size=8, embedding_size=4)
+    assert probe(TrainingOptions(steps=5)).characters(model) == 5 * 4 * 8
+    assert probe(TrainingOptions(epochs=2.5)).characters(model) == 2.5 * 800
+    larger = dataclasses.replace(model, hidden_size=256)
+    timed = probe(TrainingOptions(budget=60.0, device="cpu"))
+    assert timed.characters(model) == pytest.approx(60 / 0.008 * 4 * 8)
+    assert timed.characters(larger) == pytest.approx(60 / 0.256 * 4 * 8)
 
 
 def test_the_precision_is_chosen_when_it_is_left_open() -> None:

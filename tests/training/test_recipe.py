@@ -7,8 +7,16 @@ from hypothesis import strategies as st
 
 from charrnn.errors import ConfigError
 from charrnn.model.cells import CELLS
-from charrnn.training.config import TrainingOptions
+from charrnn.model.config import ModelConfig
+from charrnn.training.config import TrainingConfig, TrainingOptions
 from charrnn.training.recipe import (
+    CHARACTERS_PER_WEIGHT,
+    LEAST_EVALUATED,
+    LEAST_EVALUATIONS,
+    MOST_EPOCHS,
+    MOST_EVALUATED,
+    SIZES,
+    Length,
     Machine,
     choose_batch,
     choose_dropout,
@@ -16,6 +24,8 @@ from charrnn.training.recipe import (
     choose_length,
     choose_model,
     choose_training,
+    planned_seconds,
+    recurrent_weights,
 )
 
 MACHINE = Machine(
@@ -24,7 +34,7 @@ MACHINE = Machine(
     kernel="fused",
     threads=2,
     step_seconds=0.01,
-    evaluation_seconds=0.5,
+    evaluation_speed=200_000,
     save_seconds=0.1,
     probe_seconds=2.0,
 )
@@ -33,9 +43,14 @@ sizes = st.integers(2, 50_000_000)
 budgets = st.floats(0.5, 100_000)
 
 
-def hidden(characters: int, **options: Any) -> int:
-    settings = TrainingOptions(**options)
-    return choose_model(settings, vocabulary_size=50, training_characters=characters).hidden_size
+def hidden(characters: int, read: float = 1e12, **options: Any) -> int:
+    """The hidden size for so much text, where any network would read so many characters."""
+    return choose_model(
+        TrainingOptions(**options),
+        vocabulary_size=50,
+        training_characters=characters,
+        characters=lambda _: read,
+    ).hidden_size
 
 
 # Sizes
@@ -44,33 +59,73 @@ def hidden(characters: int, **options: Any) -> int:
 @given(sizes, sizes)
 def test_more_text_never_gets_a_smaller_network(one: int, other: int) -> None:
     small, large = sorted((one, other))
-    assert 64 <= hidden(small) <= hidden(large) <= 512
-    assert hidden(small) % 32 == 0
+    assert SIZES[0] <= hidden(small) <= hidden(large) <= SIZES[-1]
+    assert hidden(small) in SIZES
 
 
-@given(sizes, budgets, budgets)
-def test_more_time_never_gets_a_smaller_network(characters: int, one: float, other: float) -> None:
-    short, long = sorted((one, other))
-    assert hidden(characters, budget=short) <= hidden(characters, budget=long)
+@given(sizes, st.floats(0, 1e12), st.floats(0, 1e12))
+def test_a_faster_machine_never_gets_a_smaller_network(
+    characters: int, one: float, other: float
+) -> None:
+    slow, fast = sorted((one, other))
+    assert hidden(characters, slow) <= hidden(characters, fast)
 
 
-@pytest.mark.parametrize(
-    ("characters", "expected"), [(5_000, 64), (30_000, 128), (100_000, 256), (10_000_000, 256)]
-)
-def test_the_sizes_are_those_the_recipe_names(characters: int, expected: int) -> None:
-    assert hidden(characters) == expected
+def test_the_largest_network_needs_speed_and_text() -> None:
+    assert hidden(50_000_000, 1e9) > hidden(50_000_000, 1e7) > hidden(50_000_000, 1e6)
+    assert hidden(1_000_000, 1e9) > hidden(30_000, 1e9) > hidden(2_000, 1e9)
 
 
-def test_the_largest_network_needs_time_and_text() -> None:
-    assert hidden(2_000_000, budget=1800.0) == 512
-    assert hidden(2_000_000, budget=600.0) == 256
-    assert hidden(30_000, budget=1800.0) == 128
+def test_a_network_that_is_chosen_can_be_read_for_and_the_next_cannot() -> None:
+    """As measured, a network reads the less the larger it is."""
+    asked: list[int] = []
+
+    def characters(config: ModelConfig) -> float:
+        asked.append(config.hidden_size)
+        return 1e13 / recurrent_weights(config)
+
+    chosen = choose_model(
+        TrainingOptions(),
+        vocabulary_size=50,
+        training_characters=10**9,
+        characters=characters,
+    )
+    assert characters(chosen) >= CHARACTERS_PER_WEIGHT * recurrent_weights(chosen)
+    larger = dataclasses.replace(chosen, hidden_size=SIZES[SIZES.index(chosen.hidden_size) + 1])
+    assert characters(larger) < CHARACTERS_PER_WEIGHT * recurrent_weights(larger)
+    # No time is spent on measuring what is larger still.
+    assert max(asked) == larger.hidden_size
+
+
+def test_an_alphabet_of_thousands_does_not_make_the_layers_smaller() -> None:
+    """Of Chinese, nearly all weights are rows of characters, most of them rarely learned."""
+    models = [
+        choose_model(
+            TrainingOptions(),
+            vocabulary_size=size,
+            training_characters=300_000,
+            characters=lambda _: 3e6,
+        )
+        for size in (60, 6000)
+    ]
+    assert models[0].hidden_size == models[1].hidden_size
+
+
+def test_a_size_that_is_given_is_not_measured() -> None:
+    def never(_: ModelConfig) -> float:
+        raise AssertionError
+
+    options = TrainingOptions(hidden_size=77)
+    model = choose_model(options, vocabulary_size=9, training_characters=1000, characters=never)
+    assert model.hidden_size == 77
 
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_what_is_given_is_taken(cell: str) -> None:
     options = TrainingOptions(cell=cell, layers=3, hidden_size=10, embedding_size=4, dropout=0.2)
-    model = choose_model(options, vocabulary_size=9, training_characters=1000)
+    model = choose_model(
+        options, vocabulary_size=9, training_characters=1000, characters=lambda _: 1e9
+    )
     assert (model.cell, model.layers, model.hidden_size) == (cell, 3, 10)
     assert (model.embedding_size, model.dropout, model.vocabulary_size) == (4, 0.2, 9)
 
@@ -80,7 +135,12 @@ def test_sizes_out_of_range_are_refused_by_the_name_they_were_given(name: str) -
     # The embedding follows the hidden size: an error about it would confuse who gave --hidden-size.
     wrong: Any = "x" if name == "cell" else -1
     with pytest.raises(ConfigError, match=f"^{name.replace('_', ' ')} "):
-        choose_model(TrainingOptions(**{name: wrong}), vocabulary_size=9, training_characters=1000)
+        choose_model(
+            TrainingOptions(**{name: wrong}),
+            vocabulary_size=9,
+            training_characters=1000,
+            characters=lambda _: 1e9,
+        )
 
 
 # Batches
@@ -114,94 +174,188 @@ def test_enough_text_gets_the_batch_that_was_asked_for() -> None:
 # Length
 
 
+def planned(validation: int = 100_000, **options: Any) -> TrainingConfig:
+    return choose_training(
+        TrainingOptions(**options),
+        MACHINE,
+        batch_size=4,
+        sequence_length=8,
+        hidden_size=64,
+        chunks_per_epoch=100_000,
+        validation_characters=validation,
+    )
+
+
+def length(
+    machine: Machine = MACHINE,
+    *,
+    chunks: int = 100_000_000,
+    validation: int = 100_000,
+    **options: Any,
+) -> Length:
+    return choose_length(
+        TrainingOptions(**options),
+        machine,
+        chunks_per_epoch=chunks,
+        validation_characters=validation,
+    )
+
+
 @given(budgets, budgets)
 def test_more_time_never_makes_fewer_steps(one: float, other: float) -> None:
     short, long = sorted((one, other))
-    lengths = [
-        choose_length(TrainingOptions(budget=budget), MACHINE, chunks_per_epoch=10)
-        for budget in (short, long)
+    less, more = length(budget=short), length(budget=long)
+    assert less.evaluations <= more.evaluations
+    # One more evaluation, or a longer one, may cost the steps of its pause, not more.
+    pauses = [
+        each.evaluations
+        * (each.evaluation_characters / MACHINE.evaluation_speed + MACHINE.save_seconds)
+        for each in (less, more)
     ]
-    assert lengths[0][1] <= lengths[1][1]
-    # One more evaluation may cost the steps of its pause, not more.
-    pause = MACHINE.evaluation_seconds + MACHINE.save_seconds
-    more = lengths[1][1] - lengths[0][1]
-    assert lengths[0][0] <= lengths[1][0] + more * pause / MACHINE.step_seconds + 1
+    assert less.steps <= more.steps + (pauses[1] - pauses[0]) / MACHINE.step_seconds + 1
 
 
 @given(
     st.floats(20, 100_000),
     st.floats(1e-4, 1),
-    st.floats(0, 5),
+    st.floats(1e5, 1e7),
     st.floats(0.05, 1),
     st.floats(0, 8),
+    st.integers(100, 100_000_000),
 )
 def test_all_that_is_planned_fits_in_the_budget(
-    budget: float, step: float, evaluation: float, save: float, probe: float
+    budget: float, step: float, speed: float, save: float, probe: float, validation: int
 ) -> None:
     machine = dataclasses.replace(
         MACHINE,
         step_seconds=step,
-        evaluation_seconds=evaluation,
+        evaluation_speed=speed,
         save_seconds=save,
         probe_seconds=probe,
     )
-    steps, evaluations = choose_length(TrainingOptions(budget=budget), machine, chunks_per_epoch=10)
-    assert evaluations >= 2
-    planned = probe + steps * step + evaluations * (evaluation + save)
+    made = length(machine, validation=validation, budget=budget)
+    assert made.evaluations >= 2
+    pause = made.evaluation_characters / speed + save
+    planned = probe + made.steps * step + made.evaluations * pause
     assert planned <= budget + 1e-6
     assert planned >= budget - step - 1e-6  # and uses it
 
 
+def test_a_validation_text_of_some_length_is_read_as_a_whole() -> None:
+    assert length(budget=112.0, validation=111_000).evaluation_characters == 111_000
+    assert length(steps=9, validation=111_000).evaluation_characters == 111_000
+
+
+@pytest.mark.parametrize("options", [{"budget": 60.0}, {"steps": 9}], ids=str)
+def test_of_a_huge_validation_text_a_part_is_read(options: dict[str, Any]) -> None:
+    """Ten megabytes at every evaluation took all of a short budget."""
+    made = length(validation=10_000_000, **options)
+    assert LEAST_EVALUATED <= made.evaluation_characters <= MOST_EVALUATED
+    assert made.evaluations >= LEAST_EVALUATIONS / 2
+
+
 def test_a_budget_too_short_for_anything_makes_one_step() -> None:
-    steps, _ = choose_length(TrainingOptions(budget=0.01), MACHINE, chunks_per_epoch=10)
-    assert steps == 1
+    assert length(budget=0.01).steps == 1
+
+
+def test_a_short_text_is_not_read_for_hours() -> None:
+    """Five minutes of a text of 27 kB were 1,600 epochs, and the first evaluation came too late."""
+    assert length(budget=3600.0, chunks=10).steps == 10 * MOST_EPOCHS
+    assert length(epochs=1600.0, chunks=10).steps == 16_000  # who asks for it gets it
 
 
 def test_steps_are_taken_as_they_are() -> None:
-    assert choose_length(TrainingOptions(steps=77), MACHINE, chunks_per_epoch=10)[0] == 77
+    assert length(steps=77, chunks=1).steps == 77
 
 
 @pytest.mark.parametrize(("epochs", "steps"), [(1, 10), (2.5, 25), (0.01, 1), (12, 120)])
 def test_epochs_are_so_many_chunks(epochs: float, steps: int) -> None:
-    options = TrainingOptions(epochs=epochs)
-    assert choose_length(options, MACHINE, chunks_per_epoch=10)[0] == steps
+    assert length(epochs=epochs, chunks=10).steps == steps
+
+
+@given(st.integers(1, 1_000_000), st.integers(1, 10_000_000))
+def test_the_time_that_is_planned_is_the_time_of_its_parts(steps: int, validation: int) -> None:
+    config = planned(validation, steps=steps)
+    seconds = planned_seconds(config, MACHINE)
+    assert seconds >= MACHINE.probe_seconds + steps * MACHINE.step_seconds
+    assert (
+        seconds
+        <= MACHINE.probe_seconds
+        + steps * MACHINE.step_seconds
+        + 20 * (config.evaluation_characters / MACHINE.evaluation_speed + MACHINE.save_seconds)
+        + 1e-6
+    )
 
 
 # Learning rate
 
 
-@given(sizes, sizes)
-def test_more_text_never_gets_larger_steps(one: int, other: int) -> None:
+@given(st.sampled_from(SIZES), st.sampled_from(SIZES))
+def test_a_larger_network_never_takes_larger_steps(one: int, other: int) -> None:
     small, large = sorted((one, other))
     less, more = (
-        choose_learning_rate(TrainingOptions(), training_characters=size) for size in (small, large)
+        choose_learning_rate(TrainingOptions(), hidden_size=size) for size in (large, small)
     )
-    assert 0 < more <= less < 0.1
+    assert 0 < less <= more <= 0.01
+
+
+@pytest.mark.parametrize(("hidden_size", "rate"), [(128, 0.0092), (256, 0.0055), (512, 0.0033)])
+def test_learning_rates_are_those_the_recipe_names(hidden_size: int, rate: float) -> None:
+    assert choose_learning_rate(TrainingOptions(), hidden_size=hidden_size) == rate
 
 
 def test_a_learning_rate_that_is_given_is_taken() -> None:
     options = TrainingOptions(learning_rate=0.3)
-    assert choose_learning_rate(options, training_characters=1000) == 0.3
+    assert choose_learning_rate(options, hidden_size=256) == 0.3
 
 
 # Dropout
 
 
-@given(st.floats(0, 10_000), st.floats(0, 10_000))
-def test_more_epochs_never_get_less_dropout(one: float, other: float) -> None:
+MODEL = ModelConfig(vocabulary_size=9, hidden_size=64)
+
+
+def dropped(
+    epochs: float, *, weights_per_character: float = 1.0, **options: Any
+) -> tuple[float, float]:
+    """What is dropped of a layer's output, and of its recurrent weights."""
+    config = choose_dropout(
+        TrainingOptions(**options),
+        MODEL,
+        epochs=epochs,
+        training_characters=round(recurrent_weights(MODEL) / weights_per_character),
+    )
+    assert dataclasses.replace(config, dropout=0.0, weight_dropout=0.0) == MODEL
+    return config.dropout, config.weight_dropout
+
+
+@given(st.floats(0, 10_000), st.floats(0, 10_000), st.floats(0.01, 100), st.floats(0.01, 100))
+def test_what_is_learned_by_heart_more_easily_never_gets_less_dropout(
+    one: float, other: float, some: float, others: float
+) -> None:
     few, many = sorted((one, other))
-    options = TrainingOptions()
-    assert 0 <= choose_dropout(options, epochs=few) <= choose_dropout(options, epochs=many) <= 0.5
+    small, large = sorted((some, others))
+    less = dropped(few, weights_per_character=small)
+    more = dropped(many, weights_per_character=large)
+    assert 0 <= less[0] <= more[0] <= 0.5
+    assert 0 <= less[1] <= more[1] <= 0.5
 
 
-@pytest.mark.parametrize(("epochs", "dropout"), [(0.1, 0), (4, 0), (8, 0.1), (128, 0.5)])
-def test_dropout_is_what_the_recipe_names(epochs: float, dropout: float) -> None:
-    assert choose_dropout(TrainingOptions(), epochs=epochs) == pytest.approx(dropout)
+@pytest.mark.parametrize(
+    ("pressure", "dropout", "weight_dropout"),
+    [(0.1, 0, 0), (2, 0, 0), (10, 0.12, 0), (64, 0.25, 0.16), (2048, 0.5, 0.46), (9999, 0.5, 0.5)],
+)
+def test_dropout_is_what_the_recipe_names(
+    pressure: float, dropout: float, weight_dropout: float
+) -> None:
+    assert dropped(pressure) == (dropout, weight_dropout)
+    assert dropped(1, weights_per_character=pressure) == (dropout, weight_dropout)
 
 
 def test_dropout_that_is_given_is_taken() -> None:
-    assert choose_dropout(TrainingOptions(dropout=0.3), epochs=1) == 0.3
-    assert choose_dropout(TrainingOptions(dropout=0.0), epochs=1000) == 0.0
+    assert dropped(1, dropout=0.3, weight_dropout=0.2) == (0.3, 0.2)
+    assert dropped(9999, dropout=0.0) == (0.0, 0.5)
+    assert dropped(9999, weight_dropout=0.0) == (0.5, 0.0)
 
 
 # All together
@@ -209,7 +363,7 @@ def test_dropout_that_is_given_is_taken() -> None:
 
 @given(steps=st.integers(1, 1_000_000))
 def test_a_training_is_planned_within_its_steps(steps: int) -> None:
-    config = choose_training(TrainingOptions(steps=steps), MACHINE, batch_size=4, sequence_length=8)
+    config = planned(steps=steps)
     assert config.steps == steps
     assert 0 <= config.warmup_steps <= steps / 10
     assert 1 <= config.evaluate_every <= steps
@@ -229,9 +383,10 @@ def test_every_option_that_a_training_has_is_taken() -> None:
         "lines": True,
         "evaluate_every": 9,
         "checkpoint_every": 4,
+        "patience": 7,
         "keep": 3,
     }
-    config = choose_training(TrainingOptions(**given), MACHINE, batch_size=4, sequence_length=8)
+    config = planned(**given)
     assert {name: getattr(config, name) for name in given} == given
     assert (config.batch_size, config.sequence_length) == (4, 8)
     for name in ("device", "precision", "kernel", "threads"):
@@ -239,6 +394,4 @@ def test_every_option_that_a_training_has_is_taken() -> None:
 
 
 def test_the_recipe_is_a_pure_function() -> None:
-    options = TrainingOptions(budget=100.0)
-    made = [choose_training(options, MACHINE, batch_size=4, sequence_length=8) for _ in range(2)]
-    assert made[0] == made[1]
+    assert planned(budget=100.0) == planned(budget=100.0)

@@ -44,7 +44,7 @@ from charrnn.training import trainer as module
 from charrnn.training.checkpoint import TRAINING, TRAINING_TENSORS, read_checkpoint
 from charrnn.training.learner import StepResult
 from charrnn.training.session import train
-from charrnn.training.trainer import LOG_EVERY, Progress, Trainer
+from charrnn.training.trainer import LOG_EVERY, Progress, Trainer, has_turned
 from tests.conftest import reseal
 
 MakeTrainer = Callable[..., Trainer]
@@ -94,12 +94,13 @@ def stop_during(trainer: Trainer, step: int, monkeypatch: pytest.MonkeyPatch) ->
 
 VARIATIONS: dict[str, dict[str, Any]] = {
     "plain": {},
-    "dropout": {"dropout": 0.5},
+    "dropout": {"dropout": 0.5, "weight_dropout": 0.4},
     "lines": {"lines": True},
     "byte": {"kind": "byte"},
     "bf16": {"precision": "bf16"},
     "all": {
         "dropout": 0.3,
+        "weight_dropout": 0.2,
         "lines": True,
         "kind": "byte",
         "precision": "bf16",
@@ -449,6 +450,114 @@ def test_validation_is_that_of_the_saved_model_on_the_held_out_text(
     assert model.provenance.validation_nats == pytest.approx(nats, abs=1e-5)
 
 
+def test_of_a_long_validation_text_so_much_is_read_as_was_planned(
+    make_trainer: MakeTrainer, prose: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundredth of 100 MB, or each evaluation would take longer than the training between."""
+    read: list[int] = []
+
+    def counted(*arguments: Any, **settings: Any) -> Iterator[float]:
+        for nats in score_in_steps(*arguments, **settings):
+            read.append(1)
+            yield nats
+
+    monkeypatch.setattr(module, "score_in_steps", counted)
+    monkeypatch.setattr("charrnn.evaluation.scoring._CHUNK", 10)
+    trainer = make_trainer("run", prose[:330], steps=6)
+    trainer.config = dataclasses.replace(trainer.config, evaluation_characters=20)
+    list(trainer)
+    assert len(read) == 3  # of 32 predictions, in pieces of 8
+
+
+# Early stopping
+
+
+@pytest.fixture
+def noise() -> str:
+    """A text of which nothing but its letters can be learned: all else is learning it by heart."""
+    return "".join(map(str, np.random.default_rng(0).integers(10, size=500)))
+
+
+BY_HEART: dict[str, Any] = {
+    "steps": 400,
+    "hidden_size": 48,
+    "batch_size": 8,
+    "learning_rate": 0.03,
+    "evaluate_every": 10,
+    "patience": 3,
+}
+
+
+def test_a_training_whose_validation_has_turned_ends_and_keeps_its_best(
+    make_trainer: MakeTrainer, noise: str
+) -> None:
+    trainer = make_trainer("run", noise, **BY_HEART)
+    last = list(trainer)[-1]
+    assert trainer.turned and last.step < 400
+    evaluated = [line for line in trainer.run.metrics() if "validation_nats" in line]
+    losses = [line["validation_nats"] for line in evaluated]
+    best = losses.index(min(losses))
+    assert len(losses) - 1 - best >= 3  # so long it was waited for
+    assert losses[-1] > 1.01 * losses[best]
+    assert read_checkpoint(trainer.run.best).position.step == evaluated[best]["step"]
+    # What it came to is there as well, and says why it cannot be gone on with.
+    assert read_checkpoint(trainer.run.last).position.step == last.step
+    with pytest.raises(TrainingError, match=f"ended at step {last.step}.*turned.*--from"):
+        Trainer.resume(trainer.run)
+
+
+def test_a_training_that_is_stopped_before_it_has_turned_ends_at_the_same_step(
+    make_trainer: MakeTrainer, noise: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = make_trainer("whole", noise, **BY_HEART)
+    end = list(whole)[-1].step
+    parts = make_trainer("parts", noise, **BY_HEART)
+    stop_during(parts, end - 13, monkeypatch)
+    again = Trainer.resume(parts.run)
+    assert list(again)[-1].step == end and again.turned
+    assert learned(again.run) == learned(whole.run)
+    assert without_the_clock(again.run) == without_the_clock(whole.run)
+
+
+def test_without_patience_a_training_goes_on_to_its_end(
+    make_trainer: MakeTrainer, noise: str
+) -> None:
+    trainer = make_trainer("run", noise, **(BY_HEART | {"patience": 0, "steps": 150}))
+    assert list(trainer)[-1].step == 150 and not trainer.turned
+
+
+@pytest.mark.parametrize(
+    ("step", "evaluated", "best_step", "nats", "turned"),
+    [
+        (60, 60, 10, 2.03, True),
+        (60, 60, 30, 2.03, True),
+        (60, 60, 40, 2.03, False),  # two evaluations ago
+        (60, 60, 10, 2.01, False),  # hardly worse: it wavers
+        (63, 60, 10, 2.03, False),  # a step that was not evaluated
+        (10, 10, 10, 2.00, False),
+        (60, 60, None, 2.03, False),  # the best was lost
+    ],
+)
+def test_validation_has_turned_when_it_was_worse_for_long_and_is_clearly(
+    step: int,
+    evaluated: int,
+    best_step: int | None,
+    nats: float,
+    turned: bool,
+    make_trainer: MakeTrainer,
+) -> None:
+    trainer = make_trainer("run", evaluate_every=10, patience=3, steps=100)
+    position = dataclasses.replace(
+        trainer.position,
+        step=step,
+        evaluated=evaluated,
+        best_step=best_step,
+        best_nats=None if best_step is None else 2.0,
+        validation_nats=nats,
+    )
+    assert has_turned(position, trainer.config) == turned
+
+
 def test_a_model_knows_where_it_comes_from(make_trainer: MakeTrainer, prose: str) -> None:
     trainer = make_trainer("run", seed=3)
     told = list(trainer)
@@ -466,9 +575,9 @@ def test_time_counts_training_alone(
     seconds = itertools.count()
     clock = types.SimpleNamespace(perf_counter=lambda: float(next(seconds)))
 
-    def slowly(engine: Engine, ids: Ids, *, lanes: int = 1) -> Iterator[float]:
+    def slowly(engine: Engine, ids: Ids, **settings: Any) -> Iterator[float]:
         next(itertools.islice(seconds, 3600, None))
-        yield from score_in_steps(engine, ids, lanes=lanes)
+        yield from score_in_steps(engine, ids, **settings)
 
     monkeypatch.setattr(module, "time", clock)
     monkeypatch.setattr(module, "score_in_steps", slowly)

@@ -1,0 +1,200 @@
+"""charrnn plan: what `charrnn train` would choose, and how good the model is likely to be."""
+
+import json
+import math
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from charrnn.cli.options import Column, Encoding, Glob, Json
+from charrnn.cli.training_options import (
+    BatchSize,
+    Budget,
+    Cell,
+    Clip,
+    Corpora,
+    Device,
+    Dropout,
+    EmbeddingSize,
+    Epochs,
+    EvaluateEvery,
+    HiddenSize,
+    Layers,
+    LearningRate,
+    Lines,
+    MinCount,
+    Patience,
+    Precision,
+    SequenceLength,
+    Steps,
+    TokenizerKind,
+    TrainingSeed,
+    ValidationFraction,
+    WeightDropout,
+)
+
+if TYPE_CHECKING:
+    from charrnn.data.sources import ReadOptions
+    from charrnn.training.config import TrainingOptions
+    from charrnn.training.plan import Plan
+
+_HOW_TO_READ = ("corpus", "tokenizer", "min_count", "encoding", "glob", "column")
+
+
+def plan(
+    context: typer.Context,
+    corpus: Corpora = None,
+    tokenizer: TokenizerKind = None,
+    lines: Lines = False,
+    min_count: MinCount = 1,
+    validation_fraction: ValidationFraction = 0.1,
+    encoding: Encoding = "utf-8",
+    glob: Glob = "*.txt",
+    column: Column = None,
+    cell: Cell = None,
+    layers: Layers = None,
+    hidden_size: HiddenSize = None,
+    embedding_size: EmbeddingSize = None,
+    dropout: Dropout = None,
+    weight_dropout: WeightDropout = None,
+    batch_size: BatchSize = None,
+    sequence_length: SequenceLength = None,
+    learning_rate: LearningRate = None,
+    clip: Clip = None,
+    seed: TrainingSeed = 0,
+    precision: Precision = "auto",
+    device: Device = "auto",
+    budget: Budget = None,
+    epochs: Epochs = None,
+    steps: Steps = None,
+    evaluate_every: EvaluateEvery = None,
+    patience: Patience = None,
+    as_json: Json = False,
+) -> None:
+    """Show what train would choose for a text and a time, and the loss to expect, without training."""
+    from charrnn.cli.display import UNITS, reading, results, say
+    from charrnn.data.corpus import open_corpus
+    from charrnn.training.forecast import forecast
+    from charrnn.training.plan import make_plan
+
+    with reading("reading and measuring ...") as progress:
+        made = make_plan(
+            open_corpus(context.params["corpus"] or (), read_options(context.params)),
+            training_options(context.params, *_HOW_TO_READ, "as_json"),
+            kind=tokenizer,
+            min_count=min_count,
+            progress=progress,
+        )
+        expected = forecast(made)
+    if as_json:
+        record = {
+            "corpus": made.corpus.name,
+            "characters": len(made.corpus.ids),
+            "model": asdict(made.network.config),
+            "training": asdict(made.config),
+            "epochs": made.epochs,
+            "seconds": made.seconds,
+            "expected": asdict(expected),
+        }
+        print(json.dumps(record, indent=2))
+        return
+    results().print(choices(made, named=bool(corpus)))
+    for note in made.notes:
+        say(note)
+    bits, low, high = (
+        nats / math.log(2)
+        for nats in (
+            expected.nats_per_character,
+            expected.low_nats_per_character,
+            expected.high_nats_per_character,
+        )
+    )
+    unit = UNITS[made.corpus.tokenizer.kind]
+    results().print(
+        f"\nexpected: {bits:.2f} bits per {unit} on the held-out text, {low:.2f} to {high:.2f} in "
+        "nine cases of ten"
+    )
+
+
+def training_options(params: dict[str, Any], *others: str) -> "TrainingOptions":
+    """TrainingOptions of a command's parameters, all but those others."""
+    from charrnn.training.config import TrainingOptions, parse_duration
+
+    options = {key: value for key, value in params.items() if key not in others}
+    for key in ("precision", "device"):
+        options[key] = None if options[key] == "auto" else options[key]
+    if options["budget"] is not None:
+        options["budget"] = parse_duration(options["budget"])
+    return TrainingOptions(**options)
+
+
+def read_options(params: dict[str, Any]) -> "ReadOptions":
+    """ReadOptions of a command's parameters."""
+    from charrnn.data.sources import ReadOptions
+
+    return ReadOptions(params["encoding"], params["glob"], params["column"])
+
+
+def choices(plan: "Plan", *, named: bool, processes: int = 1) -> Any:
+    """What was chosen, a row each, with the flags that choose otherwise."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from charrnn.cli.display import duration, printable
+
+    text, config, model = plan.corpus, plan.config, plan.network.config
+    alphabet = "256 bytes" if text.tokenizer.kind == "byte" else f"{model.vocabulary_size} distinct"
+    unnamed = "" if named else " (none was named)"
+    time = f", about {duration(plan.seconds)}" if plan.seconds is not None else ""
+    threads = "1 thread" if config.threads == 1 else f"{config.threads} threads"
+    together = f" in {processes} processes" if processes > 1 else ""
+    patience = (
+        f", until {config.patience} in a row are worse" if config.patience else ", to the end"
+    )
+    network = (
+        f"{model.cell} {model.layers} x {model.hidden_size}, embedding {model.embedding_size}: "
+        f"{model.parameters:,} weights"
+    )
+    rows = [
+        ("corpus", f"{text.name}{unnamed}: {len(text.ids):,} characters, {alphabet}", ""),
+        ("network", network, "--cell --layers --hidden-size --embedding-size"),
+        (
+            "dropout",
+            f"{model.dropout:.2g}, of recurrent weights {model.weight_dropout:.2g}",
+            "--dropout --weight-dropout",
+        ),
+        (
+            "batch",
+            f"{config.batch_size} lanes of {config.sequence_length} characters",
+            "--batch-size --sequence-length",
+        ),
+        (
+            "learning rate",
+            f"{config.learning_rate:.2g}, gradients clipped at {config.clip:g}",
+            "--learning-rate --clip",
+        ),
+        (
+            "length",
+            f"{config.steps:,} steps, {plan.epochs:.3g} epochs{time}",
+            "--budget, --epochs or --steps",
+        ),
+        (
+            "evaluation",
+            f"every {config.evaluate_every:,} steps{patience}",
+            "--evaluate-every --patience",
+        ),
+        (
+            "machine",
+            f"{config.precision} on {config.device}, {threads}{together}",
+            "--precision --device",
+        ),
+        ("seed", str(config.seed), "--seed"),
+    ]
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold", ratio=3)
+    table.add_column(overflow="fold", ratio=2)
+    for name, value, flags in rows:
+        table.add_row(Text(name, style="dim"), Text(printable(value)), Text(flags, style="dim"))
+    return table

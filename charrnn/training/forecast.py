@@ -1,0 +1,54 @@
+"""The forecast: how good a model is likely to become, before it is trained.
+
+How hard a text is, a quick n-gram model tells; how far a network gets beyond it, how often it can
+read the text: that is the law below, fitted to trainings on plays, fables, a manual and programs.
+"""
+
+import math
+from dataclasses import dataclass
+
+from charrnn.evaluation.baselines import n_gram
+from charrnn.training.plan import Plan
+
+LARGEST_HELD_OUT = 1_000_000
+"""Characters that the n-gram is scored on at most: a second of work."""
+
+FLOOR, REACH, POWER = 0.935, 0.22, 0.75
+"""The loss as a share of the n-gram's: FLOOR after endless reading, and so much more before."""
+
+LOW, HIGH = 0.86, 1.05
+"""The band around what is expected. A text made by rules, which a network finds and an n-gram does
+not, lies at its lower end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """The loss on the held-out text that is expected, and the band it lies in nine times of ten;
+    per byte under a byte tokenizer."""
+
+    nats_per_character: float
+    low_nats_per_character: float
+    high_nats_per_character: float
+
+
+def forecast(plan: Plan) -> Forecast:
+    """What a training as planned is likely to reach."""
+    config, text = plan.config, plan.corpus
+    training, validation = text.split(config.validation_fraction, lines=config.lines)
+    reference = n_gram(
+        training,
+        validation[:LARGEST_HELD_OUT],
+        text.tokenizer.vocabulary_size,
+    )
+    nats = reference * share_of_n_gram(plan.epochs, plan.epochs * len(training))
+    return Forecast(
+        nats_per_character=nats,
+        low_nats_per_character=LOW * nats,
+        high_nats_per_character=HIGH * nats,
+    )
+
+
+def share_of_n_gram(epochs: float, characters: float) -> float:
+    """The loss of a network of the recipe's sizes, as a share of an n-gram's, after so many epochs in
+    which it has read so many characters: a long text teaches much at once, a short one often."""
+    return FLOOR + REACH * math.pow(epochs + characters / 1e6, -POWER)

@@ -1,0 +1,52 @@
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from charrnn.data.corpus import Corpus
+from charrnn.evaluation.baselines import n_gram
+from charrnn.training.config import TrainingOptions
+from charrnn.training.forecast import forecast, share_of_n_gram
+from charrnn.training.plan import Plan, make_plan
+
+
+@pytest.fixture
+def plan(corpus_of: Callable[..., Corpus], prose: str) -> Plan:
+    return make_plan(corpus_of(prose), TrainingOptions(epochs=9, hidden_size=8, precision="fp32"))
+
+
+def test_the_forecast_is_of_this_text(plan: Plan) -> None:
+    training, validation = plan.corpus.split(0.1)
+    reference = n_gram(training, validation, plan.corpus.tokenizer.vocabulary_size)
+    expected = forecast(plan).nats_per_character
+    share = share_of_n_gram(plan.epochs, plan.epochs * len(training))
+    assert expected == pytest.approx(reference * share)
+
+
+def test_the_forecast_lies_in_its_band(plan: Plan) -> None:
+    made = forecast(plan)
+    assert 0 < made.low_nats_per_character < made.nats_per_character < made.high_nats_per_character
+
+
+def test_more_reading_is_expected_to_do_better(plan: Plan) -> None:
+    losses = [
+        forecast(replace(plan, epochs=epochs)).nats_per_character for epochs in (0.5, 1, 8, 60)
+    ]
+    assert losses == sorted(losses, reverse=True)
+    assert share_of_n_gram(1, 1e7) < share_of_n_gram(1, 1e5)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "characters", "measured"),
+    [
+        (8.3, 8.3e6, 0.966),  # tinyshakespeare, 2 x 256
+        (7.5, 7.5e6, 0.953),  # tinyshakespeare, 2 x 512
+        (19.8, 8.3e6, 0.956),  # Python's manual, 2 x 256
+        (0.76, 8.3e6, 0.963),  # Python's standard library, 2 x 256
+        (60, 1.6e6, 0.940),  # fables, 2 x 256
+    ],
+)
+def test_the_law_is_close_to_what_it_was_fitted_to(
+    epochs: float, characters: float, measured: float
+) -> None:
+    assert share_of_n_gram(epochs, characters) == pytest.approx(measured, abs=0.02)
