@@ -138,17 +138,17 @@ def read_options(params: dict[str, Any]) -> "ReadOptions":
 
 def choices(plan: "Plan", *, named: bool, processes: int = 1) -> Any:
     """What was chosen, a row each, with the flags that choose otherwise."""
+    from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
-    from charrnn.cli.display import duration, printable
+    from charrnn.cli.display import duration, facts, printable
 
     text, config, model = plan.corpus, plan.config, plan.network.config
     alphabet = "256 bytes" if text.tokenizer.kind == "byte" else f"{model.vocabulary_size} distinct"
     unnamed = "" if named else " (none was named)"
     time = f", about {duration(plan.seconds)}" if plan.seconds is not None else ""
     threads = "1 thread" if config.threads == 1 else f"{config.threads} threads"
-    together = f" in {processes} processes" if processes > 1 else ""
     patience = (
         f", until {config.patience} in a row are worse" if config.patience else ", to the end"
     )
@@ -157,7 +157,6 @@ def choices(plan: "Plan", *, named: bool, processes: int = 1) -> Any:
         f"{model.parameters:,} weights"
     )
     rows = [
-        ("corpus", f"{text.name}{unnamed}: {len(text.ids):,} characters, {alphabet}", ""),
         ("network", network, "--cell --layers --hidden-size --embedding-size"),
         (
             "dropout",
@@ -186,15 +185,19 @@ def choices(plan: "Plan", *, named: bool, processes: int = 1) -> Any:
         ),
         (
             "machine",
-            f"{config.precision} on {config.device}, {threads}{together}",
+            f"{config.precision} on {config.device}, {threads}",
             "--precision --device",
         ),
         ("seed", str(config.seed), "--seed"),
     ]
-    table = Table.grid(padding=(0, 2))
+    corpus = f"{text.name}{unnamed}: {len(text.ids):,} characters, {alphabet}"
+    heading = [("corpus".ljust(len("learning rate")), corpus)]
+    if processes > 1:
+        heading.append(("processes", str(processes)))
+    table = Table.grid(padding=(0, 2), pad_edge=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold", ratio=3)
     table.add_column(overflow="fold", ratio=2)
     for name, value, flags in rows:
         table.add_row(Text(name, style="dim"), Text(printable(value)), Text(flags, style="dim"))
-    return table
+    return Group(facts(heading), table)

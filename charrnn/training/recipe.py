@@ -203,7 +203,11 @@ def choose_length(
     pause = characters / machine.evaluation_speed + machine.save_seconds
     evaluations = int(min(max(share / pause, 2), EVALUATIONS))
     left = budget - machine.probe_seconds - evaluations * pause
-    steps = min(int(left / machine.step_seconds), MOST_EPOCHS * chunks_per_epoch)
+    steps = int(left / machine.step_seconds)
+    if steps > MOST_EPOCHS * chunks_per_epoch:
+        spare = (steps - MOST_EPOCHS * chunks_per_epoch) * machine.step_seconds
+        steps = MOST_EPOCHS * chunks_per_epoch
+        evaluations = min(evaluations + int(spare / pause), EVALUATIONS)
     return Length(
         steps=max(1, steps),
         evaluations=evaluations,

@@ -11,6 +11,7 @@ from charrnn.model.config import ModelConfig
 from charrnn.training.config import TrainingConfig, TrainingOptions
 from charrnn.training.recipe import (
     CHARACTERS_PER_WEIGHT,
+    EVALUATIONS,
     LEAST_EVALUATED,
     LEAST_EVALUATIONS,
     MOST_EPOCHS,
@@ -260,7 +261,9 @@ def test_a_budget_too_short_for_anything_makes_one_step() -> None:
 
 def test_a_short_text_is_not_read_for_hours() -> None:
     """Five minutes of a text of 27 kB were 1,600 epochs, and the first evaluation came too late."""
-    assert length(budget=3600.0, chunks=10).steps == 10 * MOST_EPOCHS
+    made = length(budget=3600.0, chunks=10)
+    assert (made.steps, made.evaluations) == (10 * MOST_EPOCHS, EVALUATIONS)
+    assert length(budget=60.0, chunks=10).evaluations == EVALUATIONS  # in the time that is left
     assert length(epochs=1600.0, chunks=10).steps == 16_000  # who asks for it gets it
 
 
