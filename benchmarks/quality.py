@@ -23,7 +23,7 @@ which reads the last 10 % of the text as one stream: nothing of charrnn takes pa
 A line has what was run (corpus, sha256, lines, budget, recipe, flags, seed) and what came of it:
 characters (of the training part), vocabulary (distinct characters), n_gram_nats (what n-grams reach;
 null for a large text); steps (taken), best_step, epochs, characters_read; cell, layers, hidden_size,
-embedding_size, dropout, parameters, learning_rate, batch_size, sequence_length, precision, threads;
+embedding_size, dropout, weight_dropout, parameters, learning_rate, batch_size, sequence_length, precision, threads;
 nats (per character, by the plain module), bits, reported_nats (the best of the run's own),
 characters_per_second (the median while training), curve (characters read and validation nats, at
 each evaluation), seconds (of the whole command); with --expected, expected_nats, expected_low and

@@ -161,7 +161,7 @@ def described(corpus: Corpus, run: Path) -> dict[str, Any]:
         "epochs": round(position["characters"] / len(corpus.training), 3),
         "characters_read": position["characters"],
         **{name: model[name] for name in ("cell", "layers", "hidden_size", "embedding_size")},
-        "dropout": model["dropout"],
+        **{name: model[name] for name in ("dropout", "weight_dropout")},
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         **{name: config[name] for name in ("learning_rate", "batch_size", "sequence_length")},
         **{name: config[name] for name in ("precision", "threads")},

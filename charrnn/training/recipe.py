@@ -23,9 +23,17 @@ DEFAULT_BUDGET = 300.0
 SIZES = (64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048)
 """Hidden sizes that are chosen from."""
 
-CHARACTERS_PER_WEIGHT = 0.85
+LARGEST_UNTIMED = 512
+"""The largest that is chosen where epochs or steps are given, not a time: what is larger may take
+hours."""
+
+CHARACTERS_PER_WEIGHT, WHEN_READ_OFTEN = 1.0, 0.5
 """What a network must read to be worth its size: with less, the next smaller one, which reads two or
-three times as much in the same time, comes as far."""
+three times as much in the same time, comes as far. Where even the larger one reads the text OFTEN,
+reading still more of it teaches little, and half of that will do."""
+
+OFTEN = 8
+"""Epochs."""
 
 MOST_EPOCHS = 60
 """After so many, a network of such a size knows its text by heart, whatever is dropped out."""
@@ -77,12 +85,19 @@ def choose_model(
     characters: Callable[[ModelConfig], float],
 ) -> ModelConfig:
     """The sizes of the network, where the options leave them open: the largest of SIZES that reads
-    CHARACTERS_PER_WEIGHT characters for each weight of its layers.
+    enough characters for each weight of its layers.
 
     Args:
         characters: how many a network can read in the time there is, epoch after epoch.
     """
-    enough = MOST_EPOCHS * training_characters
+
+    def is_worth_it(config: ModelConfig) -> bool:
+        weights = recurrent_weights(config)
+        if MOST_EPOCHS * training_characters < CHARACTERS_PER_WEIGHT * weights:
+            return False
+        read = characters(config)
+        often = read >= OFTEN * training_characters
+        return read >= (WHEN_READ_OFTEN if often else CHARACTERS_PER_WEIGHT) * weights
 
     def network(hidden_size: int) -> ModelConfig:
         return ModelConfig(
@@ -98,9 +113,9 @@ def choose_model(
     if options.hidden_size is not None:
         return network(options.hidden_size)
     chosen = network(SIZES[0])
+    timed = options.steps is None and options.epochs is None
     for larger in map(network, SIZES[1:]):
-        needed = CHARACTERS_PER_WEIGHT * recurrent_weights(larger)
-        if enough < needed or characters(larger) < needed:
+        if not (timed or larger.hidden_size <= LARGEST_UNTIMED) or not is_worth_it(larger):
             break
         chosen = larger
     return chosen

@@ -581,6 +581,12 @@ def test_it_learns_from_what_is_typed_and_from_nothing_else(
     assert contents(here / "checkpoints") == before
 
 
+def test_it_learns_in_a_terminal_where_that_is_asked_for(start: Start) -> None:
+    terminal = start("--adapt")
+    terminal.enter("It was it! It was it!")
+    assert "adapt on, 21 characters learned" in terminal.answer("/adapt")
+
+
 def test_each_line_is_learned_from_where_lines_are_texts(here: Path) -> None:
     session = Session(load_sampler("small"), CONFIG, lambda header, picks: 0, adapt=True)
     for line in ("/set lines on", "The fox", "", "The hen"):

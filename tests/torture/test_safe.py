@@ -9,15 +9,15 @@ from tests.torture.payloads import NAMES, payloads
 
 
 def test_hostile_models_are_refused_or_harmless(tmp_path: Path) -> None:
-    report = mutants(300, tmp_path)
+    report = mutants(200, tmp_path)
     assert report.failures == []
-    assert report.tried == 300
+    assert report.tried == 200
 
 
 def test_hostile_runs_are_refused_or_go_on(tmp_path: Path) -> None:
-    report = resume_mutants(30, tmp_path)
+    report = resume_mutants(20, tmp_path)
     assert report.failures == []
-    assert report.tried == 30
+    assert report.tried == 20
 
 
 def test_hostile_models_are_an_exit_code_and_a_line(tmp_path: Path) -> None:
@@ -33,6 +33,6 @@ def test_payloads_are_live_and_never_run(tmp_path: Path) -> None:
 
 
 def test_hostile_corpora_are_read_right_or_refused(tmp_path: Path) -> None:
-    report = hostile_corpora(tmp_path, big=False, count=20)
+    report = hostile_corpora(tmp_path, big=False, count=10)
     assert report.failures == []
     assert report.tried > 300
