@@ -123,8 +123,8 @@ def spread(records: Sequence[Record]) -> float:
 
 def above_best(recipes: Mapping[str, Sequence[Record]]) -> float | None:
     """How far the chosen recipe's loss is above the best one's, as a share of that; None where it
-    was not run."""
-    if CHOSEN not in recipes:
+    was not run, or nothing else was."""
+    if CHOSEN not in recipes or len(recipes) == 1:
         return None
     best = min(map(mean_nats, recipes.values()))
     return mean_nats(recipes[CHOSEN]) / best - 1

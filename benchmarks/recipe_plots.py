@@ -181,7 +181,7 @@ def distance(records: Sequence[Record]) -> Figure | None:
     for (corpus, budget), group in grouped(records, "corpus", "budget").items():
         by_recipe = {recipe: runs for (recipe,), runs in grouped(group, "recipe").items()}
         above = above_best(by_recipe)
-        if above is not None and len(by_recipe) > 1:
+        if above is not None:
             marks.append((corpus, budget, 100 * above))
     if not marks:
         return None

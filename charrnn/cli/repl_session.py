@@ -277,10 +277,13 @@ class Session:
     def _adapt(self, argument: str) -> None:
         if argument and argument not in ADAPTING:
             raise ConfigError(f"/adapt {argument}: choose one of {', '.join(ADAPTING)}")
+        engine = self.sampler.engine
         if argument == "forget":
             self.adaptation.forget()
         elif argument:
             self.adaptation.switch(argument == "on")
+        if self.sampler.engine is not engine:
+            self.manuscript.reread()  # or the next character would still come from what read it
         say(f"adapt {self._adapting()}", "dim")
 
     def _adapting(self) -> str:

@@ -246,9 +246,12 @@ def _conclude(trainer: "Trainer") -> None:
     assert position.best_nats is not None
     bits = position.best_nats / math.log(2)
     unit = UNITS[trainer.corpus.tokenizer.kind]
+    read, held_out = trainer.config.evaluation_characters, len(trainer.validation)
+    text = "the held-out text"
+    if read < held_out:
+        text = f"{read:,} of the {held_out:,} {unit}s of {text}"
     say(
-        f"best model: {bits:.3f} bits per {unit} on the held-out text "
-        f"(step {position.best_step:,})",
+        f"best model: {bits:.3f} bits per {unit} on {text} (step {position.best_step:,})",
         "bold",
     )
     if trainer.turned:

@@ -125,6 +125,14 @@ class Manuscript:
         for _ in self.reading(text, made=True):
             pass
 
+    def reread(self) -> None:
+        """Reads all of it anew, by what the sampler's engine is now."""
+        ids = list(self._ids)
+        self._truncate(0)
+        self._end = None
+        for start, end in _blocks(0, len(ids)):
+            self._read(ids[start:end])
+
     def reading(self, text: str, *, made: bool = False) -> Generator[int, None, None]:
         """What `write` (or `take`, when `made`) does, in steps; gives how many ids were read.
 

@@ -39,6 +39,10 @@ HOPELESS_RATIO = 3
 PROBE_SHARE, LONGEST_PROBE = 0.05, 10.0
 """How much of a budget may go into measuring a network of the chosen sizes, and seconds at most."""
 
+TYPICAL_DROPOUT = 0.1
+"""What is dropped while measuring, where that is not chosen yet: drawing the masks takes time, the
+same for any share."""
+
 VALIDATION_LANES = 64
 
 
@@ -158,6 +162,14 @@ class Probe:
             hidden_size=config.hidden_size,
             chunks_per_epoch=1,
             validation_characters=1,
+        )
+        options = self._options
+        config = dataclasses.replace(
+            config,
+            dropout=TYPICAL_DROPOUT if options.dropout is None else options.dropout,
+            weight_dropout=TYPICAL_DROPOUT
+            if options.weight_dropout is None
+            else options.weight_dropout,
         )
         generator = torch.Generator().manual_seed(0)
         network = CharRNN(config, kernel=machine.kernel, generator=generator)

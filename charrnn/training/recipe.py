@@ -1,8 +1,8 @@
 """The recipe: corpus size + compute budget -> ModelConfig, TrainingConfig.
 
-What a person leaves open is chosen here, in two moves: sizes from the amount of text
+What a person leaves open is chosen here: sizes from the amount of text and of time
 (`choose_model`), then, once the machine's speed on those sizes is known, the length of the training
-and what depends on it (`choose_training`). Both are pure functions.
+and what depends on it (`choose_training`, `choose_dropout`). All are pure functions.
 """
 
 import dataclasses
@@ -27,13 +27,9 @@ LARGEST_UNTIMED = 512
 """The largest that is chosen where epochs or steps are given, not a time: what is larger may take
 hours."""
 
-CHARACTERS_PER_WEIGHT, WHEN_READ_OFTEN = 1.0, 0.5
+CHARACTERS_PER_WEIGHT = 1.0
 """What a network must read to be worth its size: with less, the next smaller one, which reads two or
-three times as much in the same time, comes as far. Where even the larger one reads the text OFTEN,
-reading still more of it teaches little, and half of that will do."""
-
-OFTEN = 8
-"""Epochs."""
+three times as much in the same time, comes as far."""
 
 MOST_EPOCHS = 60
 """After so many, a network of such a size knows its text by heart, whatever is dropped out."""
@@ -45,7 +41,7 @@ EVALUATION_SHARE, EVALUATIONS, LEAST_EVALUATIONS = 0.06, 20, 10
 it does not suffice for the least, each reads but a part of the validation text."""
 
 LEAST_EVALUATED, MOST_EVALUATED = 50_000, 1_000_000
-"""Characters of that part, whatever they cost; and where no budget limits them."""
+"""Characters of that part, as long as two evaluations fit in; and where no budget limits them."""
 
 PATIENCE = 5
 """Evaluations without a better model, where nobody said otherwise."""
@@ -91,14 +87,6 @@ def choose_model(
         characters: how many a network can read in the time there is, epoch after epoch.
     """
 
-    def is_worth_it(config: ModelConfig) -> bool:
-        weights = recurrent_weights(config)
-        if MOST_EPOCHS * training_characters < CHARACTERS_PER_WEIGHT * weights:
-            return False
-        read = characters(config)
-        often = read >= OFTEN * training_characters
-        return read >= (WHEN_READ_OFTEN if often else CHARACTERS_PER_WEIGHT) * weights
-
     def network(hidden_size: int) -> ModelConfig:
         return ModelConfig(
             vocabulary_size=vocabulary_size,
@@ -112,16 +100,18 @@ def choose_model(
 
     if options.hidden_size is not None:
         return network(options.hidden_size)
-    chosen = network(SIZES[0])
     timed = options.steps is None and options.epochs is None
-    for larger in map(network, SIZES[1:]):
-        if not (timed or larger.hidden_size <= LARGEST_UNTIMED) or not is_worth_it(larger):
+    sizes = [size for size in SIZES if timed or size <= LARGEST_UNTIMED]
+    chosen = network(sizes[0])
+    for larger in map(network, sizes[1:]):
+        needed = CHARACTERS_PER_WEIGHT * layer_weights(larger)
+        if MOST_EPOCHS * training_characters < needed or characters(larger) < needed:
             break
         chosen = larger
     return chosen
 
 
-def recurrent_weights(config: ModelConfig) -> int:
+def layer_weights(config: ModelConfig) -> int:
     """The weights of the layers; those of the alphabet, which may be many, cost little."""
     shapes = config.tensor_shapes()
     return sum(math.prod(shape) for name, shape in shapes.items() if name.startswith("rnn."))
@@ -214,7 +204,8 @@ def choose_length(
     budget = options.budget or DEFAULT_BUDGET
     share = EVALUATION_SHARE * budget
     affordable = int(share / LEAST_EVALUATIONS * machine.evaluation_speed)
-    characters = min(validation_characters, max(affordable, LEAST_EVALUATED))
+    most_affordable = max(1, int(share / 2 * machine.evaluation_speed))
+    characters = min(validation_characters, max(affordable, LEAST_EVALUATED), most_affordable)
     pause = characters / machine.evaluation_speed + machine.save_seconds
     evaluations = int(min(max(share / pause, 2), EVALUATIONS))
     left = budget - machine.probe_seconds - evaluations * pause
@@ -253,7 +244,7 @@ def choose_dropout(
     the layers have for each of its characters. Dropout is none up to 2 of that, 0.25 at 64, 0.5 at
     2,048; the weights' sets in later, at 10, and is 0.46 by then.
     """
-    pressure = max(epochs * recurrent_weights(config) / training_characters, 1.0)
+    pressure = max(epochs * layer_weights(config) / training_characters, 1.0)
     dropout = min(max(0.05 * math.log2(pressure / 2), 0.0), 0.5)
     weight_dropout = min(max(0.06 * math.log2(pressure / 10), 0.0), 0.5)
     return dataclasses.replace(

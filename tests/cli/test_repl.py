@@ -577,6 +577,10 @@ def test_it_learns_from_what_is_typed_and_from_nothing_else(
         assert f"adapt {expected} characters learned" in answer(f"/adapt {how}")
         logits = session.sampler.engine.advance([[1, 2, 3]], None)[0]
         assert np.array_equal(logits, trained) == (how != "on")
+    # What is written next comes from a text that the trained model has read.
+    untouched = Manuscript(load_sampler("small"))
+    untouched.write(session.manuscript.text)
+    assert np.allclose(session.manuscript.probabilities(), untouched.probabilities(), atol=1e-6)
     assert "choose one of on, off, forget" in answer("/adapt now")
     assert contents(here / "checkpoints") == before
 
