@@ -1,6 +1,8 @@
 """charrnn train"""
 
 import json
+import random
+import re
 import shutil
 import signal
 import subprocess
@@ -32,6 +34,38 @@ def test_it_trains_and_says_what_to_type_next(run: Charrnn, here: Path) -> None:
     assert "charrnn sample text" in result.stderr
     assert "n-grams" in result.stderr
     assert Run(here / "checkpoints" / "text").best.exists()
+
+
+def test_a_training_whose_validation_has_turned_ends_well_and_says_what_helps(
+    run: Charrnn, here: Path
+) -> None:
+    """Of random digits, all that can be learned is learned by heart."""
+    digits = random.Random(0).choices("0123456789", k=500)
+    (here / "noise.txt").write_text("".join(digits))
+    schedule = ("--steps", "400", "--evaluate-every", "10", "--patience", "3")
+    none = ("--dropout", "0", "--weight-dropout", "0", "--learning-rate", "0.03")
+    sizes = ("--hidden-size", "48", "--batch-size", "8", "--precision", "fp32")
+    result = run("train", "noise.txt", *schedule, *none, *sizes)
+    assert result.exit_code == 0, result.stderr
+    said = " ".join(result.stderr.split())
+    assert re.search(r"it ended at step \d+ of 400: from step \d+ on it learned", said)
+    assert "What helps: more text" in said
+    result = run("train", "--resume", "noise")
+    assert result.exit_code == 1 and "has turned" in " ".join(result.stderr.split())
+
+
+def test_a_short_text_is_not_trained_on_for_all_of_a_budget_and_that_is_said(run: Charrnn) -> None:
+    result = run("train", "text.txt", "--budget", "10s", "--hidden-size", "8")
+    assert result.exit_code == 0, result.stderr
+    assert "60 epochs are enough" in " ".join(result.stderr.split())
+
+
+def test_how_much_of_the_held_out_text_was_read_is_said(
+    run: Charrnn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("charrnn.training.recipe.MOST_EVALUATED", 100)
+    result = run("train", "text.txt", "--steps", "2", *SMALL)
+    assert "on 100 of the 280 characters of the held-out text" in " ".join(result.stderr.split())
 
 
 def test_runs_of_one_corpus_get_names_of_their_own(run: Charrnn, here: Path) -> None:
