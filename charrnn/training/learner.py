@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy
 
 from charrnn.data.dataloader import IGNORED, Chunk
 from charrnn.errors import DivergedError
-from charrnn.model.network import CharRNN, State, detach
+from charrnn.model.network import UPWARD_SCALE, CharRNN, State, detach
 from charrnn.training.config import TrainingConfig
 from charrnn.training.distributed import Group
 from charrnn.training.memory import keep_freed_memory
@@ -83,10 +83,13 @@ class Learner:
         self.config, self.group = config, group
         self.device = torch.device(config.device)
         self.network = network.to(self.device).train()
+        upward = network.upward_weights()
+        upward_ids = set(map(id, upward))
+        others = [each for each in network.parameters() if id(each) not in upward_ids]
         self.optimizer = torch.optim.AdamW(
-            network.parameters(),
+            [{"params": others, "scale": 1.0}, {"params": upward, "scale": UPWARD_SCALE}],
             lr=config.learning_rate,
-            betas=(0.9, 0.99),
+            betas=(0.9, 0.999),
             weight_decay=0.0,
             fused=self.device.type in ("cpu", "cuda"),
         )
@@ -141,8 +144,8 @@ class Learner:
                 f"step {number + 1}: the loss is {nats:.3g} and its gradient {gradient_norm:.3g}"
             )
         learning_rate = self.config.learning_rate_at(number)
-        for parameters in self.optimizer.param_groups:
-            parameters["lr"] = learning_rate
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate * group["scale"]
         self.optimizer.step()
         self.state = detach(after)
         return StepResult(nats, gradient_norm, learning_rate, chunk.characters)

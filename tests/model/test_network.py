@@ -5,10 +5,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from charrnn.model import network as module
 from charrnn.model.cells import CELLS
 from charrnn.model.config import GATES, ModelConfig
 from charrnn.model.kernels import KERNELS
-from charrnn.model.network import CharRNN, State, detach
+from charrnn.model.network import UPWARD_SCALE, CharRNN, State, detach
 
 V, E, H = 11, 5, 16
 
@@ -166,6 +167,20 @@ def test_the_forget_gate_starts_open_and_all_other_biases_at_zero() -> None:
         bias = getattr(mine.rnn, f"bias_ih_l{layer}") + getattr(mine.rnn, f"bias_hh_l{layer}")
         assert bias.tolist() == [0.0] * H + [1.0] * H + [0.0] * 2 * H
     assert mine.head.bias.tolist() == [0.0] * V
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_weights_that_read_a_layer_begin_larger_by_their_scale(
+    cell: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scaled = dict(network(cell, 3).named_parameters())
+    monkeypatch.setattr(module, "UPWARD_SCALE", 1.0)
+    usual = dict(network(cell, 3).named_parameters())
+    upward = {"rnn.weight_ih_l1", "rnn.weight_ih_l2", "head.weight"}
+    for name, weight in usual.items():
+        factor = UPWARD_SCALE if name in upward else 1.0
+        torch.testing.assert_close(scaled[name], factor * weight, rtol=0, atol=0)
+        assert UPWARD_SCALE != 1
 
 
 @pytest.mark.parametrize("cell", CELLS)

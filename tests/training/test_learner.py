@@ -13,7 +13,7 @@ from charrnn.errors import DivergedError
 from charrnn.model.cells import CELLS
 from charrnn.model.config import ModelConfig
 from charrnn.model.kernels import KERNELS
-from charrnn.model.network import CharRNN, State
+from charrnn.model.network import UPWARD_SCALE, CharRNN, State
 from charrnn.training import learner as module
 from charrnn.training.config import PRECISIONS, TrainingConfig
 from charrnn.training.learner import Learner
@@ -106,12 +106,14 @@ def test_steps_learn(cell: str, precision: str, make_config: MakeConfig) -> None
 def test_a_step_uses_the_learning_rate_of_its_number(number: int, make_config: MakeConfig) -> None:
     config = make_config(warmup_steps=10)
     learner = Learner(network(), config)
-    before = learner.network.head.weight.detach().clone()
+    before = {name: each.detach().clone() for name, each in learner.network.named_parameters()}
     result = learner.step(chunk(first=True), number)
     assert result.learning_rate == config.learning_rate_at(number)
-    # Adam's first step moves each weight by the learning rate.
-    moved = (learner.network.head.weight - before).abs()
-    assert moved.max().item() == pytest.approx(config.learning_rate_at(number), rel=1e-2)
+    # Adam's first step moves each weight by its learning rate.
+    for name, weight in learner.network.named_parameters():
+        moved = (weight - before[name]).abs().max().item()
+        scale = UPWARD_SCALE if name in ("rnn.weight_ih_l1", "head.weight") else 1.0
+        assert moved == pytest.approx(scale * config.learning_rate_at(number), rel=1e-2), name
 
 
 def test_the_gradient_is_clipped_and_its_norm_is_that_before(make_config: MakeConfig) -> None:
