@@ -38,7 +38,12 @@ from charrnn.model.network import CharRNN, State
 from charrnn.training.config import TrainingConfig, TrainingOptions
 from charrnn.training.learner import Learner, autocast, threads
 from charrnn.training.probe import ALL_THREADS, Probe, validation_lanes
-from charrnn.training.recipe import choose_batch, choose_dropout, choose_training
+from charrnn.training.recipe import (
+    choose_batch,
+    choose_dropout,
+    choose_training,
+    choose_upward_scale,
+)
 
 MEASURED_STEPS = 12
 """Steps whose median time is that of a step; as many go before them."""
@@ -251,12 +256,13 @@ class Trial:
             layers=variant.layers,
         )
         chunks = len(Lanes(self.training, self.batch_size, self.sequence_length))
-        sizes = choose_dropout(
-            options, sizes, epochs=steps / chunks, training_characters=len(self.training)
-        )
-        config = self._config(options, sizes, chunks, variant)
+        characters, epochs = len(self.training), steps / chunks
+        scale = choose_upward_scale(options, sizes, epochs=epochs, training_characters=characters)
+        sizes = choose_dropout(options, sizes, epochs=epochs, training_characters=characters)
+        config = replace(self._config(options, sizes, chunks, variant), upward_scale=scale)
         generator = torch.Generator().manual_seed(seed)
         network = VariantRNN(sizes, variant, kernel=config.kernel, generator=generator)
+        network.scale_upward(config.upward_scale)
         loader = TBPTTLoader(
             self.training,
             batch_size=self.batch_size,

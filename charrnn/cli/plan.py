@@ -30,6 +30,7 @@ from charrnn.cli.training_options import (
     Steps,
     TokenizerKind,
     TrainingSeed,
+    UpwardScale,
     ValidationFraction,
     WeightDropout,
 )
@@ -61,6 +62,7 @@ def plan(
     batch_size: BatchSize = None,
     sequence_length: SequenceLength = None,
     learning_rate: LearningRate = None,
+    upward_scale: UpwardScale = None,
     clip: Clip = None,
     seed: TrainingSeed = 0,
     precision: Precision = "auto",
@@ -156,6 +158,8 @@ def choices(plan: "Plan", *, named: bool, processes: int = 1) -> Any:
         f"{model.cell} {model.layers} x {model.hidden_size}, embedding {model.embedding_size}: "
         f"{model.parameters:,} weights"
     )
+    scale = config.upward_scale
+    upward = f", {scale:g} times that from layer to layer" if scale != 1 else ""
     rows = [
         ("network", network, "--cell --layers --hidden-size --embedding-size"),
         (
@@ -170,8 +174,8 @@ def choices(plan: "Plan", *, named: bool, processes: int = 1) -> Any:
         ),
         (
             "learning rate",
-            f"{config.learning_rate:.2g}, gradients clipped at {config.clip:g}",
-            "--learning-rate --clip",
+            f"{config.learning_rate:.2g}{upward}, gradients clipped at {config.clip:g}",
+            "--learning-rate --upward-scale --clip",
         ),
         (
             "length",

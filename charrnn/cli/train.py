@@ -37,6 +37,7 @@ from charrnn.cli.training_options import (
     Steps,
     TokenizerKind,
     TrainingSeed,
+    UpwardScale,
     ValidationFraction,
     WeightDropout,
 )
@@ -98,6 +99,7 @@ def train(
     batch_size: BatchSize = None,
     sequence_length: SequenceLength = None,
     learning_rate: LearningRate = None,
+    upward_scale: UpwardScale = None,
     clip: Clip = None,
     seed: TrainingSeed = 0,
     precision: Precision = "auto",

@@ -122,6 +122,15 @@ LearningRate = Annotated[
         metavar="X", help="At its highest.", show_default=_CHOSEN, rich_help_panel=LEARNING
     ),
 ]
+UpwardScale = Annotated[
+    float | None,
+    typer.Option(
+        metavar="X",
+        help="How much larger and faster to begin and to learn what reads a layer's outputs.",
+        show_default=_CHOSEN,
+        rich_help_panel=LEARNING,
+    ),
+]
 Clip = Annotated[
     float | None,
     typer.Option(

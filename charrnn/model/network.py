@@ -30,11 +30,6 @@ State = tuple[Tensor, ...]
 """What the network carries from one chunk to the next: (h,) or (h, c), each (L, B, H), of the
 weights' type."""
 
-UPWARD_SCALE = 2.0
-"""How many times as large the weights begin that read a layer's outputs from above, and how many times
-as fast they learn. Outputs lie between -1 and 1, most of them near 0. To double them would do the same
-good, 1 to 2 % of the loss, but torch.nn's modules do not; so what reads them is doubled."""
-
 _HOLDERS: dict[str, Callable[[int, int, int], nn.RNNBase]] = {
     "rnn": nn.RNN,
     "gru": nn.GRU,
@@ -74,8 +69,7 @@ class CharRNN(nn.Module):
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
         """Fresh weights: inputs scaled to their fan-in (Glorot & Bengio, 2010), each gate's
         recurrent matrix orthogonal (Saxe et al., 2014, arXiv:1312.6120), biases zero but the LSTM's
-        forget gate, which starts open at 1 (Jozefowicz et al., 2015); upward weights larger, by
-        UPWARD_SCALE."""
+        forget gate, which starts open at 1 (Jozefowicz et al., 2015)."""
         hidden = self.config.hidden_size
         gates = GATES[self.config.cell]
         nn.init.normal_(self.embedding.weight, generator=generator)
@@ -92,13 +86,22 @@ class CharRNN(nn.Module):
         bound = 1 / math.sqrt(hidden)
         nn.init.uniform_(self.head.weight, -bound, bound, generator=generator)
         nn.init.zeros_(self.head.bias)
-        for weight in self.upward_weights():
-            weight.mul_(UPWARD_SCALE)
 
     def upward_weights(self) -> list[Tensor]:
         """Those that read the outputs of the layer below: between layers (G H, H), and the head's."""
         between = [self._weights(layer).weight_ih for layer in range(1, self.config.layers)]
         return [*between, self.head.weight]
+
+    @torch.no_grad()
+    def scale_upward(self, scale: float) -> None:
+        """Makes the upward weights so many times as large.
+
+        Outputs lie between -1 and 1, most of them near 0, and what is learned from them is learned
+        slowly. Where upward weights begin larger, and learn faster by as much, the network learns as
+        if each layer's outputs were multiplied, and stays what torch.nn has.
+        """
+        for weight in self.upward_weights():
+            weight.mul_(scale)
 
     def zero_state(self, batch_size: int) -> State:
         """The state before the first character: zeros (L, B, H)."""

@@ -34,6 +34,7 @@ from charrnn.training.recipe import (
     choose_dropout,
     choose_model,
     choose_training,
+    choose_upward_scale,
     planned_seconds,
 )
 
@@ -134,12 +135,19 @@ def make_plan(
             f"{MOST_EPOCHS} epochs are enough for a text of {len(training):,} characters, so not all "
             "of the time is used; --epochs asks for more"
         )
+    config = dataclasses.replace(
+        config,
+        upward_scale=choose_upward_scale(
+            options, model_config, epochs=epochs, training_characters=len(training)
+        ),
+    )
     model_config = choose_dropout(
         options, model_config, epochs=epochs, training_characters=len(training)
     )
     generator = torch.Generator().manual_seed(options.seed)
     with threads(config.threads):  # on which the last bits of an orthogonal matrix depend
         network = CharRNN(model_config, kernel=config.kernel, generator=generator)
+    network.scale_upward(config.upward_scale)
     if base is not None:
         notes.extend(_copy(base, network, text))
     return Plan(

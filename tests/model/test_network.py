@@ -5,11 +5,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from charrnn.model import network as module
 from charrnn.model.cells import CELLS
 from charrnn.model.config import GATES, ModelConfig
 from charrnn.model.kernels import KERNELS
-from charrnn.model.network import UPWARD_SCALE, CharRNN, State, detach
+from charrnn.model.network import CharRNN, State, detach
 
 V, E, H = 11, 5, 16
 
@@ -169,18 +168,31 @@ def test_the_forget_gate_starts_open_and_all_other_biases_at_zero() -> None:
     assert mine.head.bias.tolist() == [0.0] * V
 
 
+@pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("cell", CELLS)
-def test_weights_that_read_a_layer_begin_larger_by_their_scale(
-    cell: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    scaled = dict(network(cell, 3).named_parameters())
-    monkeypatch.setattr(module, "UPWARD_SCALE", 1.0)
-    usual = dict(network(cell, 3).named_parameters())
-    upward = {"rnn.weight_ih_l1", "rnn.weight_ih_l2", "head.weight"}
-    for name, weight in usual.items():
-        factor = UPWARD_SCALE if name in upward else 1.0
-        torch.testing.assert_close(scaled[name], factor * weight, rtol=0, atol=0)
-        assert UPWARD_SCALE != 1
+def test_scaling_upward_is_to_multiply_what_the_layers_give(cell: str, kernel: str) -> None:
+    mine, other = (network(cell, 3, kernel=kernel).double() for _ in range(2))
+    mine.scale_upward(2.0)
+    with torch.no_grad():
+        state = other.zero_state(2)
+        ids = some_ids(2, 7)
+        x, _ = other._kernel.first(
+            ids.T, other.embedding.weight, tuple(part[0] for part in state), other._weights(0)
+        )
+        for layer in (1, 2):
+            before = tuple(part[layer] for part in state)
+            x, _ = other._kernel.layer(2 * x, before, other._weights(layer))
+        torch.testing.assert_close(mine(ids)[0], other.head(2 * x).transpose(0, 1))
+
+
+def test_upward_weights_are_those_that_read_a_layer() -> None:
+    mine = network("gru", 3)
+    names = {id(each): name for name, each in mine.named_parameters()}
+    assert {names[id(each)] for each in mine.upward_weights()} == {
+        "rnn.weight_ih_l1",
+        "rnn.weight_ih_l2",
+        "head.weight",
+    }
 
 
 @pytest.mark.parametrize("cell", CELLS)

@@ -55,6 +55,17 @@ def test_fresh_weights_do_not_depend_on_what_ran_before(corpus_of: CorpusOf, pro
     assert same(*networks)
 
 
+def test_upward_weights_begin_larger_by_their_scale(corpus_of: CorpusOf, prose: str) -> None:
+    usual, scaled = (make_plan(corpus_of(prose), options(upward_scale=x)) for x in (1.0, 3.0))
+    assert (usual.config.upward_scale, scaled.config.upward_scale) == (1.0, 3.0)
+    for name, weight in arrays(usual.network).items():
+        factor = 3 if name in ("rnn.weight_ih_l1", "head.weight") else 1
+        np.testing.assert_array_equal(arrays(scaled.network)[name], factor * weight)
+    # Little text, read often, is learned by heart.
+    assert make_plan(corpus_of(prose), options(steps=1)).config.upward_scale == 2
+    assert make_plan(corpus_of(prose), options(steps=10_000)).config.upward_scale == 1
+
+
 def test_a_plan_fits_its_corpus(corpus_of: CorpusOf, prose: str) -> None:
     plan = make_plan(corpus_of(prose), options(cell="gru", layers=3))
     assert plan.network.config.vocabulary_size == len(set(prose))

@@ -26,6 +26,7 @@ from charrnn.training.recipe import (
     choose_length,
     choose_model,
     choose_training,
+    choose_upward_scale,
     layer_weights,
     planned_seconds,
 )
@@ -373,6 +374,31 @@ def test_dropout_that_is_given_is_taken() -> None:
     assert dropped(1, dropout=0.3, weight_dropout=0.2) == (0.3, 0.2)
     assert dropped(9999, dropout=0.0) == (0.0, 0.5)
     assert dropped(9999, weight_dropout=0.0) == (0.5, 0.0)
+
+
+# Upward weights
+
+
+def upward_scale(pressure: float, **options: Any) -> float:
+    return choose_upward_scale(
+        TrainingOptions(**options),
+        MODEL,
+        epochs=pressure,
+        training_characters=layer_weights(MODEL),
+    )
+
+
+@pytest.mark.parametrize(
+    ("pressure", "scale"), [(0.1, 2), (1, 2), (10, 2), (16, 1.25), (20, 1), (9999, 1)]
+)
+def test_upward_weights_hurry_where_nothing_can_be_learned_by_heart(
+    pressure: float, scale: float
+) -> None:
+    assert upward_scale(pressure) == scale
+
+
+def test_an_upward_scale_that_is_given_is_taken() -> None:
+    assert upward_scale(9999, upward_scale=3.0) == 3.0
 
 
 # All together
