@@ -27,9 +27,11 @@ LARGEST_UNTIMED = 512
 """The largest that is chosen where epochs or steps are given, not a time: what is larger may take
 hours."""
 
-CHARACTERS_PER_WEIGHT = 1.0
+CHARACTERS_PER_WEIGHT, OF_NEW_TEXT = 1.0, 3.0
 """What a network must read to be worth its size: with less, the next smaller one, which reads two or
-three times as much in the same time, comes as far."""
+three times as much in the same time, comes as far. Of a text that is new throughout it must read more:
+every character that a smaller one gets beyond that teaches it something, while one that has been read
+before teaches little."""
 
 MOST_EPOCHS = 60
 """After so many, a network of such a size knows its text by heart, whatever is dropped out."""
@@ -104,11 +106,19 @@ def choose_model(
     sizes = [size for size in SIZES if timed or size <= LARGEST_UNTIMED]
     chosen = network(sizes[0])
     for larger in map(network, sizes[1:]):
-        needed = CHARACTERS_PER_WEIGHT * layer_weights(larger)
-        if MOST_EPOCHS * training_characters < needed or characters(larger) < needed:
+        weights = layer_weights(larger)
+        if MOST_EPOCHS * training_characters < CHARACTERS_PER_WEIGHT * weights:
+            break
+        read = characters(larger)
+        if read < characters_per_weight(read / training_characters) * weights:
             break
         chosen = larger
     return chosen
+
+
+def characters_per_weight(epochs: float) -> float:
+    """What a network must read for each of its weights, where it reads the text so often."""
+    return max(OF_NEW_TEXT - epochs, CHARACTERS_PER_WEIGHT)
 
 
 def layer_weights(config: ModelConfig) -> int:
