@@ -2,6 +2,7 @@ import contextlib
 import itertools
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -35,6 +36,8 @@ class Watched:
         self.steps = 0
         self.threads: set[str] = set()
         self.breaks: BaseException | None = None
+        self.pause = 0.0
+        """Seconds that every step waits, so that other threads have their turn."""
 
     def advance(self, ids: npt.ArrayLike, state: State | None) -> tuple[Array, State]:
         return self.engine.advance(ids, state)
@@ -57,6 +60,7 @@ class WatchedLanes:
         self.watched.threads.add(threading.current_thread().name)
         if self.watched.breaks is not None and self.watched.stepped > 300:
             raise self.watched.breaks
+        time.sleep(self.watched.pause)
         return self.lanes.step(ids)
 
 
@@ -153,6 +157,7 @@ def test_texts_of_no_length_take_no_step(sampler: Sampler, watched: Watched) -> 
 
 
 def test_many_samples_are_made_in_several_threads(sampler: Sampler, watched: Watched) -> None:
+    watched.pause = 1e-3  # on a fast machine, the first was done before the second had begun
     for _ in sampler.samples("", LINES, indices=range(300), batch_size=32, threads=3):
         pass
     assert watched.counts[:1] == [32]

@@ -20,8 +20,9 @@ _ALIGNMENT = 16
 _LONGEST_SUM = 256
 """Longer sums are cut in pieces of our own, as every BLAS cuts them where it likes."""
 
-_FEWEST_ROWS = 2
-"""One row would be another operation of BLAS, matrix times vector, which rounds in another way."""
+_ROWS = 4
+"""Rows of a product, always: BLAS has other code for other numbers, which rounds in another way. With
+four, of any others, each row comes out the same wherever it stands, on processors with AVX2 too."""
 
 
 class NumPyEngine:
@@ -34,7 +35,8 @@ class NumPyEngine:
 
     A lane's numbers are the same to the last bit alone and in any company, and whether a text is
     read at once or by the character: every product of matrices adds in an order of its own that
-    depends on neither. (So it is with OpenBLAS, which NumPy's wheels bring, and it is tested.)
+    depends on neither. (So it is with OpenBLAS, which NumPy's wheels bring, and it is tested.) Lanes are
+    filled up to a multiple of four.
     """
 
     parallel = True
@@ -90,7 +92,7 @@ class NumPyEngine:
         """Reads ids (B, T); see Engine."""
         ids = np.asarray(ids)
         batch, time = ids.shape
-        rows = max(batch, _FEWEST_ROWS)
+        rows = _rows(batch)
         states = self._blank(rows)
         for part, given in zip(states, state or (), strict=False):
             part[:, :batch, : self.hidden_size] = given
@@ -127,7 +129,7 @@ class NumPyLanes(ArrayLanes):
     """Lanes of a NumPyEngine; see Lanes. A step allocates no arrays."""
 
     def __init__(self, engine: NumPyEngine, count: int) -> None:
-        rows = max(count, _FEWEST_ROWS)
+        rows = _rows(count)
         self._engine, self._count = engine, count
         super().__init__(engine._blank(rows), engine.hidden_size)
         self._layers = [
@@ -191,14 +193,28 @@ def _inputs(layer: _Layer, number: int, ids: npt.NDArray[np.intp], below: Array)
     return _product(below.reshape(len(ids), -1), layer.weight_ih) + layer.bias
 
 
+def _rows(lanes: int) -> int:
+    """Rows in which so many lanes are computed."""
+    return max(-lanes % _ROWS + lanes, _ROWS)
+
+
 def _product(x: Array, weight: Array, out: Array | None = None, part: Array | None = None) -> Array:
-    """x (B, H) times a weight (..., H, N): each number added up in one and the same order."""
-    longest = x.shape[-1]
-    out = np.matmul(x[:, :_LONGEST_SUM], weight[..., :_LONGEST_SUM, :], out=out)
+    """x (B, H) times a weight (..., H, N): each number added up in one and the same order.
+
+    B is a multiple of _ROWS. The product goes to `out` (..., B, N), parts of long sums to `part`.
+    """
+    rows, longest = x.shape
+    *gates, _, columns = weight.shape
+    shape = (*gates, rows // _ROWS, _ROWS, columns)
+    blocks, weight = x.reshape(-1, _ROWS, longest), weight[..., None, :, :]
+    if out is None:
+        out = np.empty((*gates, rows, columns), dtype=np.float32)
+    total, scratch = out.reshape(shape), None if part is None else part.reshape(shape)
+    np.matmul(blocks[..., :_LONGEST_SUM], weight[..., :_LONGEST_SUM, :], out=total)
     for start in range(_LONGEST_SUM, longest, _LONGEST_SUM):
         piece = slice(start, start + _LONGEST_SUM)
-        part = np.matmul(x[:, piece], weight[..., piece, :], out=part)
-        out += part
+        scratch = np.matmul(blocks[..., piece], weight[..., piece, :], out=scratch)
+        total += scratch
     return out
 
 
