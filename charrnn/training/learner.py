@@ -27,7 +27,8 @@ begins: after nothing."""
 
 BETAS = (0.9, 0.999)
 """What AdamW remembers of its moments at each step: Adam's own (Kingma & Ba, 2015). The squares of the
-last hundred steps instead of the last thousand cost 0.6 to 1.3 % (docs/recipe.md)."""
+last hundred steps instead of the last thousand cost up to 1.3 %, where a text is read often
+(docs/recipe.md)."""
 
 HOPELESS = 1000.0
 """Nats per character from which a network does not come back (guessing costs ln V, 14 at most).

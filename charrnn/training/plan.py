@@ -188,6 +188,8 @@ def _inherit(options: TrainingOptions, base: Model) -> TrainingOptions:
     if options.learning_rate is None:
         # A trained network unlearns at the rate a fresh one learns with.
         options = dataclasses.replace(options, learning_rate=1e-3)
+    if options.upward_scale is None:
+        options = dataclasses.replace(options, upward_scale=1.0)
     return options
 
 

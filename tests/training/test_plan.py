@@ -262,6 +262,16 @@ def test_a_trained_network_is_taught_more_gently(
     assert given == 0.5
 
 
+def test_fine_tuning_does_not_hurry(corpus_of: CorpusOf, make_model: MakeModel, prose: str) -> None:
+    corpus = corpus_of(prose)
+    assert make_plan(corpus, options(steps=1)).config.upward_scale == 2
+    assert fine_tuning(corpus, make_model(), steps=1).config.upward_scale == 1
+    hurried = fine_tuning(corpus, make_model(), steps=1, upward_scale=3.0)
+    assert hurried.config.upward_scale == 3
+    known = make_model().tensors["rnn.weight_hh_l0"]
+    np.testing.assert_array_equal(arrays(hurried.network)["rnn.weight_hh_l0"], known)
+
+
 # Weights in and out
 
 
