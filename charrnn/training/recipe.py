@@ -33,6 +33,10 @@ three times as much in the same time, comes as far. Of a text that is new throug
 every character that a smaller one gets beyond that teaches it something, while one that has been read
 before teaches little."""
 
+NIMBLE = 256
+"""The hidden size up to which a smaller network is not much faster, and so gains nothing on new text;
+least of all where most of the time goes into a large alphabet."""
+
 MOST_EPOCHS = 60
 """After so many, a network of such a size knows its text by heart, whatever is dropped out."""
 
@@ -110,14 +114,17 @@ def choose_model(
         if MOST_EPOCHS * training_characters < CHARACTERS_PER_WEIGHT * weights:
             break
         read = characters(larger)
-        if read < characters_per_weight(read / training_characters) * weights:
+        epochs = read / training_characters
+        if read < characters_per_weight(larger.hidden_size, epochs) * weights:
             break
         chosen = larger
     return chosen
 
 
-def characters_per_weight(epochs: float) -> float:
+def characters_per_weight(hidden_size: int, epochs: float) -> float:
     """What a network must read for each of its weights, where it reads the text so often."""
+    if hidden_size <= NIMBLE:
+        return CHARACTERS_PER_WEIGHT
     return max(OF_NEW_TEXT - epochs, CHARACTERS_PER_WEIGHT)
 
 

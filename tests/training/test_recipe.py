@@ -127,7 +127,8 @@ def test_a_text_that_is_new_throughout_gets_a_network_that_reads_more_of_it() ->
 def test_what_must_be_read_for_a_weight_is_what_the_recipe_names(
     epochs: float, needed: float
 ) -> None:
-    assert characters_per_weight(epochs) == pytest.approx(needed)
+    assert characters_per_weight(384, epochs) == pytest.approx(needed)
+    assert characters_per_weight(256, epochs) == 1
 
 
 def test_an_alphabet_of_thousands_does_not_make_the_layers_smaller() -> None:
