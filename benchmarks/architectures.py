@@ -37,13 +37,15 @@ from charrnn.model.config import ModelConfig
 from charrnn.model.network import CharRNN, State
 from charrnn.training.config import TrainingConfig, TrainingOptions
 from charrnn.training.learner import Learner, autocast, threads
-from charrnn.training.probe import ALL_THREADS, Probe, validation_lanes
+from charrnn.training.probe import ALL_THREADS, Probe
 from charrnn.training.recipe import (
     choose_batch,
     choose_dropout,
     choose_training,
     choose_upward_scale,
 )
+from charrnn.training.tasks import Generation
+from charrnn.training.tasks.generation import validation_lanes
 
 MEASURED_STEPS = 12
 """Steps whose median time is that of a step; as many go before them."""
@@ -218,7 +220,8 @@ class Trial:
     def __init__(self, corpus: TokenizedCorpus, hidden_size: int, budget: Budget) -> None:
         self.corpus, self.budget = corpus, budget
         self.options = TrainingOptions(hidden_size=hidden_size)
-        self.training, self.validation = corpus.split(0.1)
+        self.task = Generation(corpus, validation_fraction=0.1)
+        self.training, self.validation = self.task.training, self.task.validation
         self.batch_size, self.sequence_length = choose_batch(
             self.options, training_characters=len(self.training)
         )
@@ -276,8 +279,7 @@ class Trial:
     ) -> TrainingConfig:
         probe = Probe(
             options,
-            training=self.training,
-            validation=self.validation,
+            task=self.task,
             batch_size=self.batch_size,
             sequence_length=self.sequence_length,
         )

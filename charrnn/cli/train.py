@@ -243,12 +243,14 @@ def _conclude(trainer: "Trainer") -> None:
     """Says how good the model is, beside simpler means, and what to type next."""
     from charrnn.cli.display import BASELINES, UNITS, messages, say
     from charrnn.evaluation.baselines import baselines
+    from charrnn.training.tasks import Generation
 
-    position = trainer.position
+    task, position = trainer.task, trainer.position
+    assert isinstance(task, Generation)
     assert position.best_nats is not None
     bits = position.best_nats / math.log(2)
     unit = UNITS[trainer.corpus.tokenizer.kind]
-    read, held_out = trainer.config.evaluation_characters, len(trainer.validation)
+    read, held_out = trainer.config.evaluation_characters, task.validation_characters
     text = "the held-out text"
     if read < held_out:
         text = f"{read:,} of the {held_out:,} {unit}s of {text}"
@@ -264,7 +266,7 @@ def _conclude(trainer: "Trainer") -> None:
         )
     if len(trainer.corpus.ids) <= _LARGEST_FOR_BASELINES:
         with messages().status("comparing ..."):
-            simpler = baselines(trainer.training, trainer.validation, trainer.corpus.tokenizer)
+            simpler = baselines(task.training, task.validation, trainer.corpus.tokenizer)
         shown = ", ".join(f"{BASELINES[k]} {v / math.log(2):.3f}" for k, v in simpler.items())
         say(f"for comparison: {shown}", "dim")
     name = trainer.run.argument

@@ -152,13 +152,14 @@ def score(engine: Reader, ids: Ids, *, lanes: int = 1) -> float:
     state: faster, and a few thousandths higher.
     """
     steps = list(score_in_steps(engine, ids, lanes=lanes))
-    return steps[-1]
+    return steps[-1][0]
 
 
 def score_in_steps(
     engine: Reader, ids: Ids, *, lanes: int = 1, at_most: float = math.inf
-) -> Iterator[float]:
-    """`score`, giving the mean so far after every chunk; the last is the result.
+) -> Iterator[tuple[float, int]]:
+    """`score`, giving the mean so far and of how many characters, after every chunk; the last is the
+    result.
 
     It ends early once `at_most` characters were predicted: the first of each lane, which lie all
     over the text.
@@ -172,7 +173,7 @@ def score_in_steps(
         nats = negative_log_likelihood(logits, targets)
         total += float(nats.sum())
         count += int((targets != IGNORED).sum())
-        yield total / count
+        yield total / count, count
         if count >= at_most:
             return
 

@@ -1,6 +1,6 @@
 """ModelConfig: the sizes of a network, and the tensors they imply. No torch."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from charrnn.errors import ConfigError
@@ -11,12 +11,24 @@ GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 STATES = {"rnn": ("h",), "gru": ("h",), "lstm": ("h", "c")}
 """What each cell carries from one character to the next, each of shape (L, B, H)."""
 
+TASKS = ("generate", "restore", "classify", "regress")
+"""What a network is for: to write on, to restore what is masked, to tell the class of a text, or a
+number of it."""
+
+POOLINGS = ("last", "mean", "max", "attention")
+"""How the outputs for all characters of a text become one."""
+
+LATER: Any = {"later": True}
+"""Of fields that came later: a model that was written before has none of them, and means the
+default."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
     """The sizes of a network. Raises ConfigError when one is out of range.
 
     Attributes:
+        task: see TASKS.
         vocabulary_size: V.
         cell: `rnn` (Elman's, with tanh), `gru` or `lstm`.
         embedding_size: E.
@@ -24,6 +36,11 @@ class ModelConfig:
         layers: L.
         dropout: the share of each layer's output that is dropped while training.
         weight_dropout: the share of each layer's recurrent connections that is.
+        bidirectional: whether the text is read from its end as well; always so to restore, never to
+            generate.
+        pooling: see POOLINGS; of a network that classifies or regresses, else None.
+        outputs: how many classes there are, or numbers (one); None where each output is a
+            character's.
     """
 
     vocabulary_size: int
@@ -33,8 +50,13 @@ class ModelConfig:
     layers: int = 2
     dropout: float = 0.0
     weight_dropout: float = 0.0
+    task: str = field(default="generate", metadata=LATER)
+    bidirectional: bool = field(default=False, metadata=LATER)
+    pooling: str | None = field(default=None, metadata=LATER)
+    outputs: int | None = field(default=None, metadata=LATER)
 
     def __post_init__(self) -> None:
+        self._check_task()
         if self.cell not in GATES:
             raise ConfigError(f"cell {self.cell!r}: choose from {', '.join(GATES)}")
         for name, largest in _LARGEST.items():
@@ -51,20 +73,54 @@ class ModelConfig:
                 name = name.replace("_", " ")
                 raise ConfigError(f"{name} {value!r}: choose from 0 up to (not including) 1")
 
+    def _check_task(self) -> None:
+        if self.task not in TASKS:
+            raise ConfigError(f"task {self.task!r}: choose from {', '.join(TASKS)}")
+        if type(self.bidirectional) is not bool:
+            raise ConfigError(f"bidirectional {self.bidirectional!r}: choose true or false")
+        if self.task in ("generate", "restore"):
+            wanted = self.task == "restore"
+            if self.bidirectional != wanted:
+                raise ConfigError(
+                    f"a network to {self.task} reads in {'both directions' if wanted else 'one'}"
+                )
+            for name in ("pooling", "outputs"):
+                if getattr(self, name) is not None:
+                    raise ConfigError(f"a network to {self.task} has no {name}; leave it out")
+            return
+        if self.pooling not in POOLINGS:
+            raise ConfigError(f"pooling {self.pooling!r}: choose from {', '.join(POOLINGS)}")
+        least, most = (2, _MOST_CLASSES) if self.task == "classify" else (1, 1)
+        if type(self.outputs) is not int or not least <= self.outputs <= most:
+            raise ConfigError(
+                f"outputs {self.outputs!r}: a network to {self.task} has {least} to {most:,}"
+            )
+
+    @property
+    def mixed(self) -> bool:
+        """Whether a layer reads both directions of the one below, as `torch.nn.LSTM` does. To restore,
+        each direction is a stack of its own: one that had read the other would have seen what it is
+        to predict."""
+        return self.bidirectional and self.task != "restore"
+
     def tensor_shapes(self) -> dict[str, tuple[int, ...]]:
         """The name and shape of every weight, as `torch.nn` names and lays them out."""
         embedded, hidden = self.embedding_size, self.hidden_size
         rows = GATES[self.cell] * hidden
-        shapes: dict[str, tuple[int, ...]] = {"embedding.weight": (self.vocabulary_size, embedded)}
+        symbols = self.vocabulary_size + (self.task == "restore")  # the mask is one more
+        shapes: dict[str, tuple[int, ...]] = {"embedding.weight": (symbols, embedded)}
         for layer in range(self.layers):
-            shapes[f"rnn.weight_ih_l{layer}"] = (rows, hidden if layer else embedded)
-            shapes[f"rnn.weight_hh_l{layer}"] = (rows, hidden)
-            shapes[f"rnn.bias_ih_l{layer}"] = (rows,)
-            shapes[f"rnn.bias_hh_l{layer}"] = (rows,)
-        return shapes | {
-            "head.weight": (self.vocabulary_size, hidden),
-            "head.bias": (self.vocabulary_size,),
-        }
+            below = hidden * (2 if self.mixed else 1) if layer else embedded
+            for direction in ("", "_reverse") if self.bidirectional else ("",):
+                shapes[f"rnn.weight_ih_l{layer}{direction}"] = (rows, below)
+                shapes[f"rnn.weight_hh_l{layer}{direction}"] = (rows, hidden)
+                shapes[f"rnn.bias_ih_l{layer}{direction}"] = (rows,)
+                shapes[f"rnn.bias_hh_l{layer}{direction}"] = (rows,)
+        top = hidden * (2 if self.bidirectional else 1)
+        if self.pooling == "attention":
+            shapes["pooling.weight"] = (1, top)
+        outputs = self.vocabulary_size if self.outputs is None else self.outputs
+        return shapes | {"head.weight": (outputs, top), "head.bias": (outputs,)}
 
     @property
     def parameters(self) -> int:
@@ -80,6 +136,8 @@ class ModelConfig:
 
 
 _MOST_PARAMETERS = 1 << 30
+
+_MOST_CLASSES = 1 << 16
 
 _LARGEST = {
     "vocabulary_size": 1 << 18,

@@ -33,11 +33,16 @@ def parse_json(path: Path, content: bytes | bytearray) -> Any:
 
 def from_json(kind: type[T], data: object, *, where: str) -> T:
     """A frozen config object of plain JSON values. Raises ModelError on a missing or unknown key,
-    or on a value of another type."""
+    or on a value of another type.
+
+    A key may be missing whose field says in its metadata that it came `later`: files that were
+    written before lack it.
+    """
     if not isinstance(data, dict):
         raise ModelError(f"{where}: expected an object, found {type(data).__name__}")
     known: dict[str, Any] = {field.name: field.type for field in fields(kind)}  # type: ignore[arg-type]
-    for key in sorted(data.keys() ^ known.keys()):
+    later = {field.name for field in fields(kind) if field.metadata.get("later")}  # type: ignore[arg-type]
+    for key in sorted((data.keys() ^ known.keys()) - (later - data.keys())):
         raise ModelError(f"{where}: {key!a} is {'missing' if key in known else 'unknown'}")
     for key, value in data.items():
         expected = known[key]

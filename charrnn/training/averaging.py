@@ -9,7 +9,7 @@ import copy
 
 import torch
 
-from charrnn.model.network import CharRNN
+from charrnn.model.recurrent import RecurrentNetwork
 
 STRETCH = 10
 """The average is over about the last tenth of the steps taken."""
@@ -30,11 +30,11 @@ class WeightAverage:
         network: a network of its own, with the averaged weights.
     """
 
-    def __init__(self, network: CharRNN) -> None:
+    def __init__(self, network: RecurrentNetwork) -> None:
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
 
     @torch.no_grad()
-    def add(self, network: CharRNN, step: int) -> None:
+    def add(self, network: RecurrentNetwork, step: int) -> None:
         """Takes in the weights as they are after a step (1, 2, 3, ...). Which steps count does not
         depend on when a training is evaluated, saved or resumed."""
         if step > DENSE and step % STRIDE:

@@ -26,7 +26,8 @@ from charrnn.data.dataloader import Chunk, TBPTTLoader, share
 from charrnn.data.tokenizer import Ids
 from charrnn.errors import DivergedError
 from charrnn.model.config import ModelConfig
-from charrnn.model.network import CharRNN, State
+from charrnn.model.network import CharRNN
+from charrnn.model.recurrent import State
 from charrnn.storage.files import map_file
 from charrnn.storage.ids_folder import IDS
 from charrnn.storage.json_file import from_json
@@ -34,6 +35,7 @@ from charrnn.training.checkpoint import MOMENTS
 from charrnn.training.config import TrainingConfig
 from charrnn.training.distributed import Group, Left
 from charrnn.training.learner import Learner, StepResult, threads
+from charrnn.training.tasks import Loader
 
 
 class Leader:
@@ -44,7 +46,7 @@ class Leader:
         loader: its own.
     """
 
-    def __init__(self, learner: Learner, loader: TBPTTLoader) -> None:
+    def __init__(self, learner: Learner, loader: Loader) -> None:
         self.learner, self.loader = learner, loader
         self.group = learner.group
         self._asked: int | None = None
@@ -53,7 +55,8 @@ class Leader:
 
     def restore(self, step: int, moments: Mapping[str, Mapping[str, Tensor]], whole: State) -> None:
         """Learner.restore, with the state of all lanes."""
-        self.learner.restore(step, moments, _part(whole, self.loader))
+        part = whole if self.group is None else _part(whole, self._lanes())
+        self.learner.restore(step, moments, part)
         self._whole = tuple(part.to(self.learner.device) for part in whole)
 
     def whole_state(self) -> State:
@@ -69,7 +72,7 @@ class Leader:
         assert self._whole is not None, "a training is saved after its first step"
         return self._whole
 
-    def step(self, chunk: Chunk, number: int) -> StepResult:
+    def step(self, chunk: Any, number: int) -> StepResult:
         """Takes step `number` with the followers. Raises what Learner.step raises."""
         try:
             result = self.learner.step(chunk, number)
@@ -99,11 +102,10 @@ class Leader:
         return self._asked
 
     @contextlib.contextmanager
-    def leading(self, ids: Ids, ids_folder: Path, step: int) -> Iterator[None]:
+    def leading(self, ids_folder: Path, step: int) -> Iterator[None]:
         """While a training goes on: has the followers begin with it, and end when it ends.
 
         Args:
-            ids: the training text.
             ids_folder: where the followers find them if they are mapped.
             step: steps taken before.
         """
@@ -111,7 +113,7 @@ class Leader:
             yield
             return
         try:
-            self._hand_out(ids, ids_folder, step)
+            self._hand_out(ids_folder, step)
             yield
         except GeneratorExit:
             self._end()
@@ -137,9 +139,15 @@ class Leader:
             if self.learner.state is not None:
                 self._whole = self.group.gather(self.learner.state, self.loader.batch_size)
 
-    def _hand_out(self, ids: Ids, ids_folder: Path, step: int) -> None:
+    def _lanes(self) -> TBPTTLoader:
+        """The loader, whose lanes processes share; a training of another task has but one process."""
+        assert isinstance(self.loader, TBPTTLoader)
+        return self.loader
+
+    def _hand_out(self, ids_folder: Path, step: int) -> None:
         assert self.group is not None
-        group, learner, loader = self.group, self.learner, self.loader
+        group, learner, loader = self.group, self.learner, self._lanes()
+        ids = loader.ids
         group.check_device(learner.config.device)
         mapped = ids.nbytes > LARGEST_IN_MEMORY and (ids_folder / IDS).exists()
         group.tell(

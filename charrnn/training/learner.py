@@ -1,29 +1,21 @@
-"""Learner: a network and its optimizer, one step of truncated backpropagation at a time.
-
-Legend: B batch, T time, V vocabulary.
-"""
+"""Learner: a network and its optimizer, one step at a time."""
 
 import contextlib
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
-from charrnn.data.dataloader import IGNORED, Chunk
 from charrnn.errors import DivergedError
-from charrnn.model.network import CharRNN, State, detach
+from charrnn.model.recurrent import RecurrentNetwork, State
 from charrnn.training.config import TrainingConfig
 from charrnn.training.distributed import Group
 from charrnn.training.memory import keep_freed_memory
-
-COLD_STARTS = 0.01
-"""The share of lanes whose state is set to zero before a chunk (Melis et al., 2018,
-arXiv:1707.05589). A state that is only ever carried on leaves the network lost where every sample
-begins: after nothing."""
+from charrnn.training.tasks import LOSSES
 
 BETAS = (0.9, 0.999)
 """What AdamW remembers of its moments at each step: Adam's own (Kingma & Ba, 2015). The squares of the
@@ -78,11 +70,12 @@ class Learner:
     Attributes:
         network: what learns.
         optimizer: its AdamW.
-        state: the hidden state that the last chunk ended with, of this process' lanes.
+        state: the hidden state that the last chunk ended with, of this process' lanes; empty where
+            steps do not follow one another in the text.
     """
 
     def __init__(
-        self, network: CharRNN, config: TrainingConfig, group: Group | None = None
+        self, network: RecurrentNetwork, config: TrainingConfig, group: Group | None = None
     ) -> None:
         keep_freed_memory()
         self.config, self.group = config, group
@@ -102,42 +95,21 @@ class Learner:
         )
         self.state: State | None = None
         self._masks = torch.Generator(self.device)
+        self._loss = LOSSES[network.config.task]
 
-    def step(self, chunk: Chunk, number: int) -> StepResult:
-        """Takes step `number` (0, 1, 2, ...) on a chunk.
+    def step(self, chunk: Any, number: int) -> StepResult:
+        """Takes step `number` (0, 1, 2, ...) on a chunk, a batch of the task's loader.
 
         Raises DivergedError, the weights untouched, when the loss is hopeless or its gradient is not
         finite; and what Group.sum_gradients raises, the weights untouched as well.
         """
-        inputs = torch.from_numpy(chunk.inputs).to(self.device)
-        targets = torch.from_numpy(chunk.targets).to(self.device)
         # All that is random in a step is a function of (seed, step), so that nothing has to be kept.
         random = np.random.default_rng([self.config.seed, number])
         self._masks.manual_seed(int(random.integers(2**63)))
-        before = None if chunk.first or self.state is None else self.state
-        if before is not None:
-            warm = torch.from_numpy(random.random(chunk.batch_size) >= COLD_STARTS)  # (B,)
-            kept = warm[chunk.lanes].to(self.device)[:, None]
-            before = tuple(part * kept for part in before)  # each (L, b, H)
-
         with autocast(self.config.device, self.config.precision):
-            logits, after = self.network(
-                inputs,
-                before,
-                generator=self._masks,
-                batch_size=chunk.batch_size,
-                lanes=chunk.lanes,
-            )  # (b, T, V)
-        # The mean over all lanes' targets, or this process' part of it.
-        loss = (
-            cross_entropy(
-                logits.float().flatten(0, 1),
-                targets.flatten(),
-                ignore_index=IGNORED,
-                reduction="sum",
+            loss, after = self._loss(
+                self.network, chunk, self.state, random=random, masks=self._masks
             )
-            / chunk.characters
-        )
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         if self.group is not None:
@@ -154,7 +126,7 @@ class Learner:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate * group["scale"]
         self.optimizer.step()
-        self.state = detach(after)
+        self.state = after
         return StepResult(nats, gradient_norm, learning_rate, chunk.characters)
 
     def restore(self, step: int, moments: Mapping[str, Mapping[str, Tensor]], state: State) -> None:

@@ -16,10 +16,10 @@ from charrnn.data.corpus import (
     no_progress,
     tokenize,
 )
-from charrnn.data.dataloader import Lanes
 from charrnn.data.tokenizer import CharTokenizer, Ids
 from charrnn.errors import ConfigError
-from charrnn.model.network import CharRNN
+from charrnn.model.networks import build_network
+from charrnn.model.recurrent import RecurrentNetwork
 from charrnn.storage.model_directory import Model
 from charrnn.storage.tensor_file import Tensors
 from charrnn.training.config import TrainingConfig, TrainingOptions
@@ -37,6 +37,7 @@ from charrnn.training.recipe import (
     choose_upward_scale,
     planned_seconds,
 )
+from charrnn.training.tasks import make_task
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Plan:
     """
 
     corpus: TokenizedCorpus
-    network: CharRNN
+    network: RecurrentNetwork
     config: TrainingConfig
     epochs: float
     seconds: float | None
@@ -93,21 +94,20 @@ def make_plan(
             )
         text = read(tokenizer=base.tokenizer, unknown="extend")
         options = _inherit(options, base)
-    training, validation = text.split(options.validation_fraction, lines=options.lines)
-    batch_size, sequence_length = choose_batch(options, training_characters=len(training))
+    task = make_task("generate", text, options)
+    characters = task.training_characters
+    batch_size, sequence_length = choose_batch(options, training_characters=characters)
     for what, wanted, had in (
         ("batch size", options.batch_size or BATCH_SIZE, batch_size),
         ("sequence length", options.sequence_length or SEQUENCE_LENGTH, sequence_length),
     ):
         if had < wanted:
             notes.append(
-                f"{what} {had} instead of {wanted}: "
-                f"the text is short ({len(training):,} characters)"
+                f"{what} {had} instead of {wanted}: the text is short ({characters:,} characters)"
             )
     probe = Probe(
         options,
-        training=training,
-        validation=validation,
+        task=task,
         batch_size=batch_size,
         sequence_length=sequence_length,
         group=group,
@@ -115,11 +115,11 @@ def make_plan(
     model_config = choose_model(
         options,
         vocabulary_size=text.tokenizer.vocabulary_size,
-        training_characters=len(training),
+        training_characters=characters,
         characters=probe.characters,
     )
     machine = probe.measure(model_config)
-    chunks = len(Lanes(training, batch_size, sequence_length))
+    chunks = task.steps_per_epoch(batch_size, sequence_length)
     config = choose_training(
         options,
         machine,
@@ -127,26 +127,26 @@ def make_plan(
         sequence_length=sequence_length,
         hidden_size=model_config.hidden_size,
         chunks_per_epoch=chunks,
-        validation_characters=len(validation),
+        validation_characters=task.validation_characters,
     )
     epochs = config.steps / chunks
     if probe.timed and config.steps == MOST_EPOCHS * chunks:
         notes.append(
-            f"{MOST_EPOCHS} epochs are enough for a text of {len(training):,} characters, so not all "
+            f"{MOST_EPOCHS} epochs are enough for a text of {characters:,} characters, so not all "
             "of the time is used; --epochs asks for more"
         )
     config = dataclasses.replace(
         config,
         upward_scale=choose_upward_scale(
-            options, model_config, epochs=epochs, training_characters=len(training)
+            options, model_config, epochs=epochs, training_characters=characters
         ),
     )
     model_config = choose_dropout(
-        options, model_config, epochs=epochs, training_characters=len(training)
+        options, model_config, epochs=epochs, training_characters=characters
     )
     generator = torch.Generator().manual_seed(options.seed)
     with threads(config.threads):  # on which the last bits of an orthogonal matrix depend
-        network = CharRNN(model_config, kernel=config.kernel, generator=generator)
+        network = build_network(model_config, kernel=config.kernel, generator=generator)
     network.scale_upward(config.upward_scale)
     if base is not None:
         notes.extend(_copy(base, network, text))
@@ -160,7 +160,7 @@ def make_plan(
     )
 
 
-def arrays(network: CharRNN) -> Tensors:
+def arrays(network: RecurrentNetwork) -> Tensors:
     """A copy of the network's weights by name, float32, on the CPU."""
     return {
         name: tensor.detach().to("cpu", torch.float32, copy=True).numpy()
@@ -169,7 +169,7 @@ def arrays(network: CharRNN) -> Tensors:
 
 
 @torch.no_grad()
-def load(network: CharRNN, tensors: Tensors) -> None:
+def load(network: RecurrentNetwork, tensors: Tensors) -> None:
     """Copies weights of the same names and shapes into the network."""
     for name, parameter in network.named_parameters():
         parameter.copy_(torch.from_numpy(tensors[name]))
@@ -193,7 +193,7 @@ def _inherit(options: TrainingOptions, base: Model) -> TrainingOptions:
     return options
 
 
-def _copy(base: Model, network: CharRNN, text: TokenizedCorpus) -> list[str]:
+def _copy(base: Model, network: RecurrentNetwork, text: TokenizedCorpus) -> list[str]:
     """Copies the base's weights; characters it does not know keep their fresh rows."""
     old = base.config.vocabulary_size
     tensors = dict(arrays(network))

@@ -8,20 +8,17 @@ from collections.abc import Iterator
 
 import torch
 
-from charrnn.data.dataloader import TBPTTLoader
-from charrnn.data.tokenizer import Ids
 from charrnn.errors import ConfigError
-from charrnn.evaluation.scoring import score_in_steps
-from charrnn.generation.engines import TorchEngine
 from charrnn.model.config import ModelConfig
 from charrnn.model.kernels import native
-from charrnn.model.network import CharRNN
+from charrnn.model.networks import build_network
 from charrnn.training.companions import rehearsing
 from charrnn.training.config import TrainingOptions
 from charrnn.training.distributed import Group
 from charrnn.training.environment import threads_each
 from charrnn.training.learner import Learner, autocast, threads
 from charrnn.training.recipe import DEFAULT_BUDGET, Machine, choose_training
+from charrnn.training.tasks import Loader, Task
 
 HANDICAPS = {"fp32": 1.0, "bf16": 1.15}
 """What a step's time is multiplied with: bf16 must be so much faster to be worth its rounding."""
@@ -39,11 +36,12 @@ HOPELESS_RATIO = 3
 PROBE_SHARE, LONGEST_PROBE = 0.05, 10.0
 """How much of a budget may go into measuring a network of the chosen sizes, and seconds at most."""
 
+ENOUGH_EVALUATED = 20_000
+"""Characters whose evaluation is timed."""
+
 TYPICAL_DROPOUT = 0.1
 """What is dropped while measuring, where that is not chosen yet: drawing the masks takes time, the
 same for any share."""
-
-VALIDATION_LANES = 64
 
 
 class Probe:
@@ -54,7 +52,7 @@ class Probe:
 
     Args:
         options: what was asked for.
-        training, validation: ids, to learn and to read.
+        task: what will be learned.
         batch_size, sequence_length: of a step.
         group: the processes that will train together; None for this one alone.
 
@@ -66,15 +64,14 @@ class Probe:
         self,
         options: TrainingOptions,
         *,
-        training: Ids,
-        validation: Ids,
+        task: Task,
         batch_size: int,
         sequence_length: int,
         group: Group | None = None,
     ) -> None:
         self._began = time.perf_counter()
         self._options, self._group = options, group
-        self._training, self._validation = training, validation
+        self._task = task
         self._batch_size, self._sequence_length = batch_size, sequence_length
         self._device = choose_device(options.device)
         if group is not None:
@@ -88,7 +85,7 @@ class Probe:
         if self._options.steps is not None:
             return self._options.steps * step
         if self._options.epochs is not None:
-            return self._options.epochs * len(self._training)
+            return self._options.epochs * self._task.training_characters
         machine = self._reckoned(config)
         return self._budget / self._step_seconds(config, machine, 0.0) * step
 
@@ -172,9 +169,8 @@ class Probe:
             else options.weight_dropout,
         )
         generator = torch.Generator().manual_seed(0)
-        network = CharRNN(config, kernel=machine.kernel, generator=generator)
-        loader = TBPTTLoader(
-            self._training,
+        network = build_network(config, kernel=machine.kernel, generator=generator)
+        loader = self._task.loader(
             batch_size=self._batch_size,
             sequence_length=self._sequence_length,
             seed=0,
@@ -186,16 +182,15 @@ class Probe:
 
     def _evaluation_speed(self, config: ModelConfig, machine: Machine) -> float:
         """Characters of the validation text that are read in a second, measured on a part of it."""
-        part = self._validation[: max(2, min(len(self._validation), 20_000))]
-        lanes = validation_lanes(len(self._validation))
         generator = torch.Generator().manual_seed(0)
-        network = CharRNN(config, kernel=machine.kernel, generator=generator)
-        engine = TorchEngine(network.to(machine.device))
+        network = build_network(config, kernel=machine.kernel, generator=generator)
+        network = network.to(machine.device).eval()
+        read = 0
         began = time.perf_counter()
         with threads(machine.threads), autocast(machine.device, machine.precision):
-            for _ in score_in_steps(engine, part, lanes=lanes):
+            for _, read in self._task.evaluate(network, at_most=ENOUGH_EVALUATED):
                 pass
-        return len(part) / (time.perf_counter() - began)
+        return read / (time.perf_counter() - began)
 
 
 def kernels(device: str, cell: str, precision: str) -> list[str]:
@@ -268,12 +263,6 @@ def choose_device(device: str | None) -> str:
     return device
 
 
-def validation_lanes(characters: int) -> int:
-    """Lanes that a validation text is read in while training: up to 64, each long enough that its
-    cold start does not show."""
-    return max(1, min(VALIDATION_LANES, characters // 1000))
-
-
 def _precisions(device: str) -> Iterator[str]:
     yield "fp32"
     if device.startswith("cuda"):
@@ -287,7 +276,7 @@ def _precisions(device: str) -> Iterator[str]:
             yield "bf16"
 
 
-def _time_steps(learner: Learner, loader: TBPTTLoader, seconds: float, patience: float) -> float:
+def _time_steps(learner: Learner, loader: Loader, seconds: float, patience: float) -> float:
     """Seconds of one step, data and all. The first three, which allocate, are not counted; one
     of the later that takes longer than `patience` ends it. Three at least are."""
     for number in range(3):

@@ -21,10 +21,8 @@ from charrnn.data.corpus import (
     Corpus,
     ReadingProgress,
     TokenizedCorpus,
-    newline_id,
     no_progress,
 )
-from charrnn.data.dataloader import TBPTTLoader
 from charrnn.errors import (
     CharRNNWarning,
     ConfigError,
@@ -34,12 +32,9 @@ from charrnn.errors import (
     StorageError,
     TrainingError,
 )
-from charrnn.evaluation.scoring import score_in_steps
-from charrnn.generation.config import SamplingConfig
-from charrnn.generation.engines import TorchEngine
-from charrnn.generation.sampler import Sampler
 from charrnn.model.kernels import KERNELS
-from charrnn.model.network import CharRNN
+from charrnn.model.networks import build_network
+from charrnn.model.recurrent import RecurrentNetwork
 from charrnn.storage.ids_folder import find_ids, keep_ids
 from charrnn.storage.model_directory import Model, Provenance, read_model
 from charrnn.storage.run import Run
@@ -57,12 +52,11 @@ from charrnn.training.config import TrainingConfig
 from charrnn.training.distributed import Group
 from charrnn.training.learner import Learner, StepResult, autocast, threads
 from charrnn.training.plan import Plan, arrays, load
-from charrnn.training.probe import choose_device, validation_lanes
+from charrnn.training.probe import choose_device
+from charrnn.training.tasks import make_task
 
 LOG_EVERY = 10
 """Steps to a training line of metrics.jsonl."""
-
-SAMPLE_LENGTH = 300
 
 TURNED = 1.01
 """How many times its best the validation loss is, when it has turned. A rate that is still high makes
@@ -116,21 +110,18 @@ class Trainer:
     def __init__(
         self,
         corpus: TokenizedCorpus,
-        network: CharRNN,
+        network: RecurrentNetwork,
         config: TrainingConfig,
         run: Run,
         group: Group | None = None,
     ) -> None:
         self.corpus, self.config, self.run = corpus, config, run
         self.learner = Learner(network, config, group)
-        split = corpus.split(config.validation_fraction, lines=config.lines)
-        self.training, self.validation = split
-        self.loader = TBPTTLoader(
-            self.training,
+        self.task = make_task(network.config.task, corpus, config)
+        self.loader = self.task.loader(
             batch_size=config.batch_size,
             sequence_length=config.sequence_length,
             seed=config.seed,
-            separator=newline_id(corpus.tokenizer) if config.lines else None,
             process=group.rank if group is not None else 0,
             processes=group.size if group is not None else 1,
         )
@@ -214,7 +205,7 @@ class Trainer:
         if config.kernel not in KERNELS:
             raise ModelError(f"{path}: this version has no kernel {config.kernel!a}")
         choose_device(config.device)
-        network = CharRNN(model.config, kernel=config.kernel)
+        network = build_network(model.config, kernel=config.kernel)
         trainer = cls(text, network, config, run, group)
         try:
             trainer._restore(checkpoint)
@@ -251,7 +242,7 @@ class Trainer:
         try:
             with (
                 threads(self.config.threads),
-                self.leader.leading(self.training, self.run.ids_folder, self.position.step),
+                self.leader.leading(self.run.ids_folder, self.position.step),
             ):
                 yield from self._train()
         except DivergedError:
@@ -407,12 +398,10 @@ class Trainer:
 
     def _evaluate(self) -> dict[str, Any]:
         """Evaluates the network; gives what Progress tells of it, nothing when asked to stop."""
-        engine = TorchEngine(self.average.network)
-        lanes = validation_lanes(len(self.validation))
         nats = float("nan")
         with autocast(self.config.device, self.config.precision):
-            for nats in score_in_steps(
-                engine, self.validation, lanes=lanes, at_most=self.config.evaluation_characters
+            for nats, _ in self.task.evaluate(
+                self.average.network, at_most=self.config.evaluation_characters
             ):
                 if self._stop:  # a long evaluation must not keep a Ctrl-C waiting
                     return {}
@@ -435,9 +424,8 @@ class Trainer:
             best_nats=nats if best else position.best_nats,
             best_step=position.step if best else position.best_step,
         )
-        sampling = SamplingConfig(length=SAMPLE_LENGTH, seed=self.config.seed)
         try:
-            text = Sampler(self.model()).sample(config=sampling)
+            text = self.task.sample(self.model(), self.config.seed)
         except ModelError as error:
             raise self._diverged(f"step {position.step}: {error}") from error
         return {"validation_nats": nats, "best_nats": self.position.best_nats, "sample": text}

@@ -3,7 +3,7 @@ import os
 import pickle
 import tracemalloc
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from safetensors.numpy import load_file, save_file
 
 from charrnn.data.tokenizer import TOKENIZERS, CharTokenizer, Tokenizer
 from charrnn.errors import ModelError, StorageError
-from charrnn.model.config import GATES, ModelConfig
+from charrnn.model.config import GATES, LATER, ModelConfig
 from charrnn.storage.model_directory import (
     CONFIG,
     TENSORS,
@@ -31,6 +31,8 @@ from charrnn.storage.model_directory import (
 from charrnn.storage.tensor_file import read_tensors
 
 FILES = [CONFIG, TENSORS, TOKENIZER]
+
+LATER_KEYS = {field.name for field in fields(ModelConfig) if field.metadata == LATER}
 
 PROVENANCE = Provenance(
     corpus="fables",
@@ -325,6 +327,7 @@ SPOILED: dict[str, tuple[str, str | None, Callable[[Path], None]]] = {
             "training": asdict(PROVENANCE),
         }.items()
         for key in keys
+        if key not in LATER_KEYS
     },
     "unknown model key": (CONFIG, "'bias' is unknown", setting("model", "bias", True)),
     "unknown training key": (CONFIG, "'epoch' is unknown", setting("training", "epoch", 1)),
@@ -405,6 +408,15 @@ def test_a_folder_that_is_no_model_is_refused(
     for path in (tmp_path, tmp_path / "missing"):
         with pytest.raises(ModelError, match=f"^{path}/.*No such file"):
             read(path)
+
+
+def test_a_model_that_was_written_before_there_were_other_tasks_is_one_to_generate(
+    directory: Path,
+) -> None:
+    assert LATER_KEYS
+    for key in LATER_KEYS:
+        without("model", key)(directory)
+    assert read_config(directory)[0].task == "generate"
 
 
 def test_config_and_tokenizer_are_read_without_the_weights(directory: Path) -> None:

@@ -150,6 +150,7 @@ def _report_what_happens(pipe: Pipe, life: Life) -> None:
     from charrnn.storage import files
     from charrnn.training import trainer
     from charrnn.training.learner import Learner, StepResult
+    from charrnn.training.tasks import generation
 
     during = "a start"
     take, log, save = Learner.step, Run.log, trainer.Trainer.save
@@ -181,14 +182,14 @@ def _report_what_happens(pipe: Pipe, life: Life) -> None:
         during = "training"
         return path
 
-    def scored(*arguments: Any, **options: Any) -> Iterator[float]:
+    def scored(*arguments: Any, **options: Any) -> Iterator[tuple[float, int]]:
         pipe.send("evaluating")
         yield from score_in_steps(*arguments, **options)
 
     patch.object(Learner, "step", step).start()
     patch.object(Run, "log", logged).start()
     patch.object(trainer.Trainer, "save", saved).start()
-    patch.object(trainer, "score_in_steps", scored).start()
+    patch.object(generation, "score_in_steps", scored).start()
     if life.announce:
         patch.object(files, "before_change", before_change).start()
 
@@ -196,7 +197,7 @@ def _report_what_happens(pipe: Pipe, life: Life) -> None:
 def _stop_as_asked(stopped: Any, life: Life) -> None:
     """Makes a trainer ask itself to stop, where `life` says so."""
     from charrnn.evaluation import scoring
-    from charrnn.training import trainer
+    from charrnn.training.tasks import generation
 
     take, score_in_steps = stopped.learner.step, scoring.score_in_steps
 
@@ -205,13 +206,13 @@ def _stop_as_asked(stopped: Any, life: Life) -> None:
             stopped.request_stop()
         return take(chunk, number)
 
-    def scored(*arguments: Any, **options: Any) -> Iterator[float]:
+    def scored(*arguments: Any, **options: Any) -> Iterator[tuple[float, int]]:
         stopped.request_stop()
         return score_in_steps(*arguments, **options)
 
     stopped.learner.step = step
     if life.stop_in_evaluation:
-        patch.object(trainer, "score_in_steps", scored).start()
+        patch.object(generation, "score_in_steps", scored).start()
 
 
 def _state(run: Run, step: int, evaluated: int) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from charrnn.storage.ids_folder import IDS, IDS_FOLDER, find_ids
 from charrnn.storage.run import Run
 from charrnn.training.checkpoint import read_newest
 from charrnn.training.session import begin, go_on
+from charrnn.training.tasks import Generation
 from charrnn.training.trainer import Trainer
 
 LARGE, SMALL = 0, 1 << 40
@@ -146,7 +147,8 @@ def test_training_is_bit_for_bit_the_one_in_memory(train: Train, options: dict[s
 def test_the_trainer_reads_the_file_and_not_a_copy() -> None:
     trainer, plan = begin(["text.txt"], charrnn.TrainingOptions(**OPTIONS), name="new")
     assert is_mapped(plan.corpus.ids)
-    for ids in (trainer.training, trainer.validation):
+    assert isinstance(trainer.task, Generation)
+    for ids in (trainer.task.training, trainer.task.validation):
         assert np.shares_memory(ids, plan.corpus.ids)
     trainer.run.discard()
 

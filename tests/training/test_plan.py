@@ -11,6 +11,7 @@ from charrnn.data.tokenizer import ByteTokenizer, CharTokenizer
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.model.cells import CELLS
 from charrnn.model.network import CharRNN
+from charrnn.model.recurrent import RecurrentNetwork
 from charrnn.storage.model_directory import Model
 from charrnn.training.config import TrainingOptions
 from charrnn.training.plan import Plan, arrays, load, make_plan
@@ -30,7 +31,7 @@ def fine_tuning(corpus: Corpus, base: Model, **changes: Any) -> Plan:
     return make_plan(corpus, options(hidden_size=None, **changes), base=base)
 
 
-def same(one: CharRNN, other: CharRNN) -> bool:
+def same(one: RecurrentNetwork, other: RecurrentNetwork) -> bool:
     left, right = arrays(one), arrays(other)
     return all(np.array_equal(left[name], right[name]) for name in left)
 

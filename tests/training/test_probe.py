@@ -5,27 +5,32 @@ import numpy as np
 import pytest
 import torch
 
+from charrnn.data.corpus import TokenizedCorpus
+from charrnn.data.sources import ReadOptions
+from charrnn.data.tokenizer import CharTokenizer, Ids
 from charrnn.errors import ConfigError
 from charrnn.model.cells import CELLS
 from charrnn.model.config import ModelConfig
 from charrnn.training.config import PRECISIONS, TrainingOptions
-from charrnn.training.probe import (
-    VALIDATION_LANES,
-    Probe,
-    choose_device,
-    kernels,
-    validation_lanes,
-)
+from charrnn.training.probe import Probe, choose_device, kernels
 from charrnn.training.recipe import Machine
+from charrnn.training.tasks import Generation
 
 IDS = np.random.default_rng(0).integers(9, size=900).astype(np.uint8)
+
+
+def task_of(ids: Ids) -> Generation:
+    """The last ninth of them held out."""
+    text = TokenizedCorpus(
+        "digits", (), ReadOptions(), "", len(ids), CharTokenizer("abcdefghi"), ids
+    )
+    return Generation(text, validation_fraction=1 / 9)
 
 
 def probe(options: TrainingOptions, batch_size: int = 4) -> Probe:
     return Probe(
         options,
-        training=IDS[:800],
-        validation=IDS[800:],
+        task=task_of(IDS),
         batch_size=batch_size,
         sequence_length=8,
     )
@@ -160,13 +165,3 @@ def test_a_device_that_is_not_there_is_refused_by_name(device: str) -> None:
     with pytest.raises(ConfigError, match=f"'{device}'") as caught:
         choose_device(device)
     assert "\n" not in str(caught.value)
-
-
-def test_validation_lanes_are_long_and_not_too_many() -> None:
-    lanes = [validation_lanes(characters) for characters in range(2, 200_000, 97)]
-    assert lanes[0] == 1 and max(lanes) == lanes[-1] == VALIDATION_LANES
-    assert lanes == sorted(lanes)
-    assert all(
-        count == 1 or characters / count >= 1000
-        for characters, count in zip(range(2, 200_000, 97), lanes, strict=True)
-    )

@@ -44,6 +44,7 @@ from charrnn.training import trainer as module
 from charrnn.training.checkpoint import TRAINING, TRAINING_TENSORS, read_checkpoint
 from charrnn.training.learner import StepResult
 from charrnn.training.session import train
+from charrnn.training.tasks import Generation, generation
 from charrnn.training.trainer import LOG_EVERY, Progress, Trainer, has_turned
 from tests.conftest import reseal
 
@@ -56,6 +57,11 @@ TRAINING_KEYS = {
 }
 EVALUATION_KEYS = {"step", "seconds", "validation_nats", "validation_bits"}
 OF_THE_CLOCK = {"seconds", "characters_per_second"}
+
+
+def _task(trainer: Trainer) -> Generation:
+    assert isinstance(trainer.task, Generation)
+    return trainer.task
 
 
 def without_the_clock(run: Run) -> list[dict[str, Any]]:
@@ -398,7 +404,7 @@ def test_progress_tells_of_every_step(make_trainer: MakeTrainer) -> None:
 def test_an_epoch_reads_every_character_once(make_trainer: MakeTrainer) -> None:
     trainer = make_trainer("run", steps=24)
     characters = {p.epoch: p.characters for p in trainer}  # at the end of each epoch
-    assert characters[0] == len(trainer.training) == 297
+    assert characters[0] == len(_task(trainer).training) == 297
     assert characters[1] == 2 * 297
 
 
@@ -445,8 +451,8 @@ def test_validation_is_that_of_the_saved_model_on_the_held_out_text(
     trainer = make_trainer("run")
     list(trainer)
     model = read_model(trainer.run.last)
-    assert len(trainer.validation) == 33
-    nats = score(NumPyEngine.of(model), trainer.validation)
+    assert len(_task(trainer).validation) == 33
+    nats = score(NumPyEngine.of(model), _task(trainer).validation)
     assert model.provenance.validation_nats == pytest.approx(nats, abs=1e-5)
 
 
@@ -456,12 +462,12 @@ def test_of_a_long_validation_text_so_much_is_read_as_was_planned(
     """A hundredth of 100 MB, or each evaluation would take longer than the training between."""
     read: list[int] = []
 
-    def counted(*arguments: Any, **settings: Any) -> Iterator[float]:
+    def counted(*arguments: Any, **settings: Any) -> Iterator[tuple[float, int]]:
         for nats in score_in_steps(*arguments, **settings):
             read.append(1)
             yield nats
 
-    monkeypatch.setattr(module, "score_in_steps", counted)
+    monkeypatch.setattr(generation, "score_in_steps", counted)
     monkeypatch.setattr("charrnn.evaluation.scoring._CHUNK", 10)
     trainer = make_trainer("run", prose[:330], steps=6)
     trainer.config = dataclasses.replace(trainer.config, evaluation_characters=20)
@@ -575,12 +581,12 @@ def test_time_counts_training_alone(
     seconds = itertools.count()
     clock = types.SimpleNamespace(perf_counter=lambda: float(next(seconds)))
 
-    def slowly(engine: Engine, ids: Ids, **settings: Any) -> Iterator[float]:
+    def slowly(engine: Engine, ids: Ids, **settings: Any) -> Iterator[tuple[float, int]]:
         next(itertools.islice(seconds, 3600, None))
         yield from score_in_steps(engine, ids, **settings)
 
     monkeypatch.setattr(module, "time", clock)
-    monkeypatch.setattr(module, "score_in_steps", slowly)
+    monkeypatch.setattr(generation, "score_in_steps", slowly)
     trainer = make_trainer("run", steps=30, evaluate_every=3)
     assert [progress.seconds for progress in trainer] == list(range(1, 31))
     assert [line["seconds"] for line in trainer.run.metrics()] == [
@@ -1032,7 +1038,7 @@ def test_a_repetitive_text_is_learned(cell: str, precision: str, make_trainer: M
     )
     told = list(trainer)
     vocabulary_size = trainer.corpus.tokenizer.vocabulary_size
-    chance = order_0(trainer.training, trainer.validation, vocabulary_size)
+    chance = order_0(_task(trainer).training, _task(trainer).validation, vocabulary_size)
     assert told[-1].validation_nats is not None
     assert told[-1].validation_nats < 0.25 * chance
     assert told[-1].train_nats < 0.25 * told[0].train_nats

@@ -1,0 +1,20 @@
+"""NETWORKS: the network of each task."""
+
+from collections.abc import Callable
+
+import torch
+
+from charrnn.model.config import ModelConfig
+from charrnn.model.network import CharRNN
+from charrnn.model.recurrent import RecurrentNetwork
+
+NETWORKS: dict[str, Callable[..., RecurrentNetwork]] = {
+    "generate": CharRNN,
+}
+
+
+def build_network(
+    config: ModelConfig, *, kernel: str = "fused", generator: torch.Generator | None = None
+) -> RecurrentNetwork:
+    """The network that a config describes, its weights fresh; see CharRNN."""
+    return NETWORKS[config.task](config, kernel=kernel, generator=generator)

@@ -1,0 +1,226 @@
+"""RecurrentNetwork: the stacked cells that every network here is made of.
+
+Legend: B batch, T time, V vocabulary, E embedding, H hidden, L layers, G gates.
+"""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from charrnn.model.cells import LayerState, LayerWeights
+from charrnn.model.config import GATES, STATES, ModelConfig
+from charrnn.model.kernels import KERNELS
+
+State = tuple[Tensor, ...]
+"""What the network carries from one chunk to the next: (h,) or (h, c), each (L, B, H), of the
+weights' type."""
+
+REVERSE = "_reverse"
+"""What PyTorch puts after the names of weights that read from the last step to the first."""
+
+_HOLDERS: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+
+
+class RecurrentNetwork(nn.Module):
+    """Stacked cells of one direction or of both, and how they are initialised and dropped out.
+
+    Subclasses add a head, and initialise all.
+
+    Args:
+        cell, hidden_size, layers, dropout, weight_dropout, bidirectional: see ModelConfig.
+        input_size: E, of the embeddings, or of the vectors that are read.
+        vocabulary_size: how many characters have an embedding; None where vectors are read.
+        mixed: whether a layer reads both directions of the one below, as `torch.nn.LSTM` does. Else
+            each direction is a stack of its own.
+        kernel: the entry of KERNELS that computes the layers.
+    """
+
+    config: ModelConfig
+    embedding: nn.Embedding
+    head: nn.Linear
+
+    def __init__(
+        self,
+        *,
+        cell: str,
+        input_size: int,
+        vocabulary_size: int | None,
+        hidden_size: int,
+        layers: int,
+        dropout: float,
+        weight_dropout: float,
+        bidirectional: bool = False,
+        mixed: bool = True,
+        kernel: str = "fused",
+    ) -> None:
+        super().__init__()
+        self.cell, self.hidden_size, self.layers = cell, hidden_size, layers
+        self.dropout, self.weight_dropout = dropout, weight_dropout
+        self.directions = ("", REVERSE) if bidirectional else ("",)
+        self._kernel = KERNELS[kernel](cell)
+        self._looks_up = vocabulary_size is not None
+        # PyTorch's modules hold the parameters, under their names; on `meta` they cost nothing.
+        with torch.device("meta"):
+            if vocabulary_size is not None:
+                self.embedding = nn.Embedding(vocabulary_size, input_size)
+            self.rnn: nn.Module
+            if mixed or not bidirectional:
+                self.rnn = _HOLDERS[cell](
+                    input_size, hidden_size, layers, bidirectional=bidirectional
+                )
+            else:
+                self.rnn = nn.Module()
+                one = _HOLDERS[cell](input_size, hidden_size, layers)
+                for direction in self.directions:
+                    for name, parameter in one.named_parameters():
+                        copied = nn.Parameter(torch.empty_like(parameter))
+                        self.rnn.register_parameter(name + direction, copied)
+
+    @torch.no_grad()
+    def reset_layers(self, generator: torch.Generator | None = None) -> None:
+        """Fresh embeddings, normal, and weights: inputs scaled to their fan-in (Glorot & Bengio,
+        2010), each gate's recurrent matrix orthogonal (Saxe et al., 2014, arXiv:1312.6120), biases
+        zero but the LSTM's forget gate, which starts open at 1 (Jozefowicz et al., 2015)."""
+        if self._looks_up:
+            nn.init.normal_(self.embedding.weight, generator=generator)
+        hidden = self.hidden_size
+        for layer in range(self.layers):
+            for direction in self.directions:
+                weights = self._weights(layer, direction)
+                for gate in range(GATES[self.cell]):
+                    rows = slice(gate * hidden, (gate + 1) * hidden)
+                    nn.init.xavier_uniform_(weights.weight_ih[rows], generator=generator)
+                    nn.init.orthogonal_(weights.weight_hh[rows], generator=generator)
+                nn.init.zeros_(weights.bias_ih)
+                nn.init.zeros_(weights.bias_hh)
+                if self.cell == "lstm":
+                    weights.bias_ih[hidden : 2 * hidden] = 1
+
+    def between_layers(self) -> list[Tensor]:
+        """The weights that read the outputs of the layer below."""
+        return [
+            self._weights(layer, direction).weight_ih
+            for layer in range(1, self.layers)
+            for direction in self.directions
+        ]
+
+    def upward_weights(self) -> list[Tensor]:
+        """Those that read outputs of a layer: between layers (G H, H), and the head's."""
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def scale_upward(self, scale: float) -> None:
+        """Makes the upward weights so many times as large.
+
+        Outputs lie between -1 and 1, most of them near 0, and what is learned from them is learned
+        slowly. Where upward weights begin larger, and learn faster by as much, the network learns as
+        if each layer's outputs were multiplied, and stays what torch.nn has.
+        """
+        for weight in self.upward_weights():
+            weight.mul_(scale)
+
+    def zero_state(self, batch_size: int) -> State:
+        """The state before the first step, of one direction: zeros (L, B, H)."""
+        like = self._weights(0).bias_hh
+        shape = (self.layers, batch_size, self.hidden_size)
+        return tuple(like.new_zeros(shape) for _ in STATES[self.cell])
+
+    def _weights(self, layer: int, direction: str = "") -> LayerWeights:
+        return LayerWeights(
+            *(
+                getattr(self.rnn, f"{name}_l{layer}{direction}")
+                for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+            )
+        )
+
+    def _read(
+        self,
+        inputs: Tensor,
+        state: State,
+        *,
+        direction: str = "",
+        generator: torch.Generator | None = None,
+        batch_size: int | None = None,
+        lanes: slice = slice(None),
+    ) -> tuple[Tensor, State]:
+        """The outputs (T, B, H) of the top layer of a stack of one direction, and its state.
+
+        Args:
+            inputs: ids (T, B), or vectors (T, B, E).
+            state: before the first step.
+            direction: an entry of `directions`: whose weights are used. The order of inputs is the
+                caller's.
+            generator, batch_size, lanes: see CharRNN.forward.
+        """
+        # Time comes first inside, where each step's batch then lies in one piece of memory.
+        states: list[LayerState] = []
+        x = inputs
+        for layer in range(self.layers):
+            before = tuple(part[layer] for part in state)  # each (B, H)
+            x, after = self._layer(layer, x, before, direction=direction, generator=generator)
+            x = self._drop(x, generator, batch_size, lanes)
+            states.append(after)
+        kept = self._weights(0).bias_hh.dtype  # whatever autocast computes in
+        return x, tuple(torch.stack(parts).to(kept) for parts in zip(*states, strict=True))
+
+    def _layer(
+        self,
+        layer: int,
+        x: Tensor,
+        before: LayerState,
+        *,
+        direction: str,
+        generator: torch.Generator | None,
+    ) -> tuple[Tensor, LayerState]:
+        """One layer, in one direction: x (T, B, I), or ids (T, B) -> outputs (T, B, H)."""
+        weights = self._drop_weights(self._weights(layer, direction), generator)
+        if layer == 0 and self._looks_up:
+            return self._kernel.first(x, self.embedding.weight, before, weights)
+        return self._kernel.layer(x, before, weights)
+
+    def _drop_weights(
+        self, weights: LayerWeights, generator: torch.Generator | None
+    ) -> LayerWeights:
+        """DropConnect on the recurrent weights (Merity et al., 2018, arXiv:1708.02182): one mask for
+        all of T and B. All gates share it, for it does as much good and is drawn in a fourth of the
+        time."""
+        share, hidden = self.weight_dropout, self.hidden_size
+        if not self.training or share == 0:
+            return weights
+        mask = torch.empty((hidden, hidden), device=weights.weight_hh.device)
+        mask.bernoulli_(1 - share, generator=generator).div_(1 - share)
+        kept = weights.weight_hh.view(-1, hidden, hidden) * mask  # (G, H, H)
+        return weights._replace(weight_hh=kept.flatten(0, 1))
+
+    def _drop(
+        self,
+        x: Tensor,
+        generator: torch.Generator | None,
+        batch_size: int | None = None,
+        lanes: slice = slice(None),
+    ) -> Tensor:
+        """Variational dropout (Gal & Ghahramani, 2016, arXiv:1512.05287): one mask for all of T."""
+        if not self.training or self.dropout == 0:
+            return x
+        keep = 1 - self.dropout
+        shape = (batch_size or x.shape[1], x.shape[2])
+        mask = torch.empty(shape, device=x.device)  # (B, H), float32 under autocast too
+        return x * (mask.bernoulli_(keep, generator=generator)[lanes] / keep).to(x.dtype)
+
+
+@torch.no_grad()
+def reset_linear(
+    weight: Tensor, bias: Tensor | None = None, *, generator: torch.Generator | None = None
+) -> None:
+    """Fresh weights (N, I) of a linear layer: uniform within 1 / sqrt(I), biases zero."""
+    bound = 1 / math.sqrt(weight.shape[1])
+    nn.init.uniform_(weight, -bound, bound, generator=generator)
+    if bias is not None:
+        nn.init.zeros_(bias)
+
+
+def detach(state: State) -> State:
+    """The state as values, so that backpropagation stops where the chunk began."""
+    return tuple(part.detach() for part in state)

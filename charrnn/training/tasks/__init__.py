@@ -1,0 +1,29 @@
+"""TASKS and LOSSES: what a network can be trained for, by the names of `model.config.TASKS`."""
+
+from collections.abc import Callable
+
+from charrnn.data.corpus import TokenizedCorpus
+from charrnn.training.config import TrainingConfig, TrainingOptions
+from charrnn.training.tasks.generation import Generation, generation_loss
+from charrnn.training.tasks.task import Loader, Loss, Task
+
+TASKS: dict[str, Callable[..., Task]] = {
+    "generate": Generation,
+}
+
+LOSSES: dict[str, Loss] = {
+    "generate": generation_loss,
+}
+"""How the network of a task learns from a batch."""
+
+
+def make_task(
+    name: str, corpus: TokenizedCorpus, settings: TrainingConfig | TrainingOptions
+) -> Task:
+    """The task of that name on a corpus. Raises CorpusError when the text is not enough for it."""
+    return TASKS[name](
+        corpus, validation_fraction=settings.validation_fraction, lines=settings.lines
+    )
+
+
+__all__ = ["LOSSES", "TASKS", "Generation", "Loader", "Loss", "Task", "make_task"]
