@@ -94,7 +94,7 @@ def test_a_folder_has_a_folder_for_each_class(tmp_path: Path) -> None:
 
 
 def test_the_sum_knows_texts_and_labels_and_where_each_ends(tmp_path: Path) -> None:
-    pairs = [("ab", "c"), ("a", "bc")], [("ab", "bc"), ("a", "c")], [("a", "c"), ("ab", "bc")]
+    pairs: tuple[Any, ...] = [("ab", "c"), ("a", "bc")], [("ab", "bc"), ("a", "c")], [("a", "c"), ("ab", "bc")]
     sums = set()
     for each in pairs:
         rows: list[dict[str, Any]] = [{"text": text, "kind": label} for text, label in each]
