@@ -1,46 +1,119 @@
-"""Pooling: the outputs for all characters of a text become one.
+"""Pooling: how the outputs for all steps of a sequence become one, whatever it is padded with.
 
-Legend: T time, B batch, H hidden, D directions (1 or 2).
+Sequences of different lengths lie side by side, each from step 0 on; what is behind its end is padding,
+and counts as nothing.
+
+Legend: T time, B batch, H hidden, F features (H, or 2 H of both directions).
 """
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from charrnn.errors import ConfigError
+from charrnn.model.config import POOLINGS
 
 
-def real_steps(lengths: Tensor, time: int) -> Tensor:
-    """Which of the steps (T, B) are of a text of such a length (B,), and not behind its end."""
-    return torch.arange(time, device=lengths.device)[:, None] < lengths
-
-
-def reversed_steps(lengths: Tensor, time: int) -> Tensor:
-    """Where each step (T, B) of a text read from its own end comes from; behind the end, all stays in
-    its place. What is reversed twice is as it was."""
-    steps = torch.arange(time, device=lengths.device)[:, None]
-    return torch.where(steps < lengths, lengths - 1 - steps, steps)
-
-
-def pool(
-    outputs: Tensor, lengths: Tensor, pooling: str, weight: Tensor | None, hidden_size: int
-) -> Tensor:
-    """One vector (B, D H) of the outputs (T, B, D H) for texts of lengths (B,).
+class Pooling(nn.Module):
+    """Outputs (T, B, F) and lengths (B,) -> (B, F). Of a sequence without steps, that is zeros.
 
     Args:
-        pooling: an entry of POOLINGS. `last`: what each direction has come to at its end; `attention`:
-            a mean whose weights are a softmax of one score for each output (Yang et al., 2016,
-            without its hidden layer).
-        weight: (1, D H), of those scores.
-        hidden_size: H.
+        kind: an entry of POOLINGS.
+
+            last: what each direction says when it has read all: the first half of the features at the
+                last step, of both directions the second half at the first.
+            mean: the mean of all steps.
+            max: the largest that each feature ever is.
+            attention: the mean, weighted by a softmax of w . output over the steps (a simple form of
+                Yang et al., 2016). It begins as the mean: w is zero.
+        features: F.
+        bidirectional: whether the second half of them read from the end.
+
+    Attributes:
+        weight: w, (1, F), of attention; no other has any.
     """
-    time = len(outputs)
-    if pooling == "last":
-        ends = (lengths - 1)[None, :, None].expand(1, -1, hidden_size)
-        forward = outputs[..., :hidden_size].gather(0, ends)[0]
-        return torch.cat([forward, outputs[0, :, hidden_size:]], dim=1)
-    real = real_steps(lengths, time)[..., None]  # (T, B, 1)
-    if pooling == "mean":
-        return (outputs * real).sum(0) / lengths[:, None]
-    if pooling == "max":
-        return outputs.masked_fill(~real, -torch.inf).amax(0)
-    assert weight is not None
-    scores = (outputs @ weight.T).masked_fill(~real, -torch.inf)  # (T, B, 1)
-    return (outputs * real * scores.softmax(0)).sum(0)
+
+    weight: nn.Parameter
+
+    def __init__(self, kind: str, features: int, *, bidirectional: bool = False) -> None:
+        super().__init__()
+        if kind not in POOLINGS:
+            raise ConfigError(f"pooling {kind!r}: choose from {', '.join(POOLINGS)}")
+        self.kind, self.bidirectional = kind, bidirectional
+        if kind == "attention":
+            self.weight = nn.Parameter(torch.empty(1, features))
+
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """Attention to all steps alike."""
+        for weight in self.parameters():
+            nn.init.zeros_(weight)
+
+    def forward(self, outputs: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Outputs (T, B, F) -> (B, F), in float32 where they are bf16.
+
+        Args:
+            lengths: (B,), int64, of each sequence; None where all have T steps.
+        """
+        outputs = outputs.to(torch.promote_types(outputs.dtype, torch.float32))
+        if lengths is None:
+            lengths = torch.full((outputs.shape[1],), len(outputs), device=outputs.device)
+        if self.kind == "last":
+            return last(outputs, lengths, bidirectional=self.bidirectional)
+        if self.kind == "mean":
+            return mean(outputs, lengths)
+        if self.kind == "max":
+            return largest(outputs, lengths)
+        return attended(outputs, lengths, self.weight)
+
+
+def within(steps: int, lengths: Tensor) -> Tensor:
+    """Which steps are of the sequences, and which are padding: (T, B, 1)."""
+    return (torch.arange(steps, device=lengths.device)[:, None] < lengths)[:, :, None]
+
+
+def last(outputs: Tensor, lengths: Tensor, *, bidirectional: bool = False) -> Tensor:
+    """The outputs (B, F) at the last step, those of the second direction at the first."""
+    lanes = torch.arange(outputs.shape[1], device=outputs.device)
+    final = outputs[(lengths - 1).clamp(min=0), lanes]  # (B, F)
+    if bidirectional:
+        half = outputs.shape[2] // 2
+        final = torch.cat([final[:, :half], outputs[0, :, half:]], dim=1)
+    return final.masked_fill(lengths[:, None] == 0, 0.0)
+
+
+def mean(outputs: Tensor, lengths: Tensor) -> Tensor:
+    """The mean (B, F) over all steps."""
+    total = outputs.masked_fill(~within(len(outputs), lengths), 0.0).sum(0)
+    return total / lengths.clamp(min=1)[:, None]
+
+
+def largest(outputs: Tensor, lengths: Tensor) -> Tensor:
+    """The largest (B, F) over all steps."""
+    padded = outputs.masked_fill(~within(len(outputs), lengths), -torch.inf)
+    return padded.amax(0).masked_fill(lengths[:, None] == 0, 0.0)
+
+
+def attended(outputs: Tensor, lengths: Tensor, weight: Tensor) -> Tensor:
+    """The mean (B, F) over all steps, weighted by the softmax of w . output; weight (1, F)."""
+    padding = ~within(len(outputs), lengths)
+    scores = outputs.masked_fill(padding, 0.0) @ weight[0].to(outputs.dtype)  # (T, B)
+    # The least number and not -inf, of which alone there is no softmax.
+    scores = scores[:, :, None].masked_fill(padding, torch.finfo(scores.dtype).min)
+    shares = scores.softmax(0).masked_fill(padding, 0.0)  # (T, B, 1)
+    return (shares * outputs.masked_fill(padding, 0.0)).sum(0)
+
+
+def turned(x: Tensor, lengths: Tensor | None = None) -> Tensor:
+    """Each sequence from its last step to its first, padding left where it is; twice is x again.
+
+    Args:
+        x: (T, B) or (T, B, F).
+        lengths: (B,), int64; None where all have T steps.
+    """
+    if lengths is None:
+        return x.flip(0)
+    steps = torch.arange(len(x), device=x.device)[:, None]  # (T, 1)
+    order = torch.where(steps < lengths, lengths - 1 - steps, steps)  # (T, B)
+    if x.dim() == 3:
+        order = order[:, :, None].expand(-1, -1, x.shape[2])
+    return x.gather(0, order)
