@@ -99,7 +99,8 @@ def _infill(
             beginnings, place = regions[each].window(step, found[each].values, context)
             windows += list(beginnings)
             places += [place] * len(beginnings)
-        scores = read_places(restorer, windows, places) + forbidden  # (all W of all regions, V)
+        read = read_places(restorer, windows, places)  # (W of all regions together, V)
+        scores = read.astype(np.float64) + forbidden
         begin = 0
         for each in open_:
             end = begin + len(found[each].values)
