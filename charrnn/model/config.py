@@ -119,6 +119,9 @@ class ModelConfig:
         top = hidden * (2 if self.bidirectional else 1)
         if self.pooling == "attention":
             shapes["pooling.weight"] = (1, top)
+        if self.task == "restore":
+            shapes |= {"join.weight": (hidden, top), "join.bias": (hidden,)}
+            top = hidden
         outputs = self.vocabulary_size if self.outputs is None else self.outputs
         return shapes | {"head.weight": (outputs, top), "head.bias": (outputs,)}
 
