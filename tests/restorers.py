@@ -1,5 +1,7 @@
 """A restorer that knows what a text says, for tests of what is made with one."""
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -8,13 +10,15 @@ from charrnn.data.tokenizer import Tokenizer
 _REACH = 4
 _SHARPNESS = 4.0
 _DOUBT = 1e-4
+_STRANGE = math.exp(-2.5 * _SHARPNESS)
 
 
 class KnownText:
     """Tells a character by all places of a text whose surroundings look like its own.
 
     Of the surroundings, four characters on each side count: a place weighs exp(-4) for each that
-    differs. What is masked, or beyond the ends, differs from nothing.
+    differs, and where three do, anything may come. What is masked, or beyond the ends, differs from
+    nothing.
     """
 
     def __init__(self, tokenizer: Tokenizer, text: str) -> None:
@@ -38,7 +42,7 @@ class KnownText:
             there = self._ids[None, offset : offset + count]
             differing += (here != there) & (here != self.mask)
         weights = np.exp(-_SHARPNESS * differing)
-        probabilities = weights @ self._is
+        probabilities = weights @ self._is + _STRANGE / self.vocabulary_size
         probabilities /= probabilities.sum(axis=-1, keepdims=True)
         doubtful = (1 - _DOUBT) * probabilities + _DOUBT / self.vocabulary_size
         return np.log(doubtful).astype(np.float32)
