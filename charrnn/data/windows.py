@@ -42,11 +42,11 @@ class Cover:
         """B."""
         return len(self.starts)
 
-    def positions(self, windows: slice) -> Int64Array:
+    def positions(self, windows: slice | Int64Array) -> Int64Array:
         """The places in the text (b, T) of some windows."""
         return self.starts[windows, None] + np.arange(self.length)
 
-    def kept(self, windows: slice) -> npt.NDArray[np.bool_]:
+    def kept(self, windows: slice | Int64Array) -> npt.NDArray[np.bool_]:
         """Which of those (b, T) are kept."""
         positions = self.positions(windows)
         after = positions >= self.begins[windows, None]

@@ -217,5 +217,8 @@ def tensor_shapes(config: ModelConfig, lanes: int) -> Mapping[str, tuple[int, ..
 
 
 def state_names(config: ModelConfig) -> list[str]:
-    """The names of the parts of the hidden state in `training.safetensors`."""
+    """The names of the parts of the hidden state in `training.safetensors`; none where no state is
+    carried from step to step."""
+    if config.task != "generate":
+        return []
     return [f"state.{name}" for name in STATES[config.cell]]

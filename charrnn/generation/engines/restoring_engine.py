@@ -56,7 +56,8 @@ class RestoringEngine:
 
     @classmethod
     def of(cls, model: Model) -> "RestoringEngine":
-        """The engine of a model that was read from disk."""
+        """The engine of a model that was read from disk. Raises ModelError when it does not restore."""
+        model.require("restore")
         return cls(model.config, model.tensors)
 
     def log_probabilities(self, ids: npt.ArrayLike) -> Array:

@@ -5,14 +5,17 @@ from collections.abc import Callable
 from charrnn.data.corpus import TokenizedCorpus
 from charrnn.training.config import TrainingConfig, TrainingOptions
 from charrnn.training.tasks.generation import Generation, generation_loss
+from charrnn.training.tasks.restoration import Restoration, restoration_loss
 from charrnn.training.tasks.task import Loader, Loss, Task
 
 TASKS: dict[str, Callable[..., Task]] = {
     "generate": Generation,
+    "restore": Restoration,
 }
 
 LOSSES: dict[str, Loss] = {
     "generate": generation_loss,
+    "restore": restoration_loss,
 }
 """How the network of a task learns from a batch."""
 
@@ -26,4 +29,4 @@ def make_task(
     )
 
 
-__all__ = ["LOSSES", "TASKS", "Generation", "Loader", "Loss", "Task", "make_task"]
+__all__ = ["LOSSES", "TASKS", "Generation", "Loader", "Loss", "Restoration", "Task", "make_task"]
