@@ -28,9 +28,11 @@ def info(model: ModelArgument = None, as_json: Json = False) -> None:
     nats = provenance.validation_nats
     unit = UNITS[tokenizer.kind]
     alphabet = "256 bytes" if tokenizer.kind == "byte" else f"{config.vocabulary_size} characters"
+    ways = ", in both directions" if config.bidirectional else ""
     rows = [
         ("path", str(directory)),
-        ("network", f"{config.cell}, {config.layers} x {config.hidden_size}"),
+        ("task", config.task),
+        ("network", f"{config.cell}, {config.layers} x {config.hidden_size}{ways}"),
         ("embedding", str(config.embedding_size)),
         ("dropout", f"{config.dropout:.2g}, of recurrent weights {config.weight_dropout:.2g}"),
         ("parameters", f"{config.parameters:,}"),

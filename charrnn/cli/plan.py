@@ -10,6 +10,7 @@ import typer
 from charrnn.cli.options import Column, Encoding, Glob, Json
 from charrnn.cli.training_options import (
     BatchSize,
+    Bidirectional,
     Budget,
     Cell,
     Clip,
@@ -59,6 +60,7 @@ def plan(
     embedding_size: EmbeddingSize = None,
     dropout: Dropout = None,
     weight_dropout: WeightDropout = None,
+    bidirectional: Bidirectional = False,
     batch_size: BatchSize = None,
     sequence_length: SequenceLength = None,
     learning_rate: LearningRate = None,
@@ -88,7 +90,7 @@ def plan(
             min_count=min_count,
             progress=progress,
         )
-        expected = forecast(made)
+        expected = forecast(made) if made.network.config.task == "generate" else None
     if as_json:
         record = {
             "corpus": made.corpus.name,
@@ -97,13 +99,15 @@ def plan(
             "training": asdict(made.config),
             "epochs": made.epochs,
             "seconds": made.seconds,
-            "expected": asdict(expected),
+            "expected": asdict(expected) if expected is not None else None,
         }
         print(json.dumps(record, indent=2))
         return
     results().print(choices(made, named=bool(corpus)))
     for note in made.notes:
         say(note)
+    if expected is None:
+        return
     bits, low, high = (
         nats / math.log(2)
         for nats in (
@@ -154,8 +158,9 @@ def choices(plan: "Plan", *, named: bool, processes: int = 1) -> Any:
     patience = (
         f", until {config.patience} in a row are worse" if config.patience else ", to the end"
     )
+    ways = "bidirectional " if model.bidirectional else ""
     network = (
-        f"{model.cell} {model.layers} x {model.hidden_size}, embedding {model.embedding_size}: "
+        f"{ways}{model.cell} {model.layers} x {model.hidden_size}, embedding {model.embedding_size}: "
         f"{model.parameters:,} weights"
     )
     scale = config.upward_scale

@@ -1,6 +1,5 @@
 """charrnn train: a model from text."""
 
-import math
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from charrnn.cli.plan import choices, read_options, training_options
 from charrnn.cli.training_options import (
     RUN,
     BatchSize,
+    Bidirectional,
     Budget,
     Cell,
     CheckpointEvery,
@@ -96,6 +96,7 @@ def train(
     embedding_size: EmbeddingSize = None,
     dropout: Dropout = None,
     weight_dropout: WeightDropout = None,
+    bidirectional: Bidirectional = False,
     batch_size: BatchSize = None,
     sequence_length: SequenceLength = None,
     learning_rate: LearningRate = None,
@@ -117,6 +118,7 @@ def train(
     What is left open is chosen for the text and the time.
     Ctrl-C saves the model on the way, and --resume goes on from there.
     """
+    from charrnn.cli.conclusions import conclude
     from charrnn.cli.display import messages, reading, say
     from charrnn.training.session import failures_told, join
 
@@ -144,7 +146,7 @@ def train(
             trainer.run.discard()
     position = trainer.position
     if stopped_by is None or trainer.turned or position.evaluated == trainer.config.steps:
-        _conclude(trainer)
+        conclude(trainer)
     elif position.step == 0:
         say("stopped before the first step; nothing was kept")
     else:
@@ -237,41 +239,3 @@ def _signals(stop: Callable[[int], None]) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _conclude(trainer: "Trainer") -> None:
-    """Says how good the model is, beside simpler means, and what to type next."""
-    from charrnn.cli.display import BASELINES, UNITS, messages, say
-    from charrnn.evaluation.baselines import baselines
-    from charrnn.training.tasks import Generation
-
-    task, position = trainer.task, trainer.position
-    assert isinstance(task, Generation)
-    assert position.best_nats is not None
-    bits = position.best_nats / math.log(2)
-    unit = UNITS[trainer.corpus.tokenizer.kind]
-    read, held_out = trainer.config.evaluation_characters, task.validation_characters
-    text = "the held-out text"
-    if read < held_out:
-        text = f"{read:,} of the {held_out:,} {unit}s of {text}"
-    say(
-        f"best model: {bits:.3f} bits per {unit} on {text} (step {position.best_step:,})",
-        "bold",
-    )
-    if trainer.turned:
-        say(
-            f"it ended at step {position.step:,} of {trainer.config.steps:,}: from step "
-            f"{position.best_step:,} on it learned the text by heart. What helps: more text; else a "
-            "smaller --hidden-size, or more --dropout and --weight-dropout"
-        )
-    if len(trainer.corpus.ids) <= _LARGEST_FOR_BASELINES:
-        with messages().status("comparing ..."):
-            simpler = baselines(task.training, task.validation, trainer.corpus.tokenizer)
-        shown = ", ".join(f"{BASELINES[k]} {v / math.log(2):.3f}" for k, v in simpler.items())
-        say(f"for comparison: {shown}", "dim")
-    name = trainer.run.argument
-    say(f"now try: charrnn sample {name}   or   charrnn repl {name}")
-
-
-_LARGEST_FOR_BASELINES = 3_000_000
-"""Characters; beyond that the comparison takes long, and `charrnn evaluate` makes it."""

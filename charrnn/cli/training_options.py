@@ -80,6 +80,14 @@ EmbeddingSize = Annotated[
     int | None,
     typer.Option(metavar="N", help="Of a character.", show_default="64", rich_help_panel=NETWORK),
 ]
+Bidirectional = Annotated[
+    bool,
+    typer.Option(
+        "--bidirectional",
+        help="Read both ways, to restore what is missing in a text: for fill and proofread.",
+        rich_help_panel=NETWORK,
+    ),
+]
 Dropout = Annotated[
     float | None,
     typer.Option(

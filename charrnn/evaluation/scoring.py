@@ -97,6 +97,7 @@ def evaluate(
     Raises CorpusError when the text cannot be read or is too short, ConfigError for a protocol
     that does not exist or cannot be adapted to, ModelError when the model's numbers overflow.
     """
+    model.require("generate")
     if protocol not in PROTOCOLS:
         raise ConfigError(f"protocol {protocol!r}: choose from {', '.join(PROTOCOLS)}")
     if adapt and protocol != "stream":

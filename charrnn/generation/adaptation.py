@@ -96,6 +96,7 @@ class Adapter:
 
         from charrnn.model.network import CharRNN
 
+        model.require("generate")
         self.model, self.config = model, config or AdaptationConfig()
         self.learned = 0
         # Of the weights that the generator gives, nothing is left: without, PyTorch's own would move.

@@ -132,9 +132,12 @@ class Sampler:
         model: read from disk.
         engine: the entry of ENGINES that runs it, or one that runs already; None: the fastest that
             needs no torch.
+
+    Raises ModelError when the model is not one to generate.
     """
 
     def __init__(self, model: Model, engine: str | Engine | None = None) -> None:
+        model.require("generate")
         self.model = model
         if engine is None:
             self.engine: Engine = best_engine(model)

@@ -4,12 +4,15 @@ from collections.abc import Callable
 
 import torch
 
+from charrnn.model.classifier import SequenceClassifier
 from charrnn.model.config import ModelConfig
 from charrnn.model.network import CharRNN
 from charrnn.model.recurrent import RecurrentNetwork
 
 NETWORKS: dict[str, Callable[..., RecurrentNetwork]] = {
     "generate": CharRNN,
+    "classify": SequenceClassifier,
+    "regress": SequenceClassifier,
 }
 
 

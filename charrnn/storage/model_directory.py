@@ -52,6 +52,15 @@ class Provenance:
     validation_nats: float | None
 
 
+COMMANDS = {
+    "generate": "charrnn sample or charrnn repl",
+    "restore": "charrnn fill or charrnn proofread",
+    "classify": "charrnn predict",
+    "regress": "charrnn predict",
+}
+"""What a model is used with, by its task."""
+
+
 @dataclass(frozen=True)
 class Model:
     """What a model directory holds.
@@ -67,6 +76,16 @@ class Model:
     tokenizer: Tokenizer
     tensors: Tensors
     provenance: Provenance
+
+    def require(self, *tasks: str) -> None:
+        """Raises ModelError, with the commands that it is for, unless the model's task is among these."""
+        task = self.config.task
+        if task not in tasks:
+            raise ModelError(
+                f"the model of {self.provenance.corpus} was trained to {task}, "
+                f"not to {' or '.join(tasks)}: "
+                f"use it with {COMMANDS[task]}"
+            )
 
 
 def model_files(model: Model) -> dict[str, bytes]:

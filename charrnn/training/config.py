@@ -16,6 +16,8 @@ class TrainingOptions:
 
     Attributes:
         cell, layers, hidden_size, embedding_size, dropout, weight_dropout: see ModelConfig.
+        bidirectional: whether to read a text from its end as well, and so to restore what is missing
+            in it instead of writing on.
         batch_size: lanes read side by side.
         sequence_length: characters of each lane in a step; backpropagation ends there.
         learning_rate: at its highest, after warm-up.
@@ -42,6 +44,7 @@ class TrainingOptions:
     embedding_size: int | None = None
     dropout: float | None = None
     weight_dropout: float | None = None
+    bidirectional: bool = False
     batch_size: int | None = None
     sequence_length: int | None = None
     learning_rate: float | None = None
@@ -67,6 +70,11 @@ class TrainingOptions:
         if len(lengths) > 1:
             raise ConfigError(f"{lengths[0]} and {lengths[1]} exclude each other; choose one")
         _check(self)
+
+    @property
+    def task(self) -> str:
+        """What the network will be for, an entry of `model.config.TASKS`."""
+        return "restore" if self.bidirectional else "generate"
 
 
 @dataclass(frozen=True, kw_only=True)

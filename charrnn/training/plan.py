@@ -94,7 +94,12 @@ def make_plan(
             )
         text = read(tokenizer=base.tokenizer, unknown="extend")
         options = _inherit(options, base)
-    task = make_task("generate", text, options)
+    if group is not None and options.task != "generate":
+        raise ConfigError(
+            f"several processes do not train a network to {options.task} together; "
+            "start charrnn train without torchrun"
+        )
+    task = make_task(options.task, text, options)
     characters = task.training_characters
     batch_size, sequence_length = choose_batch(options, training_characters=characters)
     for what, wanted, had in (
@@ -177,6 +182,9 @@ def load(network: RecurrentNetwork, tensors: Tensors) -> None:
 
 def _inherit(options: TrainingOptions, base: Model) -> TrainingOptions:
     """The options with the base's sizes; raises ConfigError where they ask for others."""
+    if options.bidirectional and base.config.task != "restore":
+        base.require("restore")
+    options = dataclasses.replace(options, bidirectional=base.config.task == "restore")
     for name in ("cell", "layers", "hidden_size", "embedding_size"):
         wanted, kept = getattr(options, name), getattr(base.config, name)
         if wanted not in (None, kept):

@@ -96,6 +96,8 @@ def choose_model(
     def network(hidden_size: int) -> ModelConfig:
         return ModelConfig(
             vocabulary_size=vocabulary_size,
+            task=options.task,
+            bidirectional=options.bidirectional,
             cell=_given(options.cell, "lstm"),
             embedding_size=_given(options.embedding_size, min(64, hidden_size)),
             hidden_size=hidden_size,

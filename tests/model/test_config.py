@@ -73,3 +73,56 @@ def test_tensors_have_the_names_and_shapes_of_torch_nn(cell: str, layers: int) -
 def test_the_largest_vocabulary_is_that_of_the_tokenizers() -> None:
     """The two rooms do not know each other; a text that can be read must not fail later."""
     assert ModelConfig(vocabulary_size=LARGEST_VOCABULARY)
+
+
+# Tasks
+
+CLASSES: dict[str, Any] = {"task": "classify", "pooling": "last", "outputs": 3}
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"task": "translate"}, "task 'translate': choose from generate, restore"),
+        ({"bidirectional": True}, "a network to generate reads in one"),
+        ({"task": "restore"}, "a network to restore reads in both directions"),
+        ({"bidirectional": 1}, "bidirectional 1: choose true or false"),
+        ({"pooling": "mean"}, "a network to generate has no pooling"),
+        ({"outputs": 3}, "a network to generate has no outputs"),
+        ({**CLASSES, "pooling": None}, "pooling None: choose from last, mean"),
+        ({**CLASSES, "pooling": "sum"}, "pooling 'sum': choose from last, mean"),
+        ({**CLASSES, "outputs": None}, "outputs None: a network to classify has 2 to"),
+        ({**CLASSES, "outputs": 1}, "outputs 1: a network to classify has 2 to"),
+        ({**CLASSES, "outputs": True}, "outputs True: a network to classify has 2 to"),
+        ({**CLASSES, "task": "regress"}, "outputs 3: a network to regress has 1 to 1"),
+    ],
+    ids=str,
+)
+def test_what_does_not_belong_to_a_task_is_refused(settings: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ConfigError, match=problem):
+        ModelConfig(vocabulary_size=9, **settings)
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_network_that_classifies_has_the_tensors_of_torch_nn(
+    cell: str, bidirectional: bool
+) -> None:
+    config = ModelConfig(
+        vocabulary_size=11,
+        cell=cell,
+        embedding_size=5,
+        hidden_size=6,
+        layers=3,
+        bidirectional=bidirectional,
+        **CLASSES,
+    )
+    module = nn.ModuleDict(
+        {
+            "embedding": nn.Embedding(11, 5),
+            "rnn": getattr(nn, cell.upper())(5, 6, 3, bidirectional=bidirectional),
+            "head": nn.Linear(6 * (2 if bidirectional else 1), 3),
+        }
+    )
+    expected = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    assert config.tensor_shapes() == expected

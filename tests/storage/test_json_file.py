@@ -1,7 +1,7 @@
 import json
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -196,3 +196,21 @@ def test_a_missing_key_is_named(key: str) -> None:
 def test_what_is_no_object_makes_no_config(data: object) -> None:
     with pytest.raises(ModelError, match="^it: expected an object, found "):
         from_json(Settings, data, where="it")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grown:
+    """Settings that have got another key since some files were written."""
+
+    size: int
+    colour: str = field(default="none", metadata={"later": True})
+    weight: int = 1
+
+
+def test_a_key_that_came_later_may_be_missing_and_no_other() -> None:
+    assert from_json(Grown, {"size": 3, "weight": 2}, where="it") == Grown(size=3, weight=2)
+    assert from_json(Grown, {"size": 3, "weight": 2, "colour": "red"}, where="it").colour == "red"
+    with pytest.raises(ModelError, match=r"^it: 'weight' is missing$"):
+        from_json(Grown, {"size": 3}, where="it")
+    with pytest.raises(ModelError, match=r"^it: colour is 5$"):
+        from_json(Grown, {"size": 3, "weight": 2, "colour": 5}, where="it")

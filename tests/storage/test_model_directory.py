@@ -501,3 +501,17 @@ def test_other_tensors_are_read_as_strictly(tmp_path: Path) -> None:
     for shapes in ({"average": (3, 2)}, {"mean": (2, 3)}, {}):
         with pytest.raises(ModelError, match=r"averages\.safetensors: tensor "):
             read_tensors(path, shapes)
+
+
+# Tasks
+
+
+@pytest.mark.parametrize("command", ["charrnn fill", "charrnn proofread"])
+def test_a_model_that_is_for_something_else_says_for_what(command: str) -> None:
+    model = model_of(CharTokenizer("ab"))
+    model.require("generate")
+    model.require("restore", "generate")
+    restorer = replace(model, config=replace(model.config, task="restore", bidirectional=True))
+    with pytest.raises(ModelError, match=command) as caught:
+        restorer.require("generate")
+    assert str(caught.value).startswith("the model of fables was trained to restore, not to gen")

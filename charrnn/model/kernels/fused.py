@@ -1,7 +1,8 @@
 """PyTorch's own recurrent operators: oneDNN's LSTM on the CPU, cuDNN's cells on a GPU.
 
 They are what `torch.nn.RNN/GRU/LSTM` call, one layer at a time here, so that a dropout mask can be
-put between layers. Under bf16 autocast they compute in bf16.
+put between layers. Under bf16 autocast they compute in bf16; oneDNN's LSTM, where the processor lacks
+AVX-512, in float32 on what bf16 has rounded.
 """
 
 import torch
@@ -16,6 +17,11 @@ def fused(cell: str) -> Cell:
 
 
 def _lstm(x: Tensor, state: LayerState, weights: LayerWeights) -> tuple[Tensor, LayerState]:
+    if _lacks_bf16(x):
+        with torch.autocast("cpu", enabled=False):
+            x, *wide = (each.bfloat16().float() for each in (x, *weights))
+            outputs, state = _lstm(x, tuple(p.float() for p in state), LayerWeights(*wide))
+        return outputs.bfloat16(), state
     h, c = (part.unsqueeze(0) for part in state)
     train = torch.is_grad_enabled()
     # has_biases, num_layers, dropout, train, bidirectional, batch_first
@@ -33,3 +39,11 @@ def _rnn(x: Tensor, state: LayerState, weights: LayerWeights) -> tuple[Tensor, L
     h, train = state[0].unsqueeze(0), torch.is_grad_enabled()
     outputs, h = torch.rnn_tanh(x, h, tuple(weights), True, 1, 0.0, train, False, False)
     return outputs, (h[0],)
+
+
+def _lacks_bf16(x: Tensor) -> bool:
+    """Whether oneDNN is asked for an LSTM in bf16 that it does not have for this processor."""
+    if x.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
+        return False
+    wanted = torch.get_autocast_dtype("cpu") == torch.bfloat16
+    return wanted and not torch.ops.mkldnn._is_mkldnn_bf16_supported()

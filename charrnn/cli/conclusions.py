@@ -1,0 +1,69 @@
+"""What is said at the end of a training: how good the model is, beside simpler means, and what to type
+next."""
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from charrnn.cli.display import BASELINES, UNITS, messages, say
+
+if TYPE_CHECKING:
+    from charrnn.training.trainer import Trainer
+
+
+def conclude(trainer: "Trainer") -> None:
+    """Says how a training ended."""
+    _CONCLUSIONS[trainer.learner.network.config.task](trainer)
+
+
+def _generate(trainer: "Trainer") -> None:
+    from charrnn.evaluation.baselines import baselines
+    from charrnn.training.tasks import Generation
+
+    task = trainer.task
+    assert isinstance(task, Generation)
+    _say_best(trainer)
+    if len(trainer.corpus.ids) <= _LARGEST_FOR_BASELINES:
+        with messages().status("comparing ..."):
+            simpler = baselines(task.training, task.validation, trainer.corpus.tokenizer)
+        shown = ", ".join(f"{BASELINES[k]} {v / math.log(2):.3f}" for k, v in simpler.items())
+        say(f"for comparison: {shown}", "dim")
+    name = trainer.run.argument
+    say(f"now try: charrnn sample {name}   or   charrnn repl {name}")
+
+
+def _restore(trainer: "Trainer") -> None:
+    _say_best(trainer)
+    name = trainer.run.argument
+    say(f"now try: charrnn fill {name} TEXT   or   charrnn proofread {name} FILE")
+
+
+def _say_best(trainer: "Trainer") -> None:
+    """The loss of the best model, and whether the training ended for it."""
+    position = trainer.position
+    assert position.best_nats is not None
+    bits = position.best_nats / math.log(2)
+    unit = UNITS[trainer.corpus.tokenizer.kind]
+    read, held_out = trainer.config.evaluation_characters, trainer.task.validation_characters
+    text = "the held-out text"
+    if read < held_out:
+        text = f"{read:,} of the {held_out:,} {unit}s of {text}"
+    say(
+        f"best model: {bits:.3f} bits per {unit} on {text} (step {position.best_step:,})",
+        "bold",
+    )
+    if trainer.turned:
+        say(
+            f"it ended at step {position.step:,} of {trainer.config.steps:,}: from step "
+            f"{position.best_step:,} on it learned the text by heart. What helps: more text; else a "
+            "smaller --hidden-size, or more --dropout and --weight-dropout"
+        )
+
+
+_CONCLUSIONS: dict[str, Callable[["Trainer"], None]] = {
+    "generate": _generate,
+    "restore": _restore,
+}
+
+_LARGEST_FOR_BASELINES = 3_000_000
+"""Characters; beyond that the comparison takes long, and `charrnn evaluate` makes it."""
