@@ -98,13 +98,18 @@ class Documents:
 
     def batches(self, order: Int64Array, batch_size: int) -> list[Int64Array]:
         """An order (D,) of places cut into batches, those of a batch of similar length."""
-        pool = POOL * batch_size
-        found = []
-        for start in range(0, len(order), pool):
-            members = order[start : start + pool]
-            members = members[np.argsort(self.lengths[members], kind="stable")]
-            found += [members[at : at + batch_size] for at in range(0, len(members), batch_size)]
-        return found
+        return similar_in_length(self.lengths, order, batch_size)
+
+
+def similar_in_length(lengths: Int64Array, order: Int64Array, batch_size: int) -> list[Int64Array]:
+    """An order (D,) of places cut into batches, those of a batch of similar length."""
+    pool = POOL * batch_size
+    found = []
+    for start in range(0, len(order), pool):
+        members = order[start : start + pool]
+        members = members[np.argsort(lengths[members], kind="stable")]
+        found += [members[at : at + batch_size] for at in range(0, len(members), batch_size)]
+    return found
 
 
 class BucketLoader:

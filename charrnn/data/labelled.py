@@ -208,11 +208,16 @@ def read_documents(name: str, options: ReadOptions) -> Iterator[Document]:
             yield Document(part.name, _checked(part.name, "".join(decode(part))), None)
 
 
-def open_labelled(names: Sequence[str], options: ReadOptions) -> Corpus:
-    """The corpus of labelled documents that the names name; see `open_corpus`.
+def open_any(names: Sequence[str], options: ReadOptions | None = None) -> Corpus:
+    """The corpus that the names name, of labelled documents where the options name a label; see
+    `open_corpus`.
 
     Raises CorpusError, ConfigError.
     """
+    if options is None or options.label is None:
+        return open_corpus(names, options)
+    if not names:
+        raise ConfigError(f"--label {options.label}: name the table, or the folder, that has it")
     for name in names:
         path = find_corpus(name)
         folder = path is not None and path.is_dir()

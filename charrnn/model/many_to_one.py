@@ -83,8 +83,9 @@ class ManyToOne(RecurrentNetwork):
             lengths: (B,), int64, of each sequence; None where all have T steps.
             generator: of the dropout masks, while training.
         """
-        pooled: Tensor = self.pooling(self.read(inputs, lengths, generator=generator), lengths)
-        answers: Tensor = self.head(pooled)
+        outputs = self.read(inputs, lengths, generator=generator)
+        with torch.autocast(outputs.device.type, enabled=False):
+            answers: Tensor = self.head(self.pooling(outputs, lengths))
         return answers
 
     def read(

@@ -12,9 +12,9 @@ from charrnn.model.restorer import Restorer
 
 NETWORKS: dict[str, Callable[..., RecurrentNetwork]] = {
     "generate": CharRNN,
+    "restore": Restorer,
     "classify": SequenceClassifier,
     "regress": SequenceClassifier,
-    "restore": Restorer,
 }
 
 
