@@ -47,7 +47,7 @@ def test_a_number_is_told_as_it_is(make: MakeModel) -> None:
     assert prediction.label is None and prediction.probabilities == {}
     network = build_network(model.config, generator=torch.Generator().manual_seed(1)).eval()
     ids = torch.from_numpy(model.tokenizer.encode("abba").astype(np.int64))[None]
-    assert prediction.number == pytest.approx(float(network(ids)), abs=1e-5)
+    assert prediction.number == pytest.approx(network(ids).item(), abs=1e-5)
 
 
 def test_many_texts_are_told_as_each_alone_and_in_their_order(
