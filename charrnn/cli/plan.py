@@ -160,6 +160,7 @@ def choices(plan: "Plan", *, named: bool, processes: int = 1) -> Any:
     patience = (
         f", until {config.patience} in a row are worse" if config.patience else ", to the end"
     )
+    pieces = "windows" if model.task == "restore" else "lanes"
     ways = "bidirectional " if model.bidirectional else ""
     attention = f", attention to {model.attention:,} states" if model.attention else ""
     network = (
@@ -177,7 +178,7 @@ def choices(plan: "Plan", *, named: bool, processes: int = 1) -> Any:
         ),
         (
             "batch",
-            f"{config.batch_size} lanes of {config.sequence_length} characters",
+            f"{config.batch_size} {pieces} of {config.sequence_length} characters",
             "--batch-size --sequence-length",
         ),
         (
