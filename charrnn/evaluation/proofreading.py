@@ -21,9 +21,10 @@ from charrnn.errors import ConfigError
 from charrnn.generation.restoring import (
     MaskedIds,
     Restorer,
+    likelihoods,
     masked_ids,
+    of_what_stands,
     read_places,
-    read_windows,
     writable,
 )
 
@@ -193,7 +194,7 @@ class _Proof:
             first = max(begin - reach, 0)
             read = self.restorer.read(self.ids[first : begin + len(ids) + reach])
             read = read[begin - first : begin - first + len(ids)]  # (T, V)
-            surprise = -_of_each(read, ids)
+            surprise = -of_what_stands(read, ids)
             found = np.flatnonzero(
                 (surprise > self.config.surprise) & self.touchable[begin : begin + len(ids)]
             )
@@ -221,12 +222,13 @@ class _Proof:
         for each in scored:
             windows += [self._window(suspects[each], edit) for edit in edits[each]]
             owners += [each] * len(edits[each])
-        sums = np.empty(len(windows))
-        for batch, read in read_windows(self.restorer, [window for window, _ in windows]):
-            ids = np.stack([windows[each][0] for each in batch])
-            each_likelihood = _of_each(read, ids)  # (B, T)
-            for row, place in enumerate(batch):
-                sums[place] = each_likelihood[row, windows[place][1]].sum(dtype=np.float64)
+        likely = likelihoods(self.restorer, [window for window, _ in windows])
+        sums = np.array(
+            [
+                each[part].sum(dtype=np.float64)
+                for each, (_, part) in zip(likely, windows, strict=True)
+            ]
+        )
         gains = sums - sums[owners]
         flat = [edit for each in edits for edit in each]
         return [
@@ -287,13 +289,6 @@ class _Proof:
             [self.ids[first : edit.begin], edit.replacement, self.ids[edit.end : last]]
         ).astype(np.int64)
         return window, slice(part.start, end + len(edit.replacement) - (edit.end - edit.begin))
-
-
-def _of_each(read: npt.NDArray[np.float32], ids: MaskedIds) -> npt.NDArray[np.float32]:
-    """The log-probability (..., T) of the ids that stand there, 0 where they are not known."""
-    known = ids < read.shape[-1]
-    chosen = np.take_along_axis(read, np.where(known, ids, 0)[..., None], axis=-1)[..., 0]
-    return np.where(known, chosen, np.float32(0))
 
 
 def _single(tokenizer: Tokenizer) -> npt.NDArray[np.bool_]:

@@ -83,7 +83,9 @@ def test_many_typos_in_a_long_text_are_found() -> None:
     mistaken = list(text)
     for place in places:
         mistaken[place] = "y" if text[place] != "y" else "n"
-    findings = proofread(KNOWN, TOKENIZER, "".join(mistaken), ProofreadConfig(surprise=4, threshold=10))
+    findings = proofread(
+        KNOWN, TOKENIZER, "".join(mistaken), ProofreadConfig(surprise=4, threshold=10)
+    )
     assert [each.correction.begin for each in findings] == places
     assert corrected("".join(mistaken), [each.correction for each in findings]) == text
 
@@ -128,7 +130,9 @@ def test_corrections_are_made_wherever_they_are(text: str, data: st.DataObject) 
 
 
 @pytest.mark.parametrize(
-    "settings", [{"threshold": -1}, {"surprise": float("nan")}, {"tried": 0}, {"scored": 0}], ids=str
+    "settings",
+    [{"threshold": -1}, {"surprise": float("nan")}, {"tried": 0}, {"scored": 0}],
+    ids=str,
 )
 def test_settings_out_of_range_are_refused(settings: dict[str, object]) -> None:
     with pytest.raises(ConfigError):

@@ -82,9 +82,7 @@ def test_of_bytes_only_those_that_are_text_are_told() -> None:
     tokenizer = ByteTokenizer()
     text = "Über die Brücke fährt ein Zug, über die Brücke geht ein Weg."
     known = KnownText(tokenizer, text)
-    filling, *others = fill(
-        known, tokenizer, "Über die Br__cke fährt", FillConfig(alternatives=4)
-    )
+    filling, *others = fill(known, tokenizer, "Über die Br__cke fährt", FillConfig(alternatives=4))
     assert filling.text == "Über die Brücke fährt"
     assert filling.gaps[0].position == 11
     for other in others:
