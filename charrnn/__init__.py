@@ -38,7 +38,9 @@ if TYPE_CHECKING:
     from charrnn.model.network import CharRNN
     from charrnn.storage.model_directory import Model
     from charrnn.storage.run import Run, load
+    from charrnn.training.classifier import RecurrentClassifier
     from charrnn.training.config import TrainingConfig, TrainingOptions
+    from charrnn.training.regressor import RecurrentRegressor
     from charrnn.training.session import train
     from charrnn.training.trainer import Progress, Trainer
 
@@ -68,7 +70,9 @@ _HOMES = {
     "charrnn.model.network": ("CharRNN",),
     "charrnn.storage.model_directory": ("Model",),
     "charrnn.storage.run": ("Run", "load"),
+    "charrnn.training.classifier": ("RecurrentClassifier",),
     "charrnn.training.config": ("TrainingConfig", "TrainingOptions"),
+    "charrnn.training.regressor": ("RecurrentRegressor",),
     "charrnn.training.session": ("train",),
     "charrnn.training.trainer": ("Progress", "Trainer"),
 }
@@ -92,6 +96,8 @@ __all__ = [
     "ModelError",
     "Progress",
     "ReadOptions",
+    "RecurrentClassifier",
+    "RecurrentRegressor",
     "Run",
     "Sampler",
     "SamplingConfig",

@@ -29,10 +29,16 @@ def info(model: ModelArgument = None, as_json: Json = False) -> None:
     unit = UNITS[tokenizer.kind]
     alphabet = "256 bytes" if tokenizer.kind == "byte" else f"{config.vocabulary_size} characters"
     ways = ", in both directions" if config.bidirectional else ""
+    attention = (
+        []
+        if config.attention is None
+        else [("attention", f"to the last {config.attention:,} states")]
+    )
     rows = [
         ("path", str(directory)),
         ("task", config.task),
         ("network", f"{config.cell}, {config.layers} x {config.hidden_size}{ways}"),
+        *attention,
         ("embedding", str(config.embedding_size)),
         ("dropout", f"{config.dropout:.2g}, of recurrent weights {config.weight_dropout:.2g}"),
         ("parameters", f"{config.parameters:,}"),

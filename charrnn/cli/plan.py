@@ -9,6 +9,7 @@ import typer
 
 from charrnn.cli.options import Column, Encoding, Glob, Json
 from charrnn.cli.training_options import (
+    Attention,
     BatchSize,
     Bidirectional,
     Budget,
@@ -61,6 +62,7 @@ def plan(
     dropout: Dropout = None,
     weight_dropout: WeightDropout = None,
     bidirectional: Bidirectional = False,
+    attention: Attention = None,
     batch_size: BatchSize = None,
     sequence_length: SequenceLength = None,
     learning_rate: LearningRate = None,
@@ -159,9 +161,10 @@ def choices(plan: "Plan", *, named: bool, processes: int = 1) -> Any:
         f", until {config.patience} in a row are worse" if config.patience else ", to the end"
     )
     ways = "bidirectional " if model.bidirectional else ""
+    attention = f", attention to {model.attention:,} states" if model.attention else ""
     network = (
         f"{ways}{model.cell} {model.layers} x {model.hidden_size}, embedding {model.embedding_size}: "
-        f"{model.parameters:,} weights"
+        f"{model.parameters:,} weights{attention}"
     )
     scale = config.upward_scale
     upward = f", {scale:g} times that from layer to layer" if scale != 1 else ""

@@ -12,6 +12,7 @@ from charrnn.cli.options import Column, Encoding, Glob, complete_runs
 from charrnn.cli.plan import choices, read_options, training_options
 from charrnn.cli.training_options import (
     RUN,
+    Attention,
     BatchSize,
     Bidirectional,
     Budget,
@@ -97,6 +98,7 @@ def train(
     dropout: Dropout = None,
     weight_dropout: WeightDropout = None,
     bidirectional: Bidirectional = False,
+    attention: Attention = None,
     batch_size: BatchSize = None,
     sequence_length: SequenceLength = None,
     learning_rate: LearningRate = None,

@@ -88,6 +88,16 @@ Bidirectional = Annotated[
         rich_help_panel=NETWORK,
     ),
 ]
+Attention = Annotated[
+    int | None,
+    typer.Option(
+        "--attention",
+        metavar="WINDOW",
+        help="Look things up in so many of the last states: for texts that repeat themselves.",
+        show_default="none",
+        rich_help_panel=NETWORK,
+    ),
+]
 Dropout = Annotated[
     float | None,
     typer.Option(

@@ -22,7 +22,7 @@ from charrnn.data.corpus import (
 from charrnn.data.sources import HUGGING_FACE, ReadOptions
 from charrnn.data.tokenizer import Ids
 from charrnn.errors import ConfigError, CorpusError, ModelError, UnknownCharacterError
-from charrnn.model.config import STATES, ModelConfig
+from charrnn.model.config import ModelConfig
 from charrnn.storage.json_file import from_json, to_json
 from charrnn.storage.manifest import read_json, read_manifest
 from charrnn.storage.model_directory import Model, model_files, read_model
@@ -212,13 +212,10 @@ def tensor_shapes(config: ModelConfig, lanes: int) -> Mapping[str, tuple[int, ..
         for kind in (WEIGHTS, *MOMENTS)
         for name, shape in config.tensor_shapes().items()
     }
-    state = (config.layers, lanes, config.hidden_size)
-    return of_weights | dict.fromkeys(state_names(config), state)
+    state = zip(state_names(config), config.state_shapes(lanes).values(), strict=True)
+    return of_weights | dict(state)
 
 
 def state_names(config: ModelConfig) -> list[str]:
-    """The names of the parts of the hidden state in `training.safetensors`; none where no state is
-    carried from step to step."""
-    if config.task != "generate":
-        return []
-    return [f"state.{name}" for name in STATES[config.cell]]
+    """The names of the parts of the state in `training.safetensors`."""
+    return [f"state.{name}" for name in config.state_shapes(1)]

@@ -18,6 +18,7 @@ class TrainingOptions:
         cell, layers, hidden_size, embedding_size, dropout, weight_dropout: see ModelConfig.
         bidirectional: whether to read a text from its end as well, and so to restore what is missing
             in it instead of writing on.
+        attention: how many of its last states the network looks things up in; None for none.
         batch_size: lanes read side by side.
         sequence_length: characters of each lane in a step; backpropagation ends there.
         learning_rate: at its highest, after warm-up.
@@ -45,6 +46,7 @@ class TrainingOptions:
     dropout: float | None = None
     weight_dropout: float | None = None
     bidirectional: bool = False
+    attention: int | None = None
     batch_size: int | None = None
     sequence_length: int | None = None
     learning_rate: float | None = None

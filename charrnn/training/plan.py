@@ -183,7 +183,7 @@ def _inherit(options: TrainingOptions, base: Model) -> TrainingOptions:
     if options.bidirectional and base.config.task != "restore":
         base.require("restore")
     options = dataclasses.replace(options, bidirectional=base.config.task == "restore")
-    for name in ("cell", "layers", "hidden_size", "embedding_size"):
+    for name in ("cell", "layers", "hidden_size", "embedding_size", "attention"):
         wanted, kept = getattr(options, name), getattr(base.config, name)
         if wanted not in (None, kept):
             raise ConfigError(

@@ -102,6 +102,7 @@ def choose_model(
             vocabulary_size=vocabulary_size,
             task=options.task,
             bidirectional=options.bidirectional,
+            attention=options.attention,
             cell=_given(options.cell, "lstm"),
             embedding_size=_given(options.embedding_size, min(64, hidden_size)),
             hidden_size=hidden_size,
