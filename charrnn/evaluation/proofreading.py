@@ -4,7 +4,7 @@ been meant.
 Where a character is surprising, given all others, edits of it and of its neighbours are tried: another
 character in its place, none, one more, two that change places. An edit's gain is by how much likelier
 it makes each of the characters around it, given all others (a pseudo-log-likelihood: Besag, 1975), all
-together, in nats. What gains more than a threshold is found.
+together, in nats, less what an edit of its kind costs. What gains more than a threshold is found.
 
 Legend: N ids, B batch, T time, V vocabulary.
 """
@@ -34,6 +34,10 @@ KINDS = (SUBSTITUTE, DELETE, INSERT, SWAP)
 """What an edit does: another character in the place of one, one less, one more, or two that change
 places."""
 
+COSTS = {SUBSTITUTE: 10.0, DELETE: 4.0, INSERT: 4.0, SWAP: 0.0}
+"""Nats that an edit must gain before it counts at all. There are many characters that may be put in the
+place of another, and one of them often fits better by chance; there is one way to swap two."""
+
 _APART = 4
 """Places; what is nearer to a correction than this is of the same mistake."""
 
@@ -55,10 +59,10 @@ class ProofreadConfig:
         tried: how many characters are tried in the place of one, or before or after it.
     """
 
-    threshold: float = 10.0
+    threshold: float = 8.0
     surprise: float = 4.0
-    scored: int = 8
-    context: int = 32
+    scored: int = 5
+    context: int = 16
     tried: int = 3
 
     def __post_init__(self) -> None:
@@ -80,7 +84,7 @@ class Correction:
         begin, end: the characters that are replaced; none, where they are equal.
         replacement: what stands there then.
         kind: an entry of KINDS.
-        gain: by how much likelier it makes its surroundings, in nats.
+        gain: by how much likelier it makes its surroundings, in nats, less its cost (see COSTS).
     """
 
     begin: int
@@ -229,13 +233,12 @@ class _Proof:
                 for each, (_, part) in zip(likely, windows, strict=True)
             ]
         )
-        gains = sums - sums[owners]
+        gains = (sums - sums[owners])[len(suspects) :]
+        gains -= np.array([COSTS[edit.kind] for each in edits for edit in each])
         flat = [edit for each in edits for edit in each]
         return [
             _Scored(edit, float(gain), float(surprises[owner]))
-            for edit, gain, owner in zip(
-                flat, gains[len(suspects) :], owners[len(suspects) :], strict=True
-            )
+            for edit, gain, owner in zip(flat, gains, owners[len(suspects) :], strict=True)
             if gain > 0
         ]
 
