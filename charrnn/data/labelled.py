@@ -12,7 +12,7 @@ Legend: N characters, D documents.
 import hashlib
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -208,7 +208,7 @@ def read_documents(name: str, options: ReadOptions) -> Iterator[Document]:
             yield Document(part.name, _checked(part.name, "".join(decode(part))), None)
 
 
-def open_labelled(names: list[str], options: ReadOptions) -> Corpus:
+def open_labelled(names: Sequence[str], options: ReadOptions) -> Corpus:
     """The corpus of labelled documents that the names name; see `open_corpus`.
 
     Raises CorpusError, ConfigError.

@@ -1,6 +1,4 @@
-"""SequenceClassifier: embedding -> stacked cells -> pooling -> head; one output for a whole text.
-
-Texts of a batch are filled up to the same length, and nothing that was filled up changes an output.
+"""SequenceClassifier: the network that classifies and regresses texts, as a ModelConfig describes it.
 
 Legend: B batch, T time, C classes (1 for a number).
 """
@@ -13,7 +11,8 @@ from charrnn.model.many_to_one import ManyToOne
 
 
 class SequenceClassifier(ManyToOne):
-    """Tells the class of a text, or a number.
+    """Tells the class of a text, or a number. Texts of a batch are filled up to the same length, and
+    nothing that was filled up changes an output.
 
     Args:
         config: its sizes.
@@ -45,18 +44,15 @@ class SequenceClassifier(ManyToOne):
         )
         self.config = config
 
-    def forward(
-        self,
-        ids: Tensor,
-        lengths: Tensor | None = None,
-        *,
-        generator: torch.Generator | None = None,
+    def logits(
+        self, ids: Tensor, lengths: Tensor, *, generator: torch.Generator | None = None
     ) -> Tensor:
-        """Reads texts; gives the logits (B, C) of each one's class, or its number (B, 1).
+        """The logits (B, C) of each text's class, or its number (B, 1).
 
         Args:
             ids: (B, T), int64; whatever stands behind a text's end is not looked at.
-            lengths: (B,), int64; None where all have T characters.
+            lengths: (B,), int64, each from 1 to T.
             generator: of the dropout masks, while training.
         """
-        return super().forward(ids.T, lengths, generator=generator)
+        logits: Tensor = self(ids.T, lengths, generator=generator)
+        return logits

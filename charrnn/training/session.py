@@ -5,16 +5,19 @@ import math
 import signal
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from charrnn.data.corpus import (
     LARGEST_IN_MEMORY,
+    Corpus,
     IdsKey,
     ReadingProgress,
     no_progress,
     open_corpus,
 )
+from charrnn.data.labelled import open_labelled
 from charrnn.data.sources import ReadOptions
 from charrnn.data.tokenizer import Ids
 from charrnn.errors import ConfigError, TrainingError
@@ -48,11 +51,14 @@ def begin(
     told how far the reading of the corpus has come. Raises CorpusError, ConfigError, ModelError,
     TrainingError, StorageError.
     """
-    text = open_corpus(corpus, read)
+    text = _open(corpus, read)
+    if text.options.label is None:
+        _refuse_without_labels(options)
     directory = run_directory(text.name, name=name, out=out)
     base = load(start_from) if start_from is not None else None
     with _signals_held_back():
         # Only from here on is PyTorch needed: what is misspelt is told at once.
+        from charrnn.training.labelled_plan import make_labelled_plan
         from charrnn.training.plan import make_plan
         from charrnn.training.trainer import start
 
@@ -65,16 +71,26 @@ def begin(
         return keep_ids(run.ids_folder, key, ids)
 
     try:
-        plan = make_plan(
-            text,
-            options,
-            kind=tokenizer,
-            min_count=min_count,
-            base=base,
-            keep=keep,
-            group=group,
-            progress=progress,
-        )
+        if text.options.label is None:
+            plan = make_plan(
+                text,
+                options,
+                kind=tokenizer,
+                min_count=min_count,
+                base=base,
+                keep=keep,
+                group=group,
+                progress=progress,
+            )
+        elif group is not None:
+            raise ConfigError(
+                "several processes do not train on labelled documents together; start charrnn train "
+                "without torchrun"
+            )
+        else:
+            plan = make_labelled_plan(
+                text, options, kind=tokenizer, min_count=min_count, base=base, progress=progress
+            )
         run = run or _create(directory, text.name, name, out)
         return start(plan, run, group), plan
     except BaseException:
@@ -109,11 +125,31 @@ def go_on(
     come, and `group` is that of `join`.
     """
     found = find_run(run)
-    text = open_corpus(corpus, read) if corpus else None
+    text = _open(corpus, read) if corpus else None
     with _signals_held_back():
         from charrnn.training.trainer import Trainer
 
     return Trainer.resume(found, text, group=group, progress=progress)
+
+
+def _open(names: Sequence[str], read: ReadOptions | None) -> Corpus:
+    """The corpus of names, labelled where the options name a label."""
+    return (
+        open_corpus(names, read)
+        if read is None or read.label is None
+        else open_labelled(names, read)
+    )
+
+
+def _refuse_without_labels(options: TrainingOptions) -> None:
+    """Raises ConfigError for what is of use with labels only."""
+    for name, off in (("regress", False), ("pooling", None), ("class_weights", "none")):
+        if getattr(options, name) != off:
+            option = "--" + name.replace("_", "-")
+            raise ConfigError(
+                f"{option}: there are no labels to learn; name their column with --label, or leave "
+                f"{option} out"
+            )
 
 
 def join() -> "Group | None":
@@ -160,6 +196,8 @@ def train(
     tokenizer: str | None = None,
     min_count: int = 1,
     read: ReadOptions | None = None,
+    text: str | None = None,
+    label: str | None = None,
     budget: str | float | None = None,
     progress_bar: bool = True,
     **options: Any,
@@ -180,6 +218,9 @@ def train(
         resume: the name of a run to go on with; all else but `corpus` must be left out.
         start_from: a model to fine-tune.
         tokenizer, min_count, read: how to read the corpus; see `tokenize` and ReadOptions.
+        text, label: the columns of a table that hold a text, and the class or number that is to be
+            told of it; `label="folder"` for a folder with a folder for each class. They take the place
+            of `column` and `label` of `read`.
         budget: like "10m", or seconds.
         progress_bar: show one (tqdm's, which suits a notebook).
         options: the other attributes of TrainingOptions.
@@ -187,6 +228,8 @@ def train(
     Raises CorpusError, ConfigError, ModelError, TrainingError, StorageError.
     """
     names = [str(item) for item in ([corpus] if isinstance(corpus, str | Path) else corpus)]
+    if text is not None or label is not None:
+        read = replace(read or ReadOptions(), column=text, label=label)
     group = join()
     if group is not None and group.rank > 0:
         follow(group)

@@ -108,7 +108,7 @@ def test_the_sum_knows_texts_and_labels_and_where_each_ends(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("written", [7, "7", 7.0, " 7 "])
 def test_numbers_are_read_as_they_are_written(tmp_path: Path, written: object) -> None:
-    rows = [{"text": "a", "kind": written}, {"text": "b", "kind": "-1.5e3"}]
+    rows: list[dict[str, Any]] = [{"text": "a", "kind": written}, {"text": "b", "kind": "-1.5e3"}]
     corpus = read(table(tmp_path, rows), numbers=True)
     assert corpus.targets.tolist() == [7.0, -1500.0] and corpus.labels == ()
 
