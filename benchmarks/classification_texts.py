@@ -47,7 +47,16 @@ SUFFIXES = {
 }
 """The language of a file, by how its name ends. `.h` is left out: it is C, C++ or both."""
 
-PACKAGES = ("asyncio", "email", "idlelib", "importlib", "multiprocessing", "tkinter", "unittest", "xml")
+PACKAGES = (
+    "asyncio",
+    "email",
+    "idlelib",
+    "importlib",
+    "multiprocessing",
+    "tkinter",
+    "unittest",
+    "xml",
+)
 """Packages of the standard library, in every Python from 3.11 on."""
 
 TEST_FOLDERS = {"test", "tests", "idle_test"}
@@ -87,7 +96,12 @@ def programming_languages(
     """
     if roots is None:
         paths = sysconfig.get_paths()
-        roots = [Path(paths["stdlib"]), Path(paths["purelib"]), Path("/usr/share"), Path("/usr/lib")]
+        roots = [
+            Path(paths["stdlib"]),
+            Path(paths["purelib"]),
+            Path("/usr/share"),
+            Path("/usr/lib"),
+        ]
     files: dict[str, set[Path]] = defaultdict(set)
     for root in roots:
         for path in root.rglob("*"):
