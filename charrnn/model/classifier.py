@@ -1,4 +1,6 @@
-"""SequenceClassifier: the network that classifies and regresses texts, as a ModelConfig describes it.
+"""SequenceClassifier: embedding -> stacked cells -> pooling -> head; one output for a whole text.
+
+Texts of a batch are filled up to the same length, and nothing that was filled up changes an output.
 
 Legend: B batch, T time, C classes (1 for a number).
 """
@@ -11,8 +13,7 @@ from charrnn.model.many_to_one import ManyToOne
 
 
 class SequenceClassifier(ManyToOne):
-    """Tells the class of a text, or a number. Texts of a batch are filled up to the same length, and
-    nothing that was filled up changes an output.
+    """Tells the class of a text, or a number.
 
     Args:
         config: its sizes.
@@ -44,15 +45,18 @@ class SequenceClassifier(ManyToOne):
         )
         self.config = config
 
-    def logits(
-        self, ids: Tensor, lengths: Tensor, *, generator: torch.Generator | None = None
+    def forward(
+        self,
+        ids: Tensor,
+        lengths: Tensor | None = None,
+        *,
+        generator: torch.Generator | None = None,
     ) -> Tensor:
-        """The logits (B, C) of each text's class, or its number (B, 1).
+        """Reads texts; gives the logits (B, C) of each one's class, or its number (B, 1).
 
         Args:
             ids: (B, T), int64; whatever stands behind a text's end is not looked at.
-            lengths: (B,), int64, each from 1 to T.
+            lengths: (B,), int64; None where all have T characters.
             generator: of the dropout masks, while training.
         """
-        logits: Tensor = self(ids.T, lengths, generator=generator)
-        return logits
+        return super().forward(ids.T, lengths, generator=generator)

@@ -18,6 +18,9 @@ number of it."""
 POOLINGS = ("last", "mean", "max", "attention")
 """How the outputs for all characters of a text become one."""
 
+ATTENTION_SIZE = 64
+"""D, of the keys and values that are attended to, at most: a small head finds its place as well."""
+
 LATER: Any = {"later": True}
 """Of fields that came later: a model that was written before has none of them, and means the
 default."""
@@ -41,6 +44,8 @@ class ModelConfig:
         pooling: see POOLINGS; of a network that classifies or regresses, else None.
         outputs: how many classes there are, or numbers (one); None where each output is a
             character's.
+        attention: W, how many of the last states are attended to; of a network to generate, None for
+            none of them.
     """
 
     vocabulary_size: int
@@ -54,6 +59,7 @@ class ModelConfig:
     bidirectional: bool = field(default=False, metadata=LATER)
     pooling: str | None = field(default=None, metadata=LATER)
     outputs: int | None = field(default=None, metadata=LATER)
+    attention: int | None = field(default=None, metadata=LATER)
 
     def __post_init__(self) -> None:
         self._check_task()
@@ -63,6 +69,7 @@ class ModelConfig:
             value = getattr(self, name)
             if type(value) is not int or not 1 <= value <= largest:
                 raise ConfigError(f"{name.replace('_', ' ')} {value!r}: choose 1 to {largest:,}")
+        self._check_attention()
         if self.parameters > _MOST_PARAMETERS:
             raise ConfigError(
                 f"these sizes make {self.parameters:,} weights: choose up to {_MOST_PARAMETERS:,}"
@@ -96,6 +103,20 @@ class ModelConfig:
                 f"outputs {self.outputs!r}: a network to {self.task} has {least} to {most:,}"
             )
 
+    def _check_attention(self) -> None:
+        window = self.attention
+        if window is None:
+            return
+        if self.task != "generate":
+            raise ConfigError(f"a network to {self.task} has no attention; leave it out")
+        if type(window) is not int or not 1 <= window <= _LONGEST_WINDOW:
+            raise ConfigError(f"attention {window!r}: choose 1 to {_LONGEST_WINDOW:,}")
+
+    @property
+    def attention_size(self) -> int:
+        """D, of a key and of a value."""
+        return min(ATTENTION_SIZE, self.hidden_size)
+
     @property
     def mixed(self) -> bool:
         """Whether a layer reads both directions of the one below, as `torch.nn.LSTM` does. To restore,
@@ -119,8 +140,35 @@ class ModelConfig:
         top = hidden * (2 if self.bidirectional else 1)
         if self.pooling == "attention":
             shapes["pooling.weight"] = (1, top)
+        if self.task == "restore":
+            shapes |= {"join.weight": (hidden, top), "join.bias": (hidden,)}
+            top = hidden
+        if self.attention is not None:
+            size = self.attention_size
+            shapes["attention.query.weight"] = (size, hidden)
+            shapes["attention.query.bias"] = (size,)
+            shapes["attention.key.weight"] = (size, hidden)
+            shapes["attention.value.weight"] = (size, hidden)
+            shapes["attention.output.weight"] = (hidden, size)
+            shapes["attention.distance.weight"] = (self.attention, 1)
+            shapes["attention.norm.weight"] = (hidden,)
+            shapes["attention.norm.bias"] = (hidden,)
         outputs = self.vocabulary_size if self.outputs is None else self.outputs
         return shapes | {"head.weight": (outputs, top), "head.bias": (outputs,)}
+
+    def state_shapes(self, lanes: int) -> dict[str, tuple[int, ...]]:
+        """The name and shape of every part of what so many lanes carry from one character to the next.
+
+        Lanes are always the second axis, and zeros the state before the first character. Networks
+        whose texts stand each for itself carry nothing.
+        """
+        if self.task != "generate":
+            return {}
+        part = (self.layers, lanes, self.hidden_size)
+        shapes: dict[str, tuple[int, ...]] = dict.fromkeys(STATES[self.cell], part)
+        if self.attention is not None:
+            shapes["memory"] = (self.attention, lanes, self.hidden_size)
+        return shapes
 
     @property
     def parameters(self) -> int:
@@ -138,6 +186,8 @@ class ModelConfig:
 _MOST_PARAMETERS = 1 << 30
 
 _MOST_CLASSES = 1 << 16
+
+_LONGEST_WINDOW = 1 << 12
 
 _LARGEST = {
     "vocabulary_size": 1 << 18,

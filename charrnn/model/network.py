@@ -1,4 +1,4 @@
-"""CharRNN: embedding -> stacked cells -> head.
+"""CharRNN: embedding -> stacked cells -> head; with attention, if so configured, before the head.
 
 Parameters carry the names and layout of a plain module of PyTorch's own, so that one loads them:
 
@@ -19,7 +19,8 @@ Legend: B batch, T time, V vocabulary, E embedding, H hidden, L layers.
 import torch
 from torch import Tensor, nn
 
-from charrnn.model.config import ModelConfig
+from charrnn.model.attention import Attention
+from charrnn.model.config import STATES, ModelConfig
 from charrnn.model.recurrent import RecurrentNetwork, State, detach, reset_linear
 
 __all__ = ["CharRNN", "State", "detach"]
@@ -52,7 +53,12 @@ class CharRNN(RecurrentNetwork):
             kernel=kernel,
         )
         self.config = config
+        self.attention: Attention | None = None
         with torch.device("meta"):
+            if config.attention is not None:
+                self.attention = Attention(
+                    config.hidden_size, config.attention_size, config.attention
+                )
             self.head = nn.Linear(config.hidden_size, config.vocabulary_size)
         self.to_empty(device="cpu")
         self.reset_parameters(generator)
@@ -60,11 +66,21 @@ class CharRNN(RecurrentNetwork):
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
         """Fresh weights; see `reset_layers` and `reset_linear`."""
         self.reset_layers(generator)
+        if self.attention is not None:
+            self.attention.reset_parameters(generator)
         reset_linear(self.head.weight, self.head.bias, generator=generator)
 
     def upward_weights(self) -> list[Tensor]:
-        """Those that read outputs of a layer: between layers (G H, H), and the head's (V, H)."""
-        return [*self.between_layers(), self.head.weight]
+        """Those that read outputs of a layer: between layers (G H, H), and the head's (V, H), or where
+        there is attention, its own (D, H), for the head reads what is normalized."""
+        if self.attention is None:
+            return [*self.between_layers(), self.head.weight]
+        return [*self.between_layers(), *self.attention.upward_weights()]
+
+    def zero_state(self, batch_size: int) -> State:
+        """The state before the first character: zeros of `config.state_shapes`."""
+        like = self.head.bias
+        return tuple(like.new_zeros(each) for each in self.config.state_shapes(batch_size).values())
 
     def forward(
         self,
@@ -84,11 +100,17 @@ class CharRNN(RecurrentNetwork):
             batch_size, lanes: where these are not all lanes that are trained on together: how many
                 those are, and which of them these. Masks are drawn for all.
         """
-        outputs, state = self._read(
+        before = self.zero_state(len(ids)) if state is None else state
+        parts = len(STATES[self.cell])
+        x, after = self._read(
             ids.T,
-            self.zero_state(len(ids)) if state is None else state,
+            before[:parts],
             generator=generator,
             batch_size=batch_size,
             lanes=lanes,
         )  # (T, B, H)
-        return self.head(outputs).transpose(0, 1), state
+        if self.attention is not None:
+            found, memory = self.attention(x, before[-1])
+            x = self.attention.norm(x + self._drop(found, generator, batch_size, lanes))
+            after = (*after, memory)
+        return self.head(x).transpose(0, 1), after

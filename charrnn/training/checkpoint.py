@@ -16,14 +16,13 @@ from charrnn.data.corpus import (
     ReadingProgress,
     TokenizedCorpus,
     no_progress,
-    open_corpus,
     tokenize,
 )
-from charrnn.data.labelled import open_labelled, read_labelled
+from charrnn.data.labelled import open_any, read_labelled
 from charrnn.data.sources import HUGGING_FACE, ReadOptions
 from charrnn.data.tokenizer import Ids
 from charrnn.errors import ConfigError, CorpusError, ModelError, UnknownCharacterError
-from charrnn.model.config import STATES, ModelConfig
+from charrnn.model.config import ModelConfig
 from charrnn.storage.json_file import from_json, to_json
 from charrnn.storage.manifest import read_json, read_manifest
 from charrnn.storage.model_directory import Model, model_files, read_model
@@ -132,8 +131,7 @@ class Checkpoint:
                 # A model from a stranger must not make anyone fetch what it names.
                 raise CorpusError(f"the text came from {remote[0]}: name it, and it is read again")
             try:
-                opened = open_corpus if self.options.label is None else open_labelled
-                corpus = opened(self.sources, self.options)
+                corpus = open_any(self.sources, self.options)
             except ConfigError as error:
                 raise ModelError(f"{TRAINING}: {error}") from error
         sha256 = self.model.provenance.sha256
@@ -217,13 +215,10 @@ def tensor_shapes(config: ModelConfig, lanes: int) -> Mapping[str, tuple[int, ..
         for kind in (WEIGHTS, *MOMENTS)
         for name, shape in config.tensor_shapes().items()
     }
-    state = (config.layers, lanes, config.hidden_size)
-    return of_weights | dict.fromkeys(state_names(config), state)
+    state = zip(state_names(config), config.state_shapes(lanes).values(), strict=True)
+    return of_weights | dict(state)
 
 
 def state_names(config: ModelConfig) -> list[str]:
-    """The names of the parts of the hidden state in `training.safetensors`; none where steps do not
-    follow one another in the text."""
-    if config.task != "generate":
-        return []
-    return [f"state.{name}" for name in STATES[config.cell]]
+    """The names of the parts of the state in `training.safetensors`."""
+    return [f"state.{name}" for name in config.state_shapes(1)]

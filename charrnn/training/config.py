@@ -27,6 +27,7 @@ class TrainingOptions:
         regress: whether the labels are numbers.
         pooling: see ModelConfig.
         class_weights: see CLASS_WEIGHTS.
+        attention: how many of its last states the network looks things up in; None for none.
         batch_size: lanes read side by side.
         sequence_length: characters of each lane in a step; backpropagation ends there.
         learning_rate: at its highest, after warm-up.
@@ -58,6 +59,7 @@ class TrainingOptions:
     regress: bool = False
     pooling: str | None = None
     class_weights: str = "none"
+    attention: int | None = None
     batch_size: int | None = None
     sequence_length: int | None = None
     learning_rate: float | None = None

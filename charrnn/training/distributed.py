@@ -7,7 +7,7 @@ the environment says, and tell each other two kinds of things:
   as that it was asked to stop. So all know the same of each other, at the same step.
 - messages (JSON) and tensors from one to all, before the first step and after the last.
 
-Legend: L layers, B lanes of all processes, b of one, H hidden.
+Legend: B lanes of all processes, b of one, N whatever else a part of the state has.
 """
 
 import atexit
@@ -196,7 +196,7 @@ class Group:
             torch.distributed.broadcast(tensor, 0, group=self._channel)
 
     def gather(self, state: State, batch_size: int) -> State | None:
-        """The state of all B lanes, each part (L, B, H), from each process' own (L, b, H).
+        """The state of all B lanes, each part (N, B, ...), from each process' own (N, b, ...).
 
         The leader has it; None for the others. Raises TrainingError when one is gone.
         """
@@ -204,16 +204,21 @@ class Group:
             lanes.stop - lanes.start
             for lanes in (share(batch_size, rank, self.size) for rank in range(self.size))
         ]
-        mine = torch.stack(state)  # (parts, L, b, H)
-        missing = max(counts) - mine.shape[2]
+        parts = [self._gather(part, counts) for part in state]
+        return tuple(part for part in parts if part is not None) or None
+
+    def _gather(self, mine: Tensor, counts: Sequence[int]) -> Tensor | None:
+        """One part of the state (N, B, ...), where each process has as many lanes as `counts` says."""
+        missing = max(counts) - mine.shape[1]
         padded = torch.nn.functional.pad(mine, (0, 0, 0, missing)).contiguous()
         all_padded = [torch.empty_like(padded) for _ in counts] if self.rank == 0 else None
         with self._connected():
             torch.distributed.gather(padded, all_padded, dst=0, group=self._channel)
         if all_padded is None:
             return None
-        parts = [part[:, :, :count] for part, count in zip(all_padded, counts, strict=True)]
-        return tuple(torch.cat(parts, dim=2))
+        return torch.cat(
+            [part[:, :count] for part, count in zip(all_padded, counts, strict=True)], 1
+        )
 
     def _broadcast(self, message: dict[str, Any] | None, source: int) -> dict[str, Any]:
         """The message of one process, whose own it is; for the others, it is None."""

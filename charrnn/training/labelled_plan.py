@@ -4,22 +4,24 @@ Legend: D documents, H hidden.
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import numpy as np
 import torch
 
-from charrnn.data.corpus import Corpus, ReadingProgress, no_progress
+from charrnn.data.corpus import Corpus, IdsKey, ReadingProgress, no_progress
 from charrnn.data.labelled import Indices, LabelledCorpus, read_labelled
+from charrnn.data.tokenizer import Ids
 from charrnn.errors import ConfigError
 from charrnn.model.config import ModelConfig
 from charrnn.model.networks import build_network
 from charrnn.model.recurrent import RecurrentNetwork
 from charrnn.storage.model_directory import Model
 from charrnn.training.config import TrainingOptions
+from charrnn.training.distributed import Group
 from charrnn.training.learner import threads
-from charrnn.training.plan import Plan, arrays, load
+from charrnn.training.plan import Plan, arrays, load, make_plan
 from charrnn.training.probe import Probe
 from charrnn.training.recipe import (
     MOST_EPOCHS,
@@ -62,6 +64,11 @@ def make_labelled_plan(
     options = dataclasses.replace(options, labelled=True)
     if options.lines:
         raise ConfigError("--lines: a row, or a file, is a document already; leave that out")
+    if options.attention is not None:
+        raise ConfigError(
+            "--attention is for text that is written on; to attend to what a label follows from: "
+            "--pooling attention"
+        )
     read = partial(
         read_labelled, corpus, numbers=options.regress, min_count=min_count, progress=progress
     )
@@ -129,6 +136,51 @@ def make_labelled_plan(
         seconds=planned_seconds(config, machine) if probe.timed else None,
         notes=tuple(notes),
     )
+
+
+def make_any_plan(
+    corpus: Corpus,
+    options: TrainingOptions,
+    *,
+    kind: str | None = None,
+    min_count: int = 1,
+    base: Model | None = None,
+    keep: Callable[[IdsKey, Iterator[Ids]], Ids] | None = None,
+    group: Group | None = None,
+    progress: ReadingProgress = no_progress,
+) -> Plan:
+    """`make_labelled_plan` of documents whose options name a label, `make_plan` of any other text."""
+    if corpus.options.label is None:
+        _refuse_without_labels(options)
+        return make_plan(
+            corpus,
+            options,
+            kind=kind,
+            min_count=min_count,
+            base=base,
+            keep=keep,
+            group=group,
+            progress=progress,
+        )
+    if group is not None:
+        raise ConfigError(
+            "several processes do not train on labelled documents together; "
+            "start charrnn train without torchrun"
+        )
+    return make_labelled_plan(
+        corpus, options, kind=kind, min_count=min_count, base=base, progress=progress
+    )
+
+
+def _refuse_without_labels(options: TrainingOptions) -> None:
+    """Raises ConfigError for what is of use with labels only."""
+    for name, off in (("regress", False), ("pooling", None), ("class_weights", "none")):
+        if getattr(options, name) != off:
+            option = "--" + name.replace("_", "-")
+            raise ConfigError(
+                f"{option}: there are no labels to learn; name their column with --label, or leave "
+                f"{option} out"
+            )
 
 
 def choose_documents(options: TrainingOptions, lengths: Indices) -> tuple[int, int]:
@@ -211,7 +263,7 @@ def _copy(base: Model, network: RecurrentNetwork, text: LabelledCorpus) -> list[
     tensors, hidden = dict(arrays(network)), base.config.hidden_size
     same = (base.config.task, base.labels) == (network.config.task, text.labels)
     for name, tensor in base.tensors.items():
-        if name.startswith("head.") and not same:
+        if name not in tensors or (name.startswith("head.") and not same):
             continue
         if tensors[name].shape == tensor.shape:
             tensors[name] = tensor

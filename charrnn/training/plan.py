@@ -27,15 +27,14 @@ from charrnn.training.distributed import Group
 from charrnn.training.learner import threads
 from charrnn.training.probe import Probe
 from charrnn.training.recipe import (
-    BATCH_SIZE,
     MOST_EPOCHS,
-    SEQUENCE_LENGTH,
     choose_batch,
     choose_dropout,
     choose_model,
     choose_training,
     choose_upward_scale,
     planned_seconds,
+    wanted_batch,
 )
 from charrnn.training.tasks import make_task
 
@@ -102,10 +101,9 @@ def make_plan(
     task = make_task(options.task, text, options)
     characters = task.training_characters
     batch_size, sequence_length = choose_batch(options, training_characters=characters)
-    for what, wanted, had in (
-        ("batch size", options.batch_size or BATCH_SIZE, batch_size),
-        ("sequence length", options.sequence_length or SEQUENCE_LENGTH, sequence_length),
-    ):
+    names = ("batch size", "sequence length")
+    chosen = (batch_size, sequence_length)
+    for what, wanted, had in zip(names, wanted_batch(options), chosen, strict=True):
         if had < wanted:
             notes.append(
                 f"{what} {had} instead of {wanted}: the text is short ({characters:,} characters)"
@@ -193,7 +191,7 @@ def _inherit(options: TrainingOptions, base: Model) -> TrainingOptions:
     if options.bidirectional and base.config.task != "restore":
         base.require("restore")
     options = dataclasses.replace(options, bidirectional=base.config.task == "restore")
-    for name in ("cell", "layers", "hidden_size", "embedding_size"):
+    for name in ("cell", "layers", "hidden_size", "embedding_size", "attention"):
         wanted, kept = getattr(options, name), getattr(base.config, name)
         if wanted not in (None, kept):
             raise ConfigError(
@@ -215,7 +213,9 @@ def _copy(base: Model, network: RecurrentNetwork, text: TokenizedCorpus) -> list
     tensors = dict(arrays(network))
     for name, tensor in base.tensors.items():
         if name in ("embedding.weight", "head.weight", "head.bias"):
-            tensors[name] = np.concatenate([tensor, tensors[name][old:]])
+            fresh = tensors[name][old : text.tokenizer.vocabulary_size]
+            # The mask's row stays the last.
+            tensors[name] = np.concatenate([tensor[:old], fresh, tensor[old:]])
         else:
             tensors[name] = tensor
     load(network, tensors)

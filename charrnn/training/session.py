@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from charrnn.data.corpus import (
     LARGEST_IN_MEMORY,
-    Corpus,
     IdsKey,
     ReadingProgress,
     no_progress,
-    open_corpus,
 )
-from charrnn.data.labelled import open_labelled
+from charrnn.data.labelled import open_any
 from charrnn.data.sources import ReadOptions
 from charrnn.data.tokenizer import Ids
 from charrnn.errors import ConfigError, TrainingError
@@ -51,15 +49,12 @@ def begin(
     told how far the reading of the corpus has come. Raises CorpusError, ConfigError, ModelError,
     TrainingError, StorageError.
     """
-    text = _open(corpus, read)
-    if text.options.label is None:
-        _refuse_without_labels(options)
+    text = open_any(corpus, read)
     directory = run_directory(text.name, name=name, out=out)
     base = load(start_from) if start_from is not None else None
     with _signals_held_back():
         # Only from here on is PyTorch needed: what is misspelt is told at once.
-        from charrnn.training.labelled_plan import make_labelled_plan
-        from charrnn.training.plan import make_plan
+        from charrnn.training.labelled_plan import make_any_plan
         from charrnn.training.trainer import start
 
     run: Run | None = None
@@ -71,26 +66,16 @@ def begin(
         return keep_ids(run.ids_folder, key, ids)
 
     try:
-        if text.options.label is None:
-            plan = make_plan(
-                text,
-                options,
-                kind=tokenizer,
-                min_count=min_count,
-                base=base,
-                keep=keep,
-                group=group,
-                progress=progress,
-            )
-        elif group is not None:
-            raise ConfigError(
-                "several processes do not train on labelled documents together; start charrnn train "
-                "without torchrun"
-            )
-        else:
-            plan = make_labelled_plan(
-                text, options, kind=tokenizer, min_count=min_count, base=base, progress=progress
-            )
+        plan = make_any_plan(
+            text,
+            options,
+            kind=tokenizer,
+            min_count=min_count,
+            base=base,
+            keep=keep,
+            group=group,
+            progress=progress,
+        )
         run = run or _create(directory, text.name, name, out)
         return start(plan, run, group), plan
     except BaseException:
@@ -125,31 +110,11 @@ def go_on(
     come, and `group` is that of `join`.
     """
     found = find_run(run)
-    text = _open(corpus, read) if corpus else None
+    text = open_any(corpus, read) if corpus else None
     with _signals_held_back():
         from charrnn.training.trainer import Trainer
 
     return Trainer.resume(found, text, group=group, progress=progress)
-
-
-def _open(names: Sequence[str], read: ReadOptions | None) -> Corpus:
-    """The corpus of names, labelled where the options name a label."""
-    return (
-        open_corpus(names, read)
-        if read is None or read.label is None
-        else open_labelled(names, read)
-    )
-
-
-def _refuse_without_labels(options: TrainingOptions) -> None:
-    """Raises ConfigError for what is of use with labels only."""
-    for name, off in (("regress", False), ("pooling", None), ("class_weights", "none")):
-        if getattr(options, name) != off:
-            option = "--" + name.replace("_", "-")
-            raise ConfigError(
-                f"{option}: there are no labels to learn; name their column with --label, or leave "
-                f"{option} out"
-            )
 
 
 def join() -> "Group | None":

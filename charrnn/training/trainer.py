@@ -418,6 +418,7 @@ class Trainer:
                 "seconds": round(position.seconds, 3),
                 "validation_nats": nats,
                 "validation_bits": nats / math.log(2),
+                **(self.task.measures() if isinstance(self.task, LabelledTask) else {}),
             }
         )
         best = position.best_nats is None or nats < position.best_nats

@@ -11,7 +11,7 @@ from pyarrow import parquet
 from charrnn.data.labelled import (
     FOLDER,
     LabelledCorpus,
-    open_labelled,
+    open_any,
     read_documents,
     read_labelled,
 )
@@ -58,7 +58,7 @@ def table(folder: Path, rows: list[dict[str, Any]], kind: str = "jsonl") -> str:
 
 
 def read(name: str, options: ReadOptions = TABLE, **settings: Any) -> LabelledCorpus:
-    return read_labelled(open_labelled([name], options), **settings)
+    return read_labelled(open_any([name], options), **settings)
 
 
 def texts(corpus: LabelledCorpus) -> list[str]:

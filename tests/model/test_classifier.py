@@ -87,7 +87,7 @@ def test_it_computes_what_pytorch_does_of_packed_texts(
     )
     ids, lengths = texts()
     expected = network.head(pooled_by_torch(plain, ids, lengths, network))
-    torch.testing.assert_close(network.logits(ids, lengths), expected, rtol=0, atol=1e-12)
+    torch.testing.assert_close(network(ids, lengths), expected, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize(("kernel", "pooling"), list(itertools.product(sorted(KERNELS), POOLINGS)))
@@ -99,18 +99,18 @@ def test_padding_never_changes_an_output(
     """Whatever stands behind the end of a text, and however much of it."""
     network = make(kernel, cell=cell, bidirectional=bidirectional, pooling=pooling)
     ids, lengths = texts()
-    together = network.logits(ids, lengths)
+    together = network(ids, lengths)
     behind = torch.arange(max(LENGTHS)) >= lengths[:, None]
     torch.testing.assert_close(
-        network.logits(torch.where(behind, (ids + 3) % VOCABULARY, ids), lengths),
+        network(torch.where(behind, (ids + 3) % VOCABULARY, ids), lengths),
         together,
         rtol=0,
         atol=1e-6,
     )
     longer = torch.cat([ids, torch.full((len(ids), 5), 2)], dim=1)
-    torch.testing.assert_close(network.logits(longer, lengths), together, rtol=0, atol=1e-6)
+    torch.testing.assert_close(network(longer, lengths), together, rtol=0, atol=1e-6)
     for number, length in enumerate(LENGTHS):
-        alone = network.logits(ids[number : number + 1, :length], lengths[number : number + 1])
+        alone = network(ids[number : number + 1, :length], lengths[number : number + 1])
         torch.testing.assert_close(alone[0], together[number], rtol=0, atol=1e-6)
 
 
@@ -122,7 +122,7 @@ def test_padding_never_changes_a_gradient(cell: str, pooling: str) -> None:
 
     def gradients(ids: Tensor) -> list[Tensor]:
         network.zero_grad()
-        network.logits(ids, lengths).square().sum().backward()
+        network(ids, lengths).square().sum().backward()
         return [parameter.grad.clone() for parameter in network.parameters()]
 
     longer = torch.cat([ids, torch.full((len(ids), 5), 2)], dim=1)
@@ -145,9 +145,7 @@ def test_dropout_is_a_function_of_its_generator_and_off_outside_of_training() ->
 
     def read(seed: int) -> Tensor:
         with torch.no_grad():
-            read: Tensor = network.logits(
-                ids, lengths, generator=torch.Generator().manual_seed(seed)
-            )
+            read: Tensor = network(ids, lengths, generator=torch.Generator().manual_seed(seed))
         return read
 
     assert torch.equal(read(0), read(1))
@@ -160,4 +158,4 @@ def test_a_number_is_one_output() -> None:
     network = make(task="regress", outputs=1)
     assert isinstance(network, SequenceClassifier)
     ids, lengths = texts()
-    assert network.logits(ids, lengths).shape == (len(LENGTHS), 1)
+    assert network(ids, lengths).shape == (len(LENGTHS), 1)

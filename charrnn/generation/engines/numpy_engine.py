@@ -42,7 +42,8 @@ class NumPyEngine:
     parallel = True
 
     def __init__(self, config: ModelConfig, tensors: Tensors) -> None:
-        self.vocabulary_size = config.vocabulary_size
+        self.vocabulary_size = len(tensors["head.weight"])
+        self.symbols = len(tensors["embedding.weight"])  # that are read; V, or masks too
         self.hidden_size = config.hidden_size
         self.padded_size = -config.hidden_size % _ALIGNMENT + config.hidden_size
         self.cell = _CELLS[config.cell]
@@ -82,7 +83,7 @@ class NumPyEngine:
         bias = planes(before[:, None], 1)  # (G, 1, H)
         if layer == 0:
             folded = (tensors["embedding.weight"] @ weight_ih.T).T  # (G H, V)
-            weight = planes(folded, self.vocabulary_size)
+            weight = planes(folded, self.symbols)
             weight += bias
         else:
             weight = planes(weight_ih, padded)
@@ -196,6 +197,17 @@ def _inputs(layer: _Layer, number: int, ids: npt.NDArray[np.intp], below: Array)
 def _rows(lanes: int) -> int:
     """Rows in which so many lanes are computed."""
     return max(-lanes % _ROWS + lanes, _ROWS)
+
+
+def multiply(x: Array, weight: Array) -> Array:
+    """x (N, I) times a weight (I, O): each row to the same last bit, whatever the others are."""
+    rows, sums = x.shape
+    columns = weight.shape[1]
+    padded_x = np.zeros((_rows(rows), -sums % _ALIGNMENT + sums), dtype=np.float32)
+    padded_x[:rows, :sums] = x
+    padded = np.zeros((padded_x.shape[1], -columns % _ALIGNMENT + columns), dtype=np.float32)
+    padded[:sums, :columns] = weight
+    return _product(padded_x, padded)[:rows, :columns]
 
 
 def _product(x: Array, weight: Array, out: Array | None = None, part: Array | None = None) -> Array:

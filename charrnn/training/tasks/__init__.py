@@ -6,18 +6,21 @@ from charrnn.data.corpus import TokenizedCorpus
 from charrnn.training.config import TrainingConfig, TrainingOptions
 from charrnn.training.tasks.generation import Generation, generation_loss
 from charrnn.training.tasks.labelled import LabelledTask, labelled_loss
+from charrnn.training.tasks.restoration import Restoration, restoration_loss
 from charrnn.training.tasks.task import Loader, Loss, Task
 
 TASKS: dict[str, Callable[..., Task]] = {
     "generate": Generation,
     "classify": LabelledTask,
     "regress": LabelledTask,
+    "restore": Restoration,
 }
 
 LOSSES: dict[str, Loss] = {
     "generate": generation_loss,
     "classify": labelled_loss,
     "regress": labelled_loss,
+    "restore": restoration_loss,
 }
 """How the network of a task learns from a batch."""
 
@@ -34,4 +37,14 @@ def make_task(
     )
 
 
-__all__ = ["LOSSES", "TASKS", "Generation", "LabelledTask", "Loader", "Loss", "Task", "make_task"]
+__all__ = [
+    "LOSSES",
+    "TASKS",
+    "Generation",
+    "LabelledTask",
+    "Loader",
+    "Loss",
+    "Restoration",
+    "Task",
+    "make_task",
+]

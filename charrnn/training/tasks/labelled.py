@@ -17,13 +17,7 @@ from charrnn.data.buckets import BucketLoader, DocumentBatch, Documents
 from charrnn.data.corpus import TokenizedCorpus
 from charrnn.data.labelled import Indices, LabelledCorpus
 from charrnn.errors import CorpusError
-from charrnn.evaluation.metrics import (
-    accuracy,
-    confusion_matrix,
-    macro_f1,
-    r_squared,
-    root_mean_squared_error,
-)
+from charrnn.evaluation.telling import NAMES, measures
 from charrnn.model.classifier import SequenceClassifier
 from charrnn.model.recurrent import RecurrentNetwork, State
 from charrnn.storage.model_directory import Model
@@ -129,7 +123,7 @@ class LabelledTask:
 
     @torch.no_grad()
     def evaluate(self, network: RecurrentNetwork, *, at_most: float) -> Iterator[tuple[float, int]]:
-        """Nats of a document, or the squared error in units; see Task."""
+        """Nats of a document, or the squared error; see Task."""
         assert isinstance(network, SequenceClassifier)
         documents = self.validation
         total, weight, characters = 0.0, 0.0, 0
@@ -150,7 +144,7 @@ class LabelledTask:
                 np.concatenate(targets),
                 np.concatenate(numbers),
             )
-            yield total / weight, characters
+            yield total / weight * self.unit**2, characters
             if characters >= at_most:
                 return
 
@@ -159,12 +153,8 @@ class LabelledTask:
         R²; those of the simplest guess follow, the most frequent class or the mean of what was learned
         from."""
         assert self.predictions is not None, "nothing was evaluated yet"
-        return measures(
-            self.predictions,
-            self.targets,
-            self.training.targets if self.corpus.labels else self.training.targets * self.unit,
-            classes=len(self.corpus.labels),
-        )
+        learned = self.corpus.targets[self.training.numbers]
+        return measures(self.predictions, self.targets, learned, classes=len(self.corpus.labels))
 
     def sample(self, model: Model, seed: int) -> str:
         """How good it is, and some held-out documents with what it tells of them."""
@@ -188,46 +178,6 @@ class LabelledTask:
         return labels[told] + ("" if told == target else f" (it is {labels[target]})")
 
 
-NAMES = {
-    "accuracy": "accuracy",
-    "macro_f1": "macro F1",
-    "root_mean_squared_error": "root mean squared error",
-    "r_squared": "R²",
-}
-"""What the measures are called on screen."""
-
-
-def measures(
-    predictions: npt.NDArray[np.float64],
-    targets: npt.NDArray[Any],
-    learned: npt.NDArray[Any],
-    *,
-    classes: int,
-) -> dict[str, float]:
-    """How good predictions (N, C) are beside the simplest guess.
-
-    Args:
-        targets: (N,) what is right.
-        learned: (M,) the targets that were learned from, of which the simplest guess is made.
-        classes: how many; 0 for numbers.
-    """
-    if classes:
-        told = predictions.argmax(axis=1)
-        guess = np.full_like(targets, np.bincount(learned).argmax())
-        return {
-            "accuracy": accuracy(targets, told),
-            "macro_f1": macro_f1(confusion_matrix(targets, told, classes)),
-            "baseline_accuracy": accuracy(targets, guess),
-            "baseline_macro_f1": macro_f1(confusion_matrix(targets, guess, classes)),
-        }
-    told, guess = predictions[:, 0], np.full_like(targets, learned.mean())
-    return {
-        "root_mean_squared_error": root_mean_squared_error(targets, told),
-        "r_squared": r_squared(targets, told),
-        "baseline_root_mean_squared_error": root_mean_squared_error(targets, guess),
-    }
-
-
 def labelled_loss(
     network: SequenceClassifier,
     batch: DocumentBatch,
@@ -245,7 +195,8 @@ def _read(
 ) -> Tensor:
     device = network.head.bias.device
     ids, lengths = (torch.from_numpy(each).to(device) for each in (batch.ids, batch.lengths))
-    return network.logits(ids, lengths, generator=masks).float()
+    logits: Tensor = network(ids, lengths, generator=masks)
+    return logits.float()
 
 
 def _losses(logits: Tensor, batch: DocumentBatch) -> Tensor:

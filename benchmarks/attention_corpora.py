@@ -1,0 +1,57 @@
+"""Texts whose characters depend on what stood long before: made from a seed, or Python's own."""
+
+import string
+import sysconfig
+from pathlib import Path
+
+import numpy as np
+
+BRACKETS = {"(": ")", "[": "]", "{": "}"}
+
+
+def repetitive_text(characters: int, *, seed: int = 0) -> str:
+    """A text of about so many characters, of little programs that no one can run.
+
+    Each invents four to eight names of random letters, which nothing can foretell, and then uses
+    them, in brackets nested up to six deep, which have to be closed again in order. What can be
+    foretold of a name, after its first letters, stands some hundred characters before.
+    """
+    random = np.random.default_rng(seed)
+    parts: list[str] = []
+    written = 0
+    while written < characters:
+        parts.append(_program(random))
+        written += len(parts[-1])
+    return "".join(parts)
+
+
+def _program(random: np.random.Generator) -> str:
+    names = [_name(random) for _ in range(random.integers(4, 9))]
+    lines = [f"let {name} = {random.integers(1000)}" for name in names]
+    lines += [f"{random.choice(names)} = {_term(random, names, 6)}" for _ in range(12)]
+    return "\n".join(lines) + "\n\n"
+
+
+def _name(random: np.random.Generator) -> str:
+    letters = random.choice(list(string.ascii_lowercase), size=random.integers(5, 10))
+    return "".join(letters)
+
+
+def _term(random: np.random.Generator, names: list[str], depth: int) -> str:
+    if depth == 0 or random.random() < 0.3:
+        return str(random.choice(names))
+    opening = str(random.choice(list(BRACKETS)))
+    terms = [_term(random, names, depth - 1) for _ in range(random.integers(1, 3))]
+    return f"{opening}{' + '.join(terms)}{BRACKETS[opening]}"
+
+
+def python_sources(characters: int) -> str:
+    """So many characters of the standard library of the interpreter that runs, module by module.
+
+    A share of the modules is taken, spread over the alphabet, so that what is held out at the end is
+    of the same kind.
+    """
+    folder = Path(sysconfig.get_path("stdlib"))
+    texts = [path.read_text(errors="replace") for path in sorted(folder.glob("*.py"))]
+    np.random.default_rng(0).shuffle(texts)
+    return "".join(texts)[:characters]
