@@ -179,7 +179,7 @@ def _messages(path: Path) -> Mapping[str, str]:
     }
 
 
-def echoes(seed: int = 0, *, training: int = 4000, test: int = 1000) -> Parts:
+def echoes(seed: int = 0, *, training: int = 10_000, test: int = 1000) -> Parts:
     """Made-up names, the halves of each class: whose last vowel is the first again, `echo`, and whose
     is another, `other`. What is between them tells nothing: three to six syllables, one or two
     consonants and a vowel each, at times a consonant more at the end."""
