@@ -73,6 +73,7 @@ def make_model() -> Callable[..., Model]:
         layers: int = 2,
         hidden_size: int = 12,
         embedding_size: int = 7,
+        attention: int | None = None,
         sharpness: float = 4.0,
         seed: int = 0,
     ) -> Model:
@@ -88,6 +89,7 @@ def make_model() -> Callable[..., Model]:
             embedding_size=embedding_size,
             hidden_size=hidden_size,
             layers=layers,
+            attention=attention,
         )
         generator = torch.Generator().manual_seed(seed)
         network = CharRNN(config, generator=generator)
