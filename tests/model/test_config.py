@@ -140,9 +140,7 @@ def test_a_network_that_classifies_has_the_tensors_of_torch_nn(
 @pytest.mark.parametrize("attention", [None, 7])
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_state_has_its_lanes_second(cell: str, attention: int | None) -> None:
-    config = ModelConfig(
-        vocabulary_size=9, cell=cell, hidden_size=6, layers=3, attention=attention
-    )
+    config = ModelConfig(vocabulary_size=9, cell=cell, hidden_size=6, layers=3, attention=attention)
     shapes = config.state_shapes(4)
     assert set(shapes) == {*STATES[cell], *(["memory"] if attention else [])}
     assert all(shape[1] == 4 for shape in shapes.values())
