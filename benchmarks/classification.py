@@ -203,7 +203,9 @@ def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("tasks", nargs="*", metavar="TASK", help=f"of {', '.join(TASKS)}; all")
-    parser.add_argument("--flags", type=shlex.split, default=USUAL, help=f"of charrnn train; {shlex.join(USUAL)}")
+    parser.add_argument(
+        "--flags", type=shlex.split, default=USUAL, help=f"of charrnn train; {shlex.join(USUAL)}"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the texts")
     parser.add_argument("--json", type=Path, metavar="FILE", help="append a line for each task")
     arguments = parser.parse_args()

@@ -549,9 +549,7 @@ LABELS: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("spoiled", sorted(LABELS))
-def test_labels_that_are_not_those_of_the_classes_are_refused(
-    tmp_path: Path, spoiled: str
-) -> None:
+def test_labels_that_are_not_those_of_the_classes_are_refused(tmp_path: Path, spoiled: str) -> None:
     labels, message = LABELS[spoiled]
     write_model(tmp_path / "model", classifier())
     path = tmp_path / "model" / CONFIG
