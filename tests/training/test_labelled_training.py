@@ -225,8 +225,23 @@ def test_a_moved_table_is_found_where_it_is_now(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").rename(tmp_path / "moved.jsonl")
     with pytest.raises(CorpusError, match="is it elsewhere"):
         Trainer.resume(trainer.run)
+    unlabelled = open_any([str(tmp_path / "moved.jsonl")], ReadOptions(column="text"))
+    with pytest.raises(CorpusError, match="--label kind --text text"):
+        Trainer.resume(trainer.run, unlabelled)
     moved = open_any([str(tmp_path / "moved.jsonl")], TABLE)
     assert Trainer.resume(trainer.run, moved).position.step == 1
+
+
+def test_a_text_that_was_written_on_does_not_become_a_table(
+    tmp_path: Path, corpus_of: Callable[..., Corpus]
+) -> None:
+    options = TrainingOptions(steps=3, hidden_size=8, precision="fp32")
+    trainer = start(make_plan(corpus_of("abc aei ou\n" * 60), options), tmp_path / "run")
+    for _ in trainer:
+        trainer.request_stop()
+    table = open_any([write_rows(tmp_path / "rows.jsonl", rows())], TABLE)
+    with pytest.raises(CorpusError, match="not the text that the model was trained on"):
+        Trainer.resume(trainer.run, table)
 
 
 def test_what_a_model_tells_is_in_its_checkpoint(tmp_path: Path) -> None:
