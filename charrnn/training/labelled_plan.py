@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from charrnn.data.corpus import Corpus, IdsKey, ReadingProgress, no_progress
-from charrnn.data.labelled import Indices, LabelledCorpus, read_labelled
+from charrnn.data.labelled import Indices, LabelledCorpus, as_number, read_labelled
 from charrnn.data.tokenizer import Ids
 from charrnn.errors import ConfigError
 from charrnn.model.config import ModelConfig
@@ -43,6 +43,9 @@ LEAST_EPOCHS = 5
 
 DROPOUT = 0.3
 
+MANY_NUMBERS = 10
+"""Classes that are all numbers, which more than so many are unlikely to be meant as."""
+
 RARE = 0.2
 """The share of an even one below which a class is called rare."""
 
@@ -69,6 +72,8 @@ def make_labelled_plan(
             "--attention is for text that is written on; to attend to what a label follows from: "
             "--pooling attention"
         )
+    if options.regress and options.class_weights != "none":
+        raise ConfigError("--class-weights: numbers have no classes; leave that out")
     read = partial(
         read_labelled, corpus, numbers=options.regress, min_count=min_count, progress=progress
     )
@@ -288,6 +293,10 @@ def _notes(
             f"{long:,} of {len(text.targets):,} documents are longer than {longest:,} characters: of "
             f"each a step reads a part of that length, another one every time (--sequence-length); "
             f"while training, their first {LONGEST_EVALUATED:,} are what it is evaluated on"
+        )
+    if len(text.labels) > MANY_NUMBERS and all(as_number(each) is not None for each in text.labels):
+        notes.append(
+            f"all {len(text.labels):,} classes are numbers: to have numbers told, not classes: --regress"
         )
     if text.labels and options.class_weights == "none":
         counts = np.bincount(text.targets, minlength=len(text.labels))

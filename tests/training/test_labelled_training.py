@@ -162,6 +162,13 @@ def test_a_rare_class_and_long_documents_are_told(tmp_path: Path) -> None:
     assert "60 of 60 documents are longer than 10 characters" in notes
 
 
+def test_classes_that_look_like_numbers_are_told(tmp_path: Path) -> None:
+    made = [{"text": "ab", "kind": n % 12} for n in range(60)]
+    corpus = open_any([write_rows(tmp_path / "rows.jsonl", made)], TABLE)
+    plan = make_labelled_plan(corpus, TrainingOptions(steps=1, hidden_size=4))
+    assert "all 12 classes are numbers" in " ".join(plan.notes)
+
+
 def test_it_starts_from_a_language_model(tmp_path: Path, corpus_of: Callable[..., Corpus]) -> None:
     """Embedding and layers are its own, what it does not know is fresh, and all is trained."""
     options = TrainingOptions(steps=2, hidden_size=8, embedding_size=5, layers=2, precision="fp32")
@@ -285,6 +292,7 @@ def test_a_step_reads_no_more_than_there_is() -> None:
 
 
 REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
+    "weights": ({"regress": True, "class_weights": "balanced"}, "numbers have no classes"),
     "lines": ({"lines": True}, "--lines: a row, or a file, is a document already"),
     "attention": ({"attention": 8}, "--pooling attention"),
     "pooling": ({"pooling": "median"}, "choose from last, mean, max, attention"),
