@@ -285,6 +285,17 @@ def test_sizes_follow_documents_and_time() -> None:
     assert chosen(200, 1, hidden_size=31) == 31
 
 
+def test_the_more_often_documents_are_read_the_more_is_dropped(tmp_path: Path) -> None:
+    corpus = open_any([write_rows(tmp_path / "rows.jsonl", rows())], TABLE)
+    shares = [
+        make_labelled_plan(corpus, TrainingOptions(hidden_size=4, epochs=epochs)).network.dropout
+        for epochs in (1, 8, 24, 100)
+    ]
+    assert shares == [0.01, 0.1, 0.3, 0.3]
+    wished = TrainingOptions(hidden_size=4, epochs=1, dropout=0.6)
+    assert make_labelled_plan(corpus, wished).network.dropout == 0.6
+
+
 def test_a_step_reads_no_more_than_there_is() -> None:
     lengths = np.array([3, 9, 4])
     assert choose_documents(TrainingOptions(), lengths) == (3, 9)
