@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     )
     from charrnn.evaluation.scoring import Evaluation, evaluate
     from charrnn.generation.adaptation import AdaptationConfig, Adapter
+    from charrnn.generation.classifier import Classifier, Prediction, predict
     from charrnn.generation.config import SamplingConfig
     from charrnn.generation.sampler import Sampler, load_sampler, sample
     from charrnn.model.config import ModelConfig
@@ -64,6 +65,7 @@ _HOMES = {
     ),
     "charrnn.evaluation.scoring": ("Evaluation", "evaluate"),
     "charrnn.generation.adaptation": ("AdaptationConfig", "Adapter"),
+    "charrnn.generation.classifier": ("Classifier", "Prediction", "predict"),
     "charrnn.generation.config": ("SamplingConfig",),
     "charrnn.generation.sampler": ("Sampler", "load_sampler", "sample"),
     "charrnn.model.config": ("ModelConfig",),
@@ -86,6 +88,7 @@ __all__ = [
     "CharRNNError",
     "CharRNNWarning",
     "CharTokenizer",
+    "Classifier",
     "ConfigError",
     "Corpus",
     "CorpusError",
@@ -94,6 +97,7 @@ __all__ = [
     "Model",
     "ModelConfig",
     "ModelError",
+    "Prediction",
     "Progress",
     "ReadOptions",
     "RecurrentClassifier",
@@ -113,6 +117,7 @@ __all__ = [
     "load",
     "load_sampler",
     "open_corpus",
+    "predict",
     "sample",
     "tokenize",
     "train",

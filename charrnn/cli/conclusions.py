@@ -68,6 +68,34 @@ def _say_best(trainer: "Trainer") -> None:
         f"best model: {bits:.3f} bits per {unit} on {text} (step {position.best_step:,})",
         "bold",
     )
+    _say_turned(trainer)
+
+
+def _tell(trainer: "Trainer") -> None:
+    from charrnn.cli.telling import LARGEST_AT_THE_END, show
+    from charrnn.evaluation.telling import predict_documents
+    from charrnn.storage.model_directory import read_model
+    from charrnn.training.tasks import LabelledTask
+
+    task, position = trainer.task, trainer.position
+    assert isinstance(task, LabelledTask)
+    with messages().status("reading what was held out ..."):
+        predictions, targets = predict_documents(
+            read_model(trainer.run.best),
+            task.corpus,
+            task.validation.numbers,
+            at_most=LARGEST_AT_THE_END,
+        )
+    say(f"best model: that of step {position.best_step:,}", "bold")
+    learned = task.corpus.targets[task.training.numbers]
+    show(messages(), predictions, targets, learned, task.corpus.labels)
+    _say_turned(trainer)
+    name = trainer.run.argument
+    say(f"now try: charrnn predict {name} TEXT   or   charrnn predict {name} FILE --lines")
+
+
+def _say_turned(trainer: "Trainer") -> None:
+    position = trainer.position
     if trainer.turned:
         say(
             f"it ended at step {position.step:,} of {trainer.config.steps:,}: from step "
@@ -79,6 +107,8 @@ def _say_best(trainer: "Trainer") -> None:
 _CONCLUSIONS: dict[str, Callable[["Trainer"], None]] = {
     "generate": _generate,
     "restore": _restore,
+    "classify": _tell,
+    "regress": _tell,
 }
 
 _IN_A_ROW = {1: "one is missing", 2: "two in a row", 4: "four in a row"}
