@@ -30,9 +30,12 @@ if TYPE_CHECKING:
         TrainingError,
         UnknownCharacterError,
     )
+    from charrnn.evaluation.proofreading import ProofreadConfig, corrected, proofread
     from charrnn.evaluation.scoring import Evaluation, evaluate
     from charrnn.generation.adaptation import AdaptationConfig, Adapter
     from charrnn.generation.config import SamplingConfig
+    from charrnn.generation.engines.restoring_engine import RestoringEngine
+    from charrnn.generation.filling import FillConfig, fill
     from charrnn.generation.sampler import Sampler, load_sampler, sample
     from charrnn.model.config import ModelConfig
     from charrnn.model.network import CharRNN
@@ -63,8 +66,11 @@ _HOMES = {
         "UnknownCharacterError",
     ),
     "charrnn.evaluation.scoring": ("Evaluation", "evaluate"),
+    "charrnn.evaluation.proofreading": ("ProofreadConfig", "corrected", "proofread"),
     "charrnn.generation.adaptation": ("AdaptationConfig", "Adapter"),
     "charrnn.generation.config": ("SamplingConfig",),
+    "charrnn.generation.engines.restoring_engine": ("RestoringEngine",),
+    "charrnn.generation.filling": ("FillConfig", "fill"),
     "charrnn.generation.sampler": ("Sampler", "load_sampler", "sample"),
     "charrnn.model.config": ("ModelConfig",),
     "charrnn.model.network": ("CharRNN",),
@@ -91,13 +97,16 @@ __all__ = [
     "CorpusError",
     "DivergedError",
     "Evaluation",
+    "FillConfig",
     "Model",
     "ModelConfig",
     "ModelError",
     "Progress",
+    "ProofreadConfig",
     "ReadOptions",
     "RecurrentClassifier",
     "RecurrentRegressor",
+    "RestoringEngine",
     "Run",
     "Sampler",
     "SamplingConfig",
@@ -109,10 +118,13 @@ __all__ = [
     "TrainingError",
     "TrainingOptions",
     "UnknownCharacterError",
+    "corrected",
     "evaluate",
+    "fill",
     "load",
     "load_sampler",
     "open_corpus",
+    "proofread",
     "sample",
     "tokenize",
     "train",

@@ -254,11 +254,13 @@ class _Proof:
                 _Edit(at, at + 1, (int(other),), SUBSTITUTE)
                 for other in [other for other in others if other != here][: self.config.tried]
             ]
-            each.append(_Edit(at, at + 1, (), DELETE))
+            for place in range(max(at - 1, 0), min(at + 2, len(self.ids))):
+                if self.touchable[place]:
+                    each.append(_Edit(place, place + 1, (), DELETE))
             for place, characters in zip((at, at + 1), more, strict=True):
                 each += [_Edit(place, place, (int(one),), INSERT) for one in characters]
-            for place in (at - 1, at):
-                if 0 <= place < len(self.ids) - 1 and self.touchable[place : place + 2].all():
+            for place in range(max(at - 2, 0), min(at + 2, len(self.ids) - 1)):
+                if self.touchable[place : place + 2].all():
                     first, second = (int(one) for one in self.ids[place : place + 2])
                     if first != second:
                         each.append(_Edit(place, place + 2, (second, first), SWAP))
