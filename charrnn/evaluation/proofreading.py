@@ -34,9 +34,10 @@ KINDS = (SUBSTITUTE, DELETE, INSERT, SWAP)
 """What an edit does: another character in the place of one, one less, one more, or two that change
 places."""
 
-COSTS = {SUBSTITUTE: 10.0, DELETE: 4.0, INSERT: 4.0, SWAP: 0.0}
-"""Nats that an edit must gain before it counts at all. There are many characters that may be put in the
-place of another, and one of them often fits better by chance; there is one way to swap two."""
+COSTS = {SUBSTITUTE: 11.0, DELETE: 4.0, INSERT: 0.0, SWAP: 0.0}
+"""Nats that an edit must gain before it counts at all. Of the many characters that may be put in the
+place of another, one often fits better by chance; what deletes a character is spared its surprise; what
+inserts one pays for it. (Measured on typos in held-out text, with two models.)"""
 
 _APART = 4
 """Places; what is nearer to a correction than this is of the same mistake."""
@@ -254,9 +255,7 @@ class _Proof:
                 _Edit(at, at + 1, (int(other),), SUBSTITUTE)
                 for other in [other for other in others if other != here][: self.config.tried]
             ]
-            for place in range(max(at - 1, 0), min(at + 2, len(self.ids))):
-                if self.touchable[place]:
-                    each.append(_Edit(place, place + 1, (), DELETE))
+            each.append(_Edit(at, at + 1, (), DELETE))
             for place, characters in zip((at, at + 1), more, strict=True):
                 each += [_Edit(place, place, (int(one),), INSERT) for one in characters]
             for place in range(max(at - 2, 0), min(at + 2, len(self.ids) - 1)):
