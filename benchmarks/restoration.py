@@ -251,7 +251,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--layers", type=int)
     parser.add_argument("--positions", type=int, default=300, help="spans of each length")
     parser.add_argument("--lengths", type=int, nargs="+", default=LENGTHS)
-    parser.add_argument("--characters", type=int, default=40_000, help="proofread, at the end")
+    parser.add_argument(
+        "--characters", type=int, default=40_000, help="proofread, at the end; or 0"
+    )
     options = parser.parse_args(arguments)
     path = find_file(options.corpus)
     if path is None:
@@ -279,16 +281,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows = contenders(restoring, forward, training)
     ids = tokenizer.encode(held_out).astype(np.int64)
     print_fills(rows, ids, options.positions, options.lengths)
-    print()
-    print_proofs(
-        [
-            ("restorer", rows[0].restorer, None),
-            ("restorer, as is usual", rows[0].restorer, ProofreadConfig().threshold),
-            ("forward", rows[1].restorer, None),
-        ],
-        text=held_out[-options.characters :],
-        tokenizer=tokenizer,
-    )
+    if options.characters:
+        print()
+        print_proofs(
+            [
+                ("restorer", rows[0].restorer, None),
+                ("restorer, as is usual", rows[0].restorer, ProofreadConfig().threshold),
+                ("forward", rows[1].restorer, None),
+            ],
+            text=held_out[-options.characters :],
+            tokenizer=tokenizer,
+        )
 
 
 if __name__ == "__main__":
