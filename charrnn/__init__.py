@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from charrnn.evaluation.proofreading import ProofreadConfig, corrected, proofread
     from charrnn.evaluation.scoring import Evaluation, evaluate
     from charrnn.generation.adaptation import AdaptationConfig, Adapter
+    from charrnn.generation.classifier import Classifier, Prediction, predict
     from charrnn.generation.config import SamplingConfig
     from charrnn.generation.engines.restoring_engine import RestoringEngine
     from charrnn.generation.filling import FillConfig, fill
@@ -65,9 +66,10 @@ _HOMES = {
         "TrainingError",
         "UnknownCharacterError",
     ),
-    "charrnn.evaluation.scoring": ("Evaluation", "evaluate"),
     "charrnn.evaluation.proofreading": ("ProofreadConfig", "corrected", "proofread"),
+    "charrnn.evaluation.scoring": ("Evaluation", "evaluate"),
     "charrnn.generation.adaptation": ("AdaptationConfig", "Adapter"),
+    "charrnn.generation.classifier": ("Classifier", "Prediction", "predict"),
     "charrnn.generation.config": ("SamplingConfig",),
     "charrnn.generation.engines.restoring_engine": ("RestoringEngine",),
     "charrnn.generation.filling": ("FillConfig", "fill"),
@@ -92,6 +94,7 @@ __all__ = [
     "CharRNNError",
     "CharRNNWarning",
     "CharTokenizer",
+    "Classifier",
     "ConfigError",
     "Corpus",
     "CorpusError",
@@ -101,6 +104,7 @@ __all__ = [
     "Model",
     "ModelConfig",
     "ModelError",
+    "Prediction",
     "Progress",
     "ProofreadConfig",
     "ReadOptions",
@@ -124,6 +128,7 @@ __all__ = [
     "load",
     "load_sampler",
     "open_corpus",
+    "predict",
     "proofread",
     "sample",
     "tokenize",

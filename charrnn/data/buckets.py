@@ -31,16 +31,18 @@ class DocumentBatch:
         lengths: (B,), each at least 1.
         targets: (B,) classes or numbers.
         numbers: (B,) of the documents.
-        characters: in all of them, less what was filled up.
+        weights: (B,) how much each counts; None where all count the same.
     """
 
     ids: Int64Array
     lengths: Int64Array
     targets: npt.NDArray[Any]
     numbers: Int64Array
+    weights: npt.NDArray[np.float64] | None
 
     @property
     def characters(self) -> int:
+        """In all of them, less what was filled up."""
         return int(self.lengths.sum())
 
 
@@ -52,12 +54,19 @@ class Documents:
         bounds: (D + 1,) where each begins, and the last one ends.
         targets: (D,).
         numbers: which of them these are, in this order.
+        weights: (D,) how much each counts; None where all count the same.
     """
 
     def __init__(
-        self, ids: Ids, bounds: Int64Array, targets: npt.NDArray[Any], numbers: Int64Array
+        self,
+        ids: Ids,
+        bounds: Int64Array,
+        targets: npt.NDArray[Any],
+        numbers: Int64Array,
+        weights: npt.NDArray[np.float64] | None = None,
     ) -> None:
         self.ids, self.numbers = ids, numbers
+        self.weights = None if weights is None else weights[numbers]
         self.starts = bounds[:-1][numbers]
         self.lengths = np.diff(bounds)[numbers]
         self.targets = targets[numbers]
@@ -84,6 +93,7 @@ class Documents:
             lengths,
             self.targets[places],
             self.numbers[places],
+            None if self.weights is None else self.weights[places],
         )
 
     def batches(self, order: Int64Array, batch_size: int) -> list[Int64Array]:

@@ -12,7 +12,7 @@ Legend: N characters, D documents.
 import hashlib
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -132,7 +132,7 @@ def read_labelled(
     kind: str = "char",
     min_count: int = 1,
     tokenizer: Tokenizer | None = None,
-    unknown: Literal["error", "extend"] = "error",
+    unknown: Literal["error", "extend", "skip"] = "error",
     progress: ReadingProgress = no_progress,
 ) -> LabelledCorpus:
     """Reads the documents of a corpus whose options name a label; twice, as `tokenize` does.
@@ -157,9 +157,18 @@ def read_labelled(
             pass
     second = _Reading(numbers, no_progress)
     ids = np.empty(0, dtype=tokenizer.dtype)
-    lengths, pieces, pending = [], [], 0
+    lengths: list[int] = []
+    pieces: list[Ids] = []
+    pending = 0
     for text in second.texts(corpus):
         try:
+            if unknown == "skip":
+                text = tokenizer.without_unknown(text)
+                if not text:
+                    raise CorpusError(
+                        f"{corpus.name}: document {len(lengths) + 1} has no character that the model "
+                        "knows; leave it out"
+                    )
             encoded = tokenizer.encode(text)
         except UnknownCharacterError as error:
             if unknown == "error" and second.digest.digest() != first.digest.digest():
@@ -208,11 +217,16 @@ def read_documents(name: str, options: ReadOptions) -> Iterator[Document]:
             yield Document(part.name, _checked(part.name, "".join(decode(part))), None)
 
 
-def open_labelled(names: list[str], options: ReadOptions) -> Corpus:
-    """The corpus of labelled documents that the names name; see `open_corpus`.
+def open_any(names: Sequence[str], options: ReadOptions | None = None) -> Corpus:
+    """The corpus that the names name, of labelled documents where the options name a label; see
+    `open_corpus`.
 
     Raises CorpusError, ConfigError.
     """
+    if options is None or options.label is None:
+        return open_corpus(names, options)
+    if not names:
+        raise ConfigError(f"--label {options.label}: name the table, or the folder, that has it")
     for name in names:
         path = find_corpus(name)
         folder = path is not None and path.is_dir()

@@ -258,7 +258,7 @@ class _Proof:
             each.append(_Edit(at, at + 1, (), DELETE))
             for place, characters in zip((at, at + 1), more, strict=True):
                 each += [_Edit(place, place, (int(one),), INSERT) for one in characters]
-            for place in range(max(at - 2, 0), min(at + 2, len(self.ids) - 1)):
+            for place in range(max(at - 3, 0), min(at + 3, len(self.ids) - 1)):
                 if self.touchable[place : place + 2].all():
                     first, second = (int(one) for one in self.ids[place : place + 2])
                     if first != second:

@@ -164,18 +164,26 @@ def make_plan(
 
 
 def arrays(network: RecurrentNetwork) -> Tensors:
-    """A copy of the network's weights by name, float32, on the CPU."""
-    return {
+    """A copy of the network's weights by name, float32, on the CPU; its head's outputs in units of 1."""
+    tensors = {
         name: tensor.detach().to("cpu", torch.float32, copy=True).numpy()
         for name, tensor in network.named_parameters()
     }
+    for name in _OF_UNIT if network.unit != 1 else ():
+        tensors[name] *= np.float32(network.unit)
+    return tensors
 
 
 @torch.no_grad()
 def load(network: RecurrentNetwork, tensors: Tensors) -> None:
-    """Copies weights of the same names and shapes into the network."""
+    """Copies weights of the same names and shapes into the network; the inverse of `arrays`."""
     for name, parameter in network.named_parameters():
         parameter.copy_(torch.from_numpy(tensors[name]))
+        if name in _OF_UNIT and network.unit != 1:
+            parameter.div_(network.unit)
+
+
+_OF_UNIT = ("head.weight", "head.bias")
 
 
 def _inherit(options: TrainingOptions, base: Model) -> TrainingOptions:

@@ -55,6 +55,7 @@ class Probe:
         task: what will be learned.
         batch_size, sequence_length: of a step.
         group: the processes that will train together; None for this one alone.
+        step_characters: how many characters a step reads, where that is not as many as fit in.
 
     Attributes:
         timed: whether there is a time budget.
@@ -68,11 +69,13 @@ class Probe:
         batch_size: int,
         sequence_length: int,
         group: Group | None = None,
+        step_characters: float | None = None,
     ) -> None:
         self._began = time.perf_counter()
         self._options, self._group = options, group
         self._task = task
         self._batch_size, self._sequence_length = batch_size, sequence_length
+        self._step_characters = step_characters or batch_size * sequence_length
         self._device = choose_device(options.device)
         if group is not None:
             group.check_device(self._device)
@@ -81,7 +84,7 @@ class Probe:
 
     def characters(self, config: ModelConfig) -> float:
         """How many characters such a network would read, epoch after epoch, while it is trained."""
-        step = self._batch_size * self._sequence_length
+        step = self._step_characters
         if self._options.steps is not None:
             return self._options.steps * step
         if self._options.epochs is not None:
@@ -128,7 +131,7 @@ class Probe:
             self._device, config, self._batch_size
         )
         kernel = kernels(self._device, config.cell, precision)[0]
-        step = self._batch_size * self._sequence_length
+        step = self._step_characters
         return Machine(
             device=self._device,
             precision=precision,

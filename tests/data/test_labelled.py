@@ -11,7 +11,7 @@ from pyarrow import parquet
 from charrnn.data.labelled import (
     FOLDER,
     LabelledCorpus,
-    open_labelled,
+    open_any,
     read_documents,
     read_labelled,
 )
@@ -58,7 +58,7 @@ def table(folder: Path, rows: list[dict[str, Any]], kind: str = "jsonl") -> str:
 
 
 def read(name: str, options: ReadOptions = TABLE, **settings: Any) -> LabelledCorpus:
-    return read_labelled(open_labelled([name], options), **settings)
+    return read_labelled(open_any([name], options), **settings)
 
 
 def texts(corpus: LabelledCorpus) -> list[str]:
@@ -108,7 +108,7 @@ def test_the_sum_knows_texts_and_labels_and_where_each_ends(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("written", [7, "7", 7.0, " 7 "])
 def test_numbers_are_read_as_they_are_written(tmp_path: Path, written: object) -> None:
-    rows = [{"text": "a", "kind": written}, {"text": "b", "kind": "-1.5e3"}]
+    rows: list[dict[str, Any]] = [{"text": "a", "kind": written}, {"text": "b", "kind": "-1.5e3"}]
     corpus = read(table(tmp_path, rows), numbers=True)
     assert corpus.targets.tolist() == [7.0, -1500.0] and corpus.labels == ()
 

@@ -13,7 +13,8 @@ from charrnn.data.windows import cover
 from charrnn.errors import ModelError
 from charrnn.generation.engines.engine import Array, Reader
 from charrnn.generation.engines.native_engine import NativeEngine, available
-from charrnn.generation.engines.numpy_engine import NumPyEngine, multiply
+from charrnn.generation.engines.numpy_engine import NumPyEngine
+from charrnn.generation.engines.product import multiply
 from charrnn.model.config import ModelConfig
 from charrnn.storage.model_directory import Model
 from charrnn.storage.tensor_file import Tensors
