@@ -104,6 +104,7 @@ class Variant:
         normalized: whether each layer's output is layer-normalized (Ba et al., 2016,
             arXiv:1607.06450).
         gating: what is done to x and h before a step; None where the kernel computes the layer.
+        attention: W, see ModelConfig; leaves no room for the other changes.
         by_steps: whether the kernel is the equations, one small operation after another.
     """
 
@@ -112,6 +113,7 @@ class Variant:
     summed: bool = False
     normalized: bool = False
     gating: type[Multiplicative] | type[Mogrifier] | None = None
+    attention: int | None = None
     by_steps: bool = False
 
 
@@ -159,6 +161,10 @@ class VariantRNN(CharRNN):
         lanes: slice = slice(None),
     ) -> tuple[Tensor, State]:
         """See CharRNN."""
+        if self.config.attention is not None:
+            return super().forward(
+                ids, state, generator=generator, batch_size=batch_size, lanes=lanes
+            )
         if state is None:
             state = self.zero_state(len(ids))
         states, outputs = [], []
@@ -214,13 +220,16 @@ class Trial:
     Args:
         corpus: the text.
         hidden_size: H.
-        budget: of each.
+        budget: of each that is `run`.
+        lines: whether each line is a document.
     """
 
-    def __init__(self, corpus: TokenizedCorpus, hidden_size: int, budget: Budget) -> None:
+    def __init__(
+        self, corpus: TokenizedCorpus, hidden_size: int, budget: Budget, *, lines: bool = False
+    ) -> None:
         self.corpus, self.budget = corpus, budget
         self.options = TrainingOptions(hidden_size=hidden_size)
-        self.task = Generation(corpus, validation_fraction=0.1)
+        self.task = Generation(corpus, validation_fraction=0.1, lines=lines)
         self.training, self.validation = self.task.training, self.task.validation
         self.batch_size, self.sequence_length = choose_batch(
             self.options, training_characters=len(self.training)
@@ -229,17 +238,27 @@ class Trial:
     def run(self, variant: Variant, seed: int) -> Result:
         """One training."""
         steps = int(self.budget.amount)
-        _, learner, loader = self._prepare(variant, seed, 2 * MEASURED_STEPS)
+        (step_seconds,) = self.step_seconds([variant], seed)
+        if not self.budget.in_steps:
+            steps = max(1, int(self.budget.amount / step_seconds))
+        return self.train(variant, seed, steps=steps, step_seconds=step_seconds)
+
+    def step_seconds(self, variants: Sequence[Variant], seed: int) -> list[float]:
+        """The time of a step of each, by turns, so that a busy machine is as busy for all."""
+        learning = [self._prepare(each, seed, 2 * MEASURED_STEPS)[1:] for each in variants]
+        times: list[list[float]] = [[] for _ in variants]
         with threads(ALL_THREADS):
-            times = []
             for number in range(2 * MEASURED_STEPS):
-                began = time.perf_counter()
-                learner.step(next(loader), number)
-                times.append(time.perf_counter() - began)
-            step_seconds = statistics.median(times[MEASURED_STEPS:])
-            if not self.budget.in_steps:
-                steps = max(1, int(self.budget.amount / step_seconds))
-            network, learner, loader = self._prepare(variant, seed, steps)
+                for (learner, loader), taken in zip(learning, times, strict=True):
+                    began = time.perf_counter()
+                    learner.step(next(loader), number)
+                    taken.append(time.perf_counter() - began)
+        return [statistics.median(taken[MEASURED_STEPS:]) for taken in times]
+
+    def train(self, variant: Variant, seed: int, *, steps: int, step_seconds: float) -> Result:
+        """One training of so many steps."""
+        network, learner, loader = self._prepare(variant, seed, steps)
+        with threads(ALL_THREADS):
             for number in range(steps):
                 learner.step(next(loader), number)
             network.eval()
@@ -257,6 +276,7 @@ class Trial:
             vocabulary_size=self.corpus.tokenizer.vocabulary_size,
             hidden_size=options.hidden_size,
             layers=variant.layers,
+            attention=variant.attention,
         )
         chunks = len(Lanes(self.training, self.batch_size, self.sequence_length))
         characters, epochs = len(self.training), steps / chunks
@@ -266,8 +286,7 @@ class Trial:
         generator = torch.Generator().manual_seed(seed)
         network = VariantRNN(sizes, variant, kernel=config.kernel, generator=generator)
         network.scale_upward(config.upward_scale)
-        loader = TBPTTLoader(
-            self.training,
+        loader = self.task.loader(
             batch_size=self.batch_size,
             sequence_length=self.sequence_length,
             seed=seed,

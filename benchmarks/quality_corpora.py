@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.repetition import repetitive_text
+
 CORPORA = Path(__file__).parents[1] / "corpora"
 
 TEST_FOLDERS = {"test", "tests", "idle_test", "site-packages", "dist-packages"}
@@ -88,7 +90,11 @@ def joined(texts: Iterable[str]) -> str:
     return "".join(text if text.endswith("\n") else f"{text}\n" for text in texts)
 
 
-MADE: dict[str, Callable[[], str]] = {"python-docs": python_docs, "stdlib": standard_library}
+MADE: dict[str, Callable[[], str]] = {
+    "python-docs": python_docs,
+    "repetitive": repetitive_text,
+    "stdlib": standard_library,
+}
 """Corpora that are not files, by name."""
 
 

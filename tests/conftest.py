@@ -73,6 +73,7 @@ def make_model() -> Callable[..., Model]:
         layers: int = 2,
         hidden_size: int = 12,
         embedding_size: int = 7,
+        attention: int | None = None,
         sharpness: float = 4.0,
         seed: int = 0,
         task: str = "generate",
@@ -91,6 +92,7 @@ def make_model() -> Callable[..., Model]:
             layers=layers,
             task=task,
             bidirectional=task == "restore",
+            attention=attention,
         )
         generator = torch.Generator().manual_seed(seed)
         network = build_network(config, generator=generator)

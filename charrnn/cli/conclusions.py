@@ -33,7 +33,23 @@ def _generate(trainer: "Trainer") -> None:
 
 
 def _restore(trainer: "Trainer") -> None:
+    from charrnn.evaluation.restoring import CONTEXT, share_restored
+    from charrnn.generation.engines.restoring_engine import RestoringEngine
+    from charrnn.storage.model_directory import read_model
+    from charrnn.training.tasks import Restoration
+
+    task = trainer.task
+    assert isinstance(task, Restoration)
     _say_best(trainer)
+    if len(task.validation) > 2 * CONTEXT + max(_IN_A_ROW):
+        with messages().status("restoring ..."):
+            engine = RestoringEngine.of(read_model(trainer.run.best))
+            shares = [share_restored(engine, task.validation, span) for span in _IN_A_ROW]
+        shown = ", ".join(
+            f"{100 * share:.0f} % {'where' if span == 1 else 'of'} {_IN_A_ROW[span]}"
+            for span, share in zip(_IN_A_ROW, shares, strict=True)
+        )
+        say(f"it restores of the held-out text's characters {shown}", "dim")
     name = trainer.run.argument
     say(f"now try: charrnn fill {name} TEXT   or   charrnn proofread {name} FILE")
 
@@ -94,6 +110,8 @@ _CONCLUSIONS: dict[str, Callable[["Trainer"], None]] = {
     "classify": _tell,
     "regress": _tell,
 }
+
+_IN_A_ROW = {1: "one is missing", 2: "two in a row", 4: "four in a row"}
 
 _LARGEST_FOR_BASELINES = 3_000_000
 """Characters; beyond that the comparison takes long, and `charrnn evaluate` makes it."""

@@ -168,15 +168,18 @@ def choices(plan: "Plan", *, named: bool, processes: int = 1) -> Any:
     patience = (
         f", until {config.patience} in a row are worse" if config.patience else ", to the end"
     )
+    pieces = "windows" if model.task == "restore" else "lanes"
     ways = "bidirectional " if model.bidirectional else ""
-    attention = f", attention to {model.attention:,} states" if model.attention else ""
     network = (
         f"{ways}{model.cell} {model.layers} x {model.hidden_size}, embedding {model.embedding_size}: "
-        f"{model.parameters:,} weights{attention}"
+        f"{model.parameters:,} weights"
     )
+    attention = []
+    if model.attention is not None:
+        attention.append(("attention", f"to the last {model.attention:,} states", "--attention"))
     scale = config.upward_scale
     upward = f", {scale:g} times that from layer to layer" if scale != 1 else ""
-    lanes = f"{config.batch_size} lanes of {config.sequence_length} characters"
+    lanes = f"{config.batch_size} {pieces} of {config.sequence_length} characters"
     corpus = f"{text.name}{unnamed}: {len(text.ids):,} characters, {alphabet}"
     if isinstance(text, LabelledCorpus):
         network += f", {model.pooling} pooling"
@@ -190,6 +193,7 @@ def choices(plan: "Plan", *, named: bool, processes: int = 1) -> Any:
         )
     rows = [
         ("network", network, "--cell --layers --hidden-size --embedding-size"),
+        *attention,
         (
             "dropout",
             f"{model.dropout:.2g}, of recurrent weights {model.weight_dropout:.2g}",

@@ -30,7 +30,6 @@ def load_restorer(name: str) -> "tuple[Restorer, Tokenizer]":
     from charrnn.storage.run import load
 
     model = load(name)
-    model.require("restore")
     return RestoringEngine.of(model), model.tokenizer
 
 

@@ -6,6 +6,7 @@ import secrets
 import sys
 from collections.abc import Iterator, Mapping
 from itertools import count, islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -176,6 +177,15 @@ def sample(
             rich_help_panel=OUTPUT,
         ),
     ] = False,
+    attention_map: Annotated[
+        Path | None,
+        typer.Option(
+            "--attention-map",
+            metavar="FILE.html",
+            help="Of a model with attention: a page that shows what each character looked at.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
     encoding: Encoding = "utf-8",
     glob: Glob = "*.txt",
     column: Column = None,
@@ -187,6 +197,7 @@ def sample(
     """
     from charrnn.cli.display import TextOutput, say, tracked
     from charrnn.data.sources import ReadOptions
+    from charrnn.generation.attention_map import require_attention, write_map
     from charrnn.generation.beam import beam_search
     from charrnn.generation.config import SamplingConfig
     from charrnn.generation.sampler import load_sampler
@@ -214,8 +225,14 @@ def sample(
         seed=secrets.randbelow(2**32) if seed is None else seed,
     )
     score = as_json or as_json_lines
+    several = number > 1 or score or is_unique or is_novel or best_of or beam
+    if attention_map is not None:
+        require_attention(sampler.model)
     _refuse(
         {
+            "--attention-map shows one text as it is printed: leave -n, --json and the like out": (
+                attention_map is not None and several
+            ),
             "--logprobs goes with --json or --jsonl": log_probabilities and not score,
             "--corpus goes with --novel": corpus is not None and not is_novel,
             "--beam finds the likeliest by itself: leave --best-of out": beam and best_of,
@@ -226,17 +243,23 @@ def sample(
             "--length 0: give --lines, --stop or --regex, so that every text ends": (
                 config.length is None
                 and not (lines or stop or regex)
-                and (score or best_of or is_unique or is_novel or number > 1)
+                and (score or best_of or is_unique or is_novel or number > 1 or attention_map)
             ),
         }
     )
     prompt = known_characters(sampler.model.tokenizer, read_prompt(prompt), strict=strict)
     opening = sampler.opening(prompt, lines=lines)
     output = TextOutput()
-    if number == 1 and not (score or is_unique or is_novel or best_of or beam):
+    if not several:
         output.write(prompt)
+        written = []
         for text in sampler.stream(opening, config, index=index, score=False):
             output.write(text)
+            if attention_map is not None:
+                written.append(text)
+        if attention_map is not None:
+            given = sampler.model.tokenizer.decode(opening.ids)
+            write_map(attention_map, sampler.model, given, "".join(written))
         if lines:
             output.write("\n")
     else:

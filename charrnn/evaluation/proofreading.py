@@ -4,7 +4,7 @@ been meant.
 Where a character is surprising, given all others, edits of it and of its neighbours are tried: another
 character in its place, none, one more, two that change places. An edit's gain is by how much likelier
 it makes each of the characters around it, given all others (a pseudo-log-likelihood: Besag, 1975), all
-together, in nats. What gains more than a threshold is found.
+together, in nats, less what an edit of its kind costs. What gains more than a threshold is found.
 
 Legend: N ids, B batch, T time, V vocabulary.
 """
@@ -21,9 +21,10 @@ from charrnn.errors import ConfigError
 from charrnn.generation.restoring import (
     MaskedIds,
     Restorer,
+    likelihoods,
     masked_ids,
+    of_what_stands,
     read_places,
-    read_windows,
     writable,
 )
 
@@ -32,6 +33,10 @@ SUBSTITUTE, DELETE, INSERT, SWAP = "substitute", "delete", "insert", "swap"
 KINDS = (SUBSTITUTE, DELETE, INSERT, SWAP)
 """What an edit does: another character in the place of one, one less, one more, or two that change
 places."""
+
+COSTS = {SUBSTITUTE: 10.0, DELETE: 4.0, INSERT: 4.0, SWAP: 0.0}
+"""Nats that an edit must gain before it counts at all. There are many characters that may be put in the
+place of another, and one of them often fits better by chance; there is one way to swap two."""
 
 _APART = 4
 """Places; what is nearer to a correction than this is of the same mistake."""
@@ -54,10 +59,10 @@ class ProofreadConfig:
         tried: how many characters are tried in the place of one, or before or after it.
     """
 
-    threshold: float = 10.0
+    threshold: float = 8.0
     surprise: float = 4.0
-    scored: int = 8
-    context: int = 32
+    scored: int = 5
+    context: int = 16
     tried: int = 3
 
     def __post_init__(self) -> None:
@@ -79,7 +84,7 @@ class Correction:
         begin, end: the characters that are replaced; none, where they are equal.
         replacement: what stands there then.
         kind: an entry of KINDS.
-        gain: by how much likelier it makes its surroundings, in nats.
+        gain: by how much likelier it makes its surroundings, in nats, less its cost (see COSTS).
     """
 
     begin: int
@@ -193,7 +198,7 @@ class _Proof:
             first = max(begin - reach, 0)
             read = self.restorer.read(self.ids[first : begin + len(ids) + reach])
             read = read[begin - first : begin - first + len(ids)]  # (T, V)
-            surprise = -_of_each(read, ids)
+            surprise = -of_what_stands(read, ids)
             found = np.flatnonzero(
                 (surprise > self.config.surprise) & self.touchable[begin : begin + len(ids)]
             )
@@ -221,19 +226,19 @@ class _Proof:
         for each in scored:
             windows += [self._window(suspects[each], edit) for edit in edits[each]]
             owners += [each] * len(edits[each])
-        sums = np.empty(len(windows))
-        for batch, read in read_windows(self.restorer, [window for window, _ in windows]):
-            ids = np.stack([windows[each][0] for each in batch])
-            each_likelihood = _of_each(read, ids)  # (B, T)
-            for row, place in enumerate(batch):
-                sums[place] = each_likelihood[row, windows[place][1]].sum(dtype=np.float64)
-        gains = sums - sums[owners]
+        likely = likelihoods(self.restorer, [window for window, _ in windows])
+        sums = np.array(
+            [
+                each[part].sum(dtype=np.float64)
+                for each, (_, part) in zip(likely, windows, strict=True)
+            ]
+        )
+        gains = (sums - sums[owners])[len(suspects) :]
+        gains -= np.array([COSTS[edit.kind] for each in edits for edit in each])
         flat = [edit for each in edits for edit in each]
         return [
             _Scored(edit, float(gain), float(surprises[owner]))
-            for edit, gain, owner in zip(
-                flat, gains[len(suspects) :], owners[len(suspects) :], strict=True
-            )
+            for edit, gain, owner in zip(flat, gains, owners[len(suspects) :], strict=True)
             if gain > 0
         ]
 
@@ -287,13 +292,6 @@ class _Proof:
             [self.ids[first : edit.begin], edit.replacement, self.ids[edit.end : last]]
         ).astype(np.int64)
         return window, slice(part.start, end + len(edit.replacement) - (edit.end - edit.begin))
-
-
-def _of_each(read: npt.NDArray[np.float32], ids: MaskedIds) -> npt.NDArray[np.float32]:
-    """The log-probability (..., T) of the ids that stand there, 0 where they are not known."""
-    known = ids < read.shape[-1]
-    chosen = np.take_along_axis(read, np.where(known, ids, 0)[..., None], axis=-1)[..., 0]
-    return np.where(known, chosen, np.float32(0))
 
 
 def _single(tokenizer: Tokenizer) -> npt.NDArray[np.bool_]:

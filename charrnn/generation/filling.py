@@ -19,7 +19,7 @@ from charrnn.data.tokenizer import Tokenizer
 from charrnn.errors import ConfigError
 from charrnn.generation.gap_lengths import infill_any_length
 from charrnn.generation.gaps import Gap, Passage, grouped, read_passage
-from charrnn.generation.infilling import Fills, Progress, Region, infill
+from charrnn.generation.infilling import Fills, Progress, Region, infill, weighed
 from charrnn.generation.restoring import Restorer, writable
 
 GAP = "_"
@@ -39,6 +39,7 @@ class FillConfig:
         alternatives: how many texts are given at most.
         width: how many beginnings of a fill are kept; never fewer than alternatives.
         context: how many characters on each side of a place are read.
+        reach: of how many characters on each side of a fill it counts how well they fit.
         near: gaps with fewer characters between them than this are filled together.
     """
 
@@ -47,12 +48,13 @@ class FillConfig:
     alternatives: int = 1
     width: int = 16
     context: int = 96
+    reach: int = 8
     near: int = 24
 
     def __post_init__(self) -> None:
         if len(self.gap) != 1:
             raise ConfigError(f"gap {self.gap!r}: choose a single character")
-        for name in ("longest", "alternatives", "width", "context", "near"):
+        for name in ("longest", "alternatives", "width", "context", "reach", "near"):
             value = getattr(self, name)
             if value is not None and (type(value) is not int or value < 1):
                 raise ConfigError(f"{name} {value!r}: choose 1 or above")
@@ -157,15 +159,19 @@ def _choose(
         ]
         return [[gap] for gap in passage.gaps], [_readable(each) for each in singles]
     groups = grouped(passage.gaps, config.near)
+    regions = [Region(passage.ids, _places(group)) for group in groups]
     fills = infill(
         restorer,
-        [Region(passage.ids, _places(group)) for group in groups],
+        regions,
         width=width,
         context=config.context,
         allowed=allowed,
         progress=_counted(progress, sum(gap.length for gap in passage.gaps)),
     )
-    choices = [_choices(group, each, tokenizer) for group, each in zip(groups, fills, strict=True)]
+    choices = []
+    for group, region, each in zip(groups, regions, fills, strict=True):
+        best = weighed(restorer, region, each, reach=config.reach, context=config.context)
+        choices.append(_choices(group, best, tokenizer))
     return groups, choices
 
 

@@ -13,7 +13,7 @@ from itertools import islice
 import numpy as np
 import numpy.typing as npt
 
-from charrnn.generation.restoring import MaskedIds, Restorer, read_places
+from charrnn.generation.restoring import MaskedIds, Restorer, likelihoods, read_places
 
 _REGIONS_AT_ONCE = 256
 
@@ -119,3 +119,22 @@ def _likeliest(beginnings: Fills, scores: npt.NDArray[np.float64], width: int) -
     parents, characters = np.divmod(best, scores.shape[1])
     values = np.concatenate([beginnings.values[parents], characters[:, None]], axis=1)
     return Fills(values, totals[best])
+
+
+def weighed(restorer: Restorer, region: Region, fills: Fills, *, reach: int, context: int) -> Fills:
+    """The fills of a region, weighed anew by how well they and what is around them fit together.
+
+    The chain rule asks each place of a fill once, while places after it are masks. Here each is asked
+    given all others, as are `reach` characters on each side, which only a right fill makes likely. The
+    mean of both logarithms decides; what all fills together had by the chain rule is shared out anew.
+    """
+    first, last = int(region.places[0]) - reach, int(region.places[-1]) + reach + 1
+    begin = max(first - context, 0)
+    windows = np.tile(region.ids[begin : last + context], (len(fills.values), 1))
+    windows[:, region.places - begin] = fills.values
+    part = slice(max(first, 0) - begin, last - begin)
+    fitting = [each[part].sum(dtype=np.float64) for each in likelihoods(restorer, list(windows))]
+    scores = (fills.log_probabilities + np.array(fitting)) / 2
+    scores += np.logaddexp.reduce(fills.log_probabilities) - np.logaddexp.reduce(scores)
+    order = np.argsort(-scores, kind="stable")
+    return Fills(fills.values[order], scores[order])

@@ -101,3 +101,21 @@ def read_places(
         at = [places[each] for each in batch]
         result[batch] = read[np.arange(len(batch)), at]
     return result
+
+
+def likelihoods(restorer: Restorer, windows: Sequence[MaskedIds]) -> list[npt.NDArray[np.float32]]:
+    """The log-probability (T,) of what stands at each place of each window, given all others of it;
+    0 where that is a mask. Their sum is a pseudo-log-likelihood (Besag, 1975)."""
+    result = [np.empty(0, dtype=np.float32)] * len(windows)
+    for batch, read in read_windows(restorer, windows):
+        of_each = of_what_stands(read, np.stack([windows[place] for place in batch]))
+        for place, each in zip(batch, of_each, strict=True):
+            result[place] = each
+    return result
+
+
+def of_what_stands(read: npt.NDArray[np.float32], ids: MaskedIds) -> npt.NDArray[np.float32]:
+    """Of log-probabilities (..., T, V) those (..., T) of these ids, 0 where they are masks."""
+    known = ids < read.shape[-1]
+    chosen = np.take_along_axis(read, np.where(known, ids, 0)[..., None], axis=-1)[..., 0]
+    return np.where(known, chosen, np.float32(0))

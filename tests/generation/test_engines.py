@@ -22,6 +22,15 @@ EXACT = ("numpy", "native")
 exact_engines = pytest.mark.parametrize("engine", [name for name in ENGINES if name in EXACT])
 
 
+NETWORKS = [*CELLS, "attention"]
+"""The cells, and what else a network may have."""
+
+
+def sizes(network: str) -> dict[str, Any]:
+    """The arguments of `make_model` for one of NETWORKS."""
+    return {"attention": 6} if network == "attention" else {"cell": network}
+
+
 def some_ids(model: Model, batch: int, time: int) -> npt.NDArray[np.int64]:
     return np.random.default_rng(0).integers(model.config.vocabulary_size, size=(batch, time))
 
@@ -53,12 +62,12 @@ def steps(lanes: Lanes, ids: npt.NDArray[np.int64]) -> Array:
 
 @pytest.mark.parametrize("batch", [1, 5])
 @pytest.mark.parametrize("layers", [1, 2, 3])
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", NETWORKS)
 @pytest.mark.parametrize("engine", ENGINES)
 def test_logits_are_those_of_the_training_network(
     engine: str, cell: str, layers: int, batch: int, make_model: MakeModel
 ) -> None:
-    model = make_model(cell=cell, layers=layers, sharpness=1.0)
+    model = make_model(**sizes(cell), layers=layers, sharpness=1.0)
     ids = some_ids(model, batch, 1000)
     logits, _ = ENGINES[engine](model).advance(ids, None)
     assert logits.dtype == np.float32
@@ -66,12 +75,12 @@ def test_logits_are_those_of_the_training_network(
 
 
 @pytest.mark.parametrize("layers", [1, 3])
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", NETWORKS)
 @pytest.mark.parametrize("engine", ENGINES)
 def test_chunks_are_single_steps(
     engine: str, cell: str, layers: int, make_model: MakeModel
 ) -> None:
-    model = make_model(cell=cell, layers=layers)
+    model = make_model(**sizes(cell), layers=layers)
     running = ENGINES[engine](model)
     ids = some_ids(model, 2, 60)
     whole, end = running.advance(ids, None)
@@ -88,12 +97,12 @@ def test_chunks_are_single_steps(
 
 
 @pytest.mark.parametrize("time", [1, 9])
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", NETWORKS)
 @pytest.mark.parametrize("engine", ENGINES)
 def test_state_is_a_value_that_can_be_gone_back_to(
     engine: str, cell: str, time: int, make_model: MakeModel
 ) -> None:
-    model = make_model(cell=cell)
+    model = make_model(**sizes(cell))
     running = ENGINES[engine](model)
     ids = some_ids(model, 3, time)
     _, kept = running.advance(ids, None)
@@ -108,10 +117,10 @@ def test_state_is_a_value_that_can_be_gone_back_to(
     np.testing.assert_array_equal(running.advance(ids, kept)[0], first)
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", NETWORKS)
 @pytest.mark.parametrize("engine", ENGINES)
 def test_lanes_do_not_see_each_other(engine: str, cell: str, make_model: MakeModel) -> None:
-    model = make_model(cell=cell)
+    model = make_model(**sizes(cell))
     running = ENGINES[engine](model)
     ids = some_ids(model, 4, 20)
     together, _ = running.advance(ids, None)
@@ -139,10 +148,10 @@ def test_ids_may_be_anything_like_an_array(
     np.testing.assert_array_equal(running.advance(ids, None)[0], listed)
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", NETWORKS)
 def test_saturated_gates_neither_warn_nor_overflow(cell: str, make_model: MakeModel) -> None:
     # exp(-x) of a plain sigmoid overflows from x = -89 on; warnings are errors here.
-    model = make_model(cell=cell)
+    model = make_model(**sizes(cell))
     tensors = {
         name: array * np.float32(1e4) if name.startswith("rnn") else array
         for name, array in model.tensors.items()
@@ -182,12 +191,12 @@ def test_a_state_of_the_torch_engine_may_be_learned_from(make_model: MakeModel) 
 
 
 @pytest.mark.parametrize("batch", [1, 2, 7])
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", NETWORKS)
 @pytest.mark.parametrize("engine", ENGINES)
 def test_steps_are_what_reading_at_once_is(
     engine: str, cell: str, batch: int, make_model: MakeModel
 ) -> None:
-    model = make_model(cell=cell, layers=3)
+    model = make_model(**sizes(cell), layers=3)
     running = ENGINES[engine](model)
     ids = some_ids(model, batch, 40)
     whole, end = running.advance(ids, None)
@@ -201,13 +210,13 @@ def test_steps_are_what_reading_at_once_is(
 
 
 @pytest.mark.parametrize("size", [5, 16, 100, 128, 300])
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", NETWORKS)
 @exact_engines
 def test_bits_are_the_same_alone_and_in_any_company(
     engine: str, cell: str, size: int, make_model: MakeModel
 ) -> None:
     # BLAS adds a matrix's odd ends, long sums and single rows in orders of their own.
-    model = make_model("".join(map(chr, range(32, 69))), cell=cell, hidden_size=size)
+    model = make_model("".join(map(chr, range(32, 69))), **sizes(cell), hidden_size=size)
     running = ENGINES[engine](model)
     ids = some_ids(model, 40, 6)
     alone = np.concatenate([running.advance(ids[lane : lane + 1], None)[0] for lane in range(40)])
@@ -218,12 +227,12 @@ def test_bits_are_the_same_alone_and_in_any_company(
         np.testing.assert_array_equal(running.advance(ids[these], None)[0], alone[these])
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", NETWORKS)
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_lane_goes_on_from_the_state_that_is_put_there(
     engine: str, cell: str, make_model: MakeModel
 ) -> None:
-    model = make_model(cell=cell)
+    model = make_model(**sizes(cell))
     running = ENGINES[engine](model)
     prompt, ids = some_ids(model, 1, 9), some_ids(model, 3, 12)
     _, state = running.advance(prompt, None)
@@ -239,12 +248,12 @@ def test_a_lane_goes_on_from_the_state_that_is_put_there(
 
 
 @pytest.mark.parametrize("lanes", [[0, 2], [3, 1], [1]], ids=str)
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", NETWORKS)
 @pytest.mark.parametrize("engine", ENGINES)
 def test_several_lanes_may_go_on_from_one_state(
     engine: str, cell: str, lanes: list[int], make_model: MakeModel
 ) -> None:
-    model = make_model(cell=cell)
+    model = make_model(**sizes(cell))
     running = ENGINES[engine](model)
     _, state = running.advance(some_ids(model, 1, 9), None)
     ids = some_ids(model, 4, 12)
@@ -257,12 +266,12 @@ def test_several_lanes_may_go_on_from_one_state(
         assert_same(engine, steps(at_once, ids), steps(one_by_one, ids))
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", NETWORKS)
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_lane_begins_anew_where_no_state_is_put(
     engine: str, cell: str, make_model: MakeModel
 ) -> None:
-    model = make_model(cell=cell)
+    model = make_model(**sizes(cell))
     running = ENGINES[engine](model)
     ids = some_ids(model, 2, 12)
     lanes = running.lanes(2)
@@ -271,12 +280,12 @@ def test_a_lane_begins_anew_where_no_state_is_put(
     assert_same(engine, steps(lanes, ids)[0], running.advance(ids[:1], None)[0][0])
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", NETWORKS)
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_state_that_a_lane_gave_never_changes(
     engine: str, cell: str, make_model: MakeModel
 ) -> None:
-    model = make_model(cell=cell)
+    model = make_model(**sizes(cell))
     running = ENGINES[engine](model)
     ids = some_ids(model, 2, 12)
     lanes = running.lanes(2)
@@ -298,12 +307,12 @@ def test_a_state_that_a_lane_gave_never_changes(
 
 
 @pytest.mark.parametrize("places", [[2, 0, 0, 3], [3, 2, 1, 0], [1, 1, 1, 1], [0, 1, 2, 3]])
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", NETWORKS)
 @pytest.mark.parametrize("engine", ENGINES)
 def test_take_makes_each_lane_what_another_was(
     engine: str, cell: str, places: list[int], make_model: MakeModel
 ) -> None:
-    model = make_model(cell=cell)
+    model = make_model(**sizes(cell))
     running = ENGINES[engine](model)
     ids = some_ids(model, 4, 10)
     lanes, apart = running.lanes(4), running.lanes(4)
@@ -353,12 +362,12 @@ def test_an_engine_says_whether_its_lanes_may_step_in_several_threads(
     np.testing.assert_array_equal(np.concatenate([found[lane] for lane in range(4)]), expected)
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", NETWORKS)
 @exact_engines
 def test_a_step_allocates_none_of_its_arrays(engine: str, cell: str, make_model: MakeModel) -> None:
     # NumPy keeps 8192 numbers of its own for a moment where it goes through parts of arrays; the
     # smallest array of a step, the state of one layer, has four times as many.
-    model = make_model(cell=cell, hidden_size=256)
+    model = make_model(**sizes(cell), hidden_size=256)
     lanes = ENGINES[engine](model).lanes(128)
     ids = some_ids(model, 1, 128)[0]
     for _ in range(3):

@@ -8,7 +8,7 @@ from torch import nn
 from charrnn.data.tokenizer import LARGEST_VOCABULARY
 from charrnn.errors import ConfigError
 from charrnn.model.cells import CELLS
-from charrnn.model.config import ModelConfig
+from charrnn.model.config import STATES, ModelConfig
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,10 @@ from charrnn.model.config import ModelConfig
         {"dropout": "0.1"},
         {"weight_dropout": 1.0},
         {"weight_dropout": -0.1},
+        {"attention": 0},
+        {"attention": 5000},
+        {"attention": 64.0},
+        {"attention": True},
     ],
     ids=str,
 )
@@ -89,6 +93,11 @@ CLASSES: dict[str, Any] = {"task": "classify", "pooling": "last", "outputs": 3}
         ({"bidirectional": 1}, "bidirectional 1: choose true or false"),
         ({"pooling": "mean"}, "a network to generate has no pooling"),
         ({"outputs": 3}, "a network to generate has no outputs"),
+        (
+            {"task": "restore", "bidirectional": True, "attention": 8},
+            "a network to restore has no attention",
+        ),
+        ({**CLASSES, "attention": 8}, "a network to classify has no attention"),
         ({**CLASSES, "pooling": None}, "pooling None: choose from last, mean"),
         ({**CLASSES, "pooling": "sum"}, "pooling 'sum': choose from last, mean"),
         ({**CLASSES, "outputs": None}, "outputs None: a network to classify has 2 to"),
@@ -126,3 +135,19 @@ def test_a_network_that_classifies_has_the_tensors_of_torch_nn(
     )
     expected = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     assert config.tensor_shapes() == expected
+
+
+@pytest.mark.parametrize("attention", [None, 7])
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_state_has_its_lanes_second(cell: str, attention: int | None) -> None:
+    config = ModelConfig(vocabulary_size=9, cell=cell, hidden_size=6, layers=3, attention=attention)
+    shapes = config.state_shapes(4)
+    assert set(shapes) == {*STATES[cell], *(["memory"] if attention else [])}
+    assert all(shape[1] == 4 for shape in shapes.values())
+    assert shapes.get("memory", (7, 4, 6)) == (7, 4, 6)
+
+
+def test_where_texts_stand_alone_nothing_is_carried_on() -> None:
+    restore = ModelConfig(vocabulary_size=9, task="restore", bidirectional=True)
+    assert restore.state_shapes(4) == {}
+    assert ModelConfig(vocabulary_size=9, **CLASSES).state_shapes(4) == {}

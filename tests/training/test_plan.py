@@ -160,11 +160,14 @@ def test_what_no_network_can_be_is_refused(
 # Fine-tuning
 
 
+@pytest.mark.parametrize("attention", [None, 9])
 @pytest.mark.parametrize("cell", CELLS)
 def test_fine_tuning_inherits_the_sizes_and_every_weight(
-    cell: str, corpus_of: CorpusOf, make_model: MakeModel
+    cell: str, attention: int | None, corpus_of: CorpusOf, make_model: MakeModel
 ) -> None:
-    base = make_model("\n abc", cell=cell, layers=3, hidden_size=10, embedding_size=6)
+    base = make_model(
+        "\n abc", cell=cell, layers=3, hidden_size=10, embedding_size=6, attention=attention
+    )
     plan = fine_tuning(corpus_of("cab abc\n" * 30), base)
     sizes, expected = (
         dataclasses.replace(config, dropout=0.0, weight_dropout=0.0)
@@ -224,7 +227,7 @@ def test_a_byte_model_is_fine_tuned_on_bytes(corpus_of: CorpusOf, make_model: Ma
 
 @pytest.mark.parametrize(
     "change",
-    [{"cell": "gru"}, {"layers": 1}, {"hidden_size": 99}, {"embedding_size": 99}],
+    [{"cell": "gru"}, {"layers": 1}, {"hidden_size": 99}, {"embedding_size": 99}, {"attention": 9}],
     ids=str,
 )
 def test_sizes_that_contradict_the_base_are_refused(

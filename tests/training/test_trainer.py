@@ -104,6 +104,7 @@ VARIATIONS: dict[str, dict[str, Any]] = {
     "lines": {"lines": True},
     "byte": {"kind": "byte"},
     "bf16": {"precision": "bf16"},
+    "attention": {"attention": 15, "dropout": 0.3},
     "all": {
         "dropout": 0.3,
         "weight_dropout": 0.2,

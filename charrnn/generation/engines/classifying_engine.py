@@ -16,8 +16,9 @@ from charrnn.data.tokenizer import Ids
 from charrnn.errors import ModelError
 from charrnn.generation.engines.engine import Array, Reader, State
 from charrnn.generation.engines.native_engine import NativeEngine, available
-from charrnn.generation.engines.numpy_engine import NumPyEngine, multiply
+from charrnn.generation.engines.numpy_engine import NumPyEngine
 from charrnn.generation.engines.pooling import pooler
+from charrnn.generation.engines.product import multiply
 from charrnn.model.config import ModelConfig
 from charrnn.storage.model_directory import Model
 from charrnn.storage.tensor_file import Tensors

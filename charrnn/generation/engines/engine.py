@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float32]
 State = tuple[Any, ...]
-"""What an engine carries on, (h,) or (h, c), each (L, B, H): arrays of its own kind.
+"""What an engine carries on: (h,) or (h, c), each (L, B, H), and what it remembers to look things up
+in, lanes always the second axis: arrays of its own kind.
 
 A state is a value: no engine changes one that it has given, so any can be kept and gone back to.
 """
@@ -71,32 +72,3 @@ class Lanes(Protocol):
     def take(self, lanes: npt.NDArray[np.intp]) -> None:
         """Makes lane i what lane `lanes[i]` was, for all (B,) of them."""
         ...
-
-
-class ArrayLanes:
-    """What Lanes whose states are NumPy arrays have in common.
-
-    Args:
-        states: h, or h and c, each (L, B or more, H or more): filled up with zeros.
-        hidden_size: H.
-    """
-
-    def __init__(self, states: tuple[Array, ...], hidden_size: int) -> None:
-        self._states = states
-        self._hidden_size = hidden_size
-
-    def get(self, lane: int) -> State:
-        """The state of a lane, as a value."""
-        size = self._hidden_size
-        return tuple(part[:, lane : lane + 1, :size].copy() for part in self._states)
-
-    def put(self, lane: int | Sequence[int], state: State | None) -> None:
-        """Goes on in a lane, or in several, from a state."""
-        places = np.atleast_1d(np.asarray(lane, dtype=np.intp))
-        for number, part in enumerate(self._states):
-            part[:, places, : self._hidden_size] = 0 if state is None else state[number]
-
-    def take(self, lanes: npt.NDArray[np.intp]) -> None:
-        """Makes lane i what lane `lanes[i]` was."""
-        for part in self._states:
-            part[:, : len(lanes)] = part[:, lanes]

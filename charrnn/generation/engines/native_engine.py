@@ -14,8 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.errors import ConfigError
-from charrnn.generation.engines.engine import Array, ArrayLanes, State
+from charrnn.generation.engines.array_lanes import ArrayLanes
+from charrnn.generation.engines.engine import Array, State
 from charrnn.generation.engines.numpy_engine import NumPyEngine
+from charrnn.generation.engines.product import product, whole_rows
 from charrnn.model.config import STATES, ModelConfig
 from charrnn.model.native_library import open_library, switched_off
 from charrnn.storage.model_directory import Model
@@ -68,6 +70,8 @@ class NativeEngine:
     a lane's numbers are the same to the last bit alone and in any company, and whether a text is
     read at once or by the character. Between kinds of processors, last bits differ.
 
+    What a network with attention looks up, NumPy does, after the layers and its projections.
+
     Several threads can step lanes of one engine at the same time, each its own.
 
     Args:
@@ -97,12 +101,12 @@ class NativeEngine:
         self.layers = config.layers
         self.states = len(STATES[config.cell])
         self._arrays: list[Array] = []  # what the C structures below point to
-        folded = NumPyEngine(config, tensors)
+        self.folded = folded = NumPyEngine(config, tensors)
         layers = [self._layer(folded, config.cell, number) for number in range(config.layers)]
         units = _SUMS * self.floats
         self.sums = layers[0].panels * units  # of a layer, in one lane
         self.padded_size = layers[0].panels * (units if config.cell == "rnn" else self.floats)
-        layers.append(self._head(folded))
+        layers.append(self._top(folded))
         self.padded_vocabulary = layers[-1].panels * units
         self._layers = (_Layer * len(layers))(*layers)
         self.model = _Model(
@@ -150,9 +154,13 @@ class NativeEngine:
             self._keep(recurrent),
         )
 
-    def _head(self, folded: NumPyEngine) -> "_Layer":
+    def _top(self, folded: NumPyEngine) -> "_Layer":
+        """What reads the layers: the head, or the projections of the attention before it."""
         weight = folded.head[None, : self.hidden_size, : self.vocabulary_size]
         bias = folded.head_bias[None, None]
+        if folded.attention is not None:
+            weight = folded.attention.projection[None, : self.hidden_size]
+            bias = folded.attention.bias[None, None]
         return _Layer(self._panel_count(weight), self._keep(bias), self._keep(weight), None)
 
     def _panel_count(self, planes: Array) -> int:
@@ -192,10 +200,14 @@ class NativeLanes(ArrayLanes):
         self._engine, self._count = engine, count
         shape = (engine.layers, count, engine.padded_size)
         states = tuple(_aligned(shape) for _ in range(engine.states))
-        super().__init__(states, engine.hidden_size)
+        memory = engine.folded.memory(count)
+        super().__init__(states, engine.hidden_size, memory)
         self._outputs = _aligned(shape)
         self._scores = _aligned((count, engine.padded_vocabulary))
-        self._logits = self._scores[:, : engine.vocabulary_size]
+        self._rows = self._scores
+        if memory is not None:  # which the scores are the projections for
+            self._rows = _aligned((whole_rows(count), engine.folded.head.shape[1]))
+        self._logits = self._rows[:count, : engine.vocabulary_size]
         self._ids = np.zeros(count, dtype=np.int64)
         self._lanes = _Lanes(
             ctypes.addressof(engine.model),
@@ -221,13 +233,13 @@ class NativeLanes(ArrayLanes):
         """Reads one id in each lane (B,); gives the logits (B, V)."""
         self._ids[:] = ids
         self._step(self._pointer)
+        if self._memory is not None:
+            self._look_up(self._states[0][-1], self._scores)
         return self._logits
 
     def read(self, ids: npt.NDArray[Any], state: State | None) -> tuple[Array, State]:
         """Engine.advance, in these lanes: reads ids (B, T) after a state of all of them."""
-        size = self._engine.hidden_size
-        for number, part in enumerate(self._states):
-            part[..., :size] = 0 if state is None else state[number]
+        self._put(slice(None), state)
         steps = np.ascontiguousarray(ids.T, dtype=np.int64)  # (T, B)
         logits = np.empty((*steps.shape, self._engine.vocabulary_size), dtype=np.float32)
         longest = min(max(_ROWS // max(self._count, 1), 1), len(steps))
@@ -244,8 +256,21 @@ class NativeLanes(ArrayLanes):
                 history.ctypes.data,
                 len(piece),
             )
-            logits[start : start + longest] = scores[: len(piece), :, : logits.shape[2]]
-        return logits.swapaxes(0, 1), tuple(part[..., :size].copy() for part in self._states)
+            if self._memory is None:
+                logits[start : start + longest] = scores[: len(piece), :, : logits.shape[2]]
+                continue
+            for t, (h, projected) in enumerate(zip(history, scores[: len(piece)], strict=False)):
+                self._look_up(h, projected)
+                logits[start + t] = self._logits
+        return logits.swapaxes(0, 1), self._get(slice(None))
+
+    def _look_up(self, h: Array, projected: Array) -> None:
+        """The logits, in their place, of states h (B, H) and their projections (B, 3 D)."""
+        assert self._memory is not None
+        folded = self._engine.folded
+        with np.errstate(over="ignore", invalid="ignore"):  # the logits show it
+            product(self._memory.step(h, projected), folded.head, self._rows)
+            self._logits += folded.head_bias
 
 
 class _Layer(ctypes.Structure):

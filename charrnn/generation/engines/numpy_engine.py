@@ -9,20 +9,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from charrnn.generation.engines.engine import Array, ArrayLanes, State
+from charrnn.generation.engines.array_lanes import ArrayLanes
+from charrnn.generation.engines.attention import AttentionLanes, AttentionWeights
+from charrnn.generation.engines.engine import Array, State
+from charrnn.generation.engines.product import padded, product, whole_rows
 from charrnn.model.config import GATES, STATES, ModelConfig
 from charrnn.storage.model_directory import Model
 from charrnn.storage.tensor_file import Tensors
-
-_ALIGNMENT = 16
-"""Hidden sizes are filled up with zeros to a multiple: BLAS rounds odd ends in other ways."""
-
-_LONGEST_SUM = 256
-"""Longer sums are cut in pieces of our own, as every BLAS cuts them where it likes."""
-
-_ROWS = 4
-"""Rows of a product, always: BLAS has other code for other numbers, which rounds in another way. With
-four, of any others, each row comes out the same wherever it stands, on processors with AVX2 too."""
 
 
 class NumPyEngine:
@@ -45,15 +38,19 @@ class NumPyEngine:
         self.vocabulary_size = len(tensors["head.weight"])
         self.symbols = len(tensors["embedding.weight"])  # that are read; V, or masks too
         self.hidden_size = config.hidden_size
-        self.padded_size = -config.hidden_size % _ALIGNMENT + config.hidden_size
+        self.padded_size = padded(config.hidden_size)
         self.cell = _CELLS[config.cell]
         self.states = len(STATES[config.cell])
         with np.errstate(over="ignore", invalid="ignore"):  # the logits show it
             self.layers = [self._prepare(config, tensors, layer) for layer in range(config.layers)]
-        padded_vocabulary = -self.vocabulary_size % _ALIGNMENT + self.vocabulary_size
+        padded_vocabulary = padded(self.vocabulary_size)
         self.head = np.zeros((self.padded_size, padded_vocabulary), dtype=np.float32)  # (H, V)
         self.head[: self.hidden_size, : self.vocabulary_size] = tensors["head.weight"].T
         self.head_bias = tensors["head.bias"]
+        self.attention: AttentionWeights | None = None
+        if config.attention is not None:
+            with np.errstate(over="ignore", invalid="ignore"):
+                self.attention = AttentionWeights(config, tensors)
 
     @classmethod
     def of(cls, model: Model) -> "NumPyEngine":
@@ -93,10 +90,13 @@ class NumPyEngine:
         """Reads ids (B, T); see Engine."""
         ids = np.asarray(ids)
         batch, time = ids.shape
-        rows = _rows(batch)
+        rows = whole_rows(batch)
         states = self._blank(rows)
+        memory = self.memory(batch)
         for part, given in zip(states, state or (), strict=False):
             part[:, :batch, : self.hidden_size] = given
+        if memory is not None and state is not None:
+            memory.put(slice(None), state[self.states :])
         work = _Work.of(self, rows)
         read = np.zeros((time, rows), dtype=np.intp)
         read[:, :batch] = ids.T
@@ -110,16 +110,28 @@ class NumPyEngine:
                     work.gates[:] = inputs[:, t]
                     self.cell(layer, work, parts)
                     outputs[t] = parts[0]
-            logits = _product(outputs.reshape(time * rows, -1), self.head)
+            if memory is not None:
+                for t in range(time):
+                    outputs[t] = memory.read(outputs[t])
+            logits = product(outputs.reshape(time * rows, -1), self.head)
             logits = logits[:, : self.vocabulary_size] + self.head_bias
         return (
             logits.reshape(time, rows, -1)[:, :batch].swapaxes(0, 1),
-            tuple(part[:, :batch, : self.hidden_size].copy() for part in states),
+            (
+                *(part[:, :batch, : self.hidden_size].copy() for part in states),
+                *(memory.get() if memory is not None else ()),
+            ),
         )
 
     def lanes(self, count: int) -> "NumPyLanes":
         """So many lanes, each before the first character."""
         return NumPyLanes(self, count)
+
+    def memory(self, count: int) -> AttentionLanes | None:
+        """What so many lanes look up; None without attention."""
+        if self.attention is None:
+            return None
+        return AttentionLanes(self.attention, count, whole_rows(count))
 
     def _blank(self, rows: int) -> tuple[Array, ...]:
         shape = (len(self.layers), rows, self.padded_size)
@@ -130,9 +142,9 @@ class NumPyLanes(ArrayLanes):
     """Lanes of a NumPyEngine; see Lanes. A step allocates no arrays."""
 
     def __init__(self, engine: NumPyEngine, count: int) -> None:
-        rows = _rows(count)
+        rows = whole_rows(count)
         self._engine, self._count = engine, count
-        super().__init__(engine._blank(rows), engine.hidden_size)
+        super().__init__(engine._blank(rows), engine.hidden_size, engine.memory(count))
         self._layers = [
             (layer, tuple(part[number] for part in self._states))
             for number, layer in enumerate(engine.layers)
@@ -153,12 +165,14 @@ class NumPyLanes(ArrayLanes):
                 if below is None:
                     layer.weight_ih.take(self._ids, axis=1, out=gates, mode="clip")
                 else:
-                    _product(below, layer.weight_ih, gates, work.part)
+                    product(below, layer.weight_ih, gates, work.part)
                     gates += layer.bias
                 engine.cell(layer, work, parts)
                 below = parts[0]
             assert below is not None
-            _product(below, engine.head, self._scores)
+            if self._memory is not None:
+                below = self._memory.read(below)
+            product(below, engine.head, self._scores)
             self._logits += engine.head_bias
         return self._logits
 
@@ -191,43 +205,7 @@ def _inputs(layer: _Layer, number: int, ids: npt.NDArray[np.intp], below: Array)
     """The input product (G, N, H) of ids (N,), or of the outputs of the layer below."""
     if number == 0:
         return layer.weight_ih.take(ids, axis=1)
-    return _product(below.reshape(len(ids), -1), layer.weight_ih) + layer.bias
-
-
-def _rows(lanes: int) -> int:
-    """Rows in which so many lanes are computed."""
-    return max(-lanes % _ROWS + lanes, _ROWS)
-
-
-def multiply(x: Array, weight: Array) -> Array:
-    """x (N, I) times a weight (I, O): each row to the same last bit, whatever the others are."""
-    rows, sums = x.shape
-    columns = weight.shape[1]
-    padded_x = np.zeros((_rows(rows), -sums % _ALIGNMENT + sums), dtype=np.float32)
-    padded_x[:rows, :sums] = x
-    padded = np.zeros((padded_x.shape[1], -columns % _ALIGNMENT + columns), dtype=np.float32)
-    padded[:sums, :columns] = weight
-    return _product(padded_x, padded)[:rows, :columns]
-
-
-def _product(x: Array, weight: Array, out: Array | None = None, part: Array | None = None) -> Array:
-    """x (B, H) times a weight (..., H, N): each number added up in one and the same order.
-
-    B is a multiple of _ROWS. The product goes to `out` (..., B, N), parts of long sums to `part`.
-    """
-    rows, longest = x.shape
-    *gates, _, columns = weight.shape
-    shape = (*gates, rows // _ROWS, _ROWS, columns)
-    blocks, weight = x.reshape(-1, _ROWS, longest), weight[..., None, :, :]
-    if out is None:
-        out = np.empty((*gates, rows, columns), dtype=np.float32)
-    total, scratch = out.reshape(shape), None if part is None else part.reshape(shape)
-    np.matmul(blocks[..., :_LONGEST_SUM], weight[..., :_LONGEST_SUM, :], out=total)
-    for start in range(_LONGEST_SUM, longest, _LONGEST_SUM):
-        piece = slice(start, start + _LONGEST_SUM)
-        scratch = np.matmul(blocks[..., piece], weight[..., piece, :], out=scratch)
-        total += scratch
-    return out
+    return product(below.reshape(len(ids), -1), layer.weight_ih) + layer.bias
 
 
 _Parts = tuple[Array, ...]  # (h,) or (h, c), each (B, H)
@@ -236,14 +214,14 @@ _Parts = tuple[Array, ...]  # (h,) or (h, c), each (B, H)
 def _rnn(layer: _Layer, work: _Work, parts: _Parts) -> None:
     (h,) = parts
     gates = work.gates
-    gates += _product(h, layer.weight_hh, work.recurrent, work.part)
+    gates += product(h, layer.weight_hh, work.recurrent, work.part)
     np.tanh(gates[0], out=h)
 
 
 def _gru(layer: _Layer, work: _Work, parts: _Parts) -> None:
     (h,) = parts
     gates, recurrent, scratch = work.gates, work.recurrent, work.scratch
-    _product(h, layer.weight_hh, recurrent, work.part)
+    product(h, layer.weight_hh, recurrent, work.part)
     sigmoids = gates[:2]
     sigmoids += recurrent[:2]
     _sigmoid(sigmoids)
@@ -261,7 +239,7 @@ def _gru(layer: _Layer, work: _Work, parts: _Parts) -> None:
 def _lstm(layer: _Layer, work: _Work, parts: _Parts) -> None:
     h, c = parts
     gates, scratch = work.gates, work.scratch
-    gates += _product(h, layer.weight_hh, work.recurrent, work.part)
+    gates += product(h, layer.weight_hh, work.recurrent, work.part)
     np.tanh(gates, out=gates)
     sigmoids = gates[:3]
     sigmoids *= 0.5

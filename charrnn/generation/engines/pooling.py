@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.generation.engines.engine import Array
-from charrnn.generation.engines.numpy_engine import multiply
+from charrnn.generation.engines.product import multiply
 
 Lengths = npt.NDArray[np.int64]
 

@@ -10,9 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.data.windows import cover
+from charrnn.errors import ModelError
 from charrnn.generation.engines.engine import Array, Reader
 from charrnn.generation.engines.native_engine import NativeEngine, available
-from charrnn.generation.engines.numpy_engine import NumPyEngine, multiply
+from charrnn.generation.engines.numpy_engine import NumPyEngine
+from charrnn.generation.engines.product import multiply
 from charrnn.model.config import ModelConfig
 from charrnn.storage.model_directory import Model
 from charrnn.storage.tensor_file import Tensors
@@ -62,7 +64,10 @@ class RestoringEngine:
 
     def log_probabilities(self, ids: npt.ArrayLike) -> Array:
         """Of texts (B, T), masks among them: the log-probabilities (B, T, V) of the character at each
-        place, given all others of its text, and never itself. Before and after a text is nothing."""
+        place, given all others of its text, and never itself. Before and after a text is nothing.
+
+        Raises ModelError when the model's numbers overflow.
+        """
         ids = np.asarray(ids)
         batch, time = ids.shape
         if ids.size == 0:
@@ -70,12 +75,14 @@ class RestoringEngine:
         joined = np.zeros((batch, time, len(self._join_bias)), dtype=np.float32)
         joined[:, 1:] = self._forth.advance(ids, None)[0][:, :-1]
         joined[:, :-1] += self._back.advance(ids[:, ::-1], None)[0][:, -2::-1]
-        with np.errstate(over="ignore", invalid="ignore"):  # the result shows it
+        with np.errstate(over="ignore", invalid="ignore"):  # the result is checked
             joined += self._join_bias
             np.tanh(joined, out=joined)
             logits = multiply(joined.reshape(batch * time, -1), self._head) + self._head_bias
             logits -= logits.max(axis=-1, keepdims=True)
             logits -= np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+        if not np.isfinite(logits).all():
+            raise ModelError("the model's weights are so large that its numbers overflow")
         return logits.reshape(batch, time, self.vocabulary_size)
 
     def read(self, ids: npt.ArrayLike) -> Array:

@@ -1,15 +1,13 @@
-"""Texts whose characters depend on what stood long before: made from a seed, or Python's own."""
+"""A text whose characters depend on what stood long before, made from a seed."""
 
 import string
-import sysconfig
-from pathlib import Path
 
 import numpy as np
 
-BRACKETS = {"(": ")", "[": "]", "{": "}"}
+_BRACKETS = {"(": ")", "[": "]", "{": "}"}
 
 
-def repetitive_text(characters: int, *, seed: int = 0) -> str:
+def repetitive_text(characters: int = 1_000_000, *, seed: int = 0) -> str:
     """A text of about so many characters, of little programs that no one can run.
 
     Each invents four to eight names of random letters, which nothing can foretell, and then uses
@@ -40,18 +38,6 @@ def _name(random: np.random.Generator) -> str:
 def _term(random: np.random.Generator, names: list[str], depth: int) -> str:
     if depth == 0 or random.random() < 0.3:
         return str(random.choice(names))
-    opening = str(random.choice(list(BRACKETS)))
+    opening = str(random.choice(list(_BRACKETS)))
     terms = [_term(random, names, depth - 1) for _ in range(random.integers(1, 3))]
-    return f"{opening}{' + '.join(terms)}{BRACKETS[opening]}"
-
-
-def python_sources(characters: int) -> str:
-    """So many characters of the standard library of the interpreter that runs, module by module.
-
-    A share of the modules is taken, spread over the alphabet, so that what is held out at the end is
-    of the same kind.
-    """
-    folder = Path(sysconfig.get_path("stdlib"))
-    texts = [path.read_text(errors="replace") for path in sorted(folder.glob("*.py"))]
-    np.random.default_rng(0).shuffle(texts)
-    return "".join(texts)[:characters]
+    return f"{opening}{' + '.join(terms)}{_BRACKETS[opening]}"

@@ -1,0 +1,166 @@
+"""Attention on the CPU path: the equations of `model/attention.py`, a character at a time.
+
+Keys and values are made once, when their state is new, and kept. Every lane's are multiplied by
+themselves, in arrays of one shape and order, so that a lane's numbers are the same to the last bit in
+any company.
+
+Legend: B lanes, R rows (B filled up), W window, H hidden, D of a key, both filled up.
+"""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from charrnn.generation.engines.engine import Array, State
+from charrnn.generation.engines.product import padded, product
+from charrnn.model.config import ModelConfig
+from charrnn.storage.tensor_file import Tensors
+
+_EPSILON = np.float32(1e-5)
+"""That of torch.nn.LayerNorm."""
+
+
+class AttentionWeights:
+    """The weights of a head, transposed for row vectors, the scores' scale folded into the queries'.
+
+    Attributes:
+        window, size, hidden_size: W, D, H, none of them filled up.
+        projection: (H, 3 D): query, key and value side by side; only queries have a `bias` (3 D).
+        output: (D, H).
+        biases: (W,), the oldest first.
+    """
+
+    def __init__(self, config: ModelConfig, tensors: Tensors) -> None:
+        assert config.attention is not None
+        self.window, self.size = config.attention, config.attention_size
+        self.hidden_size = config.hidden_size
+        hidden, size = padded(self.hidden_size), padded(self.size)
+        scale = np.float32(1 / math.sqrt(self.size))
+
+        def tensor(name: str) -> Array:
+            return tensors[f"attention.{name}"]
+
+        def fill(array: Array, rows: int, columns: int) -> Array:
+            filled = np.zeros((rows, columns), dtype=np.float32)
+            filled[: array.shape[0], : array.shape[1]] = array
+            return filled
+
+        projections = (
+            tensor("query.weight") * scale,
+            tensor("key.weight"),
+            tensor("value.weight"),
+        )
+        self.projection = np.hstack([fill(each.T, hidden, size) for each in projections])
+        self.bias = np.zeros(3 * size, dtype=np.float32)
+        self.bias[: self.size] = tensor("query.bias") * scale
+        self.output = fill(tensor("output.weight").T, size, hidden)
+        self.biases = tensor("distance.weight")[::-1, 0].copy()
+        self.norm_weight, self.norm_bias = tensor("norm.weight"), tensor("norm.bias")
+
+
+class AttentionLanes:
+    """What B lanes remember, and look up. A step allocates none of its arrays.
+
+    Args:
+        weights: of the head.
+        count: B.
+        rows: R.
+
+    Attributes:
+        attended: (B, W), how much of each of the last W states the last step looked up, the oldest
+            first, the newest being its own; all of it is 1.
+    """
+
+    def __init__(self, weights: AttentionWeights, count: int, rows: int) -> None:
+        self._weights, self._count = weights, count
+        window, size = weights.window, len(weights.output)
+        # The window slides along twice its length, and jumps back once at the end.
+        self._keys, self._values = (
+            np.zeros((count, 2 * window, size), dtype=np.float32) for _ in range(2)
+        )
+        self._start = 0
+        self._queries = np.zeros((count, 1, size), dtype=np.float32)
+        self._scores = np.zeros((count, 1, window), dtype=np.float32)
+        shape = (rows, len(weights.bias))
+        self._projected, self._part = (np.zeros(shape, dtype=np.float32) for _ in range(2))
+        self._found = np.zeros((rows, size), dtype=np.float32)
+        self._joined = np.zeros((rows, weights.output.shape[1]), dtype=np.float32)
+        self._scratch = np.zeros((rows, weights.hidden_size), dtype=np.float32)
+        self.attended = self._scores[:, 0]
+
+    def read(self, h: Array) -> Array:
+        """States h (R, H) of the layers -> what the head of the network reads; see `step`."""
+        product(h, self._weights.projection, self._projected, self._part)
+        self._projected += self._weights.bias
+        return self.step(h, self._projected)
+
+    def step(self, h: Array, projected: Array) -> Array:
+        """States h (B or more, H) of the layers and their projections (B or more, 3 D) -> what the head
+        of the network reads (R, H).
+
+        It is the lanes' own memory: the next step overwrites it.
+        """
+        count, window, size = self._count, self._weights.window, self._queries.shape[2]
+        end = self._start + window
+        self._queries[:, 0] = projected[:count, :size]
+        self._keys[:, end] = projected[:count, size : 2 * size]
+        self._values[:, end] = projected[:count, 2 * size : 3 * size]
+        keys = self._keys[:, self._start : end]
+        values = self._values[:, self._start + 1 : end + 1]  # each came after its key
+        np.matmul(self._queries, keys.swapaxes(1, 2), out=self._scores)
+        self._scores += self._weights.biases
+        _softmax(self._scores)
+        np.matmul(self._scores, values, out=self._found[:count, None])
+        self._slide()
+        product(self._found, self._weights.output, self._joined)
+        hidden = self._weights.hidden_size
+        self._joined[:count, :hidden] += h[:count, :hidden]
+        self._normalize()
+        return self._joined
+
+    def get(self, lanes: slice = slice(None)) -> State:
+        """The keys and values (W, b, D) of lanes, as a value."""
+        window = slice(self._start, self._start + self._weights.window)
+        size = self._weights.size
+        return tuple(
+            part[lanes, window, :size].swapaxes(0, 1).copy() for part in (self._keys, self._values)
+        )
+
+    def put(self, lanes: npt.NDArray[np.intp] | slice, state: State | None) -> None:
+        """Goes on in lanes from keys and values; None is before the first character."""
+        window = slice(self._start, self._start + self._weights.window)
+        size = self._weights.size
+        for number, part in enumerate((self._keys, self._values)):
+            part[lanes, window, :size] = 0 if state is None else state[number].swapaxes(0, 1)
+
+    def take(self, lanes: npt.NDArray[np.intp]) -> None:
+        """Makes lane i what lane `lanes[i]` was."""
+        for part in (self._keys, self._values):
+            part[:] = part[lanes]
+
+    def _slide(self) -> None:
+        window = self._weights.window
+        self._start += 1
+        if self._start == window:
+            for part in (self._keys, self._values):
+                for lane in part:  # of all at once, NumPy would make a copy
+                    lane[:window] = lane[window:]
+            self._start = 0
+
+    def _normalize(self) -> None:
+        """Layer normalization (Ba et al., 2016, arXiv:1607.06450), in place."""
+        size, scratch = np.float32(self._weights.hidden_size), self._scratch
+        x = self._joined[:, : self._weights.hidden_size]
+        x -= x.sum(axis=1, keepdims=True) / size
+        np.multiply(x, x, out=scratch)
+        x /= np.sqrt(scratch.sum(axis=1, keepdims=True) / size + _EPSILON)
+        x *= self._weights.norm_weight
+        x += self._weights.norm_bias
+
+
+def _softmax(scores: Array) -> None:
+    """In place, over the last axis."""
+    scores -= scores.max(axis=-1, keepdims=True)
+    np.exp(scores, out=scores)
+    scores /= scores.sum(axis=-1, keepdims=True)

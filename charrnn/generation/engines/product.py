@@ -1,0 +1,58 @@
+"""Products of matrices that come out the same to the last bit, however many rows there are.
+
+Legend: B lanes, H hidden, N columns.
+"""
+
+import numpy as np
+
+from charrnn.generation.engines.engine import Array
+
+_ALIGNMENT = 16
+"""Sizes are filled up with zeros to a multiple: BLAS rounds odd ends in other ways."""
+
+_LONGEST_SUM = 256
+"""Longer sums are cut in pieces of our own, as every BLAS cuts them where it likes."""
+
+ROWS = 4
+"""Rows of a product, always: BLAS has other code for other numbers, which rounds in another way. With
+four, of any others, each row comes out the same wherever it stands, on processors with AVX2 too."""
+
+
+def padded(size: int) -> int:
+    """A size filled up."""
+    return -size % _ALIGNMENT + size
+
+
+def whole_rows(lanes: int) -> int:
+    """Rows in which so many lanes are computed."""
+    return max(-lanes % ROWS + lanes, ROWS)
+
+
+def product(x: Array, weight: Array, out: Array | None = None, part: Array | None = None) -> Array:
+    """x (B, H) times a weight (..., H, N): each number added up in one and the same order.
+
+    B is a multiple of ROWS. The product goes to `out` (..., B, N), parts of long sums to `part`.
+    """
+    rows, longest = x.shape
+    *gates, _, columns = weight.shape
+    shape = (*gates, rows // ROWS, ROWS, columns)
+    blocks, weight = x.reshape(-1, ROWS, longest), weight[..., None, :, :]
+    if out is None:
+        out = np.empty((*gates, rows, columns), dtype=np.float32)
+    total, scratch = out.reshape(shape), None if part is None else part.reshape(shape)
+    np.matmul(blocks[..., :_LONGEST_SUM], weight[..., :_LONGEST_SUM, :], out=total)
+    for start in range(_LONGEST_SUM, longest, _LONGEST_SUM):
+        piece = slice(start, start + _LONGEST_SUM)
+        scratch = np.matmul(blocks[..., piece], weight[..., piece, :], out=scratch)
+        total += scratch
+    return out
+
+
+def multiply(x: Array, weight: Array) -> Array:
+    """x (N, I) times a weight (I, O): `product` of any sizes."""
+    count, sums = x.shape
+    filled_x = np.zeros((whole_rows(count), padded(sums)), dtype=np.float32)
+    filled_x[:count, :sums] = x
+    filled = np.zeros((padded(sums), padded(weight.shape[1])), dtype=np.float32)
+    filled[:sums, : weight.shape[1]] = weight
+    return product(filled_x, filled)[:count, : weight.shape[1]]
