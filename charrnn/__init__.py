@@ -32,13 +32,16 @@ if TYPE_CHECKING:
     )
     from charrnn.evaluation.scoring import Evaluation, evaluate
     from charrnn.generation.adaptation import AdaptationConfig, Adapter
+    from charrnn.generation.classifier import Classifier, Prediction, predict
     from charrnn.generation.config import SamplingConfig
     from charrnn.generation.sampler import Sampler, load_sampler, sample
     from charrnn.model.config import ModelConfig
     from charrnn.model.network import CharRNN
     from charrnn.storage.model_directory import Model
     from charrnn.storage.run import Run, load
+    from charrnn.training.classifier import RecurrentClassifier
     from charrnn.training.config import TrainingConfig, TrainingOptions
+    from charrnn.training.regressor import RecurrentRegressor
     from charrnn.training.session import train
     from charrnn.training.trainer import Progress, Trainer
 
@@ -62,13 +65,16 @@ _HOMES = {
     ),
     "charrnn.evaluation.scoring": ("Evaluation", "evaluate"),
     "charrnn.generation.adaptation": ("AdaptationConfig", "Adapter"),
+    "charrnn.generation.classifier": ("Classifier", "Prediction", "predict"),
     "charrnn.generation.config": ("SamplingConfig",),
     "charrnn.generation.sampler": ("Sampler", "load_sampler", "sample"),
     "charrnn.model.config": ("ModelConfig",),
     "charrnn.model.network": ("CharRNN",),
     "charrnn.storage.model_directory": ("Model",),
     "charrnn.storage.run": ("Run", "load"),
+    "charrnn.training.classifier": ("RecurrentClassifier",),
     "charrnn.training.config": ("TrainingConfig", "TrainingOptions"),
+    "charrnn.training.regressor": ("RecurrentRegressor",),
     "charrnn.training.session": ("train",),
     "charrnn.training.trainer": ("Progress", "Trainer"),
 }
@@ -82,6 +88,7 @@ __all__ = [
     "CharRNNError",
     "CharRNNWarning",
     "CharTokenizer",
+    "Classifier",
     "ConfigError",
     "Corpus",
     "CorpusError",
@@ -90,8 +97,11 @@ __all__ = [
     "Model",
     "ModelConfig",
     "ModelError",
+    "Prediction",
     "Progress",
     "ReadOptions",
+    "RecurrentClassifier",
+    "RecurrentRegressor",
     "Run",
     "Sampler",
     "SamplingConfig",
@@ -107,6 +117,7 @@ __all__ = [
     "load",
     "load_sampler",
     "open_corpus",
+    "predict",
     "sample",
     "tokenize",
     "train",

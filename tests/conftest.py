@@ -76,10 +76,11 @@ def make_model() -> Callable[..., Model]:
         attention: int | None = None,
         sharpness: float = 4.0,
         seed: int = 0,
+        task: str = "generate",
     ) -> Model:
         import torch
 
-        from charrnn.model.network import CharRNN
+        from charrnn.model.networks import build_network
 
         torch.set_num_threads(1)  # all that is small is slower with more
         tokenizer: Tokenizer = CharTokenizer(characters) if characters else ByteTokenizer()
@@ -89,10 +90,12 @@ def make_model() -> Callable[..., Model]:
             embedding_size=embedding_size,
             hidden_size=hidden_size,
             layers=layers,
+            task=task,
+            bidirectional=task == "restore",
             attention=attention,
         )
         generator = torch.Generator().manual_seed(seed)
-        network = CharRNN(config, generator=generator)
+        network = build_network(config, generator=generator)
         tensors = {name: tensor.detach().numpy() for name, tensor in network.named_parameters()}
         # Biases start at zero, where a mistake in them would not show; a fresh head hardly prefers
         # one character to another.

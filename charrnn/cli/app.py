@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from charrnn import __version__
-from charrnn.cli import corpora, evaluate, info, plan, repl, sample, train
+from charrnn.cli import corpora, evaluate, fill, info, plan, predict, proofread, repl, sample, train
 from charrnn.errors import CharRNNError, CharRNNWarning, ConfigError, CorpusError, ModelError
 from charrnn.training.environment import place
 
@@ -115,7 +115,10 @@ app.command("train", cls=Command, epilog=_ENVIRONMENT)(train.train)
 app.command("plan", cls=Command, epilog=_ENVIRONMENT)(plan.plan)
 app.command("sample", cls=Command, epilog=_ENVIRONMENT)(sample.sample)
 app.command("repl", cls=Command, epilog=_ENVIRONMENT)(repl.repl)
+app.command("predict", cls=Command, epilog=_ENVIRONMENT)(predict.predict)
 app.command("evaluate", cls=Command, epilog=_ENVIRONMENT)(evaluate.evaluate)
+app.command("fill", cls=Command, epilog=_ENVIRONMENT)(fill.fill)
+app.command("proofread", cls=Command, epilog=_ENVIRONMENT)(proofread.proofread)
 app.command("info", cls=Command, epilog=_ENVIRONMENT)(info.info)
 app.command("corpora", cls=Command, epilog=_ENVIRONMENT)(corpora.corpora)
 

@@ -33,7 +33,23 @@ def _generate(trainer: "Trainer") -> None:
 
 
 def _restore(trainer: "Trainer") -> None:
+    from charrnn.evaluation.restoring import CONTEXT, share_restored
+    from charrnn.generation.engines.restoring_engine import RestoringEngine
+    from charrnn.storage.model_directory import read_model
+    from charrnn.training.tasks import Restoration
+
+    task = trainer.task
+    assert isinstance(task, Restoration)
     _say_best(trainer)
+    if len(task.validation) > 2 * CONTEXT + max(_IN_A_ROW):
+        with messages().status("restoring ..."):
+            engine = RestoringEngine.of(read_model(trainer.run.best))
+            shares = [share_restored(engine, task.validation, span) for span in _IN_A_ROW]
+        shown = ", ".join(
+            f"{100 * share:.0f} % {'where' if span == 1 else 'of'} {_IN_A_ROW[span]}"
+            for span, share in zip(_IN_A_ROW, shares, strict=True)
+        )
+        say(f"it restores of the held-out text's characters {shown}", "dim")
     name = trainer.run.argument
     say(f"now try: charrnn fill {name} TEXT   or   charrnn proofread {name} FILE")
 
@@ -52,6 +68,34 @@ def _say_best(trainer: "Trainer") -> None:
         f"best model: {bits:.3f} bits per {unit} on {text} (step {position.best_step:,})",
         "bold",
     )
+    _say_turned(trainer)
+
+
+def _tell(trainer: "Trainer") -> None:
+    from charrnn.cli.telling import LARGEST_AT_THE_END, show
+    from charrnn.evaluation.telling import predict_documents
+    from charrnn.storage.model_directory import read_model
+    from charrnn.training.tasks import LabelledTask
+
+    task, position = trainer.task, trainer.position
+    assert isinstance(task, LabelledTask)
+    with messages().status("reading what was held out ..."):
+        predictions, targets = predict_documents(
+            read_model(trainer.run.best),
+            task.corpus,
+            task.validation.numbers,
+            at_most=LARGEST_AT_THE_END,
+        )
+    say(f"best model: that of step {position.best_step:,}", "bold")
+    learned = task.corpus.targets[task.training.numbers]
+    show(messages(), predictions, targets, learned, task.corpus.labels)
+    _say_turned(trainer)
+    name = trainer.run.argument
+    say(f"now try: charrnn predict {name} TEXT   or   charrnn predict {name} FILE --lines")
+
+
+def _say_turned(trainer: "Trainer") -> None:
+    position = trainer.position
     if trainer.turned:
         say(
             f"it ended at step {position.step:,} of {trainer.config.steps:,}: from step "
@@ -63,7 +107,11 @@ def _say_best(trainer: "Trainer") -> None:
 _CONCLUSIONS: dict[str, Callable[["Trainer"], None]] = {
     "generate": _generate,
     "restore": _restore,
+    "classify": _tell,
+    "regress": _tell,
 }
+
+_IN_A_ROW = {1: "one is missing", 2: "two in a row", 4: "four in a row"}
 
 _LARGEST_FOR_BASELINES = 3_000_000
 """Characters; beyond that the comparison takes long, and `charrnn evaluate` makes it."""

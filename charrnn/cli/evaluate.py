@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from charrnn.cli.display import BASELINES
-from charrnn.cli.options import Column, Encoding, Glob, Json, ModelArgument
+from charrnn.cli.options import Column, Encoding, Glob, Json, Label, ModelArgument
 
 if TYPE_CHECKING:
     from charrnn.data.corpus import ReadingProgress
@@ -46,17 +46,34 @@ def evaluate(
     encoding: Encoding = "utf-8",
     glob: Glob = "*.txt",
     column: Column = None,
+    label: Label = None,
     as_json: Json = False,
 ) -> None:
     """Measure how well a model predicts a text, beside simpler means on the same text."""
     from charrnn.cli.display import facts, messages, reading, results, warn
+    from charrnn.cli.telling import evaluate_labelled
     from charrnn.data.sources import ReadOptions
-    from charrnn.errors import CorpusError
+    from charrnn.errors import ConfigError, CorpusError
     from charrnn.evaluation.scoring import evaluate as score
     from charrnn.storage.run import read_found
 
     with reading("reading ...") as progress:
         directory, (network, checkpoint) = read_found(model, _read)
+        if network.config.task in ("classify", "regress"):
+            if adapt or protocol != "stream":
+                raise ConfigError(
+                    "--adapt and --protocol are for models to generate; leave them out"
+                )
+            evaluate_labelled(
+                network,
+                checkpoint,
+                directory,
+                file,
+                ReadOptions(encoding, glob, column, label),
+                as_json=as_json,
+                progress=progress,
+            )
+            return
         try:
             training, validation = _split(checkpoint, directory, progress)
         except CorpusError as error:

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from charrnn.cli.options import Json, ModelArgument
@@ -21,6 +22,7 @@ def info(model: ModelArgument = None, as_json: Json = False) -> None:
             "tokenizer": tokenizer.kind,
             "parameters": config.parameters,
             "model": asdict(config),
+            "labels": list(read.labels),
             "training": asdict(provenance),
         }
         print(json.dumps(record, indent=2))
@@ -29,16 +31,27 @@ def info(model: ModelArgument = None, as_json: Json = False) -> None:
     unit = UNITS[tokenizer.kind]
     alphabet = "256 bytes" if tokenizer.kind == "byte" else f"{config.vocabulary_size} characters"
     ways = ", in both directions" if config.bidirectional else ""
-    attention = (
+    more = (
         []
         if config.attention is None
         else [("attention", f"to the last {config.attention:,} states")]
     )
+    told, good = "", "not measured" if nats is None else f"{nats / math.log(2):.3f} bits per {unit}"
+    good += "" if nats is None else f" ({nats:.4f} nats)"
+    if config.task == "classify":
+        told = "labelled documents"
+        more.append(("classes", _classes(read.labels)))
+        good = good if nats is None else f"{nats / math.log(2):.3f} bits per document"
+    elif config.task == "regress":
+        told = "documents with numbers"
+        good = good if nats is None else f"root mean squared error {math.sqrt(nats):.4g}"
+    if config.pooling is not None:
+        more.append(("pooling", config.pooling))
     rows = [
         ("path", str(directory)),
         ("task", config.task),
         ("network", f"{config.cell}, {config.layers} x {config.hidden_size}{ways}"),
-        *attention,
+        *more,
         ("embedding", str(config.embedding_size)),
         ("dropout", f"{config.dropout:.2g}, of recurrent weights {config.weight_dropout:.2g}"),
         ("parameters", f"{config.parameters:,}"),
@@ -46,14 +59,15 @@ def info(model: ModelArgument = None, as_json: Json = False) -> None:
         ("corpus", provenance.corpus),
         ("", f"{provenance.corpus_characters:,} {unit}s, {provenance.corpus_bytes:,} bytes"),
         ("", f"SHA-256 {provenance.sha256}"),
-        ("", "each line a document" if provenance.lines else "one running text"),
+        ("", told or ("each line a document" if provenance.lines else "one running text")),
         ("trained", f"{provenance.step:,} steps, {provenance.characters:,} {unit}s"),
         ("", f"{duration(provenance.seconds)}, seed {provenance.seed}"),
-        (
-            "validation",
-            "not measured"
-            if nats is None
-            else f"{nats / math.log(2):.3f} bits per {unit} ({nats:.4f} nats)",
-        ),
+        ("validation", good),
     ]
     results().print(facts(rows))
+
+
+def _classes(labels: Sequence[str]) -> str:
+    """How many classes there are, and the names of the first."""
+    shown = ", ".join(label[:40] for label in labels[:12])
+    return f"{len(labels):,}: {shown}{', ...' if len(labels) > 12 else ''}"

@@ -151,7 +151,17 @@ Column = Annotated[
     str | None,
     typer.Option(
         "--column",
+        "--text",
         help="Which column of a table or data set holds the text.",
+        rich_help_panel=TEXT,
+    ),
+]
+Label = Annotated[
+    str | None,
+    typer.Option(
+        "--label",
+        help="Which column holds what is to be told of each text, a class or a number; `folder`: the "
+        "folders in a folder are classes.",
         rich_help_panel=TEXT,
     ),
 ]

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from charrnn.cli.options import Column, Encoding, Glob, Json
+from charrnn.cli.options import Column, Encoding, Glob, Json, Label
 from charrnn.cli.training_options import (
     Attention,
     BatchSize,
     Bidirectional,
     Budget,
     Cell,
+    ClassWeights,
     Clip,
     Corpora,
     Device,
@@ -27,7 +28,9 @@ from charrnn.cli.training_options import (
     Lines,
     MinCount,
     Patience,
+    Pooling,
     Precision,
+    Regress,
     SequenceLength,
     Steps,
     TokenizerKind,
@@ -42,7 +45,7 @@ if TYPE_CHECKING:
     from charrnn.training.config import TrainingOptions
     from charrnn.training.plan import Plan
 
-_HOW_TO_READ = ("corpus", "tokenizer", "min_count", "encoding", "glob", "column")
+_HOW_TO_READ = ("corpus", "tokenizer", "min_count", "encoding", "glob", "column", "label")
 
 
 def plan(
@@ -55,6 +58,7 @@ def plan(
     encoding: Encoding = "utf-8",
     glob: Glob = "*.txt",
     column: Column = None,
+    label: Label = None,
     cell: Cell = None,
     layers: Layers = None,
     hidden_size: HiddenSize = None,
@@ -62,12 +66,15 @@ def plan(
     dropout: Dropout = None,
     weight_dropout: WeightDropout = None,
     bidirectional: Bidirectional = False,
+    pooling: Pooling = None,
     attention: Attention = None,
     batch_size: BatchSize = None,
     sequence_length: SequenceLength = None,
     learning_rate: LearningRate = None,
     upward_scale: UpwardScale = None,
     clip: Clip = None,
+    regress: Regress = False,
+    class_weights: ClassWeights = "none",
     seed: TrainingSeed = 0,
     precision: Precision = "auto",
     device: Device = "auto",
@@ -80,13 +87,13 @@ def plan(
 ) -> None:
     """Show what train would choose for a text and a time, and the loss to expect, without training."""
     from charrnn.cli.display import UNITS, reading, results, say
-    from charrnn.data.corpus import open_corpus
+    from charrnn.data.labelled import open_any
     from charrnn.training.forecast import forecast
-    from charrnn.training.plan import make_plan
+    from charrnn.training.labelled_plan import make_any_plan
 
     with reading("reading and measuring ...") as progress:
-        made = make_plan(
-            open_corpus(context.params["corpus"] or (), read_options(context.params)),
+        made = make_any_plan(
+            open_any(context.params["corpus"] or (), read_options(context.params)),
             training_options(context.params, *_HOW_TO_READ, "as_json"),
             kind=tokenizer,
             min_count=min_count,
@@ -141,7 +148,7 @@ def read_options(params: dict[str, Any]) -> "ReadOptions":
     """ReadOptions of a command's parameters."""
     from charrnn.data.sources import ReadOptions
 
-    return ReadOptions(params["encoding"], params["glob"], params["column"])
+    return ReadOptions(params["encoding"], params["glob"], params["column"], params["label"])
 
 
 def choices(plan: "Plan", *, named: bool, processes: int = 1) -> Any:
@@ -151,6 +158,7 @@ def choices(plan: "Plan", *, named: bool, processes: int = 1) -> Any:
     from rich.text import Text
 
     from charrnn.cli.display import duration, facts, printable
+    from charrnn.data.labelled import LabelledCorpus
 
     text, config, model = plan.corpus, plan.config, plan.network.config
     alphabet = "256 bytes" if text.tokenizer.kind == "byte" else f"{model.vocabulary_size} distinct"
@@ -160,6 +168,7 @@ def choices(plan: "Plan", *, named: bool, processes: int = 1) -> Any:
     patience = (
         f", until {config.patience} in a row are worse" if config.patience else ", to the end"
     )
+    pieces = "windows" if model.task == "restore" else "lanes"
     ways = "bidirectional " if model.bidirectional else ""
     network = (
         f"{ways}{model.cell} {model.layers} x {model.hidden_size}, embedding {model.embedding_size}: "
@@ -170,6 +179,18 @@ def choices(plan: "Plan", *, named: bool, processes: int = 1) -> Any:
         attention.append(("attention", f"to the last {model.attention:,} states", "--attention"))
     scale = config.upward_scale
     upward = f", {scale:g} times that from layer to layer" if scale != 1 else ""
+    lanes = f"{config.batch_size} {pieces} of {config.sequence_length} characters"
+    corpus = f"{text.name}{unnamed}: {len(text.ids):,} characters, {alphabet}"
+    if isinstance(text, LabelledCorpus):
+        network += f", {model.pooling} pooling"
+        lanes = (
+            f"{config.batch_size} documents, up to {config.sequence_length:,} characters of each"
+        )
+        told = f"of {len(text.labels):,} classes" if text.labels else "with numbers"
+        corpus = (
+            f"{text.name}: {len(text.targets):,} documents {told}, {len(text.ids):,} characters, "
+            f"{alphabet}"
+        )
     rows = [
         ("network", network, "--cell --layers --hidden-size --embedding-size"),
         *attention,
@@ -180,7 +201,7 @@ def choices(plan: "Plan", *, named: bool, processes: int = 1) -> Any:
         ),
         (
             "batch",
-            f"{config.batch_size} lanes of {config.sequence_length} characters",
+            lanes,
             "--batch-size --sequence-length",
         ),
         (
@@ -205,7 +226,6 @@ def choices(plan: "Plan", *, named: bool, processes: int = 1) -> Any:
         ),
         ("seed", str(config.seed), "--seed"),
     ]
-    corpus = f"{text.name}{unnamed}: {len(text.ids):,} characters, {alphabet}"
     heading = [("corpus".ljust(len("learning rate")), corpus)]
     if processes > 1:
         heading.append(("processes", str(processes)))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from charrnn.cli.options import Column, Encoding, Glob, complete_runs
+from charrnn.cli.options import Column, Encoding, Glob, Label, complete_runs
 from charrnn.cli.plan import choices, read_options, training_options
 from charrnn.cli.training_options import (
     RUN,
@@ -18,6 +18,7 @@ from charrnn.cli.training_options import (
     Budget,
     Cell,
     CheckpointEvery,
+    ClassWeights,
     Clip,
     Corpora,
     Device,
@@ -32,7 +33,9 @@ from charrnn.cli.training_options import (
     Lines,
     MinCount,
     Patience,
+    Pooling,
     Precision,
+    Regress,
     SequenceLength,
     StartFrom,
     Steps,
@@ -49,12 +52,12 @@ if TYPE_CHECKING:
     from charrnn.training.plan import Plan
     from charrnn.training.trainer import Trainer
 
-_BESIDE_RESUME = {"corpus", "resume", "quiet", "encoding", "glob", "column"}
+_BESIDE_RESUME = {"corpus", "resume", "quiet", "encoding", "glob", "column", "label"}
 """What may be given with --resume: where the text now is, and how to show progress."""
 
 _NOT_TRAINING_OPTIONS = {
     *("corpus", "name", "out", "resume", "start_from", "quiet"),
-    *("tokenizer", "min_count", "encoding", "glob", "column"),
+    *("tokenizer", "min_count", "encoding", "glob", "column", "label"),
 }
 
 
@@ -91,6 +94,7 @@ def train(
     encoding: Encoding = "utf-8",
     glob: Glob = "*.txt",
     column: Column = None,
+    label: Label = None,
     cell: Cell = None,
     layers: Layers = None,
     hidden_size: HiddenSize = None,
@@ -98,12 +102,15 @@ def train(
     dropout: Dropout = None,
     weight_dropout: WeightDropout = None,
     bidirectional: Bidirectional = False,
+    pooling: Pooling = None,
     attention: Attention = None,
     batch_size: BatchSize = None,
     sequence_length: SequenceLength = None,
     learning_rate: LearningRate = None,
     upward_scale: UpwardScale = None,
     clip: Clip = None,
+    regress: Regress = False,
+    class_weights: ClassWeights = "none",
     seed: TrainingSeed = 0,
     precision: Precision = "auto",
     device: Device = "auto",

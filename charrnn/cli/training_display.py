@@ -20,6 +20,7 @@ class PlainDisplay:
     def __init__(self, trainer: "Trainer") -> None:
         self._smooth = _Smooth()
         self._unit = UNITS[trainer.corpus.tokenizer.kind]
+        self._loss = _Loss(trainer)
 
     def __enter__(self) -> None:
         pass
@@ -39,8 +40,9 @@ class PlainDisplay:
             best = " (best)" if progress.validation_nats == progress.best_nats else ""
             say(
                 f"step {progress.step}/{progress.steps}  {duration(progress.seconds)}  "
-                f"training {train / math.log(2):.3f}  "
-                f"validation {progress.validation_nats / math.log(2):.3f} bits per {self._unit}{best}  "
+                f"training {self._loss.training(train)}  "
+                f"validation {self._loss.validation(progress.validation_nats)} {self._loss.unit}{best}"
+                f"{self._loss.measured()}  "
                 f"{thousands(progress.characters_per_second)} {self._unit}s/s"
             )
 
@@ -91,10 +93,10 @@ class LiveDisplay(PlainDisplay):
         if progress.validation_nats is not None:
             self._validation.append(progress.validation_nats)
             self._show_sample(progress)
-        validation = f"{self._validation[-1] / math.log(2):.3f}" if self._validation else "..."
+        validation = self._loss.validation(self._validation[-1]) if self._validation else "..."
         speed = thousands(progress.characters_per_second)
         self._line = (
-            f"bits/{self._unit}: training {train / math.log(2):.3f}, validation {validation} "
+            f"{self._loss.short_unit}: training {self._loss.training(train)}, validation {validation} "
             f"{sparkline(self._validation, 10)}  {speed} {self._unit}s/s"
         )
         self._bar.update(self._task, completed=progress.step)
@@ -104,8 +106,8 @@ class LiveDisplay(PlainDisplay):
 
         assert progress.validation_nats is not None
         best = ", the best so far" if progress.validation_nats == progress.best_nats else ""
-        bits = progress.validation_nats / math.log(2)
-        title = f"step {progress.step:,}: {bits:.3f} bits per {self._unit}{best}"
+        loss = self._loss.validation(progress.validation_nats)
+        title = f"step {progress.step:,}: {loss} {self._loss.unit}{best}"
         messages().print(Text(title, style="bold"))
         lines = printable(progress.sample or "").strip("\n").splitlines()[:_SAMPLE_LINES]
         messages().print(Text("\n".join(lines) + "\n", style="dim"))
@@ -115,6 +117,38 @@ class LiveDisplay(PlainDisplay):
         from rich.text import Text
 
         return Group(self._bar, Text(self._line, no_wrap=True, overflow="crop"))
+
+
+class _Loss:
+    """How a loss is shown: in bits of a character, or of a text whose class is told; where numbers are
+    told, as the root of the mean squared error, in their own unit."""
+
+    def __init__(self, trainer: "Trainer") -> None:
+        self._trainer = trainer
+        self._numbers = trainer.learner.network.config.task == "regress"
+        self._scale = trainer.learner.network.unit
+        task = trainer.learner.network.config.task
+        of = "text" if task == "classify" else UNITS[trainer.corpus.tokenizer.kind]
+        self.unit, self.short_unit = f"bits per {of}", f"bits/{of}"
+        if self._numbers:
+            self.unit, self.short_unit = "root mean squared error", "error"
+
+    def training(self, nats: float) -> str:
+        """Of a step's loss."""
+        return self.validation(nats * self._scale**2)
+
+    def validation(self, nats: float) -> str:
+        """Of an evaluation's."""
+        return f"{math.sqrt(nats):.4g}" if self._numbers else f"{nats / math.log(2):.3f}"
+
+    def measured(self) -> str:
+        """The accuracy of the last evaluation, where classes are told."""
+        from charrnn.training.tasks import LabelledTask
+
+        task = self._trainer.task
+        if not isinstance(task, LabelledTask) or self._numbers:
+            return ""
+        return f", accuracy {task.measures()['accuracy']:.3f}"
 
 
 class _Smooth:

@@ -84,8 +84,28 @@ Bidirectional = Annotated[
     bool,
     typer.Option(
         "--bidirectional",
-        help="Read both ways, to restore what is missing in a text: for fill and proofread.",
+        help="Read both ways: to restore what is missing in a text, for fill and proofread; with "
+        "--label, to tell it.",
         rich_help_panel=NETWORK,
+    ),
+]
+Pooling = Annotated[
+    Literal["last", "mean", "max", "attention"] | None,
+    typer.Option(
+        help="With --label: how what is read of each character becomes one.",
+        show_default="max",
+        rich_help_panel=NETWORK,
+    ),
+]
+Regress = Annotated[
+    bool,
+    typer.Option("--regress", help="The labels are numbers.", rich_help_panel=LEARNING),
+]
+ClassWeights = Annotated[
+    Literal["none", "balanced"],
+    typer.Option(
+        help="With --label: balanced makes each class count the same, however rare.",
+        rich_help_panel=LEARNING,
     ),
 ]
 Attention = Annotated[

@@ -16,7 +16,7 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +41,13 @@ class ReadOptions:
         encoding: of plain files, `.csv` and `.jsonl`: any text codec of Python's.
         glob: which files of a folder are text.
         column: which column of a table, or of a data set, holds the text.
+        label: which one holds what is to be told of it; see `labelled.py`.
     """
 
     encoding: str = "utf-8"
     glob: str = "*.txt"
     column: str | None = None
+    label: str | None = field(default=None, metadata={"later": True})
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,8 @@ def _file_part(path: Path, options: ReadOptions) -> Part:
         os.close(_open_regular(str(path), os.O_RDONLY))
     if path.suffix in _ROWS:
         if options.column is None:
-            raise CorpusError(f"{path}: say which column holds the text with --column NAME")
+            option = "--column" if options.label is None else "--text"
+            raise CorpusError(f"{path}: say which column holds the text with {option} NAME")
         return _table_part(str(path), path, path.suffix, options)
     return _plain_part(path, options)
 
@@ -174,8 +177,16 @@ def _plain_part(path: Path, options: ReadOptions) -> Part:
 
 
 def _table_part(name: str, path: Path, suffix: str, options: ReadOptions) -> Part:
-    read = _ROWS[suffix]
-    return _records(name, lambda: _column(name, read(path, options), options.column))
+    rows = _ROWS[suffix]
+    return _records(name, lambda: _column(name, rows(path, options), options.column))
+
+
+def table_rows(path: Path, options: ReadOptions) -> Iterator[dict[str, Any]]:
+    """The rows of a table, by column; of `.parquet`, those columns alone that the options name.
+
+    Raises CorpusError.
+    """
+    return _ROWS[path.suffix](path, options)
 
 
 def _csv_rows(path: Path, options: ReadOptions) -> Iterator[dict[str, Any]]:
@@ -219,7 +230,8 @@ def _parquet_rows(path: Path, options: ReadOptions) -> Iterator[dict[str, Any]]:
                 open(path, "rb", opener=_open_regular) as content,
                 parquet.ParquetFile(content) as file,
             ):
-                known = [column for column in file.schema_arrow.names if column == options.column]
+                wanted = (options.column, options.label)
+                known = [column for column in file.schema_arrow.names if column in wanted]
                 for batch in file.iter_batches(columns=known or None):
                     yield from batch.to_pylist()
         except pyarrow.ArrowInvalid as error:

@@ -140,6 +140,9 @@ class ModelConfig:
         top = hidden * (2 if self.bidirectional else 1)
         if self.pooling == "attention":
             shapes["pooling.weight"] = (1, top)
+        if self.task == "restore":
+            shapes |= {"join.weight": (hidden, top), "join.bias": (hidden,)}
+            top = hidden
         if self.attention is not None:
             size = self.attention_size
             shapes["attention.query.weight"] = (size, hidden)

@@ -4,12 +4,17 @@ from collections.abc import Callable
 
 import torch
 
+from charrnn.model.classifier import SequenceClassifier
 from charrnn.model.config import ModelConfig
 from charrnn.model.network import CharRNN
 from charrnn.model.recurrent import RecurrentNetwork
+from charrnn.model.restorer import Restorer
 
 NETWORKS: dict[str, Callable[..., RecurrentNetwork]] = {
     "generate": CharRNN,
+    "restore": Restorer,
+    "classify": SequenceClassifier,
+    "regress": SequenceClassifier,
 }
 
 

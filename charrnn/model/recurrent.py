@@ -28,6 +28,10 @@ class RecurrentNetwork(nn.Module):
 
     Subclasses add a head, and initialise all.
 
+    Attributes:
+        unit: what the head's outputs are measured in while the network learns: a model of numbers is
+            saved with a head that is so many times as large. A power of two, so that this is exact.
+
     Args:
         cell, hidden_size, layers, dropout, weight_dropout, bidirectional: see ModelConfig.
         input_size: E, of the embeddings, or of the vectors that are read.
@@ -40,6 +44,7 @@ class RecurrentNetwork(nn.Module):
     config: ModelConfig
     embedding: nn.Embedding
     head: nn.Linear
+    unit: float = 1.0
 
     def __init__(
         self,

@@ -7,6 +7,7 @@ numbers are refused, and nothing in a model is ever run. No torch: tensors are N
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from charrnn.data.tokenizer import Tokenizer, tokenizer_from_json
 from charrnn.errors import ModelError
@@ -70,12 +71,15 @@ class Model:
         tokenizer: its alphabet.
         tensors: its weights by name, float32, of `config.tensor_shapes()`.
         provenance: where it comes from.
+        labels: the names of the classes that it tells, in the order of its outputs; of a model to
+            classify, and of no other.
     """
 
     config: ModelConfig
     tokenizer: Tokenizer
     tensors: Tensors
     provenance: Provenance
+    labels: tuple[str, ...] = ()
 
     def require(self, *tasks: str) -> None:
         """Raises ModelError, with the commands that it is for, unless the model's task is among these."""
@@ -90,7 +94,12 @@ class Model:
 
 def model_files(model: Model) -> dict[str, bytes]:
     """The three files of a model directory, by name."""
-    config = {"model": model.config.to_json(), "training": asdict(model.provenance)}
+    config: dict[str, Any] = {
+        "model": model.config.to_json(),
+        "training": asdict(model.provenance),
+    }
+    if model.labels:
+        config["labels"] = list(model.labels)
     return {
         CONFIG: to_json(config),
         TOKENIZER: to_json(model.tokenizer.to_json()),
@@ -109,7 +118,7 @@ def read_model(directory: Path, manifest: Manifest | None = None) -> Model:
     Raises ModelError when anything in it is not as it should be.
     """
     manifest = manifest or find_manifest(directory)
-    config, provenance = read_config(directory, manifest)
+    config, provenance, labels = _read_config(directory, manifest)
     tokenizer = read_tokenizer(directory, manifest)
     if tokenizer.vocabulary_size != config.vocabulary_size:
         raise ModelError(
@@ -117,7 +126,7 @@ def read_model(directory: Path, manifest: Manifest | None = None) -> Model:
             f"its config {config.vocabulary_size}"
         )
     tensors = read_tensors(directory / TENSORS, config.tensor_shapes(), manifest)
-    return Model(config, tokenizer, tensors, provenance)
+    return Model(config, tokenizer, tensors, provenance, labels)
 
 
 def find_manifest(directory: Path) -> Manifest | None:
@@ -131,15 +140,39 @@ def find_manifest(directory: Path) -> Manifest | None:
 def read_config(
     directory: Path, manifest: Manifest | None = None
 ) -> tuple[ModelConfig, Provenance]:
-    """Reads config.json alone. Raises ModelError."""
+    """Reads config.json alone, less the labels. Raises ModelError."""
+    return _read_config(directory, manifest)[:2]
+
+
+def _read_config(
+    directory: Path, manifest: Manifest | None
+) -> tuple[ModelConfig, Provenance, tuple[str, ...]]:
     path = directory / CONFIG
     data = read_json(path, manifest)
-    if not isinstance(data, dict) or data.keys() != {"model", "training"}:
+    if not isinstance(data, dict) or data.keys() - {"labels"} != {"model", "training"}:
         raise ModelError(f"{path}: expected the keys model and training")
-    return (
-        from_json(ModelConfig, data["model"], where=f"{path}: model"),
-        from_json(Provenance, data["training"], where=f"{path}: training"),
-    )
+    config = from_json(ModelConfig, data["model"], where=f"{path}: model")
+    provenance = from_json(Provenance, data["training"], where=f"{path}: training")
+    if (config.task == "classify") != ("labels" in data):
+        raise ModelError(
+            f"{path}: labels are {'unknown' if 'labels' in data else 'missing'} "
+            f"to a model to {config.task}"
+        )
+    labels = _labels(path, data["labels"], config.outputs) if "labels" in data else ()
+    return config, provenance, labels
+
+
+def _labels(path: Path, names: object, outputs: int | None) -> tuple[str, ...]:
+    """The names of classes, as JSON has them. Raises ModelError."""
+    if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
+        raise ModelError(f"{path}: labels: expected a list of names")
+    if any("\ud800" <= character <= "\udfff" for name in names for character in name):
+        raise ModelError(f"{path}: a label has half of a surrogate pair")
+    if len(names) != outputs:
+        raise ModelError(f"{path}: it has {len(names)} labels for {outputs} classes")
+    if len(set(names)) != len(names):
+        raise ModelError(f"{path}: a label appears twice")
+    return tuple(names)
 
 
 def read_tokenizer(directory: Path, manifest: Manifest | None = None) -> Tokenizer:

@@ -16,9 +16,9 @@ from charrnn.data.corpus import (
     ReadingProgress,
     TokenizedCorpus,
     no_progress,
-    open_corpus,
     tokenize,
 )
+from charrnn.data.labelled import open_any, read_labelled
 from charrnn.data.sources import HUGGING_FACE, ReadOptions
 from charrnn.data.tokenizer import Ids
 from charrnn.errors import ConfigError, CorpusError, ModelError, UnknownCharacterError
@@ -131,7 +131,7 @@ class Checkpoint:
                 # A model from a stranger must not make anyone fetch what it names.
                 raise CorpusError(f"the text came from {remote[0]}: name it, and it is read again")
             try:
-                corpus = open_corpus(self.sources, self.options)
+                corpus = open_any(self.sources, self.options)
             except ConfigError as error:
                 raise ModelError(f"{TRAINING}: {error}") from error
         sha256 = self.model.provenance.sha256
@@ -145,13 +145,16 @@ class Checkpoint:
                 raise other
             return find(key) if find is not None else None
 
+        tokenizer, task = self.model.tokenizer, self.model.config.task
+        if (corpus.options.label is None) != (task in ("generate", "restore")):
+            raise other
         try:
-            text = tokenize(
-                corpus,
-                tokenizer=self.model.tokenizer,
-                find=find_same,
-                keep=keep,
-                progress=progress,
+            text = (
+                tokenize(corpus, tokenizer=tokenizer, find=find_same, keep=keep, progress=progress)
+                if corpus.options.label is None
+                else read_labelled(
+                    corpus, numbers=task == "regress", tokenizer=tokenizer, progress=progress
+                )
             )
         except UnknownCharacterError:
             raise other from None

@@ -3,11 +3,16 @@
 import math
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from charrnn.errors import ConfigError
+from charrnn.model.config import LATER
 
 PRECISIONS = ("fp32", "bf16")
+
+CLASS_WEIGHTS = ("none", "balanced")
+"""What a document counts: all the same, or as much more as its class is rarer (see
+`balanced_weights`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +22,11 @@ class TrainingOptions:
     Attributes:
         cell, layers, hidden_size, embedding_size, dropout, weight_dropout: see ModelConfig.
         bidirectional: whether to read a text from its end as well, and so to restore what is missing
-            in it instead of writing on.
+            in it instead of writing on; where documents have labels, to tell those.
+        labelled: whether documents have labels, so that the network is to tell a class.
+        regress: whether the labels are numbers.
+        pooling: see ModelConfig.
+        class_weights: see CLASS_WEIGHTS.
         attention: how many of its last states the network looks things up in; None for none.
         batch_size: lanes read side by side.
         sequence_length: characters of each lane in a step; backpropagation ends there.
@@ -46,6 +55,10 @@ class TrainingOptions:
     dropout: float | None = None
     weight_dropout: float | None = None
     bidirectional: bool = False
+    labelled: bool = False
+    regress: bool = False
+    pooling: str | None = None
+    class_weights: str = "none"
     attention: int | None = None
     batch_size: int | None = None
     sequence_length: int | None = None
@@ -76,6 +89,8 @@ class TrainingOptions:
     @property
     def task(self) -> str:
         """What the network will be for, an entry of `model.config.TASKS`."""
+        if self.labelled:
+            return "regress" if self.regress else "classify"
         return "restore" if self.bidirectional else "generate"
 
 
@@ -112,6 +127,7 @@ class TrainingConfig:
     patience: int
     keep: int
     upward_scale: float = 1.0
+    class_weights: str = field(default="none", metadata=LATER)
 
     def __post_init__(self) -> None:
         _check(self)
@@ -158,6 +174,10 @@ def _check(settings: TrainingOptions | TrainingConfig) -> None:
         raise ConfigError("device 'auto': it was not decided; choose cpu, cuda, cuda:1, ...")
     refuse(_ZERO_OR_MORE, lambda value: 0 <= value < math.inf, "0 or more")
     refuse(("validation_fraction",), lambda value: 0 < value <= 0.5, "above 0 and up to 0.5")
+    if settings.class_weights not in CLASS_WEIGHTS:
+        raise ConfigError(
+            f"class weights {settings.class_weights!r}: choose from {', '.join(CLASS_WEIGHTS)}"
+        )
     if settings.precision not in (None, *PRECISIONS):
         raise ConfigError(f"precision {settings.precision!r}: choose from {', '.join(PRECISIONS)}")
 

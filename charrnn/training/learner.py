@@ -96,6 +96,8 @@ class Learner:
         self.state: State | None = None
         self._masks = torch.Generator(self.device)
         self._loss = LOSSES[network.config.task]
+        # Of numbers, one that lies far out has a squared error as large.
+        self._hopeless = math.inf if network.config.task == "regress" else HOPELESS
 
     def step(self, chunk: Any, number: int) -> StepResult:
         """Takes step `number` (0, 1, 2, ...) on a chunk, a batch of the task's loader.
@@ -118,7 +120,7 @@ class Learner:
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), limit)
 
         nats, gradient_norm = loss.item(), norm.item()
-        if not (nats < HOPELESS and math.isfinite(gradient_norm)):
+        if not (nats < self._hopeless and math.isfinite(gradient_norm)):
             raise DivergedError(
                 f"step {number + 1}: the loss is {nats:.3g} and its gradient {gradient_norm:.3g}"
             )

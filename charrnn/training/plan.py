@@ -27,15 +27,14 @@ from charrnn.training.distributed import Group
 from charrnn.training.learner import threads
 from charrnn.training.probe import Probe
 from charrnn.training.recipe import (
-    BATCH_SIZE,
     MOST_EPOCHS,
-    SEQUENCE_LENGTH,
     choose_batch,
     choose_dropout,
     choose_model,
     choose_training,
     choose_upward_scale,
     planned_seconds,
+    wanted_batch,
 )
 from charrnn.training.tasks import make_task
 
@@ -102,10 +101,9 @@ def make_plan(
     task = make_task(options.task, text, options)
     characters = task.training_characters
     batch_size, sequence_length = choose_batch(options, training_characters=characters)
-    for what, wanted, had in (
-        ("batch size", options.batch_size or BATCH_SIZE, batch_size),
-        ("sequence length", options.sequence_length or SEQUENCE_LENGTH, sequence_length),
-    ):
+    names = ("batch size", "sequence length")
+    chosen = (batch_size, sequence_length)
+    for what, wanted, had in zip(names, wanted_batch(options), chosen, strict=True):
         if had < wanted:
             notes.append(
                 f"{what} {had} instead of {wanted}: the text is short ({characters:,} characters)"
@@ -166,18 +164,26 @@ def make_plan(
 
 
 def arrays(network: RecurrentNetwork) -> Tensors:
-    """A copy of the network's weights by name, float32, on the CPU."""
-    return {
+    """A copy of the network's weights by name, float32, on the CPU; its head's outputs in units of 1."""
+    tensors = {
         name: tensor.detach().to("cpu", torch.float32, copy=True).numpy()
         for name, tensor in network.named_parameters()
     }
+    for name in _OF_UNIT if network.unit != 1 else ():
+        tensors[name] *= np.float32(network.unit)
+    return tensors
 
 
 @torch.no_grad()
 def load(network: RecurrentNetwork, tensors: Tensors) -> None:
-    """Copies weights of the same names and shapes into the network."""
+    """Copies weights of the same names and shapes into the network; the inverse of `arrays`."""
     for name, parameter in network.named_parameters():
         parameter.copy_(torch.from_numpy(tensors[name]))
+        if name in _OF_UNIT and network.unit != 1:
+            parameter.div_(network.unit)
+
+
+_OF_UNIT = ("head.weight", "head.bias")
 
 
 def _inherit(options: TrainingOptions, base: Model) -> TrainingOptions:
@@ -207,7 +213,9 @@ def _copy(base: Model, network: RecurrentNetwork, text: TokenizedCorpus) -> list
     tensors = dict(arrays(network))
     for name, tensor in base.tensors.items():
         if name in ("embedding.weight", "head.weight", "head.bias"):
-            tensors[name] = np.concatenate([tensor, tensors[name][old:]])
+            fresh = tensors[name][old : text.tokenizer.vocabulary_size]
+            # The mask's row stays the last.
+            tensors[name] = np.concatenate([tensor[:old], fresh, tensor[old:]])
         else:
             tensors[name] = tensor
     load(network, tensors)

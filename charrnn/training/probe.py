@@ -55,6 +55,7 @@ class Probe:
         task: what will be learned.
         batch_size, sequence_length: of a step.
         group: the processes that will train together; None for this one alone.
+        step_characters: how many characters a step reads, where that is not as many as fit in.
 
     Attributes:
         timed: whether there is a time budget.
@@ -68,11 +69,13 @@ class Probe:
         batch_size: int,
         sequence_length: int,
         group: Group | None = None,
+        step_characters: float | None = None,
     ) -> None:
         self._began = time.perf_counter()
         self._options, self._group = options, group
         self._task = task
         self._batch_size, self._sequence_length = batch_size, sequence_length
+        self._step_characters = step_characters or batch_size * sequence_length
         self._device = choose_device(options.device)
         if group is not None:
             group.check_device(self._device)
@@ -81,7 +84,7 @@ class Probe:
 
     def characters(self, config: ModelConfig) -> float:
         """How many characters such a network would read, epoch after epoch, while it is trained."""
-        step = self._batch_size * self._sequence_length
+        step = self._step_characters
         if self._options.steps is not None:
             return self._options.steps * step
         if self._options.epochs is not None:
@@ -128,15 +131,12 @@ class Probe:
             self._device, config, self._batch_size
         )
         kernel = kernels(self._device, config.cell, precision)[0]
-        most = _most_threads(self._device, kernel, config)
-        # Of a network so small, threads wait for each other longer than they compute.
-        small = config.hidden_size < (64 if kernel == "native" else 129)
-        step = self._batch_size * self._sequence_length
+        step = self._step_characters
         return Machine(
             device=self._device,
             precision=precision,
             kernel=kernel,
-            threads=1 if small else most,
+            threads=usual_threads(self._device, kernel, config.cell, config.hidden_size),
             step_seconds=6 * config.parameters * step / SLOW,
             evaluation_speed=SLOW / (2 * config.parameters),
             save_seconds=0.05 + 16 * config.parameters / 100e6,  # weights, their average, moments
@@ -209,14 +209,21 @@ def kernels(device: str, cell: str, precision: str) -> list[str]:
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
-def _most_threads(device: str, kernel: str, config: ModelConfig) -> int:
+def usual_threads(device: str, kernel: str, cell: str, hidden_size: int) -> int:
+    """The threads of the CPU that are used where the clock is not asked."""
+    # Of a network so small, threads wait for each other longer than they compute.
+    small = hidden_size < (64 if kernel == "native" else 129)
+    return 1 if small else _most_threads(device, kernel, cell)
+
+
+def _most_threads(device: str, kernel: str, cell: str) -> int:
     """The threads of the CPU on which the same training gives the same bits every time.
 
     An LSTM is one operation of oneDNN, and does on any number; so does what we compute ourselves.
     PyTorch's GRU and RNN are made of small products that on two threads came out one bit off in 2
     of 60 fresh processes (PyTorch 2.13 with MKL).
     """
-    exact = kernel == "native" or (kernel == "fused" and config.cell == "lstm")
+    exact = kernel == "native" or (kernel == "fused" and cell == "lstm")
     return ALL_THREADS if exact or device != "cpu" else 1
 
 
@@ -231,7 +238,7 @@ def _candidates(machine: Machine, config: ModelConfig, precision: str | None) ->
                 machine,
                 precision=kind,
                 kernel=kernel,
-                threads=_most_threads(device, kernel, config),
+                threads=_most_threads(device, kernel, config.cell),
             )
 
 

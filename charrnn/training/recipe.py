@@ -42,6 +42,10 @@ MOST_EPOCHS = 60
 
 BATCH_SIZE, SEQUENCE_LENGTH = 32, 48
 
+BATCHES = {"generate": (BATCH_SIZE, SEQUENCE_LENGTH), "restore": (12, 128)}
+"""The batch size and sequence length of each task. What is restored is read in windows that begin and
+end cold, and has to be longer."""
+
 EVALUATION_SHARE, EVALUATIONS, LEAST_EVALUATIONS = 0.06, 20, 10
 """How much of a time budget may go into evaluations; how many there are where it suffices; and where
 it does not suffice for the least, each reads but a part of the validation text."""
@@ -138,16 +142,22 @@ def layer_weights(config: ModelConfig) -> int:
 
 
 def choose_batch(options: TrainingOptions, *, training_characters: int) -> tuple[int, int]:
-    """The batch size and sequence length: 32 lanes of 48 characters, or what little text allows.
+    """The batch size and sequence length: those of BATCHES, or what little text allows.
 
     A small batch makes many steps, and steps are what short budgets lack. Lanes shorter than a
     chunk would carry no state, so the batch shrinks until each holds at least one.
     """
-    sequence_length = min(_given(options.sequence_length, SEQUENCE_LENGTH), training_characters)
-    batch_size = _given(options.batch_size, BATCH_SIZE)
+    batch_size, sequence_length = wanted_batch(options)
+    sequence_length = min(sequence_length, training_characters)
     if sequence_length < 1 or batch_size < 1:
         raise ConfigError("batch size and sequence length: choose 1 or more")
     return max(1, min(batch_size, training_characters // sequence_length)), sequence_length
+
+
+def wanted_batch(options: TrainingOptions) -> tuple[int, int]:
+    """The batch size and sequence length that there would be, had the text no end."""
+    batch_size, sequence_length = BATCHES[options.task]
+    return _given(options.batch_size, batch_size), _given(options.sequence_length, sequence_length)
 
 
 def choose_training(

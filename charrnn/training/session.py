@@ -5,6 +5,7 @@ import math
 import signal
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,8 @@ from charrnn.data.corpus import (
     IdsKey,
     ReadingProgress,
     no_progress,
-    open_corpus,
 )
+from charrnn.data.labelled import open_any
 from charrnn.data.sources import ReadOptions
 from charrnn.data.tokenizer import Ids
 from charrnn.errors import ConfigError, TrainingError
@@ -48,12 +49,12 @@ def begin(
     told how far the reading of the corpus has come. Raises CorpusError, ConfigError, ModelError,
     TrainingError, StorageError.
     """
-    text = open_corpus(corpus, read)
+    text = open_any(corpus, read)
     directory = run_directory(text.name, name=name, out=out)
     base = load(start_from) if start_from is not None else None
     with _signals_held_back():
         # Only from here on is PyTorch needed: what is misspelt is told at once.
-        from charrnn.training.plan import make_plan
+        from charrnn.training.labelled_plan import make_any_plan
         from charrnn.training.trainer import start
 
     run: Run | None = None
@@ -65,7 +66,7 @@ def begin(
         return keep_ids(run.ids_folder, key, ids)
 
     try:
-        plan = make_plan(
+        plan = make_any_plan(
             text,
             options,
             kind=tokenizer,
@@ -109,7 +110,7 @@ def go_on(
     come, and `group` is that of `join`.
     """
     found = find_run(run)
-    text = open_corpus(corpus, read) if corpus else None
+    text = open_any(corpus, read) if corpus else None
     with _signals_held_back():
         from charrnn.training.trainer import Trainer
 
@@ -160,6 +161,8 @@ def train(
     tokenizer: str | None = None,
     min_count: int = 1,
     read: ReadOptions | None = None,
+    text: str | None = None,
+    label: str | None = None,
     budget: str | float | None = None,
     progress_bar: bool = True,
     **options: Any,
@@ -180,6 +183,9 @@ def train(
         resume: the name of a run to go on with; all else but `corpus` must be left out.
         start_from: a model to fine-tune.
         tokenizer, min_count, read: how to read the corpus; see `tokenize` and ReadOptions.
+        text, label: the columns of a table that hold a text, and the class or number that is to be
+            told of it; `label="folder"` for a folder with a folder for each class. They take the place
+            of `column` and `label` of `read`.
         budget: like "10m", or seconds.
         progress_bar: show one (tqdm's, which suits a notebook).
         options: the other attributes of TrainingOptions.
@@ -187,6 +193,8 @@ def train(
     Raises CorpusError, ConfigError, ModelError, TrainingError, StorageError.
     """
     names = [str(item) for item in ([corpus] if isinstance(corpus, str | Path) else corpus)]
+    if text is not None or label is not None:
+        read = replace(read or ReadOptions(), column=text, label=label)
     group = join()
     if group is not None and group.rank > 0:
         follow(group)

@@ -23,6 +23,7 @@ from charrnn.data.corpus import (
     TokenizedCorpus,
     no_progress,
 )
+from charrnn.data.labelled import LabelledCorpus
 from charrnn.errors import (
     CharRNNWarning,
     ConfigError,
@@ -53,7 +54,7 @@ from charrnn.training.distributed import Group
 from charrnn.training.learner import Learner, StepResult, autocast, threads
 from charrnn.training.plan import Plan, arrays, load
 from charrnn.training.probe import choose_device
-from charrnn.training.tasks import make_task
+from charrnn.training.tasks import LabelledTask, make_task
 
 LOG_EVERY = 10
 """Steps to a training line of metrics.jsonl."""
@@ -118,6 +119,8 @@ class Trainer:
         self.corpus, self.config, self.run = corpus, config, run
         self.learner = Learner(network, config, group)
         self.task = make_task(network.config.task, corpus, config)
+        if isinstance(self.task, LabelledTask):
+            network.unit = self.task.unit
         self.loader = self.task.loader(
             batch_size=config.batch_size,
             sequence_length=config.sequence_length,
@@ -330,6 +333,7 @@ class Trainer:
                 if position.evaluated == position.step
                 else None,
             ),
+            labels=self.corpus.labels if isinstance(self.corpus, LabelledCorpus) else (),
         )
 
     def _step(self) -> Progress:
@@ -414,6 +418,7 @@ class Trainer:
                 "seconds": round(position.seconds, 3),
                 "validation_nats": nats,
                 "validation_bits": nats / math.log(2),
+                **(self.task.measures() if isinstance(self.task, LabelledTask) else {}),
             }
         )
         best = position.best_nats is None or nats < position.best_nats

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from charrnn.data.mapping import pieces
 from charrnn.data.tokenizer import ByteTokenizer, CharTokenizer, Ids, Tokenizer
 from charrnn.evaluation import baselines as module
-from charrnn.evaluation.baselines import baselines, n_gram, order_0, xz
+from charrnn.evaluation.baselines import NGram, baselines, n_gram, order_0, xz
 
 
 def ids_of(values: Sequence[int]) -> Ids:
@@ -208,3 +208,18 @@ def test_there_are_three_baselines(prose: str) -> None:
         "n_gram": n_gram(training, held_out, tokenizer.vocabulary_size),
         "xz": xz(training, held_out, tokenizer),
     }
+
+
+def test_an_n_gram_tells_what_comes_next_as_it_scores() -> None:
+    generator = np.random.default_rng(0)
+    ids = generator.integers(5, size=3000).cumsum().astype(np.uint8) % 5
+    model = NGram(ids[:2000], 5, context=3)
+    text = ids[2000:2050]
+    nats = 0.0
+    for place in range(1, len(text)):
+        before = text[max(0, place - 3) : place]
+        probabilities = model.next(before[None])
+        assert probabilities.sum() == pytest.approx(1)
+        nats -= np.log(probabilities[0, text[place]])
+    assert model.nats(text) == pytest.approx(nats / (len(text) - 1))
+    assert model.next(np.zeros((2, 0))).shape == (2, 5)

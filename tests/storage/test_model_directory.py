@@ -515,3 +515,56 @@ def test_a_model_that_is_for_something_else_says_for_what(command: str) -> None:
     with pytest.raises(ModelError, match=command) as caught:
         restorer.require("generate")
     assert str(caught.value).startswith("the model of fables was trained to restore, not to gen")
+
+
+# Labels
+
+
+def classifier(labels: tuple[str, ...] = ("no", "yes"), task: str = "classify") -> Model:
+    model = model_of(CharTokenizer("ab"))
+    outputs = 2 if task == "classify" else 1
+    config = replace(model.config, task=task, pooling="mean", outputs=outputs)
+    tensors = {
+        name: np.zeros(shape, dtype=np.float32) for name, shape in config.tensor_shapes().items()
+    }
+    return replace(model, config=config, tensors=tensors, labels=labels)
+
+
+def test_a_model_to_classify_keeps_the_names_of_its_classes(tmp_path: Path) -> None:
+    write_model(tmp_path / "model", classifier(("nein", "жа")))
+    assert read_model(tmp_path / "model").labels == ("nein", "жа")
+    assert read_config(tmp_path / "model")[0].outputs == 2
+
+
+LABELS: dict[str, tuple[Any, str]] = {
+    "none": (None, "labels are missing to a model to classify"),
+    "too few": (["no"], "1 labels for 2 classes"),
+    "no list": ({"no": 0, "yes": 1}, "expected a list of names"),
+    "numbers": ([0, 1], "expected a list of names"),
+    "empty": (["", "yes"], "expected a list of names"),
+    "nothing": ([], "0 labels for 2 classes"),
+    "twice": (["no", "no"], "a label appears twice"),
+    "half a character": (["no", "\ud800"], "half of a surrogate pair"),
+}
+
+
+@pytest.mark.parametrize("spoiled", sorted(LABELS))
+def test_labels_that_are_not_those_of_the_classes_are_refused(tmp_path: Path, spoiled: str) -> None:
+    labels, message = LABELS[spoiled]
+    write_model(tmp_path / "model", classifier())
+    path = tmp_path / "model" / CONFIG
+    config = json.loads(path.read_bytes())
+    del config["labels"]
+    path.write_text(json.dumps(config if labels is None else config | {"labels": labels}))
+    with pytest.raises(ModelError, match=f"{CONFIG}: .*{message}"):
+        read_model(tmp_path / "model")
+
+
+def test_a_model_without_classes_has_no_labels(tmp_path: Path, directory: Path) -> None:
+    write_model(tmp_path / "numbers", classifier((), task="regress"))
+    for path in (tmp_path / "numbers", directory):
+        assert read_model(path).labels == ()
+        config = json.loads((path / CONFIG).read_bytes())
+        (path / CONFIG).write_text(json.dumps(config | {"labels": ["no", "yes"]}))
+        with pytest.raises(ModelError, match="labels are unknown to a model to"):
+            read_model(path)

@@ -71,8 +71,20 @@ PROVENANCE = Provenance(
 ALPHABET = "\n abcdé\N{GRINNING FACE}"
 
 
+OTHERS: tuple[dict[str, Any], ...] = (
+    {"attention": 3},
+    {"task": "restore", "bidirectional": True},
+)
+"""What other networks there are than plain ones to generate, as ModelConfig has it."""
+
+
 def sound_model(
-    tokenizer: Tokenizer | None = None, *, cell: str = "lstm", layers: int = 1, hidden_size: int = 4
+    tokenizer: Tokenizer | None = None,
+    *,
+    cell: str = "lstm",
+    layers: int = 1,
+    hidden_size: int = 4,
+    **others: Any,
 ) -> Model:
     """A small model with random weights."""
     tokenizer = tokenizer or CharTokenizer(ALPHABET)
@@ -83,6 +95,7 @@ def sound_model(
         hidden_size=hidden_size,
         layers=layers,
         dropout=0.25,
+        **others,
     )
     generator = np.random.default_rng(0)
     tensors = {
@@ -93,15 +106,21 @@ def sound_model(
 
 
 def sound_files(work: Path) -> list[dict[str, bytes]]:
-    """Model directories as `write_model` makes them: every cell, both tokenizers; half are sealed."""
+    """Model directories as `write_model` makes them: every cell, both tokenizers, and every other
+    network; half are sealed."""
+    models = [
+        sound_model(tokenizer, cell=cell, layers=1 + number % 2)
+        for number, cell in enumerate(GATES)
+        for tokenizer in (CharTokenizer(ALPHABET), ByteTokenizer())
+    ]
+    models += [sound_model(layers=2, **others) for others in OTHERS]
     found = []
-    for number, cell in enumerate(GATES):
-        for tokenizer in (CharTokenizer(ALPHABET), ByteTokenizer()):
-            directory = work / f"sound-{cell}-{tokenizer.kind}"
-            write_model(directory, sound_model(tokenizer, cell=cell, layers=1 + number % 2))
-            files = {path.name: path.read_bytes() for path in directory.iterdir()}
-            found += [files, with_manifest(files)]
-            shutil.rmtree(directory)
+    for model in models:
+        directory = work / "sound"
+        write_model(directory, model)
+        files = {path.name: path.read_bytes() for path in directory.iterdir()}
+        found += [files, with_manifest(files)]
+        shutil.rmtree(directory)
     return found
 
 
@@ -306,9 +325,7 @@ def _random_model(
 
 
 def _load(directory: Path, samples: int) -> str:
-    """Loads what is in the folder and, where that works, samples from it."""
-    from charrnn.generation.config import SamplingConfig
-    from charrnn.generation.sampler import Sampler
+    """Loads what is in the folder and, where that works, uses it for what it is for."""
     from charrnn.storage.run import load
 
     try:
@@ -324,7 +341,19 @@ def _load(directory: Path, samples: int) -> str:
         raise Broken("it loads with numbers that are not finite")
     if model.tokenizer.vocabulary_size != model.config.vocabulary_size:
         raise Broken("it loads with an alphabet of another size")
-    outcome = "loaded"
+    try:
+        _USES[model.config.task](model, samples)
+    except ModelError as error:
+        check_message(error, directory)
+        return "loaded, overflows"
+    return "loaded"
+
+
+def _generate(model: Model, samples: int) -> None:
+    from charrnn.generation.config import SamplingConfig
+    from charrnn.generation.sampler import Sampler
+
+    overflow = None
     for temperature, top_k, top_p in (
         (0.8, None, None),
         (0, None, None),
@@ -335,13 +364,32 @@ def _load(directory: Path, samples: int) -> str:
         try:
             Sampler(model).sample(config=settings)
         except ModelError as error:
-            check_message(error, directory)
-            outcome = "loaded, overflows"
-    return outcome
+            overflow = error
+    if overflow is not None:
+        raise overflow
+
+
+def _restore(model: Model, samples: int) -> None:
+    from charrnn.evaluation.proofreading import proofread
+    from charrnn.generation.engines.restoring_engine import RestoringEngine
+    from charrnn.generation.filling import FillConfig, fill
+
+    if not samples:
+        return
+    engine = RestoringEngine.of(model)
+    text = model.tokenizer.decode([1, 2, 1, 2]) + "_"
+    filled = fill(engine, model.tokenizer, text, FillConfig(alternatives=2))
+    if not all(0 <= each.probability <= 1 for each in filled):
+        raise Broken("it fills with what is no probability")
+    fill(engine, model.tokenizer, text, FillConfig(longest=2))
+    proofread(engine, model.tokenizer, text)
+
+
+_USES: dict[str, Callable[[Model, int], None]] = {"generate": _generate, "restore": _restore}
 
 
 def mutants(count: int, work: Path, seed: int = 0, deadline: Deadline | None = None) -> Report:
-    """Reads and samples from `count` hostile models.
+    """Reads `count` hostile models, and samples from them, or does what they are for.
 
     Each must be refused with a ModelError of one line, or be harmless: of its config's shapes,
     finite, and fit to sample from; within a second, and 200 MB beside its files.

@@ -96,7 +96,7 @@ class NativeEngine:
         self.floats: int = library.charrnn_floats(processor)
         if self.floats <= 0:
             raise ConfigError(f"this processor cannot compute as the native engine's {processor}")
-        self.vocabulary_size = config.vocabulary_size
+        self.vocabulary_size = len(tensors["head.weight"])
         self.hidden_size = config.hidden_size
         self.layers = config.layers
         self.states = len(STATES[config.cell])
@@ -112,7 +112,7 @@ class NativeEngine:
         self.model = _Model(
             processor,
             _CELLS.index(config.cell),
-            self.vocabulary_size,
+            folded.symbols,
             self.hidden_size,
             len(layers),
             ctypes.addressof(self._layers),

@@ -35,7 +35,8 @@ class NumPyEngine:
     parallel = True
 
     def __init__(self, config: ModelConfig, tensors: Tensors) -> None:
-        self.vocabulary_size = config.vocabulary_size
+        self.vocabulary_size = len(tensors["head.weight"])
+        self.symbols = len(tensors["embedding.weight"])  # that are read; V, or masks too
         self.hidden_size = config.hidden_size
         self.padded_size = padded(config.hidden_size)
         self.cell = _CELLS[config.cell]
@@ -79,7 +80,7 @@ class NumPyEngine:
         bias = planes(before[:, None], 1)  # (G, 1, H)
         if layer == 0:
             folded = (tensors["embedding.weight"] @ weight_ih.T).T  # (G H, V)
-            weight = planes(folded, self.vocabulary_size)
+            weight = planes(folded, self.symbols)
             weight += bias
         else:
             weight = planes(weight_ih, padded)

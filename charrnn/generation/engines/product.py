@@ -46,3 +46,13 @@ def product(x: Array, weight: Array, out: Array | None = None, part: Array | Non
         scratch = np.matmul(blocks[..., piece], weight[..., piece, :], out=scratch)
         total += scratch
     return out
+
+
+def multiply(x: Array, weight: Array) -> Array:
+    """x (N, I) times a weight (I, O): `product` of any sizes."""
+    count, sums = x.shape
+    filled_x = np.zeros((whole_rows(count), padded(sums)), dtype=np.float32)
+    filled_x[:count, :sums] = x
+    filled = np.zeros((padded(sums), padded(weight.shape[1])), dtype=np.float32)
+    filled[:sums, : weight.shape[1]] = weight
+    return product(filled_x, filled)[:count, : weight.shape[1]]

@@ -5,14 +5,22 @@ from collections.abc import Callable
 from charrnn.data.corpus import TokenizedCorpus
 from charrnn.training.config import TrainingConfig, TrainingOptions
 from charrnn.training.tasks.generation import Generation, generation_loss
+from charrnn.training.tasks.labelled import LabelledTask, labelled_loss
+from charrnn.training.tasks.restoration import Restoration, restoration_loss
 from charrnn.training.tasks.task import Loader, Loss, Task
 
 TASKS: dict[str, Callable[..., Task]] = {
     "generate": Generation,
+    "classify": LabelledTask,
+    "regress": LabelledTask,
+    "restore": Restoration,
 }
 
 LOSSES: dict[str, Loss] = {
     "generate": generation_loss,
+    "classify": labelled_loss,
+    "regress": labelled_loss,
+    "restore": restoration_loss,
 }
 """How the network of a task learns from a batch."""
 
@@ -21,9 +29,22 @@ def make_task(
     name: str, corpus: TokenizedCorpus, settings: TrainingConfig | TrainingOptions
 ) -> Task:
     """The task of that name on a corpus. Raises CorpusError when the text is not enough for it."""
+    more = {}
+    if name in ("classify", "regress"):
+        more = {"seed": settings.seed, "class_weights": settings.class_weights}
     return TASKS[name](
-        corpus, validation_fraction=settings.validation_fraction, lines=settings.lines
+        corpus, validation_fraction=settings.validation_fraction, lines=settings.lines, **more
     )
 
 
-__all__ = ["LOSSES", "TASKS", "Generation", "Loader", "Loss", "Task", "make_task"]
+__all__ = [
+    "LOSSES",
+    "TASKS",
+    "Generation",
+    "LabelledTask",
+    "Loader",
+    "Loss",
+    "Restoration",
+    "Task",
+    "make_task",
+]

@@ -1,0 +1,232 @@
+"""How well `charrnn train --label` tells classes, beside what is usual: TF-IDF of character n-grams and
+logistic regression (scikit-learn).
+
+    python -m benchmarks.classification
+    python -m benchmarks.classification packages echoes --flags "--epochs 20 --bidirectional" --json FILE
+
+Both get the same texts of the same classes, and are judged by the same others, which neither has seen
+(classification_texts.py says what they are, and how they are kept apart):
+
+- programming: which of the programming and markup languages that the machine has files of a snippet
+  of 100 to 200 characters is in.
+- natural: which language a message of 20 to 60 characters is in, of the translations that are
+  installed.
+- packages: which of eight packages of Python's standard library a snippet of 200 to 300 characters
+  comes from.
+- echoes: of made-up names, whether the last vowel is the first again.
+
+charrnn is the command as a person types it: `train --epochs 20`, or what `--flags` says, then
+`predict`. The linear model counts all n-grams of 1 to 4 characters that come twice, with a mark for
+where a text begins and ends, their counts' logarithms weighted by rarity; the strength of its
+regularisation is chosen on a tenth of what it learns from. Seconds are of all that: reading, choosing,
+learning. The answers took the time they took; they are not in it.
+
+A line of `--json` has task, seed, classes, training, test (texts), characters (of the training texts);
+of `linear` and `charrnn` each accuracy, macro_f1, seconds; their settings; and only_linear_right and
+only_charrnn_right, the texts on which they differ.
+"""
+
+import argparse
+import csv
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.classification_texts import TASKS, Labelled, Parts
+from charrnn.evaluation.metrics import accuracy, confusion_matrix, macro_f1
+
+STRENGTHS = (1.0, 10.0, 100.0)
+"""The C's of logistic regression that are tried."""
+
+LONGEST_GRAM = 4
+"""With 5, accuracy was the same or less, in twice the time."""
+
+USUAL = ["--epochs", "20"]
+
+START, END = "\x02", "\x03"
+"""Marks around a text, for n-grams to tell where it begins and ends."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one of them made of a task.
+
+    Attributes:
+        predicted: the class of each test text.
+        seconds: of all that had to be done before it could be asked.
+        settings: what it was.
+    """
+
+    predicted: list[str]
+    seconds: float
+    settings: dict[str, Any]
+
+
+def learn_linear(parts: Parts) -> Result:
+    """TF-IDF of character n-grams and logistic regression."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+
+    began = time.perf_counter()
+    vectorizer = TfidfVectorizer(
+        analyzer="char",
+        ngram_range=(1, LONGEST_GRAM),
+        lowercase=False,
+        sublinear_tf=True,
+        min_df=2,
+    )
+    features = vectorizer.fit_transform(_marked(parts.training))
+    labels = [each.label for each in parts.training]
+
+    def learned(strength: float, count: int) -> Any:
+        return LogisticRegression(C=strength, max_iter=1000).fit(features[:count], labels[:count])
+
+    chosen_on = len(labels) * 9 // 10  # they are shuffled
+    shares = {
+        strength: learned(strength, chosen_on).score(features[chosen_on:], labels[chosen_on:])
+        for strength in STRENGTHS
+    }
+    strength = max(STRENGTHS, key=lambda each: shares[each])
+    model = learned(strength, len(labels))
+    seconds = time.perf_counter() - began
+    predicted = model.predict(vectorizer.transform(_marked(parts.test))).tolist()
+    return Result(predicted, seconds, {"strength": strength, "features": features.shape[1]})
+
+
+def _marked(texts: Sequence[Labelled]) -> list[str]:
+    return [START + each.text + END for each in texts]
+
+
+def learn_charrnn(parts: Parts, flags: Sequence[str], directory: Path) -> Result:
+    """`charrnn train` and `charrnn predict`, in processes of their own, their files in a directory."""
+    for name, texts in zip(Parts._fields, parts, strict=True):
+        write_table(directory / f"{name}.csv", texts)
+    columns = ["--text", "text", "--label", "label"]
+    run, table = str(directory / "run"), str(directory / "training.csv")
+    began = time.perf_counter()
+    _charrnn("train", table, *columns, "--out", run, "--quiet", *flags)
+    seconds = time.perf_counter() - began
+    told = _charrnn("predict", run, str(directory / "test.csv"), "--text", "text", "--jsonl")
+    predicted = [json.loads(line)["label"] for line in told.splitlines()]
+    config = json.loads((directory / "run" / "best" / "config.json").read_text())["model"]
+    return Result(predicted, seconds, {"flags": shlex.join(flags), **config})
+
+
+def write_table(path: Path, texts: Sequence[Labelled]) -> None:
+    """A table of columns text and label."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(Labelled._fields)
+        writer.writerows(texts)
+
+
+def _charrnn(*arguments: str) -> str:
+    """What a command writes. Raises CalledProcessError, its own words on stderr."""
+    result = subprocess.run(
+        [sys.executable, "-m", "charrnn", *arguments],
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+        check=True,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
+    )
+    return result.stdout
+
+
+def compare(task: str, seed: int, parts: Parts, linear: Result, charrnn: Result) -> dict[str, Any]:
+    """A line of the results; see above."""
+    truth = [each.label for each in parts.test]
+    right = [
+        [guess == label for guess, label in zip(result.predicted, truth, strict=True)]
+        for result in (linear, charrnn)
+    ]
+    pairs = list(zip(*right, strict=True))
+    return {
+        "task": task,
+        "seed": seed,
+        "classes": len(set(truth)),
+        "training": len(parts.training),
+        "test": len(parts.test),
+        "characters": sum(len(each.text) for each in parts.training),
+        "linear": _judged(truth, linear),
+        "charrnn": _judged(truth, charrnn),
+        "only_linear_right": pairs.count((True, False)),
+        "only_charrnn_right": pairs.count((False, True)),
+    }
+
+
+def _judged(truth: Sequence[str], result: Result) -> dict[str, Any]:
+    """How good a result is, with its settings."""
+    ids = {label: number for number, label in enumerate(sorted({*truth, *result.predicted}))}
+    true, guessed = ([ids[label] for label in labels] for labels in (truth, result.predicted))
+    return {
+        "accuracy": accuracy(true, guessed),
+        "macro_f1": macro_f1(confusion_matrix(true, guessed, len(ids))),
+        "seconds": result.seconds,
+        **result.settings,
+    }
+
+
+def table(records: Sequence[dict[str, Any]]) -> str:
+    """The results in Markdown."""
+    heads = (
+        "task",
+        "classes",
+        "texts, characters",
+        "linear: accuracy, macro-F1",
+        "seconds",
+        "charrnn: accuracy, macro-F1",
+        "seconds",
+        "only one is right: linear, charrnn",
+    )
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for record in records:
+        linear, charrnn = record["linear"], record["charrnn"]
+        lines.append(
+            f"| {record['task']} | {record['classes']} "
+            f"| {record['training']:,}, {record['characters']:,} "
+            f"| {linear['accuracy']:.3f}, {linear['macro_f1']:.3f} | {linear['seconds']:.0f} "
+            f"| {charrnn['accuracy']:.3f}, {charrnn['macro_f1']:.3f} | {charrnn['seconds']:.0f} "
+            f"| {record['only_linear_right']}, {record['only_charrnn_right']} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("tasks", nargs="*", metavar="TASK", help=f"of {', '.join(TASKS)}; all")
+    parser.add_argument(
+        "--flags", type=shlex.split, default=USUAL, help=f"of charrnn train; {shlex.join(USUAL)}"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the texts")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="append a line for each task")
+    arguments = parser.parse_args()
+    for task in arguments.tasks:
+        if task not in TASKS:
+            parser.error(f"no task {task!r}: choose from {', '.join(TASKS)}")
+    records = []
+    for task in arguments.tasks or TASKS:
+        parts = TASKS[task](arguments.seed)
+        if not parts.test:
+            print(f"{task}: this machine has too few such files", file=sys.stderr)
+            continue
+        linear = learn_linear(parts)
+        with tempfile.TemporaryDirectory() as directory:
+            charrnn = learn_charrnn(parts, arguments.flags, Path(directory))
+        records.append(compare(task, arguments.seed, parts, linear, charrnn))
+        if arguments.json:
+            with arguments.json.open("a") as file:
+                file.write(json.dumps(records[-1]) + "\n")
+    print(table(records))
+
+
+if __name__ == "__main__":
+    main()

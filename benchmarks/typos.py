@@ -1,0 +1,137 @@
+"""Seeded typos, and how well they are found: for benchmarks.restoration."""
+
+import random
+import string
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from charrnn.evaluation.proofreading import DELETE, INSERT, KINDS, SUBSTITUTE, SWAP, Finding
+
+_AROUND = 12
+"""Characters on each side by which two texts are compared."""
+
+
+@dataclass(frozen=True)
+class Typo:
+    """A mistake that was made on purpose.
+
+    Attributes:
+        kind: what was done: another letter in the place of one, one less, one more, two that changed
+            places.
+        begin, end: where the mistake is, in the text with mistakes; empty where a letter is missing.
+        original: what stood there.
+    """
+
+    kind: str
+    begin: int
+    end: int
+    original: str
+
+
+def with_typos(text: str, *, every: int = 200, seed: int = 0) -> tuple[str, list[Typo]]:
+    """The text with a typo in each piece of so many characters, of the four kinds in turn, at letters
+    drawn at random; and what they are."""
+    generator = random.Random(seed)
+    pieces, typos = [], []
+    length = 0
+    for number, begin in enumerate(range(0, len(text), every)):
+        piece = text[begin : begin + every]
+        kind = KINDS[number % len(KINDS)]
+        places = [place for place in range(len(piece) - 1) if _may(kind, piece, place)]
+        if places:
+            place = generator.choice(places)
+            original, mistaken = _mistake(kind, piece, place, generator)
+            at = length + place
+            typos.append(Typo(kind, at, at + len(mistaken), original))
+            piece = piece[:place] + mistaken + piece[place + len(original) :]
+        pieces.append(piece)
+        length += len(piece)
+    return "".join(pieces), typos
+
+
+def _may(kind: str, piece: str, place: int) -> bool:
+    if kind == SWAP:
+        pair = piece[place : place + 2]
+        return pair.isalpha() and pair[0] != pair[1]
+    return piece[place].isalpha()
+
+
+def _mistake(kind: str, piece: str, place: int, generator: random.Random) -> tuple[str, str]:
+    """What stands at a place, and what is put there."""
+    here = piece[place]
+    letters = string.ascii_uppercase if here.isupper() else string.ascii_lowercase
+    if kind == SUBSTITUTE:
+        return here, generator.choice([letter for letter in letters if letter != here])
+    if kind == DELETE:
+        return here, ""
+    if kind == INSERT:
+        return "", generator.choice(string.ascii_lowercase)
+    return piece[place : place + 2], piece[place + 1] + here
+
+
+@dataclass(frozen=True)
+class Score:
+    """How many of the typos were found, and of what was found how many are typos.
+
+    Attributes:
+        typos, findings: how many there are.
+        detected: findings within a character of a typo that no other finding was taken for.
+        corrected: those whose correction gives back what stood there.
+        detected_by_kind: of each kind of typo, the share that was detected.
+    """
+
+    typos: int
+    findings: int
+    detected: int
+    corrected: int
+    detected_by_kind: dict[str, float]
+
+    @property
+    def precision(self) -> float:
+        """The share of the findings that are typos."""
+        return self.detected / max(self.findings, 1)
+
+    @property
+    def recall(self) -> float:
+        """The share of the typos that were found."""
+        return self.detected / max(self.typos, 1)
+
+    @property
+    def correction_precision(self) -> float:
+        """The share of the findings whose correction is right."""
+        return self.corrected / max(self.findings, 1)
+
+    @property
+    def correction_recall(self) -> float:
+        """The share of the typos that are put right."""
+        return self.corrected / max(self.typos, 1)
+
+
+def score(text: str, typos: Sequence[Typo], findings: Sequence[Finding]) -> Score:
+    """How well the typos of a text were found."""
+    waiting = list(findings)
+    found: list[str] = []
+    corrected = 0
+    for typo in typos:
+        near = [
+            each
+            for each in waiting
+            if each.correction.begin <= typo.end + 1 and typo.begin - 1 <= each.correction.end
+        ]
+        if not near:
+            continue
+        right = [each for each in near if _gives_back(text, typo, each)]
+        waiting.remove((right or near)[0])
+        found.append(typo.kind)
+        corrected += bool(right)
+    kinds = [typo.kind for typo in typos]
+    shares = {kind: found.count(kind) / kinds.count(kind) for kind in KINDS if kind in kinds}
+    return Score(len(typos), len(findings), len(found), corrected, shares)
+
+
+def _gives_back(text: str, typo: Typo, finding: Finding) -> bool:
+    """Whether a correction makes of the text around a typo what stood there."""
+    first, last = max(typo.begin - _AROUND, 0), typo.end + _AROUND
+    change = finding.correction
+    put_right = text[first : change.begin] + change.replacement + text[change.end : last]
+    return put_right == text[first : typo.begin] + typo.original + text[typo.end : last]

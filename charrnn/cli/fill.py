@@ -1,0 +1,103 @@
+"""charrnn fill: what stood where characters are missing."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from charrnn.cli.options import Json
+from charrnn.cli.restoring import RestoringModel
+
+if TYPE_CHECKING:
+    from charrnn.generation.filling import Filling
+
+
+def fill(
+    model: RestoringModel,
+    text: Annotated[
+        str,
+        typer.Argument(
+            metavar="TEXT|FILE|-",
+            help="A text with gaps, or the file that has it; - is stdin.",
+            show_default=False,
+        ),
+    ],
+    gap: Annotated[
+        str,
+        typer.Option("--gap", metavar="CHAR", help="What stands for a missing character."),
+    ] = "_",
+    gap_length: Annotated[
+        Literal["same", "any"],
+        typer.Option(
+            "--gap-length",
+            help="same: each gap character stands for one. "
+            "any: however many in a row stand for 1 to --longest.",
+        ),
+    ] = "same",
+    longest: Annotated[
+        int,
+        typer.Option(
+            "--longest", metavar="N", min=1, help="Characters of a gap of any length, at most."
+        ),
+    ] = 12,
+    number: Annotated[
+        int, typer.Option("-n", metavar="N", min=1, help="How many texts, the likeliest first.")
+    ] = 1,
+    as_json: Json = False,
+) -> None:
+    """Fill the gaps of a text with what is likely to have stood there.
+
+    The restored text goes to stdout, and nothing else does. Texts are divided by a line of ---, and
+    stderr says how probable each is.
+    """
+    from charrnn.cli.display import TextOutput, messages, say
+    from charrnn.cli.restoring import is_file, load_restorer, read_text, warn_of_unknown
+    from charrnn.generation.filling import FillConfig
+    from charrnn.generation.filling import fill as restored
+
+    config = FillConfig(
+        gap=gap, longest=longest if gap_length == "any" else None, alternatives=number
+    )
+    restorer, tokenizer = load_restorer(model)
+    text = read_text(text) if is_file(text) else text
+    warn_of_unknown(tokenizer, text.replace(gap, ""))
+    with messages().status("filling ...") as spinner:
+        fillings = restored(
+            restorer,
+            tokenizer,
+            text,
+            config,
+            progress=lambda done, total: spinner.update(f"filling {done / total:.0%}"),
+        )
+    if not fillings[0].gaps:
+        say(f"no gaps: {gap!r} is not in the text; --gap names another character")
+    output = TextOutput()
+    if as_json:
+        output.write(json.dumps(_record(fillings), indent=2) + "\n")
+    else:
+        for place, each in enumerate(fillings):
+            if place:
+                output.end_line()
+                output.write("---\n")
+            output.write(each.text)
+            if number > 1 and each.gaps:
+                say(_described(place, each), "dim")
+    output.close()
+
+
+def _record(fillings: "Sequence[Filling]") -> dict[str, object]:
+    """What --json says."""
+    return {"text": fillings[0].text, "alternatives": [asdict(each) for each in fillings]}
+
+
+_MOST_SHOWN = 12
+"""Gaps whose fill is named, of each text."""
+
+
+def _described(place: int, filling: "Filling") -> str:
+    """A line on one of several texts: how probable it is, and what was filled in."""
+    shown = " ".join(repr(gap.filled) for gap in filling.gaps[:_MOST_SHOWN])
+    more = len(filling.gaps) - _MOST_SHOWN
+    return f"{place + 1}: {filling.probability:.1%} {shown}{f' and {more} more' * (more > 0)}"

@@ -1,0 +1,137 @@
+"""charrnn proofread: what seems to be wrong in a text."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from charrnn.cli.options import Json
+from charrnn.cli.restoring import RestoringModel
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from charrnn.evaluation.proofreading import Correction, Finding
+
+FOUND = 1
+"""The exit code where something was found."""
+
+_AROUND = 32
+"""Characters of the text that are shown on each side of a finding."""
+
+
+def proofread(
+    model: RestoringModel,
+    file: Annotated[
+        str,
+        typer.Argument(metavar="FILE|-", help="A text; - is stdin.", show_default=False),
+    ],
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            "--threshold",
+            metavar="NATS",
+            min=0.0,
+            help="By how much a correction must make what is around it likelier. Lower finds more, "
+            "and more that is not wrong.",
+            show_default="8",
+        ),
+    ] = None,
+    as_diff: Annotated[
+        bool, typer.Option("--diff", help="Print a unified diff, for patch to apply.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Find what seems to be wrong in a text, and what may have been meant.
+
+    The exit code is 1 when something was found, 0 when nothing was.
+    """
+    from charrnn.cli.display import TextOutput, messages, results, say
+    from charrnn.cli.restoring import load_restorer, read_text, warn_of_unknown
+    from charrnn.errors import ConfigError
+    from charrnn.evaluation.differences import unified_diff
+    from charrnn.evaluation.proofreading import ProofreadConfig, corrected
+    from charrnn.evaluation.proofreading import proofread as findings_of
+
+    if as_diff and as_json:
+        raise ConfigError("--diff and --json exclude each other; choose one")
+    config = ProofreadConfig() if threshold is None else ProofreadConfig(threshold=threshold)
+    restorer, tokenizer = load_restorer(model)
+    text = read_text(file)
+    warn_of_unknown(tokenizer, text)
+    with messages().status("reading ...") as spinner:
+        findings = findings_of(
+            restorer,
+            tokenizer,
+            text,
+            config,
+            progress=lambda done, total: spinner.update(f"correcting {done / total:.0%}"),
+        )
+    if as_diff or as_json:
+        output = TextOutput()
+        fixed = corrected(text, [finding.correction for finding in findings])
+        if as_diff:
+            output.write(unified_diff(text, fixed, "text" if file == "-" else file))
+        else:
+            record = {"findings": [asdict(each) for each in findings], "corrected": fixed}
+            output.write(json.dumps(record, indent=2) + "\n")
+        output.close()
+    else:
+        console = results()
+        marks = console.no_color or not console.is_terminal
+        for finding in findings:
+            console.print(_view(text, finding, marks=marks), soft_wrap=True)
+        say(_summary(findings), "dim")
+    if findings:
+        raise typer.Exit(FOUND)
+
+
+def _view(text: str, finding: "Finding", *, marks: bool) -> "Text":
+    """A line on a finding: where it is, the text around it with its correction, and others.
+
+    Args:
+        marks: whether what is replaced and what replaces it stand between [- -] and {+ +}, as
+            wdiff has them: where there are no colours.
+    """
+    from rich.text import Text
+
+    change = finding.correction
+    line_begin = change.begin - finding.column + 1
+    line_end = text.find("\n", change.end)
+    line_end = len(text) if line_end < 0 else line_end
+    first, last = max(line_begin, change.begin - _AROUND), min(line_end, change.end + _AROUND)
+    view = Text()
+    view.append(f"{finding.line}:{finding.column}: ", style="cyan")
+    view.append(_shown(text[first : change.begin]))
+    if finding.original:
+        removed = _shown(finding.original)
+        view.append(f"[-{removed}-]" if marks else removed, style="bold red strike")
+    if change.replacement:
+        added = _shown(change.replacement)
+        view.append(f"{{+{added}+}}" if marks else added, style="bold green")
+    view.append(_shown(text[change.end : last]))
+    view.append(f"  {change.kind}, {change.gain:.1f} nats", style="dim")
+    if finding.others:
+        view.append(f"; or {', '.join(map(_described, finding.others))}", style="dim")
+    return view
+
+
+def _described(correction: "Correction") -> str:
+    """Another correction, in a few words."""
+    with_what = f" {_shown(correction.replacement)!r}" if correction.replacement else ""
+    return f"{correction.kind}{with_what}"
+
+
+def _shown(text: str) -> str:
+    """A part of a text, on one line."""
+    from charrnn.cli.display import printable
+
+    return printable(text.replace("\n", "↵").replace("\t", "→"))
+
+
+def _summary(findings: "Sequence[Finding]") -> str:
+    if not findings:
+        return "nothing found"
+    return f"{len(findings):,} found; --diff prints the corrections for patch to apply"

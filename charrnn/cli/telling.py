@@ -1,0 +1,182 @@
+"""How well a model tells classes or numbers, on screen: for `train` and `evaluate`."""
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from charrnn.data.corpus import ReadingProgress
+    from charrnn.data.labelled import Indices, LabelledCorpus
+    from charrnn.data.sources import ReadOptions
+    from charrnn.evaluation.telling import Float64Array
+    from charrnn.storage.model_directory import Model
+    from charrnn.training.checkpoint import Checkpoint
+
+LARGEST_AT_THE_END = 2_000_000
+"""Characters that are read at the end of a training at most; `charrnn evaluate` reads all."""
+
+_LARGEST_MATRIX, _CONFUSIONS, _LONGEST_NAME = 10, 8, 24
+"""Classes whose matrix is shown; of more, the most frequent confusions; and characters of a name."""
+
+
+def show(
+    console: "Console",
+    predictions: "Float64Array",
+    targets: Any,
+    learned: Any,
+    labels: Sequence[str],
+) -> None:
+    """Prints how good predictions (N, C) are, beside the simplest guess, and which classes are taken
+    for which.
+
+    Args:
+        targets: (N,) what is right.
+        learned: (M,) the targets that were learned from.
+    """
+    import numpy as np
+
+    from charrnn.cli.display import facts, printable
+    from charrnn.evaluation.metrics import confusion_matrix
+    from charrnn.evaluation.telling import NAMES, measures
+
+    known = measures(predictions, targets, learned, classes=len(labels))
+    rows = [("held-out texts", f"{len(targets):,}")]
+    if labels:
+        guess = repr(labels[int(np.bincount(learned).argmax())])
+        guess = f"; {guess:.60} for all: {{:.3f}}"
+        numbers = "{:.3f}"
+    else:
+        guess, numbers = f"; {learned.mean():.4g} for all: {{:.4g}}", "{:.4g}"
+    for name, title in NAMES.items():
+        if name in known:
+            text = numbers.format(known[name])
+            if f"baseline_{name}" in known:
+                text += guess.format(known[f"baseline_{name}"])
+            rows.append((title, text))
+    console.print(facts(rows))
+    if labels:
+        names = [printable(label.replace("\n", " "))[:_LONGEST_NAME] for label in labels]
+        matrix = confusion_matrix(targets, predictions.argmax(axis=1), len(labels))
+        console.print(
+            _matrix(names, matrix) if len(names) <= _LARGEST_MATRIX else _worst(names, matrix)
+        )
+
+
+def evaluate_labelled(
+    model: "Model",
+    checkpoint: "Checkpoint | None",
+    directory: "Path",
+    file: str | None,
+    read: "ReadOptions",
+    *,
+    as_json: bool,
+    progress: "ReadingProgress",
+) -> None:
+    """`charrnn evaluate` of a model to classify or regress: on what was held out of the documents it
+    learned from, or on the labelled documents of a file.
+
+    Raises CorpusError, ConfigError.
+    """
+    from dataclasses import replace
+
+    import numpy as np
+
+    from charrnn.cli.display import results
+    from charrnn.data.labelled import LabelledCorpus
+    from charrnn.errors import CorpusError
+    from charrnn.evaluation.metrics import confusion_matrix
+    from charrnn.evaluation.telling import measures, predict_documents
+
+    if checkpoint is None:
+        raise CorpusError(
+            f"{directory}: it does not say where the documents are that it learned from, which its "
+            "classes are compared with; use charrnn predict"
+        )
+    known = checkpoint.read_corpus(progress=progress)
+    assert isinstance(known, LabelledCorpus)
+    provenance = model.provenance
+    learned, numbers = known.split_documents(provenance.validation_fraction, seed=provenance.seed)
+    corpus: LabelledCorpus = known
+    if file is not None:
+        stored = checkpoint.options
+        read = replace(read, column=read.column or stored.column, label=read.label or stored.label)
+        corpus, numbers = _documents(model, file, read)
+    predictions, targets = predict_documents(model, corpus, numbers)
+    if as_json:
+        record: dict[str, Any] = {"texts": len(targets)}
+        record |= measures(predictions, targets, known.targets[learned], classes=len(model.labels))
+        if model.labels:
+            told = predictions.argmax(axis=1)
+            record["labels"] = list(model.labels)
+            record["confusion"] = confusion_matrix(targets, told, len(model.labels)).tolist()
+        print(json.dumps(record, indent=2))
+        return
+    assert isinstance(learned, np.ndarray)
+    show(results(), predictions, targets, known.targets[learned], model.labels)
+
+
+def _documents(model: "Model", file: str, read: "ReadOptions") -> "tuple[LabelledCorpus, Indices]":
+    """The documents of a file, their classes numbered as the model numbers them."""
+    from dataclasses import replace
+
+    import numpy as np
+
+    from charrnn.data.labelled import open_any, read_labelled
+    from charrnn.errors import CorpusError
+
+    corpus = read_labelled(
+        open_any([file], read),
+        numbers=not model.labels,
+        tokenizer=model.tokenizer,
+        unknown="skip",
+    )
+    numbers = np.arange(len(corpus.targets))
+    if not model.labels:
+        return corpus, numbers
+    unknown = sorted(set(corpus.labels) - set(model.labels))
+    if unknown:
+        raise CorpusError(f"{file}: the model knows no class {unknown[0]!r}; leave such rows out")
+    places = np.array([model.labels.index(label) for label in corpus.labels])
+    return replace(corpus, targets=places[corpus.targets], labels=model.labels), numbers
+
+
+def _matrix(names: list[str], matrix: Any) -> "Table":
+    """How often a class (row) was told to be each (column)."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title="what is (rows), and what it was told to be", title_justify="left")
+    table.add_column("")
+    for name in names:
+        table.add_column(Text(name), justify="right")
+    for number, name in enumerate(names):
+        cells = [
+            Text(f"{count:,}" if count else ".", style="bold" if number == column else "")
+            for column, count in enumerate(matrix[number])
+        ]
+        table.add_row(Text(name), *cells)
+    return table
+
+
+def _worst(names: list[str], matrix: Any) -> "Table":
+    """The most frequent confusions."""
+    import numpy as np
+    from rich.table import Table
+    from rich.text import Text
+
+    wrong = matrix.copy()
+    np.fill_diagonal(wrong, 0)
+    table = Table(title="most often confused", title_justify="left")
+    for name in ("is", "was told to be", "times", "of"):
+        table.add_column(name, justify="left" if name in ("is", "was told to be") else "right")
+    order = np.argsort(-wrong, axis=None, kind="stable")[:_CONFUSIONS]
+    for true, told in zip(*np.unravel_index(order, wrong.shape), strict=True):
+        if wrong[true, told]:
+            count, total = wrong[true, told], matrix[true].sum()
+            table.add_row(Text(names[true]), Text(names[told]), f"{count:,}", f"{total:,}")
+    return table

@@ -1,0 +1,417 @@
+"""Labelled documents: texts, and of each what is to be told of it, a class or a number.
+
+    charrnn train mails.csv --text body --label kind       a row is a document (.jsonl, .parquet)
+    charrnn train mails --label folder                     mails/spam/1.txt, mails/ham/2.txt, ...
+
+Newlines at the end of a document are left out, so that a line of a file and the cell of a table are
+the same text.
+
+Legend: N characters, D documents.
+"""
+
+import hashlib
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from charrnn.data.corpus import Corpus, ReadingProgress, TokenizedCorpus, no_progress, open_corpus
+from charrnn.data.sources import (
+    HUGGING_FACE,
+    TABLE_SUFFIXES,
+    ReadOptions,
+    decode,
+    find_corpus,
+    open_source,
+    table_rows,
+)
+from charrnn.data.tokenizer import (
+    LARGEST_VOCABULARY,
+    TOKENIZERS,
+    ByteTokenizer,
+    CharTokenizer,
+    Ids,
+    Tokenizer,
+)
+from charrnn.errors import ConfigError, CorpusError, UnknownCharacterError
+
+FOLDER = "folder"
+"""The label of a folder's files: the name of the folder in it that they lie in."""
+
+LONGEST_LABEL, LARGEST_LABELS = 200, 1 << 19
+"""Characters of a class' name, and bytes of all names: what is longer is a text, not a class."""
+
+LARGEST_NUMBER = 1e30
+"""What is larger leaves float32 when it is squared or scaled."""
+
+_PROGRESS_BYTES = 1 << 20
+
+Indices = npt.NDArray[np.int64]
+
+
+class Document(NamedTuple):
+    """A text, what is to be told of it (as it was found; None where nothing is), and where it is."""
+
+    where: str
+    text: str
+    label: Any
+
+
+@dataclass(frozen=True)
+class LabelledCorpus(TokenizedCorpus):
+    """Documents as ids, one after another, each with its label.
+
+    Attributes:
+        sha256: of the texts and labels.
+        bytes: of the texts as UTF-8.
+        bounds: (D + 1,) where each document begins, and the last one ends.
+        targets: (D,) the number of each document's class (int64), or its number (float64).
+        labels: the names of the classes, sorted; none where numbers are told.
+    """
+
+    bounds: Indices = field(kw_only=True, repr=False)
+    targets: npt.NDArray[Any] = field(kw_only=True, repr=False)
+    labels: tuple[str, ...] = field(kw_only=True)
+
+    @property
+    def lengths(self) -> Indices:
+        """Characters of each document (D,)."""
+        return np.diff(self.bounds)
+
+    def document(self, number: int) -> Ids:
+        """The ids of a document."""
+        return self.ids[self.bounds[number] : self.bounds[number + 1]]
+
+    def split_documents(self, validation_fraction: float, *, seed: int) -> tuple[Indices, Indices]:
+        """The documents to learn from, and those held out, by number: drawn by the seed, the same
+        share of every class.
+
+        Raises CorpusError where a class has but one document.
+        """
+        if not 0 < validation_fraction <= 0.5:
+            raise ConfigError(
+                f"validation fraction {validation_fraction}: choose one above 0 and up to 0.5"
+            )
+        count = len(self.targets)
+        classes = self.targets if self.labels else np.zeros(count, dtype=np.int64)
+        order = np.random.default_rng(seed).permutation(count)
+        held_out = np.zeros(count, dtype=np.bool_)
+        for number in range(max(len(self.labels), 1)):
+            members = order[classes[order] == number]
+            if len(members) < 2:
+                raise self._too_few(number)
+            share = round(validation_fraction * len(members))
+            held_out[members[: min(max(share, 1), len(members) - 1)]] = True
+        return order[~held_out[order]], order[held_out[order]]
+
+    def _too_few(self, number: int) -> CorpusError:
+        if not self.labels:
+            return CorpusError(
+                f"{self.name}: one document is too few; one is to learn from, one to be held out"
+            )
+        hint = ""
+        if len(self.labels) > len(self.targets) / 2:
+            hint = f"; is {self.options.label!r} the right column?"
+            if all(_as_number(label) is not None for label in self.labels):
+                hint = "; to have numbers told, not classes: --regress"
+        return CorpusError(
+            f"{self.name}: the class {self.labels[number]!r} has one document, and needs one to learn "
+            f"from and one to be held out: add to it, or leave it out{hint}"
+        )
+
+
+def read_labelled(
+    corpus: Corpus,
+    *,
+    numbers: bool = False,
+    kind: str = "char",
+    min_count: int = 1,
+    tokenizer: Tokenizer | None = None,
+    unknown: Literal["error", "extend", "skip"] = "error",
+    progress: ReadingProgress = no_progress,
+) -> LabelledCorpus:
+    """Reads the documents of a corpus whose options name a label; twice, as `tokenize` does.
+
+    Args:
+        numbers: whether labels are numbers, not classes.
+        kind, min_count, tokenizer, unknown, progress: see `tokenize`.
+
+    Raises CorpusError where a text or a label is missing, or one is not what it should be.
+    """
+    if min_count < 1:
+        raise ConfigError(f"min count {min_count}: choose at least 1")
+    kind = tokenizer.kind if tokenizer else kind
+    if kind not in TOKENIZERS:
+        raise ConfigError(f"tokenizer {kind!r}: choose from {', '.join(TOKENIZERS)}")
+    first = _Reading(numbers, progress)
+    if tokenizer is None or (unknown == "extend" and isinstance(tokenizer, CharTokenizer)):
+        known = tokenizer if isinstance(tokenizer, CharTokenizer) else None
+        tokenizer = _fit(corpus, first, kind, min_count, known)
+    else:
+        for _ in first.texts(corpus):
+            pass
+    second = _Reading(numbers, no_progress)
+    ids = np.empty(0, dtype=tokenizer.dtype)
+    lengths: list[int] = []
+    pieces: list[Ids] = []
+    pending = 0
+    for text in second.texts(corpus):
+        try:
+            if unknown == "skip":
+                text = tokenizer.without_unknown(text)
+                if not text:
+                    raise CorpusError(
+                        f"{corpus.name}: document {len(lengths) + 1} has no character that the model "
+                        "knows; leave it out"
+                    )
+            encoded = tokenizer.encode(text)
+        except UnknownCharacterError as error:
+            if unknown == "error" and second.digest.digest() != first.digest.digest():
+                raise
+            raise _changed(corpus) from error
+        lengths.append(len(encoded))
+        pieces.append(encoded)
+        pending += len(encoded)
+        if pending > max(len(ids), 1 << 20):  # what is joined now is not soon joined again
+            ids, pieces, pending = np.concatenate([ids, *pieces]), [], 0
+    if second.digest.digest() != first.digest.digest():
+        raise _changed(corpus)
+    labels = () if numbers else _classes(corpus, first.labels)
+    return LabelledCorpus(
+        corpus.name,
+        corpus.sources,
+        corpus.options,
+        first.digest.hexdigest(),
+        first.bytes,
+        tokenizer,
+        np.concatenate([ids, *pieces]),
+        bounds=np.cumsum([0, *lengths], dtype=np.int64),
+        targets=_targets(corpus, first.labels, labels),
+        labels=labels,
+    )
+
+
+def read_documents(name: str, options: ReadOptions) -> Iterator[Document]:
+    """The documents of what a name names: the rows of a table, the files of a folder, or one file.
+
+    Raises CorpusError where it cannot be read, or a text is missing.
+    """
+    path = find_corpus(name)
+    if path is not None and path.is_dir():
+        yield from _files(path, options)
+    elif path is not None and path.suffix in TABLE_SUFFIXES:
+        yield from _rows(path, options)
+    else:
+        if options.label is not None:
+            where = f"{name}: " + ("" if path is None else "it is plain text; ")
+            raise CorpusError(
+                f"{where}labels are read from {', '.join(TABLE_SUFFIXES)} and from a folder with a "
+                "folder for each class"
+            )
+        for part in open_source(name, options):
+            yield Document(part.name, _checked(part.name, "".join(decode(part))), None)
+
+
+def open_any(names: Sequence[str], options: ReadOptions | None = None) -> Corpus:
+    """The corpus that the names name, of labelled documents where the options name a label; see
+    `open_corpus`.
+
+    Raises CorpusError, ConfigError.
+    """
+    if options is None or options.label is None:
+        return open_corpus(names, options)
+    if not names:
+        raise ConfigError(f"--label {options.label}: name the table, or the folder, that has it")
+    for name in names:
+        path = find_corpus(name)
+        folder = path is not None and path.is_dir()
+        if path is None and (name == "-" or name.startswith(HUGGING_FACE)):
+            raise CorpusError(f"{name}: labels are read from files and folders only")
+        if folder and options.label != FOLDER:
+            raise ConfigError(
+                f"{name}: the labels of a folder are the names of the folders in it; "
+                f"say so with --label {FOLDER}"
+            )
+        if folder and options.column is not None:
+            raise ConfigError(f"{name}: a folder has no columns; leave out --text")
+    return open_corpus(names, options)
+
+
+class _Reading:
+    """Reads documents, and keeps of them what is small."""
+
+    def __init__(self, numbers: bool, progress: ReadingProgress) -> None:
+        self.digest = hashlib.sha256()
+        self.bytes = 0
+        self.labels: list[str | float] = []
+        self._parse: Callable[[str, Any], str | float] = _number if numbers else _class
+        self._progress = progress
+
+    def texts(self, corpus: Corpus) -> Iterator[str]:
+        told = 0
+        for name in corpus.sources:
+            for where, text, label in read_documents(name, corpus.options):
+                parsed = self._parse(where, label)
+                encoded, shown = text.encode(), str(parsed).encode()
+                # Neither byte is ever part of UTF-8.
+                self.digest.update(b"\xfe%b\xff%b" % (encoded, shown))
+                self.bytes += len(encoded)
+                self.labels.append(parsed)
+                if self.bytes - told >= _PROGRESS_BYTES:
+                    told = self.bytes
+                    self._progress("reading", told, None)
+                yield text
+
+
+def _fit(
+    corpus: Corpus, reading: _Reading, kind: str, min_count: int, known: CharTokenizer | None
+) -> Tokenizer:
+    texts = reading.texts(corpus)
+    first = next(texts, None)
+    if first is None:
+        raise CorpusError(f"{corpus.name}: it is empty; there is nothing to learn from")
+    texts = itertools.chain([first], texts)
+    if kind == ByteTokenizer.kind:
+        for _ in texts:
+            pass
+        return ByteTokenizer()
+    fitted = CharTokenizer.fit(_joined(texts), min_count=min_count, first=known)
+    if fitted.vocabulary_size > LARGEST_VOCABULARY:
+        raise CorpusError(
+            f"{corpus.name}: {fitted.vocabulary_size:,} distinct characters are too many "
+            f"({LARGEST_VOCABULARY:,} at most); fold rare ones with --min-count, "
+            "or read it with --tokenizer byte"
+        )
+    return fitted
+
+
+def _joined(texts: Iterator[str]) -> Iterator[str]:
+    """Short texts put together: to count the characters of one costs as much as of a page."""
+    pending: list[str] = []
+    size = 0
+    for text in texts:
+        pending.append(text)
+        size += len(text)
+        if size > _PROGRESS_BYTES:
+            yield "".join(pending)
+            pending, size = [], 0
+    yield "".join(pending)
+
+
+def _rows(path: Path, options: ReadOptions) -> Iterator[Document]:
+    if options.column is None:
+        raise CorpusError(f"{path}: say which column holds the text with --text NAME")
+    for number, row in enumerate(table_rows(path, options), 1):
+        where = f"{path}: row {number}"
+        for column in (options.column, options.label):
+            if column is not None and column not in row:
+                columns = ", ".join(str(each) for each in row if each is not None)
+                raise CorpusError(f"{where}: it has no column {column!r}; it has {columns}")
+        text = row[options.column]
+        if isinstance(text, bytes):
+            try:
+                text = text.decode()
+            except UnicodeDecodeError as error:
+                raise CorpusError(f"{where}: its {options.column!r} is not UTF-8 text") from error
+        if isinstance(text, list | dict):
+            raise CorpusError(f"{where}: its {options.column!r} is not text")
+        label = None if options.label is None else row[options.label]
+        yield Document(where, _checked(where, "" if text is None else str(text)), label)
+
+
+def _files(folder: Path, options: ReadOptions) -> Iterator[Document]:
+    for part in open_source(str(folder), replace(options, column=options.column)):
+        label = None
+        if options.label is not None:
+            inside = Path(part.name).relative_to(folder).parts
+            if len(inside) < 2:
+                raise CorpusError(
+                    f"{part.name}: it lies in no class's folder; put it into one of {folder}'s"
+                )
+            label = inside[0]
+        yield Document(part.name, _checked(part.name, "".join(decode(part))), label)
+
+
+def _checked(where: str, text: str) -> str:
+    text = text.rstrip("\r\n")
+    if not text:
+        raise CorpusError(f"{where}: its text is empty; leave it out, or give it one")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        shown = ascii(text[error.start])
+        raise CorpusError(f"{where}: {shown} is half of a surrogate pair, not text") from error
+    return text
+
+
+def _class(where: str, label: object) -> str:
+    name = "" if label is None else str(label)
+    if not name.strip() or isinstance(label, list | dict):
+        raise CorpusError(f"{where}: it has no label; leave it out, or give it one")
+    if len(name) > LONGEST_LABEL:
+        raise CorpusError(
+            f"{where}: its label has {len(name):,} characters ({LONGEST_LABEL} at most); "
+            "is that the right column?"
+        )
+    return _checked(where, name)
+
+
+def _number(where: str, label: object) -> float:
+    if label is None or (isinstance(label, str) and not label.strip()):
+        raise CorpusError(f"{where}: it has no label; leave it out, or give it one")
+    number = _as_number(label)
+    if number is None:
+        raise CorpusError(
+            f"{where}: its label {str(label)!r:.50} is not a number, as --regress needs"
+        )
+    if abs(number) > LARGEST_NUMBER:
+        raise CorpusError(f"{where}: its label {number:g} is too large; scale all of them down")
+    return number
+
+
+def _as_number(label: object) -> float | None:
+    """The finite number that a label is, None when it is none."""
+    if isinstance(label, bool | bytes | list | dict):
+        return None
+    try:
+        number = float(label)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _classes(corpus: Corpus, labels: list[str | float]) -> tuple[str, ...]:
+    names = tuple(sorted({str(label) for label in labels}))
+    if len(names) == 1:
+        raise CorpusError(
+            f"{corpus.name}: all documents are of the class {names[0]!r}; there is nothing to tell apart"
+        )
+    if len(names) > 1 << 16 or sum(len(name.encode()) + 8 for name in names) > LARGEST_LABELS:
+        raise CorpusError(
+            f"{corpus.name}: {len(names):,} classes are too many; is {corpus.options.label!r} the "
+            "right column?"
+        )
+    return names
+
+
+def _targets(
+    corpus: Corpus, labels: list[str | float], names: tuple[str, ...]
+) -> npt.NDArray[np.int64] | npt.NDArray[np.float64]:
+    if names:
+        numbers = {name: number for number, name in enumerate(names)}
+        return np.array([numbers[str(label)] for label in labels], dtype=np.int64)
+    targets = np.array(labels, dtype=np.float64)
+    if targets.min() == targets.max():
+        raise CorpusError(
+            f"{corpus.name}: all numbers are {targets[0]:g}; there is nothing to learn"
+        )
+    return targets
+
+
+def _changed(corpus: Corpus) -> CorpusError:
+    return CorpusError(f"{corpus.name}: it changed while it was being read; try again")

@@ -1,0 +1,62 @@
+"""SequenceClassifier: embedding -> stacked cells -> pooling -> head; one output for a whole text.
+
+Texts of a batch are filled up to the same length, and nothing that was filled up changes an output.
+
+Legend: B batch, T time, C classes (1 for a number).
+"""
+
+import torch
+from torch import Tensor
+
+from charrnn.model.config import ModelConfig
+from charrnn.model.many_to_one import ManyToOne
+
+
+class SequenceClassifier(ManyToOne):
+    """Tells the class of a text, or a number.
+
+    Args:
+        config: its sizes.
+        kernel: the entry of KERNELS that computes its layers.
+        generator: of the initial weights; PyTorch's global one unless given.
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        *,
+        kernel: str = "fused",
+        generator: torch.Generator | None = None,
+    ) -> None:
+        assert config.outputs is not None and config.pooling is not None
+        super().__init__(
+            outputs=config.outputs,
+            cell=config.cell,
+            input_size=config.embedding_size,
+            vocabulary_size=config.vocabulary_size,
+            hidden_size=config.hidden_size,
+            layers=config.layers,
+            dropout=config.dropout,
+            weight_dropout=config.weight_dropout,
+            bidirectional=config.bidirectional,
+            pooling=config.pooling,
+            kernel=kernel,
+            generator=generator,
+        )
+        self.config = config
+
+    def forward(
+        self,
+        ids: Tensor,
+        lengths: Tensor | None = None,
+        *,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Reads texts; gives the logits (B, C) of each one's class, or its number (B, 1).
+
+        Args:
+            ids: (B, T), int64; whatever stands behind a text's end is not looked at.
+            lengths: (B,), int64; None where all have T characters.
+            generator: of the dropout masks, while training.
+        """
+        return super().forward(ids.T, lengths, generator=generator)

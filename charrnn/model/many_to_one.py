@@ -1,0 +1,123 @@
+"""ManyToOne: stacked cells -> pooling -> head. One answer for a whole sequence.
+
+Parameters carry the names and layout of PyTorch's own modules: `rnn` is a `torch.nn.LSTM` (or GRU, RNN),
+bidirectional or not, `head` a `torch.nn.Linear`.
+
+Legend: B batch, T time, E input, H hidden, L layers, F features (H, or 2 H of both directions), K
+outputs.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from charrnn.model.pooling import Pooling, turned
+from charrnn.model.recurrent import REVERSE, RecurrentNetwork, State, reset_linear
+
+
+class ManyToOne(RecurrentNetwork):
+    """A network that reads a sequence and gives K numbers.
+
+    Args:
+        outputs: K.
+        pooling: an entry of POOLINGS; see Pooling.
+        generator: of the initial weights; PyTorch's global one unless given.
+        cell, input_size, vocabulary_size, hidden_size, layers, dropout, weight_dropout,
+        bidirectional, kernel: see RecurrentNetwork.
+    """
+
+    def __init__(
+        self,
+        *,
+        outputs: int,
+        cell: str,
+        input_size: int,
+        vocabulary_size: int | None,
+        hidden_size: int,
+        layers: int = 1,
+        dropout: float = 0.0,
+        weight_dropout: float = 0.0,
+        bidirectional: bool = False,
+        pooling: str = "last",
+        kernel: str = "fused",
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__(
+            cell=cell,
+            input_size=input_size,
+            vocabulary_size=vocabulary_size,
+            hidden_size=hidden_size,
+            layers=layers,
+            dropout=dropout,
+            weight_dropout=weight_dropout,
+            bidirectional=bidirectional,
+            kernel=kernel,
+        )
+        features = hidden_size * len(self.directions)
+        with torch.device("meta"):
+            self.pooling = Pooling(pooling, features, bidirectional=bidirectional)
+            self.head = nn.Linear(features, outputs)
+        self.to_empty(device="cpu")
+        self.reset_parameters(generator)
+
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+        """Fresh weights; see `reset_layers`, Pooling and `reset_linear`."""
+        self.reset_layers(generator)
+        self.pooling.reset_parameters()
+        reset_linear(self.head.weight, self.head.bias, generator=generator)
+
+    def upward_weights(self) -> list[Tensor]:
+        """Those that read outputs of a layer: between layers (G H, F), and the head's (K, F)."""
+        return [*self.between_layers(), self.head.weight]
+
+    def forward(
+        self,
+        inputs: Tensor,
+        lengths: Tensor | None = None,
+        *,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """The K numbers (B, K) of each sequence; what it is padded with changes nothing.
+
+        Args:
+            inputs: ids (T, B), or vectors (T, B, E), each sequence from step 0 on.
+            lengths: (B,), int64, of each sequence; None where all have T steps.
+            generator: of the dropout masks, while training.
+        """
+        outputs = self.read(inputs, lengths, generator=generator)
+        with torch.autocast(outputs.device.type, enabled=False):
+            answers: Tensor = self.head(self.pooling(outputs, lengths))
+        return answers
+
+    def read(
+        self,
+        inputs: Tensor,
+        lengths: Tensor | None = None,
+        *,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """The outputs (T, B, F) of the top layer, zero state before; see `forward`."""
+        before = self.zero_state(inputs.shape[1])
+        if REVERSE not in self.directions:
+            return self._read(inputs, before, generator=generator)[0]
+        x = inputs
+        for layer in range(self.layers):
+            x = self._both(layer, x, lengths, before, generator)
+            x = self._drop(x, generator)
+        return x
+
+    def _both(
+        self,
+        layer: int,
+        x: Tensor,
+        lengths: Tensor | None,
+        state: State,
+        generator: torch.Generator | None,
+    ) -> Tensor:
+        """One layer in both directions: x (T, B, I), or ids (T, B) -> outputs (T, B, 2 H)."""
+        before = tuple(part[layer] for part in state)  # each (B, H)
+        forth, _ = self._layer(layer, x, before, direction="", generator=generator)
+        # From its own end, not from that of the longest: what is read first must not be padding.
+        back, _ = self._layer(
+            layer, turned(x, lengths), before, direction=REVERSE, generator=generator
+        )
+        return torch.cat([forth, turned(back, lengths)], dim=2)

@@ -1,0 +1,119 @@
+"""Pooling: how the outputs for all steps of a sequence become one, whatever it is padded with.
+
+Sequences of different lengths lie side by side, each from step 0 on; what is behind its end is padding,
+and counts as nothing.
+
+Legend: T time, B batch, H hidden, F features (H, or 2 H of both directions).
+"""
+
+import torch
+from torch import Tensor, nn
+
+from charrnn.errors import ConfigError
+from charrnn.model.config import POOLINGS
+
+
+class Pooling(nn.Module):
+    """Outputs (T, B, F) and lengths (B,) -> (B, F). Of a sequence without steps, that is zeros.
+
+    Args:
+        kind: an entry of POOLINGS.
+
+            last: what each direction says when it has read all: the first half of the features at the
+                last step, of both directions the second half at the first.
+            mean: the mean of all steps.
+            max: the largest that each feature ever is.
+            attention: the mean, weighted by a softmax of w . output over the steps (a simple form of
+                Yang et al., 2016). It begins as the mean: w is zero.
+        features: F.
+        bidirectional: whether the second half of them read from the end.
+
+    Attributes:
+        weight: w, (1, F), of attention; no other has any.
+    """
+
+    weight: nn.Parameter
+
+    def __init__(self, kind: str, features: int, *, bidirectional: bool = False) -> None:
+        super().__init__()
+        if kind not in POOLINGS:
+            raise ConfigError(f"pooling {kind!r}: choose from {', '.join(POOLINGS)}")
+        self.kind, self.bidirectional = kind, bidirectional
+        if kind == "attention":
+            self.weight = nn.Parameter(torch.empty(1, features))
+
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """Attention to all steps alike."""
+        for weight in self.parameters():
+            nn.init.zeros_(weight)
+
+    def forward(self, outputs: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Outputs (T, B, F) -> (B, F), in float32 where they are bf16.
+
+        Args:
+            lengths: (B,), int64, of each sequence; None where all have T steps.
+        """
+        outputs = outputs.to(torch.promote_types(outputs.dtype, torch.float32))
+        if lengths is None:
+            lengths = torch.full((outputs.shape[1],), len(outputs), device=outputs.device)
+        if self.kind == "last":
+            return last(outputs, lengths, bidirectional=self.bidirectional)
+        if self.kind == "mean":
+            return mean(outputs, lengths)
+        if self.kind == "max":
+            return largest(outputs, lengths)
+        return attended(outputs, lengths, self.weight)
+
+
+def within(steps: int, lengths: Tensor) -> Tensor:
+    """Which steps are of the sequences, and which are padding: (T, B, 1)."""
+    return (torch.arange(steps, device=lengths.device)[:, None] < lengths)[:, :, None]
+
+
+def last(outputs: Tensor, lengths: Tensor, *, bidirectional: bool = False) -> Tensor:
+    """The outputs (B, F) at the last step, those of the second direction at the first."""
+    lanes = torch.arange(outputs.shape[1], device=outputs.device)
+    final = outputs[(lengths - 1).clamp(min=0), lanes]  # (B, F)
+    if bidirectional:
+        half = outputs.shape[2] // 2
+        final = torch.cat([final[:, :half], outputs[0, :, half:]], dim=1)
+    return final.masked_fill(lengths[:, None] == 0, 0.0)
+
+
+def mean(outputs: Tensor, lengths: Tensor) -> Tensor:
+    """The mean (B, F) over all steps."""
+    total = outputs.masked_fill(~within(len(outputs), lengths), 0.0).sum(0)
+    return total / lengths.clamp(min=1)[:, None]
+
+
+def largest(outputs: Tensor, lengths: Tensor) -> Tensor:
+    """The largest (B, F) over all steps."""
+    padded = outputs.masked_fill(~within(len(outputs), lengths), -torch.inf)
+    return padded.amax(0).masked_fill(lengths[:, None] == 0, 0.0)
+
+
+def attended(outputs: Tensor, lengths: Tensor, weight: Tensor) -> Tensor:
+    """The mean (B, F) over all steps, weighted by the softmax of w . output; weight (1, F)."""
+    padding = ~within(len(outputs), lengths)
+    scores = outputs.masked_fill(padding, 0.0) @ weight[0].to(outputs.dtype)  # (T, B)
+    # The least number and not -inf, of which alone there is no softmax.
+    scores = scores[:, :, None].masked_fill(padding, torch.finfo(scores.dtype).min)
+    shares = scores.softmax(0).masked_fill(padding, 0.0)  # (T, B, 1)
+    return (shares * outputs.masked_fill(padding, 0.0)).sum(0)
+
+
+def turned(x: Tensor, lengths: Tensor | None = None) -> Tensor:
+    """Each sequence from its last step to its first, padding left where it is; twice is x again.
+
+    Args:
+        x: (T, B) or (T, B, F).
+        lengths: (B,), int64; None where all have T steps.
+    """
+    if lengths is None:
+        return x.flip(0)
+    steps = torch.arange(len(x), device=x.device)[:, None]  # (T, 1)
+    order = torch.where(steps < lengths, lengths - 1 - steps, steps)  # (T, B)
+    if x.dim() == 3:
+        order = order[:, :, None].expand(-1, -1, x.shape[2])
+    return x.gather(0, order)

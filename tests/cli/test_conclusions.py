@@ -1,0 +1,49 @@
+"""What is said at the end of a training."""
+
+import json
+import re
+from collections.abc import Callable
+
+from typer.testing import Result
+
+Charrnn = Callable[..., Result]
+
+SIZES = ("--hidden-size", "16", "--layers", "1", "--steps", "30", "--name", "both")
+
+
+def test_a_restorer_says_what_it_restores_and_what_it_is_for(run: Charrnn) -> None:
+    result = run("train", "text.txt", "--bidirectional", *SIZES)
+    assert result.exit_code == 0, result.stderr
+    said = " ".join(result.stderr.split())
+    assert re.search(
+        r"restores of the held-out text's characters \d+ % where one is missing, "
+        r"\d+ % of two in a row, \d+ % of four in a row",
+        said,
+    )
+    assert "charrnn fill both TEXT or charrnn proofread both FILE" in said
+    assert "12 windows of 128 characters" in said
+
+
+def test_a_restorer_goes_on_and_says_so_again(run: Charrnn) -> None:
+    first = run("train", "text.txt", "--bidirectional", *SIZES)
+    assert first.exit_code == 0
+    again = run("train", "text.txt", "--from", "both", "--steps", "2", "--name", "more")
+    assert again.exit_code == 0, again.stderr
+    assert "bidirectional" in again.stderr and "charrnn fill more" in again.stderr
+
+
+def test_of_a_text_too_short_for_gaps_nothing_is_said_of_them(run: Charrnn) -> None:
+    text = "the heron stood in the shallows\n" * 20
+    result = run("train", "-", "--bidirectional", *SIZES, stdin=text)
+    assert result.exit_code == 0, result.stderr
+    assert "best model" in result.stderr and "restores of" not in result.stderr
+
+
+def test_a_plan_to_restore_counts_both_stacks(run: Charrnn) -> None:
+    both, one = (
+        json.loads(run("plan", "text.txt", "--json", "--steps", "100", *flags).stdout)
+        for flags in (["--bidirectional"], [])
+    )
+    assert both["model"]["task"] == "restore" and one["model"]["task"] == "generate"
+    assert (both["training"]["batch_size"], both["training"]["sequence_length"]) == (12, 128)
+    assert both["expected"] is None

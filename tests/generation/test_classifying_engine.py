@@ -1,0 +1,109 @@
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from charrnn.errors import ModelError
+from charrnn.generation.engines import classifying_engine as module
+from charrnn.generation.engines.classifying_engine import ClassifyingEngine
+from charrnn.generation.engines.native_engine import available
+from charrnn.model.cells import CELLS
+from charrnn.model.config import POOLINGS, ModelConfig
+from charrnn.model.networks import build_network
+from charrnn.training.plan import arrays
+
+NATIVE = [False, True] if available() else [False]
+LENGTHS = (1, 7, 40, 9, 2, 3)
+
+
+def make(**sizes: Any) -> tuple[Any, dict[str, Any]]:
+    """A network with weights large enough that a mistake would show, and its tensors."""
+    defaults: dict[str, Any] = {
+        "vocabulary_size": 11,
+        "cell": "lstm",
+        "embedding_size": 5,
+        "hidden_size": 6,
+        "layers": 2,
+        "task": "classify",
+        "bidirectional": True,
+        "pooling": "last",
+        "outputs": 3,
+    }
+    config = ModelConfig(**(defaults | sizes))
+    network = build_network(config, generator=torch.Generator().manual_seed(1)).eval()
+    random = np.random.default_rng(0)
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if "bias" in name or "pooling" in name:
+                parameter.add_(torch.from_numpy(random.normal(0, 0.3, parameter.shape)))
+    return network, dict(arrays(network))
+
+
+def texts(lengths: tuple[int, ...] = LENGTHS) -> list[Any]:
+    random = np.random.default_rng(2)
+    return [random.integers(11, size=length).astype(np.uint8) for length in lengths]
+
+
+@pytest.fixture(autouse=True)
+def short_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CHUNK", 8)
+    monkeypatch.setattr(module, "TOGETHER", 4)
+
+
+@pytest.mark.parametrize(("layers", "native"), list(itertools.product([1, 2, 3], NATIVE)))
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("cell", CELLS)
+def test_it_computes_what_the_network_does(
+    cell: str, pooling: str, bidirectional: bool, layers: int, native: bool
+) -> None:
+    """Texts of several chunks, some ending where a chunk does, and one-character texts among them."""
+    network, tensors = make(cell=cell, pooling=pooling, bidirectional=bidirectional, layers=layers)
+    engine = ClassifyingEngine(network.config, tensors, native=native)
+    found = engine.logits(texts((*LENGTHS, 8, 16, 17)))
+    for ids, ours in zip(texts((*LENGTHS, 8, 16, 17)), found, strict=True):
+        with torch.no_grad():
+            read = torch.from_numpy(ids.astype(np.int64))[None]
+            theirs = network(read, torch.tensor([len(ids)]))[0].numpy()
+        np.testing.assert_allclose(ours, theirs, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(("layers", "native"), list(itertools.product([1, 2], NATIVE)))
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_a_text_is_the_same_to_the_last_bit_in_any_company(
+    pooling: str, bidirectional: bool, layers: int, native: bool
+) -> None:
+    network, tensors = make(
+        pooling=pooling, bidirectional=bidirectional, layers=layers, hidden_size=33
+    )
+    engine = ClassifyingEngine(network.config, tensors, native=native)
+    together = engine.logits(texts())
+    for number, ids in enumerate(texts()):
+        assert (engine.logits([ids])[0] == together[number]).all()
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_outputs_that_do_not_fit_into_memory_go_into_a_file(
+    pooling: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, tensors = make(pooling=pooling)
+    engine = ClassifyingEngine(network.config, tensors)
+    expected = engine.logits(texts())
+    monkeypatch.setattr(module, "_LARGEST_IN_MEMORY", 10)
+    assert (engine.logits(texts()) == expected).all()
+
+
+def test_no_texts_are_no_logits() -> None:
+    network, tensors = make()
+    assert ClassifyingEngine(network.config, tensors).logits([]).shape == (0, 3)
+
+
+def test_weights_that_overflow_are_told() -> None:
+    network, tensors = make()
+    for name in ("head.weight", "head.bias"):
+        tensors[name] = np.full_like(tensors[name], 3.4e38)
+    with pytest.raises(ModelError, match="overflow"):
+        ClassifyingEngine(network.config, tensors).logits(texts())

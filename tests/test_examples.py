@@ -1,0 +1,27 @@
+"""The examples do what they say."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+def test_the_regression_of_the_mission() -> None:
+    """1000 sequences of 100 steps of 32 numbers, RMSprop, mean squared error, 10 epochs of 32."""
+    result = subprocess.run(
+        [sys.executable, str(EXAMPLES / "sequence_regression.py")],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"PYTHONPATH": str(EXAMPLES.parent)},
+    )
+    assert result.stderr == ""
+    losses = [float(each) for each in re.findall(r"squared error (\S+)", result.stdout)]
+    assert len(losses) == 10
+    assert losses == sorted(losses, reverse=True)
+    assert losses[0] > 1 and losses[-1] < 0.8
+    score = re.search(r"R² (\S+),", result.stdout)
+    assert score and float(score[1]) > 0.25
