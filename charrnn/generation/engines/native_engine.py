@@ -15,15 +15,15 @@ import numpy.typing as npt
 
 from charrnn.errors import ConfigError
 from charrnn.generation.engines.array_lanes import ArrayLanes
+from charrnn.generation.engines.attention import AttentionLanes
 from charrnn.generation.engines.engine import Array, State
 from charrnn.generation.engines.numpy_engine import NumPyEngine
-from charrnn.generation.engines.product import product, whole_rows
 from charrnn.model.config import STATES, ModelConfig
 from charrnn.model.native_library import open_library, switched_off
 from charrnn.storage.model_directory import Model
 from charrnn.storage.tensor_file import Tensors
 
-_ABI = 1
+_ABI = 2
 """What step.c has to say of itself: a library built from another step.c is not called."""
 
 _CELLS = ("rnn", "gru", "lstm")
@@ -70,8 +70,6 @@ class NativeEngine:
     a lane's numbers are the same to the last bit alone and in any company, and whether a text is
     read at once or by the character. Between kinds of processors, last bits differ.
 
-    What a network with attention looks up, NumPy does, after the layers and its projections.
-
     Several threads can step lanes of one engine at the same time, each its own.
 
     Args:
@@ -107,6 +105,10 @@ class NativeEngine:
         self.sums = layers[0].panels * units  # of a layer, in one lane
         self.padded_size = layers[0].panels * (units if config.cell == "rnn" else self.floats)
         layers.append(self._top(folded))
+        self.looking: tuple[_Layer, _Layer] | None = None
+        if folded.attention is not None:
+            output = folded.attention.output[None, :, : self.hidden_size]
+            self.looking = self._sums_of(output, np.zeros_like(output[0, 0])), self._head(folded)
         self.padded_vocabulary = layers[-1].panels * units
         self._layers = (_Layer * len(layers))(*layers)
         self.model = _Model(
@@ -156,12 +158,19 @@ class NativeEngine:
 
     def _top(self, folded: NumPyEngine) -> "_Layer":
         """What reads the layers: the head, or the projections of the attention before it."""
+        if folded.attention is None:
+            return self._head(folded)
+        projection = folded.attention.projection[None, : self.hidden_size]
+        return self._sums_of(projection, folded.attention.bias)
+
+    def _head(self, folded: NumPyEngine) -> "_Layer":
         weight = folded.head[None, : self.hidden_size, : self.vocabulary_size]
-        bias = folded.head_bias[None, None]
-        if folded.attention is not None:
-            weight = folded.attention.projection[None, : self.hidden_size]
-            bias = folded.attention.bias[None, None]
-        return _Layer(self._panel_count(weight), self._keep(bias), self._keep(weight), None)
+        return self._sums_of(weight, folded.head_bias)
+
+    def _sums_of(self, weight: Array, bias: Array) -> "_Layer":
+        """A product (1, K, N), and what is added to it (N,)."""
+        added = self._keep(bias[None, None])
+        return _Layer(self._panel_count(weight), added, self._keep(weight), None)
 
     def _panel_count(self, planes: Array) -> int:
         size = self._blocks(len(planes)) * self.floats
@@ -204,10 +213,13 @@ class NativeLanes(ArrayLanes):
         super().__init__(states, engine.hidden_size, memory)
         self._outputs = _aligned(shape)
         self._scores = _aligned((count, engine.padded_vocabulary))
-        self._rows = self._scores
+        rows = self._scores
         if memory is not None:  # which the scores are the projections for
-            self._rows = _aligned((whole_rows(count), engine.folded.head.shape[1]))
-        self._logits = self._rows[:count, : engine.vocabulary_size]
+            self._look = _Look.of(engine, memory)
+            self._look_pointer = ctypes.byref(self._look)
+            rows = self._look.scores
+        self._tops = self._states[0][-1].ctypes.data, self._scores.ctypes.data
+        self._logits = rows[:, : engine.vocabulary_size]
         self._ids = np.zeros(count, dtype=np.int64)
         self._lanes = _Lanes(
             ctypes.addressof(engine.model),
@@ -234,7 +246,7 @@ class NativeLanes(ArrayLanes):
         self._ids[:] = ids
         self._step(self._pointer)
         if self._memory is not None:
-            self._look_up(self._states[0][-1], self._scores)
+            self._look_up(*self._tops)
         return self._logits
 
     def read(self, ids: npt.NDArray[Any], state: State | None) -> tuple[Array, State]:
@@ -259,18 +271,17 @@ class NativeLanes(ArrayLanes):
             if self._memory is None:
                 logits[start : start + longest] = scores[: len(piece), :, : logits.shape[2]]
                 continue
-            for t, (h, projected) in enumerate(zip(history, scores[: len(piece)], strict=False)):
-                self._look_up(h, projected)
+            for t in range(len(piece)):
+                self._look_up(history[t].ctypes.data, scores[t].ctypes.data)
                 logits[start + t] = self._logits
         return logits.swapaxes(0, 1), self._get(slice(None))
 
-    def _look_up(self, h: Array, projected: Array) -> None:
-        """The logits, in their place, of states h (B, H) and their projections (B, 3 D)."""
+    def _look_up(self, h: int, projected: int) -> None:
+        """The logits, in their place, of states (B, H) and their projections (B, 3 D), by address."""
         assert self._memory is not None
-        folded = self._engine.folded
-        with np.errstate(over="ignore", invalid="ignore"):  # the logits show it
-            product(self._memory.step(h, projected), folded.head, self._rows)
-            self._logits += folded.head_bias
+        self._look.start = self._memory.start
+        self._engine._library.charrnn_look(self._pointer, self._look_pointer, h, projected)
+        self._memory.slide()
 
 
 class _Layer(ctypes.Structure):
@@ -281,6 +292,58 @@ class _Layer(ctypes.Structure):
         ("recurrent", ctypes.c_void_p),
     ]
     panels: int
+
+
+class _Look(ctypes.Structure):
+    _fields_ = [
+        ("window", ctypes.c_size_t),
+        ("size", ctypes.c_size_t),
+        ("start", ctypes.c_size_t),
+        ("found_stride", ctypes.c_size_t),
+        ("joined_stride", ctypes.c_size_t),
+        ("weight_stride", ctypes.c_size_t),
+        ("logit_stride", ctypes.c_size_t),
+        ("keys", ctypes.c_void_p),
+        ("values", ctypes.c_void_p),
+        ("biases", ctypes.c_void_p),
+        ("weights", ctypes.c_void_p),
+        ("found", ctypes.c_void_p),
+        ("joined", ctypes.c_void_p),
+        ("norm_weight", ctypes.c_void_p),
+        ("norm_bias", ctypes.c_void_p),
+        ("logits", ctypes.c_void_p),
+        ("output", _Layer),
+        ("head", _Layer),
+    ]
+    start: int
+    scores: Array
+    kept: tuple[object, ...]
+
+    @classmethod
+    def of(cls, engine: NativeEngine, memory: AttentionLanes) -> "_Look":
+        """What the lanes of a memory look up with; it keeps alive all that it points to."""
+        assert engine.looking is not None
+        output, head = engine.looking
+        weights, (count, _, size) = memory.weights, memory.keys.shape
+        units = _SUMS * engine.floats
+        found = _aligned((count, size))
+        joined = _aligned((count, output.panels * units))
+        attended = _aligned((count, -weights.window % 4 + weights.window))
+        arrays = memory.keys, memory.values, weights.biases, attended, found, joined
+        norm = weights.norm_weight, weights.norm_bias
+        logits = _aligned((count, head.panels * units))
+        look = cls(
+            weights.window,
+            size,
+            0,
+            *(each.shape[1] for each in (found, joined, attended, logits)),
+            *(each.ctypes.data for each in (*arrays, *norm, logits)),
+            output,
+            head,
+        )
+        look.scores = logits
+        look.kept = (engine, arrays, norm)
+        return look
 
 
 class _Model(ctypes.Structure):
@@ -322,6 +385,7 @@ def _library() -> ctypes.CDLL | None:
             ("charrnn_tanh", [size, pointer, size], None),
             ("charrnn_step", [pointer], None),
             ("charrnn_read", [pointer, pointer, pointer, pointer, pointer, size], None),
+            ("charrnn_look", [pointer, pointer, pointer, pointer], None),
             ("charrnn_help", [pointer], ctypes.c_int),
             ("charrnn_stop_help", [pointer], None),
         ],
