@@ -86,7 +86,6 @@ def test_a_text_is_the_same_to_the_last_bit_in_any_company(
         assert (engine.logits([ids])[0] == together[number]).all()
 
 
-@pytest.mark.parametrize("pooling", POOLINGS)
 def test_long_texts_are_read_fewer_at_a_time_and_come_out_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
