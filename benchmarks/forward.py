@@ -36,7 +36,7 @@ class ForwardRestorer:
 
     def read(self, ids: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """Of one text (N,), as one stream: (N, V)."""
-        return self.log_probabilities(np.asarray(ids)[None])[0]
+        return self.log_probabilities(np.asarray(ids)[None]).reshape(-1, self.vocabulary_size)
 
 
 class NGramRestorer:
@@ -54,8 +54,12 @@ class NGramRestorer:
             self.model.next(known[:, max(0, place - self.model.context) : place])
             for place in range(ids.shape[1])
         ]
-        return np.log(np.stack(columns, axis=1)).astype(np.float32)
+        return _log(np.stack(columns, axis=1))
 
     def read(self, ids: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """Of one text (N,): (N, V)."""
-        return self.log_probabilities(np.asarray(ids)[None])[0]
+        return self.log_probabilities(np.asarray(ids)[None]).reshape(-1, self.vocabulary_size)
+
+
+def _log(probabilities: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+    return np.log(probabilities).astype(np.float32)

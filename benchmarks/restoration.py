@@ -47,8 +47,11 @@ from charrnn.storage.model_directory import Model
 
 LENGTHS = (1, 2, 4, 8)
 
-CONTEXT = 128
+CONTEXT = FillConfig().context
 """Characters on each side that are read."""
+
+FOLLOWING = 16
+"""Characters after a span that fills are weighed by, where a model reads forward."""
 
 Weigh = Callable[[Restorer, Region, Fills], Fills]
 
@@ -58,16 +61,15 @@ class Contender:
     """What fills and proofreads.
 
     Attributes:
-        name: what the tables call it.
         restorer: what it reads with.
-        weigh: how its fills are weighed once they are whole.
-        context: how many characters on each side it reads.
+        ways: by the name that the table has, how its fills are weighed once they are whole.
+        before, after: how many characters on each side of a span it reads.
     """
 
-    name: str
     restorer: Restorer
-    weigh: Weigh | None
-    context: int = CONTEXT
+    ways: dict[str, Weigh | None]
+    before: int = CONTEXT
+    after: int = CONTEXT
 
 
 def by_both_sides(restorer: Restorer, region: Region, fills: Fills) -> Fills:
@@ -76,8 +78,8 @@ def by_both_sides(restorer: Restorer, region: Region, fills: Fills) -> Fills:
 
 
 def by_what_follows(restorer: Restorer, region: Region, fills: Fills) -> Fills:
-    """By the likelihood of each fill and of 16 characters after it: for models that read forward."""
-    windows = np.tile(region.ids[: int(region.places[-1]) + 17], (len(fills.values), 1))
+    """By the likelihood of each fill and of what follows it: for models that read forward."""
+    windows = np.tile(region.ids, (len(fills.values), 1))
     windows[:, region.places] = fills.values
     first = int(region.places[0])
     sums = [each[first:].sum(dtype=np.float64) for each in likelihoods(restorer, list(windows))]
@@ -94,27 +96,32 @@ class Accuracy:
     exact: float
 
 
-def accuracy(
+def accuracies(
     contender: Contender, ids: MaskedIds, starts: npt.NDArray[np.int64], length: int
-) -> Accuracy:
-    """Of spans of that length that begin at these places of a text (N,)."""
-    context, restorer = contender.context, contender.restorer
+) -> dict[str, Accuracy]:
+    """Of spans of that length that begin at these places of a text (N,), for each of its ways."""
+    before, restorer = contender.before, contender.restorer
     regions = []
     for start in starts:
-        window = ids[start - context : start + length + context].copy()
-        window[context : context + length] = restorer.mask
-        regions.append(Region(window, np.arange(context, context + length)))
-    top_1, top_5, exact = [], [], []
-    everything = np.ones(restorer.vocabulary_size, dtype=np.bool_)
-    found = infill(restorer, regions, width=FillConfig().width, context=context, allowed=everything)
+        window = ids[start - before : start + length + contender.after].copy()
+        window[before : before + length] = restorer.mask
+        regions.append(Region(window, np.arange(before, before + length)))
+    found = infill(
+        restorer,
+        regions,
+        width=FillConfig().width,
+        context=max(before, contender.after),
+        allowed=np.ones(restorer.vocabulary_size, dtype=np.bool_),
+    )
+    counted: dict[str, list[tuple[float, float, float]]] = {name: [] for name in contender.ways}
     for start, region, fills in zip(starts, regions, found, strict=True):
-        if contender.weigh is not None:
-            fills = contender.weigh(restorer, region, fills)
-        right = fills.values[:5] == ids[start : start + length]  # (up to 5, length)
-        top_1.append(right[0].mean())
-        top_5.append(right.any(axis=0).mean())
-        exact.append(right[0].all())
-    return Accuracy(float(np.mean(top_1)), float(np.mean(top_5)), float(np.mean(exact)))
+        for name, weigh in contender.ways.items():
+            best = fills if weigh is None else weigh(restorer, region, fills)
+            right = best.values[:5] == ids[start : start + length]  # (up to 5, length)
+            counted[name].append(
+                (float(right[0].mean()), float(right.any(axis=0).mean()), float(right[0].all()))
+            )
+    return {name: Accuracy(*np.mean(each, axis=0).tolist()) for name, each in counted.items()}
 
 
 @dataclass(frozen=True)
@@ -163,7 +170,7 @@ def best_threshold(text: str, typos: Sequence[Typo], findings: Sequence[Finding]
         result = score(text, typos, above(findings, threshold))
         return 2 * result.detected / max(result.findings + result.typos, 1)
 
-    return max(np.arange(0, 40, 0.5).tolist(), key=f1)
+    return max((each / 2 for each in range(80)), key=f1)
 
 
 def trained(corpus: Path, folder: Path, budget: Budget, **options: Any) -> Model:
@@ -181,13 +188,16 @@ def contenders(restoring: Model, forward: Model, training: str) -> list[Contende
     """All that are compared. The models have one alphabet."""
     tokenizer = restoring.tokenizer
     n_gram = NGram(tokenizer.encode(training), tokenizer.vocabulary_size)
-    one_way = ForwardRestorer(best_engine(forward))
     return [
-        Contender("restorer", RestoringEngine.of(restoring), by_both_sides),
-        Contender("restorer, not weighed", RestoringEngine.of(restoring), None),
-        Contender("forward", one_way, None),
-        Contender("forward, weighed", one_way, by_what_follows),
-        Contender("n-gram", NGramRestorer(n_gram), None, context=n_gram.context),
+        Contender(
+            RestoringEngine.of(restoring), {"restorer": by_both_sides, "restorer, beam alone": None}
+        ),
+        Contender(
+            ForwardRestorer(best_engine(forward)),
+            {"forward": None, "forward, weighed": by_what_follows},
+            after=FOLLOWING,
+        ),
+        Contender(NGramRestorer(n_gram), {"n-gram": None}, before=n_gram.context, after=0),
     ]
 
 
@@ -200,11 +210,13 @@ def print_fills(
     generator = np.random.default_rng(0)
     starts = {n: generator.integers(CONTEXT, len(ids) - CONTEXT - n, positions) for n in lengths}
     for each in rows:
-        cells = []
+        cells: dict[str, list[str]] = {name: [] for name in each.ways}
         for length in lengths:
-            found = accuracy(each, ids, starts[length], length)
-            cells.append(f"{found.top_1:.1%}, {found.top_5:.1%}, {found.exact:.1%}")
-        print(f"| {each.name} | {' | '.join(cells)} |", flush=True)
+            for name, found in accuracies(each, ids, starts[length], length).items():
+                shares = (found.top_1, found.top_5, found.exact)
+                cells[name].append(", ".join(f"{share:.1%}" for share in shares))
+        for name, row in cells.items():
+            print(f"| {name} | {' | '.join(row)} |", flush=True)
 
 
 def print_proofs(
@@ -239,7 +251,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--layers", type=int)
     parser.add_argument("--positions", type=int, default=300, help="spans of each length")
     parser.add_argument("--lengths", type=int, nargs="+", default=LENGTHS)
-    parser.add_argument("--characters", type=int, default=40_000, help="that are proofread")
+    parser.add_argument(
+        "--characters", type=int, default=40_000, help="proofread, at the end; or 0"
+    )
     options = parser.parse_args(arguments)
     path = find_file(options.corpus)
     if path is None:
@@ -267,16 +281,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows = contenders(restoring, forward, training)
     ids = tokenizer.encode(held_out).astype(np.int64)
     print_fills(rows, ids, options.positions, options.lengths)
-    print()
-    print_proofs(
-        [
-            ("restorer", rows[0].restorer, None),
-            ("restorer, as is usual", rows[0].restorer, ProofreadConfig().threshold),
-            ("forward", rows[2].restorer, None),
-        ],
-        text=held_out[: options.characters],
-        tokenizer=tokenizer,
-    )
+    if options.characters:
+        print()
+        print_proofs(
+            [
+                ("restorer", rows[0].restorer, None),
+                ("restorer, as is usual", rows[0].restorer, ProofreadConfig().threshold),
+                ("forward", rows[1].restorer, None),
+            ],
+            text=held_out[-options.characters :],
+            tokenizer=tokenizer,
+        )
 
 
 if __name__ == "__main__":

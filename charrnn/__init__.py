@@ -30,10 +30,13 @@ if TYPE_CHECKING:
         TrainingError,
         UnknownCharacterError,
     )
+    from charrnn.evaluation.proofreading import ProofreadConfig, corrected, proofread
     from charrnn.evaluation.scoring import Evaluation, evaluate
     from charrnn.generation.adaptation import AdaptationConfig, Adapter
     from charrnn.generation.classifier import Classifier, Prediction, predict
     from charrnn.generation.config import SamplingConfig
+    from charrnn.generation.engines.restoring_engine import RestoringEngine
+    from charrnn.generation.filling import FillConfig, fill
     from charrnn.generation.sampler import Sampler, load_sampler, sample
     from charrnn.model.config import ModelConfig
     from charrnn.model.network import CharRNN
@@ -63,10 +66,13 @@ _HOMES = {
         "TrainingError",
         "UnknownCharacterError",
     ),
+    "charrnn.evaluation.proofreading": ("ProofreadConfig", "corrected", "proofread"),
     "charrnn.evaluation.scoring": ("Evaluation", "evaluate"),
     "charrnn.generation.adaptation": ("AdaptationConfig", "Adapter"),
     "charrnn.generation.classifier": ("Classifier", "Prediction", "predict"),
     "charrnn.generation.config": ("SamplingConfig",),
+    "charrnn.generation.engines.restoring_engine": ("RestoringEngine",),
+    "charrnn.generation.filling": ("FillConfig", "fill"),
     "charrnn.generation.sampler": ("Sampler", "load_sampler", "sample"),
     "charrnn.model.config": ("ModelConfig",),
     "charrnn.model.network": ("CharRNN",),
@@ -94,14 +100,17 @@ __all__ = [
     "CorpusError",
     "DivergedError",
     "Evaluation",
+    "FillConfig",
     "Model",
     "ModelConfig",
     "ModelError",
     "Prediction",
     "Progress",
+    "ProofreadConfig",
     "ReadOptions",
     "RecurrentClassifier",
     "RecurrentRegressor",
+    "RestoringEngine",
     "Run",
     "Sampler",
     "SamplingConfig",
@@ -113,11 +122,14 @@ __all__ = [
     "TrainingError",
     "TrainingOptions",
     "UnknownCharacterError",
+    "corrected",
     "evaluate",
+    "fill",
     "load",
     "load_sampler",
     "open_corpus",
     "predict",
+    "proofread",
     "sample",
     "tokenize",
     "train",

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from charrnn.data.tokenizer import Tokenizer
 
 _REACH = 4
-_SHARPNESS = 6.0
+_SHARPNESS = 7.0
 _DOUBT = 1e-12
 _STRANGE = math.exp(-2.5 * _SHARPNESS)
 
@@ -16,7 +16,7 @@ _STRANGE = math.exp(-2.5 * _SHARPNESS)
 class KnownText:
     """Tells a character by all places of a text whose surroundings look like its own.
 
-    Of the surroundings, four characters on each side count: a place weighs exp(-6) for each that
+    Of the surroundings, four characters on each side count: a place weighs exp(-7) for each that
     differs, and where three do, anything may come. What is masked, or beyond the ends, differs from
     nothing.
     """

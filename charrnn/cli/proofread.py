@@ -114,14 +114,20 @@ def _view(text: str, finding: "Finding", *, marks: bool) -> "Text":
     view.append(_shown(text[change.end : last]))
     view.append(f"  {change.kind}, {change.gain:.1f} nats", style="dim")
     if finding.others:
-        view.append(f"; or {', '.join(map(_described, finding.others))}", style="dim")
+        words = dict.fromkeys(_word(text, other) for other in finding.others)
+        view.append(f"; or {', '.join(words)}", style="dim")
     return view
 
 
-def _described(correction: "Correction") -> str:
-    """Another correction, in a few words."""
-    with_what = f" {_shown(correction.replacement)!r}" if correction.replacement else ""
-    return f"{correction.kind}{with_what}"
+def _word(text: str, correction: "Correction") -> str:
+    """The word that a correction would make."""
+    begin, end = correction.begin, correction.end
+    while begin > 0 and not text[begin - 1].isspace() and correction.begin - begin < _AROUND:
+        begin -= 1
+    while end < len(text) and not text[end].isspace() and end - correction.end < _AROUND:
+        end += 1
+    word = text[begin : correction.begin] + correction.replacement + text[correction.end : end]
+    return _shown(word)
 
 
 def _shown(text: str) -> str:

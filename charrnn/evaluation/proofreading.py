@@ -34,9 +34,10 @@ KINDS = (SUBSTITUTE, DELETE, INSERT, SWAP)
 """What an edit does: another character in the place of one, one less, one more, or two that change
 places."""
 
-COSTS = {SUBSTITUTE: 10.0, DELETE: 4.0, INSERT: 4.0, SWAP: 0.0}
-"""Nats that an edit must gain before it counts at all. There are many characters that may be put in the
-place of another, and one of them often fits better by chance; there is one way to swap two."""
+COSTS = {SUBSTITUTE: 11.0, DELETE: 4.0, INSERT: 0.0, SWAP: 0.0}
+"""Nats that an edit must gain before it counts at all. Of the many characters that may be put in the
+place of another, one often fits better by chance; what deletes a character is spared its surprise; what
+inserts one pays for it. (Measured on typos in held-out text, with two models.)"""
 
 _APART = 4
 """Places; what is nearer to a correction than this is of the same mistake."""
@@ -257,8 +258,8 @@ class _Proof:
             each.append(_Edit(at, at + 1, (), DELETE))
             for place, characters in zip((at, at + 1), more, strict=True):
                 each += [_Edit(place, place, (int(one),), INSERT) for one in characters]
-            for place in (at - 1, at):
-                if 0 <= place < len(self.ids) - 1 and self.touchable[place : place + 2].all():
+            for place in range(max(at - 3, 0), min(at + 3, len(self.ids) - 1)):
+                if self.touchable[place : place + 2].all():
                     first, second = (int(one) for one in self.ids[place : place + 2])
                     if first != second:
                         each.append(_Edit(place, place + 2, (second, first), SWAP))

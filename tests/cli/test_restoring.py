@@ -105,6 +105,7 @@ class TestProofread:
         first, second = result.stdout.splitlines()
         assert first.startswith("1:14: The heron sto[-i-]{+o+}d in the shallows")
         assert first.partition("  ")[2].startswith("substitute, ")
+        assert " nats; or " in first and " stod" in first
         assert second.startswith("11:") and "crumbs st[-li-]{+il+}l in" in second
         assert result.stderr.startswith("2 found")
 

@@ -1,11 +1,12 @@
 import itertools
+import tracemalloc
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from charrnn.errors import ModelError
+from charrnn.errors import CorpusError, ModelError
 from charrnn.generation.engines import classifying_engine as module
 from charrnn.generation.engines.classifying_engine import ClassifyingEngine
 from charrnn.generation.engines.native_engine import available
@@ -86,14 +87,39 @@ def test_a_text_is_the_same_to_the_last_bit_in_any_company(
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
-def test_outputs_that_do_not_fit_into_memory_go_into_a_file(
-    pooling: str, monkeypatch: pytest.MonkeyPatch
+def test_long_texts_are_read_fewer_at_a_time_and_come_out_the_same(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    network, tensors = make(pooling=pooling)
+    config, tensors = make()[0].config, make()[1]
+    whole = ClassifyingEngine(config, tensors).logits(texts())
+    monkeypatch.setattr(module, "_MOST_OUTPUTS", 2 * 12 * 9)  # two of nine characters
+    assert np.array_equal(ClassifyingEngine(config, tensors).logits(texts()), whole)
+
+
+def test_a_text_too_long_for_both_directions_is_refused_and_for_one_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It would take all of a machine's memory, or another place on its disk than the user named."""
+    monkeypatch.setattr(module, "_MOST_OF_ONE", 12 * 39)
+    network, tensors = make()
+    with pytest.raises(CorpusError, match=r"40 characters is too long .* pieces of up to 39,"):
+        ClassifyingEngine(network.config, tensors).logits(texts())
+    network, tensors = make(bidirectional=False)
+    ClassifyingEngine(network.config, tensors).logits(texts())
+
+
+def test_a_long_text_is_read_as_a_stream() -> None:
+    """In one direction, memory does not grow with the text."""
+    network, tensors = make(bidirectional=False, pooling="attention")
     engine = ClassifyingEngine(network.config, tensors)
-    expected = engine.logits(texts())
-    monkeypatch.setattr(module, "_LARGEST_IN_MEMORY", 10)
-    assert (engine.logits(texts()) == expected).all()
+    peaks = []
+    for chunks in (10, 10, 200):
+        (ids,) = texts((8 * chunks,))
+        tracemalloc.start()
+        engine.logits([ids])
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[2] < 1.5 * peaks[1]
 
 
 def test_no_texts_are_no_logits() -> None:

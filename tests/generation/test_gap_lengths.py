@@ -3,7 +3,7 @@ import pytest
 
 from charrnn.data.tokenizer import CharTokenizer
 from charrnn.generation.filling import FillConfig, fill
-from charrnn.generation.gap_lengths import joint_scores
+from charrnn.generation.gap_lengths import fitting_scores, joint_scores
 from tests.conftest import PROSE
 from tests.restorers import Arbitrary, KnownText
 
@@ -61,3 +61,14 @@ def test_what_follows_and_is_unknown_counts_for_nothing() -> None:
     scores = joint_scores(restorer, left, [np.array([1]), np.array([2])], right)
     read = restorer.read(np.array([0, 3, 3, 3]))[1]
     np.testing.assert_allclose(scores, read[1:], rtol=1e-6)
+
+
+def test_how_well_a_fill_fits_counts_it_and_what_is_around_it() -> None:
+    restorer = Arbitrary(3)
+    left, right = np.arange(12) % 3, np.array([2, 3, 0])
+    value = np.array([1, 1])
+    (score,) = fitting_scores(restorer, left, [value], right)
+    whole = np.concatenate([left, value, right])
+    read = restorer.read(whole)
+    expected = sum(float(read[place, whole[place]]) for place in range(4, 17) if whole[place] < 3)
+    assert score == pytest.approx(expected, rel=1e-5)
