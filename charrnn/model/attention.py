@@ -27,6 +27,9 @@ from torch.nn.functional import linear, pad
 
 from charrnn.model.recurrent import reset_linear
 
+SHARPNESS = 2.0
+"""How many times as large as others the weights of queries and keys begin."""
+
 _LONGEST = 128
 """Queries answered at once: all of a long text's would need memory for the square of its length."""
 
@@ -50,10 +53,18 @@ class Attention(nn.Module):
         self.distance = nn.Embedding(window, 1)
         self.norm = nn.LayerNorm(hidden_size)
 
+    @torch.no_grad()
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
-        """Fresh weights: `reset_linear`, no distance preferred, and a norm that changes nothing."""
-        for each in (self.query, self.key, self.value, self.output):
+        """Fresh weights: `reset_linear`, no distance preferred, and a norm that changes nothing.
+
+        Keys begin as queries, both SHARPNESS times as large: states that are alike find each other from
+        the first step on. Else it takes a thousand steps or more until anything is found, and until
+        then there is nothing to learn from.
+        """
+        for each in (self.query, self.value, self.output):
             reset_linear(each.weight, each.bias, generator=generator)
+        self.query.weight.mul_(SHARPNESS)
+        self.key.weight.copy_(self.query.weight)
         nn.init.zeros_(self.distance.weight)
         nn.init.ones_(self.norm.weight)
         nn.init.zeros_(self.norm.bias)

@@ -244,6 +244,14 @@ def test_upward_weights_are_those_that_read_a_layer() -> None:
     }
 
 
+def test_fresh_queries_look_for_states_like_their_own() -> None:
+    # With keys of their own, a thousand steps went by before anything was found.
+    mine = Attention(H, H, 50)
+    mine.reset_parameters(seeded())
+    assert torch.equal(mine.key.weight, mine.query.weight)
+    assert mine.query.weight.abs().max() > 1 / math.sqrt(H)
+
+
 def test_fresh_weights_are_a_function_of_the_generator_alone() -> None:
     config = dataclasses.replace(network().config, attention=5)
     before = torch.get_rng_state()
