@@ -59,6 +59,14 @@ PACKAGES = (
 )
 """Packages of the standard library, in every Python from 3.11 on."""
 
+NEIGHBOURS = (
+    *("cs", "sk", "sl", "hr"),
+    *("da", "nb", "nn", "sv"),
+    *("ca", "es", "gl", "oc", "pt"),
+    *("be", "bg", "ru", "sr", "uk"),
+)
+"""Languages in families, whose members are easily taken for each other."""
+
 TEST_FOLDERS = {"test", "tests", "idle_test"}
 
 VOWELS, CONSONANTS = "aeiou", "bdfgklmnprstvz"
@@ -136,12 +144,13 @@ def natural_languages(
     seed: int = 0,
     *,
     locale: Path = Path("/usr/share/locale"),
-    training: int = 400,
-    test: int = 100,
+    languages: Sequence[str] = NEIGHBOURS,
+    training: int = 300,
+    test: int = 75,
     length: tuple[int, int] = (20, 60),
 ) -> Parts:
-    """Which language a message of a program is in, 20 to 60 characters long: the translations that
-    are installed, all messages of a program in the same part. See `programming_languages`.
+    """Which of some languages a message of a program is in, 20 to 60 characters long: the translations
+    that are installed, all messages of a program in the same part. See `programming_languages`.
 
     What is not translated, or the same in two languages, is left out.
     """
@@ -149,7 +158,7 @@ def natural_languages(
     owners: dict[str, set[str]] = defaultdict(set)
     for path in sorted(locale.glob("*/LC_MESSAGES/*.mo")):
         language = path.parents[1].name
-        if "_" in language or "@" in language:  # another spelling of the same
+        if language not in languages:
             continue
         for original, message in _messages(path).items():
             text = " ".join(message.split())
@@ -157,8 +166,8 @@ def natural_languages(
                 found[path.stem][language].add(text)
                 owners[text].add(language)
     texts: dict[str, dict[str, list[str]]] = defaultdict(dict)
-    for program, languages in found.items():
-        for language, messages in languages.items():
+    for program, translations in found.items():
+        for language, messages in translations.items():
             own = sorted(text for text in messages if len(owners[text]) == 1)
             texts[language][program] = own
     return _deal(texts, seed, training=training, test=test, most_of_a_file=40)

@@ -5,6 +5,8 @@ and an end, sometimes dressed as two words or more. `towns.txt`, beside this fil
 
     python corpora/towns.py > corpora/towns.txt
 
+and with `--regions` it writes a table, of each name and its region, for `charrnn train --label`.
+
 The same seed gives the same names on every Python: the only source of chance is `Random.random`,
 whose sequence Python promises to keep.
 """
@@ -29,6 +31,7 @@ MAX_MISSES = 20_000  # rejected names in a row, after which there are taken to b
 class Region:
     """One flavour of name. A dress makes a longer name of a plain one, which is its `{}`."""
 
+    name: str
     starts: str
     middles: str
     ends: str
@@ -36,38 +39,44 @@ class Region:
 
 
 REGIONS = (
-    Region(  # the Vale: hedges, mills and fords
+    Region(  # hedges, mills and fords
+        "Vale",
         "alder bram cold dapple elder fen garl hask imber larch mallow nettle otter pen quill rush "
         "thistle under wether yarrow",
         "ing er en",
         "barrow bourne combe cote field ford hithe holt leigh mere moor stow thorpe wade wick",
         ("Upper {}", "Lower {}", "Little {}", "{} on the Wend", "{} on the Sedge"),
     ),
-    Region(  # the Skerries: rock, ice and long inlets
+    Region(  # rock, ice and long inlets
+        "Skerries",
         "brim drau fal grå hjal isk jor kval lang myr nord røk skar stor torv ulv vind østr",
         "a e sten un",
         "berg bø dal fjord gård heim holm lund nes sund søy vann vik voll ås",
         ("Gamle {}", "Nye {}", "{} på Holmen"),
     ),
-    Region(  # the Costa: white walls and olives
+    Region(  # white walls and olives
+        "Costa",
         "al bel cor dal est fer gal his jar lor mar nav ol per quin ros sal tor vel zam",
         "a am and e er i in o on ur",
         "adera ares bina cén dilla eda grosa lén llana mira monte nar peña rada sol tana vera",
         ("Alta {}", "Villa {}", "Puerto {}", "{} del Mar", "{} de la Sierra"),
     ),
-    Region(  # the Plaine: vines, poplars and slow water
+    Region(  # vines, poplars and slow water
+        "Plaine",
         "ar beau cler cour dam fleur gui haut lau mont mor nev oran pier roche sau tour val vier",
         "a e en i in on",
         "bec cy fort gnac gny lieu lonne mare nay pré reuil rive sèche ville vigne zé",
         ("Vieux {}", "Grand {}", "{} sur Lisse", "{} le Château"),
     ),
-    Region(  # the Islands: open syllables
+    Region(  # open syllables
+        "Islands",
         "ama fale hoa ika kelo lavi mano nuha olo pala rahi sela tavi uru vaha wai",
         "ha ki la lo mu ne no ri ru ta ve",
         "hani keo lani lau loa mea moa nui rua tahi tea toru vai",
         ("{} Nui", "{} Iti", "Motu {}"),
     ),
-    Region(  # the Marches: forests and far markets
+    Region(  # forests and far markets
+        "Marches",
         "bor brez čer dob drav gor hlin jasn kam krast lip mir nov ostr rad slav štov treb vel žab",
         "a e en i o ov",
         "ava čany grad ec ek ice ín itz ka mil nik nitza ov ovka sko slav šín var",
@@ -81,14 +90,16 @@ def pick(rng: random.Random, options: Sequence[T]) -> T:
     return options[int(rng.random() * len(options))]
 
 
-def town(rng: random.Random) -> str:
-    """A name of any length, perhaps an ugly one."""
+def town(rng: random.Random) -> tuple[str, str]:
+    """A name of any length, perhaps an ugly one, and its region's."""
     region = pick(rng, REGIONS)
     name = pick(rng, region.starts.split())
     if rng.random() < MIDDLE_CHANCE:
         name += pick(rng, region.middles.split())
     name = (name + pick(rng, region.ends.split())).capitalize()
-    return pick(rng, region.dresses).format(name) if rng.random() < DRESS_CHANCE else name
+    if rng.random() < DRESS_CHANCE:
+        name = pick(rng, region.dresses).format(name)
+    return name, region.name
 
 
 def is_good(name: str) -> bool:
@@ -97,29 +108,33 @@ def is_good(name: str) -> bool:
     return SHORTEST <= len(name) <= LONGEST and not thrice
 
 
-def towns(count: int, seed: int) -> list[str]:
-    """`count` different names. Exits where the grammar has not so many."""
+def towns(count: int, seed: int) -> dict[str, str]:
+    """`count` different names, each with its region. Exits where the grammar has not so many."""
     rng = random.Random(seed)
-    names: dict[str, None] = {}  # a set that keeps its order
+    names: dict[str, str] = {}
     misses = 0
     while len(names) < count:
-        name = town(rng)
+        name, region = town(rng)
         if is_good(name) and name not in names:
-            names[name] = None
+            names[name] = region
             misses = 0
         elif (misses := misses + 1) > MAX_MISSES:
             sys.exit(f"only {len(names)} different names could be made")
-    return list(names)
+    return names
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Write invented town names, one a line.")
     parser.add_argument("--count", type=int, default=COUNT, help="how many (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=SEED, help="default: %(default)s")
+    parser.add_argument("--regions", action="store_true", help="a CSV table of name and region")
     arguments = parser.parse_args()
     names = towns(arguments.count, arguments.seed)
+    lines = list(names)
+    if arguments.regions:
+        lines = ["name,region", *(f"{name},{region}" for name, region in names.items())]
     # As bytes: UTF-8 and LF, whatever the terminal's encoding and the system's newline.
-    sys.stdout.buffer.write("".join(f"{name}\n" for name in names).encode())
+    sys.stdout.buffer.write("".join(f"{line}\n" for line in lines).encode())
 
 
 if __name__ == "__main__":

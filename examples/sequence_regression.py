@@ -9,7 +9,13 @@ random = np.random.default_rng(0)
 X, y = random.normal(size=(1000, 100, 32)), random.normal(size=1000)
 
 regressor = charrnn.RecurrentRegressor(
-    input_size=32, hidden_size=32, cell="rnn", optimizer="rmsprop", epochs=10, batch_size=32
+    input_size=32,
+    hidden_size=32,
+    cell="rnn",
+    optimizer="rmsprop",
+    learning_rate=0.001,
+    epochs=10,
+    batch_size=32,
 )
 regressor.fit(X, y)
 

@@ -6,7 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
+ROOT = Path(__file__).parent.parent
+EXAMPLES = ROOT / "examples"
 
 
 def test_the_regression_of_the_mission() -> None:
@@ -16,7 +17,7 @@ def test_the_regression_of_the_mission() -> None:
         capture_output=True,
         text=True,
         check=True,
-        env=os.environ | {"PYTHONPATH": str(EXAMPLES.parent)},
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
     )
     assert result.stderr == ""
     losses = [float(each) for each in re.findall(r"squared error (\S+)", result.stdout)]
@@ -25,3 +26,8 @@ def test_the_regression_of_the_mission() -> None:
     assert losses[0] > 1 and losses[-1] < 0.8
     score = re.search(r"R² (\S+),", result.stdout)
     assert score and float(score[1]) > 0.25
+
+
+def test_the_readme_has_the_example_as_it_is() -> None:
+    code = (EXAMPLES / "sequence_regression.py").read_text().split('"""')[2].strip()
+    assert code in (ROOT / "README.md").read_text()

@@ -117,7 +117,7 @@ class LabelledCorpus(TokenizedCorpus):
         hint = ""
         if len(self.labels) > len(self.targets) / 2:
             hint = f"; is {self.options.label!r} the right column?"
-            if all(_as_number(label) is not None for label in self.labels):
+            if all(as_number(label) is not None for label in self.labels):
                 hint = "; to have numbers told, not classes: --regress"
         return CorpusError(
             f"{self.name}: the class {self.labels[number]!r} has one document, and needs one to learn "
@@ -364,7 +364,7 @@ def _class(where: str, label: object) -> str:
 def _number(where: str, label: object) -> float:
     if label is None or (isinstance(label, str) and not label.strip()):
         raise CorpusError(f"{where}: it has no label; leave it out, or give it one")
-    number = _as_number(label)
+    number = as_number(label)
     if number is None:
         raise CorpusError(
             f"{where}: its label {str(label)!r:.50} is not a number, as --regress needs"
@@ -374,7 +374,7 @@ def _number(where: str, label: object) -> float:
     return number
 
 
-def _as_number(label: object) -> float | None:
+def as_number(label: object) -> float | None:
     """The finite number that a label is, None when it is none."""
     if isinstance(label, bool | bytes | list | dict):
         return None

@@ -11,7 +11,7 @@ Int64Array = npt.NDArray[np.int64]
 LONGEST_SPAN = 8
 """Characters that are hidden in a row, or more where spans meet: each length from 1 on is as likely."""
 
-LARGEST_SHARE = 0.4
+LARGEST_SHARE = 0.3
 """Of the characters of a window: each share up to this one is as likely, so that texts are met that are
 hardly damaged and others that are hardly legible."""
 

@@ -3,31 +3,16 @@
 Legend: N characters, B windows, T time, V vocabulary.
 """
 
-from typing import Protocol
-
 import numpy as np
-import numpy.typing as npt
 
 from charrnn.data.tokenizer import Ids
 from charrnn.errors import CorpusError
+from charrnn.generation.restoring import Restorer
 
 PLACES, CONTEXT = 400, 64
 """How many places are damaged, each in a window of its own, and the characters on both sides of it."""
 
 _AT_ONCE = 50
-
-
-class Restorer(Protocol):
-    """What is asked of a model; see RestoringEngine."""
-
-    @property
-    def mask(self) -> int:
-        """The id of a character that is missing."""
-        ...
-
-    def log_probabilities(self, ids: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """Of texts (B, T): the log-probabilities (B, T, V) of the character at each place."""
-        ...
 
 
 def share_restored(

@@ -23,7 +23,7 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
+from torch.nn.functional import linear, pad
 
 from charrnn.model.recurrent import reset_linear
 
@@ -52,8 +52,8 @@ class Attention(nn.Module):
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
         """Fresh weights: `reset_linear`, no distance preferred, and a norm that changes nothing."""
-        for linear in (self.query, self.key, self.value, self.output):
-            reset_linear(linear.weight, linear.bias, generator=generator)
+        for each in (self.query, self.key, self.value, self.output):
+            reset_linear(each.weight, each.bias, generator=generator)
         nn.init.zeros_(self.distance.weight)
         nn.init.ones_(self.norm.weight)
         nn.init.zeros_(self.norm.bias)
@@ -65,25 +65,32 @@ class Attention(nn.Module):
     def forward(self, h: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
         """States h (T, B, H) and the W before them, the oldest first (W, B, H) -> what was looked up for
         each (T, B, H), and the last W states."""
-        states = torch.cat([memory, h.to(memory.dtype)])  # (W + T, B, H)
-        queries, keys, values = self.query(h), self.key(states), self.value(states)
-        pieces = [
-            self._look_up(
-                queries[start : start + _LONGEST],
-                keys[start : start + self.window + _LONGEST],
-                values[start : start + self.window + _LONGEST],
-            )
-            for start in range(0, len(h), _LONGEST)
-        ]
-        return self.output(torch.cat(pieces)), states[len(h) :]
+        found = []
+        for piece in torch.split(h, _LONGEST):
+            found.append(self._look_up(piece, memory))
+            memory = torch.cat([memory, piece.to(memory.dtype)])[len(piece) :]
+        return self.output(torch.cat(found)), memory
 
-    def _look_up(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        """Queries (T, B, D), keys and values (W + T, B, D) -> sums of values (T, B, D)."""
-        keys, values = keys[:-1], values[1:]  # each key, and the value that came after it
-        q, k, v = (each.transpose(0, 1) for each in (queries, keys, values))
-        scores = q @ k.transpose(1, 2) / math.sqrt(self.size)  # (B, T, E)
-        weights = torch.softmax(scores + self._biases(len(queries)), dim=-1)
-        return (weights.to(v.dtype) @ v).transpose(0, 1)
+    def _look_up(self, h: Tensor, memory: Tensor) -> Tensor:
+        """States (T, B, H) and the W before them -> sums of values (T, B, D).
+
+        There are more states to look things up in than to look things up for. So it is q that goes
+        through W_k, and the sum of states that goes through W_v: q . (W_k h) = (W_k' q) . h.
+        """
+        queries = linear(self.query(h) / math.sqrt(self.size), self.key.weight.T)  # (T, B, H)
+        biases = self._biases(len(h))
+        window, before = self.window, self.window - 1
+        scores = torch.cat(
+            [
+                _scores(queries, memory, biases[:, :window]),
+                _scores(queries, h[:-1], biases[:, window:]),
+            ],
+            dim=-1,
+        )  # (B, T, E)
+        weights = torch.softmax(scores, dim=-1).to(queries.dtype)
+        states = _sums(weights[..., :before], memory[1:]) + _sums(weights[..., before:], h)
+        values: Tensor = self.value(states)
+        return values
 
     def _biases(self, queries: int) -> Tensor:
         """What is added to the score (T, E) of each query and entry: that of their distance, and minus
@@ -92,3 +99,14 @@ class Attention(nn.Module):
         beside = queries - 1
         padded = pad(oldest_first, (beside, beside), value=-math.inf)
         return padded.unfold(0, self.window + beside, 1).flip(0)
+
+
+def _scores(queries: Tensor, states: Tensor, biases: Tensor) -> Tensor:
+    """Queries (T, B, H), states (N, B, H), biases (T, N) -> (B, T, N)."""
+    q, k = queries.transpose(0, 1), states.to(queries.dtype).permute(1, 2, 0)
+    return torch.baddbmm(biases.to(q.dtype), q, k)
+
+
+def _sums(weights: Tensor, states: Tensor) -> Tensor:
+    """Weights (B, T, N), states (N, B, H) -> (T, B, H)."""
+    return (weights @ states.to(weights.dtype).transpose(0, 1)).transpose(0, 1)

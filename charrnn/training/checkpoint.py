@@ -146,7 +146,13 @@ class Checkpoint:
             return find(key) if find is not None else None
 
         tokenizer, task = self.model.tokenizer, self.model.config.task
-        if (corpus.options.label is None) != (task in ("generate", "restore")):
+        if corpus.options.label is None and self.options.label is not None:
+            raise CorpusError(
+                f"{corpus.name}: the model was trained on labelled texts: say where they are with "
+                f"--label {self.options.label}"
+                + (f" --text {self.options.column}" if self.options.column else "")
+            )
+        if corpus.options.label is not None and task in ("generate", "restore"):
             raise other
         try:
             text = (

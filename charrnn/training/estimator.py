@@ -50,7 +50,7 @@ class RecurrentEstimator:
         pooling: str = "last",
         dropout: float = 0.0,
         optimizer: str = "adamw",
-        learning_rate: float = 1e-3,
+        learning_rate: float = 3e-3,
         epochs: int = 10,
         batch_size: int = 32,
         clip: float | None = 1.0,

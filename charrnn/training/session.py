@@ -230,9 +230,17 @@ def train(
         for progress in trainer:
             bar.update()
             if progress.validation_nats is not None:
-                bits = progress.validation_nats / math.log(2)
-                bar.set_postfix(bits_per_character=f"{bits:.3f}", refresh=False)
+                bar.set_postfix(_measured(trainer, progress.validation_nats), refresh=False)
             yield progress
+
+
+def _measured(trainer: "Trainer", nats: float) -> dict[str, str]:
+    """What the last evaluation found, by what it is."""
+    from charrnn.training.tasks import LabelledTask
+
+    if isinstance(trainer.task, LabelledTask):
+        return {name: f"{value:.4g}" for name, value in list(trainer.task.measures().items())[:2]}
+    return {"bits_per_character": f"{nats / math.log(2):.3f}"}
 
 
 @contextlib.contextmanager

@@ -17,8 +17,8 @@ def test_a_table_has_texts_of_several_lines(tmp_path: Path) -> None:
 
 def test_both_are_judged_by_the_same_texts() -> None:
     parts = Parts(TEXTS, TEXTS)
-    linear = Result(["prose", "prose", "prose"], 1.0, {"strength": 1.0})
-    charrnn = Result(["code", "code", "prose"], 2.0, {"flags": ""})
+    linear = Result(["prose", "prose", "prose"], 1.0, 1.5, {"strength": 1.0})
+    charrnn = Result(["code", "code", "prose"], 2.0, 2.5, {"flags": ""})
     record = compare("made up", 0, parts, linear, charrnn)
     assert (record["classes"], record["training"], record["characters"]) == (2, 3, 21)
     assert record["linear"]["accuracy"] == pytest.approx(2 / 3)
@@ -26,7 +26,7 @@ def test_both_are_judged_by_the_same_texts() -> None:
     assert record["charrnn"]["macro_f1"] == pytest.approx((2 / 3 + 2 / 3) / 2)
     assert (record["only_linear_right"], record["only_charrnn_right"]) == (1, 1)
     row = table([record]).splitlines()[-1]
-    assert row == "| made up | 2 | 3, 21 | 0.667, 0.400 | 1 | 0.667, 0.667 | 2 | 1, 1 |"
+    assert row == "| made up | 2 | 3, 21 | 0.667, 0.400 | 1, 2 | 0.667, 0.667 | 2, 2 | 1, 1 |"
 
 
 def test_the_linear_model_learns_what_n_grams_tell() -> None:

@@ -99,7 +99,7 @@ def test_messages_that_tell_the_language(tmp_path: Path) -> None:
             messages |= {"short": "kurz"}
             (folder / f"program{program}.mo").write_bytes(catalogue(messages))
     (tmp_path / "de" / "LC_MESSAGES" / "bad.mo").write_bytes(b"no catalogue")
-    parts = natural_languages(locale=tmp_path, training=12, test=8)
+    parts = natural_languages(locale=tmp_path, languages=["de", "fr"], training=12, test=8)
     check_parts(parts, ["de", "fr"], 12, 8)
     assert all(each.text.startswith(each.label) for part in parts for each in part)
     for label in ("de", "fr"):  # of four programs one learns, of the fifth it is asked

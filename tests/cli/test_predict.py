@@ -2,6 +2,8 @@
 
 import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -179,6 +181,17 @@ def test_evaluate_measures_what_was_held_out(
     assert result.exit_code == 4 and "no class 'odd'" in " ".join(result.stderr.split())
     result = run("evaluate", kinds, "--adapt")
     assert result.exit_code == 2
+
+
+@pytest.mark.parametrize("command", [("predict", "aei"), ("evaluate",)])
+def test_it_needs_no_torch(kinds: str, command: tuple[str, ...]) -> None:
+    name, *others = command
+    script = (
+        "import sys\nfrom charrnn.cli.app import app\n"
+        f"try: app({[name, kinds, *others]!r})\nexcept SystemExit as end: assert not end.code\n"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
 
 
 def test_info_says_what_it_tells(run: Charrnn, kinds: str, numbers: str) -> None:

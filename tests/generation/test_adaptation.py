@@ -150,9 +150,12 @@ def test_the_number_of_threads_changes_no_bit_and_stays_as_it_was(make_model: Ma
     assert torch.equal(torch.get_rng_state(), random)  # PyTorch's own random numbers are the user's
 
 
-def test_each_segment_is_predicted_before_it_is_learned_from(make_model: MakeModel) -> None:
+@pytest.mark.parametrize("attention", [None, 24])
+def test_each_segment_is_predicted_before_it_is_learned_from(
+    attention: int | None, make_model: MakeModel
+) -> None:
     """A text that is learned from before it is predicted would be predicted far too well."""
-    model = make_model()
+    model = make_model(attention=attention)
     ids = some_ids(model, 60)
     changed = ids.copy()
     changed[33:] = changed[33:][::-1]
@@ -164,8 +167,9 @@ def test_each_segment_is_predicted_before_it_is_learned_from(make_model: MakeMod
     assert abs(first[16:] - static[16:]).max() > 0.05
 
 
-def test_it_learns(make_model: MakeModel) -> None:
-    model = make_model()
+@pytest.mark.parametrize("attention", [None, 24])
+def test_it_learns(attention: int | None, make_model: MakeModel) -> None:
+    model = make_model(attention=attention)
     ids = some_ids(model, 1500)
     nats = Adapter(model, FAST).read(ids)
     assert nats[-500:].mean() < score(best_engine(model), ids[-501:]) - 0.3

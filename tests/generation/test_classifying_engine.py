@@ -1,4 +1,5 @@
 import itertools
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -94,6 +95,20 @@ def test_outputs_that_do_not_fit_into_memory_go_into_a_file(
     expected = engine.logits(texts())
     monkeypatch.setattr(module, "_LARGEST_IN_MEMORY", 10)
     assert (engine.logits(texts()) == expected).all()
+
+
+def test_a_long_text_is_read_as_a_stream() -> None:
+    """In one direction, memory does not grow with the text."""
+    network, tensors = make(bidirectional=False, pooling="attention")
+    engine = ClassifyingEngine(network.config, tensors)
+    peaks = []
+    for chunks in (10, 10, 200):
+        (ids,) = texts((8 * chunks,))
+        tracemalloc.start()
+        engine.logits([ids])
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[2] < 1.5 * peaks[1]
 
 
 def test_no_texts_are_no_logits() -> None:

@@ -24,6 +24,7 @@ from charrnn.generation.engines import (
 from charrnn.generation.engines.native_engine import NativeLanes, available, processors
 from charrnn.model.cells import CELLS
 from charrnn.storage.model_directory import Model
+from tests.generation.test_engines import NETWORKS, sizes
 
 MakeModel = Callable[..., Model]
 Ids = npt.NDArray[np.int64]
@@ -56,11 +57,11 @@ def tanh(x: npt.ArrayLike, processor: int) -> Array:
 @needs_library
 @every_processor
 @pytest.mark.parametrize("size", [5, 16, 100, 128, 300])
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", NETWORKS)
 def test_bits_are_the_same_in_any_company(
     cell: str, size: int, processor: int, make_model: MakeModel
 ) -> None:
-    model = make_model(cell=cell, hidden_size=size)
+    model = make_model(**sizes(cell), hidden_size=size)
     engine = NativeEngine(model.config, model.tensors, processor=processor)
     ids = some_ids(model, 40, 6)
     alone = np.concatenate([steps(engine.lanes(1), ids[lane : lane + 1]) for lane in range(40)])
@@ -72,12 +73,12 @@ def test_bits_are_the_same_in_any_company(
 
 @needs_library
 @every_processor
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", NETWORKS)
 def test_every_processor_computes_what_numpy_does(
     cell: str, processor: int, make_model: MakeModel
 ) -> None:
     for characters, size in (("\n abcdefgh", 100), (None, 33)):
-        model = make_model(characters, cell=cell, hidden_size=size, layers=3)
+        model = make_model(characters, **sizes(cell), hidden_size=size, layers=3)
         ids = some_ids(model, 7, 50)
         logits, end = NativeEngine(model.config, model.tensors, processor=processor).advance(
             ids, None
@@ -90,11 +91,11 @@ def test_every_processor_computes_what_numpy_does(
 
 @needs_library
 @every_processor
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", NETWORKS)
 def test_reading_at_once_gives_the_bits_of_single_steps(
     cell: str, processor: int, make_model: MakeModel
 ) -> None:
-    model = make_model(cell=cell, hidden_size=50, layers=3)
+    model = make_model(**sizes(cell), hidden_size=50, layers=3)
     engine = NativeEngine(model.config, model.tensors, processor=processor)
     ids = some_ids(model, 3, 150)  # more than are read layer by layer at once
     lanes = engine.lanes(3)
@@ -111,9 +112,9 @@ def test_reading_at_once_gives_the_bits_of_single_steps(
 
 @needs_library
 @every_processor
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", NETWORKS)
 def test_a_second_thread_changes_no_bit(cell: str, processor: int, make_model: MakeModel) -> None:
-    model = make_model(cell=cell, hidden_size=300, layers=3)
+    model = make_model(**sizes(cell), hidden_size=300, layers=3)
     engine = NativeEngine(model.config, model.tensors, processor=processor)
     for count in (1, 3):
         ids = some_ids(model, count, 200)

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 import random
 import shutil
 import struct
@@ -74,6 +75,8 @@ ALPHABET = "\n abcdé\N{GRINNING FACE}"
 OTHERS: tuple[dict[str, Any], ...] = (
     {"attention": 3},
     {"task": "restore", "bidirectional": True},
+    {"task": "classify", "bidirectional": True, "pooling": "attention", "outputs": 3},
+    {"task": "regress", "pooling": "last", "outputs": 1},
 )
 """What other networks there are than plain ones to generate, as ModelConfig has it."""
 
@@ -102,7 +105,8 @@ def sound_model(
         name: generator.standard_normal(shape, dtype=np.float32)
         for name, shape in config.tensor_shapes().items()
     }
-    return Model(config, tokenizer, tensors, PROVENANCE)
+    labels = tuple("abc"[: config.outputs]) if config.task == "classify" else ()
+    return Model(config, tokenizer, tensors, PROVENANCE, labels)
 
 
 def sound_files(work: Path) -> list[dict[str, bytes]]:
@@ -385,7 +389,25 @@ def _restore(model: Model, samples: int) -> None:
     proofread(engine, model.tokenizer, text)
 
 
-_USES: dict[str, Callable[[Model, int], None]] = {"generate": _generate, "restore": _restore}
+def _tell(model: Model, samples: int) -> None:
+    from charrnn.generation.classifier import Classifier
+
+    if not samples:
+        return
+    text = model.tokenizer.decode([1, 2, 1, 2])
+    prediction = Classifier(model).predict(text)
+    if model.labels and abs(sum(prediction.probabilities.values()) - 1) > 1e-6:
+        raise Broken("it tells classes whose probabilities are none")
+    if not model.labels and (prediction.number is None or not math.isfinite(prediction.number)):
+        raise Broken("it tells what is no number")
+
+
+_USES: dict[str, Callable[[Model, int], None]] = {
+    "generate": _generate,
+    "restore": _restore,
+    "classify": _tell,
+    "regress": _tell,
+}
 
 
 def mutants(count: int, work: Path, seed: int = 0, deadline: Deadline | None = None) -> Report:

@@ -91,7 +91,8 @@ def test_options_leave_everything_open() -> None:
         for field in dataclasses.fields(options)
         if getattr(options, field.name) is not None
     }
-    assert decided == {"seed", "validation_fraction", "lines", "keep"}
+    settled = {"seed", "validation_fraction", "lines", "keep"}
+    assert decided == settled | {"bidirectional", "labelled", "regress", "class_weights"}
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)

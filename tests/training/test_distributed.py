@@ -49,8 +49,7 @@ TRAININGS: dict[str, dict[str, Any]] = {
     "lstm with dropout": {"dropout": 0.4, "weight_dropout": 0.3},
     "lines": {"lines": True},
     "gru": {"cell": "gru"},
-    "uneven lanes": {"batch_size": 5, "dropout": 0.2},
-    "attention": {"attention": 20, "batch_size": 5},
+    "uneven lanes": {"batch_size": 5, "dropout": 0.2, "attention": 20},
     "bytes, from a file": {"tokenizer": "byte", "large": 100},
     "bf16": {"precision": "bf16"},
     "fine-tuning": {"start_from": "1/gru"},
@@ -145,7 +144,7 @@ def pair(
     jobs: dict[str, dict[str, Any]] = {}
     for name, changes in TRAININGS.items():
         jobs[name] = {"corpus": "text.txt", "out": f"2/{name}"} | SMALL | changes
-    exact = jobs["uneven lanes"] | {"attention": 20} | {"out": "2/stopped"}
+    exact = jobs["uneven lanes"] | {"out": "2/stopped"}
     jobs["stopped"] = exact | {"stop": 11}
     jobs["begun by two"] = jobs["stopped"] | {"out": "2/begun by two"}
     jobs["stopped again"] = {"resume": "2/stopped", "stop": 15}
@@ -157,7 +156,7 @@ def pair(
     }
     jobs["after all that"] = jobs["gru"] | {"out": "2/last"}
     jobs["begun by one"] = {"resume": "1/stopped"}
-    begun = SMALL | TRAININGS["uneven lanes"] | {"attention": 20} | {"out": here / "1" / "stopped"}
+    begun = SMALL | TRAININGS["uneven lanes"] | {"out": here / "1" / "stopped"}
     for progress in charrnn.train(here / "text.txt", progress_bar=False, **begun):
         if progress.step == 20:
             break

@@ -162,6 +162,13 @@ def test_a_rare_class_and_long_documents_are_told(tmp_path: Path) -> None:
     assert "60 of 60 documents are longer than 10 characters" in notes
 
 
+def test_classes_that_look_like_numbers_are_told(tmp_path: Path) -> None:
+    made = [{"text": "ab", "kind": n % 12} for n in range(60)]
+    corpus = open_any([write_rows(tmp_path / "rows.jsonl", made)], TABLE)
+    plan = make_labelled_plan(corpus, TrainingOptions(steps=1, hidden_size=4))
+    assert "all 12 classes are numbers" in " ".join(plan.notes)
+
+
 def test_it_starts_from_a_language_model(tmp_path: Path, corpus_of: Callable[..., Corpus]) -> None:
     """Embedding and layers are its own, what it does not know is fresh, and all is trained."""
     options = TrainingOptions(steps=2, hidden_size=8, embedding_size=5, layers=2, precision="fp32")
@@ -225,8 +232,23 @@ def test_a_moved_table_is_found_where_it_is_now(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").rename(tmp_path / "moved.jsonl")
     with pytest.raises(CorpusError, match="is it elsewhere"):
         Trainer.resume(trainer.run)
+    unlabelled = open_any([str(tmp_path / "moved.jsonl")], ReadOptions(column="text"))
+    with pytest.raises(CorpusError, match="--label kind --text text"):
+        Trainer.resume(trainer.run, unlabelled)
     moved = open_any([str(tmp_path / "moved.jsonl")], TABLE)
     assert Trainer.resume(trainer.run, moved).position.step == 1
+
+
+def test_a_text_that_was_written_on_does_not_become_a_table(
+    tmp_path: Path, corpus_of: Callable[..., Corpus]
+) -> None:
+    options = TrainingOptions(steps=3, hidden_size=8, precision="fp32")
+    trainer = start(make_plan(corpus_of("abc aei ou\n" * 60), options), tmp_path / "run")
+    for _ in trainer:
+        trainer.request_stop()
+    table = open_any([write_rows(tmp_path / "rows.jsonl", rows())], TABLE)
+    with pytest.raises(CorpusError, match="not the text that the model was trained on"):
+        Trainer.resume(trainer.run, table)
 
 
 def test_what_a_model_tells_is_in_its_checkpoint(tmp_path: Path) -> None:
@@ -263,6 +285,17 @@ def test_sizes_follow_documents_and_time() -> None:
     assert chosen(200, 1, hidden_size=31) == 31
 
 
+def test_the_more_often_documents_are_read_the_more_is_dropped(tmp_path: Path) -> None:
+    corpus = open_any([write_rows(tmp_path / "rows.jsonl", rows())], TABLE)
+    shares = [
+        make_labelled_plan(corpus, TrainingOptions(hidden_size=4, epochs=epochs)).network.dropout
+        for epochs in (1, 8, 24, 100)
+    ]
+    assert shares == [0.01, 0.1, 0.3, 0.3]
+    wished = TrainingOptions(hidden_size=4, epochs=1, dropout=0.6)
+    assert make_labelled_plan(corpus, wished).network.dropout == 0.6
+
+
 def test_a_step_reads_no_more_than_there_is() -> None:
     lengths = np.array([3, 9, 4])
     assert choose_documents(TrainingOptions(), lengths) == (3, 9)
@@ -270,6 +303,7 @@ def test_a_step_reads_no_more_than_there_is() -> None:
 
 
 REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
+    "weights": ({"regress": True, "class_weights": "balanced"}, "numbers have no classes"),
     "lines": ({"lines": True}, "--lines: a row, or a file, is a document already"),
     "attention": ({"attention": 8}, "--pooling attention"),
     "pooling": ({"pooling": "median"}, "choose from last, mean, max, attention"),

@@ -68,18 +68,20 @@ class AttentionLanes:
         rows: R.
 
     Attributes:
+        weights: of the head.
+        keys, values: (B, 2 W, D), of which W from `start` on are remembered.
         attended: (B, W), how much of each of the last W states the last step looked up, the oldest
             first, the newest being its own; all of it is 1.
     """
 
     def __init__(self, weights: AttentionWeights, count: int, rows: int) -> None:
-        self._weights, self._count = weights, count
+        self.weights, self._count = weights, count
         window, size = weights.window, len(weights.output)
         # The window slides along twice its length, and jumps back once at the end.
-        self._keys, self._values = (
+        self.keys, self.values = (
             np.zeros((count, 2 * window, size), dtype=np.float32) for _ in range(2)
         )
-        self._start = 0
+        self.start = 0
         self._queries = np.zeros((count, 1, size), dtype=np.float32)
         self._scores = np.zeros((count, 1, window), dtype=np.float32)
         shape = (rows, len(weights.bias))
@@ -91,8 +93,8 @@ class AttentionLanes:
 
     def read(self, h: Array) -> Array:
         """States h (R, H) of the layers -> what the head of the network reads; see `step`."""
-        product(h, self._weights.projection, self._projected, self._part)
-        self._projected += self._weights.bias
+        product(h, self.weights.projection, self._projected, self._part)
+        self._projected += self.weights.bias
         return self.step(h, self._projected)
 
     def step(self, h: Array, projected: Array) -> Array:
@@ -101,62 +103,63 @@ class AttentionLanes:
 
         It is the lanes' own memory: the next step overwrites it.
         """
-        count, window, size = self._count, self._weights.window, self._queries.shape[2]
-        end = self._start + window
+        count, window, size = self._count, self.weights.window, self._queries.shape[2]
+        end = self.start + window
         self._queries[:, 0] = projected[:count, :size]
-        self._keys[:, end] = projected[:count, size : 2 * size]
-        self._values[:, end] = projected[:count, 2 * size : 3 * size]
-        keys = self._keys[:, self._start : end]
-        values = self._values[:, self._start + 1 : end + 1]  # each came after its key
+        self.keys[:, end] = projected[:count, size : 2 * size]
+        self.values[:, end] = projected[:count, 2 * size : 3 * size]
+        keys = self.keys[:, self.start : end]
+        values = self.values[:, self.start + 1 : end + 1]  # each came after its key
         np.matmul(self._queries, keys.swapaxes(1, 2), out=self._scores)
-        self._scores += self._weights.biases
+        self._scores += self.weights.biases
         _softmax(self._scores)
         np.matmul(self._scores, values, out=self._found[:count, None])
-        self._slide()
-        product(self._found, self._weights.output, self._joined)
-        hidden = self._weights.hidden_size
+        self.slide()
+        product(self._found, self.weights.output, self._joined)
+        hidden = self.weights.hidden_size
         self._joined[:count, :hidden] += h[:count, :hidden]
         self._normalize()
         return self._joined
 
     def get(self, lanes: slice = slice(None)) -> State:
         """The keys and values (W, b, D) of lanes, as a value."""
-        window = slice(self._start, self._start + self._weights.window)
-        size = self._weights.size
+        window = slice(self.start, self.start + self.weights.window)
+        size = self.weights.size
         return tuple(
-            part[lanes, window, :size].swapaxes(0, 1).copy() for part in (self._keys, self._values)
+            part[lanes, window, :size].swapaxes(0, 1).copy() for part in (self.keys, self.values)
         )
 
     def put(self, lanes: npt.NDArray[np.intp] | slice, state: State | None) -> None:
         """Goes on in lanes from keys and values; None is before the first character."""
-        window = slice(self._start, self._start + self._weights.window)
-        size = self._weights.size
-        for number, part in enumerate((self._keys, self._values)):
+        window = slice(self.start, self.start + self.weights.window)
+        size = self.weights.size
+        for number, part in enumerate((self.keys, self.values)):
             part[lanes, window, :size] = 0 if state is None else state[number].swapaxes(0, 1)
 
     def take(self, lanes: npt.NDArray[np.intp]) -> None:
         """Makes lane i what lane `lanes[i]` was."""
-        for part in (self._keys, self._values):
+        for part in (self.keys, self.values):
             part[:] = part[lanes]
 
-    def _slide(self) -> None:
-        window = self._weights.window
-        self._start += 1
-        if self._start == window:
-            for part in (self._keys, self._values):
+    def slide(self) -> None:
+        """Forgets the oldest, once a new key and value stand behind the window."""
+        window = self.weights.window
+        self.start += 1
+        if self.start == window:
+            for part in (self.keys, self.values):
                 for lane in part:  # of all at once, NumPy would make a copy
                     lane[:window] = lane[window:]
-            self._start = 0
+            self.start = 0
 
     def _normalize(self) -> None:
         """Layer normalization (Ba et al., 2016, arXiv:1607.06450), in place."""
-        size, scratch = np.float32(self._weights.hidden_size), self._scratch
-        x = self._joined[:, : self._weights.hidden_size]
+        size, scratch = np.float32(self.weights.hidden_size), self._scratch
+        x = self._joined[:, : self.weights.hidden_size]
         x -= x.sum(axis=1, keepdims=True) / size
         np.multiply(x, x, out=scratch)
         x /= np.sqrt(scratch.sum(axis=1, keepdims=True) / size + _EPSILON)
-        x *= self._weights.norm_weight
-        x += self._weights.norm_bias
+        x *= self.weights.norm_weight
+        x += self.weights.norm_bias
 
 
 def _softmax(scores: Array) -> None:

@@ -16,24 +16,25 @@ import numpy.typing as npt
 from charrnn.errors import ConfigError
 from charrnn.generation.engines.array_lanes import ArrayLanes
 from charrnn.generation.engines.engine import Array, State
+from charrnn.generation.engines.native_structures import (
+    SUMS,
+    CLanes,
+    CLayer,
+    CLook,
+    CModel,
+    aligned,
+)
 from charrnn.generation.engines.numpy_engine import NumPyEngine
-from charrnn.generation.engines.product import product, whole_rows
 from charrnn.model.config import STATES, ModelConfig
 from charrnn.model.native_library import open_library, switched_off
 from charrnn.storage.model_directory import Model
 from charrnn.storage.tensor_file import Tensors
 
-_ABI = 1
+_ABI = 2
 """What step.c has to say of itself: a library built from another step.c is not called."""
 
 _CELLS = ("rnn", "gru", "lstm")
 """In the order of step.c."""
-
-_SUMS = 4
-"""Vectors of sums in a panel."""
-
-_ALIGNMENT = 64
-"""Bytes of a cache line, and of the longest vector."""
 
 _ROWS = 96
 """Characters that are read layer by layer: enough that weights are read seldom."""
@@ -70,8 +71,6 @@ class NativeEngine:
     a lane's numbers are the same to the last bit alone and in any company, and whether a text is
     read at once or by the character. Between kinds of processors, last bits differ.
 
-    What a network with attention looks up, NumPy does, after the layers and its projections.
-
     Several threads can step lanes of one engine at the same time, each its own.
 
     Args:
@@ -103,13 +102,17 @@ class NativeEngine:
         self._arrays: list[Array] = []  # what the C structures below point to
         self.folded = folded = NumPyEngine(config, tensors)
         layers = [self._layer(folded, config.cell, number) for number in range(config.layers)]
-        units = _SUMS * self.floats
+        units = SUMS * self.floats
         self.sums = layers[0].panels * units  # of a layer, in one lane
         self.padded_size = layers[0].panels * (units if config.cell == "rnn" else self.floats)
         layers.append(self._top(folded))
+        self.looking: tuple[CLayer, CLayer] | None = None
+        if folded.attention is not None:
+            output = folded.attention.output[None, :, : self.hidden_size]
+            self.looking = self._sums_of(output, np.zeros_like(output[0, 0])), self._head(folded)
         self.padded_vocabulary = layers[-1].panels * units
-        self._layers = (_Layer * len(layers))(*layers)
-        self.model = _Model(
+        self._layers = (CLayer * len(layers))(*layers)
+        self.model = CModel(
             processor,
             _CELLS.index(config.cell),
             folded.symbols,
@@ -128,7 +131,7 @@ class NativeEngine:
         """Reads ids (B, T); see Engine."""
         ids = np.asarray(ids)
         batch, time = ids.shape
-        lanes = NativeLanes(self, batch, threads=None if time >= _SUMS else 1)
+        lanes = NativeLanes(self, batch, threads=None if time >= SUMS else 1)
         return lanes.read(ids, state)
 
     def lanes(self, count: int, *, threads: int | None = None) -> "NativeLanes":
@@ -138,7 +141,7 @@ class NativeEngine:
         """
         return NativeLanes(self, count, threads=threads)
 
-    def _layer(self, folded: NumPyEngine, cell: str, number: int) -> "_Layer":
+    def _layer(self, folded: NumPyEngine, cell: str, number: int) -> "CLayer":
         layer = folded.layers[number]
         start = layer.weight_ih if number == 0 else layer.bias  # (G, V or 1, H)
         weight_ih = layer.weight_ih[:, : self.hidden_size]
@@ -147,21 +150,28 @@ class NativeEngine:
             start = np.stack([start[2], start[0], start[1], inner])
             weight_ih = weight_ih[[2, 0, 1]]
         recurrent = layer.weight_hh[:, : self.hidden_size]
-        return _Layer(
+        return CLayer(
             self._panel_count(recurrent),
             self._keep(start, by_row=True),
             self._keep(weight_ih) if number > 0 else None,
             self._keep(recurrent),
         )
 
-    def _top(self, folded: NumPyEngine) -> "_Layer":
+    def _top(self, folded: NumPyEngine) -> "CLayer":
         """What reads the layers: the head, or the projections of the attention before it."""
+        if folded.attention is None:
+            return self._head(folded)
+        projection = folded.attention.projection[None, : self.hidden_size]
+        return self._sums_of(projection, folded.attention.bias)
+
+    def _head(self, folded: NumPyEngine) -> "CLayer":
         weight = folded.head[None, : self.hidden_size, : self.vocabulary_size]
-        bias = folded.head_bias[None, None]
-        if folded.attention is not None:
-            weight = folded.attention.projection[None, : self.hidden_size]
-            bias = folded.attention.bias[None, None]
-        return _Layer(self._panel_count(weight), self._keep(bias), self._keep(weight), None)
+        return self._sums_of(weight, folded.head_bias)
+
+    def _sums_of(self, weight: Array, bias: Array) -> "CLayer":
+        """A product (1, K, N), and what is added to it (N,)."""
+        added = self._keep(bias[None, None])
+        return CLayer(self._panel_count(weight), added, self._keep(weight), None)
 
     def _panel_count(self, planes: Array) -> int:
         size = self._blocks(len(planes)) * self.floats
@@ -169,14 +179,14 @@ class NativeEngine:
 
     def _blocks(self, gates: int) -> int:
         """How many times F columns lie side by side in a panel."""
-        return 1 if gates > 1 else _SUMS
+        return 1 if gates > 1 else SUMS
 
     def _keep(self, planes: Array, *, by_row: bool = False) -> int:
         """Where in memory planes (G, K, N) lie as panels (P, K, G or 4, F), or (K, P, ...) by row."""
         gates, rows, _ = planes.shape
         count = self._panel_count(planes)
         shape = (rows, count) if by_row else (count, rows)
-        kept = _aligned((*shape, gates * self._blocks(gates), self.floats))
+        kept = aligned((*shape, gates * self._blocks(gates), self.floats))
         panels = kept.swapaxes(0, 1) if by_row else kept
         for begin in range(0, rows, _ROWS):  # a large alphabet is not copied as a whole
             panels[:, begin : begin + _ROWS] = self._panels(planes[:, begin : begin + _ROWS])
@@ -199,17 +209,22 @@ class NativeLanes(ArrayLanes):
     def __init__(self, engine: NativeEngine, count: int, *, threads: int | None = None) -> None:
         self._engine, self._count = engine, count
         shape = (engine.layers, count, engine.padded_size)
-        states = tuple(_aligned(shape) for _ in range(engine.states))
+        states = tuple(aligned(shape) for _ in range(engine.states))
         memory = engine.folded.memory(count)
         super().__init__(states, engine.hidden_size, memory)
-        self._outputs = _aligned(shape)
-        self._scores = _aligned((count, engine.padded_vocabulary))
-        self._rows = self._scores
-        if memory is not None:  # which the scores are the projections for
-            self._rows = _aligned((whole_rows(count), engine.folded.head.shape[1]))
-        self._logits = self._rows[:count, : engine.vocabulary_size]
+        self._outputs = aligned(shape)
+        self._scores = aligned((count, engine.padded_vocabulary))
+        rows = self._scores
+        if (
+            memory is not None and engine.looking is not None
+        ):  # which the scores are the projections for
+            self._look = CLook.of(memory, *engine.looking, engine.floats)
+            self._look_pointer = ctypes.byref(self._look)
+            rows = self._look.scores
+        self._tops = self._states[0][-1].ctypes.data, self._scores.ctypes.data
+        self._logits = rows[:, : engine.vocabulary_size]
         self._ids = np.zeros(count, dtype=np.int64)
-        self._lanes = _Lanes(
+        self._lanes = CLanes(
             ctypes.addressof(engine.model),
             count,
             engine.padded_size,
@@ -234,7 +249,7 @@ class NativeLanes(ArrayLanes):
         self._ids[:] = ids
         self._step(self._pointer)
         if self._memory is not None:
-            self._look_up(self._states[0][-1], self._scores)
+            self._look_up(*self._tops)
         return self._logits
 
     def read(self, ids: npt.NDArray[Any], state: State | None) -> tuple[Array, State]:
@@ -243,9 +258,9 @@ class NativeLanes(ArrayLanes):
         steps = np.ascontiguousarray(ids.T, dtype=np.int64)  # (T, B)
         logits = np.empty((*steps.shape, self._engine.vocabulary_size), dtype=np.float32)
         longest = min(max(_ROWS // max(self._count, 1), 1), len(steps))
-        scores = _aligned((longest, *self._scores.shape))
-        history = _aligned((longest, *self._outputs.shape[1:]))
-        sums = _aligned((longest, self._count, self._engine.sums))
+        scores = aligned((longest, *self._scores.shape))
+        history = aligned((longest, *self._outputs.shape[1:]))
+        sums = aligned((longest, self._count, self._engine.sums))
         for start in range(0, len(steps), longest or 1):
             piece = steps[start : start + longest]
             self._engine._library.charrnn_read(
@@ -259,54 +274,17 @@ class NativeLanes(ArrayLanes):
             if self._memory is None:
                 logits[start : start + longest] = scores[: len(piece), :, : logits.shape[2]]
                 continue
-            for t, (h, projected) in enumerate(zip(history, scores[: len(piece)], strict=False)):
-                self._look_up(h, projected)
+            for t in range(len(piece)):
+                self._look_up(history[t].ctypes.data, scores[t].ctypes.data)
                 logits[start + t] = self._logits
         return logits.swapaxes(0, 1), self._get(slice(None))
 
-    def _look_up(self, h: Array, projected: Array) -> None:
-        """The logits, in their place, of states h (B, H) and their projections (B, 3 D)."""
+    def _look_up(self, h: int, projected: int) -> None:
+        """The logits, in their place, of states (B, H) and their projections (B, 3 D), by address."""
         assert self._memory is not None
-        folded = self._engine.folded
-        with np.errstate(over="ignore", invalid="ignore"):  # the logits show it
-            product(self._memory.step(h, projected), folded.head, self._rows)
-            self._logits += folded.head_bias
-
-
-class _Layer(ctypes.Structure):
-    _fields_ = [
-        ("panels", ctypes.c_size_t),
-        ("start", ctypes.c_void_p),
-        ("input", ctypes.c_void_p),
-        ("recurrent", ctypes.c_void_p),
-    ]
-    panels: int
-
-
-class _Model(ctypes.Structure):
-    _fields_ = [
-        ("processor", ctypes.c_size_t),
-        ("cell", ctypes.c_size_t),
-        ("vocabulary_size", ctypes.c_size_t),
-        ("hidden_size", ctypes.c_size_t),
-        ("layer_count", ctypes.c_size_t),
-        ("layers", ctypes.c_void_p),
-    ]
-
-
-class _Lanes(ctypes.Structure):
-    _fields_ = [
-        ("model", ctypes.c_void_p),
-        ("count", ctypes.c_size_t),
-        ("state_stride", ctypes.c_size_t),
-        ("score_stride", ctypes.c_size_t),
-        ("ids", ctypes.c_void_p),
-        ("h", ctypes.c_void_p),
-        ("c", ctypes.c_void_p),
-        ("outputs", ctypes.c_void_p),
-        ("scores", ctypes.c_void_p),
-        ("helper", ctypes.c_void_p),
-    ]
+        self._look.start = self._memory.start
+        self._engine._library.charrnn_look(self._pointer, self._look_pointer, h, projected)
+        self._memory.slide()
 
 
 @functools.cache
@@ -322,6 +300,7 @@ def _library() -> ctypes.CDLL | None:
             ("charrnn_tanh", [size, pointer, size], None),
             ("charrnn_step", [pointer], None),
             ("charrnn_read", [pointer, pointer, pointer, pointer, pointer, size], None),
+            ("charrnn_look", [pointer, pointer, pointer, pointer], None),
             ("charrnn_help", [pointer], ctypes.c_int),
             ("charrnn_stop_help", [pointer], None),
         ],
@@ -332,11 +311,3 @@ def _usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _aligned(shape: tuple[int, ...]) -> Array:
-    """Zeros that begin where a cache line does."""
-    count = int(np.prod(shape, dtype=np.int64))
-    memory = np.zeros(count + _ALIGNMENT // 4, dtype=np.float32)
-    offset = -memory.ctypes.data % _ALIGNMENT // 4
-    return memory[offset : offset + count].reshape(shape)

@@ -23,8 +23,8 @@ from charrnn.model.recurrent import RecurrentNetwork, State
 from charrnn.model.restorer import Restorer
 from charrnn.storage.model_directory import Model
 
-PASSAGES, PASSAGE_LENGTH = 2, 72
-"""How many damaged passages are shown restored, and their characters."""
+PASSAGES, PASSAGE_LENGTH, GAPS = 2, 72, (1, 2, 1, 4, 1)
+"""How many passages are shown restored, their characters, and how many are missing in each gap."""
 
 GAP, LINE_END = "_", "\N{DOWNWARDS ARROW WITH CORNER LEFTWARDS}"
 
@@ -113,7 +113,7 @@ class Restoration:
         for _ in range(PASSAGES):
             begin = int(random.integers(len(self.validation) - length + 1))
             passage = self.validation[begin : begin + length].astype(np.int64)
-            damaged = conceal(passage[None], engine.mask, random)[0]
+            damaged = _with_gaps(passage, engine.mask)
             lines += [_shown(model, damaged), _shown(model, fill_surest_first(engine, damaged))]
         return "\n".join(lines)
 
@@ -143,6 +143,15 @@ def fill_surest_first(engine: RestoringEngine, damaged: npt.NDArray[np.int64]) -
         place, character = np.unravel_index(int(likely.argmax()), likely.shape)
         filled[missing[place]] = character
     return filled.astype(np.uint32)
+
+
+def _with_gaps(ids: npt.NDArray[np.int64], mask: int) -> npt.NDArray[np.int64]:
+    """Ids (N,) with GAPS, which lie evenly."""
+    damaged = ids.copy()
+    for number, length in enumerate(GAPS, start=1):
+        begin = len(ids) * number // (len(GAPS) + 1)
+        damaged[begin : begin + length] = mask
+    return damaged
 
 
 def _read(network: Restorer, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:

@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ABI = 1 };
+enum { ABI = 2 };
 
 /* The cells, and what only adds up sums: the head, and a layer's input product by itself. */
 enum kind { RNN, GRU, LSTM, SUMS, GRU_SUMS };
@@ -356,6 +356,8 @@ void charrnn_read(const Lanes *lanes, const int64_t *ids, float *scores, float *
             memcpy(h, history + (time - 1) * size, size * sizeof(float));
     }
 }
+
+#include "attention.h"
 
 /* Gives the lanes a second thread. Returns 0 where there is none to be had; work goes on alone. */
 int charrnn_help(Lanes *lanes) {
