@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from charrnn.data.tokenizer import Tokenizer
 from charrnn.errors import ConfigError
+from charrnn.generation.drawing import check_finite
 from charrnn.generation.restoring import (
     MaskedIds,
     Restorer,
@@ -146,6 +147,8 @@ def proofread(
 
     Args:
         progress: is told how many surprising characters were looked at, and of how many.
+
+    Raises ModelError when the model's numbers overflow.
     """
     config = config or ProofreadConfig()
     ids = masked_ids(tokenizer, text, restorer.mask)
@@ -198,6 +201,7 @@ class _Proof:
             ids = self.ids[begin : begin + _BLOCK]
             first = max(begin - reach, 0)
             read = self.restorer.read(self.ids[first : begin + len(ids) + reach])
+            check_finite(read)
             read = read[begin - first : begin - first + len(ids)]  # (T, V)
             surprise = -of_what_stands(read, ids)
             found = np.flatnonzero(
