@@ -93,7 +93,7 @@ Pooling = Annotated[
     Literal["last", "mean", "max", "attention"] | None,
     typer.Option(
         help="With --label: how what is read of each character becomes one.",
-        show_default="max",
+        show_default="max; from a language model, attention",
         rich_help_panel=NETWORK,
     ),
 ]

@@ -49,6 +49,13 @@ against 0.78 with all of it, after 25 epochs 0.553 against 0.539."""
 MANY_NUMBERS = 10
 """Classes that are all numbers, which more than so many are unlikely to be meant as."""
 
+POOLING, POOLING_OF_LANGUAGE_MODELS = "max", "attention"
+"""What is best of a fresh network, and of one that reads one way and begins as a language model, whose
+outputs jump with every character, so that all of them are near 1 once. Of 238 snippets of 150
+characters, each from one of 20 modules, with 555 to learn from, a fresh network tells 0.58 with max and
+0.51 with attention; from a language model of those modules it is 0.55 and 0.66 (in both directions, with
+max, 0.64 fresh and 0.69 from it). Layers that learn only after a quarter of the steps make that 0.60."""
+
 RARE = 0.2
 """The share of an even one below which a class is called rare."""
 
@@ -222,7 +229,7 @@ def choose_classifier(
             vocabulary_size=vocabulary_size,
             task=options.task,
             bidirectional=options.bidirectional,
-            pooling=options.pooling or "max",
+            pooling=options.pooling or POOLING,
             outputs=outputs,
             cell=options.cell or "lstm",
             embedding_size=options.embedding_size or min(64, hidden_size),
@@ -259,7 +266,10 @@ def _inherit(options: TrainingOptions, base: Model) -> TrainingOptions:
                 "leave that out"
             )
         options = dataclasses.replace(options, **{name: kept})
-    if options.learning_rate is None:
+    if base.config.task == "generate":
+        if options.pooling is None and not options.bidirectional:
+            options = dataclasses.replace(options, pooling=POOLING_OF_LANGUAGE_MODELS)
+    elif options.learning_rate is None:
         # A trained network unlearns at the rate a fresh one learns with.
         rate = choose_learning_rate(options, hidden_size=base.config.hidden_size)
         options = dataclasses.replace(options, learning_rate=min(rate, 2e-3))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from charrnn.errors import ModelError
+from charrnn.errors import CorpusError, ModelError
 from charrnn.generation.engines import classifying_engine as module
 from charrnn.generation.engines.classifying_engine import ClassifyingEngine
 from charrnn.generation.engines.native_engine import available
@@ -86,15 +86,25 @@ def test_a_text_is_the_same_to_the_last_bit_in_any_company(
         assert (engine.logits([ids])[0] == together[number]).all()
 
 
-@pytest.mark.parametrize("pooling", POOLINGS)
-def test_outputs_that_do_not_fit_into_memory_go_into_a_file(
-    pooling: str, monkeypatch: pytest.MonkeyPatch
+def test_long_texts_are_read_fewer_at_a_time_and_come_out_the_same(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    network, tensors = make(pooling=pooling)
-    engine = ClassifyingEngine(network.config, tensors)
-    expected = engine.logits(texts())
-    monkeypatch.setattr(module, "_LARGEST_IN_MEMORY", 10)
-    assert (engine.logits(texts()) == expected).all()
+    config, tensors = make()[0].config, make()[1]
+    whole = ClassifyingEngine(config, tensors).logits(texts())
+    monkeypatch.setattr(module, "_MOST_OUTPUTS", 2 * 12 * 9)  # two of nine characters
+    assert np.array_equal(ClassifyingEngine(config, tensors).logits(texts()), whole)
+
+
+def test_a_text_too_long_for_both_directions_is_refused_and_for_one_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It would take all of a machine's memory, or another place on its disk than the user named."""
+    monkeypatch.setattr(module, "_MOST_OF_ONE", 12 * 39)
+    network, tensors = make()
+    with pytest.raises(CorpusError, match=r"40 characters is too long .* pieces of up to 39,"):
+        ClassifyingEngine(network.config, tensors).logits(texts())
+    network, tensors = make(bidirectional=False)
+    ClassifyingEngine(network.config, tensors).logits(texts())
 
 
 def test_a_long_text_is_read_as_a_stream() -> None:

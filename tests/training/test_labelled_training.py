@@ -193,6 +193,7 @@ def test_it_starts_from_a_language_model(tmp_path: Path, corpus_of: Callable[...
             parameter.requires_grad for parameter in plan.network.parameters()
         )
         assert "new to the model" in " ".join(plan.notes)
+        assert plan.network.config.pooling == ("max" if both else "attention")
     with pytest.raises(ConfigError, match="hidden size 8, not 9"):
         make_labelled_plan(corpus, TrainingOptions(steps=1, hidden_size=9), base=model)
 

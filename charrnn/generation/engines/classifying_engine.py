@@ -5,15 +5,13 @@ a number).
 """
 
 import dataclasses
-import tempfile
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from charrnn.data.tokenizer import Ids
-from charrnn.errors import ModelError
+from charrnn.errors import CorpusError, ModelError
 from charrnn.generation.engines.engine import Array, Reader, State
 from charrnn.generation.engines.native_engine import NativeEngine, available
 from charrnn.generation.engines.numpy_engine import NumPyEngine
@@ -30,8 +28,9 @@ long the others are, and so its sums are added up in the same order."""
 TOGETHER = 32
 """Texts that are read side by side, those of similar length."""
 
-_LARGEST_IN_MEMORY = 1 << 26
-"""Numbers; outputs of long texts that are more, and needed all at once, go into a file."""
+_MOST_OUTPUTS, _MOST_OF_ONE = 1 << 26, 1 << 28
+"""Numbers that are kept where outputs are needed all at once: of texts that are read side by side, and of
+one that is longer than that."""
 
 
 class ClassifyingEngine:
@@ -41,7 +40,7 @@ class ClassifyingEngine:
     As there, what comes of a text is the same to the last bit alone and in any company.
 
     In one direction a text is read as a stream, in memory that does not depend on its length. In both,
-    a chunk's outputs wait for those of the other direction, in a temporary file where they are many.
+    a chunk's outputs wait for those of the other direction.
 
     Args:
         config: of the task `classify` or `regress`.
@@ -80,12 +79,15 @@ class ClassifyingEngine:
     def logits(self, texts: Sequence[Ids]) -> Array:
         """The logits (B, C) of texts, or their numbers (B, 1), each of one character at least.
 
-        Raises ModelError when the model's numbers overflow.
+        Raises ModelError when the model's numbers overflow, CorpusError for a text too long to be read
+        in both directions.
         """
         result = np.empty((len(texts), len(self._head_bias)), dtype=np.float32)
         longest_first = sorted(range(len(texts)), key=lambda place: -len(texts[place]))
-        for start in range(0, len(texts), TOGETHER):
-            places = longest_first[start : start + TOGETHER]
+        start = 0
+        while start < len(texts):
+            places = longest_first[start : start + self._together(len(texts[longest_first[start]]))]
+            start += len(places)
             with np.errstate(over="ignore", invalid="ignore"):  # the result shows it
                 pooled = self._pooled([texts[place] for place in places])
                 result[places] = multiply(pooled, self._head) + self._head_bias
@@ -93,23 +95,40 @@ class ClassifyingEngine:
             raise ModelError("the model's weights are so large that its numbers overflow")
         return result
 
+    @property
+    def _streams(self) -> bool:
+        """Whether no output has to wait for another."""
+        return not self.config.bidirectional
+
+    def _together(self, longest: int) -> int:
+        """How many texts are read side by side, the longest of so many characters."""
+        if self._streams:
+            return TOGETHER
+        features = self.config.hidden_size * len(self._directions)
+        if longest * features > _MOST_OF_ONE:
+            raise CorpusError(
+                f"a text of {longest:,} characters is too long to be read from both ends: cut it into "
+                f"pieces of up to {_MOST_OF_ONE // features:,}, or train without --bidirectional"
+            )
+        return min(max(_MOST_OUTPUTS // (longest * features), 1), TOGETHER)
+
     def _pooled(self, texts: Sequence[Ids]) -> Array:
         """The pooled outputs (B, F) of texts, the longest first."""
         lengths = np.array([len(text) for text in texts])
         pool = pooler(self._pooling, lengths, self.config.hidden_size, self._weight)
-        if not self._above and len(self._directions) == 1:
+        if self._streams:
             for begin, outputs in _stream(self._first[0], texts):
                 pool.add(begin, outputs)
             return pool.result()
         shape = (len(texts), int(lengths[0]), len(self._directions) * self.config.hidden_size)
-        read = _room(shape)
+        read = np.empty(shape, dtype=np.float32)
         for side, engine in enumerate(self._first):
             backwards = side == 1
             ordered = [text[::-1] for text in texts] if backwards else texts
             for begin, outputs in _stream(engine, ordered):
                 self._put(read, lengths, side, begin, outputs)
         for layer in self._above:
-            below, read = read, _room(shape)
+            below, read = read, np.empty(shape, dtype=np.float32)
             for side, above in enumerate(layer):
                 for begin, outputs in above.stream(below, lengths, backwards=side == 1):
                     self._put(read, lengths, side, begin, outputs)
@@ -245,11 +264,3 @@ def _stack(config: ModelConfig, tensors: Tensors, direction: str, layers: int) -
         for name, weight in _layer(tensors, layer, direction).items():
             own[f"rnn.{name}_l{layer}"] = weight
     return own
-
-
-def _room(shape: tuple[int, ...]) -> npt.NDArray[Any]:
-    """Room for numbers, in memory or in a file that is gone when nobody uses it any more."""
-    if np.prod(shape, dtype=np.int64) <= _LARGEST_IN_MEMORY:
-        return np.empty(shape, dtype=np.float32)
-    with tempfile.TemporaryFile() as file:
-        return np.memmap(file, dtype=np.float32, mode="w+", shape=shape)
