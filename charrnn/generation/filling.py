@@ -115,6 +115,8 @@ def fill(
 
     Args:
         progress: is told how many characters were found so far, and of how many.
+
+    Raises ModelError when the model's numbers overflow.
     """
     config = config or FillConfig()
     passage = read_passage(tokenizer, text, config.gap, restorer.mask)

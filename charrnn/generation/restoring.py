@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from charrnn.data.tokenizer import REPLACEMENT, Tokenizer
 from charrnn.errors import UnknownCharacterError
+from charrnn.generation.drawing import check_finite
 
 Array = npt.NDArray[np.floating[Any]]
 MaskedIds = npt.NDArray[np.int64]
@@ -79,7 +80,8 @@ def read_windows(
 ) -> Iterator[tuple[list[int], npt.NDArray[np.float32]]]:
     """Reads windows, each (T,) of its own, many of one length side by side.
 
-    Gives which of them were read, B places in `windows`, and their log-probabilities (B, T, V).
+    Gives which of them were read, B places in `windows`, and their log-probabilities (B, T, V). Raises
+    ModelError when the model's numbers overflow.
     """
     by_length: dict[int, list[int]] = {}
     for place, window in enumerate(windows):
@@ -89,7 +91,9 @@ def read_windows(
         at_once = max(most // max(length, 1), 1)
         for begin in range(0, len(places), at_once):
             batch = places[begin : begin + at_once]
-            yield batch, restorer.log_probabilities(np.stack([windows[place] for place in batch]))
+            read = restorer.log_probabilities(np.stack([windows[place] for place in batch]))
+            check_finite(read)
+            yield batch, read
 
 
 def read_places(

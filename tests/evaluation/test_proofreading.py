@@ -21,7 +21,7 @@ TOKENIZER = CharTokenizer(sorted(set(PROSE)))
 KNOWN = KnownText(TOKENIZER, PROSE)
 LINE = 'The heron stood in the shallows all morning, and the frogs grew used to it.\n"It is only'
 
-CONFIG = ProofreadConfig(surprise=2)
+CONFIG = ProofreadConfig(threshold=7, surprise=2)
 
 
 def fixed(text: str, tokenizer: Tokenizer = TOKENIZER, known: KnownText = KNOWN) -> str:

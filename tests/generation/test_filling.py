@@ -1,12 +1,15 @@
 import itertools
 import math
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from charrnn.data.tokenizer import ByteTokenizer, CharTokenizer
-from charrnn.errors import ConfigError
+from charrnn.errors import ConfigError, ModelError
+from charrnn.evaluation.proofreading import proofread
 from charrnn.generation.filling import FillConfig, fill, likeliest_combinations
 from tests.conftest import PROSE
 from tests.restorers import Arbitrary, KnownText
@@ -130,3 +133,17 @@ def test_combinations_come_in_order_and_all_of_them(scores: list[list[float]]) -
 def test_settings_out_of_range_are_refused(settings: dict[str, object]) -> None:
     with pytest.raises(ConfigError):
         FillConfig(**settings)  # type: ignore[arg-type]
+
+
+def test_numbers_that_overflow_are_the_models_fault() -> None:
+    class Broken(Arbitrary):
+        def log_probabilities(self, ids: npt.ArrayLike) -> npt.NDArray[np.float32]:
+            return np.full((*np.shape(ids), self.vocabulary_size), np.nan, dtype=np.float32)
+
+        def read(self, ids: npt.ArrayLike) -> npt.NDArray[np.float32]:
+            return np.full((*np.shape(ids), self.vocabulary_size), np.nan, dtype=np.float32)
+
+    with pytest.raises(ModelError, match="overflow"):
+        fill(Broken(3), CharTokenizer("abc"), "a_c")
+    with pytest.raises(ModelError, match="overflow"):
+        proofread(Broken(3), CharTokenizer("abc"), "abc")
