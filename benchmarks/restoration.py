@@ -42,7 +42,7 @@ from charrnn.generation.engines import best_engine
 from charrnn.generation.engines.restoring_engine import RestoringEngine
 from charrnn.generation.filling import FillConfig
 from charrnn.generation.infilling import Fills, Region, infill, weighed
-from charrnn.generation.restoring import MaskedIds, Restorer, likelihoods
+from charrnn.generation.restoring import MaskedIds, PlaceReader, likelihoods
 from charrnn.storage.model_directory import Model
 
 LENGTHS = (1, 2, 4, 8)
@@ -53,7 +53,7 @@ CONTEXT = FillConfig().context
 FOLLOWING = 16
 """Characters after a span that fills are weighed by, where a model reads forward."""
 
-Weigh = Callable[[Restorer, Region, Fills], Fills]
+Weigh = Callable[[PlaceReader, Region, Fills], Fills]
 
 
 @dataclass(frozen=True)
@@ -66,18 +66,18 @@ class Contender:
         before, after: how many characters on each side of a span it reads.
     """
 
-    restorer: Restorer
+    restorer: PlaceReader
     ways: dict[str, Weigh | None]
     before: int = CONTEXT
     after: int = CONTEXT
 
 
-def by_both_sides(restorer: Restorer, region: Region, fills: Fills) -> Fills:
+def by_both_sides(restorer: PlaceReader, region: Region, fills: Fills) -> Fills:
     """As `charrnn fill` does."""
     return weighed(restorer, region, fills, reach=FillConfig().reach, context=CONTEXT)
 
 
-def by_what_follows(restorer: Restorer, region: Region, fills: Fills) -> Fills:
+def by_what_follows(restorer: PlaceReader, region: Region, fills: Fills) -> Fills:
     """By the likelihood of each fill and of what follows it: for models that read forward."""
     windows = np.tile(region.ids, (len(fills.values), 1))
     windows[:, region.places] = fills.values
@@ -140,7 +140,7 @@ class Proof:
 
 
 def proof(
-    restorer: Restorer, tokenizer: Tokenizer, text: str, threshold: float | None = None
+    restorer: PlaceReader, tokenizer: Tokenizer, text: str, threshold: float | None = None
 ) -> Proof:
     """Of typos in the second half of a text; the threshold is chosen on the first, unless given."""
     config = ProofreadConfig(threshold=0)
@@ -227,7 +227,7 @@ def print_fills(
 
 
 def print_proofs(
-    rows: Sequence[tuple[str, Restorer, float | None]], *, text: str, tokenizer: Tokenizer
+    rows: Sequence[tuple[str, PlaceReader, float | None]], *, text: str, tokenizer: Tokenizer
 ) -> None:
     """The table of typos."""
     print(

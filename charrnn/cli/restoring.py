@@ -11,7 +11,7 @@ from charrnn.cli.options import complete_runs
 
 if TYPE_CHECKING:
     from charrnn.data.tokenizer import Tokenizer
-    from charrnn.generation.restoring import Restorer
+    from charrnn.generation.restoring import PlaceReader
 
 RestoringModel = Annotated[
     str,
@@ -24,7 +24,7 @@ RestoringModel = Annotated[
 ]
 
 
-def load_restorer(name: str) -> "tuple[Restorer, Tokenizer]":
+def load_restorer(name: str) -> "tuple[PlaceReader, Tokenizer]":
     """The model of that name, ready to restore, and its alphabet. Raises ModelError."""
     from charrnn.generation.engines.restoring_engine import RestoringEngine
     from charrnn.storage.run import load

@@ -21,7 +21,7 @@ from charrnn.errors import ConfigError
 from charrnn.generation.drawing import check_finite
 from charrnn.generation.restoring import (
     MaskedIds,
-    Restorer,
+    PlaceReader,
     likelihoods,
     masked_ids,
     of_what_stands,
@@ -134,7 +134,7 @@ class _Scored:
 
 
 def proofread(
-    restorer: Restorer,
+    restorer: PlaceReader,
     tokenizer: Tokenizer,
     text: str,
     config: ProofreadConfig | None = None,
@@ -174,7 +174,7 @@ class _Proof:
     """A text that is read for what surprises."""
 
     def __init__(
-        self, restorer: Restorer, tokenizer: Tokenizer, ids: MaskedIds, config: ProofreadConfig
+        self, restorer: PlaceReader, tokenizer: Tokenizer, ids: MaskedIds, config: ProofreadConfig
     ) -> None:
         self.restorer, self.ids, self.config = restorer, ids, config
         self.allowed = _single(tokenizer)  # (V,)

@@ -20,7 +20,7 @@ from charrnn.errors import ConfigError
 from charrnn.generation.gap_lengths import infill_any_length
 from charrnn.generation.gaps import Gap, Passage, grouped, read_passage
 from charrnn.generation.infilling import Fills, Progress, Region, infill, weighed
-from charrnn.generation.restoring import Restorer, writable
+from charrnn.generation.restoring import PlaceReader, writable
 
 GAP = "_"
 
@@ -101,7 +101,7 @@ class _Choice:
 
 
 def fill(
-    restorer: Restorer,
+    restorer: PlaceReader,
     tokenizer: Tokenizer,
     text: str,
     config: FillConfig | None = None,
@@ -134,7 +134,7 @@ def fill(
 
 
 def _choose(
-    restorer: Restorer,
+    restorer: PlaceReader,
     tokenizer: Tokenizer,
     passage: Passage,
     config: FillConfig,

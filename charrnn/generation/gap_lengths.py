@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from charrnn.generation.gaps import Gap, Passage
 from charrnn.generation.infilling import Progress, Region, infill
-from charrnn.generation.restoring import MaskedIds, Restorer, likelihoods, read_places
+from charrnn.generation.restoring import MaskedIds, PlaceReader, likelihoods, read_places
 
 Candidate = tuple[MaskedIds, float]
 """What may stand in a gap, and the logarithm of how probable that is."""
@@ -39,7 +39,7 @@ _CONTEXT = 48
 
 
 def infill_any_length(
-    restorer: Restorer,
+    restorer: PlaceReader,
     passage: Passage,
     *,
     longest: int,
@@ -83,7 +83,7 @@ class _Search:
 
     def __init__(
         self,
-        restorer: Restorer,
+        restorer: PlaceReader,
         passage: Passage,
         longest: int,
         width: int,
@@ -147,7 +147,7 @@ def _first(pieces: Iterable[MaskedIds], count: int) -> MaskedIds:
 
 
 def joint_scores(
-    restorer: Restorer, left: MaskedIds, values: Sequence[MaskedIds], right: MaskedIds
+    restorer: PlaceReader, left: MaskedIds, values: Sequence[MaskedIds], right: MaskedIds
 ) -> npt.NDArray[np.float64]:
     """How likely each of these (each of any length) is between left and right, together with the first
     K of `right`: log-probabilities (one each) that compare across lengths, but for a constant."""
@@ -173,7 +173,7 @@ def joint_scores(
 
 
 def fitting_scores(
-    restorer: Restorer, left: MaskedIds, values: Sequence[MaskedIds], right: MaskedIds
+    restorer: PlaceReader, left: MaskedIds, values: Sequence[MaskedIds], right: MaskedIds
 ) -> npt.NDArray[np.float64]:
     """How likely each of these, and what is around it, is given all else (one each), in nats."""
     windows = [np.concatenate([left, value, right]) for value in values]

@@ -13,7 +13,7 @@ from itertools import islice
 import numpy as np
 import numpy.typing as npt
 
-from charrnn.generation.restoring import MaskedIds, Restorer, likelihoods, read_places
+from charrnn.generation.restoring import MaskedIds, PlaceReader, likelihoods, read_places
 
 _REGIONS_AT_ONCE = 256
 
@@ -61,7 +61,7 @@ class Fills:
 
 
 def infill(
-    restorer: Restorer,
+    restorer: PlaceReader,
     regions: Iterable[Region],
     *,
     width: int,
@@ -82,7 +82,7 @@ def infill(
 
 
 def _infill(
-    restorer: Restorer,
+    restorer: PlaceReader,
     regions: Sequence[Region],
     width: int,
     context: int,
@@ -121,7 +121,9 @@ def _likeliest(beginnings: Fills, scores: npt.NDArray[np.float64], width: int) -
     return Fills(values, totals[best])
 
 
-def weighed(restorer: Restorer, region: Region, fills: Fills, *, reach: int, context: int) -> Fills:
+def weighed(
+    restorer: PlaceReader, region: Region, fills: Fills, *, reach: int, context: int
+) -> Fills:
     """The fills of a region, weighed anew by how well they and what is around them fit together.
 
     The chain rule asks each place of a fill once, while places after it are masks. Here each is asked

@@ -25,7 +25,7 @@ _LARGEST_AT_ONCE = 1 << 22
 """Numbers that come of it: of a large alphabet, fewer are read side by side."""
 
 
-class Restorer(Protocol):
+class PlaceReader(Protocol):
     """A model that tells each character from those on both sides of it."""
 
     @property
@@ -76,7 +76,7 @@ def writable(tokenizer: Tokenizer) -> npt.NDArray[np.bool_]:
 
 
 def read_windows(
-    restorer: Restorer, windows: Sequence[MaskedIds]
+    restorer: PlaceReader, windows: Sequence[MaskedIds]
 ) -> Iterator[tuple[list[int], npt.NDArray[np.float32]]]:
     """Reads windows, each (T,) of its own, many of one length side by side.
 
@@ -97,7 +97,7 @@ def read_windows(
 
 
 def read_places(
-    restorer: Restorer, windows: Sequence[MaskedIds], places: Sequence[int]
+    restorer: PlaceReader, windows: Sequence[MaskedIds], places: Sequence[int]
 ) -> npt.NDArray[np.float32]:
     """The log-probabilities (B, V) of the character at one place of each of B windows."""
     result = np.empty((len(windows), restorer.vocabulary_size), dtype=np.float32)
@@ -107,7 +107,9 @@ def read_places(
     return result
 
 
-def likelihoods(restorer: Restorer, windows: Sequence[MaskedIds]) -> list[npt.NDArray[np.float32]]:
+def likelihoods(
+    restorer: PlaceReader, windows: Sequence[MaskedIds]
+) -> list[npt.NDArray[np.float32]]:
     """The log-probability (T,) of what stands at each place of each window, given all others of it;
     0 where that is a mask. Their sum is a pseudo-log-likelihood (Besag, 1975)."""
     result = [np.empty(0, dtype=np.float32)] * len(windows)

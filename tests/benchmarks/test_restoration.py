@@ -19,7 +19,7 @@ from benchmarks.typos import with_typos
 from charrnn.data.tokenizer import CharTokenizer
 from charrnn.evaluation.baselines import NGram
 from charrnn.evaluation.proofreading import DELETE, Correction, Finding
-from charrnn.generation.restoring import MaskedIds, Restorer
+from charrnn.generation.restoring import MaskedIds, PlaceReader
 from tests.conftest import PROSE
 from tests.restorers import KnownText
 
@@ -38,7 +38,7 @@ class Counting:
 
 
 def exact(
-    restorer: Restorer, ids: MaskedIds, starts: list[int], length: int, weigh: Weigh | None
+    restorer: PlaceReader, ids: MaskedIds, starts: list[int], length: int, weigh: Weigh | None
 ) -> float:
     """How often a span was right, with a few characters around it."""
     contender = Contender(restorer, {"it": weigh}, before=8, after=8)
