@@ -60,14 +60,27 @@ RUN_STEP, RUN_STEPS = 9, 12
 """Where the run was stopped: the next step writes a line of metrics, the last is evaluated."""
 
 
-def make_run(work: Path) -> Path:
+KINDS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "attention": {"attention": 3},
+    "restore": {"bidirectional": True},
+    "classify": {"text": "text", "label": "animal"},
+}
+"""What runs are made with, beside their sizes."""
+
+
+def make_run(work: Path, kind: str = "plain") -> Path:
     """A tiny run that was stopped on its way; made once."""
     import charrnn
 
-    run = work / "tiny"
+    run = work / kind
     if not run.exists():
         text = work / "text.txt"
         text.write_text(RUN_TEXT)
+        if kind == "classify":
+            text = work / "text.csv"
+            rows = [f"The {animal} ran.,{animal}\n" for animal in ("fox", "hen")] * 12
+            text.write_text("text,animal\n" + "".join(rows))
         training = charrnn.train(
             text,
             out=run,
@@ -81,6 +94,7 @@ def make_run(work: Path) -> Path:
             precision="fp32",
             device="cpu",
             progress_bar=False,
+            **KINDS[kind],
         )
         for progress in training:
             if progress.step == RUN_STEP:
@@ -228,10 +242,8 @@ def run_trials(work: str, seed: int) -> Callable[[int], Trial]:
     import torch
 
     torch.set_num_threads(1)
-    sound = make_run(Path(work))
-    files = _run_files(sound)
-    metrics = (sound / METRICS.removeprefix("../")).read_bytes()
-    crafted = _run_cases(files)
+    runs = [make_run(Path(work), kind) for kind in KINDS]
+    crafted = _run_cases(_run_files(runs[0]))
     random.Random(seed).shuffle(crafted)
     directory = Path(work) / "here" / "run"
     sibling = Path(work) / "here" / "sibling"
@@ -241,12 +253,15 @@ def run_trials(work: str, seed: int) -> Callable[[int], Trial]:
     def make(index: int) -> Trial:
         chance = random.Random(f"{seed}/{index}")
         sealed = chance.random() < 0.5
+        sound = runs[0] if index % 2 == 0 else chance.choice(runs)
+        files = _run_files(sound)
+        metrics = (sound / METRICS.removeprefix("../")).read_bytes()
         if index % 2 == 0 and index // 2 < len(crafted):
             label, change = crafted[index // 2]
             sealed = sealed or chance.random() < 0.7  # else only its checksum is ever looked at
         else:
             label, change = _random_run({**files, METRICS: metrics}, chance)
-            label = f"mutant {index} of seed {seed}, {label}"
+            label = f"mutant {index} of seed {seed}, {sound.name}, {label}"
         inner: dict[str, bytes | Put | None] = {
             name: content for name, content in {**files, **change}.items() if "/" not in name
         }
