@@ -131,7 +131,8 @@ def live(pipe: Pipe, training_fields: dict[str, Any], life_fields: dict[str, Any
         return
     _stop_as_asked(trainer, life)
     for progress in trainer:
-        if life.noise is not None and progress.step % 7 == 0:
+        writes = trainer.learner.network.config.task == "generate"
+        if life.noise is not None and writes and progress.step % 7 == 0:
             sampling = SamplingConfig(length=5, seed=life.noise)
             Sampler(trainer.model()).sample(config=sampling)
     pipe.send("ended", trainer.position.step)
@@ -300,17 +301,20 @@ class _BrokenError(Exception):
 def _configurations(work: Path, seed: int) -> Iterator[tuple[str, Training]]:
     """All kinds of training, in an order that the seed decides: a name, and the training."""
     chooser = random.Random(f"configurations {seed}")
+    plain: dict[str, Any] = {}
     kinds = list(
         itertools.product(
-            STATES, (0.0, 0.3), (False, True), ("char", "byte"), ("fp32", "bf16"), (1,)
+            STATES, (0.0, 0.3), (False, True), ("char", "byte"), ("fp32", "bf16"), (1,), (plain,)
         )
     )
     chooser.shuffle(kinds)
+    kinds.insert(1, ("lstm", 0.3, False, "char", "fp32", 1, {"attention": 12}))
+    kinds.insert(2, ("gru", 0.3, False, "char", "fp32", 1, {"bidirectional": True}))
     # Two threads share the work of large matrices only, whose steps take longer. Other cells than
     # the LSTM are never trained on two: see `_most_threads`.
-    kinds.insert(3, ("lstm", 0.3, False, "char", "fp32", 2))
-    kinds.insert(7, ("lstm", 0.0, False, "byte", "bf16", 2))
-    for number, (cell, dropout, lines, kind, precision, threads) in enumerate(kinds):
+    kinds.insert(3, ("lstm", 0.3, False, "char", "fp32", 2, plain))
+    kinds.insert(7, ("lstm", 0.0, False, "byte", "bf16", 2, plain))
+    for number, (cell, dropout, lines, kind, precision, threads, other) in enumerate(kinds):
         many = threads > 1
         corpus = _write_corpus(work / f"corpus-{number}.txt", chooser, 12_000 if many else 700)
         options = {
@@ -331,8 +335,10 @@ def _configurations(work: Path, seed: int) -> Iterator[tuple[str, Training]]:
             "checkpoint_every": chooser.choice((4, 5, 7)),
             "keep": chooser.choice((1, 2, 3)),
             "evaluate_every": chooser.choice((17, 20, 25)),
+            **other,
         }
         name = f"{cell} dropout {dropout:g} {kind} {precision}{' lines' * lines}, {threads} threads"
+        name = " ".join((name, *other))
         yield (
             f"{name}, keep {options['keep']}",
             Training(
