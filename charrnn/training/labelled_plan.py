@@ -297,7 +297,10 @@ def _copy(base: Model, network: RecurrentNetwork, text: LabelledCorpus) -> list[
     new = text.tokenizer.vocabulary_size - base.config.vocabulary_size
     known = f"{new} characters are new to the model" if new else "the model knows all characters"
     head = "what it tells is kept as well" if same else "what it tells is learned anew"
-    return [f"its embedding and layers are where this one begins; {known}; {head}"]
+    notes = [f"its embedding and layers are where this one begins; {known}; {head}"]
+    if base.config.attention is not None:
+        notes.append("its attention is for text that is written on, and is left out")
+    return notes
 
 
 def _notes(

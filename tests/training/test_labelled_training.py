@@ -344,3 +344,11 @@ def test_labels_have_to_be_named_with_a_table() -> None:
 def test_a_budget_is_kept_to(tmp_path: Path) -> None:
     trainer = make_trainer(tmp_path, "run", steps=None, budget=3.0)
     assert trainer.config.steps >= 1 and torch.get_num_threads() >= 1
+
+
+def test_says_that_the_attention_of_a_language_model_is_left_out(
+    tmp_path: Path, make_model: Callable[..., Any]
+) -> None:
+    corpus = open_any([write_rows(tmp_path / "rows.jsonl", rows())], TABLE)
+    plan = make_labelled_plan(corpus, TrainingOptions(steps=1), base=make_model(attention=4))
+    assert any("attention" in note for note in plan.notes)
