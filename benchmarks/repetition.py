@@ -1,6 +1,12 @@
-"""A text whose characters depend on what stood long before, made from a seed."""
+"""A text whose characters depend on what stood long before, made from a seed.
 
+python -m benchmarks.repetition > programs.txt
+"""
+
+import argparse
 import string
+import sys
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -41,3 +47,16 @@ def _term(random: np.random.Generator, names: list[str], depth: int) -> str:
     opening = str(random.choice(list(_BRACKETS)))
     terms = [_term(random, names, depth - 1) for _ in range(random.integers(1, 3))]
     return f"{opening}{' + '.join(terms)}{_BRACKETS[opening]}"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Writes the text to stdout."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
+    parser.add_argument("--characters", type=int, default=1_000_000)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args(arguments)
+    sys.stdout.write(repetitive_text(options.characters, seed=options.seed))
+
+
+if __name__ == "__main__":
+    main()

@@ -36,7 +36,7 @@ def proofread(
             min=0.0,
             help="By how much a correction must make what is around it likelier. Lower finds more, "
             "and more that is not wrong.",
-            show_default="10",
+            show_default="8",
         ),
     ] = None,
     as_diff: Annotated[

@@ -2,6 +2,7 @@ import re
 
 import pytest
 
+from benchmarks import repetition
 from benchmarks.attention import main
 from benchmarks.repetition import repetitive_text
 
@@ -29,3 +30,8 @@ def test_a_repetitive_text_uses_the_names_that_it_defines_and_closes_its_bracket
         while (shorter := re.sub(r"\(\)|\[\]|\{\}", "", re.sub(r"[^()\[\]{}]", "", used))) != used:
             used = shorter
         assert used == ""
+
+
+def test_the_text_of_the_readme_is_written_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    repetition.main(["--characters", "2000", "--seed", "1"])
+    assert capsys.readouterr().out == repetitive_text(2000, seed=1)

@@ -10,6 +10,7 @@ import pytest
 
 from charrnn.cli import restoring
 from charrnn.data.tokenizer import CharTokenizer, Tokenizer
+from charrnn.evaluation.proofreading import ProofreadConfig
 from charrnn.storage.model_directory import Model, write_model
 from tests.cli.conftest import Charrnn
 from tests.conftest import PROSE
@@ -186,3 +187,8 @@ def test_nothing_heavy_is_loaded(
     with charrnn_process(command, "fresh", "text", env=environment) as process:
         _, errors = process.communicate()
         assert process.returncode in (0, 1) and b"torch" not in errors
+
+
+def test_the_threshold_that_help_shows_is_the_one_that_is_used(run: Charrnn) -> None:
+    shown = run("proofread", "--help").stdout
+    assert f"[default: ({ProofreadConfig().threshold:g})]" in shown

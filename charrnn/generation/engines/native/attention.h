@@ -10,7 +10,7 @@ typedef uint32_t FourBits __attribute__((vector_size(16)));
 typedef float FourAnywhere __attribute__((vector_size(16), aligned(4), may_alias));
 
 typedef struct {
-    size_t window, size, start;  /* W; D, a multiple of 4; where the window begins */
+    size_t window, size, start;  /* W; D, a multiple of 16; where the window begins */
     size_t found_stride, joined_stride, weight_stride, logit_stride;
     float *keys, *values;        /* (B, 2 W, D) */
     const float *biases;         /* (W), the oldest first */
