@@ -13,7 +13,7 @@ import hashlib
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -325,7 +325,7 @@ def _rows(path: Path, options: ReadOptions) -> Iterator[Document]:
 
 
 def _files(folder: Path, options: ReadOptions) -> Iterator[Document]:
-    for part in open_source(str(folder), replace(options, column=options.column)):
+    for part in open_source(str(folder), options):
         label = None
         if options.label is not None:
             inside = Path(part.name).relative_to(folder).parts

@@ -15,13 +15,20 @@ from charrnn.data.labelled import Indices, LabelledCorpus, as_number, read_label
 from charrnn.data.tokenizer import Ids
 from charrnn.errors import ConfigError
 from charrnn.model.config import ModelConfig
-from charrnn.model.networks import build_network
 from charrnn.model.recurrent import RecurrentNetwork
 from charrnn.storage.model_directory import Model
 from charrnn.training.config import TrainingOptions
 from charrnn.training.distributed import Group
-from charrnn.training.learner import threads
-from charrnn.training.plan import Plan, arrays, load, make_plan
+from charrnn.training.plan import (
+    SIZES_OF_LAYERS,
+    Plan,
+    arrays,
+    check_kind,
+    fresh_network,
+    keep_sizes,
+    load,
+    make_plan,
+)
 from charrnn.training.probe import Probe
 from charrnn.training.recipe import (
     MOST_EPOCHS,
@@ -91,11 +98,7 @@ def make_labelled_plan(
         text = read(kind=kind or "char")
     else:
         base.require("generate", "classify", "regress")
-        if kind not in (None, base.tokenizer.kind):
-            raise ConfigError(
-                f"the model to start from has a {base.tokenizer.kind} tokenizer, not {kind}; "
-                "leave that out"
-            )
+        check_kind(kind, base)
         text = read(tokenizer=base.tokenizer, unknown="extend")
         options = _inherit(options, base)
     task = make_task(options.task, text, options)
@@ -138,10 +141,7 @@ def make_labelled_plan(
             f"{MOST_EPOCHS} epochs are enough for {len(task.training):,} documents, so not all of "
             "the time is used; --epochs asks for more"
         )
-    generator = torch.Generator().manual_seed(options.seed)
-    with threads(config.threads):  # on which the last bits of an orthogonal matrix depend
-        network = build_network(model_config, kernel=config.kernel, generator=generator)
-    network.scale_upward(config.upward_scale)
+    network = fresh_network(model_config, config)
     network.unit = task.unit
     with torch.no_grad():
         network.head.bias.copy_(torch.from_numpy(task.initial_bias()))
@@ -252,20 +252,13 @@ def choose_classifier(
 
 def _inherit(options: TrainingOptions, base: Model) -> TrainingOptions:
     """The options with the base's sizes; raises ConfigError where they ask for others."""
-    names = ["cell", "layers", "hidden_size", "embedding_size"]
+    names = list(SIZES_OF_LAYERS)
     if base.config.task != "generate":
         names.append("pooling")
         if options.bidirectional and not base.config.bidirectional:
             raise ConfigError("the model to start from reads one way; leave out --bidirectional")
         options = dataclasses.replace(options, bidirectional=base.config.bidirectional)
-    for name in names:
-        wanted, kept = getattr(options, name), getattr(base.config, name)
-        if wanted not in (None, kept):
-            raise ConfigError(
-                f"the model to start from has {name.replace('_', ' ')} {kept}, not {wanted}; "
-                "leave that out"
-            )
-        options = dataclasses.replace(options, **{name: kept})
+    options = keep_sizes(options, base, names)
     if base.config.task == "generate":
         if options.pooling is None and not options.bidirectional:
             options = dataclasses.replace(options, pooling=POOLING_OF_LANGUAGE_MODELS)

@@ -1,7 +1,7 @@
 """A plan: all that is decided before the first step, from the text, the wishes and the machine."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,6 +18,7 @@ from charrnn.data.corpus import (
 )
 from charrnn.data.tokenizer import CharTokenizer, Ids
 from charrnn.errors import ConfigError
+from charrnn.model.config import ModelConfig
 from charrnn.model.networks import build_network
 from charrnn.model.recurrent import RecurrentNetwork
 from charrnn.storage.model_directory import Model
@@ -86,11 +87,7 @@ def make_plan(
     if base is None:
         text = read(kind=kind or "char")
     else:
-        if kind not in (None, base.tokenizer.kind):
-            raise ConfigError(
-                f"the model to start from has a {base.tokenizer.kind} tokenizer, not {kind}; "
-                "leave that out"
-            )
+        check_kind(kind, base)
         text = read(tokenizer=base.tokenizer, unknown="extend")
         options = _inherit(options, base)
     if group is not None and options.task != "generate":
@@ -147,10 +144,7 @@ def make_plan(
     model_config = choose_dropout(
         options, model_config, epochs=epochs, training_characters=characters
     )
-    generator = torch.Generator().manual_seed(options.seed)
-    with threads(config.threads):  # on which the last bits of an orthogonal matrix depend
-        network = build_network(model_config, kernel=config.kernel, generator=generator)
-    network.scale_upward(config.upward_scale)
+    network = fresh_network(model_config, config)
     if base is not None:
         notes.extend(_copy(base, network, text))
     return Plan(
@@ -161,6 +155,40 @@ def make_plan(
         seconds=planned_seconds(config, machine) if probe.timed else None,
         notes=tuple(notes),
     )
+
+
+SIZES_OF_LAYERS = ("cell", "layers", "hidden_size", "embedding_size")
+
+
+def check_kind(kind: str | None, base: Model) -> None:
+    """Raises ConfigError where another tokenizer is asked for than that of the model to start from."""
+    if kind not in (None, base.tokenizer.kind):
+        raise ConfigError(
+            f"the model to start from has a {base.tokenizer.kind} tokenizer, not {kind}; "
+            "leave that out"
+        )
+
+
+def keep_sizes(options: TrainingOptions, base: Model, names: Iterable[str]) -> TrainingOptions:
+    """The options with these of the base's sizes. Raises ConfigError where they ask for others."""
+    for name in names:
+        wanted, kept = getattr(options, name), getattr(base.config, name)
+        if wanted not in (None, kept):
+            raise ConfigError(
+                f"the model to start from has {name.replace('_', ' ')} {kept}, not {wanted}; "
+                "leave that out"
+            )
+        options = dataclasses.replace(options, **{name: kept})
+    return options
+
+
+def fresh_network(model: ModelConfig, config: TrainingConfig) -> RecurrentNetwork:
+    """A network of these sizes, to be trained so, its weights drawn by the seed."""
+    generator = torch.Generator().manual_seed(config.seed)
+    with threads(config.threads):  # on which the last bits of an orthogonal matrix depend
+        network = build_network(model, kernel=config.kernel, generator=generator)
+    network.scale_upward(config.upward_scale)
+    return network
 
 
 def arrays(network: RecurrentNetwork) -> Tensors:
@@ -191,14 +219,7 @@ def _inherit(options: TrainingOptions, base: Model) -> TrainingOptions:
     if options.bidirectional and base.config.task != "restore":
         base.require("restore")
     options = dataclasses.replace(options, bidirectional=base.config.task == "restore")
-    for name in ("cell", "layers", "hidden_size", "embedding_size", "attention"):
-        wanted, kept = getattr(options, name), getattr(base.config, name)
-        if wanted not in (None, kept):
-            raise ConfigError(
-                f"the model to start from has {name.replace('_', ' ')} {kept}, not {wanted}; "
-                "leave that out"
-            )
-        options = dataclasses.replace(options, **{name: kept})
+    options = keep_sizes(options, base, (*SIZES_OF_LAYERS, "attention"))
     if options.learning_rate is None:
         # A trained network unlearns at the rate a fresh one learns with.
         options = dataclasses.replace(options, learning_rate=1e-3)
