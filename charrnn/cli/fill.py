@@ -82,9 +82,10 @@ def fill(
                 output.end_line()
                 output.write("---\n")
             output.write(each.text)
-            if number > 1 and each.gaps:
-                say(_described(place, each), "dim")
     output.close()
+    if number > 1 and fillings[0].gaps and not as_json:
+        for place, each in enumerate(fillings):
+            say(_described(place, each), "dim")
 
 
 def _record(fillings: "Sequence[Filling]") -> dict[str, object]:
