@@ -215,9 +215,9 @@ _OF_UNIT = ("head.weight", "head.bias")
 
 
 def _inherit(options: TrainingOptions, base: Model) -> TrainingOptions:
-    """The options with the base's sizes; raises ConfigError where they ask for others."""
-    if options.bidirectional and base.config.task != "restore":
-        base.require("restore")
+    """The options with the base's sizes; raises ConfigError where they ask for others, ModelError where
+    the base is for something else."""
+    base.require(*(("restore",) if options.bidirectional else ("generate", "restore")))
     options = dataclasses.replace(options, bidirectional=base.config.task == "restore")
     options = keep_sizes(options, base, (*SIZES_OF_LAYERS, "attention"))
     if options.learning_rate is None:

@@ -8,7 +8,7 @@ import torch
 
 from charrnn.data.corpus import Corpus
 from charrnn.data.tokenizer import ByteTokenizer, CharTokenizer
-from charrnn.errors import ConfigError, CorpusError
+from charrnn.errors import ConfigError, CorpusError, ModelError
 from charrnn.model.cells import CELLS
 from charrnn.model.network import CharRNN
 from charrnn.model.recurrent import RecurrentNetwork
@@ -286,6 +286,20 @@ def test_weights_survive_a_round_trip(make_model: MakeModel) -> None:
     for name, tensor in arrays(network).items():
         np.testing.assert_array_equal(tensor, base.tensors[name])
         assert tensor.dtype == np.float32
+
+
+def test_a_base_that_is_for_something_else_is_refused(
+    corpus_of: CorpusOf, make_model: MakeModel
+) -> None:
+    """Its weights were laid on others', and did not fit: a ValueError of NumPy's."""
+    base = make_model("\n abc")
+    config = dataclasses.replace(base.config, task="classify", pooling="max", outputs=2)
+    classifier = dataclasses.replace(base, config=config, labels=("x", "y"))
+    corpus = corpus_of("cab\n" * 60)
+    with pytest.raises(ModelError, match="trained to classify, not to generate or restore: use it"):
+        fine_tuning(corpus, classifier)
+    with pytest.raises(ModelError, match="trained to generate, not to restore: use it with"):
+        fine_tuning(corpus, base, bidirectional=True)
 
 
 def test_arrays_are_copies(make_model: MakeModel) -> None:
