@@ -331,7 +331,7 @@ class Manuscript:
         nearest = self._nearest(length)
         state = self._states.get(nearest)
         if nearest < length:
-            _, state = self.sampler.engine.advance([self._ids[nearest:length]], state)
+            state = self.sampler.engine.read([self._ids[nearest:length]], state)
         return state
 
     def _nearest(self, length: int) -> int:

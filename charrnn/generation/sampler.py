@@ -211,7 +211,7 @@ class Sampler:
         ids = self.prompt_ids(prompt, lines=lines)
         state = None
         if len(ids) > 1:
-            _, state = self.engine.advance([ids[:-1]], None)
+            state = self.engine.read([ids[:-1]], None)
         return Opening(state, ids)
 
     def prompt_ids(self, prompt: str, *, lines: bool = False) -> list[int]:

@@ -42,6 +42,9 @@ class Watched:
     def advance(self, ids: npt.ArrayLike, state: State | None) -> tuple[Array, State]:
         return self.engine.advance(ids, state)
 
+    def read(self, ids: npt.ArrayLike, state: State | None) -> State:
+        return self.engine.read(ids, state)
+
     def lanes(self, count: int) -> "WatchedLanes":
         self.counts.append(count)
         return WatchedLanes(self, count)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pytest
 import torch
 
+from charrnn.errors import ConfigError
 from charrnn.generation.engines import ENGINES, Array, Lanes, NumPyEngine, State, TorchEngine
 from charrnn.model.cells import CELLS
 from charrnn.model.network import CharRNN
@@ -185,6 +186,93 @@ def test_a_state_of_the_torch_engine_may_be_learned_from(make_model: MakeModel) 
     logits, _ = network(torch.tensor([[1, 2, 3]]))
     logits.sum().backward()
     assert network.head.weight.grad is not None
+
+
+@pytest.mark.parametrize("state", ["none", "some"])
+@pytest.mark.parametrize("cell", NETWORKS)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_no_characters_change_no_state(
+    engine: str, cell: str, state: str, make_model: MakeModel
+) -> None:
+    # NumPy and C gave no logits and the state before; PyTorch's own network raised.
+    model = make_model(**sizes(cell))
+    running = ENGINES[engine](model)
+    before = running.read(some_ids(model, 2, 5), None) if state == "some" else None
+    logits, after = running.advance(np.zeros((2, 0), dtype=np.int64), before)
+    assert logits.shape == (2, 0, 10)
+    assert logits.dtype == np.float32
+    read = running.read(np.zeros((2, 0), dtype=np.int64), before)
+    expected = before or tuple(np.zeros_like(part) for part in map(np.asarray, after))
+    for part in (after, read):
+        for found, each in zip(part, expected, strict=True):
+            np.testing.assert_array_equal(np.asarray(found), np.asarray(each))
+
+
+@pytest.mark.parametrize("wrong", [-1, 10, -(2**62), 2**62])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_engine_refuses_ids_that_are_none_of_the_models(
+    engine: str, wrong: int, make_model: MakeModel
+) -> None:
+    # One took the nearest id, one the last character for -1, one raised IndexError.
+    running = ENGINES[engine](make_model())
+    for bad in ([[1, wrong]], [[1, 2], [wrong, 3]]):
+        with pytest.raises(ConfigError, match=f"id {wrong}: .* 0 to 9"):
+            running.advance(bad, None)
+        with pytest.raises(ConfigError, match=f"id {wrong}: .* 0 to 9"):
+            running.read(bad, None)
+    lanes, undisturbed = running.lanes(3), running.lanes(3)
+    with pytest.raises(ConfigError, match=f"id {wrong}: .* 0 to 9"):
+        lanes.step(np.array([1, wrong, 2]))
+    ids = np.array([1, 2, 3])
+    np.testing.assert_array_equal(lanes.step(ids), undisturbed.step(ids))  # nothing was read
+
+
+@pytest.mark.parametrize("ids", [[[0.5, 1.0]], [1, 2], [[[1]]], [[True, False]]], ids=str)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_engine_refuses_what_are_no_ids(
+    engine: str, ids: npt.ArrayLike, make_model: MakeModel
+) -> None:
+    with pytest.raises(ConfigError, match="whole numbers"):
+        ENGINES[engine](make_model()).advance(ids, None)
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("cell", NETWORKS)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_reading_without_logits_gives_the_same_state(
+    engine: str, cell: str, batch: int, make_model: MakeModel
+) -> None:
+    model = make_model(**sizes(cell), layers=3)
+    running = ENGINES[engine](model)
+    ids = some_ids(model, batch, 1301)  # so that pieces of every engine have borders in it
+    _, end = running.advance(ids, None)
+    for part, expected in zip(running.read(ids, None), end, strict=True):
+        assert_same(engine, np.asarray(part), np.asarray(expected))
+    middle = running.read(ids[:, :700], None)
+    for part, expected in zip(running.read(ids[:, 700:], middle), end, strict=True):
+        assert_same(engine, np.asarray(part), np.asarray(expected))
+
+
+@pytest.mark.parametrize("cell", NETWORKS)
+@pytest.mark.parametrize("engine", [name for name in ENGINES if name in EXACT])
+def test_a_long_prompt_takes_no_more_memory_than_a_short_one(
+    engine: str, cell: str, make_model: MakeModel
+) -> None:
+    # It was read in one piece with all its logits: 12.7 kB a character at a hidden size of 128.
+    model = make_model(None, **sizes(cell), hidden_size=64)
+    running = ENGINES[engine](model)
+
+    def peak(time: int) -> int:
+        ids = some_ids(model, 1, time).astype(np.uint8)
+        tracemalloc.start()
+        try:
+            running.read(ids, None)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak(600)
+    assert peak(6000) < peak(600) + 5000  # an array of all characters' states would be a megabyte
 
 
 # Lanes

@@ -36,6 +36,9 @@ class Counting:
         self.steps += np.asarray(ids).shape[1]
         return self._engine.advance(ids, state)
 
+    def read(self, ids: npt.ArrayLike, state: State | None) -> State:
+        return self.advance(ids, state)[1]
+
     def lanes(self, count: int) -> Lanes:
         lanes = self._engine.lanes(count)
         step = lanes.step

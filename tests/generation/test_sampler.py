@@ -57,6 +57,9 @@ class Scripted:
         logits = np.zeros((*np.asarray(ids).shape, self.vocabulary_size), dtype=np.float32)
         return logits, state or (0,)
 
+    def read(self, ids: npt.ArrayLike, state: State | None) -> State:
+        return state or (0,)
+
     def lanes(self, count: int) -> "ScriptedLanes":
         return ScriptedLanes(self, count)
 

@@ -4,7 +4,7 @@ Keys and values are made once, when their state is new, and kept. Every lane's a
 themselves, in arrays of one shape and order, so that a lane's numbers are the same to the last bit in
 any company.
 
-Legend: B lanes, R rows (B filled up), W window, H hidden, D of a key, both filled up.
+Legend: B lanes, R rows (B filled up), W window, H hidden, D of a key, both filled up, P states in a piece.
 """
 
 import math
@@ -19,6 +19,10 @@ from charrnn.storage.tensor_file import Tensors
 
 _EPSILON = np.float32(1e-5)
 """That of torch.nn.LayerNorm."""
+
+_LARGEST_PIECE = 9215
+"""Numbers, keys or values, that a query or its weights are multiplied by at once: OpenBLAS divides more
+among its threads, and rounds in another way where it does."""
 
 
 class AttentionWeights:
@@ -37,6 +41,10 @@ class AttentionWeights:
         self.hidden_size = config.hidden_size
         hidden, size = padded(self.hidden_size), padded(self.size)
         scale = np.float32(1 / math.sqrt(self.size))
+        with np.errstate(all="ignore"):  # the logits show it
+            query, query_bias = (
+                tensors[f"attention.query.{name}"] * scale for name in ("weight", "bias")
+            )
 
         def tensor(name: str) -> Array:
             return tensors[f"attention.{name}"]
@@ -46,14 +54,10 @@ class AttentionWeights:
             filled[: array.shape[0], : array.shape[1]] = array
             return filled
 
-        projections = (
-            tensor("query.weight") * scale,
-            tensor("key.weight"),
-            tensor("value.weight"),
-        )
+        projections = query, tensor("key.weight"), tensor("value.weight")
         self.projection = np.hstack([fill(each.T, hidden, size) for each in projections])
         self.bias = np.zeros(3 * size, dtype=np.float32)
-        self.bias[: self.size] = tensor("query.bias") * scale
+        self.bias[: self.size] = query_bias
         self.output = fill(tensor("output.weight").T, size, hidden)
         self.biases = tensor("distance.weight")[::-1, 0].copy()
         self.norm_weight, self.norm_bias = tensor("norm.weight"), tensor("norm.bias")
@@ -89,37 +93,74 @@ class AttentionLanes:
         self._found = np.zeros((rows, size), dtype=np.float32)
         self._joined = np.zeros((rows, weights.output.shape[1]), dtype=np.float32)
         self._scratch = np.zeros((rows, weights.hidden_size), dtype=np.float32)
+        self._pieces = _pieces(window, size)
+        most = max(pieces for _, pieces, _ in self._pieces)
+        self._partial = np.zeros((count, most, 1, size), dtype=np.float32)
         self.attended = self._scores[:, 0]
 
     def read(self, h: Array) -> Array:
-        """States h (R, H) of the layers -> what the head of the network reads; see `step`."""
-        product(h, self.weights.projection, self._projected, self._part)
-        self._projected += self.weights.bias
-        return self.step(h, self._projected)
-
-    def step(self, h: Array, projected: Array) -> Array:
-        """States h (B or more, H) of the layers and their projections (B or more, 3 D) -> what the head
-        of the network reads (R, H).
+        """States h (R, H) of the layers -> what the head of the network reads (R, H).
 
         It is the lanes' own memory: the next step overwrites it.
         """
-        count, window, size = self._count, self.weights.window, self._queries.shape[2]
-        end = self.start + window
-        self._queries[:, 0] = projected[:count, :size]
-        self.keys[:, end] = projected[:count, size : 2 * size]
-        self.values[:, end] = projected[:count, 2 * size : 3 * size]
-        keys = self.keys[:, self.start : end]
-        values = self.values[:, self.start + 1 : end + 1]  # each came after its key
-        np.matmul(self._queries, keys.swapaxes(1, 2), out=self._scores)
-        self._scores += self.weights.biases
-        _softmax(self._scores)
-        np.matmul(self._scores, values, out=self._found[:count, None])
+        self._project(h)
+        self._append(self._projected)
+        self._look_up()
         self.slide()
         product(self._found, self.weights.output, self._joined)
         hidden = self.weights.hidden_size
-        self._joined[:count, :hidden] += h[:count, :hidden]
+        self._joined[: self._count, :hidden] += h[: self._count, :hidden]
         self._normalize()
         return self._joined
+
+    def remember(self, h: Array) -> None:
+        """`read` of states h (R, H) where nobody asks what is found."""
+        self._project(h)
+        self.remember_projected(self._projected)
+
+    def remember_projected(self, projected: Array) -> None:
+        """`remember`, of the projections (B or more, 3 D) of the states."""
+        self._append(projected)
+        self.slide()
+
+    def _project(self, h: Array) -> None:
+        product(h, self.weights.projection, self._projected, self._part)
+        self._projected += self.weights.bias
+
+    def _append(self, projected: Array) -> None:
+        """Puts the keys and values of new states behind the window."""
+        count, size = self._count, self._queries.shape[2]
+        end = self.start + self.weights.window
+        self._queries[:, 0] = projected[:count, :size]
+        self.keys[:, end] = projected[:count, size : 2 * size]
+        self.values[:, end] = projected[:count, 2 * size : 3 * size]
+
+    def _look_up(self) -> None:
+        """How much of each state in the window the queries look up, and what they find there."""
+        found = self._found[: self._count, None]  # (B, 1, D)
+        for first, pieces, length in self._pieces:
+            keys = self._window(self.keys, first, pieces, length)
+            scores = self._scores[:, 0, first : first + pieces * length]
+            scores = scores.reshape(-1, pieces, 1, length)
+            np.matmul(self._queries[:, None], keys.swapaxes(2, 3), out=scores)
+        self._scores += self.weights.biases
+        _softmax(self._scores)
+        for first, pieces, length in self._pieces:
+            values = self._window(self.values, first + 1, pieces, length)  # each came after its key
+            scores = self._scores[:, 0, first : first + pieces * length]
+            partial = self._partial[:, :pieces]
+            np.matmul(scores.reshape(-1, pieces, 1, length), values, out=partial)
+            for piece in range(pieces):
+                if first == piece == 0:
+                    found[:] = partial[:, piece]
+                else:
+                    found += partial[:, piece]
+
+    def _window(self, part: Array, first: int, pieces: int, length: int) -> Array:
+        """Pieces (B, n, P, D) of the keys or values in the window, in their memory."""
+        begin = self.start + first
+        chosen = part[:, begin : begin + pieces * length]
+        return chosen.reshape(-1, pieces, length, part.shape[2])
 
     def get(self, lanes: slice = slice(None)) -> State:
         """The keys and values (W, b, D) of lanes, as a value."""
@@ -137,9 +178,11 @@ class AttentionLanes:
             part[lanes, window, :size] = 0 if state is None else state[number].swapaxes(0, 1)
 
     def take(self, lanes: npt.NDArray[np.intp]) -> None:
-        """Makes lane i what lane `lanes[i]` was."""
+        """Makes lane i what lane `lanes[i]` was; what stays is not copied."""
+        moved = np.flatnonzero(lanes != np.arange(len(lanes)))
+        window = slice(self.start, self.start + self.weights.window)
         for part in (self.keys, self.values):
-            part[:] = part[lanes]
+            part[moved, window] = part[lanes[moved], window]
 
     def slide(self) -> None:
         """Forgets the oldest, once a new key and value stand behind the window."""
@@ -160,6 +203,16 @@ class AttentionLanes:
         x /= np.sqrt(scratch.sum(axis=1, keepdims=True) / size + _EPSILON)
         x *= self.weights.norm_weight
         x += self.weights.norm_bias
+
+
+def _pieces(window: int, size: int) -> list[tuple[int, int, int]]:
+    """Pieces of a window of states, of equal lengths but for the rest: where they begin, how many they
+    are, and their length."""
+    most = max(_LARGEST_PIECE // size, 1)
+    length = min(most - most % 16 or most, window)
+    whole = window - window % length
+    pieces = [(0, whole // length, length)]
+    return pieces if whole == window else [*pieces, (whole, 1, window - whole)]
 
 
 def _softmax(scores: Array) -> None:

@@ -13,11 +13,12 @@ import numpy.typing as npt
 from charrnn.data.tokenizer import Ids
 from charrnn.errors import CorpusError, ModelError
 from charrnn.generation.engines.engine import Array, Reader, State
+from charrnn.generation.engines.layers import prepared_layer
 from charrnn.generation.engines.native_engine import NativeEngine, available
-from charrnn.generation.engines.numpy_engine import NumPyEngine
+from charrnn.generation.engines.numpy_engine import NumPyEngine, run_layer
 from charrnn.generation.engines.pooling import pooler
-from charrnn.generation.engines.product import multiply
-from charrnn.model.config import ModelConfig
+from charrnn.generation.engines.product import multiply, product, whole_rows
+from charrnn.model.config import STATES, ModelConfig
 from charrnn.storage.model_directory import Model
 from charrnn.storage.tensor_file import Tensors
 
@@ -88,7 +89,7 @@ class ClassifyingEngine:
         while start < len(texts):
             places = longest_first[start : start + self._together(len(texts[longest_first[start]]))]
             start += len(places)
-            with np.errstate(over="ignore", invalid="ignore"):  # the result shows it
+            with np.errstate(all="ignore"):  # the result shows it
                 pooled = self._pooled([texts[place] for place in places])
                 result[places] = multiply(pooled, self._head) + self._head_bias
         if not np.isfinite(result).all():
@@ -154,65 +155,34 @@ class ClassifyingEngine:
 
 
 class _Above:
-    """A layer in one direction that reads both directions of the one below.
-
-    It runs on a NumPyEngine, whose alphabet are the steps themselves: their input products stand where
-    those of characters would.
-    """
+    """A layer in one direction that reads both directions of the one below."""
 
     def __init__(self, config: ModelConfig, tensors: Tensors, layer: int, direction: str) -> None:
-        hidden = config.hidden_size
-        both = dataclasses.replace(_plain(config), layers=2, vocabulary_size=1)
-        own = _layer(tensors, layer, direction)
-        self._halves = []
-        for half in range(2):
-            weights = {
-                "embedding.weight": np.zeros((1, config.embedding_size), dtype=np.float32),
-                "head.weight": np.eye(hidden, dtype=np.float32),
-                "head.bias": np.zeros(hidden, dtype=np.float32),
-            }
-            for name, weight in own.items():
-                weights[f"rnn.{name}_l1"] = weight
-                weights[f"rnn.{name}_l0"] = np.zeros_like(weight)
-            weights["rnn.weight_ih_l0"] = np.zeros(
-                (len(own["weight_ih"]), config.embedding_size), dtype=np.float32
-            )
-            weights["rnn.weight_ih_l1"] = own["weight_ih"][:, half * hidden : (half + 1) * hidden]
-            self._halves.append(NumPyEngine(both, weights).layers[1])
-        single = dataclasses.replace(both, layers=1)
-        self._engine = NumPyEngine(single, weights)
+        self._cell, self._hidden_size = config.cell, config.hidden_size
+        self._layer = prepared_layer(config.cell, tensors, f"_l{layer}{direction}")
 
     def stream(
         self, below: Array, lengths: npt.NDArray[np.int64], *, backwards: bool
     ) -> Iterator[tuple[int, Array]]:
         """Outputs (b, T, H) chunk after chunk, of inputs (B, T, 2 H) read from either end of each."""
-        state: State | None = None
-        hidden = below.shape[2] // 2
-        layer = self._halves[0]
+        layer, features = self._layer, below.shape[2]
+        states = tuple(
+            np.zeros((whole_rows(len(lengths)), layer.weight_hh.shape[1]), dtype=np.float32)
+            for _ in STATES[self._cell]
+        )
         for begin in range(0, int(lengths[0]), CHUNK):
             active = lengths[lengths > begin]
-            time = min(CHUNK, int(active[0]) - begin)
-            inputs = np.zeros((len(active), time, 2 * hidden), dtype=np.float32)
+            time, rows = min(CHUNK, int(active[0]) - begin), whole_rows(len(active))
+            inputs = np.zeros((time, rows, layer.weight_ih.shape[1]), dtype=np.float32)
             for lane, length in enumerate(active):
                 steps = _steps(begin, int(length), time, backwards=backwards)
                 found = below[lane, steps]
-                inputs[lane, : len(found)] = found
-            flat = inputs.reshape(-1, 2 * hidden)
-            table = np.stack(
-                [
-                    multiply(flat[:, :hidden], forth[:hidden])
-                    + multiply(flat[:, hidden:], back[:hidden])
-                    for forth, back in zip(
-                        self._halves[0].weight_ih, self._halves[1].weight_ih, strict=True
-                    )
-                ]
-            )  # (G, B T, H)
-            self._engine.layers = [layer._replace(weight_ih=table + layer.bias)]
-            if state is not None:
-                state = tuple(part[:, : len(active)] for part in state)
-            ids = np.arange(len(flat)).reshape(len(active), time)
-            outputs, state = self._engine.advance(ids, state)
-            yield begin, outputs
+                inputs[: len(found), lane, :features] = found
+            sums = product(inputs.reshape(time * rows, -1), layer.weight_ih)
+            sums += layer.bias
+            states = tuple(part[:rows] for part in states)
+            outputs = run_layer(self._cell, layer, sums.reshape(len(sums), time, rows, -1), states)
+            yield begin, outputs.swapaxes(0, 1)[: len(active), :, : self._hidden_size]
 
 
 def _stream(engine: Reader, texts: Sequence[Ids]) -> Iterator[tuple[int, Array]]:

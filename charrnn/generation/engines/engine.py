@@ -9,6 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from charrnn.errors import ConfigError
+
 Array = npt.NDArray[np.float32]
 State = tuple[Any, ...]
 """What an engine carries on: (h,) or (h, c), each (L, B, H), and what it remembers to look things up
@@ -29,7 +31,9 @@ class Reader(Protocol):
     def advance(self, ids: npt.ArrayLike, state: State | None) -> tuple[Array, State]:
         """Reads ids (B, T) after a state (None: before the first character).
 
-        Gives the logits (B, T, V) of the character after each, and the state after the last.
+        Gives the logits (B, T, V) of the character after each, and the state after the last. Of no
+        characters that is the state before them. Raises ConfigError for an id that is none of the
+        model's.
         """
         ...
 
@@ -40,6 +44,11 @@ class Engine(Reader, Protocol):
     @property
     def parallel(self) -> bool:
         """Whether several lanes may step at the same time, each in a thread of its own."""
+        ...
+
+    def read(self, ids: npt.ArrayLike, state: State | None) -> State:
+        """The state that `advance` gives, without the logits: of a text of any length, it takes no
+        more memory than of a short one. Raises as that does."""
         ...
 
     def lanes(self, count: int) -> "Lanes":
@@ -56,7 +65,8 @@ class Lanes(Protocol):
     def step(self, ids: npt.NDArray[np.intp]) -> Array:
         """Reads one id in each lane (B,); gives the logits (B, V) of the character after it.
 
-        The logits are the lanes' own memory: the next step overwrites them.
+        The logits are the lanes' own memory: the next step overwrites them. Raises ConfigError, and
+        reads nothing, for an id that is none of the model's.
         """
         ...
 
@@ -70,5 +80,31 @@ class Lanes(Protocol):
         ...
 
     def take(self, lanes: npt.NDArray[np.intp]) -> None:
-        """Makes lane i what lane `lanes[i]` was, for all (B,) of them."""
+        """Makes lane i what lane `lanes[i]` was: all (B,) of them, or the first so many."""
         ...
+
+
+def known_ids(ids: npt.ArrayLike, symbols: int) -> npt.NDArray[Any]:
+    """Ids (B, T) as an array of whole numbers, every one of which is below the number of symbols.
+
+    Raises ConfigError.
+    """
+    array = np.asarray(ids)
+    if array.size == 0:
+        array = array.astype(np.int64)
+    if array.ndim != 2 or array.dtype.kind not in "iu":
+        raise ConfigError(
+            f"ids of the type {array.dtype} in {array.ndim} dimensions: "
+            "an engine reads whole numbers (lanes, characters)"
+        )
+    if array.size:
+        check_ids(array, symbols)
+    return array
+
+
+def check_ids(ids: npt.NDArray[Any], symbols: int) -> None:
+    """Raises ConfigError unless all of the ids, one at least, are the model's."""
+    lowest, highest = int(ids.min()), int(ids.max())
+    if lowest < 0 or highest >= symbols:
+        wrong = lowest if lowest < 0 else highest
+        raise ConfigError(f"id {wrong}: the model's ids go from 0 to {symbols - 1}")

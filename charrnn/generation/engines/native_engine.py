@@ -7,6 +7,7 @@ import ctypes
 import functools
 import os
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy.typing as npt
 
 from charrnn.errors import ConfigError
 from charrnn.generation.engines.array_lanes import ArrayLanes
-from charrnn.generation.engines.engine import Array, State
+from charrnn.generation.engines.engine import Array, State, check_ids, known_ids
 from charrnn.generation.engines.native_structures import (
     SUMS,
     CLanes,
@@ -36,8 +37,9 @@ _ABI = 2
 _CELLS = ("rnn", "gru", "lstm")
 """In the order of step.c."""
 
-_ROWS = 96
-"""Characters that are read layer by layer: enough that weights are read seldom."""
+_PIECE = 96
+"""Characters, of all lanes together, that go through one layer before any goes through the next: enough
+that weights are read seldom."""
 
 _ROWS = 4096
 """Rows of weights laid out at once."""
@@ -96,6 +98,7 @@ class NativeEngine:
         if self.floats <= 0:
             raise ConfigError(f"this processor cannot compute as the native engine's {processor}")
         self.vocabulary_size = len(tensors["head.weight"])
+        self.symbols = len(tensors["embedding.weight"])  # that are read; V, or masks too
         self.hidden_size = config.hidden_size
         self.layers = config.layers
         self.states = len(STATES[config.cell])
@@ -115,7 +118,7 @@ class NativeEngine:
         self.model = CModel(
             processor,
             _CELLS.index(config.cell),
-            folded.symbols,
+            self.symbols,
             self.hidden_size,
             len(layers),
             ctypes.addressof(self._layers),
@@ -129,10 +132,13 @@ class NativeEngine:
 
     def advance(self, ids: npt.ArrayLike, state: State | None) -> tuple[Array, State]:
         """Reads ids (B, T); see Engine."""
-        ids = np.asarray(ids)
-        batch, time = ids.shape
-        lanes = NativeLanes(self, batch, threads=None if time >= SUMS else 1)
-        return lanes.read(ids, state)
+        ids = known_ids(ids, self.symbols)
+        return self._reading(ids).advance(ids, state)
+
+    def read(self, ids: npt.ArrayLike, state: State | None) -> State:
+        """The state that `advance` gives; see Engine."""
+        ids = known_ids(ids, self.symbols)
+        return self._reading(ids).read(ids, state)
 
     def lanes(self, count: int, *, threads: int | None = None) -> "NativeLanes":
         """So many lanes, each before the first character.
@@ -140,6 +146,11 @@ class NativeEngine:
         `threads`, 1 or 2, compute a step; None is two for one lane of a model of some size.
         """
         return NativeLanes(self, count, threads=threads)
+
+    def _reading(self, ids: npt.NDArray[Any]) -> "NativeLanes":
+        """Lanes that read ids (B, T)."""
+        batch, time = ids.shape
+        return NativeLanes(self, batch, threads=None if time >= SUMS else 1)
 
     def _layer(self, folded: NumPyEngine, cell: str, number: int) -> "CLayer":
         layer = folded.layers[number]
@@ -247,37 +258,59 @@ class NativeLanes(ArrayLanes):
     def step(self, ids: npt.NDArray[np.intp]) -> Array:
         """Reads one id in each lane (B,); gives the logits (B, V)."""
         self._ids[:] = ids
+        if self._count:
+            check_ids(self._ids, self._engine.symbols)
         self._step(self._pointer)
         if self._memory is not None:
             self._look_up(*self._tops)
         return self._logits
 
-    def read(self, ids: npt.NDArray[Any], state: State | None) -> tuple[Array, State]:
+    def advance(self, ids: npt.NDArray[Any], state: State | None) -> tuple[Array, State]:
         """Engine.advance, in these lanes: reads ids (B, T) after a state of all of them."""
         self._put(slice(None), state)
-        steps = np.ascontiguousarray(ids.T, dtype=np.int64)  # (T, B)
-        logits = np.empty((*steps.shape, self._engine.vocabulary_size), dtype=np.float32)
-        longest = min(max(_ROWS // max(self._count, 1), 1), len(steps))
-        scores = aligned((longest, *self._scores.shape))
+        logits = np.empty((*ids.T.shape, self._engine.vocabulary_size), dtype=np.float32)
+        done = 0
+        for history, scores in self._read(ids, scored=True):
+            steps = logits[done : done + len(history)]
+            done += len(history)
+            if self._memory is None:
+                steps[:] = scores[..., : logits.shape[2]]
+                continue
+            for t, each in enumerate(steps):
+                self._look_up(history[t].ctypes.data, scores[t].ctypes.data)
+                each[:] = self._logits
+        return logits.swapaxes(0, 1), self._get(slice(None))
+
+    def read(self, ids: npt.NDArray[Any], state: State | None) -> State:
+        """Engine.read, in these lanes."""
+        self._put(slice(None), state)
+        for _, scores in self._read(ids, scored=self._memory is not None):
+            if self._memory is not None:
+                for projected in scores:
+                    self._memory.remember_projected(projected)
+        return self._get(slice(None))
+
+    def _read(self, ids: npt.NDArray[Any], *, scored: bool) -> Iterator[tuple[Array, Array]]:
+        """Reads ids (B, T) in pieces; gives of each the states (t, B, H) and, if asked for, their scores
+        (t, B, V or 3 D): memory that the next piece overwrites."""
+        time = ids.shape[1]
+        longest = min(max(_PIECE // max(self._count, 1), 1), time)
+        scores = aligned((longest if scored else 0, *self._scores.shape))
         history = aligned((longest, *self._outputs.shape[1:]))
         sums = aligned((longest, self._count, self._engine.sums))
-        for start in range(0, len(steps), longest or 1):
-            piece = steps[start : start + longest]
+        for start in range(0, time, max(longest, 1)):
+            piece = np.ascontiguousarray(
+                ids[:, start : start + longest].T, dtype=np.int64
+            )  # (t, B)
             self._engine._library.charrnn_read(
                 self._pointer,
                 piece.ctypes.data,
-                scores.ctypes.data,
+                scores.ctypes.data if scored else None,
                 sums.ctypes.data,
                 history.ctypes.data,
                 len(piece),
             )
-            if self._memory is None:
-                logits[start : start + longest] = scores[: len(piece), :, : logits.shape[2]]
-                continue
-            for t in range(len(piece)):
-                self._look_up(history[t].ctypes.data, scores[t].ctypes.data)
-                logits[start + t] = self._logits
-        return logits.swapaxes(0, 1), self._get(slice(None))
+            yield history[: len(piece)], scores[: len(piece)]
 
     def _look_up(self, h: int, projected: int) -> None:
         """The logits, in their place, of states (B, H) and their projections (B, 3 D), by address."""

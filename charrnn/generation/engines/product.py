@@ -1,4 +1,5 @@
-"""Products of matrices that come out the same to the last bit, however many rows there are.
+"""Products of matrices that come out the same to the last bit, however many rows there are, and
+however many threads BLAS has.
 
 Legend: B lanes, H hidden, N columns.
 """
@@ -12,6 +13,10 @@ _ALIGNMENT = 16
 
 _LONGEST_SUM = 256
 """Longer sums are cut in pieces of our own, as every BLAS cuts them where it likes."""
+
+_WIDEST = 256
+"""Columns of a product at most: OpenBLAS divides what has more than 4 x 256 x 256 products among its
+threads, at places that depend on how many there are, and rounds the columns there in other ways."""
 
 ROWS = 4
 """Rows of a product, always: BLAS has other code for other numbers, which rounds in another way. With
@@ -33,18 +38,22 @@ def product(x: Array, weight: Array, out: Array | None = None, part: Array | Non
 
     B is a multiple of ROWS. The product goes to `out` (..., B, N), parts of long sums to `part`.
     """
-    rows, longest = x.shape
     *gates, _, columns = weight.shape
-    shape = (*gates, rows // ROWS, ROWS, columns)
-    blocks, weight = x.reshape(-1, ROWS, longest), weight[..., None, :, :]
     if out is None:
-        out = np.empty((*gates, rows, columns), dtype=np.float32)
-    total, scratch = out.reshape(shape), None if part is None else part.reshape(shape)
-    np.matmul(blocks[..., :_LONGEST_SUM], weight[..., :_LONGEST_SUM, :], out=total)
-    for start in range(_LONGEST_SUM, longest, _LONGEST_SUM):
-        piece = slice(start, start + _LONGEST_SUM)
-        scratch = np.matmul(blocks[..., piece], weight[..., piece, :], out=scratch)
-        total += scratch
+        out = np.empty((*gates, len(x), columns), dtype=np.float32)
+    if columns <= _WIDEST:
+        _add_up(x, weight, out, part)
+        return out
+    whole = columns - columns % _WIDEST
+    _add_up(
+        x,
+        _split(weight[..., :whole]),
+        _split(out[..., :whole]),
+        None if part is None else _split(part[..., :whole]),
+    )
+    if whole < columns:
+        rest = None if part is None else part[..., whole:]
+        _add_up(x, weight[..., whole:], out[..., whole:], rest)
     return out
 
 
@@ -56,3 +65,21 @@ def multiply(x: Array, weight: Array) -> Array:
     filled = np.zeros((padded(sums), padded(weight.shape[1])), dtype=np.float32)
     filled[:sums, : weight.shape[1]] = weight
     return product(filled_x, filled)[:count, : weight.shape[1]]
+
+
+def _add_up(x: Array, weight: Array, out: Array, part: Array | None) -> None:
+    """`product` of no more than _WIDEST columns."""
+    rows, longest = x.shape
+    shape = (*out.shape[:-2], rows // ROWS, ROWS, out.shape[-1])
+    blocks, weight = x.reshape(-1, ROWS, longest), weight[..., None, :, :]
+    total, scratch = out.reshape(shape), None if part is None else part.reshape(shape)
+    np.matmul(blocks[..., :_LONGEST_SUM], weight[..., :_LONGEST_SUM, :], out=total)
+    for start in range(_LONGEST_SUM, longest, _LONGEST_SUM):
+        piece = slice(start, start + _LONGEST_SUM)
+        scratch = np.matmul(blocks[..., piece], weight[..., piece, :], out=scratch)
+        total += scratch
+
+
+def _split(array: Array) -> Array:
+    """An array (..., R, N) as (..., N / _WIDEST, R, _WIDEST), in its memory."""
+    return array.reshape(*array.shape[:-1], -1, _WIDEST).swapaxes(-2, -3)

@@ -75,8 +75,8 @@ class RestoringEngine:
             return np.zeros((batch, time, self.vocabulary_size), dtype=np.float32)
         joined = np.zeros((batch, time, len(self._join_bias)), dtype=np.float32)
         joined[:, 1:] = self._forth.advance(ids, None)[0][:, :-1]
-        joined[:, :-1] += self._back.advance(ids[:, ::-1], None)[0][:, -2::-1]
-        with np.errstate(over="ignore", invalid="ignore"):  # the result is checked
+        with np.errstate(all="ignore"):  # the result is checked
+            joined[:, :-1] += self._back.advance(ids[:, ::-1], None)[0][:, -2::-1]
             joined += self._join_bias
             np.tanh(joined, out=joined)
             logits = multiply(joined.reshape(batch * time, -1), self._head) + self._head_bias

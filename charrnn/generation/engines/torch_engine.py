@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from charrnn.generation.engines.engine import Array, State
+from charrnn.generation.engines.engine import Array, State, known_ids
 from charrnn.storage.model_directory import Model
 
 if TYPE_CHECKING:
     from charrnn.model.network import CharRNN
+
+
+_PIECE = 1 << 16
+"""Characters, of all lanes together, that are read at once where no logits are asked for."""
 
 
 class TorchEngine:
@@ -45,6 +49,10 @@ class TorchEngine:
         """Reads ids (B, T); see Engine."""
         import torch
 
+        ids = known_ids(ids, self.vocabulary_size)
+        if ids.shape[1] == 0:
+            logits = np.zeros((*ids.shape, self.vocabulary_size), dtype=np.float32)
+            return logits, self._before(len(ids)) if state is None else state
         training = self.network.training
         self.network.eval()
         device = self.network.head.bias.device
@@ -53,6 +61,22 @@ class TorchEngine:
             logits, state = self.network(inputs, state)
         self.network.train(training)
         return logits.float().cpu().numpy(), state
+
+    def read(self, ids: npt.ArrayLike, state: State | None) -> State:
+        """The state that `advance` gives; see Engine."""
+        ids = known_ids(ids, self.vocabulary_size)
+        longest = max(_PIECE // max(len(ids), 1), 1)
+        for start in range(0, max(ids.shape[1], 1), longest):
+            _, state = self.advance(ids[:, start : start + longest], state)
+        assert state is not None
+        return state
+
+    def _before(self, count: int) -> State:
+        """The state of so many lanes before the first character."""
+        import torch
+
+        with torch.inference_mode():
+            return self.network.zero_state(count)
 
     def lanes(self, count: int) -> "TorchLanes":
         """So many lanes, each before the first character."""
@@ -64,8 +88,7 @@ class TorchLanes:
 
     def __init__(self, engine: TorchEngine, count: int) -> None:
         self._engine = engine
-        _, state = engine.advance(np.zeros((count, 1)), None)
-        self._state = tuple(part.new_zeros(part.shape) for part in state)  # each (L, B, H)
+        self._state = engine._before(count)  # each part (L, B, H)
 
     def step(self, ids: npt.NDArray[np.intp]) -> Array:
         """Reads one id in each lane (B,); gives the logits (B, V)."""
@@ -92,4 +115,6 @@ class TorchLanes:
 
     def take(self, lanes: npt.NDArray[np.intp]) -> None:
         """Makes lane i what lane `lanes[i]` was."""
-        self._state = tuple(part[:, np.asarray(lanes)] for part in self._state)
+        places = np.arange(self._state[0].shape[1])
+        places[: len(lanes)] = lanes
+        self._state = tuple(part[:, places] for part in self._state)

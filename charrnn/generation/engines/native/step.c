@@ -316,8 +316,8 @@ void charrnn_step(const Lanes *lanes) {
     memcpy(lanes->h, lanes->outputs, last * size * sizeof(float));
 }
 
-/* The same bits as so many steps: reads ids (T, B), gives scores (T, B, score_stride). It goes
-   layer by layer, so that the products with what lies below read the weights once for all
+/* The same bits as so many steps: reads ids (T, B), gives scores (T, B, score_stride), where they are
+   asked for. It goes layer by layer, so that the products with what lies below read the weights once for all
    characters; they are kept in sums (T, B, panels, 4, FLOATS), and a layer's outputs in history
    (T, B, state_stride). */
 void charrnn_read(const Lanes *lanes, const int64_t *ids, float *scores, float *sums,
@@ -325,6 +325,8 @@ void charrnn_read(const Lanes *lanes, const int64_t *ids, float *scores, float *
     Helper *helper = present(lanes);
     const size_t last = lanes->model->layer_count - 1, size = lanes->count * lanes->state_stride;
     for (size_t number = 0; number <= last; number++) {
+        if (number == last && scores == NULL)
+            break;
         Task task = task_of(lanes, number);
         float *h = lanes->h + number * size;
         if (number > 0) {
