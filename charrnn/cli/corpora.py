@@ -40,11 +40,11 @@ def corpora(encoding: Encoding = "utf-8", glob: Glob = "*.txt", as_json: Json = 
 def _describe(name: str, options: Any) -> dict[str, Any]:
     """One row; where a file is not text, the reason stands in place of its encoding."""
     from charrnn.data.corpus import open_corpus, tokenize
-    from charrnn.data.sources import TABLE_SUFFIXES
+    from charrnn.data.tables import is_table
     from charrnn.errors import CharRNNError
 
     record: dict[str, Any] = {"name": name, "bytes": None, "characters": None, "distinct": None}
-    if name.endswith(TABLE_SUFFIXES):
+    if is_table(name):
         return {**record, "encoding": "a table: choose its text with --column"}
     try:
         text = tokenize(open_corpus([name], options))

@@ -80,16 +80,16 @@ def predict(
 def _texts(name: str, read: "ReadOptions", *, lines: bool) -> Iterator[str]:
     """The texts that an argument names, or is. Raises CorpusError, ConfigError."""
     from charrnn.data.labelled import read_documents
-    from charrnn.data.sources import TABLE_SUFFIXES
+    from charrnn.data.tables import is_table
     from charrnn.errors import ConfigError, CorpusError
 
     there = name == "-" or os.path.exists(name)
-    table = Path(name).suffix in TABLE_SUFFIXES and not os.path.isdir(name)
+    table = is_table(name) and not os.path.isdir(name)
     if there and not table and read.column is not None:
         raise ConfigError(f"{name}: it has no columns; leave out --text")
     if not there:
-        suffix = Path(name).suffix if not any(map(str.isspace, name)) else ""
-        if suffix in (".txt", *TABLE_SUFFIXES):
+        spaced = any(map(str.isspace, name))
+        if not spaced and (is_table(name) or Path(name).suffix.lower() == ".txt"):
             raise CorpusError(f"{name}: no such file")
         if lines or read.column is not None:
             raise CorpusError(f"{name}: no such file, to read lines or columns of")

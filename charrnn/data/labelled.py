@@ -23,13 +23,13 @@ import numpy.typing as npt
 from charrnn.data.corpus import Corpus, ReadingProgress, TokenizedCorpus, no_progress, open_corpus
 from charrnn.data.sources import (
     HUGGING_FACE,
-    TABLE_SUFFIXES,
     ReadOptions,
     decode,
     find_corpus,
     open_source,
     table_rows,
 )
+from charrnn.data.tables import TABLE_SUFFIXES, cell_text, is_table, row_cell, row_text
 from charrnn.data.tokenizer import (
     LARGEST_VOCABULARY,
     TOKENIZERS,
@@ -204,15 +204,9 @@ def read_documents(name: str, options: ReadOptions) -> Iterator[Document]:
     path = find_corpus(name)
     if path is not None and path.is_dir():
         yield from _files(path, options)
-    elif path is not None and path.suffix in TABLE_SUFFIXES:
+    elif path is not None and is_table(path):
         yield from _rows(path, options)
     else:
-        if options.label is not None:
-            where = f"{name}: " + ("" if path is None else "it is plain text; ")
-            raise CorpusError(
-                f"{where}labels are read from {', '.join(TABLE_SUFFIXES)} and from a folder with a "
-                "folder for each class"
-            )
         for part in open_source(name, options):
             yield Document(part.name, _checked(part.name, "".join(decode(part))), None)
 
@@ -232,6 +226,11 @@ def open_any(names: Sequence[str], options: ReadOptions | None = None) -> Corpus
         folder = path is not None and path.is_dir()
         if path is None and (name == "-" or name.startswith(HUGGING_FACE)):
             raise CorpusError(f"{name}: labels are read from files and folders only")
+        if path is not None and not folder and not is_table(path):
+            raise CorpusError(
+                f"{name}: it is plain text; labels are read from {', '.join(TABLE_SUFFIXES)} and from "
+                "a folder with a folder for each class"
+            )
         if folder and options.label != FOLDER:
             raise ConfigError(
                 f"{name}: the labels of a folder are the names of the folders in it; "
@@ -306,22 +305,11 @@ def _joined(texts: Iterator[str]) -> Iterator[str]:
 def _rows(path: Path, options: ReadOptions) -> Iterator[Document]:
     if options.column is None:
         raise CorpusError(f"{path}: say which column holds the text with --text NAME")
-    for number, row in enumerate(table_rows(path, options), 1):
-        where = f"{path}: row {number}"
-        for column in (options.column, options.label):
-            if column is not None and column not in row:
-                columns = ", ".join(str(each) for each in row if each is not None)
-                raise CorpusError(f"{where}: it has no column {column!r}; it has {columns}")
-        text = row[options.column]
-        if isinstance(text, bytes):
-            try:
-                text = text.decode()
-            except UnicodeDecodeError as error:
-                raise CorpusError(f"{where}: its {options.column!r} is not UTF-8 text") from error
-        if isinstance(text, list | dict):
-            raise CorpusError(f"{where}: its {options.column!r} is not text")
-        label = None if options.label is None else row[options.label]
-        yield Document(where, _checked(where, "" if text is None else str(text)), label)
+    open_source(str(path), options)  # refuses options that make no difference
+    for row in table_rows(path, options):
+        text = row_text(row, options.column)
+        label = None if options.label is None else row_cell(row, options.label)
+        yield Document(row.where, _checked(row.where, text or ""), label)
 
 
 def _files(folder: Path, options: ReadOptions) -> Iterator[Document]:
@@ -350,9 +338,7 @@ def _checked(where: str, text: str) -> str:
 
 
 def _class(where: str, label: object) -> str:
-    name = "" if label is None else str(label)
-    if not name.strip() or isinstance(label, list | dict):
-        raise CorpusError(f"{where}: it has no label; leave it out, or give it one")
+    name = _label_text(where, label)
     if len(name) > LONGEST_LABEL:
         raise CorpusError(
             f"{where}: its label has {len(name):,} characters ({LONGEST_LABEL} at most); "
@@ -362,22 +348,32 @@ def _class(where: str, label: object) -> str:
 
 
 def _number(where: str, label: object) -> float:
-    if label is None or (isinstance(label, str) and not label.strip()):
-        raise CorpusError(f"{where}: it has no label; leave it out, or give it one")
+    text = _label_text(where, label)
     number = as_number(label)
     if number is None:
-        raise CorpusError(
-            f"{where}: its label {str(label)!r:.50} is not a number, as --regress needs"
-        )
+        raise CorpusError(f"{where}: its label {text!r:.50} is not a number, as --regress needs")
     if abs(number) > LARGEST_NUMBER:
         raise CorpusError(f"{where}: its label {number:g} is too large; scale all of them down")
     return number
 
 
+def _label_text(where: str, label: object) -> str:
+    """A label as text. Raises CorpusError where it is missing, or no text."""
+    try:
+        text = cell_text(label)
+    except ValueError as error:
+        raise CorpusError(f"{where}: its label is {error}") from error
+    if text is None or not text.strip():
+        raise CorpusError(f"{where}: it has no label; leave it out, or give it one")
+    return text
+
+
 def as_number(label: object) -> float | None:
     """The finite number that a label is, None when it is none."""
-    if isinstance(label, bool | bytes | list | dict):
+    if isinstance(label, bool):
         return None
+    if isinstance(label, bytes):
+        label = label.decode(errors="replace")
     try:
         number = float(label)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):

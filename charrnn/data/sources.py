@@ -6,21 +6,35 @@ byte-order marks and broken bytes arrive at `corpus.py` as they are on disk.
 """
 
 import codecs
-import collections
 import contextlib
-import csv
 import fnmatch
+import gzip
 import io
-import json
 import os
+import shutil
 import stat
 import sys
-from collections.abc import Callable, Iterable, Iterator
+import tempfile
+import warnings
+import zlib
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO, cast
 
-from charrnn.errors import CorpusError
+from charrnn.data.tables import (
+    DELIMITERS,
+    GZIP,
+    PARQUET,
+    TEXT_TABLES,
+    Row,
+    is_table,
+    parquet_rows,
+    row_text,
+    table_suffix,
+)
+from charrnn.errors import CharRNNWarning, ConfigError, CorpusError
 
 PIECE_BYTES = 1 << 20
 """Files are read this much at a time."""
@@ -30,7 +44,6 @@ CORPORA = Path("corpora")
 
 PYTHON_DOCS = "python-docs"
 HUGGING_FACE = "hf:"
-TABLE_SUFFIXES = (".jsonl", ".csv", ".parquet")
 
 
 @dataclass(frozen=True)
@@ -38,37 +51,101 @@ class ReadOptions:
     """How to read what was named.
 
     Attributes:
-        encoding: of plain files, `.csv` and `.jsonl`: any text codec of Python's.
+        encoding: of plain files and of tables that are text: any text codec of Python's.
         glob: which files of a folder are text.
         column: which column of a table, or of a data set, holds the text.
         label: which one holds what is to be told of it; see `labelled.py`.
+        delimiter: what divides the cells of a `.csv` or `.tsv`, a character or `\\t`; None: a comma, or
+            a tab.
     """
 
     encoding: str = "utf-8"
     glob: str = "*.txt"
     column: str | None = None
     label: str | None = field(default=None, metadata={"later": True})
+    delimiter: str | None = field(default=None, metadata={"later": True})
+
+    def __post_init__(self) -> None:
+        if self.delimiter not in (None, r"\t") and (
+            len(self.delimiter or "") != 1 or self.delimiter in ('"', "\n", "\r", "\0")
+        ):
+            raise ConfigError(
+                f"delimiter {self.delimiter!r}: choose one character, such as ';', or '\\t' for a tab"
+            )
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Those that a table must have."""
+        return tuple(name for name in (self.column, self.label) if name is not None)
 
 
 @dataclass(frozen=True)
 class Part:
     """One stream of bytes of a corpus. `pieces()` reads it from the start, every time.
 
-    `size` is how many bytes that will be, where it is known beforehand.
+    `size` is how many bytes that will be, where it is known beforehand; `column`, where it is a column of
+    a table, what there is to say of that.
     """
 
     name: str
     encoding: str
     pieces: Callable[[], Iterator[bytes]]
     size: int | None = None
+    column: "TextColumn | None" = None
+
+
+@dataclass
+class TextColumn:
+    """The column of a table that holds the text, and what was seen when all of it was read.
+
+    Attributes:
+        name: of the table.
+        column: of it.
+        rows: reads it, from the first row on.
+        several_lines: how many texts have several lines; and where the first of them is.
+    """
+
+    name: str
+    column: str
+    rows: Callable[[], Iterable[Row]]
+    several_lines: int = 0
+    first_of_several: str = ""
+    _warned: bool = False
+
+    def texts(self) -> Iterator[str]:
+        """The texts; rows where it is missing are left out, which is told in a warning, once.
+
+        Raises CorpusError where it is no text.
+        """
+        several, first_of_several = 0, ""
+        number, missing, first_missing = 0, 0, ""
+        for number, row in enumerate(self.rows(), 1):
+            text = row_text(row, self.column)
+            if text is None:
+                missing, first_missing = missing + 1, first_missing or row.where
+                continue
+            if len(text.splitlines()) > 1:
+                several, first_of_several = several + 1, first_of_several or row.where
+            yield text
+        self.several_lines, self.first_of_several = several, first_of_several
+        if missing and not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"{self.name}: {missing:,} of {number:,} rows are left out, which have no text in "
+                f"{self.column!r}; the first is {first_missing}",
+                CharRNNWarning,
+                stacklevel=2,
+            )
 
 
 @dataclass(frozen=True)
 class Source:
-    """A kind of corpus: whether it knows a name, and how it opens it."""
+    """A kind of corpus: whether it knows a name, how it opens it, and which of the ReadOptions make a
+    difference then."""
 
     matches: Callable[[str], bool]
     open: Callable[[str, ReadOptions], list[Part]]
+    uses: frozenset[str]
 
 
 def find_corpus(name: str) -> Path | None:
@@ -89,17 +166,41 @@ def corpus_names() -> list[str]:
         path.stem if path.suffix == ".txt" else path.name
         for path in CORPORA.iterdir()
         if not path.name.startswith(".")
-        and (path.is_dir() or path.suffix in (".txt", *TABLE_SUFFIXES))
+        and (path.is_dir() or path.suffix.lower() == ".txt" or is_table(path))
     )
 
 
 def open_source(name: str, options: ReadOptions) -> list[Part]:
-    """The parts of whatever `name` names. Raises CorpusError."""
-    for source in SOURCES.values():
-        if source.matches(name):
-            return source.open(name, options)
-    known = ", ".join([*corpus_names(), PYTHON_DOCS])
-    raise CorpusError(f"{name}: no such file, folder or corpus; corpora by name: {known}")
+    """The parts of whatever `name` names.
+
+    Raises CorpusError; ConfigError for a column, or a delimiter, that it has not.
+    """
+    source = _source(name)
+    if source is None:
+        known = ", ".join([*corpus_names(), PYTHON_DOCS])
+        raise CorpusError(f"{name}: no such file, folder or corpus; corpora by name: {known}")
+    shown = "standard input" if name == "-" else name
+    _refuse_unused(shown, options, source.uses)
+    return source.open(name, options)
+
+
+def options_used(names: Iterable[str]) -> frozenset[str]:
+    """Which of the ReadOptions can make a difference to how the names are read."""
+    sources = filter(None, map(_source, names))
+    return frozenset().union(*(source.uses for source in sources))
+
+
+def _source(name: str) -> Source | None:
+    return next((source for source in SOURCES.values() if source.matches(name)), None)
+
+
+def _refuse_unused(name: str, options: ReadOptions, uses: frozenset[str]) -> None:
+    """Raises ConfigError where a column, or a delimiter, is named that makes no difference."""
+    if options.column is not None and "column" not in uses:
+        option = "--column" if options.label is None else "--text"
+        raise ConfigError(f"{name}: it has no columns; leave out {option} {options.column}")
+    if options.delimiter is not None and "delimiter" not in uses:
+        raise ConfigError(f"{name}: its cells have no delimiter; leave out --delimiter")
 
 
 def _python_docs(_: str, options: ReadOptions) -> list[Part]:
@@ -143,13 +244,17 @@ def _file(name: str, options: ReadOptions) -> list[Part]:
 
 def _file_part(path: Path, options: ReadOptions) -> Part:
     """A table, or a plain file, as its suffix says."""
-    with _reading(path, options):
+    with _reading(path):
         os.close(_open_regular(str(path), os.O_RDONLY))
-    if path.suffix in _ROWS:
+    if is_table(path):
         if options.column is None:
             option = "--column" if options.label is None else "--text"
-            raise CorpusError(f"{path}: say which column holds the text with {option} NAME")
-        return _table_part(str(path), path, path.suffix, options)
+            raise CorpusError(
+                f"{path}: say which column holds the text with {option} NAME; to learn the file as it "
+                "is, pipe it in and name it '-'"
+            )
+        return _column_part(str(path), options.column, lambda: table_rows(path, options))
+    _refuse_unused(str(path), options, _PLAIN)
     return _plain_part(path, options)
 
 
@@ -162,116 +267,119 @@ def _open_regular(path: str, flags: int) -> int:
     return descriptor
 
 
-def _plain_part(path: Path, options: ReadOptions) -> Part:
+def _plain_part(path: Path, options: ReadOptions, *, zipped: bool = False) -> Part:
     def pieces() -> Iterator[bytes]:
-        with (
-            _reading(path, options),
-            open(path, "rb", buffering=0, opener=_open_regular) as file,
-        ):
+        with _opened(path, zipped=zipped) as file:
             while piece := file.read(PIECE_BYTES):
                 yield piece
 
-    with _reading(path, options):
+    with _reading(path):
         size = path.stat().st_size
-    return Part(str(path), options.encoding, pieces, size)
+    return Part(str(path), options.encoding, pieces, None if zipped else size)
 
 
-def _table_part(name: str, path: Path, suffix: str, options: ReadOptions) -> Part:
-    rows = _ROWS[suffix]
-    return _records(name, lambda: _column(name, rows(path, options), options.column))
+@contextlib.contextmanager
+def _opened(path: Path, *, zipped: bool) -> Iterator[BinaryIO]:
+    """The bytes of a file, or what gzip made them of."""
+    with _reading(path), open(path, "rb", buffering=0, opener=_open_regular) as file:
+        if zipped:
+            with gzip.GzipFile(fileobj=file) as unpacked:
+                yield cast(BinaryIO, unpacked)
+        else:
+            yield cast(BinaryIO, file)
 
 
-def table_rows(path: Path, options: ReadOptions) -> Iterator[dict[str, Any]]:
-    """The rows of a table, by column; of `.parquet`, those columns alone that the options name.
+def table_rows(
+    path: Path, options: ReadOptions, *, name: str | None = None, file: str | None = None
+) -> Iterator[Row]:
+    """The rows of a table; each has the columns that the options name.
 
-    Raises CorpusError.
+    Args:
+        name: what errors call it; None: its path.
+        file: what it is called by those who made it, when it was fetched; None: its path.
+
+    Raises CorpusError; ConfigError for a delimiter where there is none.
     """
-    return _ROWS[path.suffix](path, options)
-
-
-def _csv_rows(path: Path, options: ReadOptions) -> Iterator[dict[str, Any]]:
-    # Not pandas, nor `datasets`: they turn the text `007` into 7 and `NA` into nothing.
-    csv.field_size_limit(sys.maxsize)
-    with (
-        _reading(path, options),
-        open(path, encoding=options.encoding, newline="", opener=_open_regular) as file,
-    ):
-        if file.read(1) != "\ufeff":
-            file.seek(0)
-        try:
-            yield from csv.DictReader(file)
-        except csv.Error as error:
-            raise CorpusError(f"{path}: not a CSV file: {error}") from error
-
-
-def _jsonl_rows(path: Path, options: ReadOptions) -> Iterator[dict[str, Any]]:
-    with (
-        _reading(path, options),
-        open(path, encoding=options.encoding, opener=_open_regular) as file,
-    ):
-        for number, line in enumerate(file, 1):
-            if line.strip():
-                try:
-                    row = json.loads(line.removeprefix("\ufeff"))
-                except (ValueError, RecursionError) as error:
-                    raise CorpusError(f"{path}: line {number} is not JSON: {error}") from error
-                if not isinstance(row, dict):
-                    raise CorpusError(f"{path}: line {number} is not a JSON object")
-                yield row
-
-
-def _parquet_rows(path: Path, options: ReadOptions) -> Iterator[dict[str, Any]]:
-    import pyarrow
-    from pyarrow import parquet
-
-    with _reading(path, options):
-        try:
-            with (
-                open(path, "rb", opener=_open_regular) as content,
-                parquet.ParquetFile(content) as file,
-            ):
-                wanted = (options.column, options.label)
-                known = [column for column in file.schema_arrow.names if column in wanted]
-                for batch in file.iter_batches(columns=known or None):
-                    yield from batch.to_pylist()
-        except pyarrow.ArrowInvalid as error:
-            raise CorpusError(f"{path}: not a Parquet file: {_one_line(error)}") from error
-
-
-_ROWS: dict[str, Callable[[Path, ReadOptions], Iterator[dict[str, Any]]]] = {
-    ".jsonl": _jsonl_rows,
-    ".csv": _csv_rows,
-    ".parquet": _parquet_rows,
-}
+    name, file = name or str(path), file or str(path)
+    suffix, zipped = table_suffix(file), file.lower().endswith(GZIP)
+    if suffix == PARQUET:
+        with _opened(path, zipped=zipped) as content:
+            if not zipped:
+                yield from parquet_rows(name, content, options.columns)
+                return
+            with tempfile.TemporaryFile() as whole:  # it is not read from first to last
+                shutil.copyfileobj(content, whole)
+                yield from parquet_rows(name, whole, options.columns)
+        return
+    assert suffix is not None
+    _refuse_unused(name, options, _uses(suffix))
+    delimiter = options.delimiter or DELIMITERS.get(suffix, "")
+    delimiter = delimiter.replace(r"\t", "\t")
+    part = replace(_plain_part(path, options, zipped=zipped), name=name)
+    yield from TEXT_TABLES[suffix](name, decode(part), options.columns, delimiter)
 
 
 def _hugging_face(name: str, options: ReadOptions) -> list[Part]:
     """`hf:owner/name[:split][:column]`: a data set of the Hugging Face hub, or a local folder."""
-    repository, split, column = [*name.removeprefix(HUGGING_FACE).split(":"), "", ""][:3]
-    split, column = split or "train", column or options.column or "text"
-    import datasets
+    repository, split, named, *more = [*name.removeprefix(HUGGING_FACE).split(":"), "", ""]
+    if any(more):
+        raise CorpusError(f"{name}: name it hf:owner/name:split:column")
+    if named and options.column not in (None, named):
+        raise ConfigError(f"{name}: it names its column; leave out --column {options.column}")
+    split, column = split or "train", named or options.column or "text"
+    try:
+        import datasets
+    except ImportError as error:
+        raise CorpusError(
+            f"{name}: data sets are read with the package datasets, which is missing or broken; "
+            f"install it with: pip install datasets ({_one_line(error)})"
+        ) from error
 
     try:
         builder = datasets.load_dataset_builder(repository)
-        # Its text loader strips newlines and folds CRLF, its CSV is pandas' (see _csv_rows), its
-        # JSON makes timestamps of dates: fetch the files, read them ourselves.
-        known = {"text": "", "csv": ".csv", "json": ".jsonl", "parquet": ".parquet"}
-        if (suffix := known.get(builder.name)) is not None:
-            files = list((builder.config.data_files or {}).get(split, ()))
+        # Its text loader strips newlines and folds CRLF, its CSV is pandas', its JSON makes
+        # timestamps of dates: fetch the files, read them ourselves.
+        if builder.name in ("text", "csv", "json", "parquet"):
+            files = [str(file) for file in (builder.config.data_files or {}).get(split, ())]
             if not files:
                 raise CorpusError(f"{name}: it has no split {split!r}")
-            if all(str(file).endswith(suffix) for file in files):
+            tables = all(map(is_table, files))
+            if tables or builder.name == "text":
                 paths = map(Path, datasets.DownloadManager().download(files))
-                if not suffix:
-                    return [_plain_part(path, options) for path in paths]
+                if not tables:
+                    _refuse_unused(name, replace(options, column=named or options.column), _PLAIN)
+                    return [
+                        _plain_part(path, options, zipped=file.lower().endswith(GZIP))
+                        for file, path in zip(files, paths, strict=True)
+                    ]
                 options = replace(options, column=column)
-                return [_table_part(name, path, suffix, options) for path in paths]
+                return [
+                    _column_part(
+                        name, column, partial(table_rows, path, options, name=name, file=file)
+                    )
+                    for file, path in zip(files, paths, strict=True)
+                ]
         rows = datasets.load_dataset(repository, split=split)
-    except CorpusError:
+    except (CorpusError, ConfigError):
         raise
     except Exception as error:  # datasets raises dozens of kinds, its dependencies' among them
         raise CorpusError(f"{name}: {_one_line(error)}") from error
-    return [_records(name, lambda: _column(name, rows, column))]
+    if column not in rows.column_names:
+        raise CorpusError(
+            f"{name}: it has no column {column!r}; it has {', '.join(rows.column_names)}"
+        )
+    return [
+        _column_part(
+            name,
+            column,
+            lambda: (Row(f"{name}: row {number}", row) for number, row in enumerate(rows, 1)),
+        )
+    ]
+
+
+def _column_part(name: str, column: str, rows: Callable[[], Iterable[Row]]) -> Part:
+    texts = TextColumn(name, column, rows)
+    return replace(_records(name, texts.texts), column=texts)
 
 
 def _records(name: str, texts: Callable[[], Iterable[str]]) -> Part:
@@ -300,35 +408,17 @@ def _batches(texts: Iterable[str]) -> Iterator[str]:
     yield batch.getvalue()
 
 
-def _column(name: str, rows: Iterable[dict[str, Any]], column: str | None) -> Iterator[str]:
-    for row in rows:
-        if column not in row:
-            columns = ", ".join(map(str, row))
-            raise CorpusError(f"{name}: it has no column {column!r}; it has {columns}")
-        match row[column]:
-            case None:
-                pass
-            case bytes(value):
-                try:
-                    yield value.decode()
-                except UnicodeDecodeError as error:
-                    raise CorpusError(f"{name}: column {column!r} is not UTF-8 text") from error
-            case list() | dict():
-                raise CorpusError(f"{name}: column {column!r} holds lists or objects, not text")
-            case value:
-                yield str(value)
-
-
 @contextlib.contextmanager
-def _reading(path: Path, options: ReadOptions) -> Iterator[None]:
+def _reading(path: Path) -> Iterator[None]:
     """Turns what goes wrong while a file is read into a CorpusError that names the file."""
     try:
         yield
+    except gzip.BadGzipFile as error:
+        raise CorpusError(f"{path}: not a gzip file: {error}") from error
     except OSError as error:
         raise CorpusError(f"{path}: {error.strerror or error}") from error
-    except UnicodeError as error:  # names no byte of the file: look for it
-        collections.deque(decode(_plain_part(path, options)), maxlen=0)
-        raise CorpusError(f"{path}: not valid {options.encoding}: {_one_line(error)}") from error
+    except (EOFError, zlib.error) as error:
+        raise CorpusError(f"{path}: the gzip file is cut off or damaged: {error}") from error
 
 
 def decode(part: Part) -> Iterator[str]:
@@ -388,16 +478,33 @@ def _is_file(name: str) -> bool:
     return (path := find_corpus(name)) is not None and not path.is_dir()
 
 
-def _is_table(name: str) -> bool:
-    return _is_file(name) and (path := find_corpus(name)) is not None and path.suffix in _ROWS
+def _is(suffixes: Container[str | None]) -> Callable[[str], bool]:
+    def matches(name: str) -> bool:
+        path = find_corpus(name)
+        return path is not None and not path.is_dir() and table_suffix(path) in suffixes
+
+    return matches
+
+
+_PLAIN = frozenset({"encoding"})
+_DIVIDED = frozenset({"encoding", "column", "label", "delimiter"})
+
+
+def _uses(suffix: str) -> frozenset[str]:
+    """Which of the ReadOptions a table of this suffix is read by."""
+    return _DIVIDED if suffix in DELIMITERS else _DIVIDED - {"delimiter"}
 
 
 # The first that knows the name opens it.
 SOURCES: dict[str, Source] = {
-    "stdin": Source(lambda name: name == "-", _stdin),
-    "python-docs": Source(lambda name: name == PYTHON_DOCS, _python_docs),
-    "hugging-face": Source(lambda name: name.startswith(HUGGING_FACE), _hugging_face),
-    "folder": Source(_is_folder, _folder),
-    "table": Source(_is_table, _file),
-    "file": Source(_is_file, _file),
+    "stdin": Source(lambda name: name == "-", _stdin, _PLAIN),
+    "python-docs": Source(lambda name: name == PYTHON_DOCS, _python_docs, frozenset()),
+    "hugging-face": Source(
+        lambda name: name.startswith(HUGGING_FACE), _hugging_face, _DIVIDED - {"label"}
+    ),
+    "folder": Source(_is_folder, _folder, _DIVIDED | {"glob"}),
+    "divided table": Source(_is(DELIMITERS), _file, _DIVIDED),
+    "parquet": Source(_is([PARQUET]), _file, frozenset({"column", "label"})),
+    "table": Source(_is(TEXT_TABLES), _file, _DIVIDED - {"delimiter"}),
+    "file": Source(_is_file, _file, _PLAIN),
 }

@@ -114,15 +114,19 @@ def test_numbers_are_read_as_they_are_written(tmp_path: Path, written: object) -
 
 
 MISTAKES: dict[str, tuple[list[dict[str, Any]], bool, str]] = {
-    "no text": ([*ROWS, {"text": "\n", "kind": "town"}], False, "row 6: its text is empty"),
-    "null text": ([{"text": None, "kind": "town"}], False, "row 1: its text is empty"),
-    "a list": ([{"text": ["a"], "kind": "town"}], False, "row 1: its 'text' is not text"),
-    "no label": ([*ROWS, {"text": "x", "kind": " "}], False, "row 6: it has no label"),
-    "null label": ([{"text": "x", "kind": None}], False, "row 1: it has no label"),
+    "no text": ([*ROWS, {"text": "\n", "kind": "town"}], False, "line 6: its text is empty"),
+    "null text": ([{"text": None, "kind": "town"}], False, "line 1: its text is empty"),
+    "a list": (
+        [{"text": ["a"], "kind": "town"}],
+        False,
+        "line 1: its 'text' holds a list, not text",
+    ),
+    "no label": ([*ROWS, {"text": "x", "kind": " "}], False, "line 6: it has no label"),
+    "null label": ([{"text": "x", "kind": None}], False, "line 1: it has no label"),
     "long label": ([{"text": "x", "kind": "y" * 999}], False, "999 characters"),
     "no column": ([{"text": "x", "sort": "y"}], False, "no column 'kind'; it has text, sort"),
     "one class": (ROWS[:1], False, "of the class 'town'; there is nothing to tell apart"),
-    "a word": (ROWS, True, "row 1: its label 'town' is not a number"),
+    "a word": (ROWS, True, "line 1: its label 'town' is not a number"),
     "nan": ([{"text": "x", "kind": "nan"}], True, "is not a number"),
     "true": ([{"text": "x", "kind": True}], True, "is not a number"),
     "huge": ([{"text": "x", "kind": 1e40}], True, "too large"),

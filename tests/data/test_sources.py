@@ -14,13 +14,13 @@ from charrnn.data.sources import (
     PIECE_BYTES,
     PYTHON_DOCS,
     SOURCES,
-    TABLE_SUFFIXES,
     ReadOptions,
     corpus_names,
     find_corpus,
     open_source,
 )
-from charrnn.errors import CorpusError
+from charrnn.data.tables import TABLE_SUFFIXES
+from charrnn.errors import CharRNNWarning, CorpusError
 
 TEXT = "to be\r\nor not\n"
 
@@ -61,13 +61,16 @@ def put(path: str, content: str | bytes) -> str:
 def put_table(path: str, values: Sequence[object], *, column: str = "text") -> str:
     """Writes a table of two columns, `number` and the values; returns its name."""
     rows = [{"number": number, column: value} for number, value in enumerate(values)]
-    if path.endswith(".csv"):
+    if path.endswith((".csv", ".tsv")):
         content = io.StringIO(newline="")
-        writer = csv.DictWriter(content, ["number", column])
+        dialect = "excel" if path.endswith(".csv") else "excel-tab"
+        writer = csv.DictWriter(content, ["number", column], dialect=dialect)
         writer.writeheader()
         writer.writerows(rows)
         return put(path, content.getvalue())
-    if path.endswith(".jsonl"):
+    if path.endswith(".json"):
+        return put(path, json.dumps(rows, indent=2))
+    if path.endswith((".jsonl", ".ndjson")):
         return put(path, "".join(json.dumps(row) + "\n" for row in rows))
     assert path.endswith(".parquet")
     import pyarrow
@@ -103,6 +106,8 @@ EXAMPLES: dict[str, Callable[[pytest.MonkeyPatch], str]] = {
     "python-docs": lambda _: PYTHON_DOCS,
     "hugging-face": lambda _: "hf:" + os.path.dirname(put("owner/name/train.txt", TEXT)),
     "folder": lambda _: os.path.dirname(put("poems/a.txt", TEXT)),
+    "divided table": lambda _: put_table("table.csv", [TEXT]),
+    "parquet": lambda _: put_table("table.parquet", [TEXT]),
     "table": lambda _: put_table("table.jsonl", [TEXT]),
     "file": lambda _: put("book.txt", TEXT),
 }
@@ -115,7 +120,8 @@ def test_every_source_reads_the_same_text_twice(kind: str, monkeypatch: pytest.M
     without an example in EXAMPLES fails here."""
     name = EXAMPLES[kind](monkeypatch)
     assert next(key for key, source in SOURCES.items() if source.matches(name)) == kind
-    parts = open_source(name, ReadOptions(column="text"))
+    table = "label" in SOURCES[kind].uses and kind != "folder"
+    parts = open_source(name, ReadOptions(column="text" if table else None))
     first = b"".join(piece for part in parts for piece in part.pieces())
     second = b"".join(piece for part in parts for piece in part.pieces())
     assert first == second
@@ -166,8 +172,9 @@ def test_an_empty_name_is_not_the_working_directory() -> None:
 def test_a_fifo_is_refused_before_it_is_opened(name: str) -> None:
     """It can be read only once, and opening one that nobody writes to waits for ever."""
     os.mkfifo(name)
+    column = "text" if name.endswith(TABLE_SUFFIXES) else None
     with pytest.raises(CorpusError, match=f"{name}: not a regular file"):
-        open_source(name, ReadOptions(column="text"))
+        open_source(name, ReadOptions(column=column))
 
 
 def test_a_file_that_is_gone_when_it_is_read_is_an_error_that_names_it() -> None:
@@ -203,7 +210,8 @@ def test_every_listed_name_can_be_opened() -> None:
     put("corpora/poems/a.txt", TEXT)
     put_table("corpora/table.csv", [TEXT])
     assert corpus_names() == ["fables", "poems", "table.csv"]
-    assert [raw(name, column="text") for name in corpus_names()] == [TEXT.encode()] * 3
+    for name in corpus_names():
+        assert raw(name, column="text" if name == "table.csv" else None) == TEXT.encode()
 
 
 def test_without_corpora_there_are_no_names() -> None:
@@ -214,7 +222,7 @@ def test_without_corpora_there_are_no_names() -> None:
 def test_only_a_table_s_own_suffix_makes_it_a_table(name: str) -> None:
     """The name said table, the path found for it did not: KeyError."""
     put(f"corpora/{name}.txt" if name == "data.csv" else name, TEXT)
-    assert raw(name, column="text") == TEXT.encode()
+    assert raw(name) == TEXT.encode()
 
 
 # Folders
@@ -321,13 +329,18 @@ VALUES = [
     "one line\N{LINE SEPARATOR}still one\N{NEXT LINE}",
 ]
 
-LINES = "".join(value if value.endswith("\n") else value + "\n" for value in VALUES).encode()
+
+def kept(suffix: str) -> bytes:
+    """What a table of the values is read as. An empty cell of a .csv says that there is no text."""
+    values = [value for value in VALUES if value or suffix not in (".csv", ".tsv")]
+    return "".join(value if value.endswith("\n") else value + "\n" for value in values).encode()
 
 
 @suffixes
+@pytest.mark.filterwarnings("ignore:.*1 of 15 rows:charrnn.CharRNNWarning")
 def test_values_of_a_table_are_kept_exactly(suffix: str) -> None:
     """pandas makes 7 of `007` and nothing of `NA`; text mode makes \\n of \\r\\n."""
-    assert raw(put_table(f"table{suffix}", VALUES), column="text") == LINES
+    assert raw(put_table(f"table{suffix}", VALUES), column="text") == kept(suffix)
 
 
 @suffixes
@@ -377,9 +390,13 @@ def test_one_value_may_be_long(suffix: str) -> None:
     assert raw(name, column="text") == b"x" * 200_000 + b"\n"
 
 
-@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+@suffixes
 def test_rows_where_the_column_is_null_are_left_out(suffix: str) -> None:
-    assert raw(put_table(f"table{suffix}", ["a", None, "b"]), column="text") == b"a\nb\n"
+    name = put_table(f"table{suffix}", ["a", None, "b"])
+    with pytest.warns(
+        CharRNNWarning, match=r"1 of 3 rows are left out.*the first is .* (line|row) "
+    ):
+        assert raw(name, column="text") == b"a\nb\n"
 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
@@ -478,9 +495,10 @@ def test_text_of_a_data_set_is_read_in_the_encoding_that_is_named(encoding: str)
 
 @pytest.mark.usefixtures("hub")
 @suffixes
+@pytest.mark.filterwarnings("ignore:.*1 of 15 rows:charrnn.CharRNNWarning")
 def test_values_of_a_data_set_are_kept_exactly(suffix: str) -> None:
     put_table(f"owner/name/train{suffix}", VALUES)
-    assert raw("hf:owner/name") == LINES
+    assert raw("hf:owner/name") == kept(suffix)
 
 
 @pytest.mark.usefixtures("hub")
