@@ -51,6 +51,7 @@ def evaluate(
 ) -> None:
     """Measure how well a model predicts a text, beside simpler means on the same text."""
     from charrnn.cli.display import facts, messages, reading, results, warn
+    from charrnn.cli.folders import say_what_is_read
     from charrnn.cli.telling import evaluate_labelled
     from charrnn.data.sources import ReadOptions
     from charrnn.errors import ConfigError, CorpusError
@@ -81,6 +82,8 @@ def evaluate(
                 raise
             warn(f"no baselines, which learn from the training text: {error}")
             training, validation = None, None
+    if file is not None:
+        say_what_is_read([file], ReadOptions(encoding, glob, column))
     text = file if file is not None else validation
     assert text is not None
     with messages().status("reading ...") as spinner:

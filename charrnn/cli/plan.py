@@ -87,6 +87,7 @@ def plan(
 ) -> None:
     """Show what train would choose for a text and a time, and the loss to expect, without training."""
     from charrnn.cli.display import UNITS, reading, results, say
+    from charrnn.cli.folders import say_what_is_read
     from charrnn.data.labelled import open_any
     from charrnn.training.forecast import forecast
     from charrnn.training.labelled_plan import make_any_plan
@@ -113,6 +114,7 @@ def plan(
         print(json.dumps(record, indent=2))
         return
     results().print(choices(made, named=bool(corpus)))
+    say_what_is_read(corpus or (), read_options(context.params))
     for note in made.notes:
         say(note)
     if expected is None:

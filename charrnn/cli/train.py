@@ -129,6 +129,7 @@ def train(
     """
     from charrnn.cli.conclusions import conclude
     from charrnn.cli.display import messages, reading, say
+    from charrnn.cli.folders import say_what_is_read
     from charrnn.training.session import failures_told, join
 
     if resume is not None:
@@ -142,6 +143,7 @@ def train(
         trainer, plan = begin(context.params, group, progress)
     try:
         with failures_told(group):
+            say_what_is_read(corpus or (), read_options(context.params))
             if plan is not None:
                 processes = 1 if group is None else group.size
                 messages().print(choices(plan, named=bool(corpus), processes=processes))

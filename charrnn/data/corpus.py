@@ -27,6 +27,7 @@ from charrnn.data.sources import (
     PYTHON_DOCS,
     Part,
     ReadOptions,
+    check_encoding,
     decode,
     find_corpus,
     open_source,
@@ -124,10 +125,7 @@ def open_corpus(names: Sequence[str], options: ReadOptions | None = None) -> Cor
     Raises CorpusError when one is not found, ConfigError for an encoding Python does not know.
     """
     options = options or ReadOptions()
-    try:
-        "".encode(options.encoding)  # unlike codecs.lookup, refuses `rot13` and other non-texts
-    except (LookupError, ValueError) as error:
-        raise ConfigError(f"encoding {options.encoding!r}: {error}") from error
+    check_encoding(options.encoding)
     names = names or [PYTHON_DOCS]
     parts = [part for name in names for part in open_source(name, options)]
     sources = [os.path.abspath(path) if (path := find_corpus(name)) else name for name in names]

@@ -7,7 +7,6 @@ byte-order marks and broken bytes arrive at `corpus.py` as they are on disk.
 
 import codecs
 import contextlib
-import fnmatch
 import gzip
 import io
 import os
@@ -23,6 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from charrnn.data.folders import find_files
 from charrnn.data.tables import (
     DELIMITERS,
     GZIP,
@@ -148,6 +148,14 @@ class Source:
     uses: frozenset[str]
 
 
+def check_encoding(encoding: str) -> None:
+    """Raises ConfigError for an encoding that is not one of text."""
+    try:
+        "".encode(encoding)  # unlike codecs.lookup, refuses `rot13` and other non-texts
+    except (LookupError, ValueError) as error:
+        raise ConfigError(f"encoding {encoding!r}: {error}") from error
+
+
 def find_corpus(name: str) -> Path | None:
     """The file or folder of that name, here or in `corpora/` (`.txt` may be left out)."""
     if name in ("", "-", PYTHON_DOCS) or name.startswith(HUGGING_FACE):
@@ -220,29 +228,18 @@ def _stdin(_: str, options: ReadOptions) -> list[Part]:
 def _folder(name: str, options: ReadOptions) -> list[Part]:
     folder = find_corpus(name)
     assert folder is not None
-    files = []
-    for parent, folders, names in os.walk(folder, onerror=_refuse):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        names = [name for name in names if not name.startswith(".")]
-        files += [Path(parent, name) for name in fnmatch.filter(names, options.glob)]
-    if not files:
-        raise CorpusError(
-            f"{folder}: no file in it matches {options.glob}; choose others with --glob '*.md'"
-        )
-    return [_file_part(file, options) for file in sorted(files)]
-
-
-def _refuse(error: OSError) -> None:
-    raise CorpusError(f"{error.filename}: {error.strerror}") from error
+    found = find_files(folder, options.glob)
+    found.require_some()
+    return [file_part(file, options) for file in found.files]
 
 
 def _file(name: str, options: ReadOptions) -> list[Part]:
     path = find_corpus(name)
     assert path is not None
-    return [_file_part(path, options)]
+    return [file_part(path, options)]
 
 
-def _file_part(path: Path, options: ReadOptions) -> Part:
+def file_part(path: Path, options: ReadOptions) -> Part:
     """A table, or a plain file, as its suffix says."""
     with _reading(path):
         os.close(_open_regular(str(path), os.O_RDONLY))

@@ -1,0 +1,141 @@
+"""Folders of texts: which of their files are read, and which are left out, and why."""
+
+import errno
+import fnmatch
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from charrnn.errors import CorpusError
+
+_NAMED = 3
+"""Files that are left out and named, for each reason."""
+
+_OTHER_NAME, _HIDDEN = "not named {glob}", "hidden"
+_BROKEN, _SPECIAL = "linked to nothing", "neither file nor folder"
+_BACK = "linked to a folder above, or read already"
+
+_NO_TARGET = (errno.ENOENT, errno.ELOOP, errno.ENOTDIR)
+
+
+@dataclass(frozen=True)
+class FolderFiles:
+    """What was found in a folder and in all folders below it.
+
+    Attributes:
+        folder, glob: where, and what was looked for.
+        files: those that are read, sorted.
+        left_out: the others, below their reasons, by their paths in the folder.
+        folders: the names of the folders that lie in it directly, the hidden ones left out.
+    """
+
+    folder: Path
+    glob: str
+    files: tuple[Path, ...]
+    left_out: dict[str, list[str]]
+    folders: tuple[str, ...]
+
+    @property
+    def empty_folders(self) -> list[str]:
+        """The folders that lie in it directly and of which no file is read."""
+        depth = len(self.folder.parts)
+        return sorted({*self.folders} - {file.parts[depth] for file in self.files})
+
+    @property
+    def summary(self) -> str:
+        """A line on how many files are read, how many are left out, and why."""
+        count = len(self.files)
+        return f"{self.folder}: {count:,} file{'s' * (count != 1)} read{self._left_out}"
+
+    @property
+    def _left_out(self) -> str:
+        reasons = []
+        for reason, paths in self.left_out.items():
+            names = ", ".join(paths[:_NAMED]) + (", ..." if len(paths) > _NAMED else "")
+            reasons.append(f"{len(paths):,} {reason} ({names})")
+        return f"; left out: {', '.join(reasons)}" if reasons else ""
+
+    @property
+    def has_surprises(self) -> bool:
+        """Whether something is left out for another reason than its name."""
+        return not self.left_out.keys() <= {_HIDDEN, _OTHER_NAME.format(glob=self.glob)}
+
+    def require_some(self) -> None:
+        """Raises CorpusError where no file is read."""
+        if not self.files:
+            raise CorpusError(
+                f"{self.folder}: no file in it matches {self.glob}; choose others with --glob '*.md'"
+                f"{self._left_out}"
+            )
+
+
+def find_files(folder: Path, glob: str) -> FolderFiles:
+    """Looks for the files whose names match a pattern, in a folder and all folders below it.
+
+    Upper and lower case are the same to the pattern. Symbolic links to files and folders are followed, and each
+    folder is read once, however many links lead to it: at its own place, if it lies in the folder. Links to
+    where the folder lies are not followed. What is hidden, by a dot before its name, is left out.
+
+    Raises CorpusError where a folder cannot be read.
+    """
+    files: list[Path] = []
+    folders: list[str] = []
+    left_out: dict[str, list[str]] = {}
+    seen = {_identity(above) for above in Path(os.path.realpath(folder)).parents}
+    own, linked = [folder], list[Path]()
+
+    def leave_out(path: Path, reason: str) -> None:
+        left_out.setdefault(reason, []).append(str(path.relative_to(folder)))
+
+    while own or linked:
+        parent = own.pop() if own else linked.pop(0)
+        if (identity := _identity(parent)) in seen:
+            leave_out(parent, _BACK)
+            continue
+        seen.add(identity)
+        for path in _inside(parent):
+            hidden = path.name.startswith(".")
+            mode = None if hidden else _mode(path)
+            if hidden:
+                leave_out(path, _HIDDEN)
+            elif mode is None:
+                leave_out(path, _BROKEN)
+            elif stat.S_ISDIR(mode):
+                (linked if path.is_symlink() else own).append(path)
+                if parent == folder:
+                    folders.append(path.name)
+            elif not fnmatch.fnmatchcase(path.name.lower(), glob.lower()):
+                leave_out(path, _OTHER_NAME.format(glob=glob))
+            elif not stat.S_ISREG(mode):
+                leave_out(path, _SPECIAL)
+            else:
+                files.append(path)
+    return FolderFiles(folder, glob, tuple(sorted(files)), left_out, tuple(folders))
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    """By which a folder is known under all its names. Raises CorpusError."""
+    try:
+        status = os.stat(folder)
+    except OSError as error:
+        raise CorpusError(f"{folder}: {error.strerror}") from error
+    return status.st_dev, status.st_ino
+
+
+def _inside(folder: Path) -> list[Path]:
+    """What lies in a folder, sorted. Raises CorpusError."""
+    try:
+        return [folder / name for name in sorted(os.listdir(folder))]
+    except OSError as error:
+        raise CorpusError(f"{folder}: {error.strerror}") from error
+
+
+def _mode(path: Path) -> int | None:
+    """What a path leads to, as stat has it; None for a link to nothing. Raises CorpusError."""
+    try:
+        return os.stat(path).st_mode
+    except OSError as error:
+        if error.errno in _NO_TARGET:
+            return None
+        raise CorpusError(f"{path}: {error.strerror}") from error
