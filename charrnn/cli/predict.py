@@ -2,9 +2,10 @@
 
 import json
 import os
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,6 +13,7 @@ import typer
 from charrnn.cli.options import Column, Encoding, Glob, Json, complete_runs
 
 if TYPE_CHECKING:
+    from charrnn.data.documents import Document
     from charrnn.data.sources import ReadOptions
     from charrnn.generation.classifier import Prediction
 
@@ -44,42 +46,68 @@ def predict(
     as_jsonl: Annotated[
         bool, typer.Option("--jsonl", help="Print JSON on stdout, a line for each text.")
     ] = False,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict", help="End at the first text that cannot be told, with exit code 4."
+        ),
+    ] = False,
 ) -> None:
     """Tell the class of texts, or a number, with a model of labelled texts.
 
     A line for each text goes to stdout: its class and how probable that is, divided by a tab, or the
-    number. --json and --jsonl print the probabilities of all classes.
+    number. --json and --jsonl print the probabilities of all classes. Of several texts, one that cannot be
+    told is null, followed by the reason.
     """
+    from itertools import tee
+
     from charrnn.cli.display import warn
+    from charrnn.cli.folders import say_what_is_read
     from charrnn.data.sources import ReadOptions
-    from charrnn.errors import ConfigError, UnknownCharacterError
+    from charrnn.errors import ConfigError, CorpusError, UnknownCharacterError
     from charrnn.generation.classifier import Classifier
     from charrnn.storage.run import load
 
     if as_json and as_jsonl:
         raise ConfigError("--json and --jsonl exclude each other; choose one")
     classifier = Classifier(load(model))
-    texts = _texts(text, ReadOptions(encoding, glob, column), lines=lines)
+    read = ReadOptions(encoding, glob, column)
+    as_bytes = classifier.model.tokenizer.kind == "byte"
+    documents, again = tee(_documents(text, read, lines=lines, as_bytes=as_bytes))
+    say_what_is_read([text], read)
     skipped: dict[str, None] = {}
-    records = []
-    for prediction in classifier.stream(texts):
-        skipped |= dict.fromkeys(prediction.skipped)
-        if as_json:
-            records.append(_record(prediction))
-        elif as_jsonl:
-            print(json.dumps(_record(prediction), ensure_ascii=False))
-        else:
-            print(_line(prediction))
-    if as_json:
-        print(json.dumps(records, indent=2, ensure_ascii=False))
+    count, problems = 0, 0
+    first = ""
+    numbers = not classifier.model.labels
+    with _printed(as_json=as_json, as_jsonl=as_jsonl, numbers=numbers) as show:
+        for prediction, document in zip(classifier.stream(again), documents, strict=False):
+            if prediction.problem is not None:
+                what = f"{document.where}: {prediction.problem}"
+                if strict or document.place is None:
+                    raise CorpusError(what)
+                first = first or what
+                problems += 1
+            else:
+                skipped |= dict.fromkeys(prediction.skipped)
+            count += 1
+            show(prediction, document)
     if skipped:
         shown = UnknownCharacterError(list(skipped)).shown
         warn(f"left out, as the model has never seen {shown}")
+    if problems:
+        warn(
+            f"{problems:,} of {count:,} texts cannot be told and are null; the first: {first}; with "
+            "--strict it ends there"
+        )
+    if not count:
+        warn(f"{text}: there is no text in it")
 
 
-def _texts(name: str, read: "ReadOptions", *, lines: bool) -> Iterator[str]:
+def _documents(
+    name: str, read: "ReadOptions", *, lines: bool, as_bytes: bool
+) -> "Iterator[Document]":
     """The texts that an argument names, or is. Raises CorpusError, ConfigError."""
-    from charrnn.data.labelled import read_documents
+    from charrnn.data.documents import Document, read_documents, read_lines
     from charrnn.data.tables import is_table
     from charrnn.errors import ConfigError, CorpusError
 
@@ -93,40 +121,71 @@ def _texts(name: str, read: "ReadOptions", *, lines: bool) -> Iterator[str]:
             raise CorpusError(f"{name}: no such file")
         if lines or read.column is not None:
             raise CorpusError(f"{name}: no such file, to read lines or columns of")
-        return iter([name])
+        return iter([Document("the text", name)])
     if lines and (table or os.path.isdir(name)):
         raise ConfigError(f"{name}: a row, or a file, is a text already; leave out --lines")
-    if lines:
-        return _lines(name, read)
-    return (document.text for document in read_documents(name, read))
+    return (read_lines if lines else read_documents)(name, read, as_bytes=as_bytes)
 
 
-def _lines(name: str, read: "ReadOptions") -> Iterator[str]:
-    """The lines of a file, one after another."""
-    from charrnn.data.sources import decode, open_source
+@contextmanager
+def _printed(
+    *, as_json: bool, as_jsonl: bool, numbers: bool
+) -> "Iterator[Callable[[Prediction, Document], None]]":
+    """Gives what prints predictions on stdout, as they come. What has been printed is whole, also where
+    what comes next fails."""
+    from charrnn.cli.display import TextOutput
 
-    pending = ""
-    for part in open_source(name, read):
-        for piece in decode(part):
-            *whole, pending = (pending + piece).split("\n")
-            yield from whole
-        if pending:
-            yield pending
-        pending = ""
+    output = TextOutput()
+    count = 0
+
+    def show(prediction: "Prediction", document: "Document") -> None:
+        nonlocal count
+        if as_json:
+            record = json.dumps(
+                _record(prediction, document, numbers=numbers), indent=2, ensure_ascii=False
+            )
+            output.write(("[\n" if count == 0 else ",\n") + indent(record, "  "))
+        elif as_jsonl:
+            output.write(
+                json.dumps(_record(prediction, document, numbers=numbers), ensure_ascii=False)
+                + "\n"
+            )
+        else:
+            output.write(_line(prediction) + "\n")
+        count += 1
+
+    try:
+        yield show
+    except BrokenPipeError:
+        raise
+    except BaseException:
+        if as_json and count:
+            output.write("\n]\n")
+        output.close()
+        raise
+    if as_json:
+        output.write("\n]\n" if count else "[]\n")
+    output.close()
+
+
+_ON_A_LINE = {9: "\\t", 10: "\\n", 13: "\\r"}
 
 
 def _line(prediction: "Prediction") -> str:
-    from charrnn.cli.display import printable
-
+    if prediction.problem is not None:
+        return f"null\t{prediction.problem.translate(_ON_A_LINE)}"
     if prediction.label is None:
         return f"{prediction.number:.7g}"
-    name = prediction.label.translate({9: "\\t", 10: "\\n", 13: "\\r"})
-    if sys.stdout.isatty():
-        name = printable(name)
+    name = prediction.label.translate(_ON_A_LINE)
     return f"{name}\t{prediction.probabilities[prediction.label]:.4f}"
 
 
-def _record(prediction: "Prediction") -> dict[str, Any]:
-    if prediction.label is None:
-        return {"number": prediction.number}
-    return {"label": prediction.label, "probabilities": prediction.probabilities}
+def _record(prediction: "Prediction", document: "Document", *, numbers: bool) -> dict[str, Any]:
+    record: dict[str, Any] = {"number": prediction.number}
+    if not numbers:
+        record = {"label": prediction.label, "probabilities": prediction.probabilities or None}
+    if prediction.problem is not None:
+        record["reason"] = prediction.problem
+        if document.place is not None:
+            record |= [document.place]
+    return record

@@ -30,13 +30,15 @@ def show(
     targets: Any,
     learned: Any,
     labels: Sequence[str],
+    *,
+    held_out: bool = True,
 ) -> None:
     """Prints how good predictions (N, C) are, beside the simplest guess, and which classes are taken
     for which.
 
     Args:
         targets: (N,) what is right.
-        learned: (M,) the targets that were learned from.
+        learned: (M,) the targets that were learned from; None where they are not known.
     """
     import numpy as np
 
@@ -45,18 +47,17 @@ def show(
     from charrnn.evaluation.telling import NAMES, measures
 
     known = measures(predictions, targets, learned, classes=len(labels))
-    rows = [("held-out texts", f"{len(targets):,}")]
-    if labels:
-        guess = repr(labels[int(np.bincount(learned).argmax())])
-        guess = f"; {guess:.60} for all: {{:.3f}}"
-        numbers = "{:.3f}"
-    else:
-        guess, numbers = f"; {learned.mean():.4g} for all: {{:.4g}}", "{:.4g}"
+    rows = [("held-out texts" if held_out else "texts", f"{len(targets):,}")]
+    digits, guess = ".3f" if labels else ".4g", ""
+    if learned is not None:
+        guess = (
+            repr(labels[int(np.bincount(learned).argmax())]) if labels else f"{learned.mean():.4g}"
+        )
     for name, title in NAMES.items():
         if name in known:
-            text = numbers.format(known[name])
+            text = f"{known[name]:{digits}}"
             if f"baseline_{name}" in known:
-                text += guess.format(known[f"baseline_{name}"])
+                text += f"; {guess:.60} for all: {known[f'baseline_{name}']:{digits}}"
             rows.append((title, text))
     console.print(facts(rows))
     if labels:
@@ -82,67 +83,104 @@ def evaluate_labelled(
 
     Raises CorpusError, ConfigError.
     """
-    from dataclasses import replace
-
     import numpy as np
 
     from charrnn.cli.display import results
-    from charrnn.data.labelled import LabelledCorpus
     from charrnn.errors import CorpusError
     from charrnn.evaluation.metrics import confusion_matrix
     from charrnn.evaluation.telling import measures, predict_documents
 
-    if checkpoint is None:
-        raise CorpusError(
-            f"{directory}: it does not say where the documents are that it learned from, which its "
-            "classes are compared with; use charrnn predict"
-        )
-    known = checkpoint.read_corpus(progress=progress)
-    assert isinstance(known, LabelledCorpus)
-    provenance = model.provenance
-    learned, numbers = known.split_documents(provenance.validation_fraction, seed=provenance.seed)
-    corpus: LabelledCorpus = known
-    if file is not None:
-        stored = checkpoint.options
-        read = replace(read, column=read.column or stored.column, label=read.label or stored.label)
-        corpus, numbers = _documents(model, file, read)
+    if file is None:
+        if checkpoint is None:
+            raise CorpusError(
+                f"{directory}: it does not say where the documents are that it learned from; name a "
+                "FILE of labelled documents to read"
+            )
+        corpus, learned, numbers = _own_documents(checkpoint, progress)
+        targets_learned: Any = corpus.targets[learned]
+    else:
+        corpus = _documents(model, checkpoint, file, read, progress)
+        numbers = np.arange(len(corpus.targets))
+        targets_learned = _learned(checkpoint, directory, progress)
     predictions, targets = predict_documents(model, corpus, numbers)
     if as_json:
         record: dict[str, Any] = {"texts": len(targets)}
-        record |= measures(predictions, targets, known.targets[learned], classes=len(model.labels))
+        record |= measures(predictions, targets, targets_learned, classes=len(model.labels))
         if model.labels:
             told = predictions.argmax(axis=1)
             record["labels"] = list(model.labels)
             record["confusion"] = confusion_matrix(targets, told, len(model.labels)).tolist()
         print(json.dumps(record, indent=2))
         return
-    assert isinstance(learned, np.ndarray)
-    show(results(), predictions, targets, known.targets[learned], model.labels)
+    show(results(), predictions, targets, targets_learned, model.labels, held_out=file is None)
 
 
-def _documents(model: "Model", file: str, read: "ReadOptions") -> "tuple[LabelledCorpus, Indices]":
-    """The documents of a file, their classes numbered as the model numbers them."""
-    from dataclasses import replace
+def _own_documents(
+    checkpoint: "Checkpoint", progress: "ReadingProgress"
+) -> "tuple[LabelledCorpus, Indices, Indices]":
+    """The documents of a training, and the numbers of those that were learned from and held out. Raises
+    CorpusError."""
+    from charrnn.data.labelled import LabelledCorpus
 
-    import numpy as np
+    corpus = checkpoint.read_corpus(progress=progress)
+    assert isinstance(corpus, LabelledCorpus)
+    provenance = checkpoint.model.provenance
+    return corpus, *corpus.split_documents(provenance.validation_fraction, seed=provenance.seed)
 
-    from charrnn.data.labelled import open_any, read_labelled
+
+def _learned(
+    checkpoint: "Checkpoint | None", directory: "Path", progress: "ReadingProgress"
+) -> "Any":
+    """The targets that a model learned from, for the simplest guess; None, and a warning, where they
+    cannot be had."""
+    from charrnn.cli.display import warn
     from charrnn.errors import CorpusError
 
-    corpus = read_labelled(
+    reason = f"{directory}: it does not say where they are"
+    if checkpoint is not None:
+        try:
+            corpus, learned, _ = _own_documents(checkpoint, progress)
+            return corpus.targets[learned]
+        except CorpusError as error:
+            reason = str(error)
+    warn(f"no simplest guess to compare with, which the documents of the training give: {reason}")
+    return None
+
+
+def _documents(
+    model: "Model",
+    checkpoint: "Checkpoint | None",
+    file: str,
+    read: "ReadOptions",
+    progress: "ReadingProgress",
+) -> "LabelledCorpus":
+    """The documents of a file, their classes numbered as the model numbers them. The columns are those of
+    the training, unless others are named. Raises CorpusError, ConfigError."""
+    from dataclasses import replace
+
+    from charrnn.cli.folders import say_what_is_read
+    from charrnn.data.documents import FOLDER
+    from charrnn.data.labelled import open_any, read_labelled
+    from charrnn.data.sources import find_corpus
+    from charrnn.errors import ConfigError
+
+    path = find_corpus(file)
+    if path is not None and path.is_dir():
+        read = replace(read, label=read.label or FOLDER)
+    elif checkpoint is not None:
+        stored = checkpoint.options
+        read = replace(read, column=read.column or stored.column, label=read.label or stored.label)
+    if read.label is None:
+        raise ConfigError(f"{file}: say which column holds the labels with --label NAME")
+    say_what_is_read([file], read)
+    return read_labelled(
         open_any([file], read),
         numbers=not model.labels,
         tokenizer=model.tokenizer,
         unknown="skip",
+        classes=model.labels,
+        progress=progress,
     )
-    numbers = np.arange(len(corpus.targets))
-    if not model.labels:
-        return corpus, numbers
-    unknown = sorted(set(corpus.labels) - set(model.labels))
-    if unknown:
-        raise CorpusError(f"{file}: the model knows no class {unknown[0]!r}; leave such rows out")
-    places = np.array([model.labels.index(label) for label in corpus.labels])
-    return replace(corpus, targets=places[corpus.targets], labels=model.labels), numbers
 
 
 def _matrix(names: list[str], matrix: Any) -> "Table":

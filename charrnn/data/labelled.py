@@ -14,22 +14,15 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from charrnn.data.corpus import Corpus, ReadingProgress, TokenizedCorpus, no_progress, open_corpus
-from charrnn.data.sources import (
-    HUGGING_FACE,
-    ReadOptions,
-    decode,
-    find_corpus,
-    open_source,
-    table_rows,
-)
-from charrnn.data.tables import TABLE_SUFFIXES, cell_text, is_table, row_cell, row_text
+from charrnn.data.documents import EMPTY, FOLDER, problem_of, read_documents
+from charrnn.data.sources import HUGGING_FACE, ReadOptions, find_corpus
+from charrnn.data.tables import TABLE_SUFFIXES, cell_text, is_table
 from charrnn.data.tokenizer import (
     LARGEST_VOCABULARY,
     TOKENIZERS,
@@ -40,9 +33,6 @@ from charrnn.data.tokenizer import (
 )
 from charrnn.errors import ConfigError, CorpusError, UnknownCharacterError
 
-FOLDER = "folder"
-"""The label of a folder's files: the name of the folder in it that they lie in."""
-
 LONGEST_LABEL, LARGEST_LABELS = 200, 1 << 19
 """Characters of a class' name, and bytes of all names: what is longer is a text, not a class."""
 
@@ -51,15 +41,10 @@ LARGEST_NUMBER = 1e30
 
 _PROGRESS_BYTES = 1 << 20
 
+_SHOWN = 10
+"""Classes that a message names."""
+
 Indices = npt.NDArray[np.int64]
-
-
-class Document(NamedTuple):
-    """A text, what is to be told of it (as it was found; None where nothing is), and where it is."""
-
-    where: str
-    text: str
-    label: Any
 
 
 @dataclass(frozen=True)
@@ -133,12 +118,15 @@ def read_labelled(
     min_count: int = 1,
     tokenizer: Tokenizer | None = None,
     unknown: Literal["error", "extend", "skip"] = "error",
+    classes: tuple[str, ...] | None = None,
     progress: ReadingProgress = no_progress,
 ) -> LabelledCorpus:
     """Reads the documents of a corpus whose options name a label; twice, as `tokenize` does.
 
     Args:
         numbers: whether labels are numbers, not classes.
+        classes: those of a model that exists, in its order; they need not all occur, and a single
+            document is enough, as nothing is to be learned. None of its own: to regress.
         kind, min_count, tokenizer, unknown, progress: see `tokenize`.
 
     Raises CorpusError where a text or a label is missing, or one is not what it should be.
@@ -148,14 +136,17 @@ def read_labelled(
     kind = tokenizer.kind if tokenizer else kind
     if kind not in TOKENIZERS:
         raise ConfigError(f"tokenizer {kind!r}: choose from {', '.join(TOKENIZERS)}")
-    first = _Reading(numbers, progress)
+    as_bytes = kind == ByteTokenizer.kind
+    first = _Reading(numbers, progress, as_bytes=as_bytes)
     if tokenizer is None or (unknown == "extend" and isinstance(tokenizer, CharTokenizer)):
         known = tokenizer if isinstance(tokenizer, CharTokenizer) else None
         tokenizer = _fit(corpus, first, kind, min_count, known)
     else:
         for _ in first.texts(corpus):
             pass
-    second = _Reading(numbers, no_progress)
+    if not first.labels:
+        raise _empty(corpus)
+    second = _Reading(numbers, no_progress, as_bytes=as_bytes)
     ids = np.empty(0, dtype=tokenizer.dtype)
     lengths: list[int] = []
     pieces: list[Ids] = []
@@ -166,8 +157,7 @@ def read_labelled(
                 text = tokenizer.without_unknown(text)
                 if not text:
                     raise CorpusError(
-                        f"{corpus.name}: document {len(lengths) + 1} has no character that the model "
-                        "knows; leave it out"
+                        f"{second.where}: it has no character that the model knows; leave it out"
                     )
             encoded = tokenizer.encode(text)
         except UnknownCharacterError as error:
@@ -181,7 +171,13 @@ def read_labelled(
             ids, pieces, pending = np.concatenate([ids, *pieces]), [], 0
     if second.digest.digest() != first.digest.digest():
         raise _changed(corpus)
-    labels = () if numbers else _classes(corpus, first.labels)
+    if classes is not None:
+        _check_known(corpus, first.labels, classes)
+        labels = classes
+    else:
+        labels = () if numbers else _classes(corpus, first.labels)
+        if numbers:
+            _check_various(corpus, first.labels)
     return LabelledCorpus(
         corpus.name,
         corpus.sources,
@@ -191,24 +187,9 @@ def read_labelled(
         tokenizer,
         np.concatenate([ids, *pieces]),
         bounds=np.cumsum([0, *lengths], dtype=np.int64),
-        targets=_targets(corpus, first.labels, labels),
+        targets=_targets(first.labels, labels),
         labels=labels,
     )
-
-
-def read_documents(name: str, options: ReadOptions) -> Iterator[Document]:
-    """The documents of what a name names: the rows of a table, the files of a folder, or one file.
-
-    Raises CorpusError where it cannot be read, or a text is missing.
-    """
-    path = find_corpus(name)
-    if path is not None and path.is_dir():
-        yield from _files(path, options)
-    elif path is not None and is_table(path):
-        yield from _rows(path, options)
-    else:
-        for part in open_source(name, options):
-            yield Document(part.name, _checked(part.name, "".join(decode(part))), None)
 
 
 def open_any(names: Sequence[str], options: ReadOptions | None = None) -> Corpus:
@@ -244,19 +225,25 @@ def open_any(names: Sequence[str], options: ReadOptions | None = None) -> Corpus
 class _Reading:
     """Reads documents, and keeps of them what is small."""
 
-    def __init__(self, numbers: bool, progress: ReadingProgress) -> None:
+    def __init__(self, numbers: bool, progress: ReadingProgress, *, as_bytes: bool) -> None:
         self.digest = hashlib.sha256()
         self.bytes = 0
         self.labels: list[str | float] = []
         self._parse: Callable[[str, Any], str | float] = _number if numbers else _class
         self._progress = progress
+        self._as_bytes = as_bytes
+        self.where = ""
 
     def texts(self, corpus: Corpus) -> Iterator[str]:
         told = 0
         for name in corpus.sources:
-            for where, text, label in read_documents(name, corpus.options):
-                parsed = self._parse(where, label)
-                encoded, shown = text.encode(), str(parsed).encode()
+            for document in read_documents(name, corpus.options, as_bytes=self._as_bytes):
+                self.where, text = document.where, document.text
+                if document.problem is not None:
+                    advice = "; leave it out, or give it one" * (document.problem == EMPTY)
+                    raise CorpusError(f"{self.where}: {document.problem}{advice}")
+                parsed = self._parse(self.where, document.label)
+                encoded, shown = text.encode("utf-8", "surrogateescape"), str(parsed).encode()
                 # Neither byte is ever part of UTF-8.
                 self.digest.update(b"\xfe%b\xff%b" % (encoded, shown))
                 self.bytes += len(encoded)
@@ -273,7 +260,7 @@ def _fit(
     texts = reading.texts(corpus)
     first = next(texts, None)
     if first is None:
-        raise CorpusError(f"{corpus.name}: it is empty; there is nothing to learn from")
+        raise _empty(corpus)
     texts = itertools.chain([first], texts)
     if kind == ByteTokenizer.kind:
         for _ in texts:
@@ -302,41 +289,6 @@ def _joined(texts: Iterator[str]) -> Iterator[str]:
     yield "".join(pending)
 
 
-def _rows(path: Path, options: ReadOptions) -> Iterator[Document]:
-    if options.column is None:
-        raise CorpusError(f"{path}: say which column holds the text with --text NAME")
-    open_source(str(path), options)  # refuses options that make no difference
-    for row in table_rows(path, options):
-        text = row_text(row, options.column)
-        label = None if options.label is None else row_cell(row, options.label)
-        yield Document(row.where, _checked(row.where, text or ""), label)
-
-
-def _files(folder: Path, options: ReadOptions) -> Iterator[Document]:
-    for part in open_source(str(folder), options):
-        label = None
-        if options.label is not None:
-            inside = Path(part.name).relative_to(folder).parts
-            if len(inside) < 2:
-                raise CorpusError(
-                    f"{part.name}: it lies in no class's folder; put it into one of {folder}'s"
-                )
-            label = inside[0]
-        yield Document(part.name, _checked(part.name, "".join(decode(part))), label)
-
-
-def _checked(where: str, text: str) -> str:
-    text = text.rstrip("\r\n")
-    if not text:
-        raise CorpusError(f"{where}: its text is empty; leave it out, or give it one")
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        shown = ascii(text[error.start])
-        raise CorpusError(f"{where}: {shown} is half of a surrogate pair, not text") from error
-    return text
-
-
 def _class(where: str, label: object) -> str:
     name = _label_text(where, label)
     if len(name) > LONGEST_LABEL:
@@ -344,7 +296,9 @@ def _class(where: str, label: object) -> str:
             f"{where}: its label has {len(name):,} characters ({LONGEST_LABEL} at most); "
             "is that the right column?"
         )
-    return _checked(where, name)
+    if (problem := problem_of(name)) is not None:
+        raise CorpusError(f"{where}: of its label, {problem}")
+    return name.rstrip("\r\n")
 
 
 def _number(where: str, label: object) -> float:
@@ -395,18 +349,38 @@ def _classes(corpus: Corpus, labels: list[str | float]) -> tuple[str, ...]:
     return names
 
 
-def _targets(
-    corpus: Corpus, labels: list[str | float], names: tuple[str, ...]
-) -> npt.NDArray[np.int64] | npt.NDArray[np.float64]:
-    if names:
-        numbers = {name: number for number, name in enumerate(names)}
-        return np.array([numbers[str(label)] for label in labels], dtype=np.int64)
-    targets = np.array(labels, dtype=np.float64)
-    if targets.min() == targets.max():
+def _check_known(corpus: Corpus, labels: list[str | float], known: tuple[str, ...]) -> None:
+    """Raises CorpusError where a document is of a class that a model does not know."""
+    strange = sorted({str(label) for label in labels} - {*known}) if known else []
+    if strange:
+        count = sum(label in strange for label in labels)
+        shown = ", ".join(f"{name!r:.50}" for name in strange[:_SHOWN])
+        more = f" and {len(strange) - _SHOWN:,} more" if len(strange) > _SHOWN else ""
         raise CorpusError(
-            f"{corpus.name}: all numbers are {targets[0]:g}; there is nothing to learn"
+            f"{corpus.name}: the model knows no class {shown}{more}, of which it has {count:,} of "
+            f"{len(labels):,} documents; leave them out"
         )
-    return targets
+
+
+def _check_various(corpus: Corpus, numbers: list[str | float]) -> None:
+    """Raises CorpusError where all numbers are the same."""
+    if len({*numbers}) == 1:
+        raise CorpusError(
+            f"{corpus.name}: all numbers are {numbers[0]:g}; there is nothing to learn"
+        )
+
+
+def _targets(
+    labels: list[str | float], names: tuple[str, ...]
+) -> npt.NDArray[np.int64] | npt.NDArray[np.float64]:
+    if not names:
+        return np.array(labels, dtype=np.float64)
+    numbers = {name: number for number, name in enumerate(names)}
+    return np.array([numbers[str(label)] for label in labels], dtype=np.int64)
+
+
+def _empty(corpus: Corpus) -> CorpusError:
+    return CorpusError(f"{corpus.name}: it is empty; there are no documents in it")
 
 
 def _changed(corpus: Corpus) -> CorpusError:

@@ -287,11 +287,17 @@ def _opened(path: Path, *, zipped: bool) -> Iterator[BinaryIO]:
 
 
 def table_rows(
-    path: Path, options: ReadOptions, *, name: str | None = None, file: str | None = None
+    path: Path,
+    options: ReadOptions,
+    *,
+    strict: bool = True,
+    name: str | None = None,
+    file: str | None = None,
 ) -> Iterator[Row]:
     """The rows of a table; each has the columns that the options name.
 
     Args:
+        strict: whether to raise at what is not text in its encoding; see `decode_leniently`.
         name: what errors call it; None: its path.
         file: what it is called by those who made it, when it was fetched; None: its path.
 
@@ -313,7 +319,8 @@ def table_rows(
     delimiter = options.delimiter or DELIMITERS.get(suffix, "")
     delimiter = delimiter.replace(r"\t", "\t")
     part = replace(_plain_part(path, options, zipped=zipped), name=name)
-    yield from TEXT_TABLES[suffix](name, decode(part), options.columns, delimiter)
+    texts = decode(part) if strict else decode_leniently(part)
+    yield from TEXT_TABLES[suffix](name, texts, options.columns, delimiter)
 
 
 def _hugging_face(name: str, options: ReadOptions) -> list[Part]:
@@ -450,15 +457,41 @@ def decode(part: Part) -> Iterator[str]:
             yield text
 
 
+def decode_leniently(part: Part) -> Iterator[str]:
+    """The pieces of one part as text, in which a lone surrogate stands for each byte that is not text, as
+    Python's surrogateescape has it; never an empty one.
+
+    Raises CorpusError where even that cannot be, as when the whole seems to be of another encoding.
+    """
+    decoder = codecs.getincrementaldecoder(part.encoding)("surrogateescape")
+    beginning = True
+    for final, piece in _with_end(part.pieces()):
+        if beginning and piece.startswith(_UTF_16) and "16" not in part.encoding:
+            raise CorpusError(f"{part.name}: not valid {part.encoding}; {_hint(part, piece)}")
+        try:
+            text = decoder.decode(piece, final)
+        except UnicodeError as error:
+            raise CorpusError(
+                f"{part.name}: not valid {part.encoding}: {_one_line(error)}"
+            ) from error
+        if beginning and text:
+            text = text.removeprefix("\ufeff")
+        beginning = False
+        if text:
+            yield text
+
+
 def _with_end(pieces: Iterator[bytes]) -> Iterator[tuple[bool, bytes]]:
     for piece in pieces:
         yield False, piece
     yield True, b""
 
 
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
 def _hint(part: Part, start: bytes) -> str:
-    marks = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-    if start.startswith(marks) and "16" not in part.encoding:
+    if start.startswith(_UTF_16) and "16" not in part.encoding:
         return "it looks like UTF-16: use --encoding utf-16"
     return "name its encoding (such as --encoding latin-1) or read it with --tokenizer byte"
 

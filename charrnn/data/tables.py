@@ -35,10 +35,20 @@ LONGEST_OBJECT = 1 << 26
 
 class Row(NamedTuple):
     """A row of a table, and where it is: the file, and the line where the row begins, from 1 on; of
-    `.parquet`, the number of the row."""
+    `.parquet`, the number of the row.
+
+    A row that is wrong by itself, such as one with a cell too many, has a `problem` instead of cells: the
+    others can be read. Those who need all rows take cells by `row_cell`, which raises it."""
 
     where: str
     cells: dict[str, Any]
+    problem: str | None = None
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """What it is known by in its table: ("line", 7), or ("row", 7)."""
+        kind, number = self.where.rsplit(maxsplit=2)[1:]
+        return kind, int(number)
 
 
 def table_suffix(path: str | PurePath) -> str | None:
@@ -68,10 +78,12 @@ def csv_rows(
     _check_columns(f"{name}: line {line}", header, columns, _advice(header, columns, delimiter))
     for line, cells in records:
         if len(cells) != len(header):
-            raise CorpusError(
-                f"{name}: line {line}: it has {_cells(len(cells))}, and the header has "
-                f"{len(header):,}; a cell with {delimiter!r} in it needs quotes around it"
+            problem = (
+                f"it has {_cells(len(cells))}, and the header has {len(header):,}; a cell with "
+                f"{delimiter!r} in it needs quotes around it"
             )
+            yield Row(f"{name}: line {line}", {}, problem)
+            continue
         yield Row(
             f"{name}: line {line}",
             {title: cell or None for title, cell in zip(header, cells, strict=True)},
@@ -87,7 +99,8 @@ def jsonl_rows(
             try:
                 cells = _DECODER.decode(line.removeprefix("\ufeff"))
             except (ValueError, RecursionError) as error:
-                raise CorpusError(f"{name}: line {number} is not JSON: {error}") from error
+                yield Row(f"{name}: line {number}", {}, f"it is not JSON: {error}")
+                continue
             yield _object_row(name, number, cells)
 
 
@@ -167,7 +180,9 @@ def is_missing(cell: object) -> bool:
 
 
 def row_cell(row: Row, column: str) -> Any:
-    """What a row has in a column. Raises CorpusError where it lacks the column."""
+    """What a row has in a column. Raises CorpusError where it lacks the column, or is no row."""
+    if row.problem is not None:
+        raise CorpusError(f"{row.where}: {row.problem}")
     if column not in row.cells:
         raise CorpusError(f"{row.where}: {no_column(row.cells, column)}")
     return row.cells[column]
@@ -360,7 +375,7 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_pairs)
 
 def _object_row(name: str, line: int, cells: Any) -> Row:
     if not isinstance(cells, dict):
-        raise CorpusError(f"{name}: line {line} is not a JSON object")
+        return Row(f"{name}: line {line}", {}, "it is not a JSON object")
     return Row(f"{name}: line {line}", cells)
 
 

@@ -33,7 +33,7 @@ NAMES = {
 def measures(
     predictions: Float64Array,
     targets: npt.NDArray[Any],
-    learned: npt.NDArray[Any],
+    learned: npt.NDArray[Any] | None,
     *,
     classes: int,
 ) -> dict[str, float]:
@@ -42,24 +42,31 @@ def measures(
 
     Args:
         targets: (N,) what is right.
-        learned: (M,) the targets that were learned from.
+        learned: (M,) the targets that were learned from; None where they are not known, and there is no
+            simplest guess.
         classes: how many; 0 for numbers.
     """
     if classes:
         told = predictions.argmax(axis=1)
-        guess = np.full_like(targets, np.bincount(learned).argmax())
-        return {
+        known = {
             "accuracy": accuracy(targets, told),
             "macro_f1": macro_f1(confusion_matrix(targets, told, classes)),
+        }
+        if learned is None:
+            return known
+        guess = np.full_like(targets, np.bincount(learned).argmax())
+        return known | {
             "baseline_accuracy": accuracy(targets, guess),
             "baseline_macro_f1": macro_f1(confusion_matrix(targets, guess, classes)),
         }
-    told, guess = predictions[:, 0], np.full_like(targets, learned.mean())
-    return {
-        "root_mean_squared_error": root_mean_squared_error(targets, told),
-        "r_squared": r_squared(targets, told),
-        "baseline_root_mean_squared_error": root_mean_squared_error(targets, guess),
+    known = {
+        "root_mean_squared_error": root_mean_squared_error(targets, predictions[:, 0]),
+        "r_squared": r_squared(targets, predictions[:, 0]),
     }
+    if learned is None:
+        return known
+    guess = np.full_like(targets, learned.mean())
+    return known | {"baseline_root_mean_squared_error": root_mean_squared_error(targets, guess)}
 
 
 def predict_documents(

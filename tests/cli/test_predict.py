@@ -2,9 +2,11 @@
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -127,6 +129,177 @@ def test_unknown_characters_are_told_on_stderr(run: Charrnn, kinds: str) -> None
     assert result.exit_code == 0 and "never seen 'X'" in " ".join(result.stderr.split())
 
 
+AWKWARD = b"aei\n\nXYZ\nb\xffcd\na\0b\nbcd\r\n\n"
+"""Seven lines, of which the first and the sixth are texts."""
+
+REASONS = {
+    2: "its text is empty",
+    3: "no character that the model knows",
+    4: "byte 0xff at its character 2 is not valid utf-8",
+    5: "NUL",
+    7: "its text is empty",
+}
+
+
+def test_each_line_has_its_answer_or_the_reason(run: Charrnn, here: Path, kinds: str) -> None:
+    """A single blank line took the answers to 512 others with it."""
+    (here / "lines.txt").write_bytes(AWKWARD)
+    for name, stdin in (("lines.txt", b""), ("-", AWKWARD)):
+        result = run("predict", kinds, name, "--lines", stdin=stdin)
+        assert result.exit_code == 0
+        lines = result.stdout.splitlines()
+        assert [line.split("\t")[0] for line in lines] == [
+            *("soft", "null", "null", "null", "null", "hard", "null")
+        ]
+        for number, reason in REASONS.items():
+            assert reason in lines[number - 1]
+        said = " ".join(result.stderr.split())
+        assert "5 of 7 texts cannot be told and are null" in said and "line 2: its text" in said
+        assert "never seen" not in said
+
+
+def test_json_has_null_the_reason_and_the_line(run: Charrnn, here: Path, kinds: str) -> None:
+    (here / "lines.txt").write_bytes(AWKWARD)
+    many = run("predict", kinds, "lines.txt", "--lines", "--jsonl")
+    records = [json.loads(line) for line in many.stdout.splitlines()]
+    assert json.loads(run("predict", kinds, "lines.txt", "--lines", "--json").stdout) == records
+    assert [record["label"] for record in records] == ["soft", *[None] * 4, "hard", None]
+    assert {record["line"] for record in records if record["label"] is None} == {*REASONS}
+    for number, reason in REASONS.items():
+        assert reason in records[number - 1]["reason"]
+        assert records[number - 1]["probabilities"] is None
+
+
+def test_a_number_that_cannot_be_told_is_null(run: Charrnn, numbers: str) -> None:
+    result = run("predict", numbers, "-", "--lines", "--jsonl", stdin="bcd\n\n")
+    first, second = map(json.loads, result.stdout.splitlines())
+    assert isinstance(first["number"], float)
+    assert second == {"number": None, "reason": "its text is empty", "line": 2}
+
+
+@pytest.mark.parametrize("output", ["--jsonl", "--json"])
+def test_strict_ends_at_the_first_problem_after_what_was_told(
+    run: Charrnn, kinds: str, output: str
+) -> None:
+    given = ("predict", kinds, "-", "--lines", "--strict")
+    result = run(*given, output, stdin=AWKWARD)
+    assert result.exit_code == 4 and "line 2: its text is empty" in " ".join(result.stderr.split())
+    (record,) = (json.loads(f"[{result.stdout}]"), json.loads(result.stdout))[output == "--json"]
+    assert record["label"] == "soft"
+    assert run(*given, stdin="aei\nbcd\n").exit_code == 0
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "csv"])
+def test_rows_without_a_text_lose_no_others(
+    run: Charrnn, here: Path, kinds: str, suffix: str
+) -> None:
+    texts = ["aei", "", "XYZ", "bcd", ""]
+    if suffix == "csv":
+        with (here / "rows.csv").open("w") as file:
+            csv.writer(file).writerows([["n", "text"], *enumerate(texts)])
+    else:
+        write_rows(here / "rows.jsonl", [{"text": text} for text in texts])
+    result = run("predict", kinds, f"rows.{suffix}", "--text", "text", "--jsonl")
+    assert result.exit_code == 0
+    labels = [json.loads(line)["label"] for line in result.stdout.splitlines()]
+    assert labels == ["soft", None, None, "hard", None]
+
+
+def test_rows_of_jsonl_may_lack_the_text(run: Charrnn, here: Path, kinds: str) -> None:
+    made: list[dict[str, Any]] = [
+        {"sort": 1},
+        {"text": "aei"},
+        {"text": None},
+        {"text": ["a"]},
+        {},
+        {"text": "bcd"},
+    ]
+    write_rows(here / "rows.jsonl", made)
+    result = run("predict", kinds, "rows.jsonl", "--text", "text", "--jsonl")
+    assert result.exit_code == 0, result.stderr
+    records = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [each["label"] for each in records] == [None, "soft", None, None, None, "hard"]
+    assert "no column 'text'" in records[0]["reason"]
+
+
+def test_files_of_a_folder_that_are_no_text_lose_no_others(
+    run: Charrnn, here: Path, kinds: str
+) -> None:
+    (here / "mails").mkdir()
+    for name, content in (
+        ("1.txt", b"aei"),
+        ("2.txt", b"\xff\n"),
+        ("3.txt", b""),
+        ("4.TXT", b"bcd"),
+    ):
+        (here / "mails" / name).write_bytes(content)
+    result = run("predict", kinds, "mails", "--jsonl")
+    assert result.exit_code == 0, result.stderr
+    records = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [record["label"] for record in records] == ["soft", None, None, "hard"]
+    assert records[1]["file"] == "mails/2.txt" and "not valid utf-8" in records[1]["reason"]
+    assert "mails: 4 files read" in result.stderr
+
+
+def test_what_breaks_off_gives_the_answers_before(run: Charrnn, here: Path, kinds: str) -> None:
+    whole = "".join(json.dumps(row) + "\n" for row in rows(5))
+    (here / "rows.jsonl").write_text(whole + '{"text": "unfin')
+    result = run("predict", kinds, "rows.jsonl", "--text", "text")
+    assert result.exit_code == 4
+    assert len(result.stdout.splitlines()) == 5 and "rows.jsonl" in result.stderr
+
+
+@pytest.mark.parametrize("output", [(), ("--json",), ("--jsonl",)])
+def test_of_no_text_nothing_is_told(
+    run: Charrnn, here: Path, kinds: str, output: tuple[str, ...]
+) -> None:
+    (here / "rows.csv").write_text("text,kind\n")
+    (here / "nothing.txt").write_text("")
+    for given in (("rows.csv", "--text", "text"), ("nothing.txt", "--lines")):
+        result = run("predict", kinds, *given, *output)
+        assert result.exit_code == 0 and "there is no text in it" in result.stderr
+        assert result.stdout == ("[]\n" if output == ("--json",) else "")
+    result = run("predict", kinds, "nothing.txt", *output)
+    assert result.exit_code == 4 and "its text is empty" in result.stderr
+
+
+def test_an_encoding_that_is_none_is_refused(run: Charrnn, kinds: str) -> None:
+    result = run("predict", kinds, "-", "--lines", "--encoding", "klingon", stdin="a\n")
+    assert result.exit_code == 2 and "klingon" in result.stderr
+
+
+def class_folders(folder: Path) -> None:
+    """Class folders of which one is a link, one is empty, and one is a link to nothing."""
+    for number, row in enumerate(rows(60)):
+        parent = folder.parent / "elsewhere" if row["kind"] == "both" else folder / row["kind"]
+        parent.mkdir(parents=True, exist_ok=True)
+        (parent / f"{number}.{('txt', 'TXT')[number % 2]}").write_text(row["text"] + "\n")
+    (folder / "both").symlink_to("../elsewhere")
+    (folder / "soft" / "loop").symlink_to("..")
+    (folder / "gone").symlink_to("nowhere")
+    (folder / "empty").mkdir()
+
+
+def test_linked_class_folders_are_classes_and_what_is_left_out_is_said(
+    run: Charrnn, here: Path, kinds: str
+) -> None:
+    class_folders(here / "words")
+    for command in (
+        ("train", "words", "--label", "folder", "--steps", "3", *SMALL),
+        ("plan", "words", "--label", "folder", "--steps", "3"),
+        ("evaluate", kinds, "words"),
+        ("predict", kinds, "words"),
+    ):
+        result = run(*command)
+        assert result.exit_code == 0, result.stderr
+        said = " ".join(result.stderr.split())
+        assert "words: 60 files read; left out: 1 linked to nothing (gone)" in said
+        assert "or read already (soft/loop)" in said
+        if command[0] != "predict":
+            assert "no file is read of empty, and so there is no such class" in said
+    assert json.loads(run("info", "words", "--json").stdout)["labels"] == ["both", "hard", "soft"]
+
+
 REFUSALS = {
     "no file": (("nothing.csv", "--text", "text"), 4, "no such file"),
     "no columns": (("text.txt", "--text", "text"), 2, "it has no columns"),
@@ -174,13 +347,95 @@ def test_evaluate_measures_what_was_held_out(
     write_rows(here / "others.jsonl", rows(30, seed=8))
     assert json.loads(run("evaluate", kinds, "others.jsonl", "--json").stdout)["texts"] == 30
     assert "R²" in run("evaluate", numbers).stdout
-    write_rows(
-        here / "strange.jsonl", [{"text": "aei", "kind": "odd"}, {"text": "b", "kind": "hard"}]
-    )
-    result = run("evaluate", kinds, "strange.jsonl")
-    assert result.exit_code == 4 and "no class 'odd'" in " ".join(result.stderr.split())
     result = run("evaluate", kinds, "--adapt")
     assert result.exit_code == 2
+
+
+STRANGE = [
+    {"text": "aei", "kind": "odd"},
+    {"text": "b", "kind": "hard"},
+    {"text": "c", "kind": "even"},
+]
+
+
+def test_classes_that_the_model_does_not_know_are_named(
+    run: Charrnn, here: Path, kinds: str
+) -> None:
+    write_rows(here / "strange.jsonl", STRANGE)
+    result = run("evaluate", kinds, "strange.jsonl")
+    assert result.exit_code == 4
+    assert "no class 'even', 'odd', of which it has 2 of 3 documents" in " ".join(
+        result.stderr.split()
+    )
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_a_file_of_one_class_or_row_can_be_evaluated(
+    run: Charrnn, here: Path, kinds: str, numbers: str, count: int
+) -> None:
+    """It need not be enough to learn from."""
+    write_rows(here / "few.jsonl", rows(12)[::3][:count])
+    record = json.loads(run("evaluate", kinds, "few.jsonl", "--json").stdout)
+    assert record["texts"] == count and sum(record["confusion"][2]) == count
+    write_rows(here / "same.jsonl", [{"text": "aei", "number": 2020}] * count)
+    record = json.loads(run("evaluate", numbers, "same.jsonl", "--json").stdout)
+    assert record["texts"] == count and record["root_mean_squared_error"] >= 0
+
+
+def test_without_the_training_table_there_is_only_no_simplest_guess(
+    run: Charrnn, here: Path, told: Path
+) -> None:
+    shutil.copytree(told / "checkpoints", here / "moved", symlinks=True)
+    write_rows(here / "others.jsonl", rows(30, seed=8))
+    for name, measure in (("kinds", "accuracy"), ("numbers", "root_mean_squared_error")):
+        whole = json.loads(run("evaluate", f"moved/{name}", "others.jsonl", "--json").stdout)
+        table = told / "rows.jsonl"
+        table.rename(told / "elsewhere.jsonl")
+        try:
+            result = run("evaluate", f"moved/{name}", "others.jsonl", "--json")
+            assert run("evaluate", f"moved/{name}", "others.jsonl").exit_code == 0
+            assert run("evaluate", f"moved/{name}").exit_code == 4
+        finally:
+            (told / "elsewhere.jsonl").rename(table)
+        assert result.exit_code == 0 and "no simplest guess to compare with" in result.stderr
+        assert f"baseline_{measure}" in whole
+        without = {key: value for key, value in whole.items() if "baseline" not in key}
+        assert json.loads(result.stdout) == without
+
+
+def test_a_model_without_its_training_is_evaluated_on_a_file(
+    run: Charrnn, here: Path, kinds: str
+) -> None:
+    (here / "model").mkdir()
+    for name in ("config.json", "tokenizer.json", "model.safetensors"):
+        shutil.copy(Path(kinds) / "best" / name, here / "model")
+    write_rows(here / "others.jsonl", rows(30, seed=8))
+    named = ("--text", "text", "--label", "kind")
+    result = run("evaluate", "model", "others.jsonl", *named, "--json")
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["texts"] == 30
+    result = run("evaluate", "model", "others.jsonl")
+    assert result.exit_code == 2 and "--label NAME" in " ".join(result.stderr.split())
+    assert run("evaluate", "model").exit_code == 4
+
+
+@pytest.mark.parametrize("content", ["", "text,kind\n"])
+def test_a_table_without_rows_cannot_be_evaluated(
+    run: Charrnn, here: Path, kinds: str, content: str
+) -> None:
+    (here / "rows.csv").write_text(content)
+    result = run("evaluate", kinds, "rows.csv")
+    assert result.exit_code == 4 and "there are no documents in it" in result.stderr
+
+
+def test_a_class_named_like_a_format_is_shown(run: Charrnn, here: Path) -> None:
+    made = [{"text": row["text"], "kind": f"{{{row['kind']}}}"} for row in rows(60)]
+    write_rows(here / "rows.jsonl", made)
+    result = run(
+        *("train", "rows.jsonl", "--text", "text", "--label", "kind", "--steps", "3", *SMALL)
+    )
+    assert result.exit_code == 0, result.stderr
+    assert "for all" in result.stderr
 
 
 @pytest.mark.parametrize("command", [("predict", "aei"), ("evaluate",)])

@@ -8,13 +8,8 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from charrnn.data.labelled import (
-    FOLDER,
-    LabelledCorpus,
-    open_any,
-    read_documents,
-    read_labelled,
-)
+from charrnn.data.documents import FOLDER, read_documents
+from charrnn.data.labelled import LabelledCorpus, open_any, read_labelled
 from charrnn.data.sources import ReadOptions
 from charrnn.data.tokenizer import CharTokenizer
 from charrnn.errors import ConfigError, CorpusError, UnknownCharacterError

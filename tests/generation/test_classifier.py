@@ -7,9 +7,11 @@ import pytest
 import torch
 
 import charrnn
+from charrnn.data.documents import Document
 from charrnn.errors import CorpusError, ModelError
 from charrnn.generation import classifier as module
 from charrnn.generation.classifier import Classifier, predict
+from charrnn.generation.engines import classifying_engine
 from charrnn.model.networks import build_network
 from charrnn.storage.model_directory import Model
 from charrnn.training.plan import arrays
@@ -85,11 +87,55 @@ def test_unknown_characters_are_left_out_and_told(make: MakeModel) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [("", "no characters"), ("XY", "no character that the model knows")]
+    ("text", "problem"),
+    [
+        ("", "it has no characters"),
+        ("\n", "it has no characters"),
+        ("XY", "no character that the model knows"),
+        (None, "it is not text but NoneType"),
+        (float("nan"), "it is not text but float"),
+        (b"ab", "it is not text but bytes"),
+        (Document("x.csv: row 3", "", problem="its text is empty"), "its text is empty"),
+    ],
 )
-def test_a_text_of_nothing_is_told_by_its_number(make: MakeModel, text: str, message: str) -> None:
-    with pytest.raises(CorpusError, match=f"text 2: it has {message}"):
-        list(Classifier(make()).stream(["a", text]))
+def test_a_text_of_nothing_loses_no_others(make: MakeModel, text: Any, problem: str) -> None:
+    first, strange, last = Classifier(make()).stream(["a", text, "b"])
+    assert strange.problem is not None and problem in strange.problem
+    assert strange.label is None and strange.probabilities == {} and strange.number is None
+    assert [first, last] == predict(make(), ["a", "b"]) and first.problem is None
+    assert [first, strange, last] == predict(make(), ["a", text, "b"])
+    with pytest.raises(CorpusError, match=f"text 2: {problem}|text 2: it has {problem}"):
+        predict(make(), ["a", text, "b"], strict=True)
+
+
+def test_a_single_text_of_nothing_is_refused(make: MakeModel) -> None:
+    with pytest.raises(CorpusError, match="no character that the model knows"):
+        predict(make(), "XY")
+    with pytest.raises(CorpusError, match="no characters"):
+        Classifier(make()).predict("")
+
+
+def test_what_texts_break_off_with_comes_after_what_is_told_of_those_before(
+    make: MakeModel,
+) -> None:
+    def texts() -> Iterator[str]:
+        yield from ("a", "b", "c")
+        raise CorpusError("the disk is gone")
+
+    told = Classifier(make()).stream(texts())
+    assert [next(told) for _ in range(3)] == predict(make(), ["a", "b", "c"])
+    with pytest.raises(CorpusError, match="the disk is gone"):
+        next(told)
+
+
+def test_a_text_too_long_for_both_directions_loses_no_others(
+    make: MakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = make(bidirectional=True)
+    monkeypatch.setattr(classifying_engine, "_MOST_OF_ONE", 2 * 5 * model.config.hidden_size)
+    first, strange, last = Classifier(model).stream(["abcde", "abcdea", "a"])
+    assert first.problem is None and last.problem is None
+    assert strange.problem is not None and "pieces of up to 5" in strange.problem
 
 
 @pytest.mark.parametrize("task", ["generate", "restore"])

@@ -5,6 +5,7 @@ a number).
 """
 
 import dataclasses
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -101,15 +102,24 @@ class ClassifyingEngine:
         """Whether no output has to wait for another."""
         return not self.config.bidirectional
 
+    @property
+    def longest(self) -> float:
+        """The most characters that a text may have."""
+        return math.inf if self._streams else _MOST_OF_ONE // self._features
+
+    @property
+    def _features(self) -> int:
+        return self.config.hidden_size * len(self._directions)
+
     def _together(self, longest: int) -> int:
         """How many texts are read side by side, the longest of so many characters."""
         if self._streams:
             return TOGETHER
-        features = self.config.hidden_size * len(self._directions)
-        if longest * features > _MOST_OF_ONE:
+        features = self._features
+        if longest > self.longest:
             raise CorpusError(
                 f"a text of {longest:,} characters is too long to be read from both ends: cut it into "
-                f"pieces of up to {_MOST_OF_ONE // features:,}, or train without --bidirectional"
+                f"pieces of up to {self.longest:,}, or train without --bidirectional"
             )
         return min(max(_MOST_OUTPUTS // (longest * features), 1), TOGETHER)
 

@@ -1,0 +1,229 @@
+"""Documents: texts that stand each for itself, the rows of a table, the files of a folder, or lines.
+
+One that is no text says why, and does not end the reading: what is to be learned refuses it, what is to be
+answered answers the others.
+
+Newlines at the end of a document are left out, so that a line of a file and the cell of a table are
+the same text.
+"""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from charrnn.data.folders import find_files
+from charrnn.data.sources import (
+    PIECE_BYTES,
+    Part,
+    ReadOptions,
+    check_encoding,
+    decode,
+    decode_leniently,
+    file_part,
+    find_corpus,
+    open_source,
+    table_rows,
+)
+from charrnn.data.tables import (
+    DELIMITERS,
+    PARQUET,
+    cell_text,
+    is_table,
+    no_column,
+    row_cell,
+    table_suffix,
+)
+from charrnn.errors import CorpusError
+
+FOLDER = "folder"
+"""The label of a folder's files: the name of the folder in it that they lie in."""
+
+
+EMPTY = "its text is empty"
+
+RAW = "utf-8"
+"""How files are decoded for a tokenizer of bytes, which gets back every byte as it was."""
+
+
+class Document(NamedTuple):
+    """A text, what is to be told of it (as it was found; None where nothing is), and where it is.
+
+    Attributes:
+        where: the file, and the line or row in it.
+        text: empty where there is a problem.
+        label: what is to be told of it.
+        problem: why it is no text; None where it is one.
+        place: what it is known by among the others, such as ("line", 7) or ("file", "a/b.txt").
+    """
+
+    where: str
+    text: str
+    label: Any = None
+    problem: str | None = None
+    place: tuple[str, int | str] | None = None
+
+
+def read_documents(
+    name: str, options: ReadOptions, *, as_bytes: bool = False
+) -> Iterator[Document]:
+    """The documents of what a name names: the rows of a table, the files of a folder, or one file.
+
+    `as_bytes` is for a tokenizer of bytes: what is not UTF-8 becomes lone surrogates, which stand for it.
+
+    Raises CorpusError where it cannot be read at all, ConfigError for an encoding Python does not know.
+    """
+    check_encoding(options.encoding)
+    path = find_corpus(name)
+    if path is not None and path.is_dir():
+        yield from _files(path, options, as_bytes=as_bytes)
+    elif path is not None and is_table(path):
+        yield from _rows(path, options, as_bytes=as_bytes)
+    else:
+        for part in open_source(name, options):
+            yield _document(part.name, _whole_text(part, as_bytes=as_bytes), as_bytes=as_bytes)
+
+
+def read_lines(name: str, options: ReadOptions, *, as_bytes: bool = False) -> Iterator[Document]:
+    """The lines of a file, or of standard input (-), each a document of its own; see `read_documents`.
+
+    Raises CorpusError where it cannot be read at all, ConfigError for an encoding Python does not know.
+    """
+    check_encoding(options.encoding)
+    number = 0
+    # A stream is read once, and needs not be kept.
+    stream = Part("standard input", options.encoding, _standard_input)
+    for part in [stream] if name == "-" else open_source(name, options):
+        for line in _lines(_leniently(part, as_bytes=as_bytes)):
+            number += 1
+            where, place = f"{part.name}: line {number}", ("line", number)
+            yield _document(where, line, place=place, encoding=part.encoding, as_bytes=as_bytes)
+
+
+def _standard_input() -> Iterator[bytes]:
+    if sys.stdin is None:
+        raise CorpusError("standard input is closed; name a file instead of -")
+    return iter(lambda: sys.stdin.buffer.read(PIECE_BYTES), b"")
+
+
+def _lines(pieces: Iterator[str]) -> Iterator[str]:
+    """The lines of a text in pieces, the last one also where no newline ends it."""
+    pending: list[str] = []
+    for piece in pieces:
+        first, *others = piece.split("\n")
+        pending.append(first)
+        for line in others:
+            yield "".join(pending)
+            pending = [line]
+    if any(pending):
+        yield "".join(pending)
+
+
+def _leniently(part: Part, *, as_bytes: bool) -> Iterator[str]:
+    """The pieces of a plain part, in which lone surrogates stand for bytes that are not text."""
+    return decode_leniently(replace(part, encoding=RAW) if as_bytes else part)
+
+
+def _rows(path: Path, options: ReadOptions, *, as_bytes: bool) -> Iterator[Document]:
+    column = options.column
+    if column is None:
+        raise CorpusError(f"{path}: say which column holds the text with --text NAME")
+    open_source(str(path), options)  # refuses options that make no difference
+    # An object may lack the column; where none has it, it is the wrong one. A header has it.
+    known = table_suffix(path) in (*DELIMITERS, PARQUET)
+    waiting: list[Document] = []
+    for row in table_rows(path, options, strict=False):
+        problem, text = row.problem, None
+        if problem is None and column not in row.cells:
+            problem = no_column(row.cells, column)
+        if problem is None:
+            known = True
+            try:
+                text = cell_text(row.cells[column], errors="surrogateescape")
+            except ValueError as error:
+                problem = f"its {column!r} holds {error}"
+        document = _document(
+            row.where,
+            text or "",
+            label=None if options.label is None or problem else row_cell(row, options.label),
+            problem=problem,
+            place=row.place,
+            encoding=options.encoding,
+            as_bytes=as_bytes,
+        )
+        if known:
+            yield from (*waiting, document)
+            waiting = []
+        else:
+            waiting.append(document)
+    if waiting:
+        raise CorpusError(f"{waiting[0].where}: {waiting[0].problem}")
+
+
+def _files(folder: Path, options: ReadOptions, *, as_bytes: bool) -> Iterator[Document]:
+    found = find_files(folder, options.glob)
+    found.require_some()
+    for file in found.files:
+        inside = file.relative_to(folder).parts
+        if options.label is not None and len(inside) < 2:
+            raise CorpusError(
+                f"{file}: it lies in no class's folder; put it into one of {folder}'s"
+            )
+        text, problem = "", None
+        try:
+            text = _whole_text(file_part(file, options), as_bytes=as_bytes)
+        except CorpusError as error:
+            problem = str(error).removeprefix(f"{file}: ")
+        yield _document(
+            str(file),
+            text,
+            label=None if options.label is None else inside[0],
+            problem=problem,
+            place=("file", str(file)),
+            as_bytes=as_bytes,
+        )
+
+
+def _whole_text(part: Part, *, as_bytes: bool) -> str:
+    """The text of a part. Raises CorpusError where it is none."""
+    return "".join(_leniently(part, as_bytes=True) if as_bytes else decode(part))
+
+
+def _document(
+    where: str,
+    text: str = "",
+    *,
+    label: Any = None,
+    problem: str | None = None,
+    place: tuple[str, int | str] | None = None,
+    encoding: str = "utf-8",
+    as_bytes: bool = False,
+) -> Document:
+    """A document without the newlines at its end, or what is wrong with it."""
+    text = text.rstrip("\r\n")
+    if problem is None:
+        problem = problem_of(text, as_bytes=as_bytes, encoding=encoding)
+    return Document(where, "" if problem else text, label, problem, place)
+
+
+def problem_of(text: str, *, as_bytes: bool = False, encoding: str = "utf-8") -> str | None:
+    """Why what was read leniently is no text, None where it is."""
+    if not text:
+        return EMPTY
+    if text.isascii() and "\0" not in text:
+        return None
+    if not as_bytes and "\0" in text:
+        return "it has a NUL character, so it looks binary; name its --encoding"
+    try:
+        text.encode("utf-8", "surrogateescape" if as_bytes else "strict")
+    except UnicodeEncodeError as error:
+        place = error.start
+        byte = ord(text[place]) - 0xDC00
+        if 0x80 <= byte <= 0xFF:
+            return (
+                f"byte 0x{byte:02x} at its character {place + 1:,} is not valid {encoding}; "
+                "name its encoding, such as --encoding latin-1"
+            )
+        return f"{text[place]!a} is half of a surrogate pair, not text"
+    return None
