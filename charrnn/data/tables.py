@@ -99,7 +99,10 @@ def jsonl_rows(
             try:
                 cells = _DECODER.decode(line.removeprefix("\ufeff"))
             except (ValueError, RecursionError) as error:
-                yield Row(f"{name}: line {number}", {}, f"it is not JSON: {error}")
+                reason = str(error)
+                if isinstance(error, json.JSONDecodeError):
+                    reason = f"{error.msg} at its character {error.pos + 1:,}"
+                yield Row(f"{name}: line {number}", {}, f"it is not JSON: {reason}")
                 continue
             yield _object_row(name, number, cells)
 

@@ -2,12 +2,16 @@
 
 import csv
 import json
+import os
+import random
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 import charrnn
@@ -241,12 +245,106 @@ def test_files_of_a_folder_that_are_no_text_lose_no_others(
     assert "mails: 4 files read" in result.stderr
 
 
-def test_what_breaks_off_gives_the_answers_before(run: Charrnn, here: Path, kinds: str) -> None:
-    whole = "".join(json.dumps(row) + "\n" for row in rows(5))
-    (here / "rows.jsonl").write_text(whole + '{"text": "unfin')
-    result = run("predict", kinds, "rows.jsonl", "--text", "text")
+def test_lines_of_a_table_that_are_no_rows_lose_no_others(
+    run: Charrnn, here: Path, kinds: str
+) -> None:
+    jsonl = b'{"text": "aei"}\n["bcd"]\n{"text": "unfin\n\n{"text": "b\xffcd"}\n{"text": "bcd"}\n'
+    divided = b"text,kind\naei,soft\nb,c,d\nbcd\n\nb\xffcd,hard\nbcd,hard\n"
+    for name, content, lines in (
+        ("rows.jsonl", jsonl, [2, 3, 5]),
+        ("rows.csv", divided, [3, 4, 6]),
+    ):
+        (here / name).write_bytes(content)
+        result = run("predict", kinds, name, "--text", "text", "--jsonl")
+        assert result.exit_code == 0, result.stderr
+        records = [json.loads(line) for line in result.stdout.splitlines()]
+        assert [each["label"] for each in records] == ["soft", None, None, None, "hard"]
+        assert [each["line"] for each in records if each["label"] is None] == lines
+        assert "byte 0xff at its character 2 is not valid utf-8" in records[3]["reason"]
+
+
+@pytest.mark.parametrize("output", ["--jsonl", "--json"])
+def test_what_breaks_off_gives_the_answers_before(
+    run: Charrnn, here: Path, kinds: str, output: str
+) -> None:
+    """Behind a quote that is never closed, nobody knows what is a row."""
+    (here / "rows.csv").write_text("text\n" + "aei\n" * 5 + '"bcd\nbcd\n')
+    result = run("predict", kinds, "rows.csv", "--text", "text", output)
+    assert result.exit_code == 4 and "line 7" in " ".join(result.stderr.split())
+    told = json.loads(
+        result.stdout if output == "--json" else f"[{result.stdout}]".replace("}\n{", "},{")
+    )
+    assert len(told) == 5
+
+
+@pytest.fixture(scope="module")
+def octets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with class folders of bytes that are no UTF-8, and the run that learned them."""
+    folder = tmp_path_factory.mktemp("octets")
+    chosen = random.Random(3)
+    for kind, letters in (("hard", b"bcdfg\xff\x00"), ("soft", b"aeiou\xe9")):
+        (folder / "words" / kind).mkdir(parents=True)
+        for number in range(30):
+            content = bytes(chosen.choices(letters, k=8)) + b"\n"
+            (folder / "words" / kind / f"{number}.txt").write_bytes(content)
+    for _ in charrnn.train(
+        folder / "words",
+        tokenizer="byte",
+        label="folder",
+        out=folder / "checkpoints" / "octets",
+        steps=40,
+        hidden_size=16,
+        learning_rate=0.03,
+        precision="fp32",
+        progress_bar=False,
+    ):
+        pass
+    return folder
+
+
+def test_a_model_of_bytes_reads_what_is_not_utf_8(run: Charrnn, here: Path, octets: Path) -> None:
+    model, texts = str(octets / "checkpoints" / "octets"), [b"a\xe9\xe9ou", b"b\xff\x00cd"]
+    (here / "lines.txt").write_bytes(b"\n".join(texts))
+    (here / "one.txt").write_bytes(texts[1])
+    (here / "rows.csv").write_bytes(b"text,kind\n" + b"".join(each + b",soft\n" for each in texts))
+    (here / "rows.jsonl").write_bytes(b"".join(b'{"text": "%b"}\n' % each for each in texts[:1]))
+    pyarrow.parquet.write_table(pyarrow.table({"text": texts}), here / "rows.parquet")
+    expected = run("predict", model, "lines.txt", "--lines").stdout
+    assert [line.split("\t")[0] for line in expected.splitlines()] == ["soft", "hard"]
+    first, second = expected.splitlines(keepends=True)
+    for given, stdin, answer in (
+        (("-", "--lines"), b"\n".join(texts), expected),
+        (("one.txt",), b"", second),
+        (("-",), texts[0], first),
+        ((os.fsdecode(texts[0]),), b"", first),
+        (("rows.csv", "--text", "text"), b"", expected),
+        (("rows.jsonl", "--text", "text"), b"", first),
+        (("rows.parquet", "--text", "text"), b"", expected),
+    ):
+        result = run("predict", model, *given, stdin=stdin)
+        assert (result.exit_code, result.stdout, result.stderr) == (0, answer, "")
+    words = str(octets / "words")
+    result = run("predict", model, words)
+    assert sorted(line.split("\t")[0] for line in result.stdout.splitlines()) == [
+        *["hard"] * 30,
+        *["soft"] * 30,
+    ]
+    assert json.loads(run("evaluate", model, words, "--json").stdout)["texts"] == 60
+    assert json.loads(run("evaluate", model, "--json").stdout)["texts"] == 6
+    result = run(*("evaluate", model, "rows.csv", "--text", "text", "--label", "kind", "--json"))
+    assert json.loads(result.stdout)["texts"] == 2
+
+
+def test_a_model_of_bytes_learns_what_is_not_utf_8(run: Charrnn, here: Path) -> None:
+    table = b"text,kind\n" + b"a\xe9,soft\nb\xff,hard\n" * 20
+    (here / "rows.csv").write_bytes(table)
+    given = ("rows.csv", "--text", "text", "--label", "kind", "--steps", "3", *SMALL)
+    result = run("train", *given, "--tokenizer", "byte")
+    assert result.exit_code == 0, result.stderr
+    result = run("train", *given)
     assert result.exit_code == 4
-    assert len(result.stdout.splitlines()) == 5 and "rows.jsonl" in result.stderr
+    said = " ".join(result.stderr.split())
+    assert "rows.csv: line 2: byte 0xe9 at its character 2 is not valid utf-8" in said
 
 
 @pytest.mark.parametrize("output", [(), ("--json",), ("--jsonl",)])

@@ -446,8 +446,12 @@ def test_a_utf16_table_without_its_mark_is_an_error_not_a_crash() -> None:
 @pytest.mark.parametrize(
     ("name", "content", "problem"),
     [
-        ("t.jsonl", b'{"text": "a"}\n\n{"text":\n', "line 3 is not JSON"),
-        ("t.jsonl", b'{"text": "a"}\n["a"]\n', "line 2 is not a JSON object"),
+        (
+            "t.jsonl",
+            b'{"text": "a"}\n\n{"text":\n',
+            "line 3: it is not JSON: Expecting value at its character 10",
+        ),
+        ("t.jsonl", b'{"text": "a"}\n["a"]\n', "line 2: it is not a JSON object"),
         ("t.jsonl", b'{"text": ' + b"[" * 100_000 + b"]" * 100_000 + b"}\n", ""),
         ("t.jsonl", b'{"text": "\\ud83d!"}\n', "half of a surrogate pair"),
         ("t.parquet", b"", "not a Parquet file"),
