@@ -412,15 +412,14 @@ class _JSONText:
                 value, end = _DECODER.raw_decode(self._text, self._at)
                 break
             except (ValueError, RecursionError) as error:
-                final = isinstance(error, _RepeatedKeyError | RecursionError)
-                too_long = len(self._text) - self._at > LONGEST_OBJECT
-                if not final and not too_long and self._more():
-                    continue
-                line = self.line
+                line, problem = self.line, str(error)
                 if isinstance(error, json.JSONDecodeError):
-                    line += error.lineno - 1 - self._text.count("\n", 0, self._at)
-                    error = ValueError(error.msg)
-                raise CorpusError(f"{self._name}: line {line} is not JSON: {error}") from error
+                    line += self._text.count("\n", self._at, error.pos)
+                    problem = error.msg
+                    # Its end may only not have been read yet.
+                    if len(self._text) - self._at <= LONGEST_OBJECT and self._more():
+                        continue
+                raise CorpusError(f"{self._name}: line {line} is not JSON: {problem}") from error
         self._go_to(end)
         return value
 
