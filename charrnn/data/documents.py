@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from charrnn.data.cells import cell_text, no_column, row_cell
 from charrnn.data.folders import find_files
 from charrnn.data.sources import (
     PIECE_BYTES,
@@ -26,15 +27,7 @@ from charrnn.data.sources import (
     open_source,
     table_rows,
 )
-from charrnn.data.tables import (
-    DELIMITERS,
-    PARQUET,
-    cell_text,
-    is_table,
-    no_column,
-    row_cell,
-    table_suffix,
-)
+from charrnn.data.tables import DELIMITERS, PARQUET, is_table, table_suffix
 from charrnn.errors import CorpusError
 
 FOLDER = "folder"

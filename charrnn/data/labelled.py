@@ -19,10 +19,11 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from charrnn.data.cells import cell_text
 from charrnn.data.corpus import Corpus, ReadingProgress, TokenizedCorpus, no_progress, open_corpus
 from charrnn.data.documents import EMPTY, FOLDER, problem_of, read_documents
 from charrnn.data.sources import HUGGING_FACE, ReadOptions, find_corpus
-from charrnn.data.tables import TABLE_SUFFIXES, cell_text, is_table
+from charrnn.data.tables import TABLE_SUFFIXES, is_table
 from charrnn.data.tokenizer import (
     LARGEST_VOCABULARY,
     TOKENIZERS,

@@ -22,16 +22,15 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from charrnn.data.cells import Row, row_text
 from charrnn.data.folders import find_files
 from charrnn.data.tables import (
     DELIMITERS,
     GZIP,
     PARQUET,
     TEXT_TABLES,
-    Row,
     is_table,
     parquet_rows,
-    row_text,
     table_suffix,
 )
 from charrnn.errors import CharRNNWarning, ConfigError, CorpusError

@@ -13,16 +13,13 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from charrnn.data import tables
+from charrnn.data import json_tables
+from charrnn.data.cells import cell_text
 from charrnn.data.corpus import open_corpus
+from charrnn.data.csv_tables import csv_rows
+from charrnn.data.json_tables import json_rows
 from charrnn.data.sources import ReadOptions, open_source
-from charrnn.data.tables import (
-    TABLE_SUFFIXES,
-    cell_text,
-    is_table,
-    json_rows,
-    table_suffix,
-)
+from charrnn.data.tables import TABLE_SUFFIXES, is_table, table_suffix
 from charrnn.errors import CharRNNError, CharRNNWarning, ConfigError, CorpusError
 
 suffixes = pytest.mark.parametrize("suffix", TABLE_SUFFIXES)
@@ -203,7 +200,7 @@ def test_quotes_within_the_cells_of_a_tsv_are_text() -> None:
 def test_a_table_is_the_same_in_pieces_of_any_size(size: int) -> None:
     content = 'text,kind\r\n"a\r\n""b"" c",x\r\nd,"y"\r\n\r\n"e",\n'
     pieces = [content[at : at + size] for at in range(0, len(content), size)]
-    rows = list(tables.csv_rows("t", pieces, ["text"], ","))
+    rows = list(csv_rows("t", pieces, ["text"], ","))
     assert [row.where for row in rows] == ["t: line 2", "t: line 4", "t: line 6"]
     assert [list(row.cells.values()) for row in rows] == [
         ['a\r\n"b" c', "x"],
@@ -244,21 +241,21 @@ def test_a_delimiter_is_one_character(delimiter: str) -> None:
 # JSON
 
 WRONG_JSON = {
-    "comma at the end": ('[{"text": "a"},\n]', "line 2 is not JSON: an object is missing"),
-    "no comma": ('[{"text": "a"}\n\n{"text": "b"}]', "line 3 is not JSON: a comma"),
+    "comma at the end": ('[{"text": "a"},\n]', "line 2: it is not JSON: an object is missing"),
+    "no comma": ('[{"text": "a"}\n\n{"text": "b"}]', "line 3: it is not JSON: a comma"),
     "no end": (
         '[{"text": "a"}\n',
-        "line 2 is not JSON: a comma, or the closing bracket, is missing",
+        "line 2: it is not JSON: a comma, or the closing bracket, is missing",
     ),
-    "cut off": ('[{"text": "a"},\n{"text":\n "b', "line 3 is not JSON"),
-    "more": ('[{"text": "a"}]\n[]', "line 2 is not JSON: there is more behind"),
-    "no objects": ('[{"text": "a"},\n1]', "line 2 is not a JSON object"),
-    "a word": ("[text]", "line 1 is not JSON"),
+    "cut off": ('[{"text": "a"},\n{"text":\n "b', "line 3: it is not JSON"),
+    "more": ('[{"text": "a"}]\n[]', "line 2: it is not JSON: there is more behind"),
+    "no objects": ('[{"text": "a"},\n1]', "line 2: it is not a JSON object"),
+    "a word": ("[text]", "line 1: it is not JSON"),
     "the same key twice": (
         '[{"text": "a",\n"text": "b"}]',
-        "line 1 is not JSON: an object has the key",
+        "line 1: it is not JSON: an object has the key",
     ),
-    "deep": ("[" * 100_000, "line 1 is not JSON"),
+    "deep": ("[" * 100_000, "line 1: it is not JSON"),
     "other keys": (
         '[{"text": "a"},\n{"words": "b"}]',
         "line 2: it has no column 'text'; it has words",
@@ -275,7 +272,7 @@ def test_json_that_is_wrong_is_refused_with_its_line(fault: str) -> None:
 @pytest.mark.parametrize("suffix", [".jsonl", ".ndjson"])
 def test_an_object_with_the_same_key_twice_is_refused(suffix: str) -> None:
     said = message(f"rows{suffix}", '{"text": "a"}\n{"text": "b", "kind": 1, "text": "c"}\n')
-    assert said == "line 2 is not JSON: an object has the key 'text' twice"
+    assert said == "line 2: it is not JSON: an object has the key 'text' twice"
 
 
 @pytest.mark.parametrize(
@@ -313,9 +310,9 @@ def test_a_large_array_is_never_in_memory_as_a_whole() -> None:
 def test_an_array_that_lacks_a_bracket_is_not_read_to_its_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(tables, "LONGEST_OBJECT", 1000)
+    monkeypatch.setattr(json_tables, "LONGEST_OBJECT", 1000)
     pieces = iter(['[{"text": "a'] + ["b" * 100] * 1000)
-    with pytest.raises(CorpusError, match="line 1 is not JSON"):
+    with pytest.raises(CorpusError, match="line 1: it is not JSON"):
         list(json_rows("t", pieces, [], ""))
     assert len(list(pieces)) > 900
 

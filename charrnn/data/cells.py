@@ -1,0 +1,135 @@
+"""Rows of tables, and what their cells say."""
+
+import datetime
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from charrnn.errors import CorpusError
+
+
+class Row(NamedTuple):
+    """A row of a table, and where it is: the file, and the line where the row begins, from 1 on; of
+    `.parquet`, the number of the row.
+
+    A row that is wrong by itself, such as one with a cell too many, has a `problem` instead of cells: the
+    others can be read. Those who need all rows take cells by `row_cell`, which raises it."""
+
+    where: str
+    cells: dict[str, Any]
+    problem: str | None = None
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """What it is known by in its table: ("line", 7), or ("row", 7)."""
+        kind, number = self.where.rsplit(maxsplit=2)[1:]
+        return kind, int(number)
+
+
+def is_missing(cell: object) -> bool:
+    """Whether a cell says that there is nothing: None, NaN, NaT, or pandas' NA."""
+    try:
+        return cell is None or bool(cell != cell)  # noqa: PLR0124
+    except TypeError:  # NA is neither equal to itself nor not
+        return True
+    except ValueError:  # of an array
+        return False
+
+
+def row_cell(row: Row, column: str) -> Any:
+    """What a row has in a column. Raises CorpusError where it lacks the column, or is no row."""
+    if row.problem is not None:
+        raise CorpusError(f"{row.where}: {row.problem}")
+    if column not in row.cells:
+        raise CorpusError(f"{row.where}: {no_column(row.cells, column)}")
+    return row.cells[column]
+
+
+def row_text(row: Row, column: str) -> str | None:
+    """The text that a row has in a column; None where it is missing. Raises CorpusError where it is no
+    text."""
+    try:
+        return cell_text(row_cell(row, column))
+    except ValueError as error:
+        raise CorpusError(f"{row.where}: its {column!r} holds {error}") from error
+
+
+def no_column(header: Iterable[str], column: str) -> str:
+    """What to say where a column is missing."""
+    shown = ", ".join(each if each == each.strip() else repr(each) for each in header)
+    shown = f"{shown[:200]}..." if len(shown) > 200 else shown or "none"
+    return f"it has no column {column!r}; it has {shown}"
+
+
+def cell_text(cell: object, *, errors: str = "strict") -> str | None:
+    """What a cell says; None where it is missing.
+
+    Numbers that are equal are written in one way, whatever their type: 1, 1.0 and Decimal("1.00") are
+    `1`. Booleans are `True` and `False`, dates and times as ISO 8601 has them, bytes are UTF-8.
+
+    Args:
+        errors: what to do with bytes that are not UTF-8, as `bytes.decode` has it.
+
+    Raises ValueError for what is no text, such as a list.
+    """
+    match cell:
+        case str():
+            return cell
+        case bytes():
+            try:
+                return cell.decode("utf-8", errors)
+            except UnicodeDecodeError as error:
+                raise ValueError("bytes that are not UTF-8") from error
+        case _ if is_missing(cell):
+            return None
+        case bool() | datetime.date() | datetime.time():  # a datetime is a date
+            return str(cell)
+        case int() | float() | Decimal():
+            return _number_text(cell)
+    raise ValueError(f"{_TYPES.get(type(cell), type(cell).__name__)}, not text")
+
+
+_TYPES: dict[type, str] = {list: "a list", dict: "an object", tuple: "a list"}
+
+
+def _number_text(number: float | Decimal) -> str:
+    try:
+        whole = int(number)
+    except (OverflowError, ValueError):  # it is infinite
+        return str(float(number))
+    if whole == number:
+        return str(whole)
+    if isinstance(number, Decimal):
+        same = float(number)
+        if Decimal(repr(same)) != number:  # more digits than a float has
+            return format(number.normalize(), "f")
+        number = same
+    return repr(float(number))
+
+
+def check_columns(
+    where: str, header: Sequence[str], columns: Sequence[str], advice: str = ""
+) -> None:
+    """Raises CorpusError where a column is missing, or one is named twice. Those without a name, such as
+    pandas' index, cannot be asked for, and may be several."""
+    named = [title for title in header if title]
+    for column in columns:
+        if column not in named:
+            raise CorpusError(f"{where}: {no_column(named, column)}{advice}")
+    if len(set(named)) < len(named):
+        twice = next(title for title in named if named.count(title) > 1)
+        raise CorpusError(f"{where}: it has two columns named {twice!r}; rename one of them")
+
+
+def lines_of(texts: Iterable[str]) -> Iterator[str]:
+    """Lines, each with the newline, the carriage return, or both, that end it."""
+    pending: list[str] = []
+    for text in texts:
+        pending.append(text)
+        if "\n" in text or "\r" in text:
+            lines = io.StringIO("".join(pending), newline="").readlines()
+            # The last may go on; so may a carriage return, with a newline.
+            pending = [lines.pop()] if not lines[-1].endswith("\n") else []
+            yield from lines
+    yield from io.StringIO("".join(pending), newline="").readlines()
