@@ -11,6 +11,8 @@ import sys
 def main() -> None:
     """What the command `charrnn` runs."""
     signals = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
+        signals.append(signal.SIGHUP)
     for number in signals:
         signal.signal(number, _leave)
     from charrnn.cli.app import main as run

@@ -43,7 +43,7 @@ def _restore(trainer: "Trainer") -> None:
     _say_best(trainer)
     if len(task.validation) > 2 * CONTEXT + max(_IN_A_ROW):
         with messages().status("restoring ..."):
-            engine = RestoringEngine.of(read_model(trainer.run.best))
+            engine = RestoringEngine.of(read_model(trainer.run.models()[0]))
             shares = [share_restored(engine, task.validation, span) for span in _IN_A_ROW]
         shown = ", ".join(
             f"{100 * share:.0f} % {'where' if span == 1 else 'of'} {_IN_A_ROW[span]}"
@@ -81,7 +81,7 @@ def _tell(trainer: "Trainer") -> None:
     assert isinstance(task, LabelledTask)
     with messages().status("reading what was held out ..."):
         predictions, targets = predict_documents(
-            read_model(trainer.run.best),
+            read_model(trainer.run.models()[0]),
             task.corpus,
             task.validation.numbers,
             at_most=LARGEST_AT_THE_END,

@@ -153,6 +153,14 @@ def read_options(params: dict[str, Any]) -> "ReadOptions":
     return ReadOptions(params["encoding"], params["glob"], params["column"], params["label"])
 
 
+def _without_native(device: str) -> str:
+    """What a person should know where charrnn's own C is not used."""
+    from charrnn.model.kernels import native
+
+    slower = device == "cpu" and not native.available()
+    return "; charrnn's own C, which is faster, is not to be had here" if slower else ""
+
+
 def choices(plan: "Plan", *, named: bool, processes: int = 1) -> Any:
     """What was chosen, a row each, with the flags that choose otherwise."""
     from rich.console import Group
@@ -223,7 +231,7 @@ def choices(plan: "Plan", *, named: bool, processes: int = 1) -> Any:
         ),
         (
             "machine",
-            f"{config.precision} on {config.device}, {threads}",
+            f"{config.precision} on {config.device}, {threads}{_without_native(config.device)}",
             "--precision --device",
         ),
         ("seed", str(config.seed), "--seed"),

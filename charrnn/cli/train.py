@@ -1,13 +1,11 @@
 """charrnn train: a model from text."""
 
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from charrnn.cli.interruption import say_what_is_kept, signals
 from charrnn.cli.options import Column, Encoding, Glob, Label, complete_runs
 from charrnn.cli.plan import choices, read_options, training_options
 from charrnn.cli.training_options import (
@@ -127,7 +125,6 @@ def train(
     What is left open is chosen for the text and the time.
     Ctrl-C saves the model on the way, and --resume goes on from there.
     """
-    from charrnn.cli.conclusions import conclude
     from charrnn.cli.display import messages, reading, say
     from charrnn.cli.folders import say_what_is_read
     from charrnn.training.session import failures_told, join
@@ -138,9 +135,14 @@ def train(
     if group is not None and group.rank > 0:
         _follow(group)
         return
-    with failures_told(group), reading("reading and measuring ...") as progress:
-        begin = _resume if resume is not None else _start
-        trainer, plan = begin(context.params, group, progress)
+    begin = _resume if resume is not None else _start
+    try:
+        with failures_told(group), reading("reading and measuring ...") as progress:
+            trainer, plan = begin(context.params, group, progress)
+    except KeyboardInterrupt:
+        kept = "nothing was kept" if resume is None else "the run is as it was"
+        say(f"stopped before the training began; {kept}")
+        raise
     try:
         with failures_told(group):
             say_what_is_read(corpus or (), read_options(context.params))
@@ -152,17 +154,12 @@ def train(
             else:
                 say(f"going on after step {trainer.position.step:,} of {trainer.config.steps:,}")
         stopped_by = _run(trainer, quiet=quiet or not messages().is_terminal)
+    except KeyboardInterrupt:
+        say_what_is_kept(trainer)
+        raise
     finally:
         if trainer.position.step == 0:
             trainer.run.discard()
-    position = trainer.position
-    if stopped_by is None or trainer.turned or position.evaluated == trainer.config.steps:
-        conclude(trainer)
-    elif position.step == 0:
-        say("stopped before the first step; nothing was kept")
-    else:
-        say(f"stopped and saved after step {position.step:,}; go on with:")
-        say(f"  charrnn train --resume {trainer.run.argument}")
     if stopped_by is not None:
         raise typer.Exit(128 + stopped_by)
 
@@ -183,7 +180,7 @@ def _follow(group: "Group") -> None:
     """Takes part in what the first process does, and ends as it ends, without a word."""
     from charrnn.training.session import follow
 
-    with _signals(group.ask_to_stop):
+    with signals(group.ask_to_stop):
         stopped_by = follow(group)
     if stopped_by is not None:
         raise typer.Exit(128 + stopped_by)
@@ -219,34 +216,30 @@ def _start(
 
 
 def _run(trainer: "Trainer", *, quiet: bool) -> int | None:
-    """Trains to the end, or to the first signal; the signal's number, when there was one."""
+    """Trains to the end, or to the first signal, and says how it ended; the signal's number, when
+    there was one."""
     from charrnn.cli.training_display import LiveDisplay, PlainDisplay
 
     display = PlainDisplay(trainer) if quiet else LiveDisplay(trainer)
-    with _signals(trainer.request_stop), display:
-        for progress in trainer:
-            display.show(progress)
+    with signals(trainer.request_stop) as all_is_saved:
+        with display:
+            for progress in trainer:
+                display.show(progress)
+        all_is_saved()
+        _say_how_it_ended(trainer)
     return trainer.stopped_by
 
 
-@contextmanager
-def _signals(stop: Callable[[int], None]) -> Iterator[None]:
-    """SIGINT, SIGTERM and SIGHUP ask to stop, by their number; one more Ctrl-C stops at once."""
-    received: list[int] = []
+def _say_how_it_ended(trainer: "Trainer") -> None:
+    from charrnn.cli.conclusions import conclude
+    from charrnn.cli.display import say
 
-    def handle(number: int, _: object) -> None:
-        if not received:
-            received.append(number)
-            stop(number)
-        elif number == signal.SIGINT:  # a closed terminal sends several SIGHUPs
-            raise KeyboardInterrupt
-
-    numbers = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
-        numbers.append(signal.SIGHUP)
-    before = {number: signal.signal(number, handle) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    position = trainer.position
+    finished = trainer.turned or position.evaluated == trainer.config.steps
+    if trainer.stopped_by is None or finished:
+        conclude(trainer)
+    elif position.step == 0:
+        say("stopped before the first step; nothing was kept")
+    else:
+        say(f"stopped and saved after step {position.step:,}; go on with:")
+        say(f"  charrnn train --resume {trainer.run.argument}")

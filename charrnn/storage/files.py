@@ -3,11 +3,14 @@
 After a crash, a file or folder is whole and new, or whole and old. The order is always the same:
 write beside the target, fsync the content, rename over the target, fsync the folder that holds it.
 Everything gets the mode that the user's umask gives.
+
+A file system may lack a part of this, as links (FAT), fsync of folders (some network file systems) or
+the renaming of a folder that lies in a lower layer (OverlayFS). The same is then done in another way,
+or not at all, and one warning says what that costs.
 """
 
 import contextlib
 import errno
-import fcntl
 import mmap
 import os
 import shutil
@@ -16,6 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from charrnn.errors import ModelError, StorageError
+from charrnn.storage.file_systems import UNSUPPORTED, tell_lack
 
 TEMPORARY_PREFIX = ".partial-"
 """What the names of unfinished files and folders begin with; they may be deleted at any time."""
@@ -92,8 +96,7 @@ def write_pieces(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
             before_change("write", path)
             file.write(piece)
         file.flush()
-        before_change("fsync", path)
-        os.fsync(file.fileno())
+        _sync(file.fileno(), path)
 
 
 def standing(path: Path) -> Path:
@@ -114,13 +117,26 @@ def make_directory(path: Path) -> None:
 
 
 def point(link: Path, target: str) -> None:
-    """Makes `link` a symbolic link to its sibling `target`, atomically. Raises StorageError."""
+    """Makes `link` a symbolic link to its sibling `target`, atomically; where there are no links, a
+    file that holds its name. Raises StorageError."""
     temporary = _temporary(link)
     with _writing(link):
         temporary.unlink(missing_ok=True)
         try:
             before_change("link", temporary)
-            os.symlink(target, temporary)
+            try:
+                os.symlink(target, temporary)
+            except OSError as error:
+                if error.errno not in UNSUPPORTED:
+                    raise
+                write_file(link, f"{target}\n".encode())
+                tell_lack(
+                    error,
+                    link.parent,
+                    "symbolic links",
+                    "best and last are small files that name a checkpoint, and as safe",
+                )
+                return
             _rename(temporary, link)
             _sync_directory(link.parent)
         finally:
@@ -182,8 +198,7 @@ def append_line(path: Path, line: str) -> None:
 def sync_file(path: Path) -> None:
     """Makes sure that what was added to a file stays. Raises StorageError."""
     with _writing(path), open(path, "rb") as file:
-        before_change("fsync", path)
-        os.fsync(file.fileno())
+        _sync(file.fileno(), path)
 
 
 def read_file(path: Path, largest: int) -> bytearray:
@@ -215,43 +230,13 @@ def map_file(path: Path, size: int) -> mmap.mmap:
     with _opened(path) as (descriptor, found):
         if found != size:
             raise ModelError(f"{path}: damaged: {found} bytes, of {size} written")
-        return mmap.mmap(descriptor, size, access=mmap.ACCESS_READ)
-
-
-class DirectoryLock:
-    """A claim on a folder, which ends with `release` or with the process, however that ends.
-
-    It leaves nothing on the disk. Raises BlockingIOError when another holds one, or deletes the
-    folder meanwhile; OSError where the file system has no locks.
-    """
-
-    _descriptor: int | None = None
-
-    def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, os.O_RDONLY)
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if not self.holds(path):
-                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN), str(path))
-        except BaseException:
-            self.release()
-            raise
-
-    def holds(self, path: Path) -> bool:
-        """Whether the folder at the path is still the one that was claimed."""
-        assert self._descriptor is not None
-        try:
-            return os.path.samestat(os.fstat(self._descriptor), os.stat(path))
-        except FileNotFoundError:
-            return False
-
-    def release(self) -> None:
-        """Ends the claim."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
-
-    __del__ = release
+            return mmap.mmap(descriptor, size, access=mmap.ACCESS_READ)
+        except OSError as error:
+            if error.errno != errno.ENODEV:
+                raise
+            # Some file systems, as of FUSE, map files for one process alone.
+            return mmap.mmap(descriptor, size, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
 
 
 @contextlib.contextmanager
@@ -285,26 +270,77 @@ def _clear(path: Path) -> None:
 
 
 def _settle(replaced: Path) -> None:
-    """Deletes a folder that was replaced, or puts it back where nothing took its place."""
+    """Deletes what was replaced, or puts it back where nothing took its place."""
     path = replaced.parent / replaced.name.removeprefix(REPLACED_PREFIX)
     if os.path.lexists(path):
         _clear(replaced)
-    elif replaced.is_dir():
+    elif os.path.lexists(replaced):
         os.replace(replaced, path)
 
 
 def _rename(source: Path, target: Path) -> None:
     before_change("rename", target)
-    os.replace(source, target)
+    try:
+        os.replace(source, target)
+    except OSError as error:
+        if error.errno == errno.EXDEV and source.is_dir() and not source.is_symlink():
+            shutil.copytree(source, target, symlinks=True)
+            shutil.rmtree(source)
+        elif error.errno in UNSUPPORTED | {errno.EEXIST} and _can_make_room(target):
+            _rename_in_two_steps(source, target)
+        else:
+            raise
+
+
+def _can_make_room(target: Path) -> bool:
+    """Whether what stands in the way of a new name can be renamed itself."""
+    return os.path.lexists(target) and not (target.is_dir() and not target.is_symlink())
+
+
+def _rename_in_two_steps(source: Path, target: Path) -> None:
+    """Renames where that is not possible over what is there. After a crash in between, the old one is
+    under its other name, from which `remove_litter` puts it back."""
+    replaced = target.with_name(f"{REPLACED_PREFIX}{target.name}")
+    _clear(replaced)
+    os.rename(target, replaced)
+    try:
+        os.rename(source, target)
+    finally:
+        _settle(replaced)
+
+
+def _sync(descriptor: int, path: Path) -> None:
+    before_change("fsync", path)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
+        tell_lack(
+            error,
+            path.parent,
+            "fsync of files",
+            "what is saved outlives charrnn, but a power cut may damage the newest checkpoints",
+        )
 
 
 def _sync_directory(path: Path) -> None:
     before_change("fsync", path)
-    descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
+        tell_lack(
+            error,
+            path,
+            "fsync of folders",
+            "what is saved outlives charrnn, but a power cut may lose the newest checkpoints",
+        )
 
 
 @contextlib.contextmanager

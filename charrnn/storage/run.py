@@ -2,7 +2,7 @@
 
     checkpoints/NAME/
         step-00001000/   a model directory, plus what is needed to go on from there
-        best, last       links to two of those (or one)
+        best, last       links to two of those (or one); see pointers.py
         metrics.jsonl    one line for each measurement
         corpus/          the ids of its text, where that is larger than memory (see ids_folder.py)
 
@@ -10,10 +10,8 @@ and how to find it again by name.
 """
 
 import contextlib
-import errno
 import json
 import os
-import re
 import shlex
 import sys
 import warnings
@@ -22,13 +20,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from charrnn.errors import CharRNNWarning, ConfigError, ModelError, StorageError, TrainingError
+from charrnn.storage.directory_lock import DirectoryLock
+from charrnn.storage.file_systems import NO_LOCKS
 from charrnn.storage.files import (
     REPLACED_PREFIX,
     TEMPORARY_PREFIX,
-    DirectoryLock,
     append_line,
     make_directory,
-    point,
     read_file,
     remove_directory,
     remove_litter,
@@ -41,19 +39,24 @@ from charrnn.storage.files import (
 from charrnn.storage.ids_folder import IDS_FOLDER, is_ids_folder, remove_ids
 from charrnn.storage.manifest import with_manifest
 from charrnn.storage.model_directory import CONFIG, Model, read_model
+from charrnn.storage.pointers import (
+    BEST,
+    CHECKPOINT_NAME,
+    LARGEST_METRICS,
+    LAST,
+    METRICS,
+    is_pointer,
+    point_at,
+    pointed,
+    ranked,
+    step_of,
+)
 
 RUNS = Path("checkpoints")
 """The folder, in the working directory, where runs live and are looked for by name."""
 
-_STEP = re.compile(r"step-(\d{8,15})")
-
 _ASIDE_PREFIX = "unreadable-"
 """What the name of a checkpoint begins with that could not be read."""
-
-_LARGEST_METRICS = 1 << 30
-"""Bytes; a hundred million steps take less."""
-
-_NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF, errno.EINVAL)
 
 T = TypeVar("T")
 
@@ -97,7 +100,7 @@ class Run:
                 "wait for it, stop it, or train another"
             ) from error
         except OSError as error:
-            if error.errno not in _NO_LOCKS:
+            if error.errno not in NO_LOCKS:
                 raise StorageError(f"{self.directory}: {error.strerror}") from error
             _warn(
                 f"{self.directory}: this file system has no locks; "
@@ -143,17 +146,17 @@ class Run:
     @property
     def best(self) -> Path:
         """The model that did best on the validation text."""
-        return self.directory / "best"
+        return self.directory / BEST
 
     @property
     def last(self) -> Path:
         """The newest checkpoint."""
-        return self.directory / "last"
+        return self.directory / LAST
 
     @property
     def metrics_path(self) -> Path:
         """Where the measurements are."""
-        return self.directory / "metrics.jsonl"
+        return self.directory / METRICS
 
     @property
     def ids_folder(self) -> Path:
@@ -169,14 +172,17 @@ class Run:
         if not self.directory.is_dir():
             return []
         names = (path.name.removeprefix(REPLACED_PREFIX) for path in self.directory.iterdir())
-        steps = {int(match[1]) for match in map(_STEP.fullmatch, names) if match}
+        steps = {int(match[1]) for match in map(CHECKPOINT_NAME.fullmatch, names) if match}
         paths = [standing(self.checkpoint(step)) for step in sorted(steps)]
         return [path for path in paths if path.is_dir() and not path.is_symlink()]
 
     def models(self) -> list[Path]:
         """Its models: the best, then what to fall back on, newest first."""
-        paths = [self._target(self.best), self._target(self.last), *reversed(self.checkpoints())]
-        return list(dict.fromkeys(path for path in paths if path is not None))
+        return self.ranked()[0]
+
+    def ranked(self) -> tuple[list[Path], str]:
+        """What `models` gives; and, where `best` names no model, why which is taken for it."""
+        return ranked(self.directory, self.checkpoints())
 
     def save(self, step: int, files: Mapping[str, bytes], *, best: bool, keep: int) -> Path:
         """Adds a checkpoint, and deletes all but the newest `keep` and the best.
@@ -189,7 +195,7 @@ class Run:
         if self.metrics_path.exists():
             sync_file(self.metrics_path)
         write_directory(path, with_manifest(files))
-        _link(self.last, path)
+        point_at(self.last, path)
         if best:
             self.mark_best(step)
         self.prune(keep, path)
@@ -199,13 +205,13 @@ class Run:
         """Deletes all checkpoints but the newest `keep`, the best, and others; and what was set aside
         and has been made again. Raises StorageError."""
         found = self.checkpoints()
-        kept = {*others, self._target(self.best), *found[-keep:]}
+        kept = {*others, *self.models()[:1], *found[-keep:]}
         aside = [
             path
             for path in self.directory.glob(f"{_ASIDE_PREFIX}*")
-            if _STEP.fullmatch(path.name.removeprefix(_ASIDE_PREFIX))
+            if CHECKPOINT_NAME.fullmatch(path.name.removeprefix(_ASIDE_PREFIX))
             and found
-            and _step(path) <= _step(found[-1])
+            and step_of(path) <= step_of(found[-1])
         ]
         for old in [*found, *aside]:
             if old not in kept:
@@ -213,7 +219,7 @@ class Run:
 
     def mark_best(self, step: int) -> None:
         """Points `best` at the checkpoint of a step. Raises StorageError."""
-        _link(self.best, self.checkpoint(step))
+        point_at(self.best, self.checkpoint(step))
 
     def log(self, measurement: Mapping[str, float]) -> None:
         """Adds a line to metrics.jsonl. Raises StorageError."""
@@ -227,7 +233,7 @@ class Run:
         """
         if not os.path.lexists(self.metrics_path):
             return []
-        lines = read_file(self.metrics_path, _LARGEST_METRICS).split(b"\n")[:-1]
+        lines = read_file(self.metrics_path, LARGEST_METRICS).split(b"\n")[:-1]
         measurements = [_measurement(line) for line in lines]
         sound = [measurement for measurement in measurements if measurement is not None]
         if damaged := len(measurements) - len(sound):
@@ -256,35 +262,12 @@ class Run:
             if line["step"] <= (evaluated if "validation_nats" in line else step)
         ]
         write_file(self.metrics_path, "".join(json.dumps(line) + "\n" for line in kept).encode())
-        if step >= 0 and self._target(self.last) != path:
-            _link(self.last, path)
+        if step >= 0 and (pointed(self.last) != path or not self.last.is_symlink()):
+            point_at(self.last, path)
         for other in self.checkpoints():
-            if _step(other) > step:
+            if step_of(other) > step:
                 # It could not be read: by a fault that may pass, for all we know.
                 set_aside(other, other.with_name(f"{_ASIDE_PREFIX}{other.name}"))
-
-    def _target(self, link: Path) -> Path | None:
-        """The checkpoint that a link points to; a folder in its place is what a copy made of it.
-
-        What points out of the run points nowhere.
-        """
-        if link.is_symlink():
-            target = self.directory / os.readlink(link)
-            inside = target.parent == self.directory and _STEP.fullmatch(target.name)
-            return standing(target) if inside and not target.is_symlink() else None
-        return link if link.is_dir() else None
-
-
-def _step(checkpoint: Path) -> int:
-    """The step that a folder's name ends with."""
-    return int(checkpoint.name.rpartition("-")[2])
-
-
-def _link(link: Path, checkpoint: Path) -> None:
-    """Points a link at a checkpoint, in the place of the folder that some copies make of it."""
-    if link.is_dir() and not link.is_symlink():
-        remove_directory(link)
-    point(link, checkpoint.name)
 
 
 def first_sound(paths: Sequence[Path], read: Callable[[Path], T]) -> tuple[Path, T]:
@@ -343,8 +326,8 @@ def check_unused(directory: Path) -> None:
         strangers = [
             path.name
             for path in directory.iterdir()
-            if path.name != "metrics.jsonl"
-            and not (path.name in ("best", "last") and path.is_symlink())
+            if path.name != METRICS
+            and not (path.name in (BEST, LAST) and is_pointer(path))
             and not path.name.startswith(TEMPORARY_PREFIX)
             and not (path.name == IDS_FOLDER and is_ids_folder(path))
         ]
@@ -362,7 +345,9 @@ def is_model(path: Path) -> bool:
 def is_run(path: Path) -> bool:
     """Whether a folder has a run that got as far as a checkpoint."""
     try:
-        return any(model.is_dir() for model in Run(path).models())
+        run = Run(path)
+        pointers = (pointed(run.best), pointed(run.last))
+        return bool(run.checkpoints()) or any(each and each.is_dir() for each in pointers)
     except (OSError, ValueError):  # a folder that may not be read, a name that cannot be
         return False
 
@@ -389,26 +374,46 @@ def find_models(name: str | None) -> list[Path]:
 
     No name is the newest run's. Raises ModelError.
     """
+    return _find_models(name)[0]
+
+
+def _find_models(name: str | None) -> tuple[list[Path], str]:
+    """What `find_models` gives, and a warning where the first of them is not what was named."""
     if name is None:
         names = run_names()
         if not names:
             raise ModelError(
                 f"no model named, and no run in {RUNS}/; train one: charrnn train FILE"
             )
-        return find_models(str(RUNS / names[0]))
+        return _find_models(str(RUNS / names[0]))
     for path in (Path(name), RUNS / name):
         if is_model(path):
-            return [path]
-        if models := Run(path).models() if is_run(path) else []:
-            return models
+            return [path], ""
+        if is_run(path):
+            return Run(path).ranked()
+        if path.name in (BEST, LAST) and is_run(path.parent):
+            return _find_pointed(path)
     _refuse_beginnings(name)
     raise ModelError(f"{name}: no such model or run{_choices()}")
+
+
+def _find_pointed(pointer: Path) -> tuple[list[Path], str]:
+    """The model that is meant by the path of a run's `best` or `last`, where it is no folder."""
+    run = Run(pointer.parent)
+    target = pointed(pointer)
+    if target is not None and target.is_dir():
+        return [target], ""
+    if pointer.name == LAST:
+        newest = run.checkpoints()[-1]
+        return [newest], f"{pointer}: it names no checkpoint; falling back on {newest}, the newest"
+    models, why = run.ranked()
+    return models[:1], why
 
 
 def _refuse_beginnings(name: str) -> None:
     """Raises ModelError for a run that was stopped before its first checkpoint."""
     for path in (Path(name), RUNS / name):
-        if os.path.lexists(path / "metrics.jsonl"):
+        if os.path.lexists(path / METRICS):
             raise ModelError(f"{path}: it has no checkpoint yet; begin again with charrnn train")
 
 
@@ -419,7 +424,7 @@ def read_found(name: str | None, read: Callable[[Path], T]) -> tuple[Path, T]:
     ModelError.
     """
     while True:
-        paths = find_models(name)
+        paths, why = _find_models(name)
         try:
             found = first_sound(paths, read)
         except ModelError:
@@ -427,11 +432,10 @@ def read_found(name: str | None, read: Callable[[Path], T]) -> tuple[Path, T]:
                 raise
             continue
         # A training beside us may have replaced its best, and deleted what that was.
-        if found[0] != paths[0]:
-            if find_models(name)[0] != paths[0]:
-                continue
-            if not paths[0].is_dir():
-                _warn(f"{paths[0]}: it is gone; falling back on {found[0]}")
+        if (why or found[0] != paths[0]) and find_models(name)[0] != paths[0]:
+            continue
+        if why:
+            _warn(why)
         return found
 
 
@@ -456,8 +460,10 @@ def _is_free(directory: Path) -> bool:
     try:
         check_unused(directory)
         DirectoryLock(directory).release()
-    except (ConfigError, OSError):
+    except ConfigError:
         return False
+    except OSError as error:
+        return error.errno in NO_LOCKS
     return True
 
 

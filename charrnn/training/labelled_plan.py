@@ -135,7 +135,7 @@ def make_labelled_plan(
     if options.dropout is None:
         share = min(epochs / FULL_DROPOUT_EPOCHS, 1)
         model_config = dataclasses.replace(model_config, dropout=round(DROPOUT * share, 2))
-    notes = _notes(options, text, task, longest)
+    notes = [*_notes(options, text, task, longest), *probe.notes]
     if probe.timed and config.steps == MOST_EPOCHS * chunks:
         notes.append(
             f"{MOST_EPOCHS} epochs are enough for {len(task.training):,} documents, so not all of "

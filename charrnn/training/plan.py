@@ -112,6 +112,7 @@ def make_plan(
         sequence_length=sequence_length,
         group=group,
     )
+    notes += probe.notes
     model_config = choose_model(
         options,
         vocabulary_size=text.tokenizer.vocabulary_size,

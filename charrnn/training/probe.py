@@ -59,6 +59,7 @@ class Probe:
 
     Attributes:
         timed: whether there is a time budget.
+        notes: what a person should be told of what was asked for.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Probe:
         self._batch_size, self._sequence_length = batch_size, sequence_length
         self._step_characters = step_characters or batch_size * sequence_length
         self._device = choose_device(options.device)
+        self.notes = _notes(self._device, options.precision)
         if group is not None:
             group.check_device(self._device)
         self.timed = options.steps is None and options.epochs is None
@@ -201,12 +203,12 @@ def kernels(device: str, cell: str, precision: str) -> list[str]:
     """
     if device != "cpu":
         return ["fused"]
-    if native.available() and native.kind_for(_DTYPES[precision]) is not None:
+    if native.available() and native.kind_for(DTYPES[precision]) is not None:
         return ["native", "fused"]
     return ["fused", "sequence"] if cell == "lstm" else ["sequence", "fused"]
 
 
-_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 def usual_threads(device: str, kernel: str, cell: str, hidden_size: int) -> int:
@@ -281,6 +283,13 @@ def _precisions(device: str) -> Iterator[str]:
         )
         if any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16")):
             yield "bf16"
+
+
+def _notes(device: str, precision: str | None) -> list[str]:
+    if precision is None or precision in _precisions(device):
+        return []
+    slower = "this machine has no instructions for it, and a step takes longer than with fp32"
+    return [f"precision {precision}: {slower}"]
 
 
 def _time_steps(learner: Learner, loader: Loader, seconds: float, patience: float) -> float:

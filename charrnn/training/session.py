@@ -80,8 +80,9 @@ def begin(
         return start(plan, run, group), plan
     except BaseException:
         if run is not None:
-            run.discard()
-            run.release()
+            with _signals_held_back():  # a second one must not end the tidying up after the first
+                run.discard()
+                run.release()
         raise
 
 
@@ -266,14 +267,17 @@ def _reading_bar(wanted: bool) -> Iterator[ReadingProgress]:
         yield show
 
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 @contextlib.contextmanager
 def _signals_at_once() -> Iterator[None]:
     """Has a signal end the process, which may be waiting where Python would not hear of it."""
     if threading.current_thread() is not threading.main_thread():  # which alone may say so
         yield
         return
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, signal.SIG_DFL) for number in signals}
+    heeded = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in heeded}
     try:
         yield
     finally:
@@ -284,8 +288,7 @@ def _signals_at_once() -> Iterator[None]:
 @contextlib.contextmanager
 def _signals_held_back() -> Iterator[None]:
     """Has a Ctrl-C wait until PyTorch is loaded: in the middle of that, it can end in an abort."""
-    signals = {signal.SIGINT, signal.SIGTERM}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
         yield
     finally:

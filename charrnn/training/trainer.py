@@ -33,7 +33,7 @@ from charrnn.errors import (
     StorageError,
     TrainingError,
 )
-from charrnn.model.kernels import KERNELS
+from charrnn.model.kernels import KERNELS, native
 from charrnn.model.networks import build_network
 from charrnn.model.recurrent import RecurrentNetwork
 from charrnn.storage.ids_folder import find_ids, keep_ids
@@ -53,7 +53,7 @@ from charrnn.training.config import TrainingConfig
 from charrnn.training.distributed import Group
 from charrnn.training.learner import Learner, StepResult, autocast, threads
 from charrnn.training.plan import Plan, arrays, load
-from charrnn.training.probe import choose_device
+from charrnn.training.probe import DTYPES, choose_device
 from charrnn.training.tasks import LabelledTask, make_task
 
 LOG_EVERY = 10
@@ -208,6 +208,13 @@ class Trainer:
         if config.kernel not in KERNELS:
             raise ModelError(f"{path}: this version has no kernel {config.kernel!a}")
         choose_device(config.device)
+        if config.kernel == "native" and native.kind_for(DTYPES[config.precision]) is None:
+            message = (
+                f"{path}: it was trained with charrnn's own C, which is not to be had here (not "
+                "built, of another processor, or CHARRNN_NATIVE is 0); PyTorch goes on, which is "
+                "slower and rounds in another way"
+            )
+            warnings.warn(message, CharRNNWarning, stacklevel=2)
         network = build_network(model.config, kernel=config.kernel)
         trainer = cls(text, network, config, run, group)
         try:

@@ -75,3 +75,14 @@ def test_errors_are_those_of_train(
     assert (result.exit_code, result.stdout) == (code, "")
     assert result.stderr.startswith("error: ") and says in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_it_says_where_the_faster_c_is_not_to_be_had(
+    run: Charrnn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PyTorch took its place without a word."""
+    monkeypatch.setenv("CHARRNN_NATIVE", "0")
+    shown = " ".join(
+        run("plan", "text.txt", "--steps", "30", "--device", "cpu", *SMALL).stdout.split()
+    )
+    assert "charrnn's own C, which is faster, is not to be had here" in shown

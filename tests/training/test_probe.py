@@ -70,6 +70,17 @@ def test_the_usual_precision_is_one_that_the_cpu_has(monkeypatch: pytest.MonkeyP
         assert machine.precision == expected
 
 
+def test_a_precision_that_the_machine_can_only_imitate_is_said_to_be_slow(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Several times slower, and not a word of it."""
+    options = TrainingOptions(steps=5, precision="bf16", device="cpu")
+    for has, notes in ((["fp32"], 1), (["fp32", "bf16"], 0)):
+        monkeypatch.setattr("charrnn.training.probe._precisions", lambda _, has=has: iter(has))
+        assert len(probe(options).notes) == notes
+        assert probe(TrainingOptions(steps=5, device="cpu")).notes == []
+
+
 @pytest.mark.parametrize("length", [{"steps": 5}, {"budget": 0.5}], ids=str)
 @pytest.mark.parametrize("cell", ["gru", "rnn"])
 def test_what_is_not_exact_on_two_threads_is_trained_on_one(

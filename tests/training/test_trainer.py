@@ -144,6 +144,7 @@ def test_a_training_that_is_stopped_and_resumed_is_bit_for_bit_the_same(
     assert run.best.resolve().name == straight.run.best.resolve().name
 
 
+@pytest.mark.filterwarnings("ignore:.*it was trained with charrnn's own C")  # where it is not built
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_every_kernel_resumes_exactly(
     kernel: str, make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch
@@ -1213,3 +1214,16 @@ def test_train_fine_tunes(here: Path) -> None:
     np.testing.assert_allclose(  # it began where the base ended
         tuned.tensors["rnn.weight_hh_l0"], base.tensors["rnn.weight_hh_l0"], atol=0.02
     )
+
+
+def test_a_training_that_c_began_and_pytorch_goes_on_with_says_so(
+    make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slower, and not bit for bit the same: without a word, nobody knew why."""
+    trainer = make_trainer("native")
+    trainer.config = dataclasses.replace(trainer.config, kernel="native")
+    stop_during(trainer, 3, monkeypatch)
+    monkeypatch.setenv("CHARRNN_NATIVE", "0")
+    with pytest.warns(CharRNNWarning, match="step-00000003: it was trained with charrnn's own C"):
+        resumed = Trainer.resume(trainer.run)
+    assert list(resumed)[-1].step == 12

@@ -1,0 +1,177 @@
+"""`best` and `last` of a run: which of its checkpoints each of them names.
+
+A pointer is a symbolic link to a checkpoint beside it. Where the file system has no links, or where
+a copy has made a file of one (as git does on Windows), it is a small file that holds the
+checkpoint's name; where a copy has followed the link, it is a model directory of its own.
+
+A copy may also lose the pointers. What the run has measured then still says which model is the best.
+"""
+
+import math
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from charrnn.errors import ModelError
+from charrnn.storage.files import point, read_file, remove_directory, standing
+from charrnn.storage.json_file import parse_json
+from charrnn.storage.manifest import read_json
+from charrnn.storage.model_directory import CONFIG, read_config
+
+BEST, LAST = "best", "last"
+"""The names of the pointers."""
+
+METRICS = "metrics.jsonl"
+
+CHECKPOINT_NAME = re.compile(r"step-(\d{8,15})")
+
+LARGEST_METRICS = 1 << 30
+"""Bytes; a hundred million steps take less."""
+
+_LARGEST_POINTER = 256
+"""Bytes; the name of a checkpoint takes 20."""
+
+_TRAINING = "training.json"
+
+
+def step_of(checkpoint: Path) -> int:
+    """The step that a checkpoint's name ends with."""
+    return int(checkpoint.name.rpartition("-")[2])
+
+
+def is_pointer(path: Path) -> bool:
+    """Whether something is a link, or a small file that holds the name of a checkpoint."""
+    return path.is_symlink() or _named(path) is not None
+
+
+def pointed(pointer: Path) -> Path | None:
+    """The checkpoint that a pointer names, whether it is there or not; the pointer itself where it is
+    a model directory; None where it names none.
+
+    What points out of the run points nowhere.
+    """
+    if not pointer.is_symlink() and pointer.is_dir():
+        return pointer if os.path.isfile(pointer / CONFIG) else None
+    target = _named(pointer)
+    if target is None or target.is_symlink():
+        return None
+    return standing(target)
+
+
+def point_at(pointer: Path, checkpoint: Path) -> None:
+    """Has a pointer name a checkpoint beside it. Raises StorageError."""
+    if pointer.is_dir() and not pointer.is_symlink():
+        remove_directory(pointer)
+    point(pointer, checkpoint.name)
+
+
+def ranked(directory: Path, checkpoints: Sequence[Path]) -> tuple[list[Path], str]:
+    """The models of a run that has these checkpoints, oldest first: its best, then what to fall back
+    on, newest first.
+
+    Where `best` names no model, what the run has measured says which is the best; a sentence tells
+    of that, where there was a choice.
+    """
+    best, why = pointed(directory / BEST), ""
+    if best is None or not best.is_dir():
+        best, why = _without_pointer(directory, checkpoints, best)
+    found = [best, pointed(directory / LAST), *reversed(checkpoints)]
+    return list(dict.fromkeys(path for path in found if path is not None and path.is_dir())), why
+
+
+def _without_pointer(
+    directory: Path, checkpoints: Sequence[Path], gone: Path | None
+) -> tuple[Path | None, str]:
+    """The best model, where `best` names none, or one that is gone; and a sentence that says so."""
+    best, best_step = _best_known(directory, checkpoints)
+    if gone is None and best_step is not None and best_step not in map(step_of, checkpoints):
+        gone = directory / f"step-{best_step:08d}"
+    if not checkpoints or (gone is None and len(checkpoints) == 1):
+        return best, ""  # there is nothing to choose from
+    lost = f"{directory / BEST}: it names no checkpoint" if gone is None else f"{gone}: it is gone"
+    if best is not None:
+        return best, f"{lost}; falling back on {best}, the best of those that were evaluated"
+    return None, f"{lost}; falling back on {checkpoints[-1]}, the newest"
+
+
+def _best_known(directory: Path, checkpoints: Sequence[Path]) -> tuple[Path | None, int | None]:
+    """The best of these checkpoints of a run, as it has measured itself, None where it has not; and
+    the step of its best evaluation, whether there is a checkpoint of that or not.
+
+    What is damaged says nothing.
+    """
+    evaluations = _evaluations(directory / METRICS)
+    for checkpoint in checkpoints:
+        if step_of(checkpoint) not in evaluations:
+            evaluations |= _own_evaluation(checkpoint)
+    if checkpoints:
+        evaluations = _best_evaluation(checkpoints[-1]) | evaluations
+    there = {step_of(checkpoint): checkpoint for checkpoint in checkpoints}
+    # Of equals, the first is the best, as in a training.
+    order = sorted(evaluations, key=lambda step: (evaluations[step], step))
+    best = next((there[step] for step in order if step in there), None)
+    return best, order[0] if order else None
+
+
+def _named(pointer: Path) -> Path | None:
+    """What a link or a small file names, where that is a checkpoint beside it."""
+    try:
+        if pointer.is_symlink():
+            name = os.readlink(pointer)
+        else:
+            name = read_file(pointer, _LARGEST_POINTER).decode().strip()
+    except (OSError, ModelError, UnicodeDecodeError):
+        return None
+    target = pointer.parent / name
+    inside = target.parent == pointer.parent and CHECKPOINT_NAME.fullmatch(target.name)
+    return target if inside else None
+
+
+def _evaluations(metrics: Path) -> dict[int, float]:
+    """The validation loss at each step, as metrics.jsonl has it."""
+    try:
+        content = read_file(metrics, LARGEST_METRICS)
+    except ModelError:
+        return {}
+    evaluations: dict[int, float] = {}
+    end = 0
+    while (found := content.find(b'"validation_nats"', end)) >= 0:
+        begin = max(end, content.rfind(b"\n", end, found) + 1)
+        end = content.find(b"\n", found)
+        if end < 0:
+            break
+        try:
+            line = parse_json(metrics, content[begin:end])
+        except ModelError:
+            continue
+        if isinstance(line, dict):
+            evaluations |= _evaluation(line.get("step"), line.get("validation_nats"))
+    return evaluations
+
+
+def _own_evaluation(checkpoint: Path) -> dict[int, float]:
+    """The validation loss of a checkpoint, as its config.json has it."""
+    try:
+        _, provenance = read_config(checkpoint)
+    except ModelError:
+        return {}
+    return _evaluation(step_of(checkpoint), provenance.validation_nats)
+
+
+def _best_evaluation(checkpoint: Path) -> dict[int, float]:
+    """The best validation loss up to a checkpoint, as its training.json has it."""
+    try:
+        match read_json(checkpoint / _TRAINING):
+            case {"position": {"best_step": step, "best_nats": nats}}:
+                return _evaluation(step, nats)
+    except ModelError:
+        pass
+    return {}
+
+
+def _evaluation(step: object, nats: object) -> dict[int, float]:
+    """An evaluation; none where the values cannot be those of one."""
+    if isinstance(step, int) and isinstance(nats, int | float) and math.isfinite(nats):
+        return {step: float(nats)}
+    return {}
