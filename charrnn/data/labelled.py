@@ -14,6 +14,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Literal
 
 import numpy as np
@@ -139,6 +140,7 @@ def read_labelled(
         raise ConfigError(f"tokenizer {kind!r}: choose from {', '.join(TOKENIZERS)}")
     as_bytes = kind == ByteTokenizer.kind
     first = _Reading(numbers, progress, as_bytes=as_bytes)
+    surely_known = tokenizer is None or unknown != "error"
     if tokenizer is None or (unknown == "extend" and isinstance(tokenizer, CharTokenizer)):
         known = tokenizer if isinstance(tokenizer, CharTokenizer) else None
         tokenizer = _fit(corpus, first, kind, min_count, known)
@@ -162,9 +164,9 @@ def read_labelled(
                     )
             encoded = tokenizer.encode(text)
         except UnknownCharacterError as error:
-            if unknown == "error" and second.digest.digest() != first.digest.digest():
+            if not surely_known:
                 raise
-            raise _changed(corpus) from error
+            raise _changed(corpus) from error  # a moment ago, there was no such character
         lengths.append(len(encoded))
         pieces.append(encoded)
         pending += len(encoded)
@@ -172,13 +174,17 @@ def read_labelled(
             ids, pieces, pending = np.concatenate([ids, *pieces]), [], 0
     if second.digest.digest() != first.digest.digest():
         raise _changed(corpus)
+    found = first.labels
+    if bool in first.types and not first.types.isdisjoint(_NUMBERS):
+        found = [_BOOLEANS.get(label, label) for label in found]
     if classes is not None:
-        _check_known(corpus, first.labels, classes)
+        found = _as_known(found, classes)
+        _check_known(corpus, found, classes)
         labels = classes
     else:
-        labels = () if numbers else _classes(corpus, first.labels)
+        labels = () if numbers else _classes(corpus, found)
         if numbers:
-            _check_various(corpus, first.labels)
+            _check_various(corpus, found)
     return LabelledCorpus(
         corpus.name,
         corpus.sources,
@@ -188,7 +194,7 @@ def read_labelled(
         tokenizer,
         np.concatenate([ids, *pieces]),
         bounds=np.cumsum([0, *lengths], dtype=np.int64),
-        targets=_targets(first.labels, labels),
+        targets=_targets(found, labels),
         labels=labels,
     )
 
@@ -230,6 +236,7 @@ class _Reading:
         self.digest = hashlib.sha256()
         self.bytes = 0
         self.labels: list[str | float] = []
+        self.types: set[type] = set()
         self._parse: Callable[[str, Any], str | float] = _number if numbers else _class
         self._progress = progress
         self._as_bytes = as_bytes
@@ -249,6 +256,7 @@ class _Reading:
                 self.digest.update(b"\xfe%b\xff%b" % (encoded, shown))
                 self.bytes += len(encoded)
                 self.labels.append(parsed)
+                self.types.add(type(document.label))
                 if self.bytes - told >= _PROGRESS_BYTES:
                     told = self.bytes
                     self._progress("reading", told, None)
@@ -348,6 +356,25 @@ def _classes(corpus: Corpus, labels: list[str | float]) -> tuple[str, ...]:
             "right column?"
         )
     return names
+
+
+_NUMBERS = (int, float, Decimal)
+
+_BOOLEANS: dict[str | float, str | float] = {"True": "1", "False": "0"}
+"""What booleans are among numbers, which they are equal to; by themselves they are classes as they are."""
+
+
+def _as_known(labels: list[str | float], known: tuple[str, ...]) -> list[str | float]:
+    """The labels as a model writes them: one that it does not know may be equal to a number that it
+    knows, such as 1.0 of a table that holds text."""
+    numbers = {as_number(_BOOLEANS.get(name, name)): name for name in known}
+
+    def same(label: str | float) -> str | float:
+        number = as_number(_BOOLEANS.get(label, label))
+        return numbers.get(number, label) if number is not None else label
+
+    known_as_it_is = {*known}
+    return [label if label in known_as_it_is else same(label) for label in labels]
 
 
 def _check_known(corpus: Corpus, labels: list[str | float], known: tuple[str, ...]) -> None:

@@ -198,6 +198,59 @@ def test_a_tokenizer_that_is_given_is_kept_or_extended(tmp_path: Path) -> None:
     assert read(name, kind="byte").sha256 == whole.sha256
 
 
+EQUAL: dict[str, tuple[list[Any], tuple[str, ...]]] = {
+    "numbers": ([1, 1.0, 2, 2.0], ("1", "2")),
+    "numbers and text": ([1.0, "1", 2, "2"], ("1", "2")),
+    "booleans among numbers": ([1, True, 0.0, False], ("0", "1")),
+    "booleans": ([True, False, True, False], ("False", "True")),
+    "text": (["1", "1.0", "True", "1"], ("1", "1.0", "True")),
+}
+
+
+@pytest.mark.parametrize("labels", EQUAL)
+def test_equal_numbers_are_one_class(tmp_path: Path, labels: str) -> None:
+    """1, 1.0 and True were three classes, and NaN was one of its own."""
+    found, expected = EQUAL[labels]
+    rows = [{"text": "a", "kind": label} for label in found]
+    assert read(table(tmp_path, rows)).labels == expected
+
+
+@pytest.mark.parametrize("label", [float("nan"), None, ""])
+@pytest.mark.parametrize("numbers", [False, True])
+def test_a_missing_label_is_told(tmp_path: Path, label: object, numbers: bool) -> None:
+    name = table(tmp_path, [{"text": "a", "kind": 1}, {"text": "b", "kind": label}])
+    with pytest.raises(CorpusError, match="line 2: it has no label"):
+        read(name, numbers=numbers)
+
+
+def test_a_table_of_floats_and_one_of_text_have_the_same_classes(tmp_path: Path) -> None:
+    """A model of a .parquet's 1.0 knew no class of the .csv's 1."""
+    floats = [{"text": "a", "kind": 1.0}, {"text": "b", "kind": 2.0}]
+    whole = [{"text": "a", "kind": "1"}, {"text": "b", "kind": "2"}]
+    labels = read(table(tmp_path, floats, "parquet")).labels
+    again = read(table(tmp_path, whole, "csv"), classes=labels)
+    assert again.labels == labels and again.targets.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("known", "label"),
+    [("1", "1.0"), ("1.0", "1"), ("1.0", 1), ("True", "1"), ("1", True), ("1.0", True)],
+)
+def test_a_label_may_be_equal_to_a_class_that_a_model_knows(
+    tmp_path: Path, known: str, label: object
+) -> None:
+    name = table(tmp_path, [{"text": "a", "kind": label}])
+    assert read(name, classes=("other", known)).targets.tolist() == [1]
+
+
+def test_a_new_character_in_the_last_document_is_told_as_such(tmp_path: Path) -> None:
+    """It was said that the table changed while it was being read."""
+    name = table(tmp_path, [*ROWS, {"text": "Ω", "kind": "town"}])
+    known = CharTokenizer(sorted({each for row in ROWS for each in row["text"]}))
+    with pytest.raises(UnknownCharacterError):
+        read(name, tokenizer=known)
+
+
 def test_texts_without_labels_can_be_read(tmp_path: Path) -> None:
     found = list(read_documents(table(tmp_path, ROWS), ReadOptions(column="text")))
     assert [each.text for each in found] == [row["text"] for row in ROWS]
