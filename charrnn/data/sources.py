@@ -121,10 +121,10 @@ class TextColumn:
         for number, row in enumerate(self.rows(), 1):
             text = row_text(row, self.column)
             if text is None:
-                missing, first_missing = missing + 1, first_missing or row.where
+                missing, first_missing = missing + 1, first_missing or self._place(row)
                 continue
-            if len(text.splitlines()) > 1:
-                several, first_of_several = several + 1, first_of_several or row.where
+            if "\n" in text.rstrip("\r\n"):
+                several, first_of_several = several + 1, first_of_several or self._place(row)
             yield text
         self.several_lines, self.first_of_several = several, first_of_several
         if missing and not self._warned:
@@ -135,6 +135,9 @@ class TextColumn:
                 CharRNNWarning,
                 stacklevel=2,
             )
+
+    def _place(self, row: Row) -> str:
+        return row.where.removeprefix(f"{self.name}: ")
 
 
 @dataclass(frozen=True)

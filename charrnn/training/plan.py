@@ -1,6 +1,7 @@
 """A plan: all that is decided before the first step, from the text, the wishes and the machine."""
 
 import dataclasses
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +18,7 @@ from charrnn.data.corpus import (
     tokenize,
 )
 from charrnn.data.tokenizer import CharTokenizer, Ids
-from charrnn.errors import ConfigError
+from charrnn.errors import CharRNNWarning, ConfigError
 from charrnn.model.config import ModelConfig
 from charrnn.model.networks import build_network
 from charrnn.model.recurrent import RecurrentNetwork
@@ -90,6 +91,8 @@ def make_plan(
         check_kind(kind, base)
         text = read(tokenizer=base.tokenizer, unknown="extend")
         options = _inherit(options, base)
+    if options.lines:
+        _warn_of_cut_texts(corpus)
     if group is not None and options.task != "generate":
         raise ConfigError(
             f"several processes do not train a network to {options.task} together; "
@@ -156,6 +159,18 @@ def make_plan(
         seconds=planned_seconds(config, machine) if probe.timed else None,
         notes=tuple(notes),
     )
+
+
+def _warn_of_cut_texts(corpus: Corpus) -> None:
+    """Says how many texts of a table have several lines, each of which becomes a document of its own."""
+    for part in corpus.parts:
+        if part.column is not None and part.column.several_lines:
+            warnings.warn(
+                f"{part.name}: {part.column.several_lines:,} of its texts have several lines, and with "
+                f"--lines each line is a document of its own; the first is {part.column.first_of_several}",
+                CharRNNWarning,
+                stacklevel=3,
+            )
 
 
 SIZES_OF_LAYERS = ("cell", "layers", "hidden_size", "embedding_size")

@@ -1,14 +1,18 @@
 import dataclasses
+import json
+import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from charrnn.data.corpus import Corpus
+from charrnn.data.corpus import Corpus, open_corpus
+from charrnn.data.sources import ReadOptions
 from charrnn.data.tokenizer import ByteTokenizer, CharTokenizer
-from charrnn.errors import ConfigError, CorpusError, ModelError
+from charrnn.errors import CharRNNWarning, ConfigError, CorpusError, ModelError
 from charrnn.model.cells import CELLS
 from charrnn.model.network import CharRNN
 from charrnn.model.recurrent import RecurrentNetwork
@@ -73,6 +77,21 @@ def test_a_plan_fits_its_corpus(corpus_of: CorpusOf, prose: str) -> None:
     assert (plan.network.config.cell, plan.network.config.layers) == ("gru", 3)
     assert plan.corpus.tokenizer.decode(plan.corpus.ids) == prose
     assert plan.config.steps == 5
+
+
+@pytest.mark.parametrize("lines", [True, False])
+def test_texts_of_several_lines_that_lines_would_cut_are_said(tmp_path: Path, lines: bool) -> None:
+    """A cell of several lines became several documents, without a word."""
+    path = tmp_path / "rows.jsonl"
+    texts = [*map(str, range(40)), "one\ntwo", "ends\n", "three\r\nfour\n"]
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    corpus = open_corpus([str(path)], ReadOptions(column="text"))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        make_plan(corpus, options(lines=lines))
+    said = [str(each.message) for each in caught if each.category is CharRNNWarning]
+    expected = [f"{path}: 2 of its texts have several lines", "the first is line 41"]
+    assert len(said) == lines and all(each in said[0] for each in expected if said)
 
 
 def test_a_plan_for_bytes_has_256_of_them(corpus_of: CorpusOf, prose: str) -> None:
