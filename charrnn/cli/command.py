@@ -40,11 +40,17 @@ class Command(TyperCommand):
             if option := options.get(argument.partition("=")[0]):
                 if not getattr(option, "is_flag", True) and "=" not in argument:
                     next(behind, None)  # its value
-            elif argument.startswith("-") and argument != "-":
-                if takes_text or not argument.startswith("--") or any(map(str.isspace, argument)):
-                    what = "a text" if takes_text else "a name"
-                    return (
-                        f"; {what} that begins with a dash comes last, behind --: "
-                        f"{ctx.command_path} ... -- {shlex.quote(argument)}"
-                    )
+            elif _may_be_meant(argument, as_text=takes_text):
+                what = "a text" if takes_text else "a name"
+                return (
+                    f"; {what} that begins with a dash comes last, behind --: "
+                    f"{ctx.command_path} ... -- {shlex.quote(argument)}"
+                )
         return ""
+
+
+def _may_be_meant(argument: str, *, as_text: bool) -> bool:
+    """Whether what is none of the options may be a text, or the name of a file."""
+    if not argument.startswith("-") or argument == "-":
+        return False
+    return as_text or not argument.startswith("--") or any(map(str.isspace, argument))
