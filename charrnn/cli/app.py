@@ -13,10 +13,11 @@ from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup, TyperOption
+from typer.core import TyperGroup
 
 from charrnn import __version__
 from charrnn.cli import corpora, evaluate, fill, info, plan, predict, proofread, repl, sample, train
+from charrnn.cli.command import Command
 from charrnn.errors import CharRNNError, CharRNNWarning, ConfigError, CorpusError, ModelError
 from charrnn.training.environment import place
 
@@ -27,21 +28,6 @@ EXIT_CODES: dict[type[BaseException], int] = {
     CharRNNError: 1,
 }
 INTERRUPTED = 130
-
-
-class Command(TyperCommand):
-    """A command whose every option has an environment variable, under the option's own name.
-
-    `--top-k` of `sample` reads CHARRNN_SAMPLE_TOP_K, then CHARRNN_TOP_K.
-    """
-
-    def __init__(self, name: str | None, **settings: Any) -> None:
-        super().__init__(name, **settings)
-        for option in self.params:
-            if isinstance(option, TyperOption):
-                longest = max(option.opts, key=len).lstrip("-").replace("-", "_").upper()
-                option.envvar = [f"CHARRNN_{str(name).upper()}_{longest}", f"CHARRNN_{longest}"]
-                option.show_envvar = False  # thirty of them would bury the help
 
 
 class Commands(TyperGroup):

@@ -99,7 +99,15 @@ def complete(
     output.close()
 
 
-def history_path() -> Path:
-    """Where what is typed is remembered: XDG's folder for state, readable by its owner alone."""
-    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(state) / "charrnn" / "history"
+def history_path() -> Path | None:
+    """Where what is typed is remembered: XDG's folder for state, readable by its owner alone. None, with a
+    warning, for a user without a home folder."""
+    if state := os.environ.get("XDG_STATE_HOME"):
+        return Path(state) / "charrnn" / "history"
+    try:
+        return Path.home() / ".local" / "state" / "charrnn" / "history"
+    except RuntimeError:
+        from charrnn.cli.display import warn
+
+        warn("there is no home folder (HOME is not set); what is typed is not remembered")
+        return None

@@ -467,7 +467,10 @@ def _show_context(tail: str) -> bool:
 
 
 def _path(argument: str) -> Path:
-    return Path(argument).expanduser()
+    try:
+        return Path(argument).expanduser()
+    except RuntimeError as error:
+        raise ConfigError(f"{argument}: there is no such home folder; name it in full") from error
 
 
 def _message(error: CharRNNError | OSError) -> str:

@@ -46,11 +46,13 @@ def row_cell(row: Row, column: str) -> Any:
     return row.cells[column]
 
 
-def row_text(row: Row, column: str) -> str | None:
-    """The text that a row has in a column; None where it is missing. Raises CorpusError where it is no
-    text."""
+def row_text(row: Row, column: str, *, errors: str = "strict") -> str | None:
+    """The text that a row has in a column; None where it is missing. `errors` is that of `cell_text`.
+
+    Raises CorpusError where it is no text.
+    """
     try:
-        return cell_text(row_cell(row, column))
+        return cell_text(row_cell(row, column), errors=errors)
     except ValueError as error:
         raise CorpusError(f"{row.where}: its {column!r} holds {error}") from error
 

@@ -210,6 +210,8 @@ def tokenize(
     kind = tokenizer.kind if tokenizer else kind
     if kind not in TOKENIZERS:
         raise ConfigError(f"tokenizer {kind!r}: choose from {', '.join(TOKENIZERS)}")
+    if kind == ByteTokenizer.kind:
+        corpus = replace(corpus, parts=tuple(map(_raw, corpus.parts)))
     watched = _watched(corpus, progress)
     if kind == ByteTokenizer.kind:
         counted = _count_bytes(watched)
@@ -331,6 +333,11 @@ def _count_characters(
             yield ids
 
     return _Counted(reading, fitted, tuple(skipped), encode)
+
+
+def _raw(part: Part) -> Part:
+    """The part as a tokenizer of bytes reads it."""
+    return part if part.raw is None else replace(part, pieces=part.raw)
 
 
 def _watched(corpus: Corpus, progress: ReadingProgress) -> Corpus:

@@ -83,7 +83,8 @@ class Part:
     """One stream of bytes of a corpus. `pieces()` reads it from the start, every time.
 
     `size` is how many bytes that will be, where it is known beforehand; `column`, where it is a column of
-    a table, what there is to say of that.
+    a table, what there is to say of that. `raw()` reads what a tokenizer of bytes gets, where that is
+    something else: texts that need not be UTF-8.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Part:
     pieces: Callable[[], Iterator[bytes]]
     size: int | None = None
     column: "TextColumn | None" = None
+    raw: Callable[[], Iterator[bytes]] | None = None
 
 
 @dataclass
@@ -100,26 +102,29 @@ class TextColumn:
     Attributes:
         name: of the table.
         column: of it.
-        rows: reads it, from the first row on.
+        rows: reads it, from the first row on; `strict` is that of `table_rows`.
         several_lines: how many texts have several lines; and where the first of them is.
     """
 
     name: str
     column: str
-    rows: Callable[[], Iterable[Row]]
+    rows: Callable[..., Iterable[Row]]
     several_lines: int = 0
     first_of_several: str = ""
     _warned: bool = False
 
-    def texts(self) -> Iterator[str]:
+    def texts(self, *, as_bytes: bool = False) -> Iterator[str]:
         """The texts; rows where it is missing are left out, which is told in a warning, once.
+
+        `as_bytes` is for a tokenizer of bytes; see `decode_leniently`.
 
         Raises CorpusError where it is no text.
         """
         several, first_of_several = 0, ""
         number, missing, first_missing = 0, 0, ""
-        for number, row in enumerate(self.rows(), 1):
-            text = row_text(row, self.column)
+        errors = "surrogateescape" if as_bytes else "strict"
+        for number, row in enumerate(self.rows(strict=not as_bytes), 1):
+            text = row_text(row, self.column, errors=errors)
             if text is None:
                 missing, first_missing = missing + 1, first_missing or self._place(row)
                 continue
@@ -252,7 +257,7 @@ def file_part(path: Path, options: ReadOptions) -> Part:
                 f"{path}: say which column holds the text with {option} NAME; to learn the file as it "
                 "is, pipe it in and name it '-'"
             )
-        return _column_part(str(path), options.column, lambda: table_rows(path, options))
+        return _column_part(str(path), options.column, partial(table_rows, path, options))
     _refuse_unused(str(path), options, _PLAIN)
     return _plain_part(path, options)
 
@@ -378,23 +383,24 @@ def _hugging_face(name: str, options: ReadOptions) -> list[Part]:
         _column_part(
             name,
             column,
-            lambda: (Row(f"{name}: row {number}", row) for number, row in enumerate(rows, 1)),
+            lambda **_: (Row(f"{name}: row {number}", row) for number, row in enumerate(rows, 1)),
         )
     ]
 
 
-def _column_part(name: str, column: str, rows: Callable[[], Iterable[Row]]) -> Part:
+def _column_part(name: str, column: str, rows: Callable[..., Iterable[Row]]) -> Part:
     texts = TextColumn(name, column, rows)
-    return replace(_records(name, texts.texts), column=texts)
+    raw = _records(name, partial(texts.texts, as_bytes=True), errors="surrogateescape").pieces
+    return replace(_records(name, texts.texts), column=texts, raw=raw)
 
 
-def _records(name: str, texts: Callable[[], Iterable[str]]) -> Part:
+def _records(name: str, texts: Callable[[], Iterable[str]], *, errors: str = "strict") -> Part:
     """A part made of records; each ends with a newline, added where it lacks one."""
 
     def pieces() -> Iterator[bytes]:
         for batch in _batches(texts()):
             try:
-                yield batch.encode()
+                yield batch.encode("utf-8", errors)
             except UnicodeEncodeError as error:
                 shown = ascii(batch[error.start])
                 raise CorpusError(

@@ -20,6 +20,7 @@ import pytest
 from rich.console import Console
 
 from charrnn.cli import repl_session
+from charrnn.cli.repl import history_path
 from charrnn.cli.repl_adaptation import Adaptation
 from charrnn.cli.repl_ghost import Ghost
 from charrnn.cli.repl_session import LIMITS, Session, help_text, surprise
@@ -370,6 +371,8 @@ def test_options_are_set_with_completion_and_shown(start: Start) -> None:
         ("/save", "name a file"),
         ("/load", "name a file"),
         ("/load nowhere.txt", "No such file"),
+        ("/load ~nobody-of-this-name/text.txt", "there is no such home folder"),
+        ("/save ~nobody-of-this-name/text.txt", "there is no such home folder"),
         ("/model nowhere", "nowhere"),
         ("/surprise", "no text yet"),
         ("/surprise never", "all"),
@@ -809,6 +812,22 @@ def test_what_was_typed_is_found_again(start: Start, here: Path) -> None:
     later = start("--no-ghost")
     later.send(UP)
     later.until(lambda: later.line == "> The hen")
+
+
+def test_without_a_home_folder_nothing_is_remembered(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Of a user that the system does not know, in a container, `Path.home` raised RuntimeError."""
+
+    def nowhere(_: str) -> str:
+        return "~"  # as os.path.expanduser leaves it then
+
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    monkeypatch.setattr("os.path.expanduser", nowhere)
+    assert history_path() is None
+    assert "what is typed is not remembered" in capfd.readouterr().err
+    monkeypatch.setenv("XDG_STATE_HOME", "/state")
+    assert history_path() == Path("/state/charrnn/history")
 
 
 def test_no_history_leaves_no_trace(start: Start, here: Path) -> None:

@@ -382,7 +382,8 @@ def test_a_model_cannot_make_anyone_fetch_what_it_names(
     def fetched(*_: object) -> None:
         raise AssertionError("it was fetched")
 
-    monkeypatch.setitem(SOURCES, "hugging-face", Source(lambda name: name[:3] == "hf:", fetched))  # type: ignore[arg-type]
+    source = Source(lambda name: name[:3] == "hf:", fetched, frozenset())  # type: ignore[arg-type]
+    monkeypatch.setitem(SOURCES, "hugging-face", source)
     for checkpoint in Run(unfinished.parents[1]).checkpoints():
         spoil(checkpoint / "training.json", "corpus", "sources", ["hf:evil/data"])
     for arguments in (("train", "--resume", "unfinished"), ("evaluate", "unfinished")):

@@ -78,6 +78,22 @@ def tokenized(text: str, kind: str = "char") -> TokenizedCorpus:
     return tokenize(of_pieces([text.encode()]), kind=kind)
 
 
+def test_a_tokenizer_of_bytes_gets_those_of_a_table() -> None:
+    """They were decoded as UTF-8 first, and `--tokenizer byte` was advised to whom had given it."""
+    import pyarrow
+    from pyarrow import parquet
+
+    put("t.csv", b"text\n\xff\xe9\nb\n")
+    put("t.jsonl", b'{"text": "\xff\xe9"}\n{"text": "b"}\n')
+    parquet.write_table(pyarrow.table({"text": [b"\xff\xe9", b"b"]}), "t.parquet")
+    for name in ("t.csv", "t.jsonl", "t.parquet"):
+        corpus = open_corpus([name], ReadOptions(column="text"))
+        assert tokenize(corpus, kind="byte").ids.tobytes() == b"\xff\xe9\nb\n"
+        assert tokenize(corpus, tokenizer=ByteTokenizer()).ids.tobytes() == b"\xff\xe9\nb\n"
+        with pytest.raises(CorpusError, match="UTF-8|utf-8"):
+            tokenize(corpus)
+
+
 # Text
 
 
