@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from charrnn.data.sequences import as_numbers, check_finite
+from charrnn.data.arrays import as_numbers, check_finite
 from charrnn.errors import ConfigError
 from charrnn.evaluation.metrics import r_squared
 from charrnn.training.estimator import RecurrentEstimator
@@ -63,7 +63,9 @@ class RecurrentRegressor(RecurrentEstimator):
 
     def score(self, X: Any, y: Any) -> float:
         """R², the share of the variance of y that is explained: see `r_squared`."""
-        return r_squared(as_numbers(y, "y"), self.predict(X))
+        numbers = as_numbers(y, "y").astype(np.float64)
+        check_finite(numbers, "y")
+        return r_squared(numbers, self.predict(X))
 
     def _read_targets(self, y: Any, count: int) -> tuple[dict[str, Any], Tensor]:
         numbers = as_numbers(y, "y").astype(np.float64)
