@@ -113,7 +113,9 @@ class _JSONText:
                     # Its end may only not have been read yet.
                     if len(self._text) - self._at <= LONGEST_OBJECT and self._more():
                         continue
-                raise CorpusError(f"{self._name}: line {line}: it is not JSON: {problem}") from error
+                raise CorpusError(
+                    f"{self._name}: line {line}: it is not JSON: {problem}"
+                ) from error
         self._go_to(end)
         return value
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from charrnn.ambient import as_usual
 from charrnn.data.arrays import Array, as_classes
 from charrnn.errors import ConfigError
 from charrnn.training.estimator import RecurrentEstimator
@@ -33,12 +34,14 @@ class RecurrentClassifier(RecurrentEstimator):
 
     classes_: npt.NDArray[Any]
 
+    @as_usual
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """The likeliest class (N,) of each sequence."""
         best = self._answers(X).argmax(1)
         likeliest: npt.NDArray[Any] = self.classes_[best]
         return likeliest
 
+    @as_usual
     def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
         """The probability (N, K) of each class, in the order of `classes_`."""
         answers = self._answers(X)
@@ -46,6 +49,7 @@ class RecurrentClassifier(RecurrentEstimator):
         probabilities: npt.NDArray[np.float64] = exponentials / exponentials.sum(1, keepdims=True)
         return probabilities
 
+    @as_usual
     def score(self, X: Any, y: Any) -> float:
         """The share of sequences whose class is right."""
         predicted = self.predict(X)

@@ -19,8 +19,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from charrnn.ambient import as_usual
 from charrnn.data.sequences import Sequences, read_sequences
 from charrnn.errors import ConfigError, DivergedError
+from charrnn.forks import forked
 from charrnn.model.config import GATES, POOLINGS
 from charrnn.model.many_to_one import ManyToOne
 from charrnn.training.learner import BETAS, threads
@@ -144,6 +146,7 @@ class RecurrentEstimator:
 
     # Learning
 
+    @as_usual
     def fit(self, X: Any, y: Any) -> Self:
         """Learns from sequences, and forgets what was learned before.
 
@@ -235,6 +238,7 @@ class RecurrentEstimator:
 
     # Answering
 
+    @as_usual
     def _answers(self, X: Any) -> npt.NDArray[np.float64]:
         """What the network's head says of each sequence, (N, K)."""
         if not hasattr(self, "network_"):
@@ -242,7 +246,7 @@ class RecurrentEstimator:
         sequences = read_sequences(X, self.n_features_in_)
         device = self.network_.head.bias.device
         answers = np.empty((len(sequences), self.network_.head.out_features))
-        with threads(self.threads_), torch.inference_mode():
+        with threads(1 if forked() else self.threads_), torch.inference_mode():
             for places in sequences.sorted(int(self.batch_size)):
                 batch = self.network_(*_side_by_side(sequences, places, device))
                 answers[places] = batch.cpu().numpy()

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from charrnn.ambient import as_usual
 from charrnn.data.arrays import as_numbers, check_finite
 from charrnn.errors import ConfigError
 from charrnn.evaluation.metrics import r_squared
@@ -56,11 +57,13 @@ class RecurrentRegressor(RecurrentEstimator):
     target_scale_: npt.NDArray[np.float64]
     one_d_: bool
 
+    @as_usual
     def predict(self, X: Any) -> npt.NDArray[np.float64]:
         """A number (N,) for each sequence, or K (N, K), as y was when it learned."""
         answers = self._answers(X) * self.target_scale_ + self.target_mean_
         return answers[:, 0] if self.one_d_ else answers
 
+    @as_usual
     def score(self, X: Any, y: Any) -> float:
         """R², the share of the variance of y that is explained: see `r_squared`."""
         numbers = as_numbers(y, "y").astype(np.float64)
