@@ -14,6 +14,8 @@ Everything below is imported when it is first used, so that `import charrnn` cos
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+import charrnn.forks  # noqa: F401  (it watches for forks from here on)
+
 if TYPE_CHECKING:
     from charrnn.data.corpus import Corpus, TokenizedCorpus, open_corpus, tokenize
     from charrnn.data.dataloader import TBPTTLoader

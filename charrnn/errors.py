@@ -2,6 +2,7 @@
 
     CharRNNError
     ├── ConfigError               a setting is out of range or contradicts another
+    │   └── NotFittedError        an estimator is asked before it has learned
     ├── CorpusError               a text cannot be read, or cannot be trained on
     ├── ModelError                a model directory, run or checkpoint cannot be used
     ├── StorageError              a file cannot be written
@@ -29,6 +30,13 @@ class CharRNNError(Exception):
 
 class ConfigError(CharRNNError, ValueError):
     """A setting is out of range or contradicts another."""
+
+
+class NotFittedError(ConfigError, AttributeError):
+    """An estimator is asked before it has learned.
+
+    Where scikit-learn is installed, it is that library's error of this name as well.
+    """
 
 
 class CorpusError(CharRNNError):

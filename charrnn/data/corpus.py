@@ -22,6 +22,7 @@ from typing import Literal
 
 import numpy as np
 
+from charrnn.ambient import as_usual
 from charrnn.data.mapping import PIECE, give_back, pieces
 from charrnn.data.sources import (
     PYTHON_DOCS,
@@ -180,6 +181,7 @@ class TokenizedCorpus:
         return training, validation
 
 
+@as_usual
 def tokenize(
     corpus: Corpus,
     *,

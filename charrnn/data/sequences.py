@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from charrnn.data.arrays import as_numbers, check_finite, unwrap
 from charrnn.data.buckets import similar_in_length
 from charrnn.data.dataloader import Int64Array
 from charrnn.errors import ConfigError
@@ -61,11 +62,13 @@ def read_sequences(x: Any, size: int | None = None) -> Sequences:
 
     Raises ConfigError where the shape is another, or a number is missing or infinite.
     """
+    x = unwrap(x, "X")
     if isinstance(x, np.ndarray) and x.dtype != object and x.ndim != 3:
-        hint = "; for one number a step, X[..., None]" if x.ndim == 2 else ""
+        hint = "; for one number a step, X[..., None]" if x.ndim == 2 else ". Reshape your data"
         raise ConfigError(f"X has shape {x.shape}: expected (N, T, E), or N arrays (T, E){hint}")
-    if not hasattr(x, "__len__") or isinstance(x, str | bytes | dict):
-        raise ConfigError(f"X is a {type(x).__name__}: expected an array (N, T, E)")
+    if not isinstance(x, np.ndarray | list | tuple) or (isinstance(x, np.ndarray) and x.ndim == 0):
+        name = "None" if x is None else f"a {type(x).__name__}"
+        raise ConfigError(f"X is {name}: expected an array (N, T, E)")
     if len(x) == 0:
         raise ConfigError("X has no sequences; give one at least")
     vectors = []
@@ -89,30 +92,3 @@ def _vectors(sequence: Any, what: str, size: int | None) -> Float32Array:
         vectors = numbers.astype(np.float32)
     check_finite(vectors, what)
     return vectors
-
-
-def as_numbers(values: Any, what: str) -> npt.NDArray[Any]:
-    """An array of real numbers. Raises ConfigError that says what it was, where it is another."""
-    try:
-        numbers = np.asarray(values)
-    except ValueError as error:
-        raise ConfigError(f"{what} is no array: its rows differ in length") from error
-    if numbers.dtype == object:  # as a table of mixed columns is
-        try:
-            numbers = numbers.astype(np.float64)
-        except (TypeError, ValueError) as error:
-            raise ConfigError(f"{what} is not made of numbers") from error
-    if numbers.dtype.kind not in "biuf":
-        raise ConfigError(f"{what} is of type {numbers.dtype}: expected real numbers")
-    return numbers
-
-
-def check_finite(numbers: npt.NDArray[Any], what: str) -> None:
-    """Raises ConfigError where a number is NaN, or so large that float32 cannot hold it."""
-    bad = np.argwhere(~np.isfinite(numbers))
-    if len(bad):
-        place = tuple(bad[0].tolist())
-        raise ConfigError(
-            f"{what} has {numbers[place]} at {list(place)}: fill in what is missing, and scale what is "
-            f"too large"
-        )

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from charrnn.ambient import as_usual
 from charrnn.data.tokenizer import Tokenizer
 from charrnn.errors import ConfigError
 from charrnn.generation.drawing import check_finite
@@ -133,6 +134,7 @@ class _Scored:
     surprise: float
 
 
+@as_usual
 def proofread(
     restorer: PlaceReader,
     tokenizer: Tokenizer,

@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from charrnn.ambient import as_usual
 from charrnn.data.corpus import (
     TokenizedCorpus,
     open_corpus,
@@ -73,6 +74,7 @@ class Evaluation:
     skipped: tuple[str, ...]
 
 
+@as_usual
 def evaluate(
     model: Model,
     text: str | Path | Ids,

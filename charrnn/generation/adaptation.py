@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from charrnn.ambient import as_usual
 from charrnn.data.tokenizer import Ids
 from charrnn.errors import ConfigError
 from charrnn.generation.drawing import log_probabilities
@@ -91,6 +92,7 @@ class Adapter:
         learned: how many characters it has learned from.
     """
 
+    @as_usual
     def __init__(self, model: Model, config: AdaptationConfig | None = None) -> None:
         import torch
 
@@ -114,6 +116,7 @@ class Adapter:
         self._engine_state: EngineState | None = None
         self._trust = 0.5  # in what is adapted; the rest is in what was trained
 
+    @as_usual
     def begin(self, ids: Ids | Sequence[int] = ()) -> None:
         """Goes to the end of a text (N,), read from a cold state, without learning from it.
 
@@ -124,6 +127,7 @@ class Adapter:
         if len(ids) > 1:
             self._predict(len(ids) - 1, learn=False)
 
+    @as_usual
     def read(self, ids: Ids | Sequence[int]) -> npt.NDArray[np.float64]:
         """Reads ids (N,) on, and learns from every segment that is full.
 
@@ -138,6 +142,7 @@ class Adapter:
             costs.append(self._predict(length, learn=True))
         return np.concatenate(costs)
 
+    @as_usual
     def finish(self) -> npt.NDArray[np.float64]:
         """Takes what is pending for a segment, and learns from it by so much less.
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from charrnn.ambient import as_usual
 from charrnn.data.documents import Document
 from charrnn.data.tokenizer import Ids
 from charrnn.errors import CorpusError
@@ -53,6 +54,7 @@ class Classifier:
     Raises ModelError when the model is not one to classify or regress.
     """
 
+    @as_usual
     def __init__(self, model: Model) -> None:
         self.model = model
         self._engine = ClassifyingEngine.of(model)
@@ -61,6 +63,7 @@ class Classifier:
         """Of one text; see `stream`. Raises CorpusError where it has a problem."""
         return _without_problem(next(self.stream([text])), 1)
 
+    @as_usual
     def stream(self, texts: Iterable[str | Document]) -> Iterator[Prediction]:
         """Of each of them, in order, as they come.
 
@@ -127,6 +130,7 @@ class _Encoded(NamedTuple):
 _NO_IDS: Ids = np.empty(0, dtype=np.uint8)
 
 
+@as_usual
 def predict(
     model: Model | str | Path, texts: str | Iterable[str], *, strict: bool = False
 ) -> list[Prediction]:

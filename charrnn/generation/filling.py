@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from charrnn.ambient import as_usual
 from charrnn.data.tokenizer import Tokenizer
 from charrnn.errors import ConfigError
 from charrnn.generation.gap_lengths import infill_any_length
@@ -100,6 +101,7 @@ class _Choice:
     log_probability: float
 
 
+@as_usual
 def fill(
     restorer: PlaceReader,
     tokenizer: Tokenizer,

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from charrnn.ambient import as_usual, stepwise, usual_numpy
 from charrnn.data.corpus import newline_id
 from charrnn.errors import ConfigError
 from charrnn.generation.batch import make_samples
@@ -71,8 +72,8 @@ class SampleStream:
 
     def __iter__(self) -> Iterator[str]:
         if self._draft.rules.automaton is not None:
-            return self._steered()
-        return self._sampler.model.tokenizer.decode_stream(self._ids())
+            return stepwise(self._steered(), usual_numpy)
+        return stepwise(self._sampler.model.tokenizer.decode_stream(self._ids()), usual_numpy)
 
     def _steered(self) -> Iterator[str]:
         """The whole text at once: until it has ended, nobody knows how it begins."""
@@ -136,6 +137,7 @@ class Sampler:
     Raises ModelError when the model is not one to generate.
     """
 
+    @as_usual
     def __init__(self, model: Model, engine: str | Engine | None = None) -> None:
         model.require("generate")
         self.model = model
@@ -144,6 +146,7 @@ class Sampler:
         else:
             self.engine = ENGINES[engine](model) if isinstance(engine, str) else engine
 
+    @as_usual
     def stream(
         self,
         prompt: str | Opening = "",
@@ -168,6 +171,7 @@ class Sampler:
             self, prompt, config, index, score=score, log_probabilities=log_probabilities
         )
 
+    @as_usual
     def samples(
         self,
         prompt: str | Opening = "",
@@ -196,9 +200,10 @@ class Sampler:
             prompt = self.opening(prompt, lines=config.lines)
         tokenizer = self.model.tokenizer
         rules = Rules(config, tokenizer)
-        return make_samples(
+        samples = make_samples(
             self.engine, tokenizer, prompt, rules, indices, score, batch_size, threads
         )
+        return stepwise(samples, usual_numpy)
 
     def sample(
         self, prompt: str = "", config: SamplingConfig | None = None, *, index: int = 0
@@ -206,6 +211,7 @@ class Sampler:
         """The whole of `stream` at once."""
         return "".join(self.stream(prompt, config, index=index))
 
+    @as_usual
     def opening(self, prompt: str = "", *, lines: bool = False) -> Opening:
         """Where a text after a prompt begins. Raises UnknownCharacterError."""
         ids = self.prompt_ids(prompt, lines=lines)
@@ -227,6 +233,7 @@ class Sampler:
         return ids
 
 
+@as_usual
 def load_sampler(model: str | Path | None = None, *, engine: str | None = None) -> Sampler:
     """The sampler of a model directory, a run (its best model), or the newest run.
 
@@ -235,6 +242,7 @@ def load_sampler(model: str | Path | None = None, *, engine: str | None = None) 
     return Sampler(load(model), engine)
 
 
+@as_usual
 def sample(
     model: str | Path | None = None,
     prompt: str = "",

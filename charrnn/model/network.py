@@ -19,6 +19,7 @@ Legend: B batch, T time, V vocabulary, E embedding, H hidden, L layers.
 import torch
 from torch import Tensor, nn
 
+from charrnn.ambient import as_usual
 from charrnn.model.attention import Attention
 from charrnn.model.config import STATES, ModelConfig
 from charrnn.model.recurrent import RecurrentNetwork, State, detach, reset_linear
@@ -35,6 +36,7 @@ class CharRNN(RecurrentNetwork):
         generator: of the initial weights; PyTorch's global one unless given.
     """
 
+    @as_usual
     def __init__(
         self,
         config: ModelConfig,

@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from charrnn.ambient import as_usual
 from charrnn.errors import CharRNNWarning, ConfigError, ModelError, StorageError, TrainingError
 from charrnn.storage.directory_lock import DirectoryLock
 from charrnn.storage.file_systems import NO_LOCKS
@@ -439,6 +440,7 @@ def read_found(name: str | None, read: Callable[[Path], T]) -> tuple[Path, T]:
         return found
 
 
+@as_usual
 def load(name: str | Path | None = None) -> Model:
     """Reads the model that a name or path means; see `read_found`. Raises ModelError."""
     return read_found(None if name is None else str(name), read_model)[1]

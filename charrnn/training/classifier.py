@@ -3,6 +3,7 @@
 Legend: N sequences, B batch, K classes.
 """
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from charrnn.data.sequences import check_finite
+from charrnn.ambient import as_usual
+from charrnn.data.arrays import Array, as_classes
 from charrnn.errors import ConfigError
 from charrnn.training.estimator import RecurrentEstimator
+from charrnn.training.scikit_learn import data_conversion_warning
 
 
 class RecurrentClassifier(RecurrentEstimator):
@@ -31,12 +34,14 @@ class RecurrentClassifier(RecurrentEstimator):
 
     classes_: npt.NDArray[Any]
 
+    @as_usual
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """The likeliest class (N,) of each sequence."""
         best = self._answers(X).argmax(1)
         likeliest: npt.NDArray[Any] = self.classes_[best]
         return likeliest
 
+    @as_usual
     def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
         """The probability (N, K) of each class, in the order of `classes_`."""
         answers = self._answers(X)
@@ -44,25 +49,25 @@ class RecurrentClassifier(RecurrentEstimator):
         probabilities: npt.NDArray[np.float64] = exponentials / exponentials.sum(1, keepdims=True)
         return probabilities
 
+    @as_usual
     def score(self, X: Any, y: Any) -> float:
         """The share of sequences whose class is right."""
-        predicted, labels = self.predict(X), np.asarray(y)
-        if labels.shape != predicted.shape:
-            raise ConfigError(f"y has shape {labels.shape}: expected {predicted.shape}")
+        predicted = self.predict(X)
+        labels = _read_classes(y, len(predicted))
+        if _are_strings(labels) != _are_strings(self.classes_):
+            learned, given = self.classes_.tolist()[0], labels.tolist()[0]
+            raise ConfigError(
+                f"y has classes like {given!r}: it has learned classes like {learned!r}"
+            )
         return float((labels == predicted).mean())
 
     def _read_targets(self, y: Any, count: int) -> tuple[dict[str, Any], Tensor]:
-        labels = np.asarray(y)
-        if labels.shape != (count,):
-            raise ConfigError(
-                f"y has shape {labels.shape}: expected ({count},), a class for each sequence of X"
-            )
-        if labels.dtype.kind == "f":
-            check_finite(labels, "y")
+        labels = _read_classes(y, count)
         classes, numbers = np.unique(labels, return_inverse=True)
         if len(classes) < 2:
             raise ConfigError(
-                f"y has the class {classes.tolist()[0]!r} only: there is nothing to tell apart"
+                f"y has the class {classes.tolist()[0]!r} only, and of one class there is nothing to "
+                f"tell apart"
             )
         return {"classes_": classes}, torch.from_numpy(numbers.astype(np.int64))
 
@@ -74,3 +79,24 @@ class RecurrentClassifier(RecurrentEstimator):
 
     def _in_units(self, losses: npt.NDArray[np.float64], learned: dict[str, Any]) -> float:
         return float(losses.mean())
+
+
+def _read_classes(y: Any, count: int) -> Array:
+    """The classes (N,) of so many sequences; a column (N, 1) of them is taken, with a warning."""
+    labels = as_classes(y, "y")
+    if labels.shape == (count, 1):
+        message = (
+            f"A column-vector y was passed when a 1d array was expected: y has shape {labels.shape}, "
+            f"and is read as ({count},)"
+        )
+        warnings.warn(message, data_conversion_warning(), stacklevel=4)
+        labels = labels[:, 0]
+    if labels.shape != (count,):
+        raise ConfigError(
+            f"y has shape {labels.shape}: expected ({count},), a class for each sequence of X"
+        )
+    return labels
+
+
+def _are_strings(classes: Array) -> bool:
+    return classes.dtype.kind == "U" or isinstance(classes.tolist()[0], str)

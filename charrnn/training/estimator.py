@@ -19,12 +19,15 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from charrnn.ambient import as_usual
 from charrnn.data.sequences import Sequences, read_sequences
 from charrnn.errors import ConfigError, DivergedError
+from charrnn.forks import forked
 from charrnn.model.config import GATES, POOLINGS
 from charrnn.model.many_to_one import ManyToOne
 from charrnn.training.learner import BETAS, threads
 from charrnn.training.probe import choose_device, kernels, usual_threads
+from charrnn.training.scikit_learn import not_fitted
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     # Loshchilov & Hutter, 2019, as the trainer of texts has it.
@@ -126,8 +129,12 @@ class RecurrentEstimator:
             _check_whole("random_state", self.random_state, 0)
         choices = {"cell": GATES, "pooling": POOLINGS, "optimizer": OPTIMIZERS}
         for name, known in choices.items():
-            if getattr(self, name) not in known:
-                raise ConfigError(f"{name} {getattr(self, name)!r}: choose from {', '.join(known)}")
+            value = getattr(self, name)
+            if not (isinstance(value, str) and value in known):
+                raise ConfigError(f"{name} {value!r}: choose from {', '.join(known)}")
+        for name in ("bidirectional", "verbose"):
+            if not isinstance(getattr(self, name), bool | np.bool_ | int):
+                raise ConfigError(f"{name} {getattr(self, name)!r}: choose True or False")
         if not (isinstance(self.dropout, Real) and 0 <= self.dropout < 1):
             raise ConfigError(f"dropout {self.dropout!r}: choose from 0 up to (not including) 1")
         for name in ("learning_rate", "clip"):
@@ -139,6 +146,7 @@ class RecurrentEstimator:
 
     # Learning
 
+    @as_usual
     def fit(self, X: Any, y: Any) -> Self:
         """Learns from sequences, and forgets what was learned before.
 
@@ -153,6 +161,10 @@ class RecurrentEstimator:
             DivergedError: where the loss is no longer a number; what was learned before is kept.
         """
         self._check_params()
+        if y is None:
+            raise ConfigError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None"
+            )
         sequences = read_sequences(X, self.input_size)
         learned, targets = self._read_targets(y, len(sequences))
         random = np.random.default_rng(self.random_state)
@@ -226,14 +238,15 @@ class RecurrentEstimator:
 
     # Answering
 
+    @as_usual
     def _answers(self, X: Any) -> npt.NDArray[np.float64]:
         """What the network's head says of each sequence, (N, K)."""
         if not hasattr(self, "network_"):
-            raise ConfigError(f"this {type(self).__name__} has learned nothing yet: call fit first")
+            raise not_fitted(f"this {type(self).__name__} has learned nothing yet: call fit first")
         sequences = read_sequences(X, self.n_features_in_)
         device = self.network_.head.bias.device
         answers = np.empty((len(sequences), self.network_.head.out_features))
-        with threads(self.threads_), torch.inference_mode():
+        with threads(1 if forked() else self.threads_), torch.inference_mode():
             for places in sequences.sorted(int(self.batch_size)):
                 batch = self.network_(*_side_by_side(sequences, places, device))
                 answers[places] = batch.cpu().numpy()

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from charrnn.errors import DivergedError
+from charrnn.errors import DivergedError, TrainingError
+from charrnn.forks import forked
 from charrnn.model.recurrent import RecurrentNetwork, State
 from charrnn.training.config import TrainingConfig
 from charrnn.training.distributed import Group
@@ -32,8 +33,13 @@ def threads(count: int) -> Iterator[None]:
     """Runs PyTorch on so many threads of the CPU, and gives back what was set before.
 
     Sums are added up in another order on another number of threads, so that a training goes on
-    exactly only on the number it began with.
+    exactly only on the number it began with. Raises TrainingError where there can be but one.
     """
+    if count > 1 and forked():
+        raise TrainingError(
+            f"this process was forked from one that had loaded PyTorch, whose {count} threads are lost "
+            f"here; start it with multiprocessing's spawn, or as a program of its own"
+        )
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:

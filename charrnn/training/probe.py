@@ -4,11 +4,13 @@ precision, on how many threads it does so best."""
 import dataclasses
 import math
 import time
+import warnings
 from collections.abc import Iterator
 
 import torch
 
-from charrnn.errors import ConfigError
+from charrnn.errors import CharRNNWarning, ConfigError
+from charrnn.forks import forked
 from charrnn.model.config import ModelConfig
 from charrnn.model.kernels import native
 from charrnn.model.networks import build_network
@@ -226,7 +228,16 @@ def _most_threads(device: str, kernel: str, cell: str) -> int:
     of 60 fresh processes (PyTorch 2.13 with MKL).
     """
     exact = kernel == "native" or (kernel == "fused" and cell == "lstm")
-    return ALL_THREADS if exact or device != "cpu" else 1
+    count = ALL_THREADS if exact or device != "cpu" else 1
+    if count > 1 and forked():
+        message = (
+            "this process was forked from one that had loaded PyTorch, whose threads are lost here: it "
+            f"trains on one thread instead of {count}, which rounds otherwise; start it with "
+            "multiprocessing's spawn to train on all"
+        )
+        warnings.warn(message, CharRNNWarning, stacklevel=2)
+        return 1
+    return count
 
 
 def _candidates(machine: Machine, config: ModelConfig, precision: str | None) -> Iterator[Machine]:

@@ -10,7 +10,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from charrnn.data.sequences import as_numbers, check_finite
+from charrnn.ambient import as_usual
+from charrnn.data.arrays import as_numbers, check_finite
 from charrnn.errors import ConfigError
 from charrnn.evaluation.metrics import r_squared
 from charrnn.training.estimator import RecurrentEstimator
@@ -56,14 +57,18 @@ class RecurrentRegressor(RecurrentEstimator):
     target_scale_: npt.NDArray[np.float64]
     one_d_: bool
 
+    @as_usual
     def predict(self, X: Any) -> npt.NDArray[np.float64]:
         """A number (N,) for each sequence, or K (N, K), as y was when it learned."""
         answers = self._answers(X) * self.target_scale_ + self.target_mean_
         return answers[:, 0] if self.one_d_ else answers
 
+    @as_usual
     def score(self, X: Any, y: Any) -> float:
         """R², the share of the variance of y that is explained: see `r_squared`."""
-        return r_squared(as_numbers(y, "y"), self.predict(X))
+        numbers = as_numbers(y, "y").astype(np.float64)
+        check_finite(numbers, "y")
+        return r_squared(numbers, self.predict(X))
 
     def _read_targets(self, y: Any, count: int) -> tuple[dict[str, Any], Tensor]:
         numbers = as_numbers(y, "y").astype(np.float64)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from charrnn.ambient import as_usual
 from charrnn.data.corpus import (
     LARGEST_IN_MEMORY,
     IdsKey,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from charrnn.training.trainer import Progress, Trainer
 
 
+@as_usual
 def begin(
     corpus: Sequence[str],
     options: TrainingOptions,
@@ -97,6 +99,7 @@ def _create(directory: Path, corpus: str, name: str | None, out: Path | None) ->
                 raise
 
 
+@as_usual
 def go_on(
     run: str,
     corpus: Sequence[str] = (),
@@ -152,6 +155,7 @@ def failures_told(group: "Group | None") -> Iterator[None]:
         raise
 
 
+@as_usual
 def train(
     corpus: str | Path | Sequence[str | Path] = (),
     *,

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from charrnn.ambient import as_usual, stepwise
 from charrnn.data.corpus import (
     Corpus,
     ReadingProgress,
@@ -108,6 +109,7 @@ class Trainer:
         group: the processes that train together, of which this one leads; None when it is alone.
     """
 
+    @as_usual
     def __init__(
         self,
         corpus: TokenizedCorpus,
@@ -149,6 +151,7 @@ class Trainer:
         self._speed = 0.0
 
     @classmethod
+    @as_usual
     def resume(
         cls,
         run: Run,
@@ -245,16 +248,14 @@ class Trainer:
         without one, None where it was not asked."""
         return self.leader.asked
 
+    @as_usual
     def __iter__(self) -> Iterator[Progress]:
         """Trains to the end. Raises DivergedError, StorageError; TrainingError when another process
         that trains with it fails."""
         self.run.claim()
         try:
-            with (
-                threads(self.config.threads),
-                self.leader.leading(self.run.ids_folder, self.position.step),
-            ):
-                yield from self._train()
+            with self.leader.leading(self.run.ids_folder, self.position.step):
+                yield from stepwise(self._train(), partial(threads, self.config.threads))
         except DivergedError:
             raise
         except (StorageError, TrainingError) as error:
@@ -289,6 +290,7 @@ class Trainer:
         if saved != self.position.step:  # asked to stop between two steps
             self.save()
 
+    @as_usual
     def save(self) -> Path:
         """Writes a checkpoint of this moment. Raises StorageError."""
         network, optimizer = self.learner.network, self.learner.optimizer

@@ -1,5 +1,6 @@
 import copy
 import pickle
+import sys
 import warnings
 from typing import Any
 
@@ -8,8 +9,9 @@ import pytest
 import torch
 
 from charrnn import RecurrentClassifier, RecurrentRegressor
-from charrnn.errors import ConfigError, DivergedError
+from charrnn.errors import CharRNNWarning, ConfigError, DivergedError, NotFittedError
 from charrnn.model.config import GATES, POOLINGS
+from charrnn.training import scikit_learn
 from charrnn.training.estimator import OPTIMIZERS
 
 random = np.random.default_rng(0)
@@ -198,7 +200,13 @@ def test_targets_that_are_no_numbers_are_refused(y: Any, message: str) -> None:
     ("y", "message"),
     [
         (LABELS[:-1], r"y has shape \(59,\): expected \(60,\)"),
-        (LABELS[:, None], r"y has shape \(60, 1\)"),
+        (np.stack([LABELS, LABELS], axis=1), r"y has shape \(60, 2\): expected \(60,\)"),
+        (
+            np.where(LABELS == "less", 0.5, 1),
+            r"y has 0.5 at \[\d+\]. Unknown label type: continuous",
+        ),
+        ([1, "1"] * 30, r"y has 1 at \[0\] and '1' at \[1\]: expected strings only"),
+        (None, "RecurrentClassifier requires y to be passed, but the target y is None"),
         (["one"] * 60, "y has the class 'one' only"),
         (np.where(np.arange(60) == 7, np.nan, 1.0), r"y has nan at \[7\]"),
     ],
@@ -280,3 +288,99 @@ def test_scikit_learn_takes_it_for_one_of_its_own(kind: Any) -> None:
     assert cross_val_score(model, ragged, y, cv=3).shape == (3,)
     search = GridSearchCV(model, {"hidden_size": np.array([2, 4])}, cv=2).fit(X, y)
     assert search.best_params_["hidden_size"] in (2, 4)
+
+
+def test_a_column_of_classes_is_taken_with_the_warning_of_scikit_learn() -> None:
+    exceptions = pytest.importorskip("sklearn.exceptions")
+    with pytest.warns(exceptions.DataConversionWarning, match="A column-vector y was passed"):
+        column = RecurrentClassifier(**SMALL).fit(X, LABELS[:, None])
+    assert (column.predict(X) == RecurrentClassifier(**SMALL).fit(X, LABELS).predict(X)).all()
+
+
+def test_a_score_is_of_classes_of_the_kind_that_was_learned() -> None:
+    classifier = RecurrentClassifier(**SMALL).fit(X, (LABELS == "more").astype(int))
+    with pytest.raises(ConfigError, match="y has classes like '0': it has learned classes like 0"):
+        classifier.score(X, ["0"] * 60)
+    with pytest.raises(ConfigError, match=r"y is masked at \[0\]"):
+        classifier.score(X, np.ma.array(np.zeros(60, int), mask=True))
+    with pytest.raises(ConfigError, match=r"y has nan at \[0\]"):
+        RecurrentRegressor(**SMALL).fit(X, Y).score(X, np.full(60, np.nan))
+
+
+def test_what_has_not_learned_raises_what_scikit_learn_does(
+    kind: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exceptions = pytest.importorskip("sklearn.exceptions")
+    with pytest.raises(exceptions.NotFittedError) as caught:
+        kind[0]().predict(X)
+    assert isinstance(caught.value, NotFittedError)
+    sent = pickle.loads(pickle.dumps(caught.value))  # from a worker to who waits for it
+    assert type(sent) is type(caught.value) and str(sent) == str(caught.value)
+    monkeypatch.setitem(sys.modules, "sklearn.exceptions", None)  # as where it is not installed
+    scikit_learn._not_fitted_type.cache_clear()
+    scikit_learn.data_conversion_warning.cache_clear()
+    try:
+        with pytest.raises(NotFittedError) as caught:
+            kind[0]().predict(X)
+        assert isinstance(caught.value, ValueError) and isinstance(caught.value, AttributeError)
+        assert not isinstance(caught.value, exceptions.NotFittedError)
+        with pytest.warns(CharRNNWarning, match="A column-vector y was passed"):
+            RecurrentClassifier(**SMALL).fit(X, LABELS[:, None])
+    finally:
+        scikit_learn._not_fitted_type.cache_clear()
+        scikit_learn.data_conversion_warning.cache_clear()
+
+
+class Rows:
+    """Rows of a table, read as sequences of one step: scikit-learn's checks know no others."""
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()  # type: ignore[misc]
+        tags.input_tags.two_d_array, tags.input_tags.three_d_array = True, False
+        return tags
+
+    def fit(self, X: Any, y: Any = None) -> Any:
+        return super().fit(_as_sequences(X), y)  # type: ignore[misc]
+
+    def _answers(self, X: Any) -> Any:
+        return super()._answers(_as_sequences(X))  # type: ignore[misc]
+
+
+def _as_sequences(x: Any) -> Any:
+    if isinstance(x, list):
+        return [[row] for row in x]
+    flat = getattr(x, "ndim", 0) == 2 and hasattr(x, "__array__")
+    return np.asarray(x)[:, None] if flat else x
+
+
+class RowsRegressor(Rows, RecurrentRegressor):
+    __init__ = RecurrentRegressor.__init__
+
+
+class RowsClassifier(Rows, RecurrentClassifier):
+    __init__ = RecurrentClassifier.__init__
+
+
+NOT_OURS = {
+    "check_n_features_in_after_fitting": "wants other words about the shape of a row",
+    "check_estimators_empty_data_messages": "wants other words about rows without columns",
+    "check_dtype_object": "wants TypeError and other words where a dict is among the numbers",
+    "check_regressor_data_not_an_array": "has arrays of its own, which Rows does not reshape",
+    "check_classifier_data_not_an_array": "has arrays of its own, which Rows does not reshape",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("estimator", [RowsRegressor, RowsClassifier])
+def test_scikit_learns_own_checks_are_passed(estimator: Any) -> None:
+    checks = pytest.importorskip("sklearn.utils.estimator_checks")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        results = checks.check_estimator(
+            estimator(hidden_size=8, epochs=20, learning_rate=0.02),
+            expected_failed_checks=NOT_OURS,
+            on_fail="raise",
+            on_skip=None,
+        )
+    passed = {result["check_name"] for result in results if result["status"] == "passed"}
+    assert len(passed) > 35

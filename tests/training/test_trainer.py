@@ -163,6 +163,20 @@ def test_every_kernel_resumes_exactly(
     assert learned(stopped.run) == learned(straight.run)
 
 
+def threads_of_steps(trainer: Trainer) -> set[int]:
+    """On how many threads of PyTorch it takes its steps, all of them."""
+    found, step = set(), trainer.leader.step
+
+    def watch(*arguments: Any) -> Any:
+        found.add(torch.get_num_threads())
+        return step(*arguments)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(trainer.leader, "step", watch)
+        list(trainer)
+    return found
+
+
 @pytest.mark.slow
 def test_two_threads_resume_exactly(
     make_trainer: MakeTrainer, prose: str, monkeypatch: pytest.MonkeyPatch
@@ -178,8 +192,7 @@ def test_two_threads_resume_exactly(
     list(straight)
     stop_during(stopped, 3, monkeypatch)
     resumed = Trainer.resume(stopped.run)
-    threads = {torch.get_num_threads() for _ in resumed}
-    assert threads == {2}
+    assert threads_of_steps(resumed) == {2}
     assert learned(stopped.run) == learned(straight.run)
 
 
@@ -349,9 +362,15 @@ def test_a_training_runs_on_its_own_threads_and_gives_them_back(
     two = Trainer(planned.corpus, planned.learner.network, config, planned.run)
     one = make_trainer("one")
     torch.set_num_threads(3)
-    assert {torch.get_num_threads() for _ in two} == {2}
-    assert {torch.get_num_threads() for _ in one} == {1}
+    assert threads_of_steps(two) == {2}
+    assert threads_of_steps(one) == {1}
     assert torch.get_num_threads() == 3
+
+
+def test_between_steps_the_threads_are_the_callers(make_trainer: MakeTrainer) -> None:
+    trainer = make_trainer("one")
+    torch.set_num_threads(3)
+    assert {torch.get_num_threads() for _ in trainer} == {3}
 
 
 # What it writes

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from charrnn.ambient import as_usual
 from charrnn.data.windows import cover
 from charrnn.errors import ModelError
 from charrnn.generation.engines.engine import Array, Reader
@@ -58,11 +59,13 @@ class RestoringEngine:
         self._head_bias = tensors["head.bias"]
 
     @classmethod
+    @as_usual
     def of(cls, model: Model) -> "RestoringEngine":
         """The engine of a model that was read from disk. Raises ModelError when it does not restore."""
         model.require("restore")
         return cls(model.config, model.tensors)
 
+    @as_usual
     def log_probabilities(self, ids: npt.ArrayLike) -> Array:
         """Of texts (B, T), masks among them: the log-probabilities (B, T, V) of the character at each
         place, given all others of its text, and never itself. Before and after a text is nothing.
@@ -86,6 +89,7 @@ class RestoringEngine:
             raise ModelError("the model's weights are so large that its numbers overflow")
         return logits.reshape(batch, time, self.vocabulary_size)
 
+    @as_usual
     def read(self, ids: npt.ArrayLike) -> Array:
         """The same of one text of any length: ids (N,) -> (N, V).
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from charrnn.ambient import as_usual
 from charrnn.generation.engines.engine import Array, State, known_ids
 from charrnn.storage.model_directory import Model
 
@@ -35,6 +36,7 @@ class TorchEngine:
         self.vocabulary_size = network.config.vocabulary_size
 
     @classmethod
+    @as_usual
     def of(cls, model: Model) -> "TorchEngine":
         """The engine of a model that was read from disk, on a GPU where there is one."""
         import torch
@@ -45,6 +47,7 @@ class TorchEngine:
         network.load_state_dict({k: torch.from_numpy(v) for k, v in model.tensors.items()})
         return cls(network.to("cuda" if torch.cuda.is_available() else "cpu").eval())
 
+    @as_usual
     def advance(self, ids: npt.ArrayLike, state: State | None) -> tuple[Array, State]:
         """Reads ids (B, T); see Engine."""
         import torch

@@ -1,0 +1,127 @@
+"""What a process has set for all of NumPy and PyTorch: the verbs compute as if it had not.
+
+A notebook's first cell may have made float64 PyTorch's default type, forbidden gradients, or had NumPy
+raise where a number underflows. Numbers here are a function of what a verb was given, and of nothing
+else; so `as_usual` gives every verb the settings that NumPy and PyTorch begin with, and puts back
+what was there whenever the caller's code goes on.
+"""
+
+import contextlib
+import functools
+import inspect
+import sys
+import threading
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager
+from typing import Any, ParamSpec, TypeVar
+
+from charrnn.forks import forked
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+
+_AUTOCAST_DEVICES = ("cpu", "cuda")
+
+_inside = threading.local()
+
+
+def as_usual(verb: Callable[P, R]) -> Callable[P, R]:
+    """A function, method or generator that runs within `usual_settings`."""
+    if inspect.isgeneratorfunction(verb):
+
+        @functools.wraps(verb)
+        def stepping(*args: P.args, **kwargs: P.kwargs) -> Any:
+            return stepwise(verb(*args, **kwargs), usual_settings)
+
+        return stepping
+
+    @functools.wraps(verb)
+    def running(*args: P.args, **kwargs: P.kwargs) -> R:
+        with usual_settings():
+            return verb(*args, **kwargs)
+
+    return running
+
+
+def stepwise(
+    steps: Iterator[T], settings: Callable[[], AbstractContextManager[None]]
+) -> Generator[T, None, None]:
+    """What an iterator gives, its code run within settings, the caller's in between without them."""
+    try:
+        while True:
+            with settings():
+                try:
+                    value = next(steps)
+                except StopIteration:
+                    return
+            yield value
+    finally:
+        if isinstance(steps, Generator):
+            with settings():
+                steps.close()
+
+
+@contextlib.contextmanager
+def usual_settings() -> Iterator[None]:
+    """The settings that NumPy and PyTorch begin with.
+
+    Left as they are: PyTorch's number of threads (a training has its own), its global random numbers
+    (none are drawn), and deterministic algorithms, which give the same numbers here.
+    """
+    if getattr(_inside, "entered", False):
+        yield
+        return
+    _inside.entered = True
+    try:
+        with usual_numpy(), contextlib.ExitStack() as stack:
+            if "torch" in sys.modules:  # where it is not loaded, nothing of it was set
+                _set_pytorch(stack)
+            yield
+    finally:
+        _inside.entered = False
+
+
+def usual_numpy() -> AbstractContextManager[None]:
+    """What NumPy begins with, alone; it costs a microsecond."""
+    import numpy as np
+
+    settings: AbstractContextManager[None] = np.errstate(
+        divide="warn", over="warn", under="ignore", invalid="warn"
+    )
+    return settings
+
+
+def _set_pytorch(stack: contextlib.ExitStack) -> None:
+    """Sets what PyTorch begins with, until the stack is closed."""
+    import torch
+
+    def change(setter: Callable[[Any], Any], before: Any, usual: Any) -> None:
+        if before != usual:
+            setter(usual)
+            stack.callback(setter, before)
+
+    if torch.is_inference_mode_enabled():
+        stack.enter_context(torch.inference_mode(False))
+    if not torch.is_grad_enabled():
+        stack.enter_context(torch.enable_grad())
+    if torch.get_default_device().type != "cpu":
+        stack.enter_context(torch.device("cpu"))
+    if torch.is_anomaly_enabled():
+        stack.enter_context(torch.autograd.set_detect_anomaly(False))
+    change(torch.set_default_dtype, torch.get_default_dtype(), torch.float32)
+    for device in _AUTOCAST_DEVICES:
+        setter = functools.partial(torch.set_autocast_enabled, device)
+        change(setter, torch.is_autocast_enabled(device), False)
+    try:
+        precision = torch.get_float32_matmul_precision()
+    except RuntimeError:  # it was set for each library of its own, which has no word for all
+        for library in (torch.backends.mkldnn, torch.backends.cuda):
+            matmul = library.matmul
+            change(
+                functools.partial(setattr, matmul, "fp32_precision"), matmul.fp32_precision, "ieee"
+            )
+    else:
+        change(torch.set_float32_matmul_precision, precision, "highest")
+    if forked():
+        change(torch.set_num_threads, torch.get_num_threads(), 1)

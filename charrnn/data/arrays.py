@@ -1,0 +1,246 @@
+"""Arrays of what a person has: lists, tensors, columns of a table. All of it is looked at before NumPy
+converts it.
+
+`np.asarray` alone drops the mask of a masked array, writes what is missing as the word "nan", and takes
+the number 1 and the string "1" for the same.
+"""
+
+import math
+import sys
+from collections.abc import Sequence
+from decimal import Decimal
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from charrnn.errors import ConfigError
+
+Array = npt.NDArray[Any]
+
+_PLAIN = {bool, int, float, np.bool_, np.int32, np.int64, np.float32, np.float64}
+"""Types of numbers that NumPy converts as they are."""
+
+_MISSING = ("NAType", "NaTType", "MaskedConstant")
+"""The types of pandas.NA, pandas.NaT and numpy.ma.masked, which need not be installed, or loaded."""
+
+
+def as_array(values: Any, what: str) -> Array:
+    """An array of what was given; of Python's objects where not all of it is numbers, or strings.
+
+    Args:
+        values: an array, a list (of lists, of arrays), a tensor of PyTorch on any device, a Series or
+            DataFrame of pandas, or anything else that NumPy makes an array of.
+        what: how a message calls it.
+
+    Raises ConfigError that says what it is and where, where something of it is masked, or it is sparse,
+    ragged or no array.
+    """
+    values = unwrap(values, what)
+    if isinstance(values, np.ndarray):
+        if values.dtype.kind not in "OT":
+            return values
+        values = values.tolist() if values.ndim else [values.item()]
+    if not isinstance(values, list | tuple):
+        return np.asarray(values)
+    if set(map(type, values)) <= _PLAIN:
+        return np.array(values)
+    if any(_holds_others(each) for each in values):
+        rows = [as_array(each, f"row {place} of {what}") for place, each in enumerate(values)]
+        return _stacked(rows, what)
+    if all(isinstance(each, str) for each in values):
+        return np.array(values)
+    objects = np.empty(len(values), dtype=object)
+    for place, each in enumerate(values):
+        objects[place] = each.item() if isinstance(each, np.number | np.bool_) else each
+    return objects
+
+
+def unwrap(values: Any, what: str) -> Any:
+    """What NumPy can look at: an array, a list, a tuple, or a single thing.
+
+    Raises as `as_array` does.
+    """
+    if np.ma.isMaskedArray(values) and values is not np.ma.masked:
+        masked = np.argwhere(np.ma.getmaskarray(values))
+        if len(masked):
+            raise _missing(f"{what} is masked", masked[0].tolist())
+        return np.asarray(values.data)
+    if isinstance(values, np.ndarray | list) or type(values) is tuple:
+        return values
+    if hasattr(values, "toarray") or hasattr(values, "todense"):
+        raise ConfigError(f"{what} is sparse: expected all its numbers; its toarray() gives them")
+    if _is_tensor(values):
+        return _of_tensor(values, what)
+    if hasattr(values, "__array__"):
+        try:
+            return np.asarray(values)
+        except Exception as error:  # of whatever library it comes from
+            name = type(values).__name__
+            raise ConfigError(f"{what} is a {name} that is no array: {error}") from error
+    if isinstance(values, Real | str | bytes | complex | Decimal | None):
+        return values
+    if isinstance(values, Sequence) and not isinstance(values, tuple):
+        return list(values)
+    raise ConfigError(f"{what} is a {type(values).__name__}: expected an array, or a list")
+
+
+def as_numbers(values: Any, what: str) -> Array:
+    """An array of real numbers. Raises ConfigError that says what it was, where it is another."""
+    numbers = _at_least_a_row(as_array(values, what), values, what)
+    if numbers.dtype == object:
+        check_nothing_missing(numbers, what)
+        for place, value in np.ndenumerate(numbers):
+            if not isinstance(value, Real | Decimal):
+                raise ConfigError(
+                    f"{what} has {_shown(value)} at {list(place)}, which is a {type(value).__name__}: "
+                    f"expected real numbers"
+                )
+        try:
+            numbers = numbers.astype(np.float64)
+        except OverflowError as error:
+            raise ConfigError(f"{what} has a number that is too large: scale it") from error
+    _refuse_complex(numbers, what)
+    if numbers.dtype.kind not in "biuf":
+        raise ConfigError(f"{what} is of type {numbers.dtype}: expected real numbers")
+    return numbers
+
+
+def as_classes(values: Any, what: str) -> Array:
+    """An array of names of classes: strings, whole numbers, truth values or dates, all of one kind.
+
+    Raises ConfigError that says what it was and where, where it is another.
+    """
+    classes = _at_least_a_row(as_array(values, what), values, what)
+    if classes.dtype == object:
+        check_nothing_missing(classes, what)
+        first: dict[str, tuple[list[int], Any]] = {}
+        for place, value in np.ndenumerate(classes):
+            kind = "string" if isinstance(value, str) else "number" if _is_real(value) else "other"
+            first.setdefault(kind, (list(place), value))
+        if "other" in first:
+            where, value = first["other"]
+            raise ConfigError(
+                f"{what} has {_shown(value)} at {where}, which is a {type(value).__name__}: "
+                f"expected strings or whole numbers"
+            )
+        if len(first) > 1:
+            (where, value), (elsewhere, other) = first.values()
+            raise ConfigError(
+                f"{what} has {_shown(value)} at {where} and {_shown(other)} at {elsewhere}: "
+                f"expected strings only, or numbers only"
+            )
+        converted = np.array(classes.tolist())
+        classes = converted if converted.dtype.kind in "biufU" else classes
+    _refuse_complex(classes, what)
+    if classes.dtype.kind in "SV":
+        raise ConfigError(f"{what} is of type {classes.dtype}: expected strings or whole numbers")
+    if classes.dtype.kind in "Mm" and len(missing := np.argwhere(np.isnat(classes))):
+        raise _missing(f"{what} has NaT", missing[0].tolist())
+    if classes.dtype.kind == "f":
+        check_finite(classes, what)
+        if len(odd := np.argwhere(classes != np.round(classes))):
+            place = tuple(odd[0].tolist())
+            raise ConfigError(
+                f"{what} has {classes[place]} at {list(place)}. Unknown label type: continuous. "
+                f"Classes are strings or whole numbers; a regressor learns other numbers"
+            )
+    return classes
+
+
+def check_finite(numbers: Array, what: str) -> None:
+    """Raises ConfigError where a number is NaN, or so large that float32 cannot hold it."""
+    bad = np.argwhere(~np.isfinite(numbers))
+    if len(bad):
+        place = tuple(bad[0].tolist())
+        raise ConfigError(
+            f"{what} has {numbers[place]} at {list(place)}: fill in what is missing (NaN), and scale "
+            f"what is too large (infinite)"
+        )
+
+
+def check_nothing_missing(objects: Array, what: str) -> None:
+    """Raises ConfigError where one of Python's objects stands for something that is missing."""
+    for place, value in np.ndenumerate(objects):
+        if _is_missing(value):
+            raise _missing(f"{what} has {_shown(value)}", list(place))
+
+
+def _at_least_a_row(array: Array, values: Any, what: str) -> Array:
+    if values is None:
+        raise ConfigError(f"{what} is None: expected an array, or a list")
+    if array.ndim == 0:
+        raise ConfigError(f"{what} is a {type(values).__name__}: expected an array, or a list")
+    return array
+
+
+def _refuse_complex(array: Array, what: str) -> None:
+    if array.dtype.kind == "c":
+        raise ConfigError(
+            f"{what} is of type {array.dtype}. Complex data not supported: expected real numbers"
+        )
+
+
+def _missing(what: str, place: list[int]) -> ConfigError:
+    return ConfigError(f"{what} at {place}: fill in what is missing, or leave it out")
+
+
+def _is_missing(value: Any) -> bool:
+    if value is None or type(value).__name__ in _MISSING:
+        return True
+    if isinstance(value, Decimal):
+        return value.is_nan()
+    return isinstance(value, float | np.floating) and math.isnan(value)
+
+
+def _is_real(value: Any) -> bool:
+    return isinstance(value, Real | Decimal)
+
+
+def _holds_others(value: Any) -> bool:
+    """Whether it is an array or a list, not a single thing."""
+    if value is np.ma.masked or isinstance(value, np.generic):
+        return False
+    return isinstance(value, list | tuple) or hasattr(value, "__array__")
+
+
+def _stacked(arrays: list[Array], what: str) -> Array:
+    """Arrays (...) as one (N, ...)."""
+    if len({each.shape for each in arrays}) > 1:
+        raise ConfigError(f"{what} is no array: its rows differ in length")
+    if len({each.dtype.kind in "biuf" for each in arrays}) > 1:
+        arrays = [each.astype(object) for each in arrays]
+    return np.stack(arrays)
+
+
+def _is_tensor(value: Any) -> bool:
+    torch = sys.modules.get("torch")  # where it is not loaded, nothing is a tensor
+    return torch is not None and isinstance(value, torch.Tensor)
+
+
+def _of_tensor(tensor: Any, what: str) -> Any:
+    """The numbers of a tensor, wherever they are, without its gradient."""
+    import torch
+
+    try:
+        if tensor.is_nested:
+            return [_of_tensor(each, what) for each in tensor.unbind()]
+        if tensor.layout != torch.strided:
+            raise ConfigError(
+                f"{what} is sparse: expected all its numbers; its to_dense() gives them"
+            )
+        tensor = tensor.detach().cpu().resolve_conj().resolve_neg()
+        if tensor.is_quantized:
+            tensor = tensor.dequantize()
+        if tensor.is_floating_point() and tensor.dtype not in (torch.float16, torch.float64):
+            tensor = tensor.float()
+        return tensor.numpy()
+    except (RuntimeError, TypeError, NotImplementedError) as error:  # as of what is on `meta`
+        raise ConfigError(f"{what} is a tensor without numbers here: {error}") from error
+
+
+def _shown(value: Any) -> str:
+    """A value as a message names it, short."""
+    shown = repr(value)
+    return shown if len(shown) <= 40 else f"{shown[:40]}..."
