@@ -15,10 +15,11 @@ import mmap
 import os
 import shutil
 import stat
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from charrnn.errors import ModelError, StorageError
+from charrnn.errors import CharRNNWarning, ModelError, StorageError
 from charrnn.storage.file_systems import UNSUPPORTED, tell_lack
 
 TEMPORARY_PREFIX = ".partial-"
@@ -144,16 +145,21 @@ def point(link: Path, target: str) -> None:
 
 
 def remove_directory(path: Path) -> None:
-    """Deletes a folder so that no half of it ever stands under its name. Raises StorageError."""
+    """Deletes a folder so that no half of it ever stands under its name. Raises StorageError.
+
+    What cannot be deleted then, for another program has it open, is left under a hidden name, with
+    a warning.
+    """
     with _writing(path):
         condemned = path.with_name(f"{TEMPORARY_PREFIX}old-{path.name}")
-        _clear(condemned)
+        _discard(condemned)
+        while os.path.lexists(condemned):
+            condemned = condemned.with_name(f"{condemned.name}~")
         _rename(path, condemned)
         try:
             _sync_directory(path.parent)
         finally:
-            before_change("remove", condemned)
-            shutil.rmtree(condemned)
+            _discard(condemned)
 
 
 def set_aside(path: Path, elsewhere: Path) -> None:
@@ -167,15 +173,14 @@ def set_aside(path: Path, elsewhere: Path) -> None:
 def remove_litter(directory: Path) -> None:
     """Deletes what a crash left unfinished in a folder, and puts back what it left replaced.
 
-    Raises StorageError.
+    Warns of what cannot be deleted. Raises StorageError.
     """
     with _writing(directory):
         for path in directory.glob(f"{REPLACED_PREFIX}*"):
             before_change("rename", path)
             _settle(path)
         for path in directory.glob(f"{TEMPORARY_PREFIX}*"):
-            before_change("remove", path)
-            _clear(path)
+            _discard(path)
 
 
 def append_line(path: Path, line: str) -> None:
@@ -269,11 +274,23 @@ def _clear(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def _discard(path: Path) -> None:
+    """Deletes what nothing depends on. Where that is not possible, a warning is all there is to it."""
+    if not os.path.lexists(path):
+        return
+    try:
+        before_change("remove", path)
+        _clear(path)
+    except OSError as error:
+        message = f"{path}: it cannot be deleted ({error.strerror or error}); it is left there"
+        warnings.warn(message, CharRNNWarning, stacklevel=2)
+
+
 def _settle(replaced: Path) -> None:
     """Deletes what was replaced, or puts it back where nothing took its place."""
     path = replaced.parent / replaced.name.removeprefix(REPLACED_PREFIX)
     if os.path.lexists(path):
-        _clear(replaced)
+        _discard(replaced)
     elif os.path.lexists(replaced):
         os.replace(replaced, path)
 

@@ -68,6 +68,7 @@ class Run:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._lock: DirectoryLock | None = None
+        self._left: set[Path] = set()  # what could not be deleted
 
     @classmethod
     def create(cls, directory: Path) -> "Run":
@@ -204,7 +205,7 @@ class Run:
 
     def prune(self, keep: int, *others: Path) -> None:
         """Deletes all checkpoints but the newest `keep`, the best, and others; and what was set aside
-        and has been made again. Raises StorageError."""
+        and has been made again. Warns of what cannot be deleted: nothing depends on that."""
         found = self.checkpoints()
         kept = {*others, *self.models()[:1], *found[-keep:]}
         aside = [
@@ -216,7 +217,16 @@ class Run:
         ]
         for old in [*found, *aside]:
             if old not in kept:
-                remove_directory(old)
+                self._remove(old)
+
+    def _remove(self, old: Path) -> None:
+        """Deletes a folder; warns, once, where that is not possible."""
+        try:
+            remove_directory(old)
+        except StorageError as error:
+            if old not in self._left:
+                self._left.add(old)
+                _warn(f"{old}: it cannot be deleted ({error.__cause__}); it is left there")
 
     def mark_best(self, step: int) -> None:
         """Points `best` at the checkpoint of a step. Raises StorageError."""

@@ -172,6 +172,8 @@ class Leader:
             _exchange_ids(group, np.array(ids))
         group.agree()
         group.expect_gradients(learner.network.parameters())
+        # A training that was stopped in its last evaluation has no step left: they listen again.
+        self._in_steps = not _is_last(learner, step)
 
 
 @contextlib.contextmanager

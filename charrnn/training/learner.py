@@ -15,6 +15,7 @@ from charrnn.forks import forked
 from charrnn.model.recurrent import RecurrentNetwork, State
 from charrnn.training.config import TrainingConfig
 from charrnn.training.distributed import Group
+from charrnn.training.environment import usable_cores
 from charrnn.training.memory import keep_freed_memory
 from charrnn.training.tasks import LOSSES
 
@@ -30,7 +31,8 @@ Clipped and saturated, an LSTM can go on for ever with a loss of 1e30 and never 
 
 @contextlib.contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Runs PyTorch on so many threads of the CPU, and gives back what was set before.
+    """Runs PyTorch on so many threads of the CPU, and gives back what was set before. More threads
+    than this process may use cores would wait for each other most of the time, and are not begun.
 
     Sums are added up in another order on another number of threads, so that a training goes on
     exactly only on the number it began with. Raises TrainingError where there can be but one.
@@ -41,7 +43,7 @@ def threads(count: int) -> Iterator[None]:
             f"here; start it with multiprocessing's spawn, or as a program of its own"
         )
     before = torch.get_num_threads()
-    torch.set_num_threads(count)
+    torch.set_num_threads(min(count, usable_cores()))
     try:
         yield
     finally:

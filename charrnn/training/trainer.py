@@ -52,6 +52,7 @@ from charrnn.training.checkpoint import (
 from charrnn.training.companions import Leader
 from charrnn.training.config import TrainingConfig
 from charrnn.training.distributed import Group
+from charrnn.training.environment import usable_cores
 from charrnn.training.learner import Learner, StepResult, autocast, threads
 from charrnn.training.plan import Plan, arrays, load
 from charrnn.training.probe import DTYPES, choose_device
@@ -216,6 +217,12 @@ class Trainer:
                 f"{path}: it was trained with charrnn's own C, which is not to be had here (not "
                 "built, of another processor, or CHARRNN_NATIVE is 0); PyTorch goes on, which is "
                 "slower and rounds in another way"
+            )
+            warnings.warn(message, CharRNNWarning, stacklevel=2)
+        if config.threads > usable_cores():
+            message = (
+                f"{path}: it was trained on {config.threads:,} threads, and this process may use "
+                f"{usable_cores():,} cores: it goes on with so many, and may round in another way"
             )
             warnings.warn(message, CharRNNWarning, stacklevel=2)
         network = build_network(model.config, kernel=config.kernel)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from charrnn.errors import ModelError, StorageError
+from charrnn.errors import CharRNNWarning, ModelError, StorageError
 from charrnn.storage import files
 from charrnn.storage.files import (
     append_line,
@@ -701,3 +701,50 @@ def test_no_file_is_left_open(make: Callable[[Path], None], tmp_path: Path) -> N
         with contextlib.suppress(ModelError):
             read_file(tmp_path / "it", 10)
     assert open_files() == before
+
+
+# What cannot be deleted
+
+
+def undeletable(patch: pytest.MonkeyPatch) -> None:
+    """As where another program has a file of it open: NFS, and scanners of viruses."""
+
+    def busy(path: Path, ignore_errors: bool = False) -> None:
+        if not ignore_errors:
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(path))
+
+    patch.setattr(shutil, "rmtree", busy)
+
+
+def test_a_folder_that_cannot_be_deleted_is_hidden_and_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undeletable(monkeypatch)
+    for leaving in (1, 2):
+        write_directory(tmp_path / "it", OLD)
+        with pytest.warns(CharRNNWarning, match=r"cannot be deleted \(Device or resource busy\)"):
+            remove_directory(tmp_path / "it")
+        assert not (tmp_path / "it").exists()
+        assert len(list(tmp_path.glob(".partial-old-it*"))) == leaving
+    monkeypatch.undo()
+    remove_litter(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_litter_that_cannot_be_deleted_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".partial-it").mkdir()
+    undeletable(monkeypatch)
+    with pytest.warns(CharRNNWarning, match="partial-it: it cannot be deleted"):
+        remove_litter(tmp_path)
+
+
+def test_what_was_replaced_and_cannot_be_deleted_costs_nothing_of_the_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_directory(tmp_path / "it", OLD)
+    undeletable(monkeypatch)
+    with pytest.warns(CharRNNWarning, match="replaced-it: it cannot be deleted"):
+        write_directory(tmp_path / "it", NEW)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "it").iterdir()} == NEW

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import stat
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -168,7 +169,9 @@ def calls_that_fail(
             for name in ("replace", "rename", "fsync", "symlink", "mkdir"):
                 patch.setattr(os, name, failing(name, getattr(os, name)))
             try:
-                action(run)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", CharRNNWarning)  # of what is not deleted
+                    action(run)
             except StorageError as error:
                 assert "No space left on device" in str(error)
         if len(made) <= nth:
@@ -962,3 +965,29 @@ def test_a_run_in_which_something_happened_is_not_discarded(happened: str, run: 
     assert before == {path: path.read_bytes() for path in before}
     if happened == "checkpoint":
         assert step_of(run.last) == 1
+
+
+def test_an_old_checkpoint_that_cannot_be_deleted_ends_no_training(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The new one was safe, and the training ended with `cannot be written`."""
+    rename = os.replace
+
+    def held(source: Path, target: Path) -> None:
+        if "old" in Path(target).name:
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+        rename(source, target)
+
+    monkeypatch.setattr(os, "replace", held)
+    save(run, 1, keep=1)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        save(run, 2, 3, 4, best=4, keep=1)
+    said = [str(each.message) for each in told]
+    assert len(said) == 3  # once of each
+    for step, message in enumerate(said, start=1):
+        assert f"step-{step:08d}: it cannot be deleted" in message and "denied" in message
+    assert steps(run) == [1, 2, 3, 4]
+    monkeypatch.setattr(os, "replace", rename)
+    save(run, 5, keep=1)
+    assert steps(run) == [4, 5]

@@ -13,13 +13,14 @@ import shutil
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 
 from charrnn.data.corpus import open_corpus
-from charrnn.errors import CharRNNError, StorageError
+from charrnn.errors import CharRNNError, CharRNNWarning, StorageError
 from charrnn.storage import files
 from charrnn.storage.run import Run
 from charrnn.training.checkpoint import read_newest
@@ -108,7 +109,8 @@ def _torture(plan: Plan, directory: Path, disk: Disk, undisturbed: dict[str, byt
     """What went wrong, None for nothing."""
     acknowledged, trainer = 0, None
     try:
-        with disk.in_use():
+        with disk.in_use(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", CharRNNWarning)  # of what could not be deleted
             trainer = _trainer(plan, directory)
             for progress in trainer:
                 if progress.checkpoint is not None:

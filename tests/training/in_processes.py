@@ -7,15 +7,17 @@ JOBS is a JSON file: a list of keyword arguments of `charrnn.train`, and beside 
     stop        the step after which to break off
     fault       the entry of FAULTS to suffer from
     large       more bytes of ids than this go into a file
+    ask         which process is asked to stop during the last step, and at which of PLACES
 
 RESULTS is written: for each job `nats` (of each step), or `error` and `message`.
 """
 
+import importlib
 import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -23,7 +25,7 @@ from unittest import mock
 import charrnn
 from charrnn.errors import StorageError
 
-RANK = int(os.environ["RANK"])
+RANK = int(os.environ.get("RANK", "0"))
 
 
 def _full_disk(*_: object, **__: object) -> None:
@@ -53,13 +55,51 @@ def _suffering(fault: str | None) -> Iterator[None]:
         yield
 
 
+PLACES = {
+    "before its step": "charrnn.training.learner.Learner.step",
+    "after its step": "charrnn.training.learner.Learner.step",
+    "before its evaluation": "charrnn.training.trainer.Trainer._evaluate",
+    "after its evaluation": "charrnn.training.trainer.Trainer._evaluate",
+    "before its save": "charrnn.training.trainer.Trainer.save",
+    "after its save": "charrnn.training.trainer.Trainer.save",
+}
+"""Before or after which method. A follower has but a Learner."""
+
+
+@contextmanager
+def _asked(process: int, place: str, steps: int) -> Iterator[None]:
+    """Has a process be asked to stop at a place of the last step, as by a signal."""
+    if process != RANK:
+        yield
+        return
+    target = PLACES[place]
+    module, kind, method = target.rsplit(".", 2)
+    real = getattr(getattr(importlib.import_module(module), kind), method)
+
+    def asks(self: Any, *arguments: Any) -> Any:
+        # The number of the step is an argument, or the trainer knows how many were taken.
+        last = arguments[-1] + 1 == steps if arguments else self.position.step == steps
+        stop = self.group.ask_to_stop if arguments else self.request_stop
+        if last and place.startswith("before"):
+            stop()
+        result = real(self, *arguments)
+        if last and place.startswith("after"):
+            stop()
+        return result
+
+    with mock.patch(target, asks):
+        yield
+
+
 def run(job: dict[str, Any]) -> dict[str, Any]:
     """What came of a job."""
     stop, fault, large = job.pop("stop", None), job.pop("fault", None), job.pop("large", 1 << 20)
+    ask = job.pop("ask", None)
     nats = []
     try:
         with (
             _suffering(fault),
+            _asked(*ask, job["steps"]) if ask else nullcontext(),
             mock.patch("charrnn.data.corpus.LARGEST_IN_MEMORY", large),
             mock.patch("charrnn.training.companions.LARGEST_IN_MEMORY", large),
         ):

@@ -27,6 +27,7 @@ from charrnn.storage.run import Run
 from charrnn.storage.tensor_file import Tensors
 from charrnn.training.checkpoint import TRAINING_TENSORS, read_checkpoint
 from tests.conftest import PROSE
+from tests.training.in_processes import PLACES
 
 ROOT = Path(__file__).parents[2]
 
@@ -67,6 +68,12 @@ FAILURES: dict[str, tuple[dict[str, Any], str, str]] = {
     "a follower cannot begin": ({"fault": "begin"}, "MemoryError", "no room"),
 }
 
+LONGEST = 300.0
+"""Seconds after which processes hang, on however busy a machine."""
+
+STOPS = [(0, place) for place in PLACES] + [(1, "before its step"), (1, "after its step")]
+"""Which process is asked to stop in the last step, and where."""
+
 
 @contextlib.contextmanager
 def started(*arguments: str, folders: list[Path]) -> Iterator[list[Process]]:
@@ -106,7 +113,7 @@ def started(*arguments: str, folders: list[Path]) -> Iterator[list[Process]]:
 
 def endings(processes: list[Process]) -> list[tuple[int, str]]:
     """The exit code of each, and what it said."""
-    said = [process.communicate(timeout=60) for process in processes]
+    said = [process.communicate(timeout=LONGEST) for process in processes]
     return [
         (process.returncode, (out + err).decode())
         for process, (out, err) in zip(processes, said, strict=True)
@@ -154,6 +161,11 @@ def pair(
     jobs["a budget"] = {"corpus": "text.txt", "out": "2/budget", "budget": 2.0} | {
         key: value for key, value in SMALL.items() if key not in ("steps", "checkpoint_every")
     }
+    for process, place in STOPS:
+        name = f"{process} stopped {place}"
+        jobs[name] = {"corpus": "text.txt", "out": f"2/{name}", "ask": [process, place]} | SMALL
+        jobs[f"{name}, resumed"] = {"resume": f"2/{name}"}
+    jobs["not stopped"] = {"corpus": "text.txt", "out": "2/not stopped"} | SMALL
     jobs["after all that"] = jobs["gru"] | {"out": "2/last"}
     jobs["begun by one"] = {"resume": "1/stopped"}
     begun = SMALL | TRAININGS["uneven lanes"] | {"out": here / "1" / "stopped"}
@@ -247,6 +259,23 @@ def test_any_number_of_processes_goes_on_with_what_another_began(
     resumed = charrnn.train(resume=str(here / "2" / "begun by two"), progress_bar=False)
     nats = [progress.train_nats for progress in resumed]
     np.testing.assert_allclose(nats, curve[11:], rtol=2e-5)
+
+
+@pytest.mark.parametrize(("process", "place"), STOPS)
+def test_two_processes_stopped_anywhere_in_the_last_step_are_resumed(
+    process: int, place: str, here: Path, pair: list[dict[str, Any]]
+) -> None:
+    """Stopped in its last evaluation and resumed, one waited for a step, the other for a word: for a
+    day."""
+    name = f"{process} stopped {place}"
+    for result in pair:
+        assert "error" not in result[name]
+        resumed = result[f"{name}, resumed"]
+        assert resumed == {"nats": []} or "has finished its 36 steps" in resumed["message"]
+    straight, stopped = here / "2" / "not stopped", here / "2" / name
+    assert logged(stopped) == logged(straight)
+    for file in (TENSORS, TRAINING_TENSORS):
+        assert (Run(stopped).last / file).read_bytes() == (Run(straight).last / file).read_bytes()
 
 
 @pytest.mark.parametrize("name", FAILURES)

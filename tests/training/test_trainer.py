@@ -1246,3 +1246,14 @@ def test_a_training_that_c_began_and_pytorch_goes_on_with_says_so(
     with pytest.warns(CharRNNWarning, match="step-00000003: it was trained with charrnn's own C"):
         resumed = Trainer.resume(trainer.run)
     assert list(resumed)[-1].step == 12
+
+
+def test_a_training_that_goes_on_with_fewer_threads_says_so(
+    make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = make_trainer("threads")
+    trainer.config = dataclasses.replace(trainer.config, threads=1024)
+    stop_during(trainer, 3, monkeypatch)
+    with pytest.warns(CharRNNWarning, match="trained on 1,024 threads, and this process may use"):
+        resumed = Trainer.resume(trainer.run)
+    assert list(resumed)[-1].step == 12
