@@ -1,6 +1,5 @@
 """charrnn fill: what stood where characters are missing."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -9,6 +8,7 @@ import typer
 
 from charrnn.cli.options import Json
 from charrnn.cli.restoring import RestoringModel
+from charrnn.cli.unicode_json import dumps
 
 if TYPE_CHECKING:
     from charrnn.generation.filling import Filling
@@ -75,7 +75,7 @@ def fill(
         say(f"no gaps: {gap!r} is not in the text; --gap names another character")
     output = TextOutput()
     if as_json:
-        output.write(json.dumps(_record(fillings), indent=2) + "\n")
+        output.write(dumps(_record(fillings), indent=2) + "\n")
     else:
         for place, each in enumerate(fillings):
             if place:

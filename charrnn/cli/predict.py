@@ -1,6 +1,5 @@
 """charrnn predict: the class of texts, or a number."""
 
-import json
 import os
 import sys
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from charrnn.cli.options import Column, Encoding, Glob, Json, complete_runs
+from charrnn.cli.unicode_json import dumps
 
 if TYPE_CHECKING:
     from charrnn.data.sources import ReadOptions
@@ -52,7 +52,8 @@ def predict(
     """
     from charrnn.cli.display import warn
     from charrnn.data.sources import ReadOptions
-    from charrnn.errors import ConfigError, UnknownCharacterError
+    from charrnn.data.tokenizer import unknown_error
+    from charrnn.errors import ConfigError
     from charrnn.generation.classifier import Classifier
     from charrnn.storage.run import load
 
@@ -67,13 +68,13 @@ def predict(
         if as_json:
             records.append(_record(prediction))
         elif as_jsonl:
-            print(json.dumps(_record(prediction), ensure_ascii=False))
+            print(dumps(_record(prediction), ensure_ascii=False))
         else:
             print(_line(prediction))
     if as_json:
-        print(json.dumps(records, indent=2, ensure_ascii=False))
+        print(dumps(records, indent=2, ensure_ascii=False))
     if skipped:
-        shown = UnknownCharacterError(list(skipped)).shown
+        shown = unknown_error(classifier.model.tokenizer, list(skipped)).shown
         warn(f"left out, as the model has never seen {shown}")
 
 
