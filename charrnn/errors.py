@@ -14,6 +14,7 @@ Each message is one line: what is wrong, where, and what to do about it. Where w
 CharRNNWarning says what else a person should know.
 """
 
+import unicodedata
 from collections.abc import Sequence
 
 LONGEST_MESSAGE = 1000
@@ -62,15 +63,26 @@ class DivergedError(TrainingError):
 class UnknownCharacterError(CharRNNError, ValueError):
     """A text has characters that are not in the vocabulary.
 
-    `characters` holds them, each once, in order of first appearance; `shown` is a line of them.
+    `characters` holds them, each once, in order of first appearance; `shown` is a line of them, with
+    how the model knows them otherwise written, where it does.
+
+    Args:
+        hint: how the model knows them (see charrnn.data.spelling); nothing where it does not.
     """
 
-    def __init__(self, characters: Sequence[str]) -> None:
+    def __init__(self, characters: Sequence[str], hint: str = "") -> None:
         self.characters = tuple(characters)
-        shown = " ".join(map(repr, self.characters[:10]))
+        shown = " ".join(map(shown_character, self.characters[:10]))
         more = f" and {len(self.characters) - 10} more" if len(self.characters) > 10 else ""
-        self.shown = shown + more
+        self.shown = shown + more + (f" (it knows {hint})" if hint else "")
         super().__init__(f"the model has never seen {self.shown}; leave these characters out")
+
+
+def shown_character(character: str) -> str:
+    """A character in quotes, so that it can be seen: a combining mark stands on a dotted circle."""
+    if unicodedata.category(character).startswith("M"):
+        return f"'\N{DOTTED CIRCLE}{character}' (U+{ord(character):04X})"
+    return "'\\'" if character == "\\" else repr(character)
 
 
 class CharRNNWarning(UserWarning):

@@ -1,9 +1,9 @@
 """charrnn corpora: what there is to train on."""
 
-import json
 from typing import Any
 
 from charrnn.cli.options import Encoding, Glob, Json
+from charrnn.cli.unicode_json import dumps
 
 
 def corpora(encoding: Encoding = "utf-8", glob: Glob = "*.txt", as_json: Json = False) -> None:
@@ -14,7 +14,7 @@ def corpora(encoding: Encoding = "utf-8", glob: Glob = "*.txt", as_json: Json = 
     options = ReadOptions(encoding, glob)
     records = [_describe(name, options) for name in [*corpus_names(), PYTHON_DOCS]]
     if as_json:
-        print(json.dumps(records, indent=2))
+        print(dumps(records, indent=2))
         return
     from rich.table import Table
     from rich.text import Text

@@ -1,6 +1,5 @@
 """charrnn evaluate: how well a model predicts a text."""
 
-import json
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -10,6 +9,7 @@ import typer
 
 from charrnn.cli.display import BASELINES
 from charrnn.cli.options import Column, Encoding, Glob, Json, Label, ModelArgument
+from charrnn.cli.unicode_json import dumps
 
 if TYPE_CHECKING:
     from charrnn.data.corpus import ReadingProgress
@@ -97,11 +97,12 @@ def evaluate(
             progress=lambda done, total: spinner.update(f"reading and learning {done / total:.0%}"),
         )
     if result.skipped:
-        from charrnn.errors import UnknownCharacterError
+        from charrnn.data.tokenizer import unknown_error
 
-        warn(f"left out, as the model has never seen {UnknownCharacterError(result.skipped).shown}")
+        shown = unknown_error(network.tokenizer, result.skipped).shown
+        warn(f"left out, as the model has never seen {shown}")
     if as_json:
-        print(json.dumps(asdict(result), indent=2))
+        print(dumps(asdict(result), indent=2))
         return
     rows = [
         ("text", file if file is not None else "held out of the training text"),

@@ -1,6 +1,5 @@
 """charrnn fill: what stood where characters are missing."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -9,6 +8,7 @@ import typer
 
 from charrnn.cli.options import Json
 from charrnn.cli.restoring import RestoringModel
+from charrnn.cli.unicode_json import dumps
 
 if TYPE_CHECKING:
     from charrnn.generation.filling import Filling
@@ -42,6 +42,13 @@ def fill(
             "--longest", metavar="N", min=1, help="Characters of a gap of any length, at most."
         ),
     ] = 12,
+    escapes: Annotated[
+        bool,
+        typer.Option(
+            "--escapes",
+            help="Read \\n, \\t, \\r, \\uXXXX and \\\\ in TEXT and --gap as what they mean.",
+        ),
+    ] = False,
     number: Annotated[
         int, typer.Option("-n", metavar="N", min=1, help="How many texts, the likeliest first.")
     ] = 1,
@@ -53,16 +60,22 @@ def fill(
     stderr says how probable each is.
     """
     from charrnn.cli.display import TextOutput, messages, say
+    from charrnn.cli.escapes import unescaped
     from charrnn.cli.restoring import is_file, load_restorer, read_text, warn_of_unknown
     from charrnn.generation.filling import FillConfig
     from charrnn.generation.filling import fill as restored
 
     config = FillConfig(
-        gap=gap, longest=longest if gap_length == "any" else None, alternatives=number
+        gap=unescaped(gap) if escapes else gap,
+        longest=longest if gap_length == "any" else None,
+        alternatives=number,
     )
     restorer, tokenizer = load_restorer(model)
-    text = read_text(text) if is_file(text) else text
-    warn_of_unknown(tokenizer, text.replace(gap, ""))
+    if is_file(text):
+        text = read_text(text)
+    elif escapes:
+        text = unescaped(text)
+    warn_of_unknown(tokenizer, text.replace(config.gap, ""))
     with messages().status("filling ...") as spinner:
         fillings = restored(
             restorer,
@@ -72,10 +85,10 @@ def fill(
             progress=lambda done, total: spinner.update(f"filling {done / total:.0%}"),
         )
     if not fillings[0].gaps:
-        say(f"no gaps: {gap!r} is not in the text; --gap names another character")
+        say(f"no gaps: {config.gap!r} is not in the text; --gap names another character")
     output = TextOutput()
     if as_json:
-        output.write(json.dumps(_record(fillings), indent=2) + "\n")
+        output.write(dumps(_record(fillings), indent=2) + "\n")
     else:
         for place, each in enumerate(fillings):
             if place:

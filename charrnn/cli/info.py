@@ -1,11 +1,11 @@
 """charrnn info: what a model is, what it learned, how long and how well."""
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
 
 from charrnn.cli.options import Json, ModelArgument
+from charrnn.cli.unicode_json import dumps
 
 
 def info(model: ModelArgument = None, as_json: Json = False) -> None:
@@ -25,7 +25,7 @@ def info(model: ModelArgument = None, as_json: Json = False) -> None:
             "labels": list(read.labels),
             "training": asdict(provenance),
         }
-        print(json.dumps(record, indent=2))
+        print(dumps(record, indent=2))
         return
     nats = provenance.validation_nats
     unit = UNITS[tokenizer.kind]

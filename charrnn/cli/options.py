@@ -134,6 +134,13 @@ Only = Annotated[
         "--only", metavar="CHARS", help="The only characters that may come.", rich_help_panel=NEXT
     ),
 ]
+Escapes = Annotated[
+    bool,
+    typer.Option(
+        "--escapes",
+        help="Read \\n, \\t, \\r, \\uXXXX and \\\\ in --prompt, --stop, --ban and --only as what they mean.",
+    ),
+]
 Seed = Annotated[
     int | None,
     typer.Option(

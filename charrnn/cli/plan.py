@@ -1,6 +1,5 @@
 """charrnn plan: what `charrnn train` would choose, and how good the model is likely to be."""
 
-import json
 import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -39,6 +38,7 @@ from charrnn.cli.training_options import (
     ValidationFraction,
     WeightDropout,
 )
+from charrnn.cli.unicode_json import dumps
 
 if TYPE_CHECKING:
     from charrnn.data.sources import ReadOptions
@@ -111,7 +111,7 @@ def plan(
             "seconds": made.seconds,
             "expected": asdict(expected) if expected is not None else None,
         }
-        print(json.dumps(record, indent=2))
+        print(dumps(record, indent=2))
         return
     results().print(choices(made, named=bool(corpus)))
     say_what_is_read(corpus or (), read_options(context.params))

@@ -1,6 +1,5 @@
 """charrnn predict: the class of texts, or a number."""
 
-import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from charrnn.cli.options import Column, Encoding, Glob, Json, complete_runs
+from charrnn.cli.unicode_json import dumps
 
 if TYPE_CHECKING:
     from charrnn.data.documents import Document
@@ -64,7 +64,8 @@ def predict(
     from charrnn.cli.display import warn
     from charrnn.cli.folders import say_what_is_read
     from charrnn.data.sources import ReadOptions
-    from charrnn.errors import ConfigError, CorpusError, UnknownCharacterError
+    from charrnn.data.tokenizer import unknown_error
+    from charrnn.errors import ConfigError, CorpusError
     from charrnn.generation.classifier import Classifier
     from charrnn.storage.run import load
 
@@ -92,7 +93,7 @@ def predict(
             count += 1
             show(prediction, document)
     if skipped:
-        shown = UnknownCharacterError(list(skipped)).shown
+        shown = unknown_error(classifier.model.tokenizer, list(skipped)).shown
         warn(f"left out, as the model has never seen {shown}")
     if problems:
         warn(
@@ -141,14 +142,13 @@ def _printed(
     def show(prediction: "Prediction", document: "Document") -> None:
         nonlocal count
         if as_json:
-            record = json.dumps(
+            record = dumps(
                 _record(prediction, document, numbers=numbers), indent=2, ensure_ascii=False
             )
             output.write(("[\n" if count == 0 else ",\n") + indent(record, "  "))
         elif as_jsonl:
             output.write(
-                json.dumps(_record(prediction, document, numbers=numbers), ensure_ascii=False)
-                + "\n"
+                dumps(_record(prediction, document, numbers=numbers), ensure_ascii=False) + "\n"
             )
         else:
             output.write(_line(prediction) + "\n")

@@ -1,6 +1,5 @@
 """charrnn proofread: what seems to be wrong in a text."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +8,7 @@ import typer
 
 from charrnn.cli.options import Json
 from charrnn.cli.restoring import RestoringModel
+from charrnn.cli.unicode_json import dumps
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -76,7 +76,7 @@ def proofread(
             output.write(unified_diff(text, fixed, "text" if file == "-" else file))
         else:
             record = {"findings": [asdict(each) for each in findings], "corrected": fixed}
-            output.write(json.dumps(record, indent=2) + "\n")
+            output.write(dumps(record, indent=2) + "\n")
         output.close()
     else:
         console = results()

@@ -43,6 +43,7 @@ def repl(
     When stdin is no terminal, each line is a beginning, completed by itself.
     """
     from charrnn.cli.repl_adaptation import Adaptation
+    from charrnn.errors import ConfigError
     from charrnn.generation.config import SamplingConfig
     from charrnn.generation.sampler import load_sampler
 
@@ -56,6 +57,8 @@ def repl(
         seed=secrets.randbelow(2**32) if seed is None else seed,
     )
     if not sys.stdin.isatty():
+        if config.length is None and not config.lines:
+            raise ConfigError("--length 0: where stdin is no terminal, give each text a length")
         adaptation = Adaptation(sampler, on=adapt)
         for line in sys.stdin.buffer:
             beginning = line.decode("utf-8", "surrogateescape").rstrip("\r\n")
@@ -87,7 +90,7 @@ def complete(
 ) -> None:
     """Writes a beginning and what the model makes of it, having learned from it where it adapts."""
     from charrnn.cli.display import TextOutput
-    from charrnn.cli.sample import known_characters
+    from charrnn.cli.prompts import known_characters
 
     beginning = known_characters(sampler.model.tokenizer, line, strict=False)
     adaptation.learn("", beginning, lines=config.lines)

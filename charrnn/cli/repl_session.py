@@ -14,15 +14,16 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from charrnn.cli.display import TextOutput, facts, messages, printable, say, warn
+from charrnn.cli.prompts import known_characters
 from charrnn.cli.repl_adaptation import CONTEXT as ADAPTATION_CONTEXT
 from charrnn.cli.repl_adaptation import Adaptation
 from charrnn.cli.repl_settings import HELP, changed, option_kinds, shown
-from charrnn.cli.sample import known_characters
 from charrnn.errors import CharRNNError, ConfigError
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.foresight import Foresight
 from charrnn.generation.manuscript import Manuscript
 from charrnn.generation.picks import UNITS
+from charrnn.generation.rules import dropped
 from charrnn.generation.sampler import Sampler, load_sampler
 from charrnn.storage.files import write_file
 
@@ -219,7 +220,7 @@ class Session:
         while True:
             picks = self.manuscript.picks(unit, count)
             if self.config.lines:  # there, a newline is the end, and no part of the text
-                picks = [pick._replace(text=pick.text.rstrip("\n")) for pick in picks]
+                picks = [pick._replace(text=pick.text.rstrip("\r\n")) for pick in picks]
             place = self._choose(_last_line(self.manuscript.tail(CONTEXT + 1)), list(picks))
             if place is None:
                 break
@@ -251,12 +252,21 @@ class Session:
             return
         name, _, value = argument.partition(" ")
         if value.strip():
-            self.config = changed(self.config, name, value)
+            before, self.config = self.config, changed(self.config, name, value)
+            self._warn_of_dropped(before)
             if self.config.lines != self.manuscript.lines and not len(self.manuscript):
                 self._renew(keep_index=True)
         name = name.replace("_", "-").lower()
         text = f"{name} {shown(self.config, name)}"
         say(text if value.strip() or name not in HELP else f"{text}: {HELP[name]}", "dim")
+
+    def _warn_of_dropped(self, before: SamplingConfig | None = None) -> None:
+        """Says what of the options has no effect, as the model can never write it, and had some before."""
+        tokenizer = self.sampler.model.tokenizer
+        known = dropped(before, tokenizer) if before is not None else []
+        for line in dropped(self.config, tokenizer):
+            if line not in known:
+                warn(line)
 
     def _show(self, _: str) -> None:
         stretches = self.manuscript.stretches()
@@ -348,6 +358,7 @@ class Session:
         self.sampler, self.manuscript = sampler, manuscript
         self.adaptation = Adaptation(sampler, on=self.adaptation.on)
         self.config = replace(self.config, lines=lines)
+        self._warn_of_dropped()
         if text != whole:
             self.file = None
         say(f"{sampler.model.provenance.corpus} writes now", "dim")

@@ -1,12 +1,12 @@
 """What `/set` and `/show` need: every field of SamplingConfig by name, read and shown as text."""
 
-import re
 import shlex
 import types
 from dataclasses import fields, replace
 from functools import cache
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from charrnn.cli.escapes import escaped, unescaped
 from charrnn.errors import ConfigError
 from charrnn.generation.config import SamplingConfig
 
@@ -32,7 +32,6 @@ HELP = {
 }
 """What the options do; one that is not here is shown without."""
 
-_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\"}
 _BOOLEANS = {"on": True, "yes": True, "true": True, OFF: False, "no": False, "false": False}
 
 
@@ -104,27 +103,25 @@ def _parse(name: str, value: str) -> Any:
         return None if name == "length" and number == 0 else number  # which is without end
     if kind is str:
         quoted = len(value) > 1 and value[0] in "'\"" and value.find(value[0], 1) == len(value) - 1
-        return _unescaped(value[1:-1] if quoted else value)
+        written = value[1:-1] if quoted else value
+        # A regular expression has escapes of its own; only a backslash may stand for itself.
+        return written.replace("\\\\", "\\") if name == "regex" else unescaped(written)
     raise ConfigError(f"{name}: it cannot be set here")
 
 
 def _words(value: str) -> list[str]:
-    """The words of a value; quotes hold one together, and \\n is a newline."""
+    """The words of a value, their escapes read; quotes hold one together."""
     lexer = shlex.shlex(value, posix=True, punctuation_chars=False)
     lexer.whitespace_split, lexer.escape, lexer.commenters = True, "", ""
     try:
-        return [_unescaped(word) for word in lexer]
+        words = list(lexer)
     except ValueError as error:
         raise ConfigError(f"{value}: a quote is not closed") from error
-
-
-def _unescaped(word: str) -> str:
-    return re.sub(r"\\([ntr\\])", lambda match: _ESCAPES[match[1]], word)
+    return [unescaped(word) for word in words]
 
 
 def _quoted(word: str) -> str:
-    for letter in ("\\", "\n", "\t", "\r"):
-        word = word.replace(letter, {v: f"\\{k}" for k, v in _ESCAPES.items()}[letter])
+    word = escaped(word)
     plain = word and not set(word) & set(" '\"") and word.lower() != OFF
     if plain:
         return word

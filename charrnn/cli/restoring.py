@@ -59,8 +59,8 @@ def is_file(name: str) -> bool:
 def warn_of_unknown(tokenizer: "Tokenizer", text: str) -> None:
     """Says which characters the model has never seen, where there are any."""
     from charrnn.cli.display import warn
-    from charrnn.errors import UnknownCharacterError
+    from charrnn.data.tokenizer import unknown_error
 
     if unknown := tokenizer.unknown(text):
-        shown = UnknownCharacterError(unknown).shown
+        shown = unknown_error(tokenizer, unknown, text).shown
         warn(f"the model has never seen {shown}: left as they are, and read as unknown")

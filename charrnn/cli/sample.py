@@ -1,10 +1,9 @@
 """charrnn sample: text from a model."""
 
 import contextlib
-import json
 import secrets
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +14,7 @@ from charrnn.cli.options import (
     Ban,
     Column,
     Encoding,
+    Escapes,
     Glob,
     Length,
     MinP,
@@ -52,7 +52,7 @@ def sample(
         typer.Option(
             "--prompt",
             "-p",
-            help="What the text begins with; - or a pipe: read it from stdin.",
+            help="What the text begins with; -: read it from stdin.",
             rich_help_panel=ENDS,
         ),
     ] = None,
@@ -71,7 +71,7 @@ def sample(
         list[str] | None,
         typer.Option(
             "--stop",
-            help="End before this string; may be given several times.",
+            help="End before this string; may be given several times. A newline is \\r\\n as well.",
             rich_help_panel=ENDS,
         ),
     ] = None,
@@ -97,10 +97,11 @@ def sample(
         bool,
         typer.Option(
             "--strict",
-            help="Fail on prompt characters the model has never seen.",
+            help="Fail on characters the model has never seen, in prompt and options.",
             rich_help_panel=ENDS,
         ),
     ] = False,
+    escapes: Escapes = False,
     ban: Ban = None,
     only: Only = None,
     no_repeat_ngram: NoRepeatNgram = None,
@@ -196,15 +197,21 @@ def sample(
     Texts are divided by a line of ---, or by newlines when each is a line.
     """
     from charrnn.cli.display import TextOutput, say, tracked
+    from charrnn.cli.escapes import unescaped, warn_of_escapes
+    from charrnn.cli.prompts import known_characters, read_prompt
+    from charrnn.cli.unicode_json import dumps
     from charrnn.data.sources import ReadOptions
+    from charrnn.errors import ConfigError
     from charrnn.generation.attention_map import require_attention, write_map
     from charrnn.generation.beam import beam_search
     from charrnn.generation.config import SamplingConfig
+    from charrnn.generation.rules import dropped
     from charrnn.generation.sampler import load_sampler
     from charrnn.generation.selection import best_of as selected
     from charrnn.generation.selection import novel, unique
 
     sampler = load_sampler(model)
+    meant: Callable[[str], str] = unescaped if escapes else str
     lines = sampler.model.provenance.lines if lines is None else lines
     config = SamplingConfig(
         length=length or None,
@@ -217,9 +224,9 @@ def sample(
         repetition_penalty=repetition_penalty,
         repetition_window=repetition_window,
         no_repeat_ngram=no_repeat_ngram,
-        ban=ban,
-        only=only,
-        stop=tuple(stop or ()),
+        ban=None if ban is None else meant(ban),
+        only=None if only is None else meant(only),
+        stop=tuple(map(meant, stop or ())),
         lines=lines,
         regex=regex,
         seed=secrets.randbelow(2**32) if seed is None else seed,
@@ -235,6 +242,9 @@ def sample(
             ),
             "--logprobs goes with --json or --jsonl": log_probabilities and not score,
             "--corpus goes with --novel": corpus is not None and not is_novel,
+            "--encoding, --glob and --column go with --novel --corpus": (
+                corpus is None and ReadOptions(encoding, glob, column) != ReadOptions()
+            ),
             "--beam finds the likeliest by itself: leave --best-of out": beam and best_of,
             "--beam weighs whole texts: leave --logprobs out": beam and log_probabilities,
             f"--beam {beam} finds no more than {beam} texts: ask for no more with -n": (
@@ -247,7 +257,12 @@ def sample(
             ),
         }
     )
-    prompt = known_characters(sampler.model.tokenizer, read_prompt(prompt), strict=strict)
+    if not escapes:
+        warn_of_escapes(sampler.model.tokenizer, prompt, ban, only, *(stop or ()))
+    if strict and (unknown := dropped(config, sampler.model.tokenizer)):
+        raise ConfigError(unknown[0])
+    prompt = read_prompt(prompt, escapes=escapes)
+    prompt = known_characters(sampler.model.tokenizer, prompt, strict=strict)
     opening = sampler.opening(prompt, lines=lines)
     output = TextOutput()
     if not several:
@@ -263,9 +278,18 @@ def sample(
         if lines:
             output.write("\n")
     else:
+        record = partial(
+            _record,
+            prompt=prompt,
+            config=config,
+            tokenizer=sampler.model.tokenizer,
+            log_probabilities=log_probabilities,
+        )
         known = None
         if is_novel:
-            known = _training_lines(model, corpus, ReadOptions(encoding, glob, column))
+            known = _training_lines(
+                model, sampler.model.tokenizer, corpus, ReadOptions(encoding, glob, column)
+            )
         with contextlib.ExitStack() as stack:
             if beam is not None:
                 samples: Iterator[Sample] = iter(beam_search(sampler, opening, config, width=beam))
@@ -290,12 +314,10 @@ def sample(
                 samples = unique(samples)
             samples = tracked(islice(samples, number), number)
             if as_json:
-                records = [_record(each, prompt, config, log_probabilities) for each in samples]
-                output.write(json.dumps(records, indent=2) + "\n")
+                output.write(dumps([record(each) for each in samples], indent=2) + "\n")
             elif as_json_lines:
                 for each in samples:
-                    record = _record(each, prompt, config, log_probabilities)
-                    output.write(json.dumps(record) + "\n")
+                    output.write(dumps(record(each)) + "\n")
             else:
                 for position, each in enumerate(samples):
                     if position and not lines:
@@ -317,12 +339,21 @@ def _refuse(wrong: Mapping[str, object]) -> None:
 
 
 def _record(
-    sample: "Sample", prompt: str, config: "SamplingConfig", log_probabilities: bool
+    sample: "Sample",
+    prompt: str,
+    config: "SamplingConfig",
+    tokenizer: "Tokenizer",
+    log_probabilities: bool,
 ) -> dict[str, Any]:
-    """What --json says of a text."""
-    record = {
-        "prompt": prompt,
-        "text": sample.text,
+    """What --json says of a text; of a byte model, whose text need not be valid, with its bytes."""
+    from charrnn.cli.unicode_json import with_bytes
+    from charrnn.data.tokenizer import ByteTokenizer
+
+    texts = {"prompt": prompt, "text": sample.text}
+    record: dict[str, Any] = {}
+    for name, text in texts.items():
+        record |= with_bytes(name, text) if tokenizer.kind == ByteTokenizer.kind else {name: text}
+    record |= {
         "seed": config.seed,
         "index": sample.index,
         "characters": sample.characters,
@@ -334,16 +365,22 @@ def _record(
     return record
 
 
-def _training_lines(model: str | None, names: list[str] | None, options: "ReadOptions") -> "Lines":
+def _training_lines(
+    model: str | None, tokenizer: "Tokenizer", names: list[str] | None, options: "ReadOptions"
+) -> "Lines":
     """The lines of a corpus: of those named, or of the one that the model was trained on."""
     from charrnn.data.corpus import open_corpus
+    from charrnn.data.tokenizer import ByteTokenizer
     from charrnn.errors import CorpusError, ModelError
     from charrnn.generation.selection import Lines
     from charrnn.storage.run import read_found
     from charrnn.training.checkpoint import read_checkpoint
 
     if names is not None:
-        return Lines(open_corpus(names, options).texts())
+        opened = open_corpus(names, options)
+        if tokenizer.kind == ByteTokenizer.kind:  # whose text need not be text in any encoding
+            return Lines(piece.decode("utf-8", "surrogateescape") for piece in opened.bytes())
+        return Lines(opened.texts())
     try:
         _, checkpoint = read_found(model, read_checkpoint)
         text = checkpoint.read_corpus()
@@ -351,31 +388,3 @@ def _training_lines(model: str | None, names: list[str] | None, options: "ReadOp
         raise CorpusError(f"--novel needs the training text: {error}; --corpus names it") from error
     pieces = (text.ids[begin : begin + _PIECE] for begin in range(0, len(text.ids), _PIECE))
     return Lines(map(text.tokenizer.decode, pieces))
-
-
-def read_prompt(prompt: str | None) -> str:
-    """The prompt given, or what comes in on stdin, less the newline that ends it."""
-    if sys.stdin is not None and (prompt == "-" or (prompt is None and not sys.stdin.isatty())):
-        text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
-        return text.removesuffix("\n").removesuffix("\r")
-    return prompt or ""
-
-
-def known_characters(tokenizer: "Tokenizer", prompt: str, *, strict: bool) -> str:
-    """The prompt without characters the model has never seen, after a warning that shows them.
-
-    Raises UnknownCharacterError instead when `strict`.
-    """
-    from charrnn.cli.display import warn
-    from charrnn.errors import UnknownCharacterError
-
-    unknown = tokenizer.unknown(prompt)
-    if not unknown:
-        return prompt
-    error = UnknownCharacterError(unknown)
-    if strict:
-        raise error
-    known = tokenizer.without_unknown(prompt)
-    done = "read as U+FFFD, as rare ones were" if known == prompt else "skipped"
-    warn(f"the model has never seen {error.shown}: {done}")
-    return known

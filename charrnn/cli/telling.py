@@ -1,8 +1,9 @@
 """How well a model tells classes or numbers, on screen: for `train` and `evaluate`."""
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+from charrnn.cli.unicode_json import dumps
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,7 +111,7 @@ def evaluate_labelled(
             told = predictions.argmax(axis=1)
             record["labels"] = list(model.labels)
             record["confusion"] = confusion_matrix(targets, told, len(model.labels)).tolist()
-        print(json.dumps(record, indent=2))
+        print(dumps(record, indent=2))
         return
     show(results(), predictions, targets, targets_learned, model.labels, held_out=file is None)
 

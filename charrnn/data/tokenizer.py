@@ -8,12 +8,13 @@ Legend: N characters, V vocabulary.
 """
 
 import codecs
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from charrnn.data.spelling import spelling_hint
 from charrnn.errors import ModelError, UnknownCharacterError
 
 Ids = npt.NDArray[np.unsignedinteger[Any]]
@@ -125,6 +126,11 @@ class CharTokenizer:
         return cls([*known, *kept])
 
     @property
+    def known(self) -> Collection[str]:
+        """The characters, quick to look up."""
+        return self._ids.keys()
+
+    @property
     def vocabulary_size(self) -> int:
         """V, the number of distinct characters."""
         return len(self.characters)
@@ -138,7 +144,7 @@ class CharTokenizer:
         """The ids (N,) of a text. Raises UnknownCharacterError."""
         ids = np.take(self._table, code_points(text), mode="clip")
         if ids.size and int(ids.max()) == self.vocabulary_size:
-            raise UnknownCharacterError(self.unknown(text))
+            raise unknown_error(self, self.unknown(text), text)
         return ids.astype(self.dtype, copy=False)
 
     def decode(self, ids: npt.ArrayLike) -> str:
@@ -228,6 +234,19 @@ def whole_text(tokenizer: Tokenizer, ids: Sequence[int]) -> str:
     for piece in tokenizer.decode_stream(each()):
         text += piece
     return text[:whole]
+
+
+def unknown_error(
+    tokenizer: Tokenizer, characters: Sequence[str], text: str = ""
+) -> UnknownCharacterError:
+    """What is wrong with characters that the tokenizer does not know, and how it may know them.
+
+    `text` is where they stand, if that is at hand.
+    """
+    hint = ""
+    if isinstance(tokenizer, CharTokenizer):
+        hint = spelling_hint(characters, tokenizer.known, text)
+    return UnknownCharacterError(characters, hint)
 
 
 TOKENIZERS = {CharTokenizer.kind: CharTokenizer, ByteTokenizer.kind: ByteTokenizer}

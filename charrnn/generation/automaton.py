@@ -87,6 +87,11 @@ class Automaton:
         """Whether the text so far matches, and nothing may follow."""
         return self.accepts(state) and not (self._table[state] >= 0).any()
 
+    @property
+    def can_end(self) -> bool:
+        """Whether some text matches that may not go on with every character of the alphabet."""
+        return bool((self._accepting & (self._table < 0).any(axis=1)).any())
+
     def allowed(self, state: int, remaining: int | None = None) -> npt.NDArray[np.bool_]:
         """The ids (V,) after which the text can still become a match.
 
@@ -95,6 +100,10 @@ class Automaton:
         """
         limit = _FAR if remaining is None else min(remaining, _FAR)
         return self._distance[self._table[state]] < limit  # type: ignore[no-any-return]
+
+    def leads(self, state: int, choice: int) -> bool:
+        """Whether the text so far may go on with an id, and still become a match."""
+        return bool(self._table[state, choice] >= 0)
 
     def next(self, state: int, choice: int) -> int:
         """The state after an allowed id."""

@@ -9,7 +9,7 @@ from charrnn.errors import ConfigError
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.drawing import Opening, Sample, check_finite
 from charrnn.generation.filters import Logits, exclude, log_softmax
-from charrnn.generation.rules import Draft, Rules
+from charrnn.generation.rules import Draft
 from charrnn.generation.sampler import Sampler
 
 
@@ -26,7 +26,7 @@ def beam_search(
     """
     if config.length is None:
         raise ConfigError("beam: give a length, so that every text ends")
-    rules = Rules(config, sampler.model.tokenizer)
+    rules = sampler.rules(config)
     lanes = sampler.engine.lanes(width)
     lanes.put(0, opening.state)
     beams = [Draft(rules, opening.ids)]

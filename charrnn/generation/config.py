@@ -10,7 +10,9 @@ from charrnn.generation.filters import check_filters
 class SamplingConfig:
     """How to sample. Raises ConfigError when a setting is out of range.
 
-    What is counted in characters is counted in bytes under a byte tokenizer. What is None is off.
+    What is counted in characters is counted in bytes under a byte tokenizer. What is None is off. A
+    newline in `ban`, `only` and `stop` stands for the carriage return before it as well, where the
+    model writes such.
 
     Attributes:
         length: characters to make at most; None: without end.
@@ -89,4 +91,4 @@ class SamplingConfig:
         if not self.lines:
             return self.stop
         # A pattern says by itself whether a carriage return belongs to the text.
-        return (*self.stop, "\n", "\r\n") if self.regex is None else ("\n",)
+        return (*self.stop, "\n") if self.regex is None else ("\n",)

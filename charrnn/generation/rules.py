@@ -6,14 +6,15 @@ what came recently.
 Legend: V vocabulary.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 import numpy as np
 
 from charrnn.data.corpus import newline_id
-from charrnn.data.tokenizer import Tokenizer
-from charrnn.errors import ConfigError
+from charrnn.data.tokenizer import Ids, Tokenizer, unknown_error
+from charrnn.errors import ConfigError, shown_character
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.filters import Logits, Mask, apply_filters
 
@@ -21,7 +22,8 @@ from charrnn.generation.filters import Logits, Mask, apply_filters
 class Rules:
     """A configuration, compiled for a tokenizer.
 
-    Raises ConfigError when no character may come at all, or no text can match.
+    Raises ConfigError when no character may come at all, no text can match, or what is to end the
+    text can never come while nothing else ends it.
     """
 
     def __init__(self, config: SamplingConfig, tokenizer: Tokenizer) -> None:
@@ -29,7 +31,7 @@ class Rules:
         self.vocabulary_size = tokenizer.vocabulary_size
         self.stops = [
             tuple(int(i) for i in tokenizer.encode(stop))
-            for stop in config.stops
+            for stop in _with_returns(config)
             if not tokenizer.unknown(stop)  # what the model cannot write never ends a text
         ]
         self.may_end = frozenset(stop[-1] for stop in self.stops)
@@ -37,6 +39,11 @@ class Rules:
         self.longest_stop = max(map(len, self.stops), default=0)
         self.allowed = self._allowed(tokenizer)
         self.newline = newline_id(tokenizer) if config.lines else None
+        if self.newline is not None and self.allowed is not None and not self.allowed[self.newline]:
+            self.newline = None  # it is banned
+        # In a text whose lines end in \r\n, the model ends a line with the \r already.
+        has_returns = self.newline is not None and not tokenizer.unknown("\r")
+        self.carriage_return = int(tokenizer.encode("\r")[0]) if has_returns else None
         self.automaton = None
         if config.regex is not None:
             from charrnn.generation.automaton import Automaton
@@ -50,6 +57,28 @@ class Rules:
                     f"regex {config.regex!r}: what matches has {self.automaton.shortest:,} "
                     f"characters at least, and the length is {config.length:,}"
                 )
+        self._require_end(tokenizer)
+
+    def _require_end(self, tokenizer: Tokenizer) -> None:
+        """Raises ConfigError where a text is to end without a length, and never can."""
+        config = self.config
+        if config.length is not None:
+            return
+        if self.automaton is not None:
+            if self.newline is None and not self.automaton.can_end:
+                raise ConfigError(
+                    f"regex {config.regex!r}: every text that matches may go on with any character, "
+                    "so that none ever ends; give a length"
+                )
+        elif config.stops and not any(self.may_come(*stop) for stop in self.stops):
+            reasons = "; ".join(
+                dict.fromkeys(reason for reason, ends in _dropped(config, tokenizer) if ends)
+            )
+            raise ConfigError(f"the text would never end: {reasons}; give a length")
+
+    def may_come(self, *ids: int) -> bool:
+        """Whether all of these may come, as far as what is banned goes."""
+        return self.allowed is None or bool(self.allowed[list(ids)].all())
 
     def _allowed(self, tokenizer: Tokenizer) -> Mask | None:
         """What may ever come (V,); None: everything."""
@@ -57,12 +86,13 @@ class Rules:
         if config.ban is None and config.only is None:
             return None
         allowed = np.ones(self.vocabulary_size, dtype=np.bool_)
+        banned = _encoded(config.ban or "", tokenizer)
         if config.only is not None:
+            only = _encoded(config.only, tokenizer)
             allowed[:] = False
-            allowed[tokenizer.encode(tokenizer.without_unknown(config.only))] = True
-            allowed[list(self.stop_ids)] = True
-        if config.ban is not None:
-            allowed[tokenizer.encode(tokenizer.without_unknown(config.ban))] = False
+            allowed[only] = True
+            allowed[list(self.stop_ids)] = bool(np.setdiff1d(only, banned).size)
+        allowed[banned] = False
         if not allowed.any():
             raise ConfigError("ban, only: they leave no character that the model knows")
         return allowed
@@ -109,6 +139,61 @@ class Rules:
             min_p=config.min_p,
             typical=config.typical,
         )
+
+
+def dropped(config: SamplingConfig, tokenizer: Tokenizer) -> list[str]:
+    """What of a configuration has no effect, as the model can never write it: a line for each."""
+    return list(dict.fromkeys(line for line, _ in _dropped(config, tokenizer)))
+
+
+def _dropped(config: SamplingConfig, tokenizer: Tokenizer) -> Iterator[tuple[str, bool]]:
+    """What can never be written, a line for each, and whether it was to end the text."""
+    for name, characters in (("ban", config.ban or ""), ("only", config.only or "")):
+        if unknown := tokenizer.unknown(characters):
+            folded = tokenizer.without_unknown(characters) == characters
+            follows = "is read as U+FFFD, as rare ones were" if folded else "changes nothing"
+            shown = unknown_error(tokenizer, unknown, characters).shown
+            yield f"{name}: the model has never seen {shown}, which {follows}", False
+    if config.regex is not None:
+        return  # a pattern says by itself where a text ends
+    banned = set(_encoded(config.ban or "", tokenizer).tolist())
+    for stop in config.stops:
+        named = f"stop {stop!r}" if stop in config.stop else "lines"
+        if unknown := tokenizer.unknown(stop):
+            shown = unknown_error(tokenizer, unknown, stop).shown
+            yield f"{named}: the model has never seen {shown}, so that it ends no text", True
+        elif kept := [each for each in dict.fromkeys(stop) if banned & {*tokenizer.encode(each)}]:
+            shown = " ".join(map(shown_character, kept))
+            yield f"{named}: {shown} never comes, so that it ends no text", True
+
+
+def skipped_characters(tokenizer: Tokenizer, unknown: Sequence[str], text: str) -> str:
+    """What becomes of the characters of a text that the model has never seen."""
+    folded = tokenizer.without_unknown(text) == text
+    done = "read as U+FFFD, as rare ones were" if folded else "skipped"
+    return f"the model has never seen {unknown_error(tokenizer, unknown, text).shown}: {done}"
+
+
+def _with_returns(config: SamplingConfig) -> Iterator[str]:
+    """All strings that end a text, those with newlines also with a carriage return before each."""
+    for stop in config.stops:
+        yield stop
+        if "\n" in stop and (config.regex is None):
+            returned = re.sub("\r?\n", "\r\n", stop)
+            if returned != stop:
+                yield returned
+
+
+def _line_ends(characters: str, tokenizer: Tokenizer) -> str:
+    """Characters, with the carriage return that goes with a newline, where the model knows it."""
+    if "\n" in characters and not tokenizer.unknown("\r"):
+        characters += "\r"
+    return characters
+
+
+def _encoded(characters: str, tokenizer: Tokenizer) -> Ids:
+    """The ids of characters, less those that the model has never seen."""
+    return tokenizer.encode(tokenizer.without_unknown(_line_ends(characters, tokenizer)))
 
 
 class Draft:
@@ -166,6 +251,8 @@ class Draft:
             self.ids.append(choice)
         self.made += 1
         if rules.automaton is not None and choice != rules.newline:
+            if choice == rules.carriage_return and not rules.automaton.leads(self._state, choice):
+                return self._finish("stop", 1)
             self._state = rules.automaton.next(self._state, choice)
             if self._matched() and self.made != config.length:
                 return self._finish("match", 0)
@@ -191,7 +278,9 @@ class Draft:
             allowed: Mask = rules.automaton.allowed(self._state, remaining)
             if rules.newline is not None:
                 allowed = allowed.copy()
-                allowed[rules.newline] = rules.automaton.accepts(self._state)
+                allowed[rules.newline] = accepts = rules.automaton.accepts(self._state)
+                if accepts and rules.carriage_return is not None:
+                    allowed[rules.carriage_return] = rules.may_come(rules.carriage_return)
         elif rules.allowed is not None:
             allowed = rules.allowed.copy()
         else:

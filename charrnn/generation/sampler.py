@@ -8,6 +8,7 @@ Legend: B lanes, V vocabulary.
 """
 
 import math
+import warnings
 from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 
@@ -15,13 +16,13 @@ import numpy as np
 
 from charrnn.ambient import as_usual, stepwise, usual_numpy
 from charrnn.data.corpus import newline_id
-from charrnn.errors import ConfigError
+from charrnn.errors import CharRNNWarning, ConfigError
 from charrnn.generation.batch import make_samples
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.drawing import Opening, Sample, choose, log_probabilities
 from charrnn.generation.engines import ENGINES, Engine, best_engine
 from charrnn.generation.randomness import sample_keys, uniforms
-from charrnn.generation.rules import Draft, Rules
+from charrnn.generation.rules import Draft, Rules, dropped
 from charrnn.generation.steering import steered_sample
 from charrnn.storage.model_directory import Model
 from charrnn.storage.run import load
@@ -45,7 +46,7 @@ class SampleStream:
         self,
         sampler: "Sampler",
         opening: Opening,
-        config: SamplingConfig,
+        rules: Rules,
         index: int,
         *,
         score: bool,
@@ -57,8 +58,8 @@ class SampleStream:
         self._sampler = sampler
         self._opening = opening
         self._index = index
-        self._key = sample_keys(config.seed, [index])
-        self._draft = Draft(Rules(config, sampler.model.tokenizer), opening.ids)
+        self._key = sample_keys(rules.config.seed, [index])
+        self._draft = Draft(rules, opening.ids)
 
     @property
     def characters(self) -> int:
@@ -162,13 +163,16 @@ class Sampler:
             score: keep count of its nats.
             log_probabilities: keep those of every character as well.
 
-        Raises UnknownCharacterError when the prompt has characters the model has never seen.
+        Raises UnknownCharacterError when the prompt has characters the model has never seen,
+        ConfigError when nothing that the configuration allows can be written, or the end that it
+        asks for can never come. CharRNNWarning says what of the configuration has no effect.
         """
         config = config or SamplingConfig()
         if isinstance(prompt, str):
             prompt = self.opening(prompt, lines=config.lines)
+        rules = self.rules(config)
         return SampleStream(
-            self, prompt, config, index, score=score, log_probabilities=log_probabilities
+            self, prompt, rules, index, score=score, log_probabilities=log_probabilities
         )
 
     @as_usual
@@ -190,26 +194,35 @@ class Sampler:
             batch_size: how many a thread makes side by side.
             threads: None: as many as there are cores, for an engine on the CPU.
 
-        Raises as `stream` does.
+        Raises as `stream` does; and ConfigError where nothing says that a text ends.
         """
         config = config or SamplingConfig()
+        _require_end(config)
         for name, value in (("batch size", batch_size), ("threads", threads)):
             if value is not None and value < 1:
                 raise ConfigError(f"{name} {value}: choose 1 or above")
         if isinstance(prompt, str):
             prompt = self.opening(prompt, lines=config.lines)
-        tokenizer = self.model.tokenizer
-        rules = Rules(config, tokenizer)
+        rules = self.rules(config)
         samples = make_samples(
-            self.engine, tokenizer, prompt, rules, indices, score, batch_size, threads
+            self.engine, self.model.tokenizer, prompt, rules, indices, score, batch_size, threads
         )
         return stepwise(samples, usual_numpy)
 
     def sample(
         self, prompt: str = "", config: SamplingConfig | None = None, *, index: int = 0
     ) -> str:
-        """The whole of `stream` at once."""
+        """The whole of `stream` at once. Raises ConfigError where nothing says that it ends."""
+        _require_end(config or SamplingConfig())
         return "".join(self.stream(prompt, config, index=index))
+
+    def rules(self, config: SamplingConfig) -> Rules:
+        """What a configuration means for this model, after a CharRNNWarning for what of it has no
+        effect, as the model can never write it. Raises ConfigError."""
+        rules = Rules(config, self.model.tokenizer)
+        for line in dropped(config, self.model.tokenizer):
+            warnings.warn(line, CharRNNWarning, stacklevel=3)
+        return rules
 
     @as_usual
     def opening(self, prompt: str = "", *, lines: bool = False) -> Opening:
@@ -231,6 +244,14 @@ class Sampler:
             beginning = newline if newline is not None else space if space is not None else 0
             ids.insert(0, beginning)
         return ids
+
+
+def _require_end(config: SamplingConfig) -> None:
+    """Raises ConfigError where texts are wanted whole that would never end."""
+    if config.length is None and not config.stops and config.regex is None:
+        raise ConfigError(
+            "without a length, give stop, lines or regex, so that every text ends; or stream it"
+        )
 
 
 @as_usual

@@ -5,7 +5,6 @@ They compose: `islice(unique(novel(samples, known)), 10)` are ten new and differ
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -61,16 +60,24 @@ def best_of(samples: Iterable[Sample], count: int) -> Iterator[Sample]:
 
 
 class Lines:
-    """The lines of a corpus, as 64-bit hashes: `line in Lines(texts)`."""
+    """The lines of a corpus, as 64-bit hashes: `line in Lines(texts)`.
+
+    Compared is what they are in UTF-8, so that a character whose bytes came apart is the same.
+    """
 
     def __init__(self, texts: Iterable[str]) -> None:
         self._hashes: npt.NDArray[np.int64] = np.unique(
-            np.fromiter(map(hash, _lines(texts)), dtype=np.int64)
+            np.fromiter(map(_hash, _lines(texts)), dtype=np.int64)
         )
 
-    def __contains__(self, line: Any) -> bool:
-        place = int(np.searchsorted(self._hashes, hash(line)))
-        return place < len(self._hashes) and int(self._hashes[place]) == hash(line)
+    def __contains__(self, line: str) -> bool:
+        wanted = _hash(line)
+        place = int(np.searchsorted(self._hashes, wanted))
+        return place < len(self._hashes) and int(self._hashes[place]) == wanted
+
+
+def _hash(line: str) -> int:
+    return hash(line.encode("utf-8", "surrogateescape"))
 
 
 def _lines(texts: Iterable[str]) -> Iterator[str]:

@@ -18,8 +18,10 @@ import pexpect
 import pyte
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
 from charrnn.cli import repl_session
+from charrnn.cli.app import app
 from charrnn.cli.repl import history_path
 from charrnn.cli.repl_adaptation import Adaptation
 from charrnn.cli.repl_ghost import Ghost
@@ -451,6 +453,7 @@ def test_options_are_those_of_the_configuration() -> None:
         ("ban", '" x"', " x"),
         ("ban", '"off"', "off"),
         ("only", "ab c", "ab c"),
+        ("only", "\\u00e9\\t", "é\t"),
         ("regex", "(a|b)+\\\\d", "(a|b)+\\d"),
     ],
 )
@@ -461,7 +464,14 @@ def test_values_are_read_as_they_are_meant(name: str, value: str, expected: obje
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("top-k", "2.5"), ("lines", "maybe"), ("stop", '"open'), ("seed", "off"), ("top-p", "7")],
+    [
+        ("top-k", "2.5"),
+        ("lines", "maybe"),
+        ("stop", '"open'),
+        ("seed", "off"),
+        ("top-p", "7"),
+        ("ban", "\\d"),
+    ],
 )
 def test_values_that_mean_nothing_are_refused_by_name(name: str, value: str) -> None:
     with pytest.raises(ConfigError):
@@ -615,6 +625,33 @@ def test_another_model_begins_with_nothing_learned(here: Path) -> None:
     session.handle("/new")
     session.handle("")
     assert session.manuscript.text == made(Manuscript(load_sampler("small")))
+
+
+def test_options_that_have_no_effect_are_said_once(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def told(line: str) -> str:
+        session.handle(line)
+        return " ".join(capsys.readouterr().err.split())
+
+    session = Session(load_sampler("small"), CONFIG, lambda header, picks: 0)
+    assert "stop '§': the model has never seen '§'" in told("/set stop §")
+    assert "never seen" not in told("/set ban T")
+    assert "'T' never comes" in told("/set stop T")
+    assert "no such escape" in told(r"/set stop \d")
+    assert "warning" not in told(r"/set stop \n\u0021")
+    assert session.config.stop == ("\n!",)
+    # Nothing could end this.
+    told("/set stop §")
+    told("/set length 0")
+    assert "the text would never end" in told("The")
+    assert session.manuscript.text == ""
+
+
+def test_a_text_without_end_is_refused_where_others_come_after_it(here: Path) -> None:
+    result = CliRunner().invoke(app, ["repl", "small", "--length", "0"], input="The fox\nThe hen\n")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "give each text a length" in result.stderr
 
 
 # Surprise

@@ -65,6 +65,11 @@ class TestFill:
     def test_another_gap_character(self, run: Charrnn) -> None:
         assert run("fill", "any", GAPPED.replace("_", "*"), "--gap", "*").stdout == WHOLE
 
+    def test_a_gap_and_a_text_may_have_escapes(self, run: Charrnn) -> None:
+        escaped = GAPPED.replace("_", r"\t").replace("a", r"\u0061")
+        assert run("fill", "any", escaped, "--gap", r"\t", "--escapes").stdout == WHOLE
+        assert run("fill", "any", GAPPED, "--gap", r"\t").exit_code == 2
+
     def test_alternatives_come_with_their_probabilities(self, run: Charrnn) -> None:
         result = run("fill", "any", GAPPED, "-n", "3")
         texts = result.stdout.split("\n---\n")

@@ -3,13 +3,17 @@
 import json
 import re
 import subprocess
+from base64 import b64decode
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from charrnn.cli.prompts import read_prompt
+from charrnn.errors import ConfigError
 from charrnn.generation import selection
 from charrnn.storage.run import Run
 from tests.cli.conftest import TEXT, Charrnn
@@ -56,8 +60,30 @@ def test_without_a_model_it_takes_the_newest_run(run: Charrnn) -> None:
 
 def test_the_prompt_may_come_from_stdin(run: Charrnn) -> None:
     given = run("sample", "small", "-p", "The fox", "--seed", "1")
-    assert run("sample", "small", "--seed", "1", stdin="The fox\n").stdout == given.stdout
-    assert run("sample", "small", "-p", "-", "--seed", "1", stdin="The fox").stdout == given.stdout
+    for stdin in ("The fox", "The fox\n", "The fox\r\n"):
+        read = run("sample", "small", "-p", "-", "--seed", "1", stdin=stdin)
+        assert read.stdout == given.stdout
+
+
+def test_stdin_is_read_where_that_is_asked_for_and_nowhere_else(
+    run: Charrnn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ("sample", "small", "--seed", "1", "-l", "9")
+    assert run(*options, stdin="The fox").stdout == run(*options).stdout
+
+    def read() -> bytes:
+        raise AssertionError("`while read` would lose its input, an open pipe would block")
+
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=SimpleNamespace(read=read)))
+    assert (read_prompt(None), read_prompt(""), read_prompt("The")) == ("", "", "The")
+
+
+def test_a_prompt_from_a_stdin_that_is_closed_is_a_usage_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(ConfigError, match="stdin"):
+        read_prompt("-")
 
 
 def test_json_says_how_each_sample_was_made(run: Charrnn) -> None:
@@ -202,6 +228,104 @@ def test_texts_match_a_pattern(run: Charrnn, lines: str) -> None:
 # Which texts
 
 
+def test_escapes_are_read_where_that_is_asked_for(run: Charrnn) -> None:
+    options = ("-l", "60", "--seed", "1", "-t", "1", "--escapes")
+    plain = ("-l", "60", "--seed", "1", "-t", "1")
+    for escaped, meant in (
+        (("-p", r"fox\n"), ("-p", "fox\n")),
+        (("--stop", r"\n", "--stop", r"\u0021"), ("--stop", "\n", "--stop", "!")),
+        (("--ban", r"\u0074\n"), ("--ban", "t\n")),
+        (("--only", r"Th\u0065 \n"), ("--only", "The \n")),
+    ):
+        assert printed(run, *options, *escaped) == printed(run, *plain, *meant)
+    refused = run("sample", "small", "--escapes", "--stop", r"\d")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert r"\d: no such escape" in refused.stderr
+    missing = run("sample", "small", "-l", "5", "--stop", r"\n")
+    assert missing.exit_code == 0
+    assert "--escapes" in missing.stderr and "ends no text" in missing.stderr
+
+
+@pytest.mark.parametrize(
+    "options", [["--stop", "§"], ["--ban", "§"], ["--only", "§The "], ["--stop", "T", "--ban", "T"]]
+)
+@pytest.mark.parametrize("how", [[], ["--json"], ["--beam", "2"]], ids=" ".join)
+def test_what_the_model_cannot_write_is_said_once(
+    run: Charrnn, options: list[str], how: list[str]
+) -> None:
+    told = run("sample", "small", "-l", "5", "--seed", "1", *options, *how)
+    assert told.exit_code == 0 and told.stdout
+    assert told.stderr.startswith("warning: ") and told.stderr.count("\n") == 1
+    refused = run("sample", "small", "-l", "5", *options, *how, "--strict")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert refused.stderr.startswith("error: ") and refused.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--stop", "§"],
+        ["--stop", "e", "--ban", "e"],
+        ["--stop", r"\n"],
+        ["--lines", "--ban", "\n"],
+        ["--lines", "--stop", "§", "--ban", "\n"],
+        pytest.param(["--regex", r"[\s\S]*"], marks=needs_regex),
+    ],
+)
+@pytest.mark.parametrize("how", [[], ["-n", "2"]], ids=" ".join)
+def test_what_can_never_end_is_refused(run: Charrnn, options: list[str], how: list[str]) -> None:
+    lines = [] if "--lines" in options else ["--no-lines"]
+    result = run("sample", "small", "--length", "0", *lines, *options, *how)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "give a length" in result.stderr
+
+
+@pytest.fixture
+def of_bytes(run: Charrnn, here: Path) -> bytes:
+    """A run `bytes` of a text that is no UTF-8; the text."""
+    text = "café\nthé\nblé\nété\n".encode("latin-1")
+    (here / "latin.txt").write_bytes(text * 100)
+    trained = run(
+        "train", "latin.txt", "--name", "bytes", "--steps", "200", "--hidden-size", "24",
+        "--quiet", "--lines", "--precision", "fp32", "--tokenizer", "byte",
+    )  # fmt: skip
+    assert trained.exit_code == 0, trained.stderr
+    return text
+
+
+def test_bytes_are_valid_unicode_in_json_and_all_there(run: Charrnn, of_bytes: bytes) -> None:
+    options = ("-n", "5", "--seed", "1", "-t", "0.5", "-p", "\udce9t")
+    result = run("sample", "bytes", *options)
+    assert b"\xe9t\xe9" in result.stdout_bytes
+    lines = run("sample", "bytes", *options, "--jsonl").stdout
+    assert json.loads(run("sample", "bytes", *options, "--json").stdout) == [
+        json.loads(line) for line in lines.splitlines()
+    ]
+    whole = b""
+    for line in lines.splitlines():
+        record = json.loads(line)
+        for key, bytes_key in (("prompt", "prompt_bytes"), ("text", "bytes")):
+            record[key].encode()  # or else it would raise
+            exact = b64decode(record[bytes_key])
+            assert exact.decode("utf-8", "surrogateescape") == record[key] or b"\xe9" in exact
+            whole += exact
+        whole += b"\n"
+    assert whole == result.stdout_bytes
+
+
+def test_novel_texts_of_bytes_are_compared_with_bytes(
+    run: Charrnn, here: Path, of_bytes: bytes
+) -> None:
+    options = ("-n", "20", "--seed", "1", "-t", "0.9")
+    known = set(of_bytes.splitlines())
+    likely = run("sample", "bytes", *options, "-t", "0.3", "-n", "50").stdout_bytes
+    assert known & set(likely.splitlines())
+    for corpus in ([], ["--corpus", "latin.txt"]):
+        result = run("sample", "bytes", *options, "--novel", *corpus)
+        assert (result.exit_code, result.stderr) == (0, "")
+        assert not known & set(result.stdout_bytes.splitlines())
+
+
 LINES = ("--lines", "-l", "1", "--seed", "1", "-t", "1.5")
 """Of which many are the same."""
 
@@ -285,6 +409,9 @@ def test_beams_are_the_likeliest_texts(run: Charrnn) -> None:
     [
         ["--logprobs"],
         ["--corpus", "text.txt"],
+        ["--column", "text"],
+        ["--encoding", "latin-1", "--novel"],
+        ["--glob", "*"],
         ["--beam", "3", "--best-of", "2"],
         ["--beam", "3", "--logprobs", "--json"],
         ["--beam", "2", "-n", "3"],

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from charrnn.data.tokenizer import REPLACEMENT, ByteTokenizer, CharTokenizer, Tokenizer
 from charrnn.errors import ConfigError
 from charrnn.generation.config import SamplingConfig
-from charrnn.generation.rules import Draft, Rules
+from charrnn.generation.rules import Draft, Rules, dropped
 
 ALPHABET = "\nabcdENDX"
 
@@ -136,6 +136,94 @@ def test_lines_end_before_either_kind_of_newline() -> None:
     assert writing.draft.end == 3
 
 
+def test_a_newline_in_a_stop_string_is_either_kind() -> None:
+    crlf: dict[str, Any] = {"alphabet": "\n\rab", "stop": ("b\n\n",)}
+    writing = Writing(**crlf)
+    assert writing.add("ab\r\n\r\n") == "stop"
+    assert writing.text() == "a"
+    assert Writing(**crlf).add("ab\n\n") == "stop"
+    writing = Writing(alphabet="\n\rab", stop=("\r\n",))
+    assert writing.add("a\nb\r\n") == "stop"  # what says it has a return needs one
+    assert rules("\nab", stop=("\n\n",)).stops == [(0, 0)]  # where the model knows no other
+
+
+NEVER = "the text would never end"
+
+
+@pytest.mark.parametrize(
+    ("alphabet", "settings", "says"),
+    [
+        (ALPHABET, {"stop": ("§",)}, f"{NEVER}.*never seen '§'"),
+        (ALPHABET, {"stop": ("§", "aZ")}, f"{NEVER}.*'§'.*'Z'"),
+        (ALPHABET, {"stop": ("aE",), "ban": "E"}, f"{NEVER}.*'E' never comes"),
+        (ALPHABET, {"stop": ("§",), "only": "ab"}, NEVER),
+        (ALPHABET, {"lines": True, "ban": "\n"}, f"{NEVER}.*lines"),
+        (ALPHABET, {"lines": True, "ban": "\nE", "stop": ("E", "§")}, NEVER),
+        ("ab", {"lines": True}, f"{NEVER}.*lines"),
+        (ByteTokenizer(), {"stop": ("é",), "ban": "ã"}, f"{NEVER}.*'é' never comes"),
+        pytest.param(ALPHABET, {"regex": "(?s).*"}, "none ever ends", marks=needs_regex),
+        pytest.param(ALPHABET, {"regex": r"a[\s\S]*"}, "none ever ends", marks=needs_regex),
+        pytest.param(
+            ALPHABET,
+            {"regex": "[abcdENDX]*", "lines": True, "ban": "\n", "only": "ab"},
+            None,
+            marks=needs_regex,
+        ),
+    ],
+)
+def test_a_text_without_length_that_can_never_end_is_refused(
+    alphabet: str | Tokenizer, settings: dict[str, Any], says: str | None
+) -> None:
+    rules(alphabet, **settings)  # it ends at its length
+    if says is None:
+        rules(alphabet, length=None, **settings)
+        return
+    with pytest.raises(ConfigError, match=says):
+        rules(alphabet, length=None, **settings)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"stop": ("§", "b")},
+        {"stop": ("a", "b"), "ban": "a"},
+        {"lines": True, "stop": ("§",)},
+        {"stop": ("END",), "only": "ab"},
+        {"lines": True, "only": "ab"},
+        {},  # nothing says that it is to end
+        pytest.param({"regex": ".*"}, marks=needs_regex),
+        pytest.param({"regex": "(?s).*", "lines": True}, marks=needs_regex),
+        pytest.param({"regex": "(?s).*", "ban": "X"}, marks=needs_regex),
+    ],
+)
+def test_a_text_without_length_that_can_end_is_not(settings: dict[str, Any]) -> None:
+    rules(length=None, **settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"ban": "§a"}, ["ban: the model has never seen '§', which changes nothing"]),
+        ({"only": "§a☃"}, ["only: the model has never seen '§' '☃', which changes nothing"]),
+        (
+            {"stop": ("a§", "b")},
+            ["stop 'a§': the model has never seen '§', so that it ends no text"],
+        ),
+        ({"stop": ("ab",), "ban": "b"}, ["stop 'ab': 'b' never comes, so that it ends no text"]),
+        ({"lines": True, "ban": "\n"}, [r"lines: '\n' never comes, so that it ends no text"]),
+        ({"stop": ("a",), "ban": "b", "only": "cd", "lines": True}, []),
+        ({"regex": "a", "lines": True, "ban": "\n"}, []),
+    ],
+)
+def test_what_has_no_effect_is_told(settings: dict[str, Any], says: list[str]) -> None:
+    assert dropped(SamplingConfig(**settings), CharTokenizer(ALPHABET)) == says
+
+
+def test_what_is_folded_is_told() -> None:
+    (line,) = dropped(SamplingConfig(ban="☃"), CharTokenizer("ab" + REPLACEMENT))
+    assert line == "ban: the model has never seen '☃', which is read as U+FFFD, as rare ones were"
+
+
 # What may not come
 
 
@@ -163,7 +251,21 @@ def test_the_characters_of_stop_strings_stay_possible() -> None:
     assert Writing(only="ab", stop=("END",)).may_come() == "abEND"
 
 
-@pytest.mark.parametrize("settings", [{"ban": ALPHABET}, {"only": "Z"}, {"only": "a", "ban": "a"}])
+def test_a_newline_that_is_banned_or_allowed_is_either_kind() -> None:
+    assert Writing(alphabet="\n\rab", ban="\n").may_come() == "ab"
+    assert Writing(alphabet="\n\rab", only="a\n").may_come() == "\n\ra"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"ban": ALPHABET},
+        {"only": "Z"},
+        {"only": "a", "ban": "a"},
+        {"only": "Z", "lines": True},  # every text would be empty
+        {"only": "a", "ban": "a", "stop": ("b",)},
+    ],
+)
 def test_where_nothing_may_come_at_all_it_is_said_at_once(settings: dict[str, str]) -> None:
     with pytest.raises(ConfigError, match="no character"):
         rules(**settings)
@@ -424,6 +526,32 @@ def test_a_line_that_matches_has_no_newline_in_it() -> None:
     made = dict(all_texts(Writing(alphabet="\nab", regex=r"a[^b]?", lines=True, length=5)))
     assert made == {"a": "stop", "aa": "stop"}
     assert dict(all_texts(Writing(alphabet="\nab", regex=r"a\s", length=5))) == {"a\n": "match"}
+
+
+@needs_regex
+def test_a_line_that_matches_ends_at_a_carriage_return_too() -> None:
+    settings: dict[str, Any] = {"alphabet": "\n\rab", "regex": "a(ab)*", "lines": True, "length": 4}
+    writing = Writing(**settings)
+    assert writing.may_come() == "a"
+    assert writing.add("a") is None
+    assert writing.may_come() == "\n\ra"
+    assert writing.add("\r") == "stop" and writing.text() == "a"
+    assert dict(all_texts(Writing(**settings))) == {"a": "stop", "aab": "stop"}
+    writing = Writing(**settings, ban="\r")
+    writing.add("a")
+    assert writing.may_come() == "\na"
+
+
+@needs_regex
+def test_a_newline_that_is_banned_ends_no_line_that_matches() -> None:
+    settings: dict[str, Any] = {
+        "alphabet": "\nab",
+        "regex": "a+",
+        "lines": True,
+        "ban": "\n",
+        "length": 3,
+    }
+    assert dict(all_texts(Writing(**settings))) == {"aaa": "length"}
 
 
 @needs_regex

@@ -400,6 +400,7 @@ def cut(text: str, stops: tuple[str, ...]) -> str:
     ],
 )
 @pytest.mark.parametrize("byte", [False, True], ids=["char", "byte"])
+@pytest.mark.filterwarnings("ignore:stop:charrnn.errors.CharRNNWarning")
 def test_a_sample_ends_before_a_stop_string(
     script: str, stop: tuple[str, ...], expected: str, byte: bool
 ) -> None:
@@ -424,6 +425,7 @@ def test_stop_strings_end_each_of_many_samples(batch_size: int) -> None:
     script=st.text("ab", min_size=1, max_size=24),
     stops=st.lists(st.text("ab", min_size=1, max_size=5), min_size=1, max_size=3).map(tuple),
 )
+@pytest.mark.filterwarnings("ignore:stop:charrnn.errors.CharRNNWarning")
 def test_no_part_of_a_stop_string_is_ever_given(script: str, stops: tuple[str, ...]) -> None:
     config = SamplingConfig(length=len(script), stop=stops)
     pieces = list(scripted(script).stream("", config))

@@ -44,6 +44,18 @@ def test_unique_takes_no_more_than_it_gives() -> None:
 # Novel
 
 
+def test_bytes_that_came_apart_are_the_character_that_they_are() -> None:
+    accent = "é".encode()
+    pieces = [
+        piece.decode("utf-8", "surrogateescape")
+        for piece in (b"caf" + accent[:1], accent[1:] + b"\n")
+    ]
+    assert "café" in Lines(pieces)
+    found = novel(samples([pieces[1][0], "x"]), Lines(["café\n\udcff\n"]), pieces[0])
+    assert texts(found) == ["x"]
+    assert "\udcff" in Lines(["\udcff\n"]) and "\ufffd" not in Lines(["\udcff\n"])
+
+
 def test_novel_gives_texts_that_are_no_line_of_the_corpus() -> None:
     known = Lines(["anna\nbob\n", "eve"])
     assert texts(novel(samples(["anna", "carl", "bob", "eve", "Anna", "ann"]), known)) == [

@@ -1,0 +1,54 @@
+"""Escapes: characters that are hard to type on a command line, written with a backslash."""
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from charrnn.data.tokenizer import Tokenizer
+
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\"}
+_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.|$)", re.DOTALL)
+_MEANT = re.compile(r"\\(?:[ntr]|u[0-9a-fA-F]{4})")
+
+
+def unescaped(text: str) -> str:
+    r"""The text that is meant by one with \n, \t, \r, \uXXXX, \UXXXXXXXX and \\ in it.
+
+    Two surrogates in a row are one character, as in JSON. Raises ConfigError for any other escape.
+    """
+    from charrnn.errors import ConfigError
+
+    def character(match: re.Match[str]) -> str:
+        escape = match[1]
+        if len(escape) > 1 and (point := int(escape[1:], 16)) < 0x110000:
+            return chr(point)
+        if escape not in _ESCAPES:
+            raise ConfigError(
+                f"{match[0]}: no such escape; there are \\n, \\t, \\r, \\uXXXX, \\UXXXXXXXX and \\\\"
+            )
+        return _ESCAPES[escape]
+
+    written = _ESCAPE.sub(character, text)
+    if any("\ud800" <= each <= "\udbff" for each in written):
+        try:
+            pairs = written.encode("utf-16-le", "surrogatepass")
+            return pairs.decode("utf-16-le")
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"{text!r}: it has half of a surrogate pair") from error
+    return written
+
+
+def escaped(text: str) -> str:
+    """The text as `unescaped` takes it, in one line."""
+    for letter, meant in reversed(_ESCAPES.items()):  # the backslash first
+        text = text.replace(meant, f"\\{letter}")
+    return text
+
+
+def warn_of_escapes(tokenizer: "Tokenizer", *texts: str | None) -> None:
+    """Says that --escapes is missing, where a text seems to have escapes that the model cannot read."""
+    from charrnn.cli.display import warn
+
+    found = (match for text in texts if text and (match := _MEANT.search(text)))
+    if (match := next(found, None)) and tokenizer.unknown("\\"):
+        warn(f"{match[0]} is taken as it stands; --escapes reads it as the character it means")

@@ -1,0 +1,41 @@
+"""Prompts: what a text begins with, as it is given on the command line."""
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from charrnn.data.tokenizer import Tokenizer
+
+
+def read_prompt(prompt: str | None, *, escapes: bool = False) -> str:
+    """The prompt given; where that is -, what comes in on stdin, less the newline that ends it.
+
+    With `escapes`, a prompt that is given may have some. Raises ConfigError.
+    """
+    from charrnn.cli.escapes import unescaped
+    from charrnn.errors import ConfigError
+
+    if prompt != "-":
+        return unescaped(prompt or "") if escapes else prompt or ""
+    if sys.stdin is None:
+        raise ConfigError("-p -: there is no stdin to read the prompt from; give it with -p")
+    text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+def known_characters(tokenizer: "Tokenizer", prompt: str, *, strict: bool) -> str:
+    """The prompt without characters the model has never seen, after a warning that shows them.
+
+    Raises UnknownCharacterError instead when `strict`.
+    """
+    from charrnn.cli.display import warn
+    from charrnn.data.tokenizer import unknown_error
+    from charrnn.generation.rules import skipped_characters
+
+    unknown = tokenizer.unknown(prompt)
+    if not unknown:
+        return prompt
+    if strict:
+        raise unknown_error(tokenizer, unknown, prompt)
+    warn(skipped_characters(tokenizer, unknown, prompt))
+    return tokenizer.without_unknown(prompt)
