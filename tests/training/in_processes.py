@@ -99,7 +99,7 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
     try:
         with (
             _suffering(fault),
-            _asked(*ask, job["steps"]) if ask else nullcontext(),
+            _asked(ask[0], ask[1], job["steps"]) if ask else nullcontext(),
             mock.patch("charrnn.data.corpus.LARGEST_IN_MEMORY", large),
             mock.patch("charrnn.training.companions.LARGEST_IN_MEMORY", large),
         ):
