@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from charrnn.cli.display import BASELINES
-from charrnn.cli.options import Column, Encoding, Glob, Json, Label, ModelArgument
+from charrnn.cli.options import (
+    Column,
+    Delimiter,
+    Encoding,
+    Glob,
+    Json,
+    Label,
+    ModelArgument,
+    refuse_unused,
+)
 from charrnn.cli.unicode_json import dumps
 
 if TYPE_CHECKING:
@@ -19,6 +28,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(
+    context: typer.Context,
     model: ModelArgument = None,
     file: Annotated[
         str | None,
@@ -47,6 +57,7 @@ def evaluate(
     glob: Glob = "*.txt",
     column: Column = None,
     label: Label = None,
+    delimiter: Delimiter = None,
     as_json: Json = False,
 ) -> None:
     """Measure how well a model predicts a text, beside simpler means on the same text."""
@@ -60,7 +71,14 @@ def evaluate(
 
     with reading("reading ...") as progress:
         directory, (network, checkpoint) = read_found(model, _read)
-        if network.config.task in ("classify", "regress"):
+        labelled = network.config.task in ("classify", "regress")
+        refuse_unused(
+            context,
+            [] if file is None else [file],
+            unused=() if labelled else ("label",),
+            tokenizer=network.tokenizer.kind,
+        )
+        if labelled:
             if adapt or protocol != "stream":
                 raise ConfigError(
                     "--adapt and --protocol are for models to generate; leave them out"
@@ -70,7 +88,7 @@ def evaluate(
                 checkpoint,
                 directory,
                 file,
-                ReadOptions(encoding, glob, column, label),
+                ReadOptions(encoding, glob, column, label, delimiter),
                 as_json=as_json,
                 progress=progress,
             )
@@ -82,8 +100,9 @@ def evaluate(
                 raise
             warn(f"no baselines, which learn from the training text: {error}")
             training, validation = None, None
+    read = ReadOptions(encoding, glob, column, delimiter=delimiter)
     if file is not None:
-        say_what_is_read([file], ReadOptions(encoding, glob, column))
+        say_what_is_read([file], read)
     text = file if file is not None else validation
     assert text is not None
     with messages().status("reading ...") as spinner:
@@ -92,7 +111,7 @@ def evaluate(
             text,
             training=training,
             protocol=protocol,
-            read=ReadOptions(encoding, glob, column),
+            read=read,
             adapt=adapt,
             progress=lambda done, total: spinner.update(f"reading and learning {done / total:.0%}"),
         )

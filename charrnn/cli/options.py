@@ -1,6 +1,6 @@
 """Arguments and options that several commands share, each written once."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated
 
 import typer
@@ -24,6 +24,37 @@ def complete_corpora(incomplete: str) -> list[str]:
     from charrnn.data.sources import PYTHON_DOCS, corpus_names
 
     return _beginning_with(incomplete, [*corpus_names(), PYTHON_DOCS])
+
+
+def refuse_unused(
+    context: typer.Context,
+    names: Sequence[str],
+    *,
+    unused: Iterable[str] = (),
+    tokenizer: str | None = None,
+) -> None:
+    """Raises ConfigError where an option on how to read a text was typed that makes no difference.
+
+    Those of the environment may be meant for other texts.
+
+    Args:
+        names: of the texts that are read; none where none is.
+        unused: options that make no difference here, whatever is read.
+        tokenizer: the kind that reads them; one of bytes needs no encoding of a plain file.
+    """
+    from charrnn.data.sources import HUGGING_FACE, options_used
+    from charrnn.errors import ConfigError
+
+    used = options_used(names) - {*unused}
+    fetched = any(name.startswith(HUGGING_FACE) for name in names)
+    if tokenizer == "byte" and context.params["column"] is None and not fetched:
+        used -= {"encoding"}
+    for option in ("encoding", "glob", "column", "label", "delimiter"):
+        source = context.get_parameter_source(option)
+        typed = source is not None and source.name == "COMMANDLINE"
+        if typed and option not in used:
+            what = "nothing is read that it is for" if not names else f"of {', '.join(names)}"
+            raise ConfigError(f"--{option} makes no difference: {what}; leave it out")
 
 
 def _beginning_with(incomplete: str, names: Iterable[str]) -> list[str]:
@@ -149,7 +180,10 @@ Seed = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 Encoding = Annotated[
-    str, typer.Option("--encoding", help="Of plain files, .csv and .jsonl.", rich_help_panel=TEXT)
+    str,
+    typer.Option(
+        "--encoding", help="Of plain files, and of tables that are text.", rich_help_panel=TEXT
+    ),
 ]
 Glob = Annotated[
     str, typer.Option("--glob", help="Which files of a folder are text.", rich_help_panel=TEXT)
@@ -160,6 +194,16 @@ Column = Annotated[
         "--column",
         "--text",
         help="Which column of a table or data set holds the text.",
+        rich_help_panel=TEXT,
+    ),
+]
+Delimiter = Annotated[
+    str | None,
+    typer.Option(
+        "--delimiter",
+        metavar="CHAR",
+        help="What divides the cells of a .csv or .tsv; \\t is a tab.",
+        show_default="a comma, or a tab",
         rich_help_panel=TEXT,
     ),
 ]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from charrnn.cli.options import Column, Encoding, Glob, Json, Label
+from charrnn.cli.options import Column, Delimiter, Encoding, Glob, Json, Label, refuse_unused
 from charrnn.cli.training_options import (
     Attention,
     BatchSize,
@@ -45,7 +45,16 @@ if TYPE_CHECKING:
     from charrnn.training.config import TrainingOptions
     from charrnn.training.plan import Plan
 
-_HOW_TO_READ = ("corpus", "tokenizer", "min_count", "encoding", "glob", "column", "label")
+_HOW_TO_READ = (
+    "corpus",
+    "tokenizer",
+    "min_count",
+    "encoding",
+    "glob",
+    "column",
+    "label",
+    "delimiter",
+)
 
 
 def plan(
@@ -59,6 +68,7 @@ def plan(
     glob: Glob = "*.txt",
     column: Column = None,
     label: Label = None,
+    delimiter: Delimiter = None,
     cell: Cell = None,
     layers: Layers = None,
     hidden_size: HiddenSize = None,
@@ -89,9 +99,11 @@ def plan(
     from charrnn.cli.display import UNITS, reading, results, say
     from charrnn.cli.folders import say_what_is_read
     from charrnn.data.labelled import open_any
+    from charrnn.data.sources import PYTHON_DOCS
     from charrnn.training.forecast import forecast
     from charrnn.training.labelled_plan import make_any_plan
 
+    refuse_unused(context, corpus or [PYTHON_DOCS], tokenizer=tokenizer)
     with reading("reading and measuring ...") as progress:
         made = make_any_plan(
             open_any(context.params["corpus"] or (), read_options(context.params)),
@@ -150,7 +162,8 @@ def read_options(params: dict[str, Any]) -> "ReadOptions":
     """ReadOptions of a command's parameters."""
     from charrnn.data.sources import ReadOptions
 
-    return ReadOptions(params["encoding"], params["glob"], params["column"], params["label"])
+    names = ("encoding", "glob", "column", "label", "delimiter")
+    return ReadOptions(**{name: params[name] for name in names})
 
 
 def _without_native(device: str) -> str:

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from charrnn.cli.options import Column, Encoding, Glob, Json, complete_runs
+from charrnn.cli.options import (
+    Column,
+    Delimiter,
+    Encoding,
+    Glob,
+    Json,
+    complete_runs,
+    refuse_unused,
+)
 from charrnn.cli.unicode_json import dumps
 
 if TYPE_CHECKING:
@@ -19,6 +27,7 @@ if TYPE_CHECKING:
 
 
 def predict(
+    context: typer.Context,
     model: Annotated[
         str,
         typer.Argument(
@@ -42,6 +51,7 @@ def predict(
     encoding: Encoding = "utf-8",
     glob: Glob = "*.txt",
     column: Column = None,
+    delimiter: Delimiter = None,
     as_json: Json = False,
     as_jsonl: Annotated[
         bool, typer.Option("--jsonl", help="Print JSON on stdout, a line for each text.")
@@ -72,9 +82,11 @@ def predict(
     if as_json and as_jsonl:
         raise ConfigError("--json and --jsonl exclude each other; choose one")
     classifier = Classifier(load(model))
-    read = ReadOptions(encoding, glob, column)
+    read = ReadOptions(encoding, glob, column, delimiter=delimiter)
     as_bytes = classifier.model.tokenizer.kind == "byte"
     documents, again = tee(_documents(text, read, lines=lines, as_bytes=as_bytes))
+    there = text == "-" or os.path.exists(text)
+    refuse_unused(context, [text] if there else [], tokenizer=classifier.model.tokenizer.kind)
     say_what_is_read([text], read)
     skipped: dict[str, None] = {}
     count, problems = 0, 0

@@ -13,6 +13,7 @@ import typer
 from charrnn.cli.options import (
     Ban,
     Column,
+    Delimiter,
     Encoding,
     Escapes,
     Glob,
@@ -28,6 +29,7 @@ from charrnn.cli.options import (
     TopK,
     TopP,
     Typical,
+    refuse_unused,
 )
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ _PIECE = 1 << 20
 
 
 def sample(
+    context: typer.Context,
     model: ModelArgument = None,
     prompt: Annotated[
         str | None,
@@ -190,6 +193,7 @@ def sample(
     encoding: Encoding = "utf-8",
     glob: Glob = "*.txt",
     column: Column = None,
+    delimiter: Delimiter = None,
 ) -> None:
     """Write text with a model, as it comes.
 
@@ -231,6 +235,7 @@ def sample(
         regex=regex,
         seed=secrets.randbelow(2**32) if seed is None else seed,
     )
+    refuse_unused(context, corpus or [], tokenizer=sampler.model.tokenizer.kind)
     score = as_json or as_json_lines
     several = number > 1 or score or is_unique or is_novel or best_of or beam
     if attention_map is not None:
@@ -288,7 +293,10 @@ def sample(
         known = None
         if is_novel:
             known = _training_lines(
-                model, sampler.model.tokenizer, corpus, ReadOptions(encoding, glob, column)
+                model,
+                sampler.model.tokenizer,
+                corpus,
+                ReadOptions(encoding, glob, column, delimiter=delimiter),
             )
         with contextlib.ExitStack() as stack:
             if beam is not None:

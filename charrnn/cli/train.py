@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from charrnn.cli.interruption import say_what_is_kept, signals
-from charrnn.cli.options import Column, Encoding, Glob, Label, complete_runs
+from charrnn.cli.options import (
+    Column,
+    Delimiter,
+    Encoding,
+    Glob,
+    Label,
+    complete_runs,
+    refuse_unused,
+)
 from charrnn.cli.plan import choices, read_options, training_options
 from charrnn.cli.training_options import (
     RUN,
@@ -50,12 +58,12 @@ if TYPE_CHECKING:
     from charrnn.training.plan import Plan
     from charrnn.training.trainer import Trainer
 
-_BESIDE_RESUME = {"corpus", "resume", "quiet", "encoding", "glob", "column", "label"}
+_BESIDE_RESUME = {"corpus", "resume", "quiet", "encoding", "glob", "column", "label", "delimiter"}
 """What may be given with --resume: where the text now is, and how to show progress."""
 
 _NOT_TRAINING_OPTIONS = {
     *("corpus", "name", "out", "resume", "start_from", "quiet"),
-    *("tokenizer", "min_count", "encoding", "glob", "column", "label"),
+    *("tokenizer", "min_count", "encoding", "glob", "column", "label", "delimiter"),
 }
 
 
@@ -93,6 +101,7 @@ def train(
     glob: Glob = "*.txt",
     column: Column = None,
     label: Label = None,
+    delimiter: Delimiter = None,
     cell: Cell = None,
     layers: Layers = None,
     hidden_size: HiddenSize = None,
@@ -127,10 +136,13 @@ def train(
     """
     from charrnn.cli.display import messages, reading, say
     from charrnn.cli.folders import say_what_is_read
+    from charrnn.data.sources import PYTHON_DOCS
     from charrnn.training.session import failures_told, join
 
     if resume is not None:
         _refuse_with_resume(context)
+    if corpus or resume is None:
+        refuse_unused(context, corpus or [PYTHON_DOCS], tokenizer=tokenizer)
     group = join()
     if group is not None and group.rank > 0:
         _follow(group)

@@ -201,8 +201,8 @@ def open_source(name: str, options: ReadOptions) -> list[Part]:
 
 def options_used(names: Iterable[str]) -> frozenset[str]:
     """Which of the ReadOptions can make a difference to how the names are read."""
-    sources = filter(None, map(_source, names))
-    return frozenset().union(*(source.uses for source in sources))
+    sources = map(_source, names)
+    return frozenset().union(*(_EVERY if each is None else each.uses for each in sources))
 
 
 def _source(name: str) -> Source | None:
@@ -526,6 +526,7 @@ def _is(suffixes: Container[str | None]) -> Callable[[str], bool]:
 
 _PLAIN = frozenset({"encoding"})
 _DIVIDED = frozenset({"encoding", "column", "label", "delimiter"})
+_EVERY = _DIVIDED | {"glob"}
 
 
 def _uses(suffix: str) -> frozenset[str]:
@@ -540,7 +541,7 @@ SOURCES: dict[str, Source] = {
     "hugging-face": Source(
         lambda name: name.startswith(HUGGING_FACE), _hugging_face, _DIVIDED - {"label"}
     ),
-    "folder": Source(_is_folder, _folder, _DIVIDED | {"glob"}),
+    "folder": Source(_is_folder, _folder, _EVERY),
     "divided table": Source(_is(DELIMITERS), _file, _DIVIDED),
     "parquet": Source(_is([PARQUET]), _file, frozenset({"column", "label"})),
     "table": Source(_is(TEXT_TABLES), _file, _DIVIDED - {"delimiter"}),
