@@ -247,9 +247,6 @@ def sample(
             ),
             "--logprobs goes with --json or --jsonl": log_probabilities and not score,
             "--corpus goes with --novel": corpus is not None and not is_novel,
-            "--encoding, --glob and --column go with --novel --corpus": (
-                corpus is None and ReadOptions(encoding, glob, column) != ReadOptions()
-            ),
             "--beam finds the likeliest by itself: leave --best-of out": beam and best_of,
             "--beam weighs whole texts: leave --logprobs out": beam and log_probabilities,
             f"--beam {beam} finds no more than {beam} texts: ask for no more with -n": (
