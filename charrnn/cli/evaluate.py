@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from charrnn.cli.display import BASELINES
+from charrnn.cli.environment import is_typed
 from charrnn.cli.options import Column, Encoding, Glob, Json, Label, ModelArgument
 from charrnn.cli.unicode_json import dumps
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(
+    context: typer.Context,
     model: ModelArgument = None,
     file: Annotated[
         str | None,
@@ -61,7 +63,7 @@ def evaluate(
     with reading("reading ...") as progress:
         directory, (network, checkpoint) = read_found(model, _read)
         if network.config.task in ("classify", "regress"):
-            if adapt or protocol != "stream":
+            if is_typed(context, "adapt", "protocol"):
                 raise ConfigError(
                     "--adapt and --protocol are for models to generate; leave them out"
                 )
