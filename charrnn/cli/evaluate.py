@@ -1,6 +1,7 @@
 """charrnn evaluate: how well a model predicts a text."""
 
-from dataclasses import asdict
+import os
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -67,12 +68,15 @@ def evaluate(
                 raise ConfigError(
                     "--adapt and --protocol are for models to generate; leave them out"
                 )
+            read = ReadOptions(encoding, glob, column, label)
+            if file is not None and os.path.isdir(file) and not is_typed(context, "column"):
+                read = replace(read, column=None)
             evaluate_labelled(
                 network,
                 checkpoint,
                 directory,
                 file,
-                ReadOptions(encoding, glob, column, label),
+                read,
                 as_json=as_json,
                 progress=progress,
             )
