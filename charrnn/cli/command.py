@@ -5,30 +5,37 @@ from typing import Any
 
 from typer.core import TyperArgument, TyperCommand, TyperOption
 
+from charrnn.cli.environment import settle
+
 
 class Command(TyperCommand):
-    """A command whose every option has an environment variable, under the option's own name.
+    """A command whose every option has an environment variable, under each of the option's own names.
 
-    `--top-k` of `sample` reads CHARRNN_SAMPLE_TOP_K, then CHARRNN_TOP_K.
+    `--top-k` of `sample` reads CHARRNN_SAMPLE_TOP_K, then CHARRNN_TOP_K. What is typed goes first; see
+    `environment.py`.
     """
 
     def __init__(self, name: str | None, **settings: Any) -> None:
         super().__init__(name, **settings)
         for option in self.params:
             if isinstance(option, TyperOption):
-                longest = max(option.opts, key=len).lstrip("-").replace("-", "_").upper()
-                option.envvar = [f"CHARRNN_{str(name).upper()}_{longest}", f"CHARRNN_{longest}"]
+                long = [each for each in option.opts if each.startswith("--")] or option.opts
+                names = [each.lstrip("-").replace("-", "_").upper() for each in long]
+                own = [f"CHARRNN_{str(name).upper()}_{each}" for each in names]
+                option.envvar = [*own, *(f"CHARRNN_{each}" for each in names)]
                 option.show_envvar = False  # thirty of them would bury the help
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parses the command line; what seems to be a text and no option is told apart by a hint."""
         given = list(args)
         try:
-            return super().parse_args(ctx, args)
+            remaining = super().parse_args(ctx, args)
         except Exception as error:
             if hasattr(error, "message"):  # Typer's own, which says what is wrong with it
                 error.message += self._hint(ctx, given)
             raise
+        settle(ctx)
+        return remaining
 
     def _hint(self, ctx: Any, given: list[str]) -> str:
         """How to give what begins with a dash and is no option, where that may have been meant."""

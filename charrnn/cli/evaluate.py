@@ -1,6 +1,7 @@
 """charrnn evaluate: how well a model predicts a text."""
 
-from dataclasses import asdict
+import os
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from charrnn.cli.display import BASELINES
+from charrnn.cli.environment import is_typed
 from charrnn.cli.options import (
     Column,
     Delimiter,
@@ -79,16 +81,19 @@ def evaluate(
             tokenizer=network.tokenizer.kind,
         )
         if labelled:
-            if adapt or protocol != "stream":
+            if is_typed(context, "adapt", "protocol"):
                 raise ConfigError(
                     "--adapt and --protocol are for models to generate; leave them out"
                 )
+            read = ReadOptions(encoding, glob, column, label, delimiter)
+            if file is not None and os.path.isdir(file) and not is_typed(context, "column"):
+                read = replace(read, column=None)
             evaluate_labelled(
                 network,
                 checkpoint,
                 directory,
                 file,
-                ReadOptions(encoding, glob, column, label, delimiter),
+                read,
                 as_json=as_json,
                 progress=progress,
             )

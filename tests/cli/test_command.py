@@ -1,8 +1,17 @@
 """What every command has in common: where values come from, and advice on what is mistyped."""
 
-import pytest
+import itertools
+import json
+from pathlib import Path
 
+import pytest
+from typer.core import TyperOption
+from typer.main import get_command
+
+from charrnn.cli.app import app
+from charrnn.cli.environment import DECIDED, EXCLUSIVE, NEEDED
 from tests.cli.conftest import Charrnn
+from tests.labelled import rows, write_rows
 
 
 @pytest.mark.parametrize(
@@ -41,3 +50,122 @@ def test_a_file_that_begins_with_a_dash_is_told_from_an_option(run: Charrnn) -> 
 def test_other_mistakes_get_no_such_hint(run: Charrnn, given: tuple[str, ...]) -> None:
     result = run(*given)
     assert result.exit_code == 2 and "begins with a dash" not in " ".join(result.stderr.split())
+
+
+COMMANDS = get_command(app).commands  # type: ignore[attr-defined]
+
+SMALL = ("--hidden-size", "8", "--precision", "fp32")
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_name_of_an_option_has_its_variable(name: str) -> None:
+    for option in COMMANDS[name].params:
+        if isinstance(option, TyperOption) and "--help" not in option.opts:
+            for each in option.opts:
+                if each.startswith("--"):
+                    variable = each[2:].replace("-", "_").upper()
+                    own = f"CHARRNN_{name.upper()}_{variable}"
+                    assert {f"CHARRNN_{variable}", own} <= {*(option.envvar or ())}
+
+
+def test_what_is_said_of_options_is_said_of_some_that_exist() -> None:
+    known = {option.name for command in COMMANDS.values() for option in command.params}
+    said = itertools.chain(*EXCLUSIVE, NEEDED, *NEEDED.values(), DECIDED, *DECIDED.values())
+    assert {*said} <= known
+
+
+LENGTHS = {"BUDGET": "10m", "EPOCHS": "3", "STEPS": "7"}
+
+
+@pytest.mark.parametrize(("set_", "typed"), [*itertools.permutations(LENGTHS, 2)])
+def test_a_length_that_is_typed_goes_before_one_in_the_environment(
+    run: Charrnn, monkeypatch: pytest.MonkeyPatch, set_: str, typed: str
+) -> None:
+    monkeypatch.setenv(f"CHARRNN_{set_}", LENGTHS[set_])
+    value = LENGTHS[typed] if typed != "BUDGET" else "1s"
+    result = run("plan", "text.txt", f"--{typed.lower()}", value, *SMALL, "--json")
+    assert result.exit_code == 0, result.stderr
+    record = json.loads(result.stdout)
+    if typed == "STEPS":
+        assert record["training"]["steps"] == 7
+    if typed == "EPOCHS":
+        assert record["epochs"] == pytest.approx(3, rel=0.5)
+    if typed == "BUDGET":
+        assert record["seconds"] < 60
+
+
+def test_lengths_that_are_typed_still_exclude_each_other(run: Charrnn) -> None:
+    result = run("plan", "text.txt", "--steps", "3", "--epochs", "1")
+    assert result.exit_code == 2 and "exclude each other" in result.stderr
+
+
+VARIABLES = {
+    "CHARRNN_LINES": "1",
+    "CHARRNN_TEXT": "text",
+    "CHARRNN_LABEL": "kind",
+    "CHARRNN_ENCODING": "latin-1",
+    "CHARRNN_BUDGET": "10m",
+    "CHARRNN_POOLING": "mean",
+    "CHARRNN_REGRESS": "0",
+    "CHARRNN_CLASS_WEIGHTS": "balanced",
+    "CHARRNN_LOGPROBS": "1",
+    "CHARRNN_NAME": "other",
+}
+
+MEANT_FOR_ANOTHER = [
+    ("train", "text.txt", "--steps", "2", "--out", "new", *SMALL),
+    ("train", "rows.csv", "--steps", "2", "--out", "new", *SMALL),
+    ("train", "rows.csv", "--lines", "--steps", "2", "--out", "new", "--label", "kind", *SMALL),
+    ("train", "words", "--label", "folder", "--steps", "2", "--out", "new", *SMALL),
+    ("train", "text.txt", "--from", "small", "--steps", "2", "--out", "new"),
+    ("plan", "text.txt", "--steps", "2", *SMALL),
+    ("evaluate", "small"),
+    ("evaluate", "small", "text.txt"),
+    ("evaluate", "kinds"),
+    ("evaluate", "kinds", "rows.csv"),
+    ("evaluate", "kinds", "words"),
+    ("predict", "kinds", "aei"),
+    ("predict", "kinds", "rows.csv"),
+    ("predict", "kinds", "words"),
+    ("predict", "kinds", "text.txt"),
+    ("sample", "small", "--length", "3"),
+    ("sample", "small", "--length", "3", "--novel", "-n", "1"),
+    ("corpora",),
+    ("info", "small"),
+]
+
+
+@pytest.mark.parametrize("given", MEANT_FOR_ANOTHER, ids=" ".join)
+def test_a_variable_that_is_meant_for_another_command_breaks_none(
+    run: Charrnn, here: Path, monkeypatch: pytest.MonkeyPatch, given: tuple[str, ...]
+) -> None:
+    made = rows(40)
+    (here / "rows.csv").write_text(
+        "text,kind\n" + "".join(f"{row['text']},{row['kind']}\n" for row in made)
+    )
+    for number, row in enumerate(made):
+        (here / "words" / row["kind"]).mkdir(parents=True, exist_ok=True)
+        (here / "words" / row["kind"] / f"{number}.txt").write_text(row["text"])
+    if "kinds" in given:
+        named = ("--text", "text", "--label", "kind", "--name", "kinds", "--steps", "2")
+        assert run("train", "rows.csv", *named, *SMALL).exit_code == 0
+    for variable, value in VARIABLES.items():
+        monkeypatch.setenv(variable, value)
+    if "--from" in given:
+        monkeypatch.setenv("CHARRNN_HIDDEN_SIZE", "99")
+    result = run(*given)
+    if "--lines" in given:  # it is typed, and so is --label
+        assert result.exit_code == 2 and "--lines" in result.stderr
+    else:
+        assert result.exit_code == 0, result.stderr
+
+
+def test_evaluate_does_not_adapt_a_classifier_that_nobody_asked_to(
+    run: Charrnn, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_rows(here / "rows.jsonl", rows(40))
+    named = ("--text", "text", "--label", "kind", "--name", "kinds", "--steps", "2")
+    assert run("train", "rows.jsonl", *named, *SMALL).exit_code == 0
+    monkeypatch.setenv("CHARRNN_ADAPT", "1")
+    assert run("evaluate", "kinds").exit_code == 0
+    assert run("evaluate", "kinds", "--adapt").exit_code == 2

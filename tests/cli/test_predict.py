@@ -1,5 +1,6 @@
 """charrnn predict, and what the other commands say of labelled texts."""
 
+import base64
 import csv
 import json
 import os
@@ -261,6 +262,21 @@ def test_lines_of_a_table_that_are_no_rows_lose_no_others(
         assert [each["label"] for each in records] == ["soft", None, None, None, "hard"]
         assert [each["line"] for each in records if each["label"] is None] == lines
         assert "byte 0xff at its character 2 is not valid utf-8" in records[3]["reason"]
+
+
+def test_json_is_unicode_also_where_a_name_is_not(run: Charrnn, here: Path, kinds: str) -> None:
+    name = os.fsdecode(b"mails/\xff.txt")
+    (here / "mails").mkdir()
+    Path(name).write_text("XYZ")
+    for output in ("--json", "--jsonl"):
+        result = run("predict", kinds, "mails", output)
+        assert result.exit_code == 0
+        (record,) = json.loads(
+            f"[{result.stdout_bytes.decode()}]".replace("[[", "[").replace("]\n]", "]")
+        )
+        assert record["file"] == "mails/\N{REPLACEMENT CHARACTER}.txt"
+        assert base64.b64decode(record["file_bytes"]) == b"mails/\xff.txt"
+        assert "�" not in run("predict", kinds, "mails").stderr
 
 
 @pytest.mark.parametrize("output", ["--jsonl", "--json"])
