@@ -21,7 +21,7 @@ from charrnn.data.sources import ReadOptions
 from charrnn.data.tokenizer import Ids
 from charrnn.errors import ConfigError, TrainingError
 from charrnn.storage.ids_folder import keep_ids
-from charrnn.storage.run import Run, find_run, load, run_directory
+from charrnn.storage.run import Run, find_run, load, remove_abandoned, run_directory
 from charrnn.training.config import TrainingOptions, parse_duration
 from charrnn.training.environment import place
 
@@ -52,6 +52,7 @@ def begin(
     TrainingError, StorageError.
     """
     text = open_any(corpus, read)
+    remove_abandoned()
     directory = run_directory(text.name, name=name, out=out)
     base = load(start_from) if start_from is not None else None
     with _signals_held_back():

@@ -291,7 +291,7 @@ class Trainer:
                     saved = step
                 yield progress
         except GeneratorExit:  # a `break` in the loop over it, or what was raised there
-            if saved != self.position.step and not self._stop:
+            if saved != self.position.step and not self._stop and self.run.is_ours:
                 self.save()
             raise
         if saved != self.position.step:  # asked to stop between two steps
