@@ -51,6 +51,7 @@ def begin(
     told how far the reading of the corpus has come. Raises CorpusError, ConfigError, ModelError,
     TrainingError, StorageError.
     """
+    progress = _heard_by(group, progress)
     text = open_any(corpus, read)
     remove_abandoned()
     directory = run_directory(text.name, name=name, out=out)
@@ -114,12 +115,25 @@ def go_on(
     `corpus` is where its text is now, when it was moved. `progress` is told how far its reading has
     come, and `group` is that of `join`.
     """
+    progress = _heard_by(group, progress)
     found = find_run(run)
     text = open_any(corpus, read) if corpus else None
     with _signals_held_back():
         from charrnn.training.trainer import Trainer
 
     return Trainer.resume(found, text, group=group, progress=progress)
+
+
+def _heard_by(group: "Group | None", progress: ReadingProgress) -> ReadingProgress:
+    """The progress of a reading that the other processes wait for, who are told that it goes on."""
+    if group is None:
+        return progress
+
+    def told(what: str, done: int, total: int | None) -> None:
+        group.say_busy(in_steps=False)
+        progress(what, done, total)
+
+    return told
 
 
 def join() -> "Group | None":

@@ -425,6 +425,7 @@ class Trainer:
             ):
                 if self._stop:  # a long evaluation must not keep a Ctrl-C waiting
                     return {}
+                self.leader.say_busy()
         position = self.position
         if not math.isfinite(nats):
             raise self._diverged(f"step {position.step}: the validation loss is {nats}")
