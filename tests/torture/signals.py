@@ -27,7 +27,7 @@ SECOND_SECONDS = 0.05
 
 MOST_FAILURES = 20
 
-_PATIENCE = 60.0
+_PATIENCE = 120.0
 """Seconds after which a process that should do something is not waited for any longer."""
 
 _SMALL = (
