@@ -79,7 +79,12 @@ def train(
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="The run's folder, instead.", rich_help_panel=RUN)
+        Path | None,
+        typer.Option(
+            help="The run's folder, instead. Processes on several machines must all see it, "
+            "where the text is large.",
+            rich_help_panel=RUN,
+        ),
     ] = None,
     resume: Annotated[
         str | None,

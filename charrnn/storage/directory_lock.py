@@ -3,11 +3,13 @@
 import errno
 import fcntl
 import os
+import weakref
 from pathlib import Path
 
 
 class DirectoryLock:
-    """A claim on a folder, which ends with `release` or with the process, however that ends.
+    """A claim on a folder, which ends with `release` or with the process, however that ends; a process
+    that is forked off has no part in it.
 
     It leaves nothing on the disk. Raises BlockingIOError when another holds one, or deletes the
     folder meanwhile; OSError where the file system has no locks.
@@ -16,7 +18,9 @@ class DirectoryLock:
     _descriptor: int | None = None
 
     def __init__(self, path: Path) -> None:
+        self._process = os.getpid()
         self._descriptor = os.open(path, os.O_RDONLY)
+        _held.add(self)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if not self.holds(path):
@@ -33,6 +37,11 @@ class DirectoryLock:
         except FileNotFoundError:
             return False
 
+    @property
+    def is_of_this_process(self) -> bool:
+        """Whether this process made the claim, and is not a fork of the one that did."""
+        return self._process == os.getpid()
+
     def release(self) -> None:
         """Ends the claim."""
         if self._descriptor is not None:
@@ -40,3 +49,16 @@ class DirectoryLock:
             self._descriptor = None
 
     __del__ = release
+
+
+_held: "weakref.WeakSet[DirectoryLock]" = weakref.WeakSet()
+
+
+def _let_go() -> None:
+    """In a process that was forked off: closes what it has inherited, without which the claims would
+    last as long as it does."""
+    for lock in list(_held):
+        lock.release()
+
+
+os.register_at_fork(after_in_child=_let_go)

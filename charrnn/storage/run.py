@@ -115,9 +115,14 @@ class Run:
             self._lock.release()
             self._lock = None
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether this process may write there: not where it is a fork of the one that trains it."""
+        return self._lock is None or self._lock.is_of_this_process
+
     def discard(self) -> None:
         """Deletes the folder of a run in which nothing has happened yet, if it is ours."""
-        if self._lock is None:
+        if self._lock is None or not self.is_ours:
             return
         with contextlib.suppress(OSError, ModelError, StorageError):
             if not self.metrics():
@@ -127,8 +132,14 @@ class Run:
             self.directory.rmdir()
 
     def _check_claim(self) -> None:
-        """Raises StorageError when the folder was deleted and made anew, perhaps by another run."""
+        """Raises StorageError when the folder was deleted and made anew, perhaps by another run; and
+        in a fork of the process that trains it."""
         lock = self._lock
+        if not self.is_ours:
+            raise StorageError(
+                f"{self.directory}: this process is a fork of the one that trains it, which alone "
+                "may write there"
+            )
         if lock is not None and self.directory.exists() and not lock.holds(self.directory):
             raise StorageError(
                 f"{self.directory}: it was deleted, and is another folder now; stop one of the two"
@@ -369,6 +380,21 @@ def run_names() -> list[str]:
         return []
     runs = [path for path in RUNS.iterdir() if is_run(path)]
     return [run.name for run in sorted(runs, key=_changed, reverse=True)]
+
+
+def remove_abandoned() -> None:
+    """Deletes what trainings that were killed have left unfinished under `checkpoints/`: of one that
+    was making a large corpus, up to all of its ids, under a hidden name.
+
+    Leaves alone what a training has claimed, and all where the file system has no locks.
+    """
+    for folder in {path.parent for path in RUNS.glob(f"*/{TEMPORARY_PREFIX}*")}:
+        run = Run(folder)
+        with contextlib.suppress(OSError, StorageError):
+            run._lock = DirectoryLock(folder)
+            run.tidy()
+            run.discard()
+        run.release()
 
 
 def find_run(name: str) -> Run:

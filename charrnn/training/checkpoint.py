@@ -73,6 +73,16 @@ class Position:
         for name in ("step", "epoch", "chunk", "lanes", "characters", "seconds", "measured"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} {getattr(self, name)} is below 0")
+        if self.evaluated > self.step or self.evaluated < -1:
+            raise ConfigError(f"evaluated {self.evaluated} is no step up to {self.step}")
+        if (self.validation_nats is None) != (self.evaluated < 0):
+            raise ConfigError(
+                f"validation_nats is {self.validation_nats}, evaluated {self.evaluated}"
+            )
+        if (self.best_nats is None) != (self.best_step is None):
+            raise ConfigError(f"best_nats is {self.best_nats}, best_step {self.best_step}")
+        if self.best_step is not None and not 0 <= self.best_step <= self.evaluated:
+            raise ConfigError(f"best_step {self.best_step} is no step up to {self.evaluated}")
 
 
 @dataclass(frozen=True, kw_only=True)

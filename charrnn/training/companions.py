@@ -24,7 +24,7 @@ from torch import Tensor
 from charrnn.data.corpus import LARGEST_IN_MEMORY
 from charrnn.data.dataloader import Chunk, TBPTTLoader, share
 from charrnn.data.tokenizer import Ids
-from charrnn.errors import DivergedError
+from charrnn.errors import ConfigError, DivergedError, ModelError
 from charrnn.model.config import ModelConfig
 from charrnn.model.network import CharRNN
 from charrnn.model.recurrent import State
@@ -122,6 +122,11 @@ class Leader:
             self.group.fail(error, in_steps=self._in_steps)
             raise
         self._end()
+
+    def say_busy(self) -> None:
+        """Has the followers wait on, while the leader takes long over something that it does alone."""
+        if self.group is not None:
+            self.group.say_busy(in_steps=self._in_steps)
 
     def _end(self) -> None:
         assert self.group is not None
@@ -358,6 +363,11 @@ def _ids(group: Group, told: dict[str, Any]) -> Ids:
         ids = np.empty(told["count"], told["dtype"])
         _exchange_ids(group, ids)
         return ids
-    return np.frombuffer(map_file(Path(told["file"]), told["bytes"]), told["dtype"])[
-        : told["count"]
-    ]
+    try:
+        mapped = map_file(Path(told["file"]), told["bytes"])
+    except ModelError as error:
+        raise ConfigError(
+            f"{error}; a text as large as this one is read from that file by all processes: on "
+            "several machines, put the run on a file system that they share, with --out FOLDER"
+        ) from error
+    return np.frombuffer(mapped, told["dtype"])[: told["count"]]

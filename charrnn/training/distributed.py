@@ -15,6 +15,7 @@ import contextlib
 import json
 import os
 import socket
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any, NoReturn
@@ -34,11 +35,14 @@ from charrnn.training.environment import Place, place
 MEETING = timedelta(minutes=5)
 """How long processes wait for each other to start."""
 
-PATIENCE = timedelta(days=1)
-"""How long processes wait for one that is busy: the leader, while it evaluates a large text. One
-that has died is noticed at once, by its closed connections."""
+PATIENCE = timedelta(minutes=30)
+"""How long processes wait for one of which they hear nothing. One that has died is noticed at once,
+by its closed connections."""
 
-GOES_ON, LEAVES, HAS_FAILED = 0, -1, -2
+BUSY_EVERY = 60.0
+"""Seconds after which the leader, while it reads or evaluates a large text, says that it is there."""
+
+GOES_ON, LEAVES, HAS_FAILED, IS_BUSY = 0, -1, -2, -3
 """Words. Above zero: it was asked to stop after the step, by the signal of that number."""
 
 ASKED = 100
@@ -65,6 +69,7 @@ class Group:
         self.asked = self.stops = GOES_ON
         self.over = False
         self._sums = torch.zeros(0)  # like the numbers of the next sum, but all of them 0
+        self._heard = time.monotonic()
 
     @classmethod
     def join(cls) -> "Group":
@@ -155,17 +160,34 @@ class Group:
             self.over = True
             self._broadcast(_described(error) if failed == self.rank else None, failed)
 
+    def say_busy(self, *, in_steps: bool) -> None:
+        """Has the others, who wait for a step or a message, wait on; from time to time, however often
+        it is called. Raises what `sum_gradients` raises."""
+        if time.monotonic() - self._heard < BUSY_EVERY:
+            return
+        if in_steps:
+            self._heed(self._add_up([self._sums], IS_BUSY)[1])
+        else:
+            self.tell({"busy": True})
+
     def _sum(self, numbers: Sequence[Tensor], word: int) -> Tensor:
         """The sums (N,) over all processes of the numbers, which come in pieces."""
-        flat, words = self._add_up(numbers, word)
-        if HAS_FAILED in words:
-            self.over = True
-            failed = words.index(HAS_FAILED)
-            _raise(self._broadcast(None, failed), failed)
+        while True:
+            flat, words = self._add_up(numbers, word)
+            self._heed(words)
+            if IS_BUSY not in words:
+                break
         if LEAVES in words:
             raise Left
         self.stops = max(words)
         return flat
+
+    def _heed(self, words: Sequence[int]) -> None:
+        """Raises the error of a process that has failed."""
+        if HAS_FAILED in words:
+            self.over = True
+            failed = words.index(HAS_FAILED)
+            _raise(self._broadcast(None, failed), failed)
 
     def _add_up(self, numbers: Sequence[Tensor], word: int) -> tuple[Tensor, list[int]]:
         """The sums (N,), and the word of each process."""
@@ -184,7 +206,8 @@ class Group:
 
     def listen(self) -> dict[str, Any]:
         """What the leader tells. Raises the error that it failed with, or TrainingError."""
-        message = self._broadcast(None, 0)
+        while "busy" in (message := self._broadcast(None, 0)):
+            pass
         if "error" in message:
             self.over = True
             _raise(message, 0)
@@ -239,7 +262,10 @@ class Group:
             yield
         except RuntimeError as error:
             self.over = True
-            raise TrainingError("another process of this training is gone") from error
+            minutes = round(PATIENCE.total_seconds() / 60)
+            gone = f"is gone, or nothing was heard of it for {minutes} minutes"
+            raise TrainingError(f"another process of this training {gone}") from error
+        self._heard = time.monotonic()
 
 
 def _stay_on_this_machine() -> None:

@@ -21,7 +21,7 @@ from charrnn.data.sources import ReadOptions
 from charrnn.data.tokenizer import Ids
 from charrnn.errors import ConfigError, TrainingError
 from charrnn.storage.ids_folder import keep_ids
-from charrnn.storage.run import Run, find_run, load, run_directory
+from charrnn.storage.run import Run, find_run, load, remove_abandoned, run_directory
 from charrnn.training.config import TrainingOptions, parse_duration
 from charrnn.training.environment import place
 
@@ -51,7 +51,9 @@ def begin(
     told how far the reading of the corpus has come. Raises CorpusError, ConfigError, ModelError,
     TrainingError, StorageError.
     """
+    progress = _heard_by(group, progress)
     text = open_any(corpus, read)
+    remove_abandoned()
     directory = run_directory(text.name, name=name, out=out)
     base = load(start_from) if start_from is not None else None
     with _signals_held_back():
@@ -113,12 +115,25 @@ def go_on(
     `corpus` is where its text is now, when it was moved. `progress` is told how far its reading has
     come, and `group` is that of `join`.
     """
+    progress = _heard_by(group, progress)
     found = find_run(run)
     text = open_any(corpus, read) if corpus else None
     with _signals_held_back():
         from charrnn.training.trainer import Trainer
 
     return Trainer.resume(found, text, group=group, progress=progress)
+
+
+def _heard_by(group: "Group | None", progress: ReadingProgress) -> ReadingProgress:
+    """The progress of a reading that the other processes wait for, who are told that it goes on."""
+    if group is None:
+        return progress
+
+    def told(what: str, done: int, total: int | None) -> None:
+        group.say_busy(in_steps=False)
+        progress(what, done, total)
+
+    return told
 
 
 def join() -> "Group | None":

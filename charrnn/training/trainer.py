@@ -291,7 +291,7 @@ class Trainer:
                     saved = step
                 yield progress
         except GeneratorExit:  # a `break` in the loop over it, or what was raised there
-            if saved != self.position.step and not self._stop:
+            if saved != self.position.step and not self._stop and self.run.is_ours:
                 self.save()
             raise
         if saved != self.position.step:  # asked to stop between two steps
@@ -425,6 +425,7 @@ class Trainer:
             ):
                 if self._stop:  # a long evaluation must not keep a Ctrl-C waiting
                     return {}
+                self.leader.say_busy()
         position = self.position
         if not math.isfinite(nats):
             raise self._diverged(f"step {position.step}: the validation loss is {nats}")

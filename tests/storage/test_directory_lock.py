@@ -88,3 +88,48 @@ def test_a_claim_does_not_outlive_its_process_in_a_child_of_it(tmp_path: Path) -
             DirectoryLock(tmp_path).release()
         finally:
             child.kill()
+
+
+FORKING = """
+import os, sys
+from pathlib import Path
+from charrnn.errors import StorageError
+from charrnn.storage.directory_lock import DirectoryLock
+from charrnn.storage.run import Run
+
+run = Run.create(Path(sys.argv[1]))
+ours, theirs = os.pipe()
+child = os.fork()
+if child == 0:
+    said = []
+    try:
+        run.log({"step": 1})
+    except StorageError as error:
+        said.append(str(error))
+    run.discard()
+    said.append(run.is_ours)
+    os.write(theirs, repr(said).encode() + b"\\n")
+    os.read(0, 1)  # lives on
+    os._exit(0)
+print(os.read(ours, 9999).decode(), end="", flush=True)
+try:
+    DirectoryLock(run.directory)
+except BlockingIOError:
+    print("still claimed", flush=True)
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_a_process_that_is_forked_off_has_no_part_in_a_claim(tmp_path: Path) -> None:
+    """It kept the lock for as long as it lived: a run could not be resumed."""
+    command = [sys.executable, "-c", FORKING, str(tmp_path / "run")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stdin is not None
+        said = process.stdout.readline().decode()
+        assert "this process is a fork of the one that trains it" in said and "False]" in said
+        assert process.stdout.readline() == b"still claimed\n"
+        assert process.wait() == -signal.SIGKILL
+        DirectoryLock(tmp_path / "run").release()  # while the child lives on
+        assert not (tmp_path / "run" / "metrics.jsonl").exists() or not os.path.getsize(
+            tmp_path / "run" / "metrics.jsonl"
+        )

@@ -38,6 +38,7 @@ from charrnn.storage.run import (
     is_run,
     load,
     read_found,
+    remove_abandoned,
     run_names,
     unused_name,
 )
@@ -991,3 +992,33 @@ def test_an_old_checkpoint_that_cannot_be_deleted_ends_no_training(
     monkeypatch.setattr(os, "replace", rename)
     save(run, 5, keep=1)
     assert steps(run) == [4, 5]
+
+
+def test_what_a_killed_training_left_unfinished_is_deleted_at_the_next_start(run: Run) -> None:
+    """Up to 50 GB of ids under a hidden name, for good."""
+    claimed, empty, saved = run, Run.create(RUNS / "empty"), Run.create(RUNS / "saved")
+    save(saved, 1, best=1)
+    for each in (claimed, empty, saved):
+        (each.directory / ".partial-corpus").mkdir()
+        (each.directory / ".partial-corpus" / "ids.bin").write_bytes(b"half of i")
+    empty.release()
+    saved.release()
+    remove_abandoned()
+    assert os.listdir(claimed.directory / ".partial-corpus") == ["ids.bin"]
+    assert not empty.directory.exists()
+    assert sorted(os.listdir(saved.directory)) == ["best", "last", "step-00000001"]
+
+
+def test_nothing_is_abandoned_where_there_are_no_locks(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be another machine's that trains."""
+
+    def none(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    run.release()
+    (run.directory / ".partial-corpus").mkdir()
+    monkeypatch.setattr("fcntl.flock", none)
+    remove_abandoned()
+    assert (run.directory / ".partial-corpus").exists()

@@ -63,6 +63,7 @@ RUN_STEP, RUN_STEPS = 9, 12
 KINDS: dict[str, dict[str, Any]] = {
     "plain": {},
     "attention": {"attention": 3},
+    "bytes": {"tokenizer": "byte"},
     "restore": {"bidirectional": True},
     "classify": {"text": "text", "label": "animal"},
 }

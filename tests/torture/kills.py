@@ -471,6 +471,7 @@ class _Promise:
         saved: the last checkpoint that was said to be on the disk; None before the first.
         highest: the last step that was taken.
         lines: the lines of metrics.jsonl that were said to be written, by step and kind.
+        over: whether there is nothing left to train.
     """
 
     every: int
@@ -478,6 +479,7 @@ class _Promise:
     saved: int | None = None
     highest: int = 0
     lines: dict[tuple[int, bool], dict[str, Any]] = field(default_factory=dict)
+    over: bool = False
 
     def hear(self, report: list[Any]) -> None:
         """Takes note of what a life reports."""
@@ -629,6 +631,7 @@ def _small_training(work: Path, chooser: random.Random) -> Training:
         "keep": chooser.choice((1, 1, 2, 3)),
         "evaluate_every": chooser.randint(3, 9),
         "checkpoint_every": chooser.randint(3, 8),
+        "patience": chooser.choice((0, 5)),  # some end before their last step
     }
     return Training(
         directory=str(work / "run"),
@@ -684,7 +687,7 @@ def _kill_a_run(
         if not stops:
             kills += 1
             report.tried += 1
-        if promise.saved == options["steps"]:
+        if promise.over or promise.saved == options["steps"]:
             return []
     try:
         with nursery.fork(LIVE, asdict(training), asdict(Life(look_only=True))) as child:
@@ -696,6 +699,12 @@ def _kill_a_run(
     if listener.state is not None:
         tally.most_lost = max(tally.most_lost, highest - listener.state["step"])
     return [f"after {how}: {each} ({training.directory})" for each in listener.broken]
+
+
+def is_over(trace: str) -> bool:
+    """Whether a training failed to go on because it has come to its end: all steps are taken, or its
+    validation has turned."""
+    return "has finished its" in trace or "its validation has turned" in trace
 
 
 class _Listener:
@@ -717,9 +726,9 @@ class _Listener:
         """The next report. Raises _BrokenError when it is one of failure."""
         report = self.child.receive()
         match report:
-            case ["failed", trace] if "has finished its" in trace:
+            case ["failed", trace] if is_over(trace):
                 # Killed between its last save and its end; a person is told that it is complete.
-                self.promise.saved = self.promise.highest
+                self.promise.saved, self.promise.over = self.promise.highest, True
                 return ["ended", self.promise.highest]
             case ["failed", trace]:
                 raise _BrokenError(_last_line(trace))

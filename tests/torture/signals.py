@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from charrnn.storage.run import Run, is_run
+from tests.torture.kills import is_over
 from tests.torture.nursery import Nursery, Pipe, environment
 from tests.torture.report import Deadline, Report
 
@@ -22,11 +23,11 @@ LONGEST_SECONDS = 5.0
 """From a signal to the end of the process."""
 
 SECOND_SECONDS = 0.05
-"""From the first Ctrl-C to the second."""
+"""From the first Ctrl-C to the second, which is the same one once more."""
 
 MOST_FAILURES = 20
 
-_PATIENCE = 60.0
+_PATIENCE = 120.0
 """Seconds after which a process that should do something is not waited for any longer."""
 
 _SMALL = (
@@ -93,6 +94,7 @@ class _Outcome:
         stderr: what it said.
         prepared: whether charrnn had arranged for signals by then; before, they are Python's own.
         finished: whether it had ended by itself when the signal was due.
+        ready: whether it had got as far as it was to be waited for.
     """
 
     code: int | None
@@ -100,6 +102,7 @@ class _Outcome:
     stderr: str
     prepared: bool
     finished: bool
+    ready: bool
 
 
 def signals(
@@ -199,8 +202,10 @@ def _interrupt(case: _Case) -> _Outcome:
     """Starts the command, sends the signal, and waits for the end."""
     process = _start(case.here, *_arguments(case.training))
     try:
-        if case.training_first:
-            _wait_until(lambda: process.poll() is not None or "\ntraining " in _said(case.here))
+        # The last row of what was chosen: with it, the training begins.
+        ready = not case.training_first or _wait_until(
+            lambda: process.poll() is not None or "\nseed " in _said(case.here)
+        )
         time.sleep(case.delay)
         finished = process.poll() is not None
         prepared = finished or _is_prepared(process.pid)
@@ -224,6 +229,7 @@ def _interrupt(case: _Case) -> _Outcome:
         stderr=_said(case.here),
         prepared=prepared,
         finished=finished,
+        ready=ready,
     )
 
 
@@ -253,6 +259,8 @@ def _wrong(case: _Case, outcome: _Outcome, run: Run, longest_seconds: float) -> 
     found = []
     said = outcome.stderr
     last = said.splitlines()[-1] if said else "nothing"
+    if not outcome.ready:
+        found.append(f"it did not begin to train within {_PATIENCE:.0f} s; it said: {last}")
     if outcome.seconds > longest_seconds:
         found.append(f"it ended {outcome.seconds:.1f} s after the signal")
     if not outcome.prepared:
@@ -262,12 +270,12 @@ def _wrong(case: _Case, outcome: _Outcome, run: Run, longest_seconds: float) -> 
     if "Traceback" in said or "Exception ignored" in said:
         found.append(f"a traceback: {last}")
     stepped = "\nstep " in said or "stopped and saved" in said
-    if stepped and not case.twice and not run.checkpoints():
+    if stepped and not run.checkpoints():
         found.append("steps were reported, but there is no checkpoint")
     told = "--resume run" in said or "best model" in said
-    if stepped and not case.twice and not told:
+    if stepped and not told:
         found.append(f"it does not say how to go on, but: {last}")
-    if not case.twice and run.directory.is_dir():
+    if run.directory.is_dir():
         entries = {name for name in os.listdir(run.directory) if not name.startswith("step-")}
         if litter := entries - {"best", "last", "metrics.jsonl"}:
             found.append(f"litter: {sorted(litter)}")
@@ -284,7 +292,7 @@ def _lost(nursery: Nursery, case: _Case, run: Run) -> list[str]:
                 return [f"litter after it was resumed: {litter}"] if litter else []
             case ["failed", trace]:
                 # A training that had come to its end is not to be gone on with.
-                if "has finished its" in trace:
+                if is_over(trace):
                     return []
                 return [f"it cannot be resumed: {trace.splitlines()[-1]}"]
             case report:

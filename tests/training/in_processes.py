@@ -7,6 +7,7 @@ JOBS is a JSON file: a list of keyword arguments of `charrnn.train`, and beside 
     stop        the step after which to break off
     fault       the entry of FAULTS to suffer from
     large       more bytes of ids than this go into a file
+    busy        seconds after which the leader says that it is busy
     ask         which process is asked to stop during the last step, and at which of PLACES
 
 RESULTS is written: for each job `nats` (of each step), or `error` and `message`.
@@ -23,7 +24,7 @@ from typing import Any
 from unittest import mock
 
 import charrnn
-from charrnn.errors import StorageError
+from charrnn.errors import ModelError, StorageError
 
 RANK = int(os.environ.get("RANK", "0"))
 
@@ -36,10 +37,15 @@ def _breaks(*_: object, **__: object) -> None:
     raise MemoryError("no room")
 
 
+def _not_there(path: Path, *_: object) -> None:
+    raise ModelError(f"{path}: No such file or directory")
+
+
 FAULTS = {
     "disk": (0, "charrnn.storage.run.Run.save", _full_disk),
     "leader": (0, "charrnn.training.learner.Learner.step", _breaks),
     "follower": (1, "charrnn.training.learner.Learner.step", _breaks),
+    "no shared folder": (1, "charrnn.training.companions.map_file", _not_there),
     "begin": (1, "charrnn.training.companions.CharRNN", _breaks),
 }
 """In which process, what, and what happens instead."""
@@ -94,12 +100,13 @@ def _asked(process: int, place: str, steps: int) -> Iterator[None]:
 def run(job: dict[str, Any]) -> dict[str, Any]:
     """What came of a job."""
     stop, fault, large = job.pop("stop", None), job.pop("fault", None), job.pop("large", 1 << 20)
-    ask = job.pop("ask", None)
+    ask, busy = job.pop("ask", None), job.pop("busy", 60.0)
     nats = []
     try:
         with (
             _suffering(fault),
             _asked(ask[0], ask[1], job["steps"]) if ask else nullcontext(),
+            mock.patch("charrnn.training.distributed.BUSY_EVERY", busy),
             mock.patch("charrnn.data.corpus.LARGEST_IN_MEMORY", large),
             mock.patch("charrnn.training.companions.LARGEST_IN_MEMORY", large),
         ):

@@ -1,4 +1,8 @@
+import contextlib
+import itertools
 import json
+import shutil
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,7 +12,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from charrnn.data.corpus import Corpus, open_corpus
-from charrnn.errors import CorpusError, ModelError
+from charrnn.errors import CharRNNError, CharRNNWarning, CorpusError, ModelError
 from charrnn.model.cells import CELLS
 from charrnn.model.config import STATES
 from charrnn.storage.files import write_directory
@@ -138,6 +142,13 @@ def test_a_file_that_was_cut_off_is_an_error_that_names_it(file: str, saved: Pat
         (("position", "step"), 1.5),
         (("position", "step"), True),
         (("position", "nats"), "0"),
+        (("position", "best_nats"), None),
+        (("position", "best_step"), None),
+        (("position", "best_step"), -1),
+        (("position", "best_step"), 10**6),
+        (("position", "validation_nats"), None),
+        (("position", "evaluated"), -1),
+        (("position", "evaluated"), 10**6),
     ],
     ids=str,
 )
@@ -201,3 +212,51 @@ def test_a_corpus_from_standard_input_must_come_again(saved: Path, corpus_of: Co
     edit(saved / TRAINING, "corpus", "sources", value=["-"])
     with pytest.raises(CorpusError, match="standard input"):
         read_checkpoint(saved).read_corpus()
+
+
+WRONG: tuple[Any, ...] = (None, True, "", "x", [], {}, -1, 0, 1.5, 1e308, 2**70, [None])
+"""What a field may be changed to."""
+
+
+def fields(saved: Path) -> list[tuple[str, ...]]:
+    training = json.loads((saved / TRAINING).read_bytes())
+    return [
+        *((section,) for section in training),
+        *(("config", name) for name in training["config"]),
+        *(("position", name) for name in training["position"]),
+        *(("corpus", name) for name in training["corpus"]),
+        *(("corpus", "options", name) for name in training["corpus"]["options"]),
+    ]
+
+
+@pytest.mark.parametrize("together", [1, 3])
+@pytest.mark.parametrize("value", WRONG, ids=repr)
+def test_whatever_a_field_of_a_run_says_it_is_refused_in_a_line_or_gone_on_with(
+    value: Any, together: int, make_trainer: Callable[..., Trainer]
+) -> None:
+    """A null in a position raised AssertionError."""
+    trainer = make_trainer("run", steps=12, evaluate_every=4, patience=1)
+    list(itertools.islice(trainer, 4))  # where it was evaluated
+    run, saved = trainer.run, trainer.run.checkpoints()[-1]
+    run.release()
+    for older in run.checkpoints()[:-1]:  # nothing to fall back on
+        shutil.rmtree(older)
+    original = (saved / TRAINING).read_bytes()
+    names = fields(saved)
+    outcomes = set()
+    for start in range(len(names)):
+        for name in names[start : start + together]:
+            with contextlib.suppress(KeyError, TypeError):  # of a section that is no object now
+                edit(saved / TRAINING, *name, value=value)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", CharRNNWarning)
+            try:
+                resumed = Trainer.resume(run)
+                outcomes.add("resumed")
+                resumed.run.release()
+            except CharRNNError as error:
+                assert "\n" not in str(error)
+                outcomes.add("refused")
+        (saved / TRAINING).write_bytes(original)
+        reseal(saved)
+    assert "refused" in outcomes

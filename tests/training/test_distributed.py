@@ -65,6 +65,11 @@ FAILURES: dict[str, tuple[dict[str, Any], str, str]] = {
     "a full disk": ({"fault": "disk"}, "StorageError", "full"),
     "the leader breaks": ({"fault": "leader"}, "MemoryError", "no room"),
     "a follower breaks": ({"fault": "follower"}, "MemoryError", "no room"),
+    "machines that share no folder": (
+        {"fault": "no shared folder", "large": 100},
+        "ConfigError",
+        "on several machines, put the run on a file system that they share, with --out",
+    ),
     "a follower cannot begin": ({"fault": "begin"}, "MemoryError", "no room"),
 }
 
@@ -73,6 +78,9 @@ LONGEST = 300.0
 
 STOPS = [(0, place) for place in PLACES] + [(1, "before its step"), (1, "after its step")]
 """Which process is asked to stop in the last step, and where."""
+
+
+BUSY = ("a busy leader", "stopped while busy", "busy again")
 
 
 @contextlib.contextmanager
@@ -165,6 +173,11 @@ def pair(
         name = f"{process} stopped {place}"
         jobs[name] = {"corpus": "text.txt", "out": f"2/{name}", "ask": [process, place]} | SMALL
         jobs[f"{name}, resumed"] = {"resume": f"2/{name}"}
+    # It says so at every piece that it reads or evaluates, in steps and behind the last one.
+    jobs["a busy leader"] = {"corpus": "text.txt", "out": "2/busy", "busy": 0.0} | SMALL
+    again = {"out": "2/busy again", "ask": [0, "before its evaluation"]}
+    jobs["stopped while busy"] = {"corpus": "text.txt", "busy": 0.0} | again | SMALL
+    jobs["busy again"] = {"resume": "2/busy again", "busy": 0.0}
     jobs["not stopped"] = {"corpus": "text.txt", "out": "2/not stopped"} | SMALL
     jobs["after all that"] = jobs["gru"] | {"out": "2/last"}
     jobs["begun by one"] = {"resume": "1/stopped"}
@@ -276,6 +289,15 @@ def test_two_processes_stopped_anywhere_in_the_last_step_are_resumed(
     assert logged(stopped) == logged(straight)
     for file in (TENSORS, TRAINING_TENSORS):
         assert (Run(stopped).last / file).read_bytes() == (Run(straight).last / file).read_bytes()
+
+
+def test_a_busy_leader_is_waited_for_and_changes_nothing(
+    here: Path, pair: list[dict[str, Any]]
+) -> None:
+    """All waits are bounded, by half an hour without a word; an evaluation may take longer."""
+    assert all("error" not in result[name] for name in BUSY for result in pair)
+    for run in ("busy", "busy again"):
+        assert logged(here / "2" / run) == logged(here / "2" / "not stopped")
 
 
 @pytest.mark.parametrize("name", FAILURES)
