@@ -8,6 +8,7 @@ in every epoch, so that in time all of it is.
 Legend: D documents, B batch, T time.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,6 +111,20 @@ def similar_in_length(lengths: Int64Array, order: Int64Array, batch_size: int) -
         members = members[np.argsort(lengths[members], kind="stable")]
         found += [members[at : at + batch_size] for at in range(0, len(members), batch_size)]
     return found
+
+
+def in_characters(
+    lengths: Int64Array, order: Int64Array, *, batch_size: int, at_once: int
+) -> Iterator[Int64Array]:
+    """An order (D,) of places cut into batches, the shortest first, that have no more characters than
+    at_once when they are filled up: a longer document is alone."""
+    order = order[np.argsort(lengths[order], kind="stable")]
+    begin = 0
+    while begin < len(order):
+        some = order[begin : begin + batch_size]
+        fitting = (np.arange(1, len(some) + 1) * lengths[some] <= at_once).sum()
+        yield some[: max(int(fitting), 1)]
+        begin += max(int(fitting), 1)
 
 
 class BucketLoader:

@@ -159,18 +159,24 @@ def score(engine: Reader, ids: Ids, *, lanes: int = 1) -> float:
 
 
 def score_in_steps(
-    engine: Reader, ids: Ids, *, lanes: int = 1, at_most: float = math.inf
+    engine: Reader,
+    ids: Ids,
+    *,
+    lanes: int = 1,
+    at_most: float = math.inf,
+    at_once: int | None = None,
 ) -> Iterator[tuple[float, int]]:
     """`score`, giving the mean so far and of how many characters, after every chunk; the last is the
     result.
 
     It ends early once `at_most` characters were predicted: the first of each lane, which lie all
-    over the text.
+    over the text. All lanes together read `at_once` characters at a time, or few more.
     """
     total, count = 0.0, 0
     state: State | None = None
     vocabulary_size = engine.vocabulary_size
-    chunk = min(max(_LARGEST_LOGITS // (lanes * vocabulary_size), 8), _CHUNK)
+    largest = _LARGEST_LOGITS // vocabulary_size
+    chunk = min(max(min(largest, at_once or largest) // lanes, 8), _CHUNK)
     for inputs, targets in Lanes(ids, lanes, chunk, first=1, count=len(ids) - 1):
         logits, state = engine.advance(inputs, state)
         nats = negative_log_likelihood(logits, targets)

@@ -117,7 +117,7 @@ class Learner:
         random = np.random.default_rng([self.config.seed, number])
         self._masks.manual_seed(int(random.integers(2**63)))
         with autocast(self.config.device, self.config.precision):
-            loss, after = self._loss(
+            loss, after, judged = self._loss(
                 self.network, chunk, self.state, random=random, masks=self._masks
             )
         self.optimizer.zero_grad(set_to_none=True)
@@ -128,9 +128,10 @@ class Learner:
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), limit)
 
         nats, gradient_norm = loss.item(), norm.item()
-        if not (nats < self._hopeless and math.isfinite(gradient_norm)):
+        plain = nats if judged is None else judged.item()
+        if not (plain < self._hopeless and math.isfinite(gradient_norm)):
             raise DivergedError(
-                f"step {number + 1}: the loss is {nats:.3g} and its gradient {gradient_norm:.3g}"
+                f"step {number + 1}: the loss is {plain:.3g} and its gradient {gradient_norm:.3g}"
             )
         learning_rate = self.config.learning_rate_at(number)
         for group in self.optimizer.param_groups:

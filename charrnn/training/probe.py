@@ -192,7 +192,8 @@ class Probe:
         read = 0
         began = time.perf_counter()
         with threads(machine.threads), autocast(machine.device, machine.precision):
-            for _, read in self._task.evaluate(network, at_most=ENOUGH_EVALUATED):
+            at_once = self._batch_size * self._sequence_length
+            for _, read in self._task.evaluate(network, at_most=ENOUGH_EVALUATED, at_once=at_once):
                 pass
         return read / (time.perf_counter() - began)
 

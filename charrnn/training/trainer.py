@@ -421,7 +421,9 @@ class Trainer:
         nats = float("nan")
         with autocast(self.config.device, self.config.precision):
             for nats, _ in self.task.evaluate(
-                self.average.network, at_most=self.config.evaluation_characters
+                self.average.network,
+                at_most=self.config.evaluation_characters,
+                at_once=self.config.batch_size * self.config.sequence_length,
             ):
                 if self._stop:  # a long evaluation must not keep a Ctrl-C waiting
                     return {}

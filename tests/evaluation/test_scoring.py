@@ -229,6 +229,17 @@ def test_a_large_alphabet_is_read_in_short_chunks(lanes: int) -> None:
     assert max(read.size for read in engine.read) * 6000 <= 1 << 22
 
 
+@pytest.mark.parametrize("lanes", [1, 5])
+def test_no_more_is_read_at_once_than_is_asked_for(lanes: int) -> None:
+    # 64 lanes of 512 characters take more than a step of 32 lanes of 128, gradients and all.
+    ids = np.arange(600, dtype=np.uint16)
+    whole, parts = Bigram(600), Bigram(600)
+    *_, expected = score_in_steps(whole, ids, lanes=lanes)
+    *_, result = score_in_steps(parts, ids, lanes=lanes, at_once=100)
+    assert max(read.size for read in parts.read) <= 100 < max(read.size for read in whole.read)
+    assert result == (pytest.approx(expected[0]), expected[1])
+
+
 def test_bytes_are_counted_without_making_the_text(make_model: MakeModel) -> None:
     model = make_model("aé€😀")
     ids = some_ids(model, 100)

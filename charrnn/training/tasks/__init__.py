@@ -7,7 +7,7 @@ from charrnn.training.config import TrainingConfig, TrainingOptions
 from charrnn.training.tasks.generation import Generation, generation_loss
 from charrnn.training.tasks.labelled import LabelledTask, labelled_loss
 from charrnn.training.tasks.restoration import Restoration, restoration_loss
-from charrnn.training.tasks.task import Loader, Loss, Task
+from charrnn.training.tasks.task import Learned, Loader, Loss, Task
 
 TASKS: dict[str, Callable[..., Task]] = {
     "generate": Generation,
@@ -42,6 +42,7 @@ __all__ = [
     "TASKS",
     "Generation",
     "LabelledTask",
+    "Learned",
     "Loader",
     "Loss",
     "Restoration",

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from charrnn.data.corpus import TokenizedCorpus, newline_id
@@ -19,6 +18,7 @@ from charrnn.generation.sampler import Sampler
 from charrnn.model.network import CharRNN
 from charrnn.model.recurrent import RecurrentNetwork, State, detach
 from charrnn.storage.model_directory import Model
+from charrnn.training.tasks.task import Learned
 
 COLD_STARTS = 0.01
 """The share of lanes whose state is set to zero before a chunk (Melis et al., 2018,
@@ -81,12 +81,14 @@ class Generation:
         """How many chunks a lane has."""
         return len(Lanes(self.training, batch_size, sequence_length))
 
-    def evaluate(self, network: RecurrentNetwork, *, at_most: float) -> Iterator[tuple[float, int]]:
+    def evaluate(
+        self, network: RecurrentNetwork, *, at_most: float, at_once: int | None = None
+    ) -> Iterator[tuple[float, int]]:
         """Nats per character, in lanes; see `score_in_steps`."""
         assert isinstance(network, CharRNN)
         lanes = validation_lanes(len(self.validation))
         yield from score_in_steps(
-            TorchEngine(network), self.validation, lanes=lanes, at_most=at_most
+            TorchEngine(network), self.validation, lanes=lanes, at_most=at_most, at_once=at_once
         )
 
     def sample(self, model: Model, seed: int) -> str:
@@ -107,7 +109,7 @@ def generation_loss(
     *,
     random: np.random.Generator,
     masks: torch.Generator,
-) -> tuple[Tensor, State]:
+) -> Learned:
     """Nats per character of a chunk; see Loss. Some lanes begin anew: COLD_STARTS."""
     device = network.head.bias.device
     inputs = torch.from_numpy(chunk.inputs).to(device)
@@ -128,4 +130,4 @@ def generation_loss(
     nats = cross_entropy(
         logits.float().flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="sum"
     )
-    return nats / chunk.characters, detach(after)
+    return Learned(nats / chunk.characters, detach(after))

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from charrnn.data.buckets import BucketLoader, DocumentBatch, Documents
+from charrnn.data.buckets import BucketLoader, DocumentBatch, Documents, in_characters
 from charrnn.data.corpus import TokenizedCorpus
 from charrnn.data.labelled import Indices, LabelledCorpus
 from charrnn.errors import CorpusError
@@ -21,12 +21,14 @@ from charrnn.evaluation.telling import NAMES, measures
 from charrnn.model.classifier import SequenceClassifier
 from charrnn.model.recurrent import RecurrentNetwork, State
 from charrnn.storage.model_directory import Model
+from charrnn.training.tasks.task import Learned
 
 LONGEST_EVALUATED = 4000
 """Characters of a held-out document that are read while training, from its first on. `charrnn predict`
 and `charrnn evaluate` read all of it."""
 
 EVALUATED_TOGETHER = 64
+"""Held-out documents that are read side by side, at most."""
 
 SHOWN, SHOWN_CHARACTERS = 3, 60
 """Held-out documents that are shown with what was told of them, and how much of each."""
@@ -122,15 +124,21 @@ class LabelledTask:
         return len(self.training.batches(places, min(batch_size, len(places))))
 
     @torch.no_grad()
-    def evaluate(self, network: RecurrentNetwork, *, at_most: float) -> Iterator[tuple[float, int]]:
-        """Nats of a document, or the squared error; see Task."""
+    def evaluate(
+        self, network: RecurrentNetwork, *, at_most: float, at_once: int | None = None
+    ) -> Iterator[tuple[float, int]]:
+        """Nats of a document, or the squared error; see Task.
+
+        Where not all documents are read, it is some that were drawn, always the same: the shortest
+        ones, which come first in batches by length, would say nothing of the others.
+        """
         assert isinstance(network, SequenceClassifier)
         documents = self.validation
         total, weight, characters = 0.0, 0.0, 0
         outputs: list[npt.NDArray[np.float64]] = []
         targets: list[npt.NDArray[Any]] = []
         numbers: list[Indices] = []
-        for places in documents.batches(np.arange(len(documents)), EVALUATED_TOGETHER):
+        for places in self._evaluated(at_most, at_once or EVALUATED_TOGETHER * LONGEST_EVALUATED):
             batch = documents.batch(places, LONGEST_EVALUATED)
             logits = _read(network, batch)
             total += float(_losses(logits, batch).sum())
@@ -139,14 +147,21 @@ class LabelledTask:
             outputs.append(logits.double().cpu().numpy() * self.unit)
             targets.append(self.corpus.targets[batch.numbers])
             numbers.append(batch.numbers)
-            self.predictions, self.targets, self._numbers = (
-                np.concatenate(outputs),
-                np.concatenate(targets),
-                np.concatenate(numbers),
-            )
             yield total / weight * self.unit**2, characters
-            if characters >= at_most:
-                return
+        self.predictions, self.targets, self._numbers = (
+            np.concatenate(outputs),
+            np.concatenate(targets),
+            np.concatenate(numbers),
+        )
+
+    def _evaluated(self, at_most: float, at_once: int) -> Iterator[Indices]:
+        """The places of the documents that are evaluated, drawn until they have so many characters,
+        in batches of similar length that have so many at once."""
+        lengths = np.minimum(self.validation.lengths, LONGEST_EVALUATED)
+        drawn = np.random.default_rng(0).permutation(len(lengths))
+        before = np.cumsum(lengths[drawn]) - lengths[drawn]
+        drawn = drawn[before < max(at_most, 1)]
+        return in_characters(lengths, drawn, batch_size=EVALUATED_TOGETHER, at_once=at_once)
 
     def measures(self) -> dict[str, float]:
         """How good the last predictions are: accuracy and macro F1, or the root mean squared error and
@@ -185,9 +200,16 @@ def labelled_loss(
     *,
     random: np.random.Generator,
     masks: torch.Generator,
-) -> tuple[Tensor, State]:
-    """Nats of a document, weighted by its class, or the squared error; see Loss. There is no state."""
-    return _losses(_read(network, batch, masks), batch).mean(), ()
+) -> Learned:
+    """Nats of a document, weighted by its class, or the squared error; see Loss. There is no state.
+
+    What a rare class weighs may be thousands: whether the network has diverged is judged without.
+    """
+    losses = _losses(_read(network, batch, masks), batch)
+    if batch.weights is None:
+        return Learned(losses.mean(), ())
+    weights = torch.from_numpy(batch.weights).to(losses)
+    return Learned(losses.mean(), (), judged=(losses.detach() / weights).mean())
 
 
 def _read(

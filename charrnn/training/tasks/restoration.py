@@ -22,6 +22,7 @@ from charrnn.generation.engines.restoring_engine import MARGIN, WINDOW, Restorin
 from charrnn.model.recurrent import RecurrentNetwork, State
 from charrnn.model.restorer import Restorer
 from charrnn.storage.model_directory import Model
+from charrnn.training.tasks.task import Learned
 
 PASSAGES, PASSAGE_LENGTH, GAPS = 2, 72, (1, 2, 1, 4, 1)
 """How many passages are shown restored, their characters, and how many are missing in each gap."""
@@ -81,7 +82,9 @@ class Restoration:
         """How many batches of windows there are."""
         return -(-windows_per_epoch(len(self.training), sequence_length) // batch_size)
 
-    def evaluate(self, network: RecurrentNetwork, *, at_most: float) -> Iterator[tuple[float, int]]:
+    def evaluate(
+        self, network: RecurrentNetwork, *, at_most: float, at_once: int | None = None
+    ) -> Iterator[tuple[float, int]]:
         """Nats per character, damaged as in training, always in the same places.
 
         Where not all of the text is read, it is windows from all over it.
@@ -91,14 +94,19 @@ class Restoration:
         windows = cover(len(self.validation), WINDOW, MARGIN)
         order = random.permutation(len(windows))
         largest = windows.length * network.config.vocabulary_size
-        at_once = min(max(_LARGEST_LOGITS // largest, 1), _AT_ONCE)
+        together = min(max(_LARGEST_LOGITS // largest, 1), _AT_ONCE)
+        # What is hidden does not depend on how many are read side by side.
+        rows = together if at_once is None else max(at_once // windows.length, 1)
         total, count = 0.0, 0
-        for first in range(0, len(order), at_once):
-            chosen = order[first : first + at_once]
+        for first in range(0, len(order), together):
+            chosen = order[first : first + together]
             ids = self.validation[windows.positions(chosen)].astype(np.int64)
-            logits = _read(network, conceal(ids, network.mask, random))
+            damaged = conceal(ids, network.mask, random)
             targets = np.where(windows.kept(chosen), ids, IGNORED)
-            total += float(negative_log_likelihood(logits, targets).sum())
+            for row in range(0, len(chosen), rows):
+                some = slice(row, row + rows)
+                nats = negative_log_likelihood(_read(network, damaged[some]), targets[some])
+                total += float(nats.sum())
             count += int((targets != IGNORED).sum())
             yield total / count, count
             if count >= at_most:
@@ -125,14 +133,14 @@ def restoration_loss(
     *,
     random: np.random.Generator,
     masks: torch.Generator,
-) -> tuple[Tensor, State]:
+) -> Learned:
     """Nats per character of windows, of all their characters: those that are hidden, and those that
     are not, which no more see themselves; see Loss. No state is carried."""
     device = network.head.bias.device
     damaged = torch.from_numpy(conceal(batch.ids, network.mask, random)).to(device)
     targets = torch.from_numpy(batch.ids).to(device)
     logits = network(damaged, generator=masks)  # (B, T, V)
-    return cross_entropy(logits.float().flatten(0, 1), targets.flatten()), ()
+    return Learned(cross_entropy(logits.float().flatten(0, 1), targets.flatten()), ())
 
 
 def fill_surest_first(engine: RestoringEngine, damaged: npt.NDArray[np.int64]) -> Ids:

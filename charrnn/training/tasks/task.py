@@ -2,7 +2,7 @@
 something to show."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from torch import Tensor
 
@@ -61,11 +61,18 @@ class Task(Protocol):
         """How many steps read all of the training text once."""
         ...
 
-    def evaluate(self, network: RecurrentNetwork, *, at_most: float) -> Iterator[tuple[float, int]]:
+    def evaluate(
+        self, network: RecurrentNetwork, *, at_most: float, at_once: int | None = None
+    ) -> Iterator[tuple[float, int]]:
         """The loss on what was held out, and of how many characters, after each part of it; the last
         is the result.
 
-        It may end early once `at_most` characters were read.
+        Args:
+            at_most: it may end early once so many characters were read, which lie all over the text,
+                or are of documents drawn by chance, always the same.
+            at_once: characters that are read side by side, at most, as far as a single document
+                allows: what a step reads, so that who has the memory to train can evaluate; None:
+                as many as is quick.
         """
         ...
 
@@ -74,8 +81,21 @@ class Task(Protocol):
         ...
 
 
-Loss = Callable[..., tuple[Tensor, State]]
-"""What a network of a task learns by: `loss(network, batch, state, random=..., masks=...)` gives the mean
-loss of a batch, and the state that the next step begins with. `state` is what the last step gave, None
+class Learned(NamedTuple):
+    """What a network learns by from a batch.
+
+    Attributes:
+        loss: its mean.
+        state: what the next step begins with.
+        judged: what tells whether the network has diverged, where the loss does not: it may be weighted.
+    """
+
+    loss: Tensor
+    state: State
+    judged: Tensor | None = None
+
+
+Loss = Callable[..., Learned]
+"""What a network of a task learns by: `loss(network, batch, state, random=..., masks=...)`. `state` is what the last step gave, None
 at the first; `random` (NumPy's) and `masks` (PyTorch's) are generators for all that is random, both a
 function of (seed, step)."""

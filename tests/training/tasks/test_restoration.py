@@ -87,7 +87,7 @@ def test_the_loss_is_the_mean_of_all_characters_hidden_or_not(
     trainer = make_restoring("run")
     network, batch = restorer(trainer), next(trainer.loader)
     masks = torch.Generator()
-    loss, state = restoration_loss(
+    loss, state, _ = restoration_loss(
         network, batch, None, random=np.random.default_rng(5), masks=masks
     )
     damaged = conceal(batch.ids, network.mask, np.random.default_rng(5))
@@ -225,6 +225,27 @@ def test_evaluations_of_a_part_end_early_and_read_from_all_over(
     part = list(task.evaluate(network, at_most=50))
     assert 50 <= part[-1][1] < 100 and part == whole[: len(part)]
     assert whole[-1][1] == task.validation_characters
+
+
+@pytest.mark.parametrize("at_once", [1, 60, 10_000])
+def test_no_more_is_evaluated_at_once_than_a_step_reads_and_it_changes_nothing(
+    at_once: int, make_restoring: MakeTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(restoration, "WINDOW", 20)
+    monkeypatch.setattr(restoration, "MARGIN", 5)
+    trainer = make_restoring("run")
+    network, task = restorer(trainer), Restoration(trainer.corpus, validation_fraction=0.5)
+    whole = list(task.evaluate(network, at_most=math.inf))
+    sizes, read = [], restoration._read
+
+    def watch(network: Restorer, ids: Any) -> Any:
+        sizes.append(ids.size)
+        return read(network, ids)
+
+    monkeypatch.setattr(restoration, "_read", watch)
+    parts = list(task.evaluate(network, at_most=math.inf, at_once=at_once))
+    assert parts == [(pytest.approx(nats, rel=1e-5), count) for nats, count in whole]
+    assert max(sizes) <= max(at_once, 20)
 
 
 def test_nothing_is_dropped_while_evaluating(make_restoring: MakeTrainer) -> None:
