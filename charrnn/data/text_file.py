@@ -8,9 +8,9 @@ import codecs
 from dataclasses import dataclass
 from pathlib import Path
 
-from charrnn.data.sources import Part, decode
+from charrnn.data.sources import Part, check_encoding, decode
 from charrnn.data.standard_input import NAME, read_standard_input
-from charrnn.errors import ConfigError, CorpusError
+from charrnn.errors import CorpusError
 
 UTF_8 = "utf-8"
 
@@ -76,7 +76,7 @@ def read_text_file(name: str, encoding: str | None = None) -> TextFile:
     encoding Python does not know.
     """
     if encoding is not None:
-        _check(encoding)
+        check_encoding(encoding)
     name, content = _read(name)
     mark = next((mark for mark in MARKS if content.startswith(mark) and _may(mark, encoding)), b"")
     if not mark and encoding is not None and _known_as(encoding) in ("utf-16", "utf-32"):
@@ -112,13 +112,6 @@ def _read(name: str) -> tuple[str, bytes]:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise CorpusError(f"{name}: {reason}; name a text file, or - for stdin") from error
-
-
-def _check(encoding: str) -> None:
-    try:
-        "".encode(encoding)  # unlike codecs.lookup, refuses `rot13` and other non-texts
-    except (LookupError, ValueError) as error:
-        raise ConfigError(f"encoding {encoding!r}: {error}") from error
 
 
 def _may(mark: bytes, encoding: str | None) -> bool:
