@@ -102,14 +102,15 @@ def proofread(
 
 def _require_known(tokenizer: "Tokenizer", file: "TextFile") -> None:
     """Raises CorpusError for a text that the model can hardly say anything about."""
-    from charrnn.errors import CorpusError, UnknownCharacterError
+    from charrnn.data.tokenizer import unknown_error
+    from charrnn.errors import CorpusError
     from charrnn.evaluation.proofreading import MOST_UNKNOWN, unknown_characters
 
     if (count := unknown_characters(tokenizer, file.text)) > MOST_UNKNOWN * len(file.text):
         raise CorpusError(
             f"{file.name}: the model has never seen {count:,} of its {len(file.text):,} characters, "
-            f"{UnknownCharacterError(tokenizer.unknown(file.text)).shown}; read as {file.encoding}: is it in another "
-            "--encoding, or another language?"
+            f"{unknown_error(tokenizer, tokenizer.unknown(file.text)).shown}; read as {file.encoding}: "
+            "is it in another --encoding, or another language?"
         )
 
 
