@@ -5,7 +5,6 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 unusable model, 4 unusable corpus, 130 Ct
 A pipe that is closed at its other end ends a command quietly.
 """
 
-import os
 import sys
 import warnings
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from typer.core import TyperGroup
 from charrnn import __version__
 from charrnn.cli import corpora, evaluate, fill, info, plan, predict, proofread, repl, sample, train
 from charrnn.cli.command import Command
+from charrnn.cli.streams import finish_stdout, open_standard_streams, write_one_way
 from charrnn.errors import CharRNNError, CharRNNWarning, ConfigError, CorpusError, ModelError
 from charrnn.training.environment import place
 
@@ -33,19 +33,43 @@ INTERRUPTED = 130
 class Commands(TyperGroup):
     """Turns what a command raises into one line and an exit code."""
 
+    def main(self, *arguments: Any, **settings: Any) -> Any:
+        """Runs the command that the arguments name. What it wrote has been written when this ends."""
+        write_one_way()
+        try:
+            try:
+                return super().main(*arguments, **settings)
+            finally:
+                sys.stdout.flush()
+        except SystemExit as leaving:
+            if isinstance(leaving.__context__, BrokenPipeError):  # while Typer printed help
+                finish_stdout()
+                sys.exit(0)
+            raise
+        except BrokenPipeError:
+            finish_stdout()
+            sys.exit(0)
+        except OSError as error:  # of --help or --version; commands have their own
+            from charrnn.cli.display import fail
+
+            finish_stdout()
+            fail(f"output: {error.strerror or error}")
+            sys.exit(1)
+
     def invoke(self, ctx: Any) -> Any:
         """Runs the command."""
         try:
-            with _warnings_in_a_line():
-                result = super().invoke(ctx)
-            sys.stdout.flush()
-            return result
+            try:
+                with _warnings_in_a_line():
+                    return super().invoke(ctx)
+            finally:
+                sys.stdout.flush()
         except (typer.Exit, typer.Abort):
             raise
-        except BrokenPipeError:
-            # Nobody reads on; what is still in the buffer must not be complained about at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(0) from None
+        except BrokenPipeError as error:  # nobody reads on
+            finish_stdout()
+            end = error.__context__  # of a command that had done all else
+            raise typer.Exit(end.exit_code if isinstance(end, typer.Exit) else 0) from None
         except KeyboardInterrupt:
             raise typer.Exit(INTERRUPTED) from None
         except Exception as error:
@@ -53,13 +77,17 @@ class Commands(TyperGroup):
                 raise
             from charrnn.cli.display import fail
 
+            finish_stdout()
             if isinstance(error, CharRNNError):
                 fail(str(error))
             elif isinstance(error, OSError):
                 fail(f"{error.filename or 'output'}: {error.strerror or error}")
             else:
                 fail(f"{type(error).__name__}: {error}; charrnn --debug COMMAND shows where")
-            code = next((EXIT_CODES[k] for k in type(error).__mro__ if k in EXIT_CODES), 1)
+            codes = EXIT_CODES
+            if ctx.invoked_subcommand == "proofread":
+                codes = {**EXIT_CODES, CharRNNError: proofread.FAILED}
+            code = next((codes[k] for k in type(error).__mro__ if k in codes), codes[CharRNNError])
             raise typer.Exit(code) from None
 
 
@@ -138,9 +166,7 @@ def common(
 
 def main() -> None:
     """Runs the command that the arguments of the process name, and exits."""
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None or _is_silent():  # closed by the shell, as with >&-
-            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 -- open to the end
+    open_standard_streams(silent=_is_silent())
     app()
 
 

@@ -8,7 +8,7 @@ import os
 import sys
 import time
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from charrnn.data.corpus import ReadingProgress
+    from charrnn.data.text_file import TextFile
 
 _Item = TypeVar("_Item")
 
@@ -34,51 +35,65 @@ _BIDIRECTIONAL = frozenset(
 
 @cache
 def messages() -> "Console":
-    """The console for people, on stderr. When nobody listens any more, work goes on in silence."""
-    from rich.console import Console
-
-    return Console(
-        file=_Stderr(),  # type: ignore[arg-type]
-        stderr=True,
-        highlight=False,
-        markup=False,
-        emoji=False,
-    )
-
-
-class _Stderr:
-    """stderr as it is at the moment; silent once its pipe or terminal is closed."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(getattr(sys.stderr, "rich_proxied_file", sys.stderr), name)
-
-    def write(self, text: str) -> None:
-        with self._listened():
-            self.__getattr__("write")(text)
-
-    def flush(self) -> None:
-        with self._listened():
-            self.__getattr__("flush")()
-
-    @contextmanager
-    def _listened(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), self.__getattr__("fileno")())
+    """The console for people, on stderr."""
+    return _console(_Stream("stderr"), width=None)
 
 
 @cache
 def results() -> "Console":
     """The console for what was asked for, on stdout; in a file or pipe, no line is folded."""
+    return _console(_Stream("stdout"), width=None if sys.stdout.isatty() else 1000)
+
+
+class _Stream:
+    """stdout or stderr as it is at the moment."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        stream = getattr(sys, self._name)
+        return getattr(getattr(stream, "rich_proxied_file", stream), name)
+
+
+def _console(stream: _Stream, width: int | None) -> "Console":
+    """A console whose `is_terminal` is true where the cursor can be moved, and nowhere else.
+
+    For Rich it is true as well where colours are forced, by FORCE_COLOR or TTY_COMPATIBLE: a log would
+    be full of cursor movements. There, colours are all that it gets.
+    """
     from rich.console import Console
 
-    class Results(Console):
+    class Quiet(Console):
         def on_broken_pipe(self) -> None:
             raise  # noqa: PLE0704 -- Rich calls this where it caught the BrokenPipeError
 
-    width = None if sys.stdout.isatty() else 1000
-    return Results(highlight=False, markup=False, emoji=False, width=width)
+    is_terminal = moves_cursor(stream)
+    compatible = os.environ.get("TTY_COMPATIBLE", "")
+    forced = compatible == "1" or (compatible != "0" and os.environ.get("FORCE_COLOR", "") != "")
+    return Quiet(
+        file=stream,  # type: ignore[arg-type]
+        highlight=False,
+        markup=False,
+        emoji=False,
+        width=width,
+        force_terminal=is_terminal,
+        force_interactive=is_terminal,
+        color_system="standard" if forced and not is_terminal else "auto",
+    )
+
+
+def moves_cursor(stream: Any) -> bool:
+    """Whether a stream goes to a terminal on which the cursor can be moved."""
+    able = os.environ.get("TERM", "").lower() not in ("", "dumb", "unknown")
+    return able and os.environ.get("TTY_COMPATIBLE") != "0" and bool(stream.isatty())
+
+
+@contextmanager
+def working(what: str) -> Iterator[Callable[[str], None]]:
+    """Shows on a terminal that something goes on; gives what tells how far it is."""
+    with messages().status(what) as spinner:
+        yield spinner.update
 
 
 _WORTH_A_BAR = 100
@@ -168,12 +183,18 @@ def _escape(character: str) -> str:
 
 
 class TextOutput:
-    """Text on stdout as it comes: byte for byte into a file or pipe, `printable` on a terminal."""
+    """Text on stdout as it comes: byte for byte into a file or pipe, `printable` on a terminal.
+
+    Args:
+        file: it is written as that file was: in its encoding, after its byte-order mark.
+    """
 
     _FLUSH_SECONDS = 0.03
 
-    def __init__(self) -> None:
+    def __init__(self, file: "TextFile | None" = None) -> None:
         self.terminal = sys.stdout.isatty()
+        self._file = file
+        self._mark = b"" if file is None or self.terminal else file.mark
         self._flushed = 0.0
         self._last = "\n"
 
@@ -181,13 +202,24 @@ class TextOutput:
         """Writes text; it is seen within moments."""
         if not text:
             return
+        if self.terminal or self._file is None:
+            sys.stdout.write(printable(text) if self.terminal else text)
+        else:
+            self.write_bytes(self._take_mark() + self._file.encode(text))
         self._last = text[-1]
-        if self.terminal:
-            text = printable(text)
-        sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
         if (now := time.monotonic()) - self._flushed > self._FLUSH_SECONDS:
-            sys.stdout.buffer.flush()
+            sys.stdout.flush()
             self._flushed = now
+
+    def _take_mark(self) -> bytes:
+        """The file's mark, once."""
+        mark, self._mark = self._mark, b""
+        return mark
+
+    def write_bytes(self, content: bytes) -> None:
+        """Writes what is no text."""
+        sys.stdout.flush()
+        sys.stdout.buffer.write(content)
 
     def end_line(self) -> None:
         """Begins a new line, unless one has just begun."""
@@ -198,7 +230,8 @@ class TextOutput:
         """Writes out what is left; on a terminal, leaves the cursor at the start of a line."""
         if self.terminal:
             self.end_line()
-        sys.stdout.buffer.flush()
+        self.write_bytes(self._take_mark())  # of a file that is empty else
+        sys.stdout.flush()
 
 
 def facts(rows: Sequence[tuple[str, str]]) -> "Table":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from charrnn.cli.options import Json
-from charrnn.cli.restoring import RestoringModel
+from charrnn.cli.restoring import FileEncoding, RestoringModel
 from charrnn.cli.unicode_json import dumps
 
 if TYPE_CHECKING:
@@ -52,16 +52,18 @@ def fill(
     number: Annotated[
         int, typer.Option("-n", metavar="N", min=1, help="How many texts, the likeliest first.")
     ] = 1,
+    encoding: FileEncoding = None,
     as_json: Json = False,
 ) -> None:
     """Fill the gaps of a text with what is likely to have stood there.
 
-    The restored text goes to stdout, and nothing else does. Texts are divided by a line of ---, and
-    stderr says how probable each is.
+    The restored text goes to stdout, and nothing else does: that of a file in the file's encoding, every
+    other byte as it was. Texts are divided by a line of ---, and stderr says how probable each is.
     """
-    from charrnn.cli.display import TextOutput, messages, say
+    from charrnn.cli.display import TextOutput, say, working
     from charrnn.cli.escapes import unescaped
     from charrnn.cli.restoring import is_file, load_restorer, read_text, warn_of_unknown
+    from charrnn.errors import ConfigError
     from charrnn.generation.filling import FillConfig
     from charrnn.generation.filling import fill as restored
 
@@ -71,22 +73,25 @@ def fill(
         alternatives=number,
     )
     restorer, tokenizer = load_restorer(model)
-    if is_file(text):
-        text = read_text(text)
+    file = read_text(text, tokenizer, encoding) if is_file(text) else None
+    if file is not None:
+        text = file.text
+    elif encoding is not None:
+        raise ConfigError("--encoding is for a file; leave it out")
     elif escapes:
         text = unescaped(text)
     warn_of_unknown(tokenizer, text.replace(config.gap, ""))
-    with messages().status("filling ...") as spinner:
+    with working("filling ...") as tell:
         fillings = restored(
             restorer,
             tokenizer,
             text,
             config,
-            progress=lambda done, total: spinner.update(f"filling {done / total:.0%}"),
+            progress=lambda done, total: tell(f"filling {done / total:.0%}"),
         )
     if not fillings[0].gaps:
         say(f"no gaps: {config.gap!r} is not in the text; --gap names another character")
-    output = TextOutput()
+    output = TextOutput(None if file is None or as_json else file)
     if as_json:
         output.write(dumps(_record(fillings), indent=2) + "\n")
     else:

@@ -1,6 +1,5 @@
 """Prompts: what a text begins with, as it is given on the command line."""
 
-import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,16 +9,15 @@ if TYPE_CHECKING:
 def read_prompt(prompt: str | None, *, escapes: bool = False) -> str:
     """The prompt given; where that is -, what comes in on stdin, less the newline that ends it.
 
-    With `escapes`, a prompt that is given may have some. Raises ConfigError.
+    With `escapes`, a prompt that is given may have some. Raises ConfigError, and CorpusError
+    where stdin cannot be read.
     """
     from charrnn.cli.escapes import unescaped
-    from charrnn.errors import ConfigError
+    from charrnn.data.standard_input import read_standard_input
 
     if prompt != "-":
         return unescaped(prompt or "") if escapes else prompt or ""
-    if sys.stdin is None:
-        raise ConfigError("-p -: there is no stdin to read the prompt from; give it with -p")
-    text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
+    text = read_standard_input().decode("utf-8", "surrogateescape")
     return text.removesuffix("\n").removesuffix("\r")
 
 

@@ -1,5 +1,6 @@
 """charrnn proofread: what seems to be wrong in a text."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
@@ -7,16 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from charrnn.cli.options import Json
-from charrnn.cli.restoring import RestoringModel
+from charrnn.cli.restoring import FileEncoding, RestoringModel
 from charrnn.cli.unicode_json import dumps
 
 if TYPE_CHECKING:
     from rich.text import Text
 
+    from charrnn.data.text_file import TextFile
+    from charrnn.data.tokenizer import Tokenizer
     from charrnn.evaluation.proofreading import Correction, Finding
 
-FOUND = 1
-"""The exit code where something was found."""
+FOUND, FAILED = 1, 5
+"""The exit codes where something was found, and of a failure that has no code of its own."""
 
 _AROUND = 32
 """Characters of the text that are shown on each side of a finding."""
@@ -42,13 +45,15 @@ def proofread(
     as_diff: Annotated[
         bool, typer.Option("--diff", help="Print a unified diff, for patch to apply.")
     ] = False,
+    encoding: FileEncoding = None,
     as_json: Json = False,
 ) -> None:
     """Find what seems to be wrong in a text, and what may have been meant.
 
-    The exit code is 1 when something was found, 0 when nothing was.
+    The exit code is 0 when nothing was found, 1 when something was, and above 1 when it failed: 2 wrong
+    usage, 3 an unusable model, 4 an unusable text, 5 anything else.
     """
-    from charrnn.cli.display import TextOutput, messages, results, say
+    from charrnn.cli.display import TextOutput, results, say, working
     from charrnn.cli.restoring import load_restorer, read_text, warn_of_unknown
     from charrnn.errors import ConfigError
     from charrnn.evaluation.differences import unified_diff
@@ -59,33 +64,54 @@ def proofread(
         raise ConfigError("--diff and --json exclude each other; choose one")
     config = ProofreadConfig() if threshold is None else ProofreadConfig(threshold=threshold)
     restorer, tokenizer = load_restorer(model)
-    text = read_text(file)
+    read = read_text(file, tokenizer, encoding)
+    text = read.text
+    _require_known(tokenizer, read)
     warn_of_unknown(tokenizer, text)
-    with messages().status("reading ...") as spinner:
+    with working("reading ...") as tell:
         findings = findings_of(
             restorer,
             tokenizer,
             text,
             config,
-            progress=lambda done, total: spinner.update(f"correcting {done / total:.0%}"),
+            progress=lambda done, total: tell(f"correcting {done / total:.0%}"),
         )
-    if as_diff or as_json:
-        output = TextOutput()
-        fixed = corrected(text, [finding.correction for finding in findings])
-        if as_diff:
-            output.write(unified_diff(text, fixed, "text" if file == "-" else file))
+    with contextlib.suppress(BrokenPipeError):  # what was found was found, whoever reads on
+        if as_diff or as_json:
+            output = TextOutput()
+            fixed = corrected(text, [finding.correction for finding in findings])
+            name = "text" if file == "-" else file
+            if as_json:
+                record = {"findings": [asdict(each) for each in findings], "corrected": fixed}
+                output.write(dumps(record, indent=2) + "\n")
+            elif findings and output.terminal:
+                before, after = (each.encode("utf-8", "surrogateescape") for each in (text, fixed))
+                output.write(unified_diff(before, after, name).decode("utf-8", "surrogateescape"))
+            elif findings:
+                output.write_bytes(unified_diff(read.content, read.mark + read.encode(fixed), name))
+            output.close()
         else:
-            record = {"findings": [asdict(each) for each in findings], "corrected": fixed}
-            output.write(dumps(record, indent=2) + "\n")
-        output.close()
-    else:
-        console = results()
-        marks = console.no_color or not console.is_terminal
-        for finding in findings:
-            console.print(_view(text, finding, marks=marks), soft_wrap=True)
-        say(_summary(findings), "dim")
+            console = results()
+            marks = console.no_color or console.color_system is None
+            for finding in findings:
+                console.print(_view(text, finding, marks=marks), soft_wrap=True)
+            say(_summary(findings), "dim")
     if findings:
         raise typer.Exit(FOUND)
+
+
+def _require_known(tokenizer: "Tokenizer", file: "TextFile") -> None:
+    """Raises CorpusError for a text that the model can hardly say anything about."""
+    from charrnn.data.tokenizer import unknown_error
+    from charrnn.errors import CorpusError
+    from charrnn.evaluation.proofreading import MOST_UNKNOWN, unknown_characters
+
+    if (count := unknown_characters(tokenizer, file.text)) > MOST_UNKNOWN * len(file.text):
+        raise CorpusError(
+            f"{file.name}: the model has never seen {count:,} of its {len(file.text):,} characters, "
+            f"{unknown_error(tokenizer, tokenizer.unknown(file.text)).shown}; read as {file.encoding}: "
+            "is it in another --encoding, or another language?"
+        )
 
 
 def _view(text: str, finding: "Finding", *, marks: bool) -> "Text":
@@ -101,6 +127,8 @@ def _view(text: str, finding: "Finding", *, marks: bool) -> "Text":
     line_begin = change.begin - finding.column + 1
     line_end = text.find("\n", change.end)
     line_end = len(text) if line_end < 0 else line_end
+    if text.endswith("\r", change.end, line_end):
+        line_end -= 1
     first, last = max(line_begin, change.begin - _AROUND), min(line_end, change.end + _AROUND)
     view = Text()
     view.append(f"{finding.line}:{finding.column}: ", style="cyan")

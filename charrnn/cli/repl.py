@@ -43,6 +43,7 @@ def repl(
     When stdin is no terminal, each line is a beginning, completed by itself.
     """
     from charrnn.cli.repl_adaptation import Adaptation
+    from charrnn.data.standard_input import standard_input_lines
     from charrnn.errors import ConfigError
     from charrnn.generation.config import SamplingConfig
     from charrnn.generation.sampler import load_sampler
@@ -56,11 +57,11 @@ def repl(
         lines=sampler.model.provenance.lines,
         seed=secrets.randbelow(2**32) if seed is None else seed,
     )
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         if config.length is None and not config.lines:
             raise ConfigError("--length 0: where stdin is no terminal, give each text a length")
         adaptation = Adaptation(sampler, on=adapt)
-        for line in sys.stdin.buffer:
+        for line in standard_input_lines():
             beginning = line.decode("utf-8", "surrogateescape").rstrip("\r\n")
             complete(sampler, config, beginning, adaptation)
         return

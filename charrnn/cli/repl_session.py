@@ -1,6 +1,7 @@
 """What a REPL does: the commands, and the manuscript they work on."""
 
 import signal
+import sys
 from bisect import bisect
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
@@ -471,7 +472,7 @@ def _last_line(tail: str) -> str:
 def _show_context(tail: str) -> bool:
     """Shows, dim, the line that is to be gone on with; whether there is one. The line stays open."""
     line = _last_line(tail)
-    if not line or not messages().is_terminal:
+    if not line or not sys.stderr.isatty():
         return False
     messages().print(Text(printable(line), "dim"), end="", soft_wrap=True)
     return True

@@ -1,8 +1,7 @@
 """What charrnn fill and charrnn proofread have in common."""
 
 import os
-import sys
-from pathlib import Path
+import stat
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +9,7 @@ import typer
 from charrnn.cli.options import complete_runs
 
 if TYPE_CHECKING:
+    from charrnn.data.text_file import TextFile
     from charrnn.data.tokenizer import Tokenizer
     from charrnn.generation.restoring import PlaceReader
 
@@ -23,6 +23,15 @@ RestoringModel = Annotated[
     ),
 ]
 
+FileEncoding = Annotated[
+    str | None,
+    typer.Option(
+        "--encoding",
+        help="Of the file.",
+        show_default="what its byte-order mark says, else utf-8",
+    ),
+]
+
 
 def load_restorer(name: str) -> "tuple[PlaceReader, Tokenizer]":
     """The model of that name, ready to restore, and its alphabet. Raises ModelError."""
@@ -33,27 +42,41 @@ def load_restorer(name: str) -> "tuple[PlaceReader, Tokenizer]":
     return RestoringEngine.of(model), model.tokenizer
 
 
-def read_text(name: str) -> str:
-    """The text of a file, or of stdin (-), every byte of it: what is no UTF-8 are lone surrogates.
+def is_file(name: str) -> bool:
+    """Whether fill reads a file of that name: one that is there, a pipe's end, or - for stdin.
 
-    Raises CorpusError.
+    Raises CorpusError for what looks like the name of a file, which is not there.
     """
     from charrnn.errors import CorpusError
 
     if name == "-":
-        content = sys.stdin.buffer.read() if sys.stdin is not None else b""
-    else:
-        try:
-            content = Path(name).read_bytes()
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            raise CorpusError(f"{name}: {reason}; name a text file, or - for stdin") from error
-    return content.decode("utf-8", "surrogateescape")
+        return True
+    try:
+        mode = os.stat(name).st_mode
+    except (OSError, ValueError):
+        if name.endswith(".txt") and not any(map(str.isspace, name)):
+            raise CorpusError(f"{name}: no such file") from None
+        return False
+    return stat.S_ISREG(mode) or stat.S_ISFIFO(mode)
 
 
-def is_file(name: str) -> bool:
-    """Whether there is a file of that name, or -."""
-    return name == "-" or os.path.isfile(name)
+def read_text(name: str, tokenizer: "Tokenizer", encoding: str | None) -> "TextFile":
+    """The text of a file, or of stdin (-), as the model reads it.
+
+    Raises CorpusError, ConfigError.
+    """
+    from charrnn.cli.display import say
+    from charrnn.data.text_file import UTF_8, read_bytes_file, read_text_file
+    from charrnn.errors import ConfigError
+
+    if tokenizer.kind == "byte":
+        if encoding is not None:
+            raise ConfigError("a model of bytes reads them as they are; leave out --encoding")
+        return read_bytes_file(name)
+    file = read_text_file(name, encoding)
+    if encoding is None and file.encoding != UTF_8:
+        say(f"{file.name}: read as {file.encoding}, which its byte-order mark says", "dim")
+    return file
 
 
 def warn_of_unknown(tokenizer: "Tokenizer", text: str) -> None:

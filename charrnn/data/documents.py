@@ -7,7 +7,6 @@ Newlines at the end of a document are left out, so that a line of a file and the
 the same text.
 """
 
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,6 @@ from typing import Any, NamedTuple
 from charrnn.data.cells import cell_text, no_column, row_cell
 from charrnn.data.folders import find_files
 from charrnn.data.sources import (
-    PIECE_BYTES,
     Part,
     ReadOptions,
     check_encoding,
@@ -27,6 +25,8 @@ from charrnn.data.sources import (
     open_source,
     table_rows,
 )
+from charrnn.data.standard_input import NAME as STANDARD_INPUT
+from charrnn.data.standard_input import standard_input_pieces
 from charrnn.data.tables import DELIMITERS, PARQUET, is_table, table_suffix
 from charrnn.errors import CorpusError
 
@@ -86,18 +86,12 @@ def read_lines(name: str, options: ReadOptions, *, as_bytes: bool = False) -> It
     check_encoding(options.encoding)
     number = 0
     # A stream is read once, and needs not be kept.
-    stream = Part("standard input", options.encoding, _standard_input)
+    stream = Part(STANDARD_INPUT, options.encoding, standard_input_pieces)
     for part in [stream] if name == "-" else open_source(name, options):
         for line in _lines(_leniently(part, as_bytes=as_bytes)):
             number += 1
             where, place = f"{part.name}: line {number}", ("line", number)
             yield _document(where, line, place=place, encoding=part.encoding, as_bytes=as_bytes)
-
-
-def _standard_input() -> Iterator[bytes]:
-    if sys.stdin is None:
-        raise CorpusError("standard input is closed; name a file instead of -")
-    return iter(lambda: sys.stdin.buffer.read(PIECE_BYTES), b"")
 
 
 def _lines(pieces: Iterator[str]) -> Iterator[str]:

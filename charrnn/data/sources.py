@@ -12,7 +12,6 @@ import io
 import os
 import shutil
 import stat
-import sys
 import tempfile
 import warnings
 import zlib
@@ -24,6 +23,8 @@ from typing import BinaryIO, cast
 
 from charrnn.data.cells import Row, row_text
 from charrnn.data.folders import find_files
+from charrnn.data.standard_input import NAME as STANDARD_INPUT
+from charrnn.data.standard_input import standard_input_pieces
 from charrnn.data.tables import (
     DELIMITERS,
     GZIP,
@@ -227,9 +228,9 @@ def _python_docs(_: str, options: ReadOptions) -> list[Part]:
 
 def _stdin(_: str, options: ReadOptions) -> list[Part]:
     # A stream can be read once, and a corpus is read twice: keep the bytes as they came.
-    pieces = list(iter(lambda: sys.stdin.buffer.read(PIECE_BYTES), b""))
+    pieces = list(standard_input_pieces())
     size = sum(map(len, pieces))
-    return [Part("standard input", options.encoding, lambda: iter(pieces), size)]
+    return [Part(STANDARD_INPUT, options.encoding, lambda: iter(pieces), size)]
 
 
 def _folder(name: str, options: ReadOptions) -> list[Part]:
@@ -433,8 +434,12 @@ def _reading(path: Path) -> Iterator[None]:
         raise CorpusError(f"{path}: the gzip file is cut off or damaged: {error}") from error
 
 
-def decode(part: Part) -> Iterator[str]:
-    """The pieces of one part as text, never an empty one. Raises CorpusError."""
+def decode(part: Part, *, or_bytes: bool = True) -> Iterator[str]:
+    """The pieces of one part as text, never an empty one. Raises CorpusError.
+
+    Args:
+        or_bytes: whether `--tokenizer byte` would read what is no text, for the advice.
+    """
     decoder = codecs.getincrementaldecoder(part.encoding)()
     offset, beginning = 0, True
     for final, piece in _with_end(part.pieces()):
@@ -447,7 +452,7 @@ def decode(part: Part) -> Iterator[str]:
             start += len(pending + piece) - len(error.object)
             raise CorpusError(
                 f"{part.name}: byte {start} is not valid {part.encoding}; "
-                f"{_hint(part, pending + piece)}"
+                f"{_hint(part, pending + piece, or_bytes=or_bytes)}"
             ) from error
         except UnicodeError as error:  # such as UTF-16 without a mark
             raise CorpusError(
@@ -459,7 +464,7 @@ def decode(part: Part) -> Iterator[str]:
         if "\0" in text:
             raise CorpusError(
                 f"{part.name}: it has a NUL character, so it looks binary; "
-                "read it with --tokenizer byte, or name its --encoding"
+                f"{'read it with --tokenizer byte, or ' * or_bytes}name its --encoding"
             )
         if text:
             yield text
@@ -498,10 +503,11 @@ def _with_end(pieces: Iterator[bytes]) -> Iterator[tuple[bool, bytes]]:
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-def _hint(part: Part, start: bytes) -> str:
+def _hint(part: Part, start: bytes, *, or_bytes: bool = True) -> str:
     if start.startswith(_UTF_16) and "16" not in part.encoding:
         return "it looks like UTF-16: use --encoding utf-16"
-    return "name its encoding (such as --encoding latin-1) or read it with --tokenizer byte"
+    hint = "name its encoding (such as --encoding latin-1)"
+    return f"{hint} or read it with --tokenizer byte" if or_bytes else hint
 
 
 def _one_line(error: BaseException) -> str:

@@ -1,33 +1,48 @@
 """A unified diff, as `patch` and `git apply` read it."""
 
 import difflib
-from collections.abc import Iterator
+import os
+import re
+
+_CONTROL = re.compile("[\0-\x1f\x7f]")
 
 _NO_NEWLINE = "\\ No newline at end of file\n"
 
 
-def unified_diff(before: str, after: str, name: str) -> str:
+def unified_diff(before: bytes, after: bytes, name: str) -> bytes:
     """What changes in a file of that name; nothing where nothing does.
 
-    Lines end with a newline, and with nothing else: carriage returns belong to them.
+    Lines end with a newline, and with nothing else: carriage returns belong to them. They are lines of
+    bytes, whatever these mean, as they are for `patch`: so it applies to files in any encoding.
     """
-    lines = difflib.unified_diff(_lines(before), _lines(after), _header(name), _header(name))
-    return "".join(line if line.endswith("\n") else f"{line}\n{_NO_NEWLINE}" for line in lines)
+    header = header_name(name)
+    lines = difflib.unified_diff(_lines(before), _lines(after), header, header)
+    diff = "".join(line if line.endswith("\n") else f"{line}\n{_NO_NEWLINE}" for line in lines)
+    return diff.encode("latin-1")
 
 
-def _lines(text: str) -> list[str]:
-    """The lines of a text with their newlines, which the last may lack."""
-    return [line for line in _split(text) if line]
+def _lines(content: bytes) -> list[str]:
+    """The lines of a file with their newlines, which the last may lack; a character for each byte."""
+    return re.findall("[^\n]*\n|[^\n]+", content.decode("latin-1"))
 
 
-def _split(text: str) -> Iterator[str]:
-    *lines, last = text.split("\n")
-    yield from (f"{line}\n" for line in lines)
-    yield last
+def header_name(name: str) -> str:
+    """What a diff calls a file, a character for each byte: its path below the working directory, links
+    resolved, or else its base name, as `patch` refuses absolute paths, `..` and links.
+    """
+    encoded = os.fsencode(_below_here(name)).decode("latin-1")
+    if encoded.strip(' "') != encoded or _CONTROL.search(encoded):
+        escaped = encoded.replace("\\", "\\\\").replace('"', '\\"')
+        escaped = _CONTROL.sub(lambda match: f"\\{ord(match[0]):03o}", escaped)
+        return f'"{escaped}"'
+    return f"{encoded}\t" if " " in encoded else encoded  # as GNU diff ends names with a space
 
 
-def _header(name: str) -> str:
-    """The name as a diff gives it: after one with a space in it a tab, as GNU diff has it."""
-    if not name.isprintable():
-        return "text"
-    return f"{name}\t" if " " in name else name
+def _below_here(name: str) -> str:
+    try:
+        path = os.path.realpath(name)
+        relative = os.path.relpath(path, os.path.realpath(os.curdir))
+    except OSError:  # the working directory is gone
+        return os.path.basename(name)
+    is_below = relative.split(os.sep)[0] != os.pardir
+    return relative if is_below else os.path.basename(path)

@@ -10,6 +10,7 @@ Legend: N ids, B batch, T time, V vocabulary.
 """
 
 import bisect
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -18,7 +19,7 @@ import numpy.typing as npt
 
 from charrnn.ambient import as_usual
 from charrnn.data.tokenizer import Tokenizer
-from charrnn.errors import ConfigError
+from charrnn.errors import CharRNNWarning, ConfigError
 from charrnn.generation.drawing import check_finite
 from charrnn.generation.restoring import (
     MaskedIds,
@@ -45,6 +46,9 @@ _APART = 4
 """Places; what is nearer to a correction than this is of the same mistake."""
 
 _MOST_OTHERS = 3
+
+MOST_UNKNOWN = 0.5
+"""The share of a text's characters that the model may not know, at most, for it to be judged."""
 
 _BLOCK = 1 << 14
 _SUSPECTS_AT_ONCE = 512
@@ -145,7 +149,7 @@ def proofread(
 ) -> list[Finding]:
     """What seems to be wrong in a text, in its order; no two corrections touch each other.
 
-    Characters that the model has never seen are left alone.
+    Characters that the model has never seen are left alone; a CharRNNWarning says so where most are.
 
     Args:
         progress: is told how many surprising characters were looked at, and of how many.
@@ -153,6 +157,13 @@ def proofread(
     Raises ModelError when the model's numbers overflow.
     """
     config = config or ProofreadConfig()
+    if (count := unknown_characters(tokenizer, text)) > MOST_UNKNOWN * len(text):
+        warnings.warn(
+            f"the model has never seen {count:,} of the {len(text):,} characters of the text, and finds "
+            "nothing among them",
+            CharRNNWarning,
+            stacklevel=2,
+        )
     ids = masked_ids(tokenizer, text, restorer.mask)
     proof = _Proof(restorer, tokenizer, ids, config)
     scored = []
@@ -161,6 +172,11 @@ def proofread(
         if progress is not None:
             progress(*done)
     return _findings(tokenizer, text, ids, scored, config)
+
+
+def unknown_characters(tokenizer: Tokenizer, text: str) -> int:
+    """How many characters of a text the model has never seen."""
+    return sum(map(text.count, tokenizer.unknown(text)))
 
 
 def corrected(text: str, corrections: Iterable[Correction]) -> str:

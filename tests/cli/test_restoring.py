@@ -1,5 +1,6 @@
 """charrnn fill and charrnn proofread."""
 
+import codecs
 import json
 import shutil
 import subprocess
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from charrnn.cli import restoring
+from charrnn.cli import display, restoring
 from charrnn.data.tokenizer import CharTokenizer, Tokenizer
 from charrnn.evaluation.proofreading import ProofreadConfig
 from charrnn.storage.model_directory import Model, write_model
@@ -18,6 +19,24 @@ from tests.restorers import KnownText
 
 GAPPED, WHOLE = "The her_n stood in the sh_ll_ws", "The heron stood in the shallows"
 MISTAKEN = PROSE.replace("stood", "stoid", 1).replace("crumbs still", "crumbs stlil", 1)
+
+
+ENCODINGS = [
+    "utf-8",
+    "utf-8-sig",
+    "utf-16",
+    "utf-16-le",
+    "utf-16-be",
+    "utf-32",
+    "latin-1",
+    "cp1252",
+]
+
+
+def named(encoding: str) -> list[str]:
+    """What names an encoding, where no byte-order mark does."""
+    is_marked = encoding in ("utf-8", "utf-8-sig", "utf-16", "utf-32")
+    return [] if is_marked else ["--encoding", encoding]
 
 
 @pytest.fixture
@@ -51,11 +70,45 @@ class TestFill:
         result = run("fill", "any", "damaged")
         assert result.stdout_bytes == f"{WHOLE}\r\n\n".encode()
 
-    def test_so_is_stdin_with_every_byte_of_it(self, run: Charrnn) -> None:
-        result = run("fill", "any", "-", stdin=b"\xff " + GAPPED.encode() + b"\n\x1b")
-        assert result.stdout_bytes == b"\xff " + WHOLE.encode() + b"\n\x1b"
+    def test_so_is_stdin(self, run: Charrnn) -> None:
+        result = run("fill", "any", "-", stdin="ж " + GAPPED + "\n\x1b")
+        assert result.stdout_bytes == f"ж {WHOLE}\n\x1b".encode()
         assert result.stderr.count("\n") == 1
-        assert "never seen '\\udcff' '\\x1b': left as they are" in result.stderr
+        assert "never seen 'ж' '\\x1b': left as they are" in result.stderr
+
+    @pytest.mark.parametrize("encoding", ENCODINGS)
+    def test_a_file_is_written_in_its_own_encoding(
+        self, run: Charrnn, here: Path, encoding: str
+    ) -> None:
+        (here / "damaged").write_bytes(f"{GAPPED}\r\n\n".encode(encoding))
+        result = run("fill", "any", "damaged", *named(encoding))
+        assert result.exit_code == 0
+        assert result.stdout_bytes == f"{WHOLE}\r\n\n".encode(encoding)
+        result = run("fill", "any", "damaged", "-n", "2", *named(encoding))
+        first, _ = result.stdout_bytes.decode(encoding).split("\n---\n")
+        assert first == f"{WHOLE}\r\n"
+        record = json.loads(run("fill", "any", "damaged", "--json", *named(encoding)).stdout)
+        assert record["text"] == f"{WHOLE}\r\n\n"
+
+    def test_a_mark_alone_stays(self, run: Charrnn, here: Path) -> None:
+        (here / "empty").write_bytes(codecs.BOM_UTF8)
+        assert run("fill", "any", "empty").stdout_bytes == codecs.BOM_UTF8
+
+    def test_what_the_encoding_cannot_write_is_one_line(self, run: Charrnn) -> None:
+        result = run(
+            "fill", "any", "-", "--gap-length", "same", "--encoding", "utf-7", stdin=b"+AGE-_"
+        )
+        assert (result.exit_code, result.stdout) == (4, "")
+        assert "utf-7 would not be written as it was" in result.stderr
+
+    def test_an_encoding_that_has_no_effect_is_usage(self, run: Charrnn) -> None:
+        result = run("fill", "any", GAPPED, "--encoding", "latin-1")
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert result.stderr == "error: --encoding is for a file; leave it out\n"
+
+    def test_a_file_that_is_not_there_is_no_text(self, run: Charrnn) -> None:
+        result = run("fill", "any", "no_such.txt")
+        assert (result.exit_code, result.stderr) == (4, "error: no_such.txt: no such file\n")
 
     def test_without_gaps_the_text_is_as_it_was_and_it_says_so(self, run: Charrnn) -> None:
         result = run("fill", "any", WHOLE)
@@ -162,8 +215,105 @@ class TestProofread:
             assert (result.exit_code, result.stdout) == (4, "")
             assert result.stderr.startswith(f"error: {name}: ") and result.stderr.count("\n") == 1
 
+    @pytest.mark.parametrize("encoding", ENCODINGS)
+    @pytest.mark.parametrize("newline", ["\n", "\r\n"], ids=ascii)
+    def test_patch_applies_the_diff_in_any_encoding(
+        self, run: Charrnn, here: Path, encoding: str, newline: str
+    ) -> None:
+        """Of a text in UTF-16 with 179 typos it said: nothing found, exit code 0."""
+        if shutil.which("patch") is None:
+            pytest.skip("no patch here")
+        before, after = (text.replace("\n", newline).encode(encoding) for text in (MISTAKEN, PROSE))
+        (here / "text").write_bytes(before)
+        shown = run("proofread", "any", "text", *named(encoding))
+        assert shown.exit_code == 1
+        assert shown.stdout.startswith(
+            "1:14: The heron sto[-i-]{+o+}d in the shallows all morning,"
+        )
+        result = run("proofread", "any", str(here / "text"), "--diff", *named(encoding))
+        assert result.exit_code == 1
+        (here / "diff").write_bytes(result.stdout_bytes)
+        subprocess.run(["patch", "-p0", "-i", "diff"], check=True, capture_output=True)
+        assert (here / "text").read_bytes() == after
+
+    @pytest.mark.parametrize(
+        ("content", "said"),
+        [
+            (
+                b"caf\xe9",
+                "byte 3 is not valid utf-8; name its encoding (such as --encoding latin-1)",
+            ),
+            (
+                "caf".encode("utf-16-le"),
+                "it has a NUL character, so it looks binary; name its --encoding",
+            ),
+            (codecs.BOM_UTF8 + b"caf\xe9", "byte 6 is not valid utf-8"),
+            (codecs.BOM_UTF16_LE + b"a\0b", "byte 4 is not valid utf-16-le"),
+            ("Привет, мир".encode(), "the model has never seen 9 of its 11 characters"),
+        ],
+        ids=range(5),
+    )
+    def test_what_cannot_be_read_is_not_without_mistakes(
+        self, run: Charrnn, here: Path, content: bytes, said: str
+    ) -> None:
+        (here / "text").write_bytes(content)
+        result = run("proofread", "any", "text")
+        assert (result.exit_code, result.stdout) == (4, "")
+        assert result.stderr.startswith(f"error: text: {said}") and result.stderr.count("\n") == 1
+        assert "--tokenizer" not in result.stderr
+
+    def test_a_failure_is_not_taken_for_a_finding(
+        self, run: Charrnn, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As with grep and diff, 1 is an answer; what goes wrong is above it."""
+
+        def fail(_name: str) -> None:
+            raise RuntimeError("broken")
+
+        monkeypatch.setattr(restoring, "load_restorer", fail)
+        assert run("proofread", "any", "-", stdin=PROSE).exit_code == 5
+        assert run("fill", "any", "-", stdin=PROSE).exit_code == 1
+        assert "5 anything" in run("proofread", "--help").stdout
+
+    @pytest.mark.parametrize("encoding", ["nonsense", "rot13", ""])
+    def test_no_encoding_is_usage(self, run: Charrnn, encoding: str) -> None:
+        result = run("proofread", "any", "-", "--encoding", encoding, stdin=PROSE)
+        assert (result.exit_code, result.stdout) == (2, "")
+
+    def test_where_colours_are_forced_they_mark_what_is_found(
+        self, run: Charrnn, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """With TERM=dumb FORCE_COLOR=1, there were neither colours nor marks: "stoiod"."""
+        monkeypatch.setenv("TERM", "dumb")
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        for no_color, shown in ((None, "\x1b[1;9;31mi\x1b[0m\x1b[1;32mo\x1b[0m"), ("1", "[-i-]")):
+            if no_color:
+                monkeypatch.setenv("NO_COLOR", no_color)
+            display.results.cache_clear()
+            assert shown in run("proofread", "any", "-", stdin=MISTAKEN).stdout
+        display.results.cache_clear()
+
     def test_diff_and_json_exclude_each_other(self, run: Charrnn) -> None:
         assert run("proofread", "any", "-", "--diff", "--json").exit_code == 2
+
+
+@pytest.fixture
+def of_bytes(here: Path, make_model: Callable[..., Model]) -> Path:
+    """A model of bytes, to restore."""
+    write_model(here / "bytes", make_model(None, task="restore"))
+    return here
+
+
+def test_a_model_of_bytes_reads_any_file(run: Charrnn, of_bytes: Path) -> None:
+    content = codecs.BOM_UTF8 + b"\xff caf_ \0\n"
+    result = run("fill", "bytes", "-", stdin=content)
+    assert result.exit_code == 0
+    assert result.stdout_bytes.startswith(codecs.BOM_UTF8 + b"\xff caf")
+    assert result.stdout_bytes.endswith(b" \0\n") and len(result.stdout_bytes) == len(content)
+    result = run("fill", "bytes", "-", "--json", stdin=content)
+    assert json.loads(result.stdout)["text"].startswith("\ufffd caf")
+    result = run("proofread", "bytes", "-", "--encoding", "latin-1", stdin=content)
+    assert result.exit_code == 2 and "leave out --encoding" in result.stderr
 
 
 @pytest.mark.parametrize("command", ["fill", "proofread"])

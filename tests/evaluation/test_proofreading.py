@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charrnn.data.tokenizer import REPLACEMENT, ByteTokenizer, CharTokenizer, Tokenizer
-from charrnn.errors import ConfigError
+from charrnn.errors import CharRNNWarning, ConfigError
 from charrnn.evaluation.proofreading import (
     DELETE,
     INSERT,
@@ -92,6 +92,11 @@ def test_what_the_model_has_never_seen_is_left_alone() -> None:
     assert fixed(text) == text
     folding = CharTokenizer([*TOKENIZER.characters, REPLACEMENT])
     assert fixed(text, folding, KnownText(folding, PROSE)) == text
+
+
+def test_a_text_that_the_model_cannot_judge_is_not_found_right_without_a_word() -> None:
+    with pytest.warns(CharRNNWarning, match="never seen 10 of the 12 characters"):
+        assert proofread(KNOWN, TOKENIZER, "Привет, мир!".replace("!", "ж")) == []
 
 
 def test_nothing_that_takes_several_bytes_is_touched() -> None:

@@ -1,0 +1,44 @@
+"""stdin, as bytes. It may be closed, or be nothing that can be read."""
+
+import sys
+from collections.abc import Callable, Iterator
+from typing import BinaryIO
+
+from charrnn.errors import CorpusError
+
+NAME = "standard input"
+
+_PIECE_BYTES = 1 << 20
+
+
+def read_standard_input() -> bytes:
+    """All that comes in. Raises CorpusError where stdin is closed or cannot be read."""
+    return b"".join(standard_input_pieces())
+
+
+def standard_input_pieces() -> Iterator[bytes]:
+    """What comes in, in pieces. Raises CorpusError where stdin is closed or cannot be read."""
+    return _each(lambda stream: stream.read(_PIECE_BYTES))
+
+
+def standard_input_lines() -> Iterator[bytes]:
+    """What comes in, a line at a time, each as soon as it is there. Raises CorpusError where stdin is
+    closed or cannot be read."""
+    return _each(lambda stream: stream.readline())
+
+
+def _each(read: Callable[[BinaryIO], bytes | None]) -> Iterator[bytes]:
+    stream = getattr(sys.stdin, "buffer", None)
+    if stream is None:
+        raise CorpusError(f"{NAME} is closed; name a file, or pipe text in")
+    while True:
+        try:
+            piece = read(stream)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise CorpusError(f"{NAME}: {reason}; name a file, or pipe text in") from error
+        if piece is None:
+            raise CorpusError(f"{NAME} does not wait for text (it is non-blocking); name a file")
+        if not piece:
+            return
+        yield piece
