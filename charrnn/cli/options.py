@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from charrnn.cli.environment import is_typed
+
 TEXT = "The text"
 """The panel of `--help` for options about how text is read."""
 
@@ -49,12 +51,12 @@ def refuse_unused(
     fetched = any(name.startswith(HUGGING_FACE) for name in names)
     if tokenizer == "byte" and context.params["column"] is None and not fetched:
         used -= {"encoding"}
-    for option in ("encoding", "glob", "column", "label", "delimiter"):
-        source = context.get_parameter_source(option)
-        typed = source is not None and source.name == "COMMANDLINE"
-        if typed and option not in used:
-            what = "nothing is read that it is for" if not names else f"of {', '.join(names)}"
-            raise ConfigError(f"--{option} makes no difference: {what}; leave it out")
+    if tokenizer != "byte":  # all bytes are known beforehand, rare ones too
+        used |= {"min_count"}
+    for option in ("encoding", "glob", "column", "label", "delimiter", "min_count"):
+        if option not in used and is_typed(context, option):
+            what = f"to how {', '.join(names)} is read" if names else "here, where no text is read"
+            raise ConfigError(f"--{option.replace('_', '-')} makes no difference {what}; leave it out")
 
 
 def _beginning_with(incomplete: str, names: Iterable[str]) -> list[str]:
