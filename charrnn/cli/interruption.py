@@ -21,13 +21,14 @@ AGAIN_UNDER_TORCHRUN = 10.0
 
 
 @contextmanager
-def signals(stop: Callable[[int], None]) -> Iterator[Callable[[], None]]:
+def signals(stop: Callable[[int], None] | None) -> Iterator[Callable[[], None]]:
     """SIGINT, SIGTERM and SIGHUP ask to stop, by their number; a later Ctrl-C stops at once.
 
-    Gives what is to be called when all is saved: from then on, each of them ends the command.
+    Gives what is to be called when all is saved: from then on, each of them ends the command. So
+    they do from the start where there is nothing to be saved, and `stop` is None.
     """
     received: list[float] = []
-    saved = False
+    saved = stop is None
     again = AGAIN if place().size == 1 else AGAIN_UNDER_TORCHRUN
 
     def handle(number: int, _: object) -> None:
@@ -36,7 +37,7 @@ def signals(stop: Callable[[int], None]) -> Iterator[Callable[[], None]]:
         received.append(now)
         if same:
             return
-        if len(received) > 1 or saved:
+        if stop is None or saved or len(received) > 1:
             _end(number, saved=saved)
         else:
             stop(number)

@@ -139,10 +139,8 @@ def train(
     What is left open is chosen for the text and the time.
     Ctrl-C saves the model on the way, and --resume goes on from there.
     """
-    from charrnn.cli.display import messages, reading, say
-    from charrnn.cli.folders import say_what_is_read
     from charrnn.data.sources import PYTHON_DOCS
-    from charrnn.training.session import failures_told, join
+    from charrnn.training.session import join
 
     if resume is not None:
         _refuse_with_resume(context)
@@ -152,33 +150,44 @@ def train(
     if group is not None and group.rank > 0:
         _follow(group)
         return
-    begin = _resume if resume is not None else _start
+    with signals(None):  # until the training begins, there is nothing to be saved
+        stopped_by = _lead(context.params, group)
+    if stopped_by is not None:
+        raise typer.Exit(128 + stopped_by)
+
+
+def _lead(params: dict[str, Any], group: "Group | None") -> int | None:
+    """Begins a training or goes on with one, to its end or the first signal; the signal's number."""
+    from charrnn.cli.display import messages, reading, say
+    from charrnn.cli.folders import say_what_is_read
+    from charrnn.training.session import failures_told
+
+    begin = _start if params["resume"] is None else _resume
     try:
         with failures_told(group), reading("reading and measuring ...") as progress:
-            trainer, plan = begin(context.params, group, progress)
+            trainer, plan = begin(params, group, progress)
     except KeyboardInterrupt:
-        kept = "nothing was kept" if resume is None else "the run is as it was"
+        kept = "nothing was kept" if params["resume"] is None else "the run is as it was"
         say(f"stopped before the training began; {kept}")
         raise
     try:
         with failures_told(group):
-            say_what_is_read(corpus or (), read_options(context.params))
+            say_what_is_read(params["corpus"] or (), read_options(params))
             if plan is not None:
                 processes = 1 if group is None else group.size
-                messages().print(choices(plan, named=bool(corpus), processes=processes))
+                shown = choices(plan, named=bool(params["corpus"]), processes=processes)
+                messages().print(shown)
                 for note in plan.notes:
                     say(note)
             else:
                 say(f"going on after step {trainer.position.step:,} of {trainer.config.steps:,}")
-        stopped_by = _run(trainer, quiet=quiet or not messages().is_terminal)
+        return _run(trainer, quiet=params["quiet"] or not messages().is_terminal)
     except KeyboardInterrupt:
         say_what_is_kept(trainer)
         raise
     finally:
         if trainer.position.step == 0:
             trainer.run.discard()
-    if stopped_by is not None:
-        raise typer.Exit(128 + stopped_by)
 
 
 def _refuse_with_resume(context: typer.Context) -> None:

@@ -125,7 +125,10 @@ def test_a_ctrl_c_before_the_training_begins_says_so(
     run: Charrnn, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def planned(*_: object, **__: object) -> None:
-        send()
+        try:
+            send()
+        finally:
+            send()  # the same one once more, while it is being tidied up
 
     monkeypatch.setattr("charrnn.training.labelled_plan.make_any_plan", planned)
     result = run(*LONG)

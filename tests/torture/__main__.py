@@ -13,7 +13,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.torture import corpora, faults, hostile_runs, kills, mutants, payloads, signals, texts
+from tests.torture import (
+    corpora,
+    faults,
+    hostile_commands,
+    hostile_runs,
+    kills,
+    mutants,
+    payloads,
+    signals,
+    texts,
+)
 from tests.torture.report import Deadline, Report
 
 # Small networks are slower on more threads, and kills must not wait for them.
@@ -32,6 +42,10 @@ TORTURES: dict[str, tuple[float, Torture]] = {
     "mutants": (900, lambda work, end: mutants.mutants(100_000, work, deadline=end)),
     "commands": (300, lambda work, end: mutants.command_mutants(1_000, work, deadline=end)),
     "resume": (300, lambda work, end: hostile_runs.resume_mutants(2_000, work, deadline=end)),
+    "run-commands": (
+        300,
+        lambda work, end: hostile_commands.run_commands(1_000, work, deadline=end),
+    ),
     "payloads": (120, lambda work, end: payloads.payloads(work, deadline=end)),
     "corpora": (300, lambda work, end: corpora.hostile_corpora(work, big=True, deadline=end)),
     "round-trips": (120, lambda work, end: texts.round_trips(10_000)),

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from tests.torture.corpora import hostile_corpora
+from tests.torture.hostile_commands import run_commands
 from tests.torture.hostile_runs import resume_mutants
 from tests.torture.mutants import command_mutants, mutants
 from tests.torture.payloads import NAMES, payloads
@@ -18,6 +19,12 @@ def test_hostile_runs_are_refused_or_go_on(tmp_path: Path) -> None:
     report = resume_mutants(20, tmp_path)
     assert report.failures == []
     assert report.tried == 20
+
+
+def test_hostile_runs_end_every_command_soon_in_a_line(tmp_path: Path) -> None:
+    report = run_commands(30, tmp_path)
+    assert report.failures == []
+    assert report.tried == 30
 
 
 def test_hostile_models_are_an_exit_code_and_a_line(tmp_path: Path) -> None:
