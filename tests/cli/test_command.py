@@ -99,6 +99,32 @@ def test_lengths_that_are_typed_still_exclude_each_other(run: Charrnn) -> None:
     assert result.exit_code == 2 and "exclude each other" in result.stderr
 
 
+EXCLUDING = [
+    ("CHARRNN_DIFF", "1", ("proofread", "both", "text.txt", "--json")),
+    ("CHARRNN_JSON", "1", ("predict", "kinds", "aei", "--jsonl")),
+    ("CHARRNN_JSONL", "1", ("sample", "small", "--json", "--length", "3")),
+    ("CHARRNN_NAME", "some", ("train", "text.txt", "--steps", "2", "--out", "new", *SMALL)),
+    ("CHARRNN_OUT", "some", ("train", "text.txt", "--steps", "2", "--name", "new", *SMALL)),
+    ("CHARRNN_RESUME", "small", ("train", "text.txt", "--steps", "2", "--name", "new", *SMALL)),
+    ("CHARRNN_ADAPT", "1", ("evaluate", "small", "--protocol", "windows")),
+    ("CHARRNN_PROTOCOL", "windows", ("evaluate", "small", "--adapt")),
+    ("CHARRNN_BEST_OF", "3", ("sample", "small", "--length", "3", "--beam", "2")),
+    ("CHARRNN_BEAM", "2", ("sample", "small", "--length", "3", "--best-of", "2")),
+    ("CHARRNN_STOP", "e", ("sample", "small", "--regex", "[Tt]he")),
+    ("CHARRNN_REGEX", "x", ("sample", "small", "--length", "3", "--stop", "e")),
+]
+
+
+@pytest.mark.parametrize(("variable", "value", "given"), EXCLUDING)
+def test_what_is_typed_goes_before_what_it_excludes(
+    run: Charrnn, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, given: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv(variable, value)
+    result = run(*given)
+    no_such_model = given[0] in ("predict", "proofread")  # said after what is wrong with options
+    assert result.exit_code == (3 if no_such_model else 0), result.stderr
+
+
 VARIABLES = {
     "CHARRNN_LINES": "1",
     "CHARRNN_TEXT": "text",
