@@ -186,6 +186,20 @@ def test_a_variable_that_is_meant_for_another_command_breaks_none(
         assert result.exit_code == 0, result.stderr
 
 
+@pytest.mark.parametrize("tokenizer", ["char", "byte"])
+def test_an_encoding_of_other_texts_does_not_break_restoring(
+    run: Charrnn, here: Path, monkeypatch: pytest.MonkeyPatch, tokenizer: str
+) -> None:
+    given = ("--bidirectional", "--tokenizer", tokenizer, "--steps", "2", "--name", "both")
+    assert run("train", "text.txt", *given, *SMALL).exit_code == 0
+    (here / "short.txt").write_text("The fox met the hen.")
+    monkeypatch.setenv("CHARRNN_ENCODING", "latin-1")
+    for command in (("fill", "both", "The _ox"), ("fill", "both", "short.txt")):
+        assert run(*command).exit_code == 0
+    assert run("proofread", "both", "short.txt").exit_code in (0, 1)
+    assert run("fill", "both", "The _ox", "--encoding", "latin-1").exit_code == 2
+
+
 def test_evaluate_does_not_adapt_a_classifier_that_nobody_asked_to(
     run: Charrnn, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
