@@ -16,6 +16,8 @@ EXCLUSIVE = (
     {"as_json", "as_diff"},
     {"adapt", "protocol"},
     {"regress", "class_weights"},
+    {"regex", "stop"},
+    {"regex", "min_length"},
     {"best_of", "beam"},
     {"log_probabilities", "beam"},
     {"attention_map", "number"},
@@ -54,6 +56,9 @@ DECIDED = {
 }
 """Options that mean nothing beside one of the others, which decides that."""
 
+BESIDE_RESUME = {"corpus", "resume", "quiet", "encoding", "glob", "column", "label", "delimiter"}
+"""What may be given with --resume: where the text now is, and how to show progress."""
+
 _READING = ("column", "label", "delimiter")
 """How tables are read; other texts have nothing of the kind."""
 
@@ -66,6 +71,8 @@ def settle(context: Any) -> None:
     if not given:
         return
     typed = {name for name, source in sources.items() if source and source.name == "COMMANDLINE"}
+    if typed - BESIDE_RESUME:
+        _forget(context, given & {"resume"})
     excluded = {name for group in EXCLUSIVE for name in group & given if group - {name} & typed}
     _forget(context, excluded)
     _forget(context, given & _of_no_use(context.command.name, params))

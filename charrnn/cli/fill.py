@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from charrnn.cli.environment import is_typed
 from charrnn.cli.options import Json
 from charrnn.cli.restoring import FileEncoding, RestoringModel
 from charrnn.cli.unicode_json import dumps
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 
 def fill(
+    context: typer.Context,
     model: RestoringModel,
     text: Annotated[
         str,
@@ -73,10 +75,12 @@ def fill(
         alternatives=number,
     )
     restorer, tokenizer = load_restorer(model)
+    if tokenizer.kind == "byte" and not is_typed(context, "encoding"):
+        encoding = None
     file = read_text(text, tokenizer, encoding) if is_file(text) else None
     if file is not None:
         text = file.text
-    elif encoding is not None:
+    elif is_typed(context, "encoding"):
         raise ConfigError("--encoding is for a file; leave it out")
     elif escapes:
         text = unescaped(text)

@@ -13,20 +13,13 @@ def say_what_is_read(names: Sequence[str], options: "ReadOptions") -> None:
     Raises CorpusError where a folder cannot be read.
     """
     from charrnn.cli.display import say, warn
-    from charrnn.data.folders import find_files
-    from charrnn.data.sources import find_corpus
+    from charrnn.data.sources import folders_of
 
-    for name in names:
-        path = find_corpus(name)
-        if path is None or not path.is_dir():
-            continue
-        found = find_files(path, options.glob)
+    for found in folders_of(names, options):
         if not found.files:  # which is an error where they are read
             continue
-        if found.has_surprises:
-            warn(found.summary)
-        else:
+        surprises = found.surprises(classes=options.label is not None)
+        if found.summary not in surprises:
             say(found.summary, "dim")
-        if options.label is not None and found.empty_folders:
-            shown = ", ".join(found.empty_folders)
-            warn(f"{path}: no file is read of {shown}, and so there is no such class")
+        for surprise in surprises:
+            warn(surprise)

@@ -132,6 +132,8 @@ def _documents(
         spaced = any(map(str.isspace, name))
         if not spaced and (is_table(name) or Path(name).suffix.lower() == ".txt"):
             raise CorpusError(f"{name}: no such file")
+        if os.path.lexists(name):
+            raise CorpusError(f"{name}: it is a link to nothing")
         if lines or read.column is not None:
             raise CorpusError(f"{name}: no such file, to read lines or columns of")
         return iter([Document("the text", name)])

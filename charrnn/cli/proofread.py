@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from charrnn.cli.environment import is_typed
 from charrnn.cli.options import Json
 from charrnn.cli.restoring import FileEncoding, RestoringModel
 from charrnn.cli.unicode_json import dumps
@@ -26,6 +27,7 @@ _AROUND = 32
 
 
 def proofread(
+    context: typer.Context,
     model: RestoringModel,
     file: Annotated[
         str,
@@ -64,6 +66,8 @@ def proofread(
         raise ConfigError("--diff and --json exclude each other; choose one")
     config = ProofreadConfig() if threshold is None else ProofreadConfig(threshold=threshold)
     restorer, tokenizer = load_restorer(model)
+    if tokenizer.kind == "byte" and not is_typed(context, "encoding"):
+        encoding = None
     read = read_text(file, tokenizer, encoding)
     text = read.text
     _require_known(tokenizer, read)

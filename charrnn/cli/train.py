@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from charrnn.cli.environment import BESIDE_RESUME
 from charrnn.cli.interruption import say_what_is_kept, signals
 from charrnn.cli.options import (
     Column,
@@ -57,9 +58,6 @@ if TYPE_CHECKING:
     from charrnn.training.distributed import Group
     from charrnn.training.plan import Plan
     from charrnn.training.trainer import Trainer
-
-_BESIDE_RESUME = {"corpus", "resume", "quiet", "encoding", "glob", "column", "label", "delimiter"}
-"""What may be given with --resume: where the text now is, and how to show progress."""
 
 _NOT_TRAINING_OPTIONS = {
     *("corpus", "name", "out", "resume", "start_from", "quiet"),
@@ -194,7 +192,7 @@ def _refuse_with_resume(context: typer.Context) -> None:
     """Raises ConfigError for settings that --resume would have to ignore."""
     from charrnn.errors import ConfigError
 
-    beside = _BESIDE_RESUME if context.params["corpus"] else {"resume", "quiet"}
+    beside = BESIDE_RESUME if context.params["corpus"] else {"resume", "quiet"}
     for name in context.params.keys() - beside:
         source = context.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE":

@@ -56,10 +56,18 @@ class FolderFiles:
             reasons.append(f"{len(paths):,} {reason} ({names})")
         return f"; left out: {', '.join(reasons)}" if reasons else ""
 
-    @property
-    def has_surprises(self) -> bool:
-        """Whether something is left out for another reason than its name."""
-        return not self.left_out.keys() <= {_HIDDEN, _OTHER_NAME.format(glob=self.glob)}
+    def surprises(self, *, classes: bool) -> list[str]:
+        """A line each on what may not be meant: files that are left out for another reason than their
+        names, and where folders are classes, those of which nothing is read."""
+        lines = []
+        if not self.left_out.keys() <= {_HIDDEN, _OTHER_NAME.format(glob=self.glob)}:
+            lines.append(self.summary)
+        if classes and self.empty_folders:
+            shown = ", ".join(self.empty_folders)
+            lines.append(
+                f"{self.folder}: no file is read of {shown}, and so there is no such class"
+            )
+        return lines
 
     def require_some(self) -> None:
         """Raises CorpusError where no file is read."""

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from charrnn.data.cells import Row, row_text
-from charrnn.data.folders import find_files
+from charrnn.data.folders import FolderFiles, find_files
 from charrnn.data.standard_input import NAME as STANDARD_INPUT
 from charrnn.data.standard_input import standard_input_pieces
 from charrnn.data.tables import (
@@ -239,6 +239,14 @@ def _folder(name: str, options: ReadOptions) -> list[Part]:
     found = find_files(folder, options.glob)
     found.require_some()
     return [file_part(file, options) for file in found.files]
+
+
+def folders_of(names: Iterable[str], options: ReadOptions) -> Iterator[FolderFiles]:
+    """What is read of each folder among the names. Raises CorpusError."""
+    for name in names:
+        path = find_corpus(name)
+        if path is not None and path.is_dir():
+            yield find_files(path, options.glob)
 
 
 def _file(name: str, options: ReadOptions) -> list[Part]:

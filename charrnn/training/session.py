@@ -4,6 +4,7 @@ import contextlib
 import math
 import signal
 import threading
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,9 +18,9 @@ from charrnn.data.corpus import (
     no_progress,
 )
 from charrnn.data.labelled import open_any
-from charrnn.data.sources import ReadOptions
+from charrnn.data.sources import ReadOptions, folders_of
 from charrnn.data.tokenizer import Ids
-from charrnn.errors import ConfigError, TrainingError
+from charrnn.errors import CharRNNWarning, ConfigError, TrainingError
 from charrnn.storage.ids_folder import keep_ids
 from charrnn.storage.run import Run, find_run, load, remove_abandoned, run_directory
 from charrnn.training.config import TrainingOptions, parse_duration
@@ -219,6 +220,7 @@ def train(
     if group is not None and group.rank > 0:
         follow(group)
         return
+    _warn_of_folders(names, read or ReadOptions())
     with failures_told(group), _reading_bar(progress_bar) as reading:
         if resume is not None:
             others = (name, out, start_from, tokenizer, budget, read if not names else None)
@@ -252,6 +254,13 @@ def train(
             if progress.validation_nats is not None:
                 bar.set_postfix(_measured(trainer, progress.validation_nats), refresh=False)
             yield progress
+
+
+def _warn_of_folders(names: Sequence[str], read: ReadOptions) -> None:
+    """Warns of what is left out of folders, where that may not be meant."""
+    for found in folders_of(names, read):
+        for surprise in found.surprises(classes=read.label is not None):
+            warnings.warn(surprise, CharRNNWarning, stacklevel=3)
 
 
 def _measured(trainer: "Trainer", nats: float) -> dict[str, str]:

@@ -99,6 +99,32 @@ def test_lengths_that_are_typed_still_exclude_each_other(run: Charrnn) -> None:
     assert result.exit_code == 2 and "exclude each other" in result.stderr
 
 
+EXCLUDING = [
+    ("CHARRNN_DIFF", "1", ("proofread", "both", "text.txt", "--json")),
+    ("CHARRNN_JSON", "1", ("predict", "kinds", "aei", "--jsonl")),
+    ("CHARRNN_JSONL", "1", ("sample", "small", "--json", "--length", "3")),
+    ("CHARRNN_NAME", "some", ("train", "text.txt", "--steps", "2", "--out", "new", *SMALL)),
+    ("CHARRNN_OUT", "some", ("train", "text.txt", "--steps", "2", "--name", "new", *SMALL)),
+    ("CHARRNN_RESUME", "small", ("train", "text.txt", "--steps", "2", "--name", "new", *SMALL)),
+    ("CHARRNN_ADAPT", "1", ("evaluate", "small", "--protocol", "windows")),
+    ("CHARRNN_PROTOCOL", "windows", ("evaluate", "small", "--adapt")),
+    ("CHARRNN_BEST_OF", "3", ("sample", "small", "--length", "3", "--beam", "2")),
+    ("CHARRNN_BEAM", "2", ("sample", "small", "--length", "3", "--best-of", "2")),
+    ("CHARRNN_STOP", "e", ("sample", "small", "--regex", "[Tt]he")),
+    ("CHARRNN_REGEX", "x", ("sample", "small", "--length", "3", "--stop", "e")),
+]
+
+
+@pytest.mark.parametrize(("variable", "value", "given"), EXCLUDING)
+def test_what_is_typed_goes_before_what_it_excludes(
+    run: Charrnn, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, given: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv(variable, value)
+    result = run(*given)
+    no_such_model = given[0] in ("predict", "proofread")  # said after what is wrong with options
+    assert result.exit_code == (3 if no_such_model else 0), result.stderr
+
+
 VARIABLES = {
     "CHARRNN_LINES": "1",
     "CHARRNN_TEXT": "text",
@@ -158,6 +184,20 @@ def test_a_variable_that_is_meant_for_another_command_breaks_none(
         assert result.exit_code == 2 and "--lines" in result.stderr
     else:
         assert result.exit_code == 0, result.stderr
+
+
+@pytest.mark.parametrize("tokenizer", ["char", "byte"])
+def test_an_encoding_of_other_texts_does_not_break_restoring(
+    run: Charrnn, here: Path, monkeypatch: pytest.MonkeyPatch, tokenizer: str
+) -> None:
+    given = ("--bidirectional", "--tokenizer", tokenizer, "--steps", "2", "--name", "both")
+    assert run("train", "text.txt", *given, *SMALL).exit_code == 0
+    (here / "short.txt").write_text("The fox met the hen.")
+    monkeypatch.setenv("CHARRNN_ENCODING", "latin-1")
+    for command in (("fill", "both", "The _ox"), ("fill", "both", "short.txt")):
+        assert run(*command).exit_code == 0
+    assert run("proofread", "both", "short.txt").exit_code in (0, 1)
+    assert run("fill", "both", "The _ox", "--encoding", "latin-1").exit_code == 2
 
 
 def test_evaluate_does_not_adapt_a_classifier_that_nobody_asked_to(

@@ -377,6 +377,12 @@ def test_of_no_text_nothing_is_told(
     assert result.exit_code == 4 and "its text is empty" in result.stderr
 
 
+def test_a_link_to_nothing_is_no_text(run: Charrnn, here: Path, kinds: str) -> None:
+    (here / "aei").symlink_to("nowhere")
+    result = run("predict", kinds, "aei")
+    assert result.exit_code == 4 and "it is a link to nothing" in result.stderr
+
+
 def test_an_encoding_that_is_none_is_refused(run: Charrnn, kinds: str) -> None:
     result = run("predict", kinds, "-", "--lines", "--encoding", "klingon", stdin="a\n")
     assert result.exit_code == 2 and "klingon" in result.stderr

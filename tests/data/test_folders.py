@@ -76,7 +76,7 @@ def test_what_is_left_out_is_counted_and_named_with_the_reason(folder: Path) -> 
     (folder / "round").symlink_to("round")
     os.mkfifo(folder / "pipe.txt")
     found = find_files(folder, "*.txt")
-    assert found.has_surprises
+    assert found.surprises(classes=False) == [found.summary]
     assert found.summary == (
         f"{folder}: 2 files read; left out: 2 hidden (.git, .hidden.txt), "
         "4 not named *.txt (1.md, 2.md, 3.md, ...), 2 linked to nothing (gone.txt, round), "
@@ -85,17 +85,21 @@ def test_what_is_left_out_is_counted_and_named_with_the_reason(folder: Path) -> 
 
 
 def test_only_names_are_no_surprise(folder: Path) -> None:
-    assert not find_files(folder, "*.txt").has_surprises
+    assert not find_files(folder, "*.txt").surprises(classes=False)
     put(folder / "1.md")
     put(folder / ".hidden.txt")
-    assert not find_files(folder, "*.txt").has_surprises
+    assert not find_files(folder, "*.txt").surprises(classes=False)
 
 
 def test_folders_of_which_nothing_is_read_are_known(folder: Path) -> None:
     (folder / "empty").mkdir()
     put(folder / "other" / "1.md")
     put(folder / ".hidden" / "1.txt")
-    assert find_files(folder, "*.txt").empty_folders == ["empty", "other"]
+    found = find_files(folder, "*.txt")
+    assert found.empty_folders == ["empty", "other"]
+    (surprise,) = found.surprises(classes=True)
+    assert "no file is read of empty, other, and so there is no such class" in surprise
+    assert not found.surprises(classes=False)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read all")

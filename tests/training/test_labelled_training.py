@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 
+import charrnn
 from charrnn.data.corpus import Corpus
 from charrnn.data.labelled import open_any
 from charrnn.data.sources import ReadOptions
-from charrnn.errors import ConfigError, CorpusError, DivergedError, ModelError
+from charrnn.errors import CharRNNWarning, ConfigError, CorpusError, DivergedError, ModelError
 from charrnn.generation.classifier import Classifier
 from charrnn.model.cells import CELLS
 from charrnn.model.config import POOLINGS
@@ -352,3 +353,25 @@ def test_says_that_the_attention_of_a_language_model_is_left_out(
     corpus = open_any([write_rows(tmp_path / "rows.jsonl", rows())], TABLE)
     plan = make_labelled_plan(corpus, TrainingOptions(steps=1), base=make_model(attention=4))
     assert any("attention" in note for note in plan.notes)
+
+
+def test_the_library_warns_of_what_is_left_out_of_folders(tmp_path: Path) -> None:
+    for number, row in enumerate(rows(60)):
+        (tmp_path / "words" / row["kind"]).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "words" / row["kind"] / f"{number}.txt").write_text(row["text"])
+    (tmp_path / "words" / "gone").symlink_to("nowhere")
+    (tmp_path / "words" / "empty").mkdir()
+    training = charrnn.train(
+        tmp_path / "words",
+        label="folder",
+        out=tmp_path / "run",
+        steps=1,
+        hidden_size=8,
+        precision="fp32",
+        progress_bar=False,
+    )
+    with (
+        pytest.warns(CharRNNWarning, match=r"left out: 1 linked to nothing \(gone\)"),
+        pytest.warns(CharRNNWarning, match="no file is read of empty"),
+    ):
+        list(training)
