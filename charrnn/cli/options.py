@@ -56,7 +56,9 @@ def refuse_unused(
     for option in ("encoding", "glob", "column", "label", "delimiter", "min_count"):
         if option not in used and is_typed(context, option):
             what = f"to how {', '.join(names)} is read" if names else "here, where no text is read"
-            raise ConfigError(f"--{option.replace('_', '-')} makes no difference {what}; leave it out")
+            raise ConfigError(
+                f"--{option.replace('_', '-')} makes no difference {what}; leave it out"
+            )
 
 
 def _beginning_with(incomplete: str, names: Iterable[str]) -> list[str]:
