@@ -97,7 +97,7 @@ def evaluate_labelled(
                 f"{directory}: it does not say where the documents are that it learned from; name a "
                 "FILE of labelled documents to read"
             )
-        corpus, learned, numbers = _own_documents(checkpoint, progress)
+        corpus, learned, numbers = _own_documents(checkpoint, directory, progress)
         targets_learned: Any = corpus.targets[learned]
     else:
         corpus = _documents(model, checkpoint, file, read, progress)
@@ -117,13 +117,17 @@ def evaluate_labelled(
 
 
 def _own_documents(
-    checkpoint: "Checkpoint", progress: "ReadingProgress"
+    checkpoint: "Checkpoint", directory: "Path", progress: "ReadingProgress"
 ) -> "tuple[LabelledCorpus, Indices, Indices]":
     """The documents of a training, and the numbers of those that were learned from and held out. Raises
     CorpusError."""
-    from charrnn.data.labelled import LabelledCorpus
+    from functools import partial
 
-    corpus = checkpoint.read_corpus(progress=progress)
+    from charrnn.data.labelled import LabelledCorpus
+    from charrnn.storage.ids_folder import IDS_FOLDER, find_ids
+
+    find = partial(find_ids, directory.parent / IDS_FOLDER, progress=progress)
+    corpus = checkpoint.read_corpus(find=find, progress=progress)
     assert isinstance(corpus, LabelledCorpus)
     provenance = checkpoint.model.provenance
     return corpus, *corpus.split_documents(provenance.validation_fraction, seed=provenance.seed)
@@ -140,7 +144,7 @@ def _learned(
     reason = f"{directory}: it does not say where they are"
     if checkpoint is not None:
         try:
-            corpus, learned, _ = _own_documents(checkpoint, progress)
+            corpus, learned, _ = _own_documents(checkpoint, directory, progress)
             return corpus.targets[learned]
         except CorpusError as error:
             reason = str(error)

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.data.dataloader import Int64Array
+from charrnn.data.mapping import give_back
 from charrnn.data.tokenizer import Ids
 from charrnn.errors import ConfigError
 
@@ -89,8 +90,10 @@ class Documents:
         steps = np.arange(lengths.max(initial=1))
         real = steps < lengths[:, None]
         positions = np.where(real, starts[:, None] + steps, 0)
+        ids = np.where(real, self.ids[positions], 0).astype(np.int64)
+        give_back(self.ids)
         return DocumentBatch(
-            np.where(real, self.ids[positions], 0).astype(np.int64),
+            ids,
             lengths,
             self.targets[places],
             self.numbers[places],

@@ -8,6 +8,9 @@ from typing import Any, NamedTuple
 
 from charrnn.errors import CorpusError
 
+LONGEST_ROW = 1 << 26
+"""Characters of a row of a table that is text; in what is longer, something that ends it is missing."""
+
 
 class Row(NamedTuple):
     """A row of a table, and where it is: the file, and the line where the row begins, from 1 on; of
@@ -124,14 +127,22 @@ def check_columns(
         raise CorpusError(f"{where}: it has two columns named {twice!r}; rename one of them")
 
 
-def lines_of(texts: Iterable[str]) -> Iterator[str]:
-    """Lines, each with the newline, the carriage return, or both, that end it."""
+def lines_of(name: str, texts: Iterable[str]) -> Iterator[str]:
+    """Lines, each with the newline, the carriage return, or both, that end it.
+
+    Raises CorpusError for one that is longer than LONGEST_ROW.
+    """
     pending: list[str] = []
+    size = 0
     for text in texts:
         pending.append(text)
+        size += len(text)
         if "\n" in text or "\r" in text:
             lines = io.StringIO("".join(pending), newline="").readlines()
             # The last may go on; so may a carriage return, with a newline.
             pending = [lines.pop()] if not lines[-1].endswith("\n") else []
+            size = sum(map(len, pending))
             yield from lines
+        elif size > LONGEST_ROW:
+            raise CorpusError(f"{name}: it has a line of more than {LONGEST_ROW:,} characters")
     yield from io.StringIO("".join(pending), newline="").readlines()

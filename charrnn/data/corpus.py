@@ -191,6 +191,7 @@ def tokenize(
     unknown: Literal["error", "extend", "skip"] = "error",
     find: Callable[[IdsKey], Ids | None] | None = None,
     keep: Callable[[IdsKey, Iterator[Ids]], Ids] | None = None,
+    at_most: int | None = None,
     progress: ReadingProgress = no_progress,
 ) -> TokenizedCorpus:
     """Reads a corpus into ids, under a tokenizer fitted to it or under the one that is given.
@@ -203,6 +204,8 @@ def tokenize(
             it with them (after its own characters), or skip them.
         find: where ids that are too large for memory may lie in a file already; None when not.
         keep: puts such ids, which come in pieces, into a file. Without it they fill the memory.
+        at_most: bytes, where it is known how many there are: what has more is another text, which may
+            have no end.
         progress: is told how far the reading has come.
 
     Raises CorpusError when the text is empty, is not text, or changes while it is read.
@@ -214,64 +217,78 @@ def tokenize(
         raise ConfigError(f"tokenizer {kind!r}: choose from {', '.join(TOKENIZERS)}")
     if kind == ByteTokenizer.kind:
         corpus = replace(corpus, parts=tuple(map(_raw, corpus.parts)))
-    watched = _watched(corpus, progress)
+    first = Reading(_watched(corpus, progress), at_most)
     if kind == ByteTokenizer.kind:
-        counted = _count_bytes(watched)
+        counted = _count_bytes(first)
     else:
-        counted = _count_characters(watched, tokenizer, min_count, unknown)
-    key = counted.key()
-    if key.count == 0:
-        raise CorpusError(f"{corpus.name}: it is empty; there is nothing to learn from")
-    large = key.bytes > LARGEST_IN_MEMORY
-    ids = find(key) if large and find is not None else None
-    if ids is None:
-        again = _unchanged(corpus, counted, progress)
-        ids = keep(key, again) if large and keep is not None else _collect(key, again)
+        counted = count_characters(first, tokenizer, min_count, unknown)
+    ids = collect_ids(counted, Reading(corpus), find=find, keep=keep, progress=progress)
     return TokenizedCorpus(
         corpus.name,
         corpus.sources,
         corpus.options,
-        key.text_sha256,
-        counted.reading.bytes,
+        first.digest.hexdigest(),
+        first.bytes,
         counted.tokenizer,
         ids,
         counted.skipped,
     )
 
 
-class _Reading:
-    """Counts and hashes the text, or the bytes, that pass by."""
+class LongerTextError(CorpusError):
+    """A text is longer than it is known to be, and may have no end."""
 
-    def __init__(self) -> None:
+
+class Reading:
+    """Reads the text of a corpus once, and counts and hashes what passes by.
+
+    Attributes:
+        digest: of the text as UTF-8, or of the bytes.
+        count: N, how many ids it makes.
+        bytes: of the text as UTF-8.
+
+    Raises LongerTextError as soon as there are more bytes than `at_most`.
+    """
+
+    def __init__(self, corpus: Corpus, at_most: int | None = None) -> None:
+        self.corpus = corpus
+        self._at_most = at_most
         self.digest = hashlib.sha256()
         self.count = 0
         self.bytes = 0
 
-    def texts(self, texts: Iterable[str]) -> Iterator[str]:
-        for text in texts:
-            self._add(text.encode(), len(text))
+    def texts(self, prepare: Callable[[str], str] = str) -> Iterator[str]:
+        """The text in pieces, as it is once it was prepared."""
+        for text in map(prepare, self.corpus.texts()):
+            encoded = text.encode()
+            self.digest.update(encoded)
+            self.add(len(encoded), len(text))
             yield text
 
-    def raw(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
-        for piece in pieces:
-            self._add(piece, len(piece))
+    def raw(self) -> Iterator[bytes]:
+        """The bytes in pieces."""
+        for piece in self.corpus.bytes():
+            self.digest.update(piece)
+            self.add(len(piece), len(piece))
             yield piece
 
-    def _add(self, encoded: bytes, count: int) -> None:
-        self.digest.update(encoded)
+    def add(self, size: int, count: int) -> None:
+        """Counts what was read, in bytes and in ids."""
+        self.bytes += size
         self.count += count
-        self.bytes += len(encoded)
+        if self._at_most is not None and self.bytes > self._at_most:
+            raise LongerTextError(f"{self.corpus.name}: it has more than {self._at_most:,} bytes")
 
 
 @dataclass(frozen=True)
-class _Counted:
+class Counted:
     """What the first reading gives: what was read, under which tokenizer, less which characters;
-    and how the second one turns the corpus into ids."""
+    and how another one becomes ids."""
 
-    reading: _Reading
+    reading: Reading
     tokenizer: Tokenizer
     skipped: tuple[str, ...]
-    encode: Callable[[Corpus, _Reading], Iterator[Ids]]
+    encode: Callable[[Reading], Iterator[Ids]]
 
     def key(self) -> IdsKey:
         alphabet = json.dumps(self.tokenizer.to_json())
@@ -284,57 +301,87 @@ class _Counted:
         )
 
 
-def _count_bytes(corpus: Corpus) -> _Counted:
-    def encode(corpus: Corpus, reading: _Reading) -> Iterator[Ids]:
-        return (np.frombuffer(piece, np.uint8) for piece in reading.raw(corpus.bytes()))
+def _count_bytes(reading: Reading) -> Counted:
+    def encode(reading: Reading) -> Iterator[Ids]:
+        return (np.frombuffer(piece, np.uint8) for piece in reading.raw())
 
-    reading = _Reading()
-    _exhaust(reading.raw(corpus.bytes()))
-    return _Counted(reading, ByteTokenizer(), (), encode)
+    _exhaust(reading.raw())
+    return Counted(reading, ByteTokenizer(), (), encode)
 
 
-def _count_characters(
-    corpus: Corpus,
+def count_characters(
+    reading: Reading,
     tokenizer: Tokenizer | None,
     min_count: int,
     unknown: Literal["error", "extend", "skip"],
-) -> _Counted:
-    reading = _Reading()
+) -> Counted:
+    """Reads a text for the first time, under a tokenizer that is fitted to it, extended, or given; see
+    `tokenize`.
+
+    Raises CorpusError where it is empty, or has too many distinct characters.
+    """
+    name = reading.corpus.name
     surely_known = tokenizer is None or unknown != "error"
     skipped: dict[str, None] = {}
     prepare: Callable[[str], str] = str
     if tokenizer is None or unknown == "extend":
         known = tokenizer if isinstance(tokenizer, CharTokenizer) else None
-        texts = _not_empty(corpus, reading.texts(corpus.texts()))
+        texts = _not_empty(name, reading.texts())
         tokenizer = CharTokenizer.fit(texts, min_count=min_count, first=known)
         if tokenizer.vocabulary_size > LARGEST_VOCABULARY:
             raise CorpusError(
-                f"{corpus.name}: {tokenizer.vocabulary_size:,} distinct characters are too many "
+                f"{name}: {tokenizer.vocabulary_size:,} distinct characters are too many "
                 f"({LARGEST_VOCABULARY:,} at most); fold rare ones with --min-count, "
                 "or read it with --tokenizer byte"
             )
-    elif unknown == "skip":
-        prepare = tokenizer.without_unknown
-        for text in corpus.texts():
-            kept = prepare(text)
-            if len(kept) < len(text):  # else they are folded, not skipped
-                skipped |= dict.fromkeys(tokenizer.unknown(text))
-            _exhaust(reading.texts([kept]))
     else:
-        _exhaust(reading.texts(corpus.texts()))
+        given = tokenizer
+
+        def without_unknown(text: str) -> str:
+            kept = given.without_unknown(text)
+            if len(kept) < len(text):  # else they are folded, not skipped
+                skipped.update(dict.fromkeys(given.unknown(text)))
+            return kept
+
+        if unknown == "skip":
+            prepare = without_unknown
+        _exhaust(reading.texts(prepare))
     fitted = tokenizer
 
-    def encode(corpus: Corpus, reading: _Reading) -> Iterator[Ids]:
-        for text in reading.texts(map(prepare, corpus.texts())):
+    def encode(reading: Reading) -> Iterator[Ids]:
+        for text in reading.texts(prepare):
             try:
                 ids = fitted.encode(text)
             except UnknownCharacterError:
                 if not surely_known:
                     raise
-                raise _changed(corpus) from None  # a moment ago, there was no such character
+                raise _changed(name) from None  # a moment ago, there was no such character
             yield ids
 
-    return _Counted(reading, fitted, tuple(skipped), encode)
+    return Counted(reading, fitted, tuple(skipped), encode)
+
+
+def collect_ids(
+    counted: Counted,
+    second: Reading,
+    *,
+    find: Callable[[IdsKey], Ids | None] | None,
+    keep: Callable[[IdsKey, Iterator[Ids]], Ids] | None,
+    progress: ReadingProgress,
+) -> Ids:
+    """The ids (N,) of a text that was counted: found in a file, or by reading it again; see `tokenize`.
+
+    Raises CorpusError where it is empty, or not what the first reading read.
+    """
+    key = counted.key()
+    if key.count == 0:
+        raise _empty(second.corpus.name)
+    large = key.bytes > LARGEST_IN_MEMORY
+    ids = find(key) if large and find is not None else None
+    if ids is None:
+        again = _unchanged(counted, second, progress)
+        ids = keep(key, again) if large and keep is not None else _collect(key, again)
+    return ids
 
 
 def _raw(part: Part) -> Part:
@@ -359,16 +406,16 @@ def _watched(corpus: Corpus, progress: ReadingProgress) -> Corpus:
     return replace(corpus, parts=tuple(parts))
 
 
-def _unchanged(corpus: Corpus, counted: _Counted, progress: ReadingProgress) -> Iterator[Ids]:
+def _unchanged(counted: Counted, second: Reading, progress: ReadingProgress) -> Iterator[Ids]:
     """The ids of a second reading. Raises CorpusError where it is not what the first one read."""
-    first, second = counted.reading, _Reading()
-    for ids in counted.encode(corpus, second):
+    first, name = counted.reading, second.corpus.name
+    for ids in counted.encode(second):
         if second.count > first.count:  # it may be growing for ever
-            raise _changed(corpus)
+            raise _changed(name)
         yield ids
         progress("numbering", second.count, first.count)
     if second.digest.digest() != first.digest.digest():
-        raise _changed(corpus)
+        raise _changed(name)
 
 
 def _collect(key: IdsKey, parts: Iterable[Ids]) -> Ids:
@@ -422,15 +469,19 @@ def _line_start(ids: Ids, end: int, newline: int | None) -> int:
     return 0
 
 
-def _not_empty(corpus: Corpus, texts: Iterator[str]) -> Iterator[str]:
+def _not_empty(name: str, texts: Iterator[str]) -> Iterator[str]:
     first = next(texts, None)
     if first is None:
-        raise CorpusError(f"{corpus.name}: it is empty; there is nothing to learn from")
+        raise _empty(name)
     return itertools.chain([first], texts)
 
 
-def _changed(corpus: Corpus) -> CorpusError:
-    return CorpusError(f"{corpus.name}: it changed while it was being read; try again")
+def _empty(name: str) -> CorpusError:
+    return CorpusError(f"{name}: it is empty; there is nothing to learn from")
+
+
+def _changed(name: str) -> CorpusError:
+    return CorpusError(f"{name}: it changed while it was being read; try again")
 
 
 def _short_name(name: str) -> str:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from charrnn.data.cells import Row, check_columns, lines_of
+from charrnn.data.cells import LONGEST_ROW, Row, check_columns, lines_of
 from charrnn.errors import CorpusError
 
 _OTHER_DELIMITERS = ",;\t|:"
@@ -19,7 +19,7 @@ def csv_rows(
     """
     # Not pandas, nor `datasets`: they turn the text `007` into 7 and `NA` into nothing. And not
     # Python's csv, which reads on where quotes are wrong.
-    records = _records(name, lines_of(texts), delimiter)
+    records = _records(name, lines_of(name, texts), delimiter)
     line, header = next(records, (0, []))
     if not line:
         return
@@ -87,18 +87,19 @@ def _quoted_cells(
                 return cells
             at = end + 1
             continue
-        opened, parts = number, list[str]()
+        opened, parts, size = number, list[str](), 0
         at += 1
         while True:
             inside = _INSIDE.match(line, at)
             assert inside is not None
             parts.append(inside[0].replace('""', '"'))
+            size += len(parts[-1])
             at = inside.end() + 1
             if at <= len(line):
                 break
             number, line = next(more, (0, ""))
             at = 0
-            if not line:
+            if not line or size > LONGEST_ROW:
                 raise CorpusError(
                     f"{name}: line {opened}: it has a quote that is never closed; write quotes "
                     "that belong to a cell twice"

@@ -5,18 +5,15 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from charrnn.data.cells import Row, lines_of
+from charrnn.data.cells import LONGEST_ROW, Row, lines_of
 from charrnn.errors import CorpusError
-
-LONGEST_OBJECT = 1 << 26
-"""Characters of an object of a `.json` file; in what is longer, one of its brackets is missing."""
 
 
 def jsonl_rows(
     name: str, texts: Iterable[str], _columns: Sequence[str], _delimiter: str
 ) -> Iterator[Row]:
     """The objects, one a line, each with the columns it has. Raises CorpusError."""
-    for number, line in enumerate(lines_of(texts), 1):
+    for number, line in enumerate(lines_of(name, texts), 1):
         if line.strip():
             try:
                 cells = _DECODER.decode(line.removeprefix("\ufeff"))
@@ -111,7 +108,7 @@ class _JSONText:
                     line += self._text.count("\n", self._at, error.pos)
                     problem = error.msg
                     # Its end may only not have been read yet.
-                    if len(self._text) - self._at <= LONGEST_OBJECT and self._more():
+                    if len(self._text) - self._at <= LONGEST_ROW and self._more():
                         continue
                 raise CorpusError(
                     f"{self._name}: line {line}: it is not JSON: {problem}"

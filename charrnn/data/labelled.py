@@ -9,9 +9,8 @@ the same text.
 Legend: N characters, D documents.
 """
 
-import hashlib
-import itertools
 import math
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -21,19 +20,27 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.data.cells import cell_text
-from charrnn.data.corpus import Corpus, ReadingProgress, TokenizedCorpus, no_progress, open_corpus
+from charrnn.data.corpus import (
+    Corpus,
+    IdsKey,
+    Reading,
+    ReadingProgress,
+    TokenizedCorpus,
+    collect_ids,
+    count_characters,
+    no_progress,
+    open_corpus,
+)
 from charrnn.data.documents import EMPTY, FOLDER, problem_of, read_documents
 from charrnn.data.sources import HUGGING_FACE, ReadOptions, find_corpus
 from charrnn.data.tables import TABLE_SUFFIXES, is_table
 from charrnn.data.tokenizer import (
-    LARGEST_VOCABULARY,
     TOKENIZERS,
     ByteTokenizer,
-    CharTokenizer,
     Ids,
     Tokenizer,
 )
-from charrnn.errors import ConfigError, CorpusError, UnknownCharacterError
+from charrnn.errors import ConfigError, CorpusError
 
 LONGEST_LABEL, LARGEST_LABELS = 200, 1 << 19
 """Characters of a class' name, and bytes of all names: what is longer is a text, not a class."""
@@ -41,7 +48,8 @@ LONGEST_LABEL, LARGEST_LABELS = 200, 1 << 19
 LARGEST_NUMBER = 1e30
 """What is larger leaves float32 when it is squared or scaled."""
 
-_PROGRESS_BYTES = 1 << 20
+_PIECE = 1 << 20
+"""Ids that are read together, at least."""
 
 _SHOWN = 10
 """Classes that a message names."""
@@ -121,6 +129,9 @@ def read_labelled(
     tokenizer: Tokenizer | None = None,
     unknown: Literal["error", "extend", "skip"] = "error",
     classes: tuple[str, ...] | None = None,
+    find: Callable[[IdsKey], Ids | None] | None = None,
+    keep: Callable[[IdsKey, Iterator[Ids]], Ids] | None = None,
+    at_most: int | None = None,
     progress: ReadingProgress = no_progress,
 ) -> LabelledCorpus:
     """Reads the documents of a corpus whose options name a label; twice, as `tokenize` does.
@@ -129,7 +140,7 @@ def read_labelled(
         numbers: whether labels are numbers, not classes.
         classes: those of a model that exists, in its order; they need not all occur, and a single
             document is enough, as nothing is to be learned. None of its own: to regress.
-        kind, min_count, tokenizer, unknown, progress: see `tokenize`.
+        kind, min_count, tokenizer, unknown, find, keep, at_most, progress: see `tokenize`.
 
     Raises CorpusError where a text or a label is missing, or one is not what it should be.
     """
@@ -139,41 +150,14 @@ def read_labelled(
     if kind not in TOKENIZERS:
         raise ConfigError(f"tokenizer {kind!r}: choose from {', '.join(TOKENIZERS)}")
     as_bytes = kind == ByteTokenizer.kind
-    first = _Reading(numbers, progress, as_bytes=as_bytes)
-    surely_known = tokenizer is None or unknown != "error"
-    if tokenizer is None or (unknown == "extend" and isinstance(tokenizer, CharTokenizer)):
-        known = tokenizer if isinstance(tokenizer, CharTokenizer) else None
-        tokenizer = _fit(corpus, first, kind, min_count, known)
-    else:
-        for _ in first.texts(corpus):
-            pass
+    if as_bytes:  # which know every text
+        tokenizer, unknown = ByteTokenizer(), "error"
+    first = _Reading(corpus, numbers, progress, as_bytes=as_bytes, at_most=at_most)
+    counted = count_characters(first, tokenizer, min_count, unknown)
     if not first.labels:
-        raise _empty(corpus)
-    second = _Reading(numbers, no_progress, as_bytes=as_bytes)
-    ids = np.empty(0, dtype=tokenizer.dtype)
-    lengths: list[int] = []
-    pieces: list[Ids] = []
-    pending = 0
-    for text in second.texts(corpus):
-        try:
-            if unknown == "skip":
-                text = tokenizer.without_unknown(text)
-                if not text:
-                    raise CorpusError(
-                        f"{second.where}: it has no character that the model knows; leave it out"
-                    )
-            encoded = tokenizer.encode(text)
-        except UnknownCharacterError as error:
-            if not surely_known:
-                raise
-            raise _changed(corpus) from error  # a moment ago, there was no such character
-        lengths.append(len(encoded))
-        pieces.append(encoded)
-        pending += len(encoded)
-        if pending > max(len(ids), 1 << 20):  # what is joined now is not soon joined again
-            ids, pieces, pending = np.concatenate([ids, *pieces]), [], 0
-    if second.digest.digest() != first.digest.digest():
-        raise _changed(corpus)
+        raise CorpusError(f"{corpus.name}: it is empty; there are no documents in it")
+    second = _Reading(corpus, numbers, no_progress, as_bytes=as_bytes)
+    ids = collect_ids(counted, second, find=find, keep=keep, progress=progress)
     found = first.labels
     if bool in first.types and not first.types.isdisjoint(_NUMBERS):
         found = [_BOOLEANS.get(label, label) for label in found]
@@ -191,9 +175,10 @@ def read_labelled(
         corpus.options,
         first.digest.hexdigest(),
         first.bytes,
-        tokenizer,
-        np.concatenate([ids, *pieces]),
-        bounds=np.cumsum([0, *lengths], dtype=np.int64),
+        counted.tokenizer,
+        ids,
+        counted.skipped,
+        bounds=np.concatenate([[0], np.cumsum(np.frombuffer(first.lengths, np.int64))]),
         targets=_targets(found, labels),
         labels=labels,
     )
@@ -229,73 +214,65 @@ def open_any(names: Sequence[str], options: ReadOptions | None = None) -> Corpus
     return open_corpus(names, options)
 
 
-class _Reading:
-    """Reads documents, and keeps of them what is small."""
+class _Reading(Reading):
+    """Reads documents, one after another, and keeps of them what is small.
 
-    def __init__(self, numbers: bool, progress: ReadingProgress, *, as_bytes: bool) -> None:
-        self.digest = hashlib.sha256()
-        self.bytes = 0
+    Attributes:
+        digest: of the texts and labels.
+        labels: of each document.
+        types: of what was found as labels.
+        lengths: of each document in ids, int64.
+    """
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        numbers: bool,
+        progress: ReadingProgress,
+        *,
+        as_bytes: bool,
+        at_most: int | None = None,
+    ) -> None:
+        super().__init__(corpus, at_most)
         self.labels: list[str | float] = []
         self.types: set[type] = set()
+        self.lengths = array("q")
         self._parse: Callable[[str, Any], str | float] = _number if numbers else _class
         self._progress = progress
         self._as_bytes = as_bytes
-        self.where = ""
 
-    def texts(self, corpus: Corpus) -> Iterator[str]:
-        told = 0
-        for name in corpus.sources:
-            for document in read_documents(name, corpus.options, as_bytes=self._as_bytes):
-                self.where, text = document.where, document.text
+    def texts(self, prepare: Callable[[str], str] = str) -> Iterator[str]:
+        """The texts, many put together: to count the characters of one costs as much as of a page."""
+        names: dict[str | float, str | float] = {}  # a class is one object, however many have it
+        pending: list[str] = []
+        size = 0
+        for name in self.corpus.sources:
+            for document in read_documents(name, self.corpus.options, as_bytes=self._as_bytes):
                 if document.problem is not None:
                     advice = "; leave it out, or give it one" * (document.problem == EMPTY)
-                    raise CorpusError(f"{self.where}: {document.problem}{advice}")
-                parsed = self._parse(self.where, document.label)
-                encoded, shown = text.encode("utf-8", "surrogateescape"), str(parsed).encode()
+                    raise CorpusError(f"{document.where}: {document.problem}{advice}")
+                label = self._parse(document.where, document.label)
+                text = prepare(document.text)
+                if not text:
+                    raise CorpusError(
+                        f"{document.where}: it has no character that the model knows; leave it out"
+                    )
+                encoded = text.encode("utf-8", "surrogateescape")
+                length = len(encoded) if self._as_bytes else len(text)
                 # Neither byte is ever part of UTF-8.
-                self.digest.update(b"\xfe%b\xff%b" % (encoded, shown))
-                self.bytes += len(encoded)
-                self.labels.append(parsed)
+                self.digest.update(b"\xfe%b\xff%b" % (encoded, str(label).encode()))
+                self.add(len(encoded), length)
+                self.lengths.append(length)
+                self.labels.append(names.setdefault(label, label))
                 self.types.add(type(document.label))
-                if self.bytes - told >= _PROGRESS_BYTES:
-                    told = self.bytes
-                    self._progress("reading", told, None)
-                yield text
-
-
-def _fit(
-    corpus: Corpus, reading: _Reading, kind: str, min_count: int, known: CharTokenizer | None
-) -> Tokenizer:
-    texts = reading.texts(corpus)
-    first = next(texts, None)
-    if first is None:
-        raise _empty(corpus)
-    texts = itertools.chain([first], texts)
-    if kind == ByteTokenizer.kind:
-        for _ in texts:
-            pass
-        return ByteTokenizer()
-    fitted = CharTokenizer.fit(_joined(texts), min_count=min_count, first=known)
-    if fitted.vocabulary_size > LARGEST_VOCABULARY:
-        raise CorpusError(
-            f"{corpus.name}: {fitted.vocabulary_size:,} distinct characters are too many "
-            f"({LARGEST_VOCABULARY:,} at most); fold rare ones with --min-count, "
-            "or read it with --tokenizer byte"
-        )
-    return fitted
-
-
-def _joined(texts: Iterator[str]) -> Iterator[str]:
-    """Short texts put together: to count the characters of one costs as much as of a page."""
-    pending: list[str] = []
-    size = 0
-    for text in texts:
-        pending.append(text)
-        size += len(text)
-        if size > _PROGRESS_BYTES:
+                pending.append(text)
+                size += length
+                if size >= _PIECE:
+                    yield "".join(pending)
+                    pending, size = [], 0
+                    self._progress("reading", self.bytes, None)
+        if pending:
             yield "".join(pending)
-            pending, size = [], 0
-    yield "".join(pending)
 
 
 def _class(where: str, label: object) -> str:
@@ -405,11 +382,3 @@ def _targets(
         return np.array(labels, dtype=np.float64)
     numbers = {name: number for number, name in enumerate(names)}
     return np.array([numbers[str(label)] for label in labels], dtype=np.int64)
-
-
-def _empty(corpus: Corpus) -> CorpusError:
-    return CorpusError(f"{corpus.name}: it is empty; there are no documents in it")
-
-
-def _changed(corpus: Corpus) -> CorpusError:
-    return CorpusError(f"{corpus.name}: it changed while it was being read; try again")

@@ -8,11 +8,13 @@ keeping: all that is random is a function of the seed, the epoch and the step.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from charrnn.data.corpus import (
     Corpus,
     IdsKey,
+    LongerTextError,
     ReadingProgress,
     TokenizedCorpus,
     no_progress,
@@ -164,15 +166,22 @@ class Checkpoint:
             )
         if corpus.options.label is not None and task in ("generate", "restore"):
             raise other
+        read = (
+            tokenize
+            if corpus.options.label is None
+            else partial(read_labelled, numbers=task == "regress")
+        )
         try:
-            text = (
-                tokenize(corpus, tokenizer=tokenizer, find=find_same, keep=keep, progress=progress)
-                if corpus.options.label is None
-                else read_labelled(
-                    corpus, numbers=task == "regress", tokenizer=tokenizer, progress=progress
-                )
+            text = read(
+                corpus,
+                tokenizer=tokenizer,
+                find=find_same,
+                keep=keep,
+                # What a stranger's model names may be anything, and have no end.
+                at_most=self.model.provenance.corpus_bytes,
+                progress=progress,
             )
-        except UnknownCharacterError:
+        except (UnknownCharacterError, LongerTextError):
             raise other from None
         if text.sha256 != sha256:
             raise other

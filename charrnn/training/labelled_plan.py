@@ -74,6 +74,7 @@ def make_labelled_plan(
     kind: str | None = None,
     min_count: int = 1,
     base: Model | None = None,
+    keep: Callable[[IdsKey, Iterator[Ids]], Ids] | None = None,
     progress: ReadingProgress = no_progress,
 ) -> Plan:
     """Reads labelled documents, measures the machine, and decides; see `make_plan`.
@@ -92,7 +93,12 @@ def make_labelled_plan(
     if options.regress and options.class_weights != "none":
         raise ConfigError("--class-weights: numbers have no classes; leave that out")
     read = partial(
-        read_labelled, corpus, numbers=options.regress, min_count=min_count, progress=progress
+        read_labelled,
+        corpus,
+        numbers=options.regress,
+        min_count=min_count,
+        keep=keep,
+        progress=progress,
     )
     if base is None:
         text = read(kind=kind or "char")
@@ -187,7 +193,7 @@ def make_any_plan(
             "start charrnn train without torchrun"
         )
     return make_labelled_plan(
-        corpus, options, kind=kind, min_count=min_count, base=base, progress=progress
+        corpus, options, kind=kind, min_count=min_count, base=base, keep=keep, progress=progress
     )
 
 

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from charrnn.data.corpus import (
     MINIMUM_SPLIT,
     Corpus,
+    LongerTextError,
     TokenizedCorpus,
     newline_id,
     open_corpus,
@@ -369,6 +370,17 @@ def test_a_file_that_changes_while_it_is_read_is_an_error(kind: str, content: by
     corpus = Corpus("log", (), ReadOptions(), (Part("log.txt", "utf-8", pieces),))
     with pytest.raises(CorpusError, match="^log: it changed while it was being read"):
         tokenize(corpus, kind=kind)
+
+
+@kinds
+def test_a_text_that_has_no_end_is_not_read_beyond_the_size_it_had(kind: str) -> None:
+    """A model from a stranger may name any file: the size that it records bounds the reading."""
+    pieces = itertools.repeat(b"abc")
+    corpus = Corpus("log", (), ReadOptions(), (Part("log.txt", "utf-8", lambda: pieces),))
+    with pytest.raises(LongerTextError, match="^log: it has more than 900 bytes"):
+        tokenize(corpus, kind=kind, at_most=900)
+    exact = Corpus("log", (), ReadOptions(), (Part("log.txt", "utf-8", lambda: iter([b"abc"])),))
+    assert tokenize(exact, kind=kind, at_most=3).bytes == 3
 
 
 def test_an_unknown_kind_of_tokenizer_is_a_config_error() -> None:

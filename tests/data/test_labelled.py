@@ -1,5 +1,8 @@
 import json
+import mmap
+import tracemalloc
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +11,15 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
+from charrnn.data import corpus as corpus_module
+from charrnn.data.corpus import LongerTextError
 from charrnn.data.documents import FOLDER, read_documents
 from charrnn.data.labelled import LabelledCorpus, open_any, read_labelled
+from charrnn.data.mapping import _mapping
 from charrnn.data.sources import ReadOptions
 from charrnn.data.tokenizer import CharTokenizer
 from charrnn.errors import ConfigError, CorpusError, UnknownCharacterError
+from charrnn.storage.ids_folder import find_ids, keep_ids
 
 ROWS = [
     {"text": "Lirum", "kind": "town"},
@@ -249,6 +256,42 @@ def test_a_new_character_in_the_last_document_is_told_as_such(tmp_path: Path) ->
     known = CharTokenizer(sorted({each for row in ROWS for each in row["text"]}))
     with pytest.raises(UnknownCharacterError):
         read(name, tokenizer=known)
+
+
+@pytest.mark.parametrize("kind", ["char", "byte"])
+def test_large_ids_are_kept_in_a_file_and_found_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """They were held in memory whatever their size, twice while they were read."""
+    name = table(tmp_path, ROWS)
+    small = read(name, kind=kind)
+    monkeypatch.setattr(corpus_module, "LARGEST_IN_MEMORY", 10)
+    folder = tmp_path / "ids"
+    kept = read(name, kind=kind, keep=partial(keep_ids, folder))
+    found = read(name, kind=kind, find=partial(find_ids, folder), keep=pytest.fail)
+    for large in (kept, found):
+        assert isinstance(_mapping(large.ids), mmap.mmap)
+        assert large.sha256 == small.sha256 and texts(large) == texts(small)
+        assert (large.bounds == small.bounds).all() and (large.targets == small.targets).all()
+
+
+def test_ids_are_held_once_while_they_are_read(tmp_path: Path) -> None:
+    rows = [{"text": "the fox " * 5000, "kind": "ab"[n % 2]} for n in range(750)]
+    name = table(tmp_path, rows)
+    tracemalloc.start()
+    try:
+        corpus = read(name, kind="byte")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert corpus.ids.nbytes == 30_000_000 and peak < 45_000_000
+
+
+def test_a_text_that_is_longer_than_it_was_is_not_read_to_its_end(tmp_path: Path) -> None:
+    name = table(tmp_path, ROWS * 100)
+    with pytest.raises(LongerTextError, match="more than 99 bytes"):
+        read(name, at_most=99)
+    assert read(name, at_most=100 * sum(len(row["text"].encode()) for row in ROWS))
 
 
 def test_texts_without_labels_can_be_read(tmp_path: Path) -> None:

@@ -13,11 +13,11 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from charrnn.data import json_tables
+from charrnn.data import cells, csv_tables, json_tables
 from charrnn.data.cells import cell_text
 from charrnn.data.corpus import open_corpus
 from charrnn.data.csv_tables import csv_rows
-from charrnn.data.json_tables import json_rows
+from charrnn.data.json_tables import json_rows, jsonl_rows
 from charrnn.data.sources import ReadOptions, open_source
 from charrnn.data.tables import TABLE_SUFFIXES, is_table, table_suffix
 from charrnn.errors import CharRNNError, CharRNNWarning, ConfigError, CorpusError
@@ -310,10 +310,34 @@ def test_a_large_array_is_never_in_memory_as_a_whole() -> None:
 def test_an_array_that_lacks_a_bracket_is_not_read_to_its_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(json_tables, "LONGEST_OBJECT", 1000)
+    monkeypatch.setattr(json_tables, "LONGEST_ROW", 1000)
     pieces = iter(['[{"text": "a'] + ["b" * 100] * 1000)
     with pytest.raises(CorpusError, match="line 1: it is not JSON"):
         list(json_rows("t", pieces, [], ""))
+    assert len(list(pieces)) > 900
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [('{"text": "', "a line of more than"), ("text\n" + "x", "a line of more than")],
+)
+def test_a_line_without_end_is_not_read_into_memory(
+    content: str, problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cells, "LONGEST_ROW", 1000)
+    pieces = iter([content] + ["b" * 100] * 1000)
+    rows = jsonl_rows if content.startswith("{") else csv_rows
+    with pytest.raises(CorpusError, match=f"^t: .*{problem}"):
+        list(rows("t", pieces, ["text"], ","))
+    assert len(list(pieces)) > 900
+
+
+def test_a_cell_without_end_is_not_read_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One unclosed quote made one cell of the rest of the file."""
+    monkeypatch.setattr(csv_tables, "LONGEST_ROW", 1000)
+    pieces = iter(["text\na\n", '"open\n', *["b" * 99 + "\n"] * 1000])
+    with pytest.raises(CorpusError, match="^t: line 3: it has a quote that is never closed"):
+        list(csv_rows("t", pieces, ["text"], ","))
     assert len(list(pieces)) > 900
 
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import charrnn
+from charrnn.data import corpus as corpus_module
 from charrnn.data.corpus import Corpus
 from charrnn.data.labelled import open_any
 from charrnn.data.sources import ReadOptions
@@ -18,8 +19,9 @@ from charrnn.errors import CharRNNWarning, ConfigError, CorpusError, DivergedErr
 from charrnn.generation.classifier import Classifier
 from charrnn.model.cells import CELLS
 from charrnn.model.config import POOLINGS
+from charrnn.storage.ids_folder import IDS_FOLDER
 from charrnn.storage.model_directory import TENSORS, read_model
-from charrnn.storage.run import Run
+from charrnn.storage.run import Run, find_run
 from charrnn.training.checkpoint import TRAINING_TENSORS, read_newest
 from charrnn.training.config import TrainingOptions
 from charrnn.training.labelled_plan import (
@@ -52,6 +54,28 @@ def learned(run: Run) -> dict[str, bytes]:
 def task_of(trainer: Trainer) -> LabelledTask:
     assert isinstance(trainer.task, LabelledTask)
     return trainer.task
+
+
+def test_documents_that_are_kept_in_a_file_are_learned_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They were always held in memory."""
+    table = write_rows(tmp_path / "rows.jsonl", rows())
+    settings: dict[str, Any] = {"steps": 6, "hidden_size": 8, "batch_size": 8, "precision": "fp32"}
+    settings |= {"text": "text", "label": "kind", "progress_bar": False}
+    list(charrnn.train(table, out=tmp_path / "memory", **settings))
+    monkeypatch.setattr(corpus_module, "LARGEST_IN_MEMORY", 10)
+    training: Any = charrnn.train(table, out=tmp_path / "file", checkpoint_every=3, **settings)
+    for progress in training:
+        if progress.step == 3:
+            break
+    training.close()
+    assert {path.name for path in (tmp_path / "file" / IDS_FOLDER).iterdir()} >= {"ids.bin"}
+    list(charrnn.train(resume=str(tmp_path / "file"), progress_bar=False))
+    ended = [read_model(find_run(str(tmp_path / name)).last) for name in ("memory", "file")]
+    assert ended[0].provenance.sha256 == ended[1].provenance.sha256
+    for name, tensor in ended[0].tensors.items():
+        assert np.array_equal(tensor, ended[1].tensors[name])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,200 @@
+"""Parts of a corpus: named streams of bytes that can be read again, how they are read, and as text."""
+
+import codecs
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from charrnn.data.cells import Row, row_text
+from charrnn.errors import CharRNNWarning, ConfigError, CorpusError
+
+PIECE_BYTES = 1 << 20
+"""Files are read this much at a time."""
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How to read what was named.
+
+    Attributes:
+        encoding: of plain files and of tables that are text: any text codec of Python's.
+        glob: which files of a folder are text.
+        column: which column of a table, or of a data set, holds the text.
+        label: which one holds what is to be told of it; see `labelled.py`.
+        delimiter: what divides the cells of a `.csv` or `.tsv`, a character or `\\t`; None: a comma, or
+            a tab.
+    """
+
+    encoding: str = "utf-8"
+    glob: str = "*.txt"
+    column: str | None = None
+    label: str | None = field(default=None, metadata={"later": True})
+    delimiter: str | None = field(default=None, metadata={"later": True})
+
+    def __post_init__(self) -> None:
+        if self.delimiter not in (None, r"\t") and (
+            len(self.delimiter or "") != 1 or self.delimiter in ('"', "\n", "\r", "\0")
+        ):
+            raise ConfigError(
+                f"delimiter {self.delimiter!r}: choose one character, such as ';', or '\\t' for a tab"
+            )
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Those that a table must have."""
+        return tuple(name for name in (self.column, self.label) if name is not None)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One stream of bytes of a corpus. `pieces()` reads it from the start, every time.
+
+    `size` is how many bytes that will be, where it is known beforehand; `column`, where it is a column of
+    a table, what there is to say of that. `raw()` reads what a tokenizer of bytes gets, where that is
+    something else: texts that need not be UTF-8.
+    """
+
+    name: str
+    encoding: str
+    pieces: Callable[[], Iterator[bytes]]
+    size: int | None = None
+    column: "TextColumn | None" = None
+    raw: Callable[[], Iterator[bytes]] | None = None
+
+
+@dataclass
+class TextColumn:
+    """The column of a table that holds the text, and what was seen when all of it was read.
+
+    Attributes:
+        name: of the table.
+        column: of it.
+        rows: reads it, from the first row on; `strict` is that of `table_rows`.
+        several_lines: how many texts have several lines; and where the first of them is.
+    """
+
+    name: str
+    column: str
+    rows: Callable[..., Iterable[Row]]
+    several_lines: int = 0
+    first_of_several: str = ""
+    _warned: bool = False
+
+    def texts(self, *, as_bytes: bool = False) -> Iterator[str]:
+        """The texts; rows where it is missing are left out, which is told in a warning, once.
+
+        `as_bytes` is for a tokenizer of bytes; see `decode_leniently`.
+
+        Raises CorpusError where it is no text.
+        """
+        several, first_of_several = 0, ""
+        number, missing, first_missing = 0, 0, ""
+        errors = "surrogateescape" if as_bytes else "strict"
+        for number, row in enumerate(self.rows(strict=not as_bytes), 1):
+            text = row_text(row, self.column, errors=errors)
+            if text is None:
+                missing, first_missing = missing + 1, first_missing or self._place(row)
+                continue
+            if "\n" in text.rstrip("\r\n"):
+                several, first_of_several = several + 1, first_of_several or self._place(row)
+            yield text
+        self.several_lines, self.first_of_several = several, first_of_several
+        if missing and not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"{self.name}: {missing:,} of {number:,} rows are left out, which have no text in "
+                f"{self.column!r}; the first is {first_missing}",
+                CharRNNWarning,
+                stacklevel=2,
+            )
+
+    def _place(self, row: Row) -> str:
+        return row.where.removeprefix(f"{self.name}: ")
+
+
+def check_encoding(encoding: str) -> None:
+    """Raises ConfigError for an encoding that is not one of text."""
+    try:
+        "".encode(encoding)  # unlike codecs.lookup, refuses `rot13` and other non-texts
+    except (LookupError, ValueError) as error:
+        raise ConfigError(f"encoding {encoding!r}: {error}") from error
+
+
+def decode(part: Part, *, or_bytes: bool = True) -> Iterator[str]:
+    """The pieces of one part as text, never an empty one. Raises CorpusError.
+
+    Args:
+        or_bytes: whether `--tokenizer byte` would read what is no text, for the advice.
+    """
+    decoder = codecs.getincrementaldecoder(part.encoding)()
+    offset, beginning = 0, True
+    for final, piece in _with_end(part.pieces()):
+        pending = decoder.getstate()[0]
+        try:
+            text = decoder.decode(piece, final)
+        except UnicodeDecodeError as error:
+            # utf-8-sig counts from after its mark.
+            start = offset - len(pending) + error.start
+            start += len(pending + piece) - len(error.object)
+            raise CorpusError(
+                f"{part.name}: byte {start} is not valid {part.encoding}; "
+                f"{_hint(part, pending + piece, or_bytes=or_bytes)}"
+            ) from error
+        except UnicodeError as error:  # such as UTF-16 without a mark
+            raise CorpusError(
+                f"{part.name}: not valid {part.encoding}: {one_line(error)}"
+            ) from error
+        offset += len(piece)
+        if beginning and text:
+            text, beginning = text.removeprefix("\ufeff"), False
+        if "\0" in text:
+            raise CorpusError(
+                f"{part.name}: it has a NUL character, so it looks binary; "
+                f"{'read it with --tokenizer byte, or ' * or_bytes}name its --encoding"
+            )
+        if text:
+            yield text
+
+
+def decode_leniently(part: Part) -> Iterator[str]:
+    """The pieces of one part as text, in which a lone surrogate stands for each byte that is not text, as
+    Python's surrogateescape has it; never an empty one.
+
+    Raises CorpusError where even that cannot be, as when the whole seems to be of another encoding.
+    """
+    decoder = codecs.getincrementaldecoder(part.encoding)("surrogateescape")
+    beginning = True
+    for final, piece in _with_end(part.pieces()):
+        if beginning and piece.startswith(_UTF_16) and "16" not in part.encoding:
+            raise CorpusError(f"{part.name}: not valid {part.encoding}; {_hint(part, piece)}")
+        try:
+            text = decoder.decode(piece, final)
+        except UnicodeError as error:
+            raise CorpusError(
+                f"{part.name}: not valid {part.encoding}: {one_line(error)}"
+            ) from error
+        if beginning and text:
+            text = text.removeprefix("\ufeff")
+        beginning = False
+        if text:
+            yield text
+
+
+def _with_end(pieces: Iterator[bytes]) -> Iterator[tuple[bool, bytes]]:
+    for piece in pieces:
+        yield False, piece
+    yield True, b""
+
+
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+def _hint(part: Part, start: bytes, *, or_bytes: bool = True) -> str:
+    if start.startswith(_UTF_16) and "16" not in part.encoding:
+        return "it looks like UTF-16: use --encoding utf-16"
+    hint = "name its encoding (such as --encoding latin-1)"
+    return f"{hint} or read it with --tokenizer byte" if or_bytes else hint
+
+
+def one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
