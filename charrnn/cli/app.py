@@ -71,6 +71,8 @@ class Commands(TyperGroup):
             end = error.__context__  # of a command that had done all else
             raise typer.Exit(end.exit_code if isinstance(end, typer.Exit) else 0) from None
         except KeyboardInterrupt:
+            if sys.stderr.isatty():  # else the shell's prompt would go on after what was written
+                sys.stderr.write("\n")
             raise typer.Exit(INTERRUPTED) from None
         except Exception as error:
             if ctx.params.get("debug") or _is_usage_error(error):

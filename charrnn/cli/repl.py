@@ -66,24 +66,25 @@ def repl(
             complete(sampler, config, beginning, adaptation)
         return
     from charrnn.cli.display import say
-    from charrnn.cli.repl_prompt import Prompt, choose
+    from charrnn.cli.repl_prompt import Prompt, choose, plain_where_dumb
     from charrnn.cli.repl_session import Session
 
     session = Session(sampler, config, choose, adapt=adapt)
-    gc.freeze()  # else the collector looks through all that was loaded, while a key waits
-    prompt = Prompt(session, None if no_history else history_path(), vi=vi, ghost=not no_ghost)
-    say(
-        f"{sampler.model.provenance.corpus}: type a beginning and press Enter; /help shows more",
-        "dim",
-    )
-    while True:
-        try:
-            if session.handle(prompt.read()):
+    with plain_where_dumb():
+        gc.freeze()  # else the collector looks through all that was loaded, while a key waits
+        prompt = Prompt(session, None if no_history else history_path(), vi=vi, ghost=not no_ghost)
+        say(
+            f"{sampler.model.provenance.corpus}: type a beginning and press Enter; /help shows more",
+            "dim",
+        )
+        while True:
+            try:
+                if session.handle(prompt.read()):
+                    return
+            except KeyboardInterrupt:
+                continue
+            except EOFError:
                 return
-        except KeyboardInterrupt:
-            continue
-        except EOFError:
-            return
 
 
 def complete(

@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
 from prompt_toolkit import Application, PromptSession
+from prompt_toolkit.application import create_app_session
 from prompt_toolkit.auto_suggest import Suggestion
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
@@ -20,10 +22,11 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.layout import FormattedTextControl, Layout, Window
 from prompt_toolkit.output import Output
 from prompt_toolkit.output.defaults import create_output
+from prompt_toolkit.output.plain_text import PlainTextOutput
 from prompt_toolkit.styles import Style
-from prompt_toolkit.utils import get_cwidth
+from prompt_toolkit.utils import get_cwidth, is_dumb_terminal
 
-from charrnn.cli.display import printable, warn
+from charrnn.cli.display import printable, say, warn
 from charrnn.cli.repl_ghost import Ghost
 from charrnn.cli.repl_session import ADAPTING, COMMANDS, Session, is_command, unescaped
 from charrnn.cli.repl_settings import HELP, option_choices, option_kinds
@@ -180,6 +183,26 @@ def _completions(begun: str, choices: dict[str, str], then: str = "") -> Iterabl
 
 def choose(header: str, picks: list[tuple[str, float]]) -> int | None:
     """A menu of picks below a line of text; the place of the one chosen, None when none is."""
+    return _typed_choice(header, picks) if is_dumb_terminal() else _menu_choice(header, picks)
+
+
+def _typed_choice(header: str, picks: list[tuple[str, float]]) -> int | None:
+    """The same where the cursor cannot be moved: the number of the one chosen is typed."""
+    say(header)
+    for place, (text, probability) in enumerate(picks):
+        say(f"{place + 1:2} {probability:6.1%}  {_visible(text)}")
+    session: PromptSession[str] = PromptSession("number, or nothing: ")
+    try:
+        answer = session.prompt().strip()
+    except (EOFError, KeyboardInterrupt):
+        return None
+    if answer.isdecimal() and 1 <= int(answer) <= len(picks):
+        return int(answer) - 1
+    return None
+
+
+def _menu_choice(header: str, picks: list[tuple[str, float]]) -> int | None:
+    """The same with the keys of a menu."""
     chosen = 0
     bindings = KeyBindings()
 
@@ -250,9 +273,23 @@ def _cut(text: str, width: int) -> str:
     return f"{text}…"
 
 
-def _terminal() -> Output:
-    """stdout, or stderr when what is written goes to a file."""
-    return create_output(always_prefer_tty=True)
+def _terminal() -> Output | None:
+    """stdout, or stderr when what is written goes to a file; None, which is what `plain_where_dumb` has
+    set, where the cursor cannot be moved."""
+    return None if is_dumb_terminal() else create_output(always_prefer_tty=True)
+
+
+@contextlib.contextmanager
+def plain_where_dumb() -> Iterator[None]:
+    """Where the cursor cannot be moved, prompts are plain text and lines are typed blindly."""
+    if not os.environ.get("TERM"):
+        os.environ["TERM"] = "dumb"  # for prompt_toolkit, which expects much of an unknown terminal
+    if not is_dumb_terminal():
+        yield
+        return
+    stream = sys.stdout if sys.stdout.isatty() else sys.stderr
+    with create_app_session(output=PlainTextOutput(stream)):
+        yield
 
 
 class _SafeHistory(FileHistory):

@@ -19,6 +19,7 @@ from charrnn.cli.prompts import known_characters
 from charrnn.cli.repl_adaptation import CONTEXT as ADAPTATION_CONTEXT
 from charrnn.cli.repl_adaptation import Adaptation
 from charrnn.cli.repl_settings import HELP, changed, option_kinds, shown
+from charrnn.data.text_file import UTF_8, read_bytes_file, read_text_file
 from charrnn.errors import CharRNNError, ConfigError
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.foresight import Foresight
@@ -326,14 +327,17 @@ class Session:
         path = _path(argument).resolve()
         if path.exists() and not path.is_file():
             raise ConfigError(f"{path}: not a regular file")
-        whole = path.read_bytes().decode("utf-8", "surrogateescape")
+        read = read_bytes_file if self.sampler.model.tokenizer.kind == "byte" else read_text_file
+        file = read(str(path))
+        whole = file.text
         text = known_characters(self.sampler.model.tokenizer, whole, strict=False)
         manuscript = Manuscript(self.sampler, lines=self.config.lines)
         if not _read(manuscript.reading(text), len(text), path.name):
             return
         self.manuscript = manuscript
-        # What was left out is still in the file, and is not to be lost by a /save.
-        self.file = path if text == whole else None
+        # What was left out is still in the file, and is not to be lost by a /save, which writes UTF-8.
+        is_whole = text == whole and not file.mark and file.encoding == UTF_8
+        self.file = path if is_whole else None
         say(f"{len(manuscript):,} characters from {path}", "dim")
         self._show_end()
 

@@ -11,20 +11,26 @@ from typing import Any
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
+_STEERING = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
 
 def dumps(data: object, **settings: Any) -> str:
     """`json.dumps`, U+FFFD in the place of each byte that is no part of a character.
 
     In an object, the string's own bytes in base64 follow it: those of `text` as `bytes`, those of
-    any other key as `KEY_bytes`.
+    any other key as `KEY_bytes`. What could steer a terminal is escaped, also without `ensure_ascii`.
     """
-    return json.dumps(_valid(data), **settings)
+    return _STEERING.sub(_escaped, json.dumps(_valid(data), **settings))
 
 
 def with_bytes(name: str, text: str) -> dict[str, str]:
     """A string of an object as valid Unicode, and its bytes."""
     beside = "bytes" if name == "text" else f"{name}_bytes"
     return {name: _valid(text), beside: b64encode(_bytes(text)).decode()}
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return f"\\u{ord(match[0]):04x}"
 
 
 def _valid(data: Any) -> Any:

@@ -111,7 +111,7 @@ def _read(name: str) -> tuple[str, bytes]:
         return name, Path(name).read_bytes()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise CorpusError(f"{name}: {reason}; name a text file, or - for stdin") from error
+        raise CorpusError(f"{name}: {reason}") from error
 
 
 def _may(mark: bytes, encoding: str | None) -> bool:

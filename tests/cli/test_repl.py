@@ -982,3 +982,35 @@ def test_only_the_text_goes_into_a_file(here: Path, manuscript: Manuscript) -> N
     child.close()
     manuscript.write("The fox")
     assert Path("out.txt").read_text().rstrip("\n") == f"The fox{made(manuscript)}".rstrip("\n")
+
+
+def test_a_text_in_another_encoding_is_known_by_its_mark_or_refused(
+    here: Path, start: Start
+) -> None:
+    (here / "wide.txt").write_text("The hen", encoding="utf-16")
+    (here / "latin.txt").write_bytes(b"The h\xe9n")
+    terminal = start()
+    assert "7 characters from" in terminal.answer("/load wide.txt")
+    assert "name a file" in terminal.answer("/save"), "what is written is UTF-8"
+    assert "byte 5 is not valid utf-8" in terminal.answer("/load latin.txt").replace("\n", "")
+
+
+@pytest.mark.parametrize("term", ["dumb", ""])
+def test_where_the_cursor_cannot_be_moved_nothing_tries_to(
+    start: Start, manuscript: Manuscript, term: str
+) -> None:
+    terminal = start(TERM=term)
+    terminal.enter("The fox")
+    manuscript.write("The fox")
+    made(manuscript)
+    terminal.send("/pick\r")
+    terminal.until(lambda: "number, or nothing:" in terminal.line)
+    terminal.settle()
+    terminal.send("2\r")
+    manuscript.take(manuscript.picks("word", 9)[1].text)
+    terminal.until(lambda: terminal.text.count("number, or nothing:") == 2)
+    terminal.settle()
+    terminal.send("\r")
+    terminal.until(terminal.ready)
+    assert terminal.saved() == manuscript.text
+    assert b"\x1b" not in terminal.raw

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from charrnn.cli.prompts import read_prompt
-from charrnn.errors import ConfigError
+from charrnn.errors import CorpusError
 from charrnn.generation import selection
 from charrnn.storage.run import Run
 from tests.cli.conftest import TEXT, Charrnn
@@ -78,11 +78,11 @@ def test_stdin_is_read_where_that_is_asked_for_and_nowhere_else(
     assert (read_prompt(None), read_prompt(""), read_prompt("The")) == ("", "", "The")
 
 
-def test_a_prompt_from_a_stdin_that_is_closed_is_a_usage_error(
+def test_a_prompt_from_a_stdin_that_is_closed_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("sys.stdin", None)
-    with pytest.raises(ConfigError, match="stdin"):
+    with pytest.raises(CorpusError, match="standard input is closed"):
         read_prompt("-")
 
 

@@ -28,10 +28,13 @@ def test_broken_text_has_its_bytes_beside_it(ascii_only: bool) -> None:
     assert b64decode(read["prompt_bytes"]).decode("utf-8", "surrogateescape") == data["prompt"]
 
 
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x7f"))
+
+
 @given(
     data=st.recursive(
-        st.none() | st.booleans() | st.integers() | st.text(),
-        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        st.none() | st.booleans() | st.integers() | TEXTS,
+        lambda inner: st.lists(inner) | st.dictionaries(TEXTS, inner),
     )
 )
 def test_valid_text_is_as_it_was(data: Any) -> None:
@@ -43,3 +46,8 @@ def test_any_text_is_valid_and_as_long_as_it_was(text: str) -> None:
     read = json.loads(dumps({"text": text}))["text"]
     read.encode()
     assert len(read) == len(text)
+
+
+def test_what_could_steer_a_terminal_is_escaped() -> None:
+    shown = dumps({"text": "é\x9b2J\x7f\u202e"}, ensure_ascii=False)
+    assert shown == '{"text": "é\\u009b2J\\u007f\\u202e"}'
