@@ -16,7 +16,7 @@ from charrnn.generation.engines import Array, State
 from charrnn.generation.filters import Logits, draw
 from charrnn.generation.rules import Draft, Rules
 
-LONGEST = 1 << 20
+LONGEST = 1 << 17
 """Ids of a text without a length that is wanted whole; what has not ended by then hardly will."""
 
 
