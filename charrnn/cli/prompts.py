@@ -28,7 +28,7 @@ def known_characters(tokenizer: "Tokenizer", prompt: str, *, strict: bool) -> st
     """
     from charrnn.cli.display import warn
     from charrnn.data.tokenizer import unknown_error
-    from charrnn.generation.rules import skipped_characters
+    from charrnn.generation.unwritable import skipped_characters
 
     unknown = tokenizer.unknown(prompt)
     if not unknown:

@@ -25,8 +25,8 @@ from charrnn.generation.config import SamplingConfig
 from charrnn.generation.foresight import Foresight
 from charrnn.generation.manuscript import Manuscript
 from charrnn.generation.picks import UNITS
-from charrnn.generation.rules import dropped
 from charrnn.generation.sampler import Sampler, load_sampler
+from charrnn.generation.unwritable import dropped
 from charrnn.storage.files import write_file
 
 LONG = 5_000
@@ -146,7 +146,7 @@ class Session:
             with _stoppable() as stopped:
                 for piece in pieces:
                     output.write(piece)
-                    written = True
+                    written = written or bool(piece)
                     if stopped():
                         break
         finally:

@@ -209,10 +209,10 @@ def sample(
     from charrnn.generation.attention_map import require_attention, write_map
     from charrnn.generation.beam import beam_search
     from charrnn.generation.config import SamplingConfig
-    from charrnn.generation.rules import dropped
     from charrnn.generation.sampler import load_sampler
     from charrnn.generation.selection import best_of as selected
     from charrnn.generation.selection import novel, unique
+    from charrnn.generation.unwritable import dropped
 
     sampler = load_sampler(model)
     meant: Callable[[str], str] = unescaped if escapes else str

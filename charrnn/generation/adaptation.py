@@ -40,6 +40,10 @@ if TYPE_CHECKING:
     from charrnn.model.network import CharRNN, State
 
 
+_PIECE = 4096
+"""Characters that are read at once, where nothing is learned from them."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class AdaptationConfig:
     """How a model learns from what it reads. Raises ConfigError when a setting is out of range.
@@ -123,9 +127,9 @@ class Adapter:
         What was learned stays; what was pending is forgotten.
         """
         self._state = self._engine_state = None
-        self._pending = [int(i) for i in ids]
-        if len(ids) > 1:
-            self._predict(len(ids) - 1, learn=False)
+        self._pending = []
+        self._predict_all([int(i) for i in ids], _PIECE, learn=False)
+        self._predict_rest(learn=False)
 
     @as_usual
     def read(self, ids: Ids | Sequence[int]) -> npt.NDArray[np.float64]:
@@ -135,12 +139,7 @@ class Adapter:
         costs nothing, as nothing comes before it; those of a segment that is not full yet are
         pending, until later ones fill it or `finish` is called.
         """
-        self._pending += map(int, ids)
-        length = self.config.segment
-        costs = [np.empty(0)]
-        while len(self._pending) > length:
-            costs.append(self._predict(length, learn=True))
-        return np.concatenate(costs)
+        return self._predict_all([int(i) for i in ids], self.config.segment, learn=True)
 
     @as_usual
     def finish(self) -> npt.NDArray[np.float64]:
@@ -148,8 +147,7 @@ class Adapter:
 
         Gives what `read` does.
         """
-        length = len(self._pending) - 1
-        return self._predict(length, learn=True) if length > 0 else np.empty(0)
+        return self._predict_rest(learn=True)
 
     def adapted(self) -> Model:
         """The model as it is now: a copy."""
@@ -159,11 +157,30 @@ class Adapter:
         }
         return replace(self.model, tensors=tensors)
 
-    def _predict(self, length: int, *, learn: bool) -> npt.NDArray[np.float64]:
-        """The nats (T,) of the next characters, so many, which may then be learned from."""
+    def _predict_all(self, ids: list[int], length: int, *, learn: bool) -> npt.NDArray[np.float64]:
+        """The nats of what is pending and ids after it, in segments of so many that are full."""
+        waiting, begin = self._pending + ids, 0
+        costs = [np.empty(0)]
+        try:
+            while len(waiting) - begin > length:
+                costs.append(self._predict(waiting[begin : begin + length + 1], learn=learn))
+                begin += length
+        finally:
+            self._pending = waiting[begin:]
+        return np.concatenate(costs)
+
+    def _predict_rest(self, *, learn: bool) -> npt.NDArray[np.float64]:
+        """The nats of all that is pending."""
+        if len(self._pending) < 2:
+            return np.empty(0)
+        costs = self._predict(self._pending, learn=learn)
+        self._pending = self._pending[-1:]
+        return costs
+
+    def _predict(self, ids: list[int], *, learn: bool) -> npt.NDArray[np.float64]:
+        """The nats (T,) of all of ids (T + 1,) but the first, which may then be learned from."""
         import torch
 
-        ids = self._pending[: length + 1]
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
@@ -171,7 +188,6 @@ class Adapter:
         finally:
             torch.set_num_threads(threads)
         logits, self._engine_state = self._engine.advance([ids[:-1]], self._engine_state)
-        del self._pending[:length]
         with np.errstate(over="ignore", invalid="ignore"):  # the nats show it
             trained = -log_probabilities(logits[0], np.array(ids[1:]))
             return self._mix(adapted, trained)

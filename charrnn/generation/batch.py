@@ -20,7 +20,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from charrnn.data.tokenizer import Tokenizer
-from charrnn.generation.drawing import Opening, Sample, choose, log_probabilities
+from charrnn.generation.drawing import Opening, Sample, check_not_endless, choose, log_probabilities
 from charrnn.generation.engines import Engine, Lanes
 from charrnn.generation.randomness import sample_keys, uniforms
 from charrnn.generation.rules import Draft, Rules
@@ -34,6 +34,12 @@ _FEWEST_LANES = 8
 
 _BLOCK = 64
 """Ids that may wait for their draft."""
+
+_MOST_AHEAD = 1 << 16
+"""Samples that may be begun after one that has not ended."""
+
+_PAUSE = 0.02
+"""Seconds between two looks whether others may be begun."""
 
 _Task = tuple[int, int]  # its place in the order, the sample's index
 _Result = tuple[int, Sample]  # its place in the order
@@ -58,14 +64,15 @@ def make_samples(
     threads: int | None,
 ) -> Generator[Sample, None, None]:
     """See Sampler.samples."""
-    if (reason := Draft(rules, opening.ids).stop_reason) is not None:  # before it has begun
+    first_draft = Draft(rules, opening.ids)  # of which each text gets a copy
+    if (reason := first_draft.stop_reason) is not None:  # before it has begun
         for index in indices:
             yield Sample(index, "", 0, 0.0 if score else math.nan, (), reason)
         return
     if rules.automaton is not None:
         with _one_blas_thread():
             for index in indices:
-                yield steered_sample(engine, tokenizer, opening, rules, index, score)
+                yield steered_sample(engine, tokenizer, opening, first_draft, index, score)
         return
     if threads is None:
         threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
@@ -73,18 +80,20 @@ def make_samples(
         threads = 1
     numbered = enumerate(indices)
     first = list(islice(numbered, threads * batch_size))
+    if not first:
+        return
     threads = min(threads, max(len(first) // _FEWEST_LANES, 1))
     tasks = _Tasks(chain(first, numbered))
     lanes = min(batch_size, math.ceil(len(first) / threads))
     writers = [
-        _write(engine, tokenizer, opening, rules, tasks, score, lanes) for _ in range(threads)
+        _write(engine, tokenizer, opening, first_draft, tasks, score, lanes) for _ in range(threads)
     ]
     with _one_blas_thread():  # the threads are here already
         if threads == 1:
-            yield from _in_order(writers[0])
+            yield from _in_order(writers[0], tasks)
         else:
             with contextlib.closing(_side_by_side(writers, tasks.closed)) as results:
-                yield from _in_order(results)
+                yield from _in_order(results, tasks)
 
 
 _limited = 0
@@ -112,31 +121,44 @@ def _one_blas_thread() -> Iterator[None]:
 class _Tasks:
     """What is still to be made; several threads take from it.
 
+    Of what is made and cannot be given yet, as a text before it has not ended, there is never much:
+    where one goes on for very long, no others are begun meanwhile.
+
     Attributes:
         closed: nobody wants the rest any more.
+        given: how many samples were given.
+        exhausted: whether there are no more.
     """
 
     def __init__(self, tasks: Iterator[_Task]) -> None:
         self._tasks = tasks
         self._lock = threading.Lock()
+        self._taken = 0
         self.closed = threading.Event()
+        self.given = 0
+        self.exhausted = False
 
     def take(self, count: int) -> list[_Task]:
-        """The next so many; fewer when there are no more."""
+        """The next so many; fewer when there are no more, or too many wait to be given."""
         with self._lock:
-            return list(islice(self._tasks, count))
+            wanted = min(count, self.given + _MOST_AHEAD - self._taken)
+            taken = list(islice(self._tasks, max(wanted, 0)))
+            self._taken += len(taken)
+            self.exhausted = self.exhausted or len(taken) < wanted
+            return taken
 
 
 def _write(
     engine: Engine,
     tokenizer: Tokenizer,
     opening: Opening,
-    rules: Rules,
+    first_draft: Draft,
     tasks: _Tasks,
     score: bool,
     count: int,
 ) -> Iterator[list[_Result]]:
     """Makes samples in so many lanes while there are tasks; gives them as they end."""
+    rules = first_draft.rules
     length = rules.config.length
     may_end = np.isin(np.arange(rules.vocabulary_size), list(rules.may_end))
     lanes = engine.lanes(count)
@@ -145,33 +167,44 @@ def _write(
     # Ids wait here until one comes that their draft has to look at; `counts` says how many.
     waiting = np.zeros((count, _BLOCK), dtype=np.intp)
     texts: list[_Text] = []  # in the first lanes
-    ended = everyone.tolist()  # lanes whose text has ended, from the first to the last
+    ended: list[int] = []  # lanes whose text has ended, from the first to the last
 
     while not tasks.closed.is_set():
-        results = [_result(tokenizer, texts[lane], score) for lane in ended if texts]
-        begun = tasks.take(len(ended))
+        if ended:
+            yield [_result(tokenizer, texts[lane], score) for lane in ended]
+        room = count - len(texts) + len(ended)
+        begun = tasks.take(room) if room and not tasks.exhausted else []
+        if len(texts) - len(ended) + len(begun) > len(ids):
+            lanes = _resized(engine, lanes, len(texts), count)
+            ids, counts, keys, positions, waiting = (
+                np.concatenate([each, np.zeros((count - len(each), *each.shape[1:]), each.dtype)])
+                for each in (ids, counts, keys, positions, waiting)
+            )
+            everyone = np.arange(count)
         if begun:
-            places = ended[: len(begun)]
+            places = [*ended, *range(len(texts), len(ids))][: len(begun)]
             for lane, task in zip(places, begun, strict=True):
-                texts[lane : lane + 1] = [_Text(task, Draft(rules, opening.ids), [])]
+                texts[lane : lane + 1] = [_Text(task, first_draft.copy(), [])]
             lanes.put(places, opening.state)
             ids[places], counts[places], positions[places] = opening.ids[-1], 0, 0
             keys[places] = sample_keys(rules.config.seed, [index for _, index in begun])
         # From the last on, so that what moves to a free lane has not ended itself.
         for lane in reversed(ended[len(begun) :]):
-            if lane < len(texts):
+            if lane < len(texts) - 1:
                 lanes.put(lane, lanes.get(len(texts) - 1))
                 for column in (ids, keys, positions, waiting, counts):
                     column[lane] = column[len(texts) - 1]
                 texts[lane] = texts[-1]
-                texts.pop()
-        if results:
-            yield results
+            texts.pop()
         active = len(texts)
         if active == 0:
-            return
+            if tasks.exhausted:
+                return
+            ended = []
+            tasks.closed.wait(_PAUSE)  # another thread writes what the others wait for
+            continue
         if active <= len(ids) // 2:
-            lanes = _fewer(engine, lanes, active)
+            lanes = _resized(engine, lanes, active, active)
             ids, counts, everyone = ids[:active].copy(), counts[:active], everyone[:active]
             keys, positions, waiting = keys[:active], positions[:active], waiting[:active]
         logits = lanes.step(ids)[:active]
@@ -196,6 +229,8 @@ def _write(
             counts[lane] = 0
             if drafts[lane].add_all(made) is not None:
                 ended.append(lane)
+            else:
+                check_not_endless(rules, texts[lane].task[1], drafts[lane].made)
 
 
 def _result(tokenizer: Tokenizer, text: _Text, score: bool) -> _Result:
@@ -206,12 +241,12 @@ def _result(tokenizer: Tokenizer, text: _Text, score: bool) -> _Result:
     return place, Sample(index, written, draft.made, nats, tuple(likely), draft.stop_reason)
 
 
-def _fewer(engine: Engine, lanes: Lanes, count: int) -> Lanes:
-    """The first so many lanes alone: the others have nothing to do any more."""
-    fewer = engine.lanes(count)
-    for lane in range(count):
-        fewer.put(lane, lanes.get(lane))
-    return fewer
+def _resized(engine: Engine, lanes: Lanes, kept: int, count: int) -> Lanes:
+    """So many lanes that go on where the first of others are."""
+    others = engine.lanes(count)
+    for lane in range(kept):
+        others.put(lane, lanes.get(lane))
+    return others
 
 
 def _side_by_side(
@@ -255,12 +290,12 @@ def _side_by_side(
             thread.join()
 
 
-def _in_order(results: Iterator[list[_Result]]) -> Iterator[Sample]:
+def _in_order(results: Iterator[list[_Result]], tasks: _Tasks) -> Iterator[Sample]:
     """The samples, each when all before it are there."""
     waiting: dict[int, Sample] = {}
-    due = 0
     for some in results:
         waiting |= some
-        while due in waiting:
-            yield waiting.pop(due)
-            due += 1
+        while tasks.given in waiting:
+            sample = waiting.pop(tasks.given)
+            tasks.given += 1
+            yield sample

@@ -4,11 +4,12 @@ Legend: B lanes (the beginnings), V vocabulary.
 """
 
 import numpy as np
+import numpy.typing as npt
 
 from charrnn.errors import ConfigError
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.drawing import Opening, Sample, check_finite
-from charrnn.generation.filters import Logits, exclude, log_softmax
+from charrnn.generation.filters import Logits, Mask, exclude, largest, log_softmax
 from charrnn.generation.rules import Draft
 from charrnn.generation.sampler import Sampler
 
@@ -20,7 +21,8 @@ def beam_search(
 
     Likely is the whole text with what ends it, under the model itself: of the configuration only
     counts where a text ends and what is excluded (ban, only, min_length, no_repeat_ngram, regex).
-    Nothing is drawn, so nothing depends on the seed.
+    A text that matches a pattern ends with what the pattern forbids. Nothing is drawn, so nothing
+    depends on the seed.
 
     Raises ConfigError when a text need not end, or nothing may come.
     """
@@ -32,7 +34,7 @@ def beam_search(
     beams = [Draft(rules, opening.ids)]
     likelihoods = np.zeros(1)  # log-likelihood of each (B,)
     ids = np.full(width, opening.ids[-1], dtype=np.intp)
-    ended: list[tuple[float, Draft]] = []
+    ended = _Ended(width)
     if beams[0].stop_reason is not None:
         return [_sample(sampler, 0, 0.0, beams[0])]
     while beams:
@@ -40,11 +42,16 @@ def beam_search(
         check_finite(logits)
         scores: Logits = log_softmax(logits)
         allowed, _ = rules.masks(beams)
+        if rules.automaton is not None and allowed is not None:
+            for draft, score in zip(beams, likelihoods + _forbidden(scores, allowed), strict=True):
+                if draft.complete():
+                    whole = draft.copy()
+                    whole.finish()
+                    ended.add(float(score), whole)
         if allowed is not None:
             scores = exclude(scores, allowed)
         totals = (likelihoods[:, None] + scores).reshape(-1)
-        best = np.argsort(-totals, kind="stable")[:width]
-        best = best[totals[best] > -np.inf]
+        best = largest(totals, width)
         parents, choices = np.divmod(best, sampler.model.tokenizer.vocabulary_size)
         following: list[Draft] = []
         going_on: list[int] = []
@@ -54,27 +61,67 @@ def beam_search(
                 following.append(draft)
                 going_on.append(place)
             else:
-                ended.append((float(totals[best[place]]), draft))
+                ended.add(float(totals[best[place]]), draft)
         places = np.array(going_on, dtype=np.intp)
-        ended = _likeliest(ended)[:width]
         beams, likelihoods = following, totals[best[places]]
-        if len(ended) == width and (not beams or likelihoods[0] <= ended[-1][0]):
+        if ended.full and (not beams or likelihoods[0] <= ended.least):
             break  # a text never becomes likelier
         if beams:
             rows = parents[places]
             lanes.take(np.pad(rows, (0, width - len(rows))))
             ids[: len(places)] = choices[places]
-    if not ended:
+    if not ended.likeliest:
         raise ConfigError("ban, only, min-length: together they leave nothing that may come next")
-    return [_sample(sampler, rank, score, draft) for rank, (score, draft) in enumerate(ended)]
+    return [
+        _sample(sampler, rank, score, draft) for rank, (score, draft) in enumerate(ended.likeliest)
+    ]
 
 
-def _likeliest(ended: list[tuple[float, Draft]]) -> list[tuple[float, Draft]]:
-    """The likeliest first, and of those that differ only in what ended them only one."""
-    found: dict[tuple[int, ...], tuple[float, Draft]] = {}
-    for each in sorted(ended, key=lambda each: -each[0]):
-        found.setdefault(tuple(each[1].text_ids()), each)
-    return list(found.values())
+class _Ended:
+    """The likeliest texts that have ended, so many at most.
+
+    Of those that differ only in what ended them, only the likeliest is kept.
+
+    Attributes:
+        likeliest: (log-likelihood, draft), the likeliest first.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.likeliest: list[tuple[float, Draft]] = []
+        self._most = most
+        self._scores: dict[tuple[int, ...], float] = {}
+
+    @property
+    def full(self) -> bool:
+        """Whether there are as many as are wanted."""
+        return len(self.likeliest) == self._most
+
+    @property
+    def least(self) -> float:
+        """The log-likelihood of the least likely."""
+        return self.likeliest[-1][0]
+
+    def add(self, score: float, draft: Draft) -> None:
+        """Takes a text, if it is likely enough."""
+        if score == -np.inf or (self.full and score <= self.least):
+            return
+        text = tuple(draft.text_ids())
+        if text in self._scores:
+            if score <= self._scores[text]:
+                return
+            self.likeliest = [each for each in self.likeliest if tuple(each[1].text_ids()) != text]
+        self._scores[text] = score
+        self.likeliest.append((score, draft))
+        self.likeliest.sort(key=lambda each: -each[0])
+        for _, dropped in self.likeliest[self._most :]:
+            del self._scores[tuple(dropped.text_ids())]
+        del self.likeliest[self._most :]
+
+
+def _forbidden(scores: Logits, allowed: Mask) -> npt.NDArray[np.float64]:
+    """The log-probability (B,) of all that is not allowed, of log-probabilities (B, V)."""
+    with np.errstate(divide="ignore"):  # where nothing is forbidden
+        return np.log(np.where(allowed, 0, np.exp(scores)).sum(axis=-1))  # type: ignore[no-any-return]
 
 
 def _sample(sampler: Sampler, rank: int, likelihood: float, draft: Draft) -> Sample:

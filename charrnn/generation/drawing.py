@@ -3,6 +3,7 @@
 Legend: B lanes, V vocabulary.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -10,10 +11,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from charrnn.errors import ConfigError, ModelError
+from charrnn.errors import CharRNNError, ConfigError, ModelError
 from charrnn.generation.engines import Array, State
 from charrnn.generation.filters import Logits, draw
 from charrnn.generation.rules import Draft, Rules
+
+LONGEST = 1 << 17
+"""Ids of a text without a length that is wanted whole; what has not ended by then hardly will."""
 
 
 class Opening(NamedTuple):
@@ -58,16 +62,23 @@ def choose(
 
 def pick(logits: Array, filtered: Logits, uniform: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
     """The ids (B,) that random numbers (B,) pick from filtered logits (B, V). Raises as `choose`."""
+    check_finite(logits)
     ids = draw(filtered, uniform)
     if ids.max() == logits.shape[-1]:
-        check_finite(logits)
         raise ConfigError("ban, only, min-length: together they leave nothing that may come next")
     return ids
 
 
+def check_not_endless(rules: Rules, index: int, made: int) -> None:
+    """Raises CharRNNError where a text that is wanted whole has no end so far, and no length."""
+    if rules.config.length is None and made >= LONGEST:
+        raise CharRNNError(f"text {index} has {made:,} characters and no end; give a length")
+
+
 def check_finite(logits: Logits) -> None:
     """Raises ModelError when the model's numbers overflow."""
-    if not np.isfinite(logits).all():
+    # The sum is finite where all are, and quick; where it is not, large numbers may be the reason.
+    if not math.isfinite(np.add.reduce(logits, axis=None)) and not np.isfinite(logits).all():
         raise ModelError("the model's weights are so large that its numbers overflow")
 
 

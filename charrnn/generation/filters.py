@@ -40,8 +40,7 @@ def apply_repetition_penalty(logits: Logits, penalty: float, recent: Mask) -> Lo
     That is the penalty of Keskar et al., 2019, arXiv:1909.05858, on log-probabilities instead of
     logits, whose sign means nothing.
     """
-    with np.errstate(divide="ignore"):  # log 0 is what is excluded already
-        log_probabilities = np.log(probabilities(logits))
+    log_probabilities = log_softmax(logits)  # of what is excluded already, log 0
     return np.where(recent, log_probabilities * penalty, log_probabilities)
 
 
@@ -164,6 +163,18 @@ def log_softmax(logits: Logits) -> npt.NDArray[np.float64]:
     """The log-probabilities (..., V), in float64."""
     shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))  # type: ignore[no-any-return]
+
+
+def largest(scores: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.intp]:
+    """The places of the largest scores (N,) above -inf, the largest first, so many at most: of
+    equals, those with the smaller places, in order."""
+    places = np.arange(len(scores))
+    if len(scores) > count:
+        smallest = np.partition(scores, len(scores) - count)[len(scores) - count]
+        above, equal = np.flatnonzero(scores > smallest), np.flatnonzero(scores == smallest)
+        places = np.sort(np.concatenate([above, equal[: count - len(above)]]))
+    places = places[scores[places] > -np.inf]
+    return places[np.argsort(-scores[places], kind="stable")]
 
 
 def draw(logits: Logits, uniform: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from charrnn.data.corpus import newline_id
 from charrnn.data.tokenizer import whole_text
 from charrnn.generation.engines import Array, State
+from charrnn.generation.kept_states import KeptStates
 from charrnn.generation.sampler import Sampler
 
 
@@ -34,6 +35,7 @@ class Foresight:
         self._begin = None if logits is None else (state, int(logits.argmax()))
         self._newline = newline_id(sampler.model.tokenizer)
         self._path: list[_Step] = []
+        self._states = KeptStates()
 
     def continuations(self, typed: str, count: int) -> Iterator[str]:
         """The continuation of what is typed as it grows, up to a newline, so many ids at most.
@@ -67,16 +69,22 @@ class Foresight:
         path = self._path
         if position < len(path) and path[position].id == i:
             return False
+        self._states.truncate(position, len(path))
         del path[position:]
-        before = path[-1].state if path else self._begin[0] if self._begin is not None else None
-        logits, state = self._sampler.engine.advance([[i]], before)
-        path.append(_Step(i, state, int(logits[0, -1].argmax())))
+        engine = self._sampler.engine
+        nearest, before = self._states.nearest(position)
+        if nearest == 0 and self._begin is not None:
+            before = self._begin[0]
+        if nearest < position:
+            before = engine.read([[step.id for step in path[nearest:]]], before)
+        logits, state = engine.advance([[i]], before)
+        path.append(_Step(i, int(logits[0, -1].argmax())))
+        self._states.keep(position + 1, state)
         return True
 
 
 class _Step(NamedTuple):
-    """An id that was read, the state after it, and what is likeliest to follow."""
+    """An id that was read, and what is likeliest to follow."""
 
     id: int
-    state: State
     likeliest: int

@@ -15,20 +15,16 @@ import numpy.typing as npt
 
 from charrnn.errors import ConfigError
 from charrnn.generation.config import SamplingConfig
-from charrnn.generation.drawing import check_finite, choose, log_probabilities
+from charrnn.generation.drawing import Opening, Sample, check_finite, choose, log_probabilities
 from charrnn.generation.engines import Array, State
 from charrnn.generation.filters import probabilities
 from charrnn.generation.foresight import Foresight
+from charrnn.generation.kept_states import SPACING, KeptStates
 from charrnn.generation.picks import UNITS, Pick, find_picks
 from charrnn.generation.randomness import sample_keys, uniforms
 from charrnn.generation.rules import Draft, Rules
 from charrnn.generation.sampler import Sampler
-
-RECENT = 4096
-"""Of so many characters at the end, every state is kept."""
-
-SPACING = 64
-"""Before those, the state after every so many: going back there reads 63 again at most."""
+from charrnn.generation.steering import steered_steps
 
 
 class Stretch(NamedTuple):
@@ -70,8 +66,7 @@ class Manuscript:
         self._marks: list[_Mark] = []
         self._ids: list[int] = []  # what was read: the text's, after what stands before it, if so
         self._nats: list[float] = []  # what each of them cost; NaN where nothing came before it
-        self._states: dict[int, State] = {}  # after so many ids
-        self._thinned = 0  # up to so many ids, only every SPACING-th state is kept
+        self._states = KeptStates()
         self._end: tuple[int, Array] | None = None  # so many ids, the logits (V,) after them
 
     def __len__(self) -> int:
@@ -163,7 +158,9 @@ class Manuscript:
     ) -> Generator[str, None, None]:
         """What the model writes on with, in pieces, each added as it comes.
 
-        A piece is never half a character. When the iterator is closed early, what came stays.
+        A piece is never half a character. When the iterator is closed early, what came stays. Of a
+        text that is to match a pattern nobody knows how it begins until it has ended: it comes as a
+        whole, after empty pieces.
 
         Args:
             config: how to sample; `length` is that of the continuation.
@@ -190,6 +187,9 @@ class Manuscript:
         self.stop_reason = None
         if not self._ids:
             self._open()
+        if rules.automaton is not None:
+            yield from self._matching(rules, index)
+            return
         draft = Draft(rules, self._ids)
         begin, first = len(self._ids), len(self)
         whole = True
@@ -219,6 +219,39 @@ class Manuscript:
             self.stop_reason = draft.stop_reason
         finally:
             self._truncate(begin + given)
+
+    def _matching(self, rules: Rules, index: int) -> Generator[str, None, None]:
+        """A continuation that matches a pattern, as the sampler makes it."""
+        before = len(self._ids) - 1
+        opening = Opening(self._state(before) if before else None, self._ids)
+        steps = steered_steps(
+            self.sampler.engine,
+            self._tokenizer,
+            opening,
+            Draft(rules, self._ids),
+            index,
+            score=False,
+        )
+        while True:
+            try:
+                next(steps)
+            except StopIteration as ended:
+                sample: Sample = ended.value
+                break
+            yield ""
+        mark = _Mark(True, len(self._ids), len(self))
+        ids = [int(i) for i in self._tokenizer.encode(sample.text)]
+        try:
+            for start, end in _blocks(mark.id, mark.id + len(ids)):
+                self._read(ids[start - mark.id : end - mark.id])
+        except BaseException:
+            self._truncate(mark.id)
+            raise
+        if ids:
+            self._marks.append(mark)
+            self._characters += sample.text
+            yield sample.text
+        self.stop_reason = sample.stop_reason
 
     def undo(self) -> bool:
         """Takes back the last continuation, and what was typed after it; whether there was one."""
@@ -298,14 +331,10 @@ class Manuscript:
         targets = np.array(ids[len(first) :], dtype=np.intp)
         nats = [*first, *map(float, -log_probabilities(rows, targets))]
         length = len(self._ids) + len(ids)
-        self._states[length] = state
         self._nats += nats
         self._ids += ids
         self._end = (length, logits[0, -1:].copy())
-        while self._thinned < length - RECENT:
-            if self._thinned % SPACING:
-                self._states.pop(self._thinned, None)
-            self._thinned += 1
+        self._states.keep(length, state)
 
     def _logits(self) -> Array:
         """The logits (1, V) of the character after the end."""
@@ -313,10 +342,9 @@ class Manuscript:
         if not length:
             self._open()
         elif self._end is None or self._end[0] != length:
-            nearest = self._nearest(length - 1)
-            logits, self._states[length] = self.sampler.engine.advance(
-                [self._ids[nearest:length]], self._states.get(nearest)
-            )
+            nearest, state = self._states.nearest(length - 1)
+            logits, state = self.sampler.engine.advance([self._ids[nearest:length]], state)
+            self._states.keep(length, state)
             self._end = (length, logits[0, -1:].copy())
         assert self._end is not None
         return self._end[1]
@@ -328,17 +356,10 @@ class Manuscript:
 
     def _state(self, length: int) -> State | None:
         """The state after so many ids, from the nearest that is kept before it."""
-        nearest = self._nearest(length)
-        state = self._states.get(nearest)
+        nearest, state = self._states.nearest(length)
         if nearest < length:
             state = self.sampler.engine.read([self._ids[nearest:length]], state)
         return state
-
-    def _nearest(self, length: int) -> int:
-        """After how many ids, so many at most, a state is kept; 0 is the beginning."""
-        while length and length not in self._states:
-            length -= 1
-        return length
 
     def _forget_stretch(self) -> None:
         mark = self._marks[-1]
@@ -349,10 +370,8 @@ class Manuscript:
 
     def _truncate(self, length: int) -> None:
         """Forgets what was read after so many ids."""
-        for after in range(length + 1, max(len(self._ids), len(self._nats)) + 2):
-            self._states.pop(after, None)
+        self._states.truncate(length, max(len(self._ids), len(self._nats)))
         del self._ids[length:], self._nats[length:]
-        self._thinned = min(self._thinned, length)
 
 
 def _blocks(begin: int, end: int) -> Iterator[tuple[int, int]]:

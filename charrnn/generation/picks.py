@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from charrnn.data.corpus import newline_id
 from charrnn.data.tokenizer import Tokenizer, whole_text
+from charrnn.generation.drawing import check_finite
 from charrnn.generation.engines import Array, Engine, State
-from charrnn.generation.filters import log_softmax
+from charrnn.generation.filters import largest, log_softmax
 
 UNITS = ("character", "word", "line")
 """What can be picked."""
@@ -46,6 +47,7 @@ def find_picks(
             lanes.take(_padded(parents, search.width))
         last = [hypothesis.ids[-1] for hypothesis in search.live]
         logits = lanes.step(_padded(last, search.width))[: len(last)]
+        check_finite(logits)
     return search.found()
 
 
@@ -82,7 +84,7 @@ class _Search:
         for hypothesis, row in zip(self.live, scores, strict=True):
             self.end(hypothesis, row)
         parents, live = [], []
-        for place in _largest(scores.reshape(-1), self.width):
+        for place in largest(scores.reshape(-1), self.width):
             parent, i = divmod(int(place), scores.shape[1])
             ids = (*self.live[parent].ids, i)
             text = whole_text(self._tokenizer, ids)
@@ -163,15 +165,6 @@ _SEARCHES: dict[str, Callable[[Tokenizer, int], _Search]] = {
     "line": _LineSearch,
 }
 assert tuple(_SEARCHES) == UNITS
-
-
-def _largest(scores: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.intp]:
-    """The places of the largest finite scores (N,), the largest first; of equals, in order."""
-    places = np.arange(len(scores))
-    if len(scores) > count:
-        places = np.sort(np.argpartition(-scores, count - 1)[:count])
-    places = places[scores[places] > -np.inf]
-    return places[np.argsort(-scores[places], kind="stable")]
 
 
 def _padded(values: Sequence[int], width: int) -> npt.NDArray[np.intp]:

@@ -6,17 +6,19 @@ what came recently.
 Legend: V vocabulary.
 """
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 
 from charrnn.data.corpus import newline_id
-from charrnn.data.tokenizer import Ids, Tokenizer, unknown_error
-from charrnn.errors import ConfigError, shown_character
+from charrnn.data.tokenizer import Tokenizer
+from charrnn.errors import ConfigError
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.filters import Logits, Mask, apply_filters
+from charrnn.generation.ngrams import Followers
+from charrnn.generation.unwritable import encoded, ineffective, with_returns
 
 
 class Rules:
@@ -31,7 +33,7 @@ class Rules:
         self.vocabulary_size = tokenizer.vocabulary_size
         self.stops = [
             tuple(int(i) for i in tokenizer.encode(stop))
-            for stop in _with_returns(config)
+            for stop in with_returns(config)
             if not tokenizer.unknown(stop)  # what the model cannot write never ends a text
         ]
         self.may_end = frozenset(stop[-1] for stop in self.stops)
@@ -72,7 +74,7 @@ class Rules:
                 )
         elif config.stops and not any(self.may_come(*stop) for stop in self.stops):
             reasons = "; ".join(
-                dict.fromkeys(reason for reason, ends in _dropped(config, tokenizer) if ends)
+                dict.fromkeys(reason for reason, ends in ineffective(config, tokenizer) if ends)
             )
             raise ConfigError(f"the text would never end: {reasons}; give a length")
 
@@ -86,9 +88,9 @@ class Rules:
         if config.ban is None and config.only is None:
             return None
         allowed = np.ones(self.vocabulary_size, dtype=np.bool_)
-        banned = _encoded(config.ban or "", tokenizer)
+        banned = encoded(config.ban or "", tokenizer)
         if config.only is not None:
-            only = _encoded(config.only, tokenizer)
+            only = encoded(config.only, tokenizer)
             allowed[:] = False
             allowed[only] = True
             allowed[list(self.stop_ids)] = bool(np.setdiff1d(only, banned).size)
@@ -141,59 +143,8 @@ class Rules:
         )
 
 
-def dropped(config: SamplingConfig, tokenizer: Tokenizer) -> list[str]:
-    """What of a configuration has no effect, as the model can never write it: a line for each."""
-    return list(dict.fromkeys(line for line, _ in _dropped(config, tokenizer)))
-
-
-def _dropped(config: SamplingConfig, tokenizer: Tokenizer) -> Iterator[tuple[str, bool]]:
-    """What can never be written, a line for each, and whether it was to end the text."""
-    for name, characters in (("ban", config.ban or ""), ("only", config.only or "")):
-        if unknown := tokenizer.unknown(characters):
-            folded = tokenizer.without_unknown(characters) == characters
-            follows = "is read as U+FFFD, as rare ones were" if folded else "changes nothing"
-            shown = unknown_error(tokenizer, unknown, characters).shown
-            yield f"{name}: the model has never seen {shown}, which {follows}", False
-    if config.regex is not None:
-        return  # a pattern says by itself where a text ends
-    banned = set(_encoded(config.ban or "", tokenizer).tolist())
-    for stop in config.stops:
-        named = f"stop {stop!r}" if stop in config.stop else "lines"
-        if unknown := tokenizer.unknown(stop):
-            shown = unknown_error(tokenizer, unknown, stop).shown
-            yield f"{named}: the model has never seen {shown}, so that it ends no text", True
-        elif kept := [each for each in dict.fromkeys(stop) if banned & {*tokenizer.encode(each)}]:
-            shown = " ".join(map(shown_character, kept))
-            yield f"{named}: {shown} never comes, so that it ends no text", True
-
-
-def skipped_characters(tokenizer: Tokenizer, unknown: Sequence[str], text: str) -> str:
-    """What becomes of the characters of a text that the model has never seen."""
-    folded = tokenizer.without_unknown(text) == text
-    done = "read as U+FFFD, as rare ones were" if folded else "skipped"
-    return f"the model has never seen {unknown_error(tokenizer, unknown, text).shown}: {done}"
-
-
-def _with_returns(config: SamplingConfig) -> Iterator[str]:
-    """All strings that end a text, those with newlines also with a carriage return before each."""
-    for stop in config.stops:
-        yield stop
-        if "\n" in stop and (config.regex is None):
-            returned = re.sub("\r?\n", "\r\n", stop)
-            if returned != stop:
-                yield returned
-
-
-def _line_ends(characters: str, tokenizer: Tokenizer) -> str:
-    """Characters, with the carriage return that goes with a newline, where the model knows it."""
-    if "\n" in characters and not tokenizer.unknown("\r"):
-        characters += "\r"
-    return characters
-
-
-def _encoded(characters: str, tokenizer: Tokenizer) -> Ids:
-    """The ids of characters, less those that the model has never seen."""
-    return tokenizer.encode(tokenizer.without_unknown(_line_ends(characters, tokenizer)))
+_Pieces = tuple["_Pieces | None", list[int]]
+"""Pieces of a text, linked from the last to the first."""
 
 
 class Draft:
@@ -213,11 +164,11 @@ class Draft:
         self.end = 0
         self.stop_reason: str | None = None
         self._state = rules.automaton.start if rules.automaton is not None else 0
-        self._followers: dict[tuple[int, ...], set[int]] = {}
-        if rules.config.no_repeat_ngram is not None:
-            whole, self.ids = list(prompt), []
-            for i in whole:
-                self._remember(i)
+        size = rules.config.no_repeat_ngram
+        self._followers = None if size is None else Followers(size, prompt)
+        # What was made before the last copy, in pieces that the copies share.
+        self._earlier: _Pieces | None = None
+        self._copied = 0
         if rules.config.length == 0:
             self.stop_reason = "length"
         elif self._matched():
@@ -235,20 +186,25 @@ class Draft:
         self._finish("match", 0)
 
     def copy(self) -> "Draft":
-        """Another that goes on from here by itself."""
-        other = Draft(self.rules)
-        other.ids, other.made, other._state = self.ids.copy(), self.made, self._state
-        other.stop_reason, other.end = self.stop_reason, self.end
-        other._followers = {key: ids.copy() for key, ids in self._followers.items()}
+        """Another that goes on from here by itself. It takes as long as what was made since the last
+        copy, however long the text is."""
+        if self.made > self._copied:
+            own = self.ids[len(self.ids) - (self.made - self._copied) :]
+            self._earlier, self._copied = (self._earlier, own), self.made
+            self.ids = self._tail()
+        other = Draft.__new__(Draft)
+        other.rules, other.ids, other.made = self.rules, self.ids.copy(), self.made
+        other.end, other.stop_reason, other._state = self.end, self.stop_reason, self._state
+        other._followers = None if self._followers is None else self._followers.copy()
+        other._earlier, other._copied = self._earlier, self._copied
         return other
 
     def add(self, choice: int) -> str | None:
         """Takes the next id; gives the stop reason when the text ends with it."""
         rules, config = self.rules, self.rules.config
-        if config.no_repeat_ngram is not None:
-            self._remember(choice)
-        else:
-            self.ids.append(choice)
+        if self._followers is not None:
+            self._followers.add(self.ids, choice)
+        self.ids.append(choice)
         self.made += 1
         if rules.automaton is not None and choice != rules.newline:
             if choice == rules.carriage_return and not rules.automaton.leads(self._state, choice):
@@ -289,11 +245,11 @@ class Draft:
             for stop in rules.stops:
                 if self.made + 1 - len(stop) < config.min_length and self._ends_with(stop[:-1]):
                     allowed[stop[-1]] = False
-        if config.no_repeat_ngram is not None:
-            repeated = self._followers.get(self._beginning())
+        if self._followers is not None:
+            repeated = self._followers.after(self.ids)
             if repeated:
                 others = allowed.copy()
-                others[list(repeated)] = False
+                others[repeated] = False
                 if others.any():
                     return others
         return allowed
@@ -321,8 +277,16 @@ class Draft:
 
     def text_ids(self) -> list[int]:
         """The ids of the text, when it has ended and nothing was forgotten."""
-        begin = len(self.ids) - self.made
-        return self.ids[begin : begin + self.end]
+        pieces = [self.ids[len(self.ids) - (self.made - self._copied) :]]
+        earlier = self._earlier
+        while earlier is not None:
+            earlier, piece = earlier
+            pieces.append(piece)
+        return list(chain.from_iterable(reversed(pieces)))[: self.end]
+
+    def _tail(self) -> list[int]:
+        """The ids that rules look at."""
+        return self.ids[max(len(self.ids) - self.rules.memory, 0) :]
 
     def _matched(self) -> bool:
         """Whether the text matches the pattern, and can only be spoiled by what follows."""
@@ -339,13 +303,3 @@ class Draft:
     def _ends_with(self, stop: tuple[int, ...]) -> bool:
         """Whether the last ids made are these; the prompt's do not count."""
         return self.made >= len(stop) and tuple(self.ids[len(self.ids) - len(stop) :]) == stop
-
-    def _beginning(self) -> tuple[int, ...]:
-        size = (self.rules.config.no_repeat_ngram or 1) - 1
-        return tuple(self.ids[len(self.ids) - size :]) if size else ()
-
-    def _remember(self, choice: int) -> None:
-        beginning = self._beginning()
-        if len(beginning) == (self.rules.config.no_repeat_ngram or 1) - 1:
-            self._followers.setdefault(beginning, set()).add(choice)
-        self.ids.append(choice)

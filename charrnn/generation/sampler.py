@@ -19,11 +19,12 @@ from charrnn.data.corpus import newline_id
 from charrnn.errors import CharRNNWarning, ConfigError
 from charrnn.generation.batch import make_samples
 from charrnn.generation.config import SamplingConfig
-from charrnn.generation.drawing import Opening, Sample, choose, log_probabilities
+from charrnn.generation.drawing import Opening, Sample, check_not_endless, choose, log_probabilities
 from charrnn.generation.engines import ENGINES, Engine, best_engine
 from charrnn.generation.randomness import sample_keys, uniforms
-from charrnn.generation.rules import Draft, Rules, dropped
+from charrnn.generation.rules import Draft, Rules
 from charrnn.generation.steering import steered_sample
+from charrnn.generation.unwritable import dropped
 from charrnn.storage.model_directory import Model
 from charrnn.storage.run import load
 
@@ -67,6 +68,11 @@ class SampleStream:
         return self._draft.made
 
     @property
+    def rules(self) -> Rules:
+        """What its configuration means."""
+        return self._draft.rules
+
+    @property
     def stop_reason(self) -> str | None:
         """Why it ended; None while it is being made."""
         return self._draft.stop_reason
@@ -78,10 +84,10 @@ class SampleStream:
 
     def _steered(self) -> Iterator[str]:
         """The whole text at once: until it has ended, nobody knows how it begins."""
-        sampler, rules = self._sampler, self._draft.rules
-        tokenizer, opening = sampler.model.tokenizer, self._opening
+        sampler, opening = self._sampler, self._opening
+        tokenizer = sampler.model.tokenizer
         sample = steered_sample(
-            sampler.engine, tokenizer, opening, rules, self._index, score=self._score
+            sampler.engine, tokenizer, opening, self._draft, self._index, score=self._score
         )
         self._draft.made, self._draft.stop_reason = sample.characters, sample.stop_reason
         self.nats = sample.nats
@@ -213,8 +219,13 @@ class Sampler:
         self, prompt: str = "", config: SamplingConfig | None = None, *, index: int = 0
     ) -> str:
         """The whole of `stream` at once. Raises ConfigError where nothing says that it ends."""
-        _require_end(config or SamplingConfig())
-        return "".join(self.stream(prompt, config, index=index))
+        config = config or SamplingConfig()
+        _require_end(config)
+        stream, pieces = self.stream(prompt, config, index=index, score=False), []
+        for piece in stream:
+            pieces.append(piece)
+            check_not_endless(stream.rules, index, stream.characters)
+        return "".join(pieces)
 
     def rules(self, config: SamplingConfig) -> Rules:
         """What a configuration means for this model, after a CharRNNWarning for what of it has no

@@ -13,16 +13,17 @@ Legend: B particles, V vocabulary.
 """
 
 import math
+from collections.abc import Generator
 
 import numpy as np
 import numpy.typing as npt
 
 from charrnn.data.tokenizer import Tokenizer
-from charrnn.generation.drawing import Opening, Sample, log_probabilities, pick
+from charrnn.generation.drawing import Opening, Sample, check_not_endless, log_probabilities, pick
 from charrnn.generation.engines import Engine
 from charrnn.generation.filters import apply_temperature, probabilities
 from charrnn.generation.randomness import sample_keys, split, uniforms
-from charrnn.generation.rules import Draft, Rules
+from charrnn.generation.rules import Draft
 
 PARTICLES = 128
 """Beginnings that are written side by side for one text."""
@@ -36,16 +37,34 @@ _LEAST = 1e-300
 """Of a probability, so that it has a logarithm."""
 
 
+_Scores = tuple["_Scores | None", float]
+"""The log-probabilities of a text's ids, linked from the last to the first."""
+
+
 def steered_sample(
-    engine: Engine, tokenizer: Tokenizer, opening: Opening, rules: Rules, index: int, score: bool
+    engine: Engine, tokenizer: Tokenizer, opening: Opening, first: Draft, index: int, score: bool
 ) -> Sample:
-    """Sample `index`; see Sampler.samples."""
+    """Sample `index`, where `first` is the draft after the opening; see Sampler.samples."""
+    steps = steered_steps(engine, tokenizer, opening, first, index, score)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as ended:
+            sample: Sample = ended.value
+            return sample
+
+
+def steered_steps(
+    engine: Engine, tokenizer: Tokenizer, opening: Opening, first: Draft, index: int, score: bool
+) -> Generator[None, None, Sample]:
+    """The same in steps of a character, so that it can be left."""
+    rules = first.rules
     count = PARTICLES if rules.config.temperature > 0 else 1  # greedy ones would all be the same
     lanes = engine.lanes(count)
     lanes.put(range(count), opening.state)
     ids = np.full(count, opening.ids[-1], dtype=np.intp)
-    drafts = [Draft(rules, opening.ids) for _ in range(count)]
-    scores: list[tuple[float, ...]] = [()] * count
+    drafts = [first.copy() for _ in range(count)]
+    scores: list[_Scores | None] = [None] * count
     log_weights = np.zeros(count)
     keys = split(sample_keys(rules.config.seed, [index]), 2 * count + 1)
     position = 0
@@ -76,25 +95,36 @@ def steered_sample(
                 drafts[i].add(choice)
         for i, each, end in zip(active, likely, ends.tolist(), strict=False):
             if not end:
-                scores[i] = (*scores[i], each)
+                scores[i] = (scores[i], each)
         weights = _normalized(log_weights)
         if 1 / np.square(weights).sum() < count / 2:  # too few of them matter
             places = (np.arange(count) + uniform[-1]) / count
             parents = np.minimum(weights.cumsum().searchsorted(places, side="right"), count - 1)
             lanes.take(parents)
             ids = ids[parents]
-            drafts = [drafts[parent].copy() for parent in parents]
+            drafts = [drafts[parent].copy() for parent in parents.tolist()]
             scores = [scores[parent] for parent in parents]
             log_weights[:] = 0
         position += 1
+        check_not_endless(rules, index, position)
+        yield
     weights[active] = 0
     whole = weights.cumsum()
     best = int(whole.searchsorted(uniform[-1] * whole[-1], side="right"))
     draft = drafts[best]
     assert draft.stop_reason is not None
     text = tokenizer.decode(draft.text_ids())
-    nats = 0.0 - sum(scores[best]) if score else math.nan
-    return Sample(index, text, draft.made, nats, scores[best], draft.stop_reason)
+    likely_ones = _unlinked(scores[best])
+    nats = 0.0 - sum(likely_ones) if score else math.nan
+    return Sample(index, text, draft.made, nats, likely_ones, draft.stop_reason)
+
+
+def _unlinked(scores: _Scores | None) -> tuple[float, ...]:
+    found: list[float] = []
+    while scores is not None:
+        scores, last = scores
+        found.append(last)
+    return tuple(reversed(found))
 
 
 def _normalized(log_weights: Weights) -> Weights:

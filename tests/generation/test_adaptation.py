@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ from torch.nn.functional import log_softmax
 from charrnn.data.tokenizer import Ids
 from charrnn.errors import ConfigError
 from charrnn.evaluation.scoring import score
+from charrnn.generation import adaptation
 from charrnn.generation.adaptation import AdaptationConfig, Adapter
 from charrnn.generation.engines import best_engine
 from charrnn.model import network
@@ -279,3 +281,23 @@ def test_nothing_of_it_needs_torch_before_it_adapts() -> None:
 def test_settings_out_of_range_are_refused(name: str, value: float) -> None:
     with pytest.raises(ConfigError, match=name.replace("_", "-")):
         AdaptationConfig(**{name: value})  # type: ignore[arg-type]
+
+
+def test_a_long_text_is_read_in_pieces_and_goes_on_as_if_it_were_not(
+    make_model: MakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [place * place % 5 for place in range(100)]
+    whole = Adapter(make_model())
+    whole.begin(ids)
+    monkeypatch.setattr(adaptation, "_PIECE", 16)
+    pieces = Adapter(make_model())
+    lengths, advance = [], pieces._engine.advance
+
+    def counted(ids: Any, state: Any) -> Any:
+        lengths.append(len(ids[0]))
+        return advance(ids, state)
+
+    monkeypatch.setattr(pieces._engine, "advance", counted)
+    pieces.begin(ids)
+    assert sum(lengths) == 99 and max(lengths) == 16
+    np.testing.assert_allclose(pieces.read(ids), whole.read(ids), rtol=1e-5)

@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from charrnn.errors import ConfigError
-from charrnn.generation import batch
+from charrnn.errors import CharRNNError, ConfigError
+from charrnn.generation import batch, drawing, rules
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.engines import Array, Lanes, NumPyEngine, State
+from charrnn.generation.ngrams import Followers
 from charrnn.generation.sampler import Sampler
 from charrnn.storage.model_directory import Model
 
@@ -96,6 +97,97 @@ def test_samples_come_in_the_order_of_their_indices(sampler: Sampler, threads: i
 def test_no_indices_are_no_samples(sampler: Sampler, watched: Watched) -> None:
     assert list(sampler.samples("", LINES, indices=[])) == []
     assert watched.stepped == 0
+
+
+class Endless:
+    """Lanes of a model that never ends the text of its first lane, and others at once: the first text
+    that was begun goes on with id 1 for ever, or for so many characters."""
+
+    def __init__(self, ends_after: int | None) -> None:
+        self.ends_after, self.parallel, self.vocabulary_size = ends_after, False, 2
+        self.slow: object = None
+
+    def lanes(self, count: int) -> "EndlessLanes":
+        return EndlessLanes(self, count)
+
+
+class EndlessLanes:
+    def __init__(self, engine: Endless, count: int) -> None:
+        self.engine = engine
+        self.made: list[int | None] = [None] * count  # characters of the slow text; None: another
+
+    def step(self, ids: npt.NDArray[np.intp]) -> Array:
+        logits = np.zeros((len(self.made), 2), dtype=np.float32)
+        for lane, made in enumerate(self.made):
+            slow = made is not None and made != self.engine.ends_after
+            logits[lane, 1 if slow else 0] = 1000
+            if made is not None:
+                self.made[lane] = made + 1
+        return logits
+
+    def get(self, lane: int) -> Any:
+        return (self.made[lane],)
+
+    def put(self, lanes: int | list[int], state: Any) -> None:
+        for lane in [lanes] if isinstance(lanes, int) else lanes:
+            begun = state is None and self.engine.slow is None
+            if begun:
+                self.engine.slow = self
+            self.made[lane] = 0 if begun else state[0] if state is not None else None
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 16])
+def test_where_one_text_goes_on_for_long_not_all_others_wait_for_it(
+    batch_size: int, monkeypatch: pytest.MonkeyPatch, make_model: MakeModel
+) -> None:
+    monkeypatch.setattr(batch, "_MOST_AHEAD", 50)
+    sampler = Sampler(make_model("\na"), Endless(3000))  # type: ignore[arg-type]
+    taken = itertools.count()
+    samples = sampler.samples(
+        "", SamplingConfig(length=None, lines=True), indices=taken, batch_size=batch_size
+    )
+    with contextlib.closing(samples):
+        first = next(samples)
+        assert (first.index, first.characters) == (0, 3001)
+        assert next(taken) <= 50 + batch_size + 1
+        others = list(itertools.islice(samples, 200))
+    assert [each.characters for each in others] == [1] * 200
+
+
+def test_a_text_that_never_ends_is_said(
+    monkeypatch: pytest.MonkeyPatch, make_model: MakeModel
+) -> None:
+    monkeypatch.setattr(drawing, "LONGEST", 5000)
+    config = SamplingConfig(length=None, lines=True)
+    sampler = Sampler(make_model("\na"), Endless(None))  # type: ignore[arg-type]
+    with pytest.raises(
+        CharRNNError, match=r"text 7 has 5,\d+ characters and no end; give a length"
+    ):
+        list(sampler.samples("", config, indices=range(7, 9)))
+    sampler = Sampler(make_model("\na"), Endless(None))  # type: ignore[arg-type]
+    with pytest.raises(CharRNNError, match="text 0 has 5,000 characters and no end"):
+        sampler.sample("", config)
+    sampler = Sampler(make_model("\na"), Endless(None))  # type: ignore[arg-type]
+    assert len(list(itertools.islice(sampler.stream("", config), 6000))) == 6000  # this may
+
+
+@pytest.mark.parametrize("config", [{}, {"regex": "[a-c ]*"}], ids=["plain", "regex"])
+def test_a_prompt_is_looked_through_once_for_all_texts(
+    config: dict[str, str], sampler: Sampler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if config:
+        pytest.importorskip("outlines_core")
+    looked: list[int] = []
+
+    class Counted(Followers):
+        def __init__(self, size: int, ids: Any = ()) -> None:
+            looked.append(len(ids))
+            super().__init__(size, ids)
+
+    monkeypatch.setattr(rules, "Followers", Counted)
+    settings = SamplingConfig(length=5, no_repeat_ngram=3, **config)  # type: ignore[arg-type]
+    assert len(list(sampler.samples("ab c" * 100, settings, indices=range(5)))) == 5
+    assert looked == [400]
 
 
 def test_indices_are_taken_as_they_are_needed(sampler: Sampler) -> None:

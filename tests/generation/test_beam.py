@@ -118,6 +118,25 @@ def test_a_search_that_is_wide_enough_finds_what_trying_all_texts_finds(
     assert search(sampler, "ab", 27, length=4, **settings)[0].text == expected[0][1]
 
 
+@needs_regex
+def test_a_text_that_matches_ends_with_what_the_pattern_forbids(make_model: MakeModel) -> None:
+    sampler = Sampler(make_model("\nab"))
+    expected = []
+    for size in range(1, 5):
+        for letters in itertools.product("ab", repeat=size):
+            text = "".join(letters)
+            if size < 4:
+                expected.append((nats(sampler, "a", f"{text}\n"), text, "match"))
+            else:
+                expected.append((nats(sampler, "a", text), text, "length"))
+    expected.sort()
+    found = search(sampler, "a", 100, length=4, regex="[ab]+")
+    assert [(each.text, each.stop_reason) for each in found] == [each[1:] for each in expected]
+    np.testing.assert_allclose([each.nats for each in found], [each[0] for each in expected], 1e-5)
+    (best, *_) = search(sampler, "a", 20, length=200, regex="[ab]+")
+    assert len(best.text) < 200 and best.stop_reason == "match"
+
+
 def test_a_search_of_width_one_is_greedy(make_model: MakeModel) -> None:
     sampler = Sampler(make_model())
     for prompt in ("", "a", "bcd"):

@@ -49,7 +49,19 @@ def test_every_setting_reaches_the_choice(settings: dict[str, float], expected: 
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.nan])
-@pytest.mark.parametrize("config", [SamplingConfig(), EVERY_FILTER, SamplingConfig(temperature=0)])
+@pytest.mark.parametrize(
+    "config",
+    [
+        SamplingConfig(),
+        EVERY_FILTER,
+        SamplingConfig(temperature=0),
+        *(SamplingConfig(**{name: 0.5}) for name in ("top_p", "min_p", "typical")),  # type: ignore[arg-type]
+        SamplingConfig(top_k=1),
+        SamplingConfig(top_k=2),
+        SamplingConfig(ban="c"),  # whose number it is
+        SamplingConfig(repetition_penalty=2.0),
+    ],
+)
 def test_numbers_that_overflow_are_the_models_fault(config: SamplingConfig, wrong: float) -> None:
     made = rules(config)
     logits = np.repeat(FOUR, 3, axis=0)
@@ -58,6 +70,12 @@ def test_numbers_that_overflow_are_the_models_fault(config: SamplingConfig, wron
     with warnings.catch_warnings(), pytest.raises(ModelError, match="overflow"):
         warnings.simplefilter("error")
         choose(logits, made, drafts, np.full(3, 0.5))
+
+
+def test_numbers_that_are_large_are_no_fault() -> None:
+    logits = np.array([[3e38, 3e38, -3e38, 0]], dtype=np.float32)  # their sum overflows
+    made = rules(SamplingConfig())
+    assert choose(logits, made, [Draft(made)], np.array([0.6])).tolist() == [1]
 
 
 def test_where_nothing_may_come_the_settings_are_at_fault() -> None:

@@ -19,6 +19,7 @@ from charrnn.generation.filters import (
     check_filters,
     draw,
     exclude,
+    largest,
     probabilities,
 )
 
@@ -531,3 +532,24 @@ def test_draw_picks_as_often_as_is_likely() -> None:
     drawn = draw(np.tile(FOUR, (20_000, 1)), random.random(20_000))
     counts = np.bincount(drawn, minlength=4)
     np.testing.assert_allclose(counts / 20_000, [0.1, 0.4, 0.2, 0.3], atol=0.012)
+
+
+# The largest
+
+
+@given(
+    scores=st.lists(st.sampled_from([-np.inf, -2.0, -1.0, 0.0, 1.0]), min_size=1, max_size=40),
+    count=st.integers(1, 45),
+)
+def test_the_largest_of_equals_are_those_that_come_first(scores: list[float], count: int) -> None:
+    order = sorted(range(len(scores)), key=lambda place: (-scores[place], place))
+    expected = [place for place in order if scores[place] > -np.inf][:count]
+    assert largest(np.array(scores), count).tolist() == expected
+
+
+def test_a_penalty_leaves_what_is_far_from_likely_in_its_order() -> None:
+    """Below e^-745 a probability is 0 in float64, and its logarithm -inf."""
+    logits = np.array([0.0, -800.0, -900.0, -2000.0])
+    recent = np.array([True, False, True, False])
+    with_penalty = apply_repetition_penalty(logits, 2.0, recent)
+    np.testing.assert_allclose(with_penalty, [0.0, -800.0, -1800.0, -2000.0])

@@ -1,6 +1,8 @@
 import itertools
 import math
+from collections import deque
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -9,16 +11,22 @@ import pytest
 
 from charrnn.data.tokenizer import CharTokenizer
 from charrnn.errors import ConfigError, ModelError, UnknownCharacterError
+from charrnn.generation import kept_states
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.engines import ENGINES, Array, Lanes, State
 from charrnn.generation.engines.numpy_engine import NumPyEngine
 from charrnn.generation.foresight import Foresight
-from charrnn.generation.manuscript import RECENT, SPACING, Manuscript, Stretch
+from charrnn.generation.kept_states import RECENT, SPACING
+from charrnn.generation.manuscript import Manuscript, Stretch
 from charrnn.generation.picks import LONGEST_PICK, UNITS, _LineSearch
 from charrnn.generation.sampler import Sampler
 from charrnn.storage.model_directory import Model
 
 MakeModel = Callable[..., Model]
+
+needs_regex = pytest.mark.skipif(
+    find_spec("outlines_core") is None, reason="patterns need outlines-core"
+)
 
 KINDS = pytest.mark.parametrize("characters", ["\n abc", None], ids=["char", "byte"])
 
@@ -204,6 +212,44 @@ def test_what_came_before_it_was_stopped_stays(
     assert np.array_equal(manuscript.probabilities(), whole.probabilities())
     assert manuscript.undo()
     assert manuscript.text == "ab"
+
+
+@needs_regex
+@pytest.mark.parametrize(
+    ("pattern", "lines"), [("[abc]+", False), ("[abc]+", True), ("(ab|c ?)*", False), ("", False)]
+)
+@pytest.mark.parametrize("typed", ["", "ab c"])
+def test_a_text_that_matches_a_pattern_is_the_samplers_own(
+    make_model: MakeModel, pattern: str, lines: bool, typed: str
+) -> None:
+    sampler = Sampler(make_model())
+    config = SamplingConfig(length=300, regex=pattern, lines=lines, seed=2)
+    manuscript = Manuscript(sampler, lines=lines)
+    manuscript.write(typed)
+    for index in range(3):
+        expected = next(sampler.samples(typed, config, indices=[index]))
+        assert "".join(manuscript.continuation(config, index)) == expected.text
+        assert manuscript.stop_reason == expected.stop_reason
+        assert manuscript.text == typed + expected.text
+        whole = Manuscript(sampler, lines=lines)
+        if not manuscript.text:
+            break
+        if typed or lines:
+            whole.write(manuscript.text)
+            assert np.array_equal(whole.probabilities(), manuscript.probabilities())
+        if expected.text:
+            manuscript.undo()
+
+
+@needs_regex
+def test_a_text_that_is_to_match_can_be_stopped_before_it_comes(make_model: MakeModel) -> None:
+    manuscript = Manuscript(Sampler(make_model()))
+    manuscript.write("ab")
+    pieces = manuscript.continuation(SamplingConfig(regex="[abc ]{50}"))
+    assert [next(pieces) for _ in range(5)] == [""] * 5
+    pieces.close()
+    assert manuscript.text == "ab"
+    assert not manuscript.undo()
 
 
 def test_strange_characters_are_refused_and_leave_no_trace(make_model: MakeModel) -> None:
@@ -440,6 +486,31 @@ def test_states_are_kept_sparse_and_going_back_is_exact_and_cheap(
     assert all(after <= 2 for after in manuscript._states)
     collect(manuscript.continuation(SamplingConfig(length=length)))
     assert len(manuscript._states) <= RECENT + length // SPACING + 1
+
+
+def test_large_states_are_kept_as_far_as_there_is_room(
+    counted: tuple[Sampler, Counting], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sampler, engine = counted
+    one = sum(part.nbytes for part in sampler.engine.read([[1]], None))
+    monkeypatch.setattr(kept_states, "KEPT_BYTES", 40 * one)
+    manuscript = Manuscript(sampler)
+    manuscript.write("ab c" * 2000)
+    collect(manuscript.continuation(SamplingConfig(length=300)))
+    assert len(manuscript._states) <= 80
+    engine.spent()
+    manuscript.write("a")
+    assert engine.spent() == 1
+    manuscript.undo()  # nothing that is kept is near
+    whole = Manuscript(sampler)
+    whole.write("ab c" * 2000)
+    assert np.array_equal(manuscript.probabilities(), whole.probabilities())
+    foresight = manuscript.foresight()
+    for _ in foresight.continuations("ab c" * 100, 4):
+        assert len(foresight._states) <= 80
+    (last,) = deque(foresight.continuations("ab c" * 20, 4), maxlen=1)
+    (fresh,) = deque(manuscript.foresight().continuations("ab c" * 20, 4), maxlen=1)
+    assert last == fresh
 
 
 # Picks

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from charrnn.data.tokenizer import REPLACEMENT, ByteTokenizer, CharTokenizer, Tokenizer
 from charrnn.errors import ConfigError
 from charrnn.generation.config import SamplingConfig
-from charrnn.generation.rules import Draft, Rules, dropped
+from charrnn.generation.rules import Draft, Rules
+from charrnn.generation.unwritable import dropped
 
 ALPHABET = "\nabcdENDX"
 
@@ -453,6 +454,23 @@ def test_several_ids_at_once_are_as_good_as_one_after_another() -> None:
         assert other.draft.add_all(other.ids(text)) == reason
         assert (other.text(), other.draft.made) == (one.text(), one.draft.made)
         assert other.draft.ids == one.draft.ids
+
+
+def test_copies_share_what_they_have_in_common() -> None:
+    """Or else a search that copies at every character takes the square of the length."""
+    writing = Writing("ab", length=None, stop=("END",), no_repeat_ngram=3)
+    text = ""
+    for character in "abcdX" * 200:
+        text += character
+        other = writing.copy()
+        other.add("d")
+        writing = writing.copy()
+        writing.add(character)
+        assert max(len(writing.draft.ids), len(other.draft.ids)) <= writing.draft.rules.memory + 1
+    writing.add("END")
+    assert writing.text() == text
+    assert writing.copy().text() == text
+    assert other.draft.made == len(text)
 
 
 def test_a_copy_goes_on_by_itself() -> None:
