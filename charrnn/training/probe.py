@@ -144,6 +144,8 @@ class Probe:
             step_seconds=6 * config.parameters * step / SLOW,
             evaluation_speed=SLOW / (2 * config.parameters),
             save_seconds=0.05 + 16 * config.parameters / 100e6,  # weights, their average, moments
+            sample_seconds=0.05
+            + 1.5e-7 * config.parameters,  # half of it to make an engine of them
             probe_seconds=0.0,
         )
 

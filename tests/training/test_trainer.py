@@ -43,6 +43,7 @@ from charrnn.storage.run import Run, load
 from charrnn.training import trainer as module
 from charrnn.training.checkpoint import TRAINING, TRAINING_TENSORS, read_checkpoint
 from charrnn.training.learner import StepResult
+from charrnn.training.recipe import Machine, planned_seconds
 from charrnn.training.session import train
 from charrnn.training.tasks import Generation, generation
 from charrnn.training.trainer import LOG_EVERY, Progress, Trainer, has_turned
@@ -403,6 +404,36 @@ def test_training_lines_are_means_since_the_last(make_trainer: MakeTrainer) -> N
         assert line["characters"] == steps[-1].characters
         assert line["epoch"] == steps[-1].epoch
         assert line["learning_rate"] == steps[-1].learning_rate
+
+
+@pytest.mark.parametrize(("evaluate_every", "checkpoint_every"), [(5, 3), (6, 3), (6, 4), (7, 30)])
+def test_what_it_does_besides_steps_is_what_a_budget_is_planned_with(
+    evaluate_every: int,
+    checkpoint_every: int,
+    make_trainer: MakeTrainer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The saves between evaluations, and the samples, were left out of budgets."""
+    trainer = make_trainer(
+        "run", steps=23, evaluate_every=evaluate_every, checkpoint_every=checkpoint_every
+    )
+    losses = iter(range(99, 0, -1))  # each evaluation is the best so far, and is saved
+    monkeypatch.setattr(trainer.task, "evaluate", lambda *_, **__: iter([(float(next(losses)), 1)]))
+    done = list(trainer)
+    saves = sum(each.checkpoint is not None for each in done)
+    samples = sum(each.sample is not None for each in done)
+    machine = Machine(
+        device="cpu",
+        precision="fp32",
+        kernel="fused",
+        threads=1,
+        step_seconds=0.0,
+        evaluation_speed=math.inf,
+        save_seconds=1.0,
+        sample_seconds=100.0,
+        probe_seconds=0.0,
+    )
+    assert planned_seconds(trainer.config, machine) == saves + 100 * samples
 
 
 def test_progress_tells_of_every_step(make_trainer: MakeTrainer) -> None:
