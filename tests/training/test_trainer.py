@@ -8,6 +8,7 @@ import json
 import math
 import os
 import shutil
+import signal
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -366,6 +367,66 @@ def test_a_training_runs_on_its_own_threads_and_gives_them_back(
     assert threads_of_steps(two) == {2}
     assert threads_of_steps(one) == {1}
     assert torch.get_num_threads() == 3
+
+
+@pytest.mark.parametrize("where", ["step", "evaluation"])
+def test_an_interrupt_waits_for_the_step_and_nothing_is_lost(
+    where: str, make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A notebook's stop button came in the middle of a step, and all since the last checkpoint went."""
+    settings = {"evaluate_every": 5, "checkpoint_every": 100}
+    straight, stopped = make_trainer("straight", **settings), make_trainer("stopped", **settings)
+    list(straight)
+    step, evaluate = stopped.leader.step, stopped.task.evaluate
+
+    def interrupted(chunk: Any, number: int) -> StepResult:
+        if where == "step" and number == 6:
+            signal.raise_signal(signal.SIGINT)
+        return step(chunk, number)
+
+    def evaluated(*arguments: Any, **settings: Any) -> Any:
+        if where == "evaluation" and stopped.position.step == 5:
+            signal.raise_signal(signal.SIGINT)
+        return evaluate(*arguments, **settings)
+
+    monkeypatch.setattr(stopped.leader, "step", interrupted)
+    monkeypatch.setattr(stopped.task, "evaluate", evaluated)
+    with pytest.raises(KeyboardInterrupt):
+        list(stopped)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert read_checkpoint(stopped.run.last).position.step == (7 if where == "step" else 5)
+    list(Trainer.resume(stopped.run))
+    assert learned(stopped.run) == learned(straight.run)
+
+
+def test_a_second_interrupt_is_not_waited_with(
+    make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = make_trainer("run", evaluate_every=100, checkpoint_every=2)
+
+    def interrupted(*_: Any) -> StepResult:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        raise AssertionError("it went on")
+
+    steps = iter(trainer)
+    assert [next(steps).step for _ in range(3)] == [1, 2, 3]
+    monkeypatch.setattr(trainer.leader, "step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        next(steps)
+    assert read_checkpoint(trainer.run.last).position.step == 2
+
+
+def test_a_handler_of_the_program_is_left_alone(make_trainer: MakeTrainer) -> None:
+    received = []
+    before = signal.signal(signal.SIGINT, lambda number, _: received.append(number))
+    try:
+        for progress in make_trainer("run"):
+            if progress.step == 3:
+                signal.raise_signal(signal.SIGINT)
+        assert received == [signal.SIGINT] and progress.step == progress.steps
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_between_steps_the_threads_are_the_callers(make_trainer: MakeTrainer) -> None:
