@@ -35,6 +35,7 @@ from charrnn.training.checkpoint import MOMENTS
 from charrnn.training.config import TrainingConfig
 from charrnn.training.distributed import Group, Left
 from charrnn.training.learner import Learner, StepResult, threads
+from charrnn.training.memory import freed_memory_kept
 from charrnn.training.tasks import Loader
 
 
@@ -222,7 +223,7 @@ def follow(group: Group) -> int | None:
             learner.state = _part(whole, loader)
         group.agree()
         group.expect_gradients(learner.network.parameters())
-        with threads(learner.config.threads):
+        with threads(learner.config.threads), freed_memory_kept():
             _take_steps(learner, loader, told["step"])
         in_steps = False
         asked: int | None = group.listen()["asked"]

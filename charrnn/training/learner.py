@@ -16,7 +16,6 @@ from charrnn.model.recurrent import RecurrentNetwork, State
 from charrnn.training.config import TrainingConfig
 from charrnn.training.distributed import Group
 from charrnn.training.environment import usable_cores
-from charrnn.training.memory import keep_freed_memory
 from charrnn.training.tasks import LOSSES
 
 BETAS = (0.9, 0.999)
@@ -85,7 +84,6 @@ class Learner:
     def __init__(
         self, network: RecurrentNetwork, config: TrainingConfig, group: Group | None = None
     ) -> None:
-        keep_freed_memory()
         self.config, self.group = config, group
         self.device = torch.device(config.device)
         self.network = network.to(self.device).train()

@@ -19,6 +19,7 @@ from charrnn.training.config import TrainingOptions
 from charrnn.training.distributed import Group
 from charrnn.training.environment import threads_each
 from charrnn.training.learner import Learner, autocast, threads
+from charrnn.training.memory import freed_memory_kept
 from charrnn.training.recipe import DEFAULT_BUDGET, Machine, choose_training
 from charrnn.training.tasks import Loader, Task
 
@@ -144,6 +145,8 @@ class Probe:
             step_seconds=6 * config.parameters * step / SLOW,
             evaluation_speed=SLOW / (2 * config.parameters),
             save_seconds=0.05 + 16 * config.parameters / 100e6,  # weights, their average, moments
+            sample_seconds=0.05
+            + 1.5e-7 * config.parameters,  # half of it to make an engine of them
             probe_seconds=0.0,
         )
 
@@ -181,7 +184,7 @@ class Probe:
             processes=self._group.size if self._group is not None else 1,
         )
         learner = Learner(network, training, self._group)
-        with threads(machine.threads), rehearsing(learner):
+        with threads(machine.threads), freed_memory_kept(), rehearsing(learner):
             return _time_steps(learner, loader, seconds, patience)
 
     def _evaluation_speed(self, config: ModelConfig, machine: Machine) -> float:

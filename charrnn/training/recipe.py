@@ -70,6 +70,7 @@ class Machine:
         step_seconds: one training step, measured under a time budget, else guessed.
         evaluation_speed: characters of the validation text read in a second.
         save_seconds: one checkpoint.
+        sample_seconds: the sample that is made at each evaluation.
         probe_seconds: what measuring took; part of the budget.
     """
 
@@ -80,6 +81,7 @@ class Machine:
     step_seconds: float
     evaluation_speed: float
     save_seconds: float
+    sample_seconds: float
     probe_seconds: float
 
 
@@ -196,7 +198,7 @@ def choose_training(
         evaluation_characters=length.evaluation_characters,
         checkpoint_every=_given(
             options.checkpoint_every,
-            min(evaluate_every, math.ceil(CHECKPOINT_SECONDS / machine.step_seconds)),
+            min(evaluate_every, _steps_between_saves(machine)),
         ),
         patience=_given(options.patience, PATIENCE),
         keep=options.keep,
@@ -221,8 +223,9 @@ def choose_length(
 ) -> Length:
     """How long to train, and how often and thoroughly to evaluate.
 
-    A time budget is turned into steps: what is left of it after the probe, the evaluations and
-    the saves, divided by the time of a step. Of a short text not all of it is needed.
+    A time budget is turned into steps: what is left of it after the probe, the evaluations with
+    their samples, and the saves, those between two evaluations too, divided by the time of a step. Of
+    a short text not all of it is needed.
     """
     if options.steps is not None or options.epochs is not None:
         steps = options.steps or max(1, round((options.epochs or 0) * chunks_per_epoch))
@@ -236,12 +239,23 @@ def choose_length(
     affordable = int(share / LEAST_EVALUATIONS * machine.evaluation_speed)
     most_affordable = max(1, int(share / 2 * machine.evaluation_speed))
     characters = min(validation_characters, max(affordable, LEAST_EVALUATED), most_affordable)
-    pause = characters / machine.evaluation_speed + machine.save_seconds
+    pause = characters / machine.evaluation_speed + machine.sample_seconds + machine.save_seconds
     evaluations = int(min(max(share / pause, 2), EVALUATIONS))
-    left = budget - machine.probe_seconds - evaluations * pause
-    steps = int(left / machine.step_seconds)
+    left = budget - machine.probe_seconds
+    each = machine.step_seconds
+    if options.evaluate_every is None:
+        left -= evaluations * pause
+        steps_between = left / each / evaluations
+    else:
+        left -= pause  # of the last step
+        each += pause / options.evaluate_every
+        steps_between = options.evaluate_every
+    save_every = options.checkpoint_every or _steps_between_saves(machine)
+    if options.checkpoint_every is not None or steps_between > save_every:
+        each += machine.save_seconds / save_every
+    steps = int(left / each)
     if steps > MOST_EPOCHS * chunks_per_epoch:
-        spare = (steps - MOST_EPOCHS * chunks_per_epoch) * machine.step_seconds
+        spare = (steps - MOST_EPOCHS * chunks_per_epoch) * each
         steps = MOST_EPOCHS * chunks_per_epoch
         evaluations = min(evaluations + int(spare / pause), EVALUATIONS)
     return Length(
@@ -253,9 +267,21 @@ def choose_length(
 
 def planned_seconds(config: TrainingConfig, machine: Machine) -> float:
     """What a training will take on a machine, from the probe to the last save."""
-    evaluation = config.evaluation_characters / machine.evaluation_speed
-    pauses = math.ceil(config.steps / config.evaluate_every) * (evaluation + machine.save_seconds)
-    return machine.probe_seconds + config.steps * machine.step_seconds + pauses
+    evaluation = config.evaluation_characters / machine.evaluation_speed + machine.sample_seconds
+    evaluations = math.ceil(config.steps / config.evaluate_every)
+    # Each evaluation may be of the best model so far, and is saved; and so is what lies between them.
+    both = math.lcm(config.checkpoint_every, config.evaluate_every)
+    saves = evaluations + config.steps // config.checkpoint_every - config.steps // both
+    return (
+        machine.probe_seconds
+        + config.steps * machine.step_seconds
+        + evaluations * evaluation
+        + saves * machine.save_seconds
+    )
+
+
+def _steps_between_saves(machine: Machine) -> int:
+    return math.ceil(CHECKPOINT_SECONDS / machine.step_seconds)
 
 
 def choose_learning_rate(options: TrainingOptions, *, hidden_size: int) -> float:

@@ -193,6 +193,11 @@ def train(
     In a script that torchrun has started, its processes train together, and the first of them gives
     Progress.
 
+    An interrupt (Ctrl-C, a notebook's stop button) in the middle of a step raises KeyboardInterrupt once
+    that step has been taken and saved; a second one at once, and what was learned since the last
+    checkpoint is lost then. After a `break`, or what is raised in the loop, it is saved as well, as
+    soon as nothing refers to the iterator any more (or it is closed). `resume` goes on from there.
+
     >>> for progress in charrnn.train("fables", budget="1m", name="fables"):
     ...     pass
     >>> print(charrnn.sample("fables", "The fox"))

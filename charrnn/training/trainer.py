@@ -4,6 +4,7 @@ A training is a pure function of (corpus, ModelConfig, TrainingConfig). The cloc
 how often it was interrupted and resumed change nothing in it.
 """
 
+import contextlib
 import dataclasses
 import math
 import time
@@ -53,7 +54,9 @@ from charrnn.training.companions import Leader
 from charrnn.training.config import TrainingConfig
 from charrnn.training.distributed import Group
 from charrnn.training.environment import usable_cores
+from charrnn.training.interruption import interrupts_wait
 from charrnn.training.learner import Learner, StepResult, autocast, threads
+from charrnn.training.memory import freed_memory_kept
 from charrnn.training.plan import Plan, arrays, load
 from charrnn.training.probe import DTYPES, choose_device
 from charrnn.training.tasks import LabelledTask, make_task
@@ -258,11 +261,19 @@ class Trainer:
     @as_usual
     def __iter__(self) -> Iterator[Progress]:
         """Trains to the end. Raises DivergedError, StorageError; TrainingError when another process
-        that trains with it fails."""
+        that trains with it fails.
+
+        An interrupt (Ctrl-C, a notebook's stop button) raises KeyboardInterrupt once the step that it
+        came in has been taken and saved, and a second one at once. A `break`, and whatever is raised in
+        the loop over it, saves as well: when the iterator is closed, or nothing refers to it any more.
+        """
         self.run.claim()
         try:
-            with self.leader.leading(self.run.ids_folder, self.position.step):
-                yield from stepwise(self._train(), partial(threads, self.config.threads))
+            with (
+                freed_memory_kept(),
+                self.leader.leading(self.run.ids_folder, self.position.step),
+            ):
+                yield from stepwise(self._train(), self._computing)
         except DivergedError:
             raise
         except (StorageError, TrainingError) as error:
@@ -273,6 +284,12 @@ class Trainer:
             if self.position.step == 0:
                 self.run.discard()
             self.run.release()
+
+    @contextlib.contextmanager
+    def _computing(self) -> Iterator[None]:
+        """On its own threads, and not interrupted in the middle."""
+        with threads(self.config.threads), interrupts_wait(self.request_stop):
+            yield
 
     def _train(self) -> Iterator[Progress]:
         saved = self.position.step

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 import charrnn
 from charrnn.data import corpus as corpus_module
@@ -31,6 +30,8 @@ from charrnn.training.labelled_plan import (
     make_labelled_plan,
 )
 from charrnn.training.plan import arrays, load, make_plan
+from charrnn.training.probe import Probe
+from charrnn.training.recipe import MOST_EPOCHS, Machine, planned_seconds
 from charrnn.training.tasks import LabelledTask
 from charrnn.training.tasks.labelled import balanced_weights
 from charrnn.training.trainer import Trainer, start
@@ -366,9 +367,25 @@ def test_labels_have_to_be_named_with_a_table() -> None:
         open_any([], ReadOptions(column="a", label="b"))
 
 
-def test_a_budget_is_kept_to(tmp_path: Path) -> None:
-    trainer = make_trainer(tmp_path, "run", steps=None, budget=3.0)
-    assert trainer.config.steps >= 1 and torch.get_num_threads() >= 1
+def test_a_budget_is_kept_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(
+        device="cpu",
+        precision="fp32",
+        kernel="fused",
+        threads=1,
+        step_seconds=0.01,
+        evaluation_speed=100_000,
+        save_seconds=0.02,
+        sample_seconds=0.01,
+        probe_seconds=0.5,
+    )
+    monkeypatch.setattr(Probe, "measure", lambda *_: machine)
+    settings: dict[str, Any] = {"steps": None, "evaluate_every": None}
+    trainer = make_trainer(tmp_path, "run", budget=3.0, **settings)
+    assert 2.9 < planned_seconds(trainer.config, machine) <= 3.0
+    longer = make_trainer(tmp_path, "longer", budget=6000.0, **settings)
+    chunks = task_of(longer).steps_per_epoch(8, 12)
+    assert longer.config.steps == MOST_EPOCHS * chunks  # which are enough
 
 
 def test_says_that_the_attention_of_a_language_model_is_left_out(

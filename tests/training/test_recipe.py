@@ -1,8 +1,9 @@
 import dataclasses
+import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from charrnn.errors import ConfigError
@@ -40,6 +41,7 @@ MACHINE = Machine(
     step_seconds=0.01,
     evaluation_speed=200_000,
     save_seconds=0.1,
+    sample_seconds=0.2,
     probe_seconds=2.0,
 )
 
@@ -243,36 +245,69 @@ def test_more_time_never_makes_fewer_steps(one: float, other: float) -> None:
     # One more evaluation, or a longer one, may cost the steps of its pause, not more.
     pauses = [
         each.evaluations
-        * (each.evaluation_characters / MACHINE.evaluation_speed + MACHINE.save_seconds)
+        * (
+            each.evaluation_characters / MACHINE.evaluation_speed
+            + MACHINE.save_seconds
+            + MACHINE.sample_seconds
+        )
         for each in (less, more)
     ]
     assert less.steps <= more.steps + (pauses[1] - pauses[0]) / MACHINE.step_seconds + 1
 
 
+every = st.none() | st.integers(1, 100_000)
+
+
 @given(
-    st.floats(20, 100_000),
+    st.floats(60, 100_000),
     st.floats(1e-4, 1),
     st.floats(1e5, 1e7),
-    st.floats(0.05, 1),
+    st.floats(0.05, 10),
     st.floats(0, 8),
     st.integers(100, 100_000_000),
+    every,
+    every,
 )
+@example(36_000.0, 3.0, 1e5, 8.0, 8.0, 1_000_000, None, None)  # 2 layers of 2048: 120 saves
+@example(36_000.0, 3.0, 1e5, 8.0, 8.0, 1_000_000, None, 10)
+@example(36_000.0, 3.0, 1e5, 8.0, 8.0, 1_000_000, 50, None)
 def test_all_that_is_planned_fits_in_the_budget(
-    budget: float, step: float, speed: float, save: float, probe: float, validation: int
+    budget: float,
+    step: float,
+    speed: float,
+    pause: float,
+    probe: float,
+    validation: int,
+    evaluate_every: int | None,
+    checkpoint_every: int | None,
 ) -> None:
     machine = dataclasses.replace(
         MACHINE,
         step_seconds=step,
         evaluation_speed=speed,
-        save_seconds=save,
+        save_seconds=pause,
+        sample_seconds=pause / 2,
         probe_seconds=probe,
     )
-    made = length(machine, validation=validation, budget=budget)
-    assert made.evaluations >= 2
-    pause = made.evaluation_characters / speed + save
-    planned = probe + made.steps * step + made.evaluations * pause
-    assert planned <= budget + 1e-6
-    assert planned >= budget - step - 1e-6  # and uses it
+    config = choose_training(
+        TrainingOptions(
+            budget=budget, evaluate_every=evaluate_every, checkpoint_every=checkpoint_every
+        ),
+        machine,
+        batch_size=4,
+        sequence_length=8,
+        hidden_size=64,
+        chunks_per_epoch=100_000_000,
+        validation_characters=validation,
+    )
+    planned = planned_seconds(config, machine)
+    assert config.steps == 1 or planned <= budget + 1e-6
+    # And uses it: what is left is less than a step, or what evaluations and saves at the same step
+    # have in common.
+    evaluations = math.ceil(config.steps / config.evaluate_every)
+    evaluation = config.evaluation_characters / speed + 1.5 * pause
+    per_step = (planned - probe) / config.steps
+    assert planned >= budget - per_step - evaluations * pause - 2 * evaluation - step - pause
 
 
 def test_a_validation_text_of_some_length_is_read_as_a_whole() -> None:
@@ -326,7 +361,8 @@ def test_the_time_that_is_planned_is_the_time_of_its_parts(steps: int, validatio
         seconds
         <= MACHINE.probe_seconds
         + steps * MACHINE.step_seconds
-        + 20 * (config.evaluation_characters / MACHINE.evaluation_speed + MACHINE.save_seconds)
+        + 20 * (config.evaluation_characters / MACHINE.evaluation_speed + MACHINE.sample_seconds)
+        + (20 + steps / config.checkpoint_every) * MACHINE.save_seconds
         + 1e-6
     )
 

@@ -8,6 +8,7 @@ import json
 import math
 import os
 import shutil
+import signal
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -43,6 +44,7 @@ from charrnn.storage.run import Run, load
 from charrnn.training import trainer as module
 from charrnn.training.checkpoint import TRAINING, TRAINING_TENSORS, read_checkpoint
 from charrnn.training.learner import StepResult
+from charrnn.training.recipe import Machine, planned_seconds
 from charrnn.training.session import train
 from charrnn.training.tasks import Generation, generation
 from charrnn.training.trainer import LOG_EVERY, Progress, Trainer, has_turned
@@ -367,6 +369,66 @@ def test_a_training_runs_on_its_own_threads_and_gives_them_back(
     assert torch.get_num_threads() == 3
 
 
+@pytest.mark.parametrize("where", ["step", "evaluation"])
+def test_an_interrupt_waits_for_the_step_and_nothing_is_lost(
+    where: str, make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A notebook's stop button came in the middle of a step, and all since the last checkpoint went."""
+    settings = {"evaluate_every": 5, "checkpoint_every": 100}
+    straight, stopped = make_trainer("straight", **settings), make_trainer("stopped", **settings)
+    list(straight)
+    step, evaluate = stopped.leader.step, stopped.task.evaluate
+
+    def interrupted(chunk: Any, number: int) -> StepResult:
+        if where == "step" and number == 6:
+            signal.raise_signal(signal.SIGINT)
+        return step(chunk, number)
+
+    def evaluated(*arguments: Any, **settings: Any) -> Any:
+        if where == "evaluation" and stopped.position.step == 5:
+            signal.raise_signal(signal.SIGINT)
+        return evaluate(*arguments, **settings)
+
+    monkeypatch.setattr(stopped.leader, "step", interrupted)
+    monkeypatch.setattr(stopped.task, "evaluate", evaluated)
+    with pytest.raises(KeyboardInterrupt):
+        list(stopped)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert read_checkpoint(stopped.run.last).position.step == (7 if where == "step" else 5)
+    list(Trainer.resume(stopped.run))
+    assert learned(stopped.run) == learned(straight.run)
+
+
+def test_a_second_interrupt_is_not_waited_with(
+    make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = make_trainer("run", evaluate_every=100, checkpoint_every=2)
+
+    def interrupted(*_: Any) -> StepResult:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        raise AssertionError("it went on")
+
+    steps = iter(trainer)
+    assert [next(steps).step for _ in range(3)] == [1, 2, 3]
+    monkeypatch.setattr(trainer.leader, "step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        next(steps)
+    assert read_checkpoint(trainer.run.last).position.step == 2
+
+
+def test_a_handler_of_the_program_is_left_alone(make_trainer: MakeTrainer) -> None:
+    received = []
+    before = signal.signal(signal.SIGINT, lambda number, _: received.append(number))
+    try:
+        for progress in make_trainer("run"):
+            if progress.step == 3:
+                signal.raise_signal(signal.SIGINT)
+        assert received == [signal.SIGINT] and progress.step == progress.steps
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_between_steps_the_threads_are_the_callers(make_trainer: MakeTrainer) -> None:
     trainer = make_trainer("one")
     torch.set_num_threads(3)
@@ -403,6 +465,36 @@ def test_training_lines_are_means_since_the_last(make_trainer: MakeTrainer) -> N
         assert line["characters"] == steps[-1].characters
         assert line["epoch"] == steps[-1].epoch
         assert line["learning_rate"] == steps[-1].learning_rate
+
+
+@pytest.mark.parametrize(("evaluate_every", "checkpoint_every"), [(5, 3), (6, 3), (6, 4), (7, 30)])
+def test_what_it_does_besides_steps_is_what_a_budget_is_planned_with(
+    evaluate_every: int,
+    checkpoint_every: int,
+    make_trainer: MakeTrainer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The saves between evaluations, and the samples, were left out of budgets."""
+    trainer = make_trainer(
+        "run", steps=23, evaluate_every=evaluate_every, checkpoint_every=checkpoint_every
+    )
+    losses = iter(range(99, 0, -1))  # each evaluation is the best so far, and is saved
+    monkeypatch.setattr(trainer.task, "evaluate", lambda *_, **__: iter([(float(next(losses)), 1)]))
+    done = list(trainer)
+    saves = sum(each.checkpoint is not None for each in done)
+    samples = sum(each.sample is not None for each in done)
+    machine = Machine(
+        device="cpu",
+        precision="fp32",
+        kernel="fused",
+        threads=1,
+        step_seconds=0.0,
+        evaluation_speed=math.inf,
+        save_seconds=1.0,
+        sample_seconds=100.0,
+        probe_seconds=0.0,
+    )
+    assert planned_seconds(trainer.config, machine) == saves + 100 * samples
 
 
 def test_progress_tells_of_every_step(make_trainer: MakeTrainer) -> None:

@@ -84,7 +84,7 @@ def test_no_more_is_read_at_once_than_a_step_reads(
     *_, whole = task.evaluate(network, at_most=math.inf)
     read.clear()
     *_, (loss, characters) = task.evaluate(network, at_most=math.inf, at_once=at_once)
-    assert (loss, characters) == (pytest.approx(whole[0], rel=1e-5), whole[1])
+    assert loss == pytest.approx(whole[0], rel=1e-5) and characters == whole[1]
     assert all(len(batch.ids) == 1 or batch.ids.size <= at_once for batch in read)
     if at_once > 1:
         assert any(len(batch.ids) > 1 for batch in read)
@@ -101,7 +101,7 @@ def test_a_training_evaluates_what_fits_into_its_steps(
 
 def weighted(trainer: Trainer, weight: float) -> DocumentBatch:
     """A batch whose first document weighs so much, and the others next to nothing."""
-    batch = next(trainer.loader)
+    batch: DocumentBatch = next(trainer.loader)
     weights = np.full(len(batch.targets), 1e-6)
     weights[0] = weight
     return dataclasses.replace(batch, weights=weights)
