@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from charrnn.generation.engines.engine import Array, State, known_ids
+from charrnn.generation.engines.engine import Array, State, check_ids, id_array
 from charrnn.storage.model_directory import Model
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ class TorchEngine:
         """Reads ids (B, T); see Engine."""
         import torch
 
-        ids = known_ids(ids, self.vocabulary_size)
+        ids = id_array(ids)
+        check_ids(ids, self.vocabulary_size)
         if ids.shape[1] == 0:
             logits = np.zeros((*ids.shape, self.vocabulary_size), dtype=np.float32)
             return logits, self._before(len(ids)) if state is None else state
@@ -64,7 +65,8 @@ class TorchEngine:
 
     def read(self, ids: npt.ArrayLike, state: State | None) -> State:
         """The state that `advance` gives; see Engine."""
-        ids = known_ids(ids, self.vocabulary_size)
+        ids = id_array(ids)
+        check_ids(ids, self.vocabulary_size)
         longest = max(_PIECE // max(len(ids), 1), 1)
         for start in range(0, max(ids.shape[1], 1), longest):
             _, state = self.advance(ids[:, start : start + longest], state)
