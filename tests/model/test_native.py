@@ -1,5 +1,6 @@
 """The steps in C: the same numbers as `cells.py` on every kind of processor that this one can be."""
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -167,6 +168,18 @@ def test_in_bf16_it_is_as_near_as_rounding_lets_it_be(cell: str, ids: bool, kind
             assert torch.cosine_similarity(mine.flatten(), theirs.flatten(), dim=0) > 0.999
             assert float(mine.norm() / theirs.norm()) == pytest.approx(1, abs=0.01)
             assert error(mine, theirs) < 2 * max(error(other, theirs), 0.003)
+
+
+@pytest.mark.skipif(
+    not {"avx2", "avx512"} <= native.kinds().keys(), reason="not both kinds of float32"
+)
+@pytest.mark.parametrize("cell", CELLS)
+def test_avx2_and_avx512_give_the_same_bits(cell: str) -> None:
+    # The compiler chose which products and sums were rounded once, for each kind as it liked.
+    case = make_case(cell, 50, 5, 20, ids=True)
+    narrow, wide = (computed(of_kind(cell, kind), case, torch.float32) for kind in KINDS)
+    for mine, other in zip(narrow, wide, strict=True):
+        assert torch.equal(mine, other)
 
 
 @every_kind
@@ -555,8 +568,11 @@ def test_without_a_library_it_is_computed_in_pytorch(
 
 
 @needs_library
-def test_a_library_of_another_version_is_not_called(fresh_library: pytest.MonkeyPatch) -> None:
-    fresh_library.setattr(native, "_ABI", native._ABI + 1)
+def test_a_library_of_another_layout_is_not_called(fresh_library: pytest.MonkeyPatch) -> None:
+    class Longer(ctypes.Structure):
+        _fields_ = [*native._Sum._fields_, ("more", ctypes.c_size_t)]
+
+    fresh_library.setattr(native, "_Sum", Longer)
     assert native.kinds() == {}
     assert_it_is_computed_in_pytorch()
 
