@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from charrnn.data.excerpt import AnyIds
 from charrnn.data.mapping import give_back
-from charrnn.data.tokenizer import Ids
 from charrnn.errors import ConfigError
 
 Int64Array = npt.NDArray[np.int64]
@@ -104,7 +104,7 @@ class WindowLoader:
         seed: of the offsets and orders.
     """
 
-    def __init__(self, ids: Ids, *, batch_size: int, sequence_length: int, seed: int) -> None:
+    def __init__(self, ids: AnyIds, *, batch_size: int, sequence_length: int, seed: int) -> None:
         if len(ids) == 0 or batch_size < 1 or sequence_length < 1:
             raise ConfigError("a loader needs characters, and a batch and a window of at least 1")
         self.ids = ids

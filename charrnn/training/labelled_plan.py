@@ -24,6 +24,7 @@ from charrnn.training.plan import (
     Plan,
     arrays,
     check_kind,
+    choose_split,
     fresh_network,
     keep_sizes,
     load,
@@ -101,7 +102,8 @@ def make_labelled_plan(
         check_kind(kind, base)
         text = read(tokenizer=base.tokenizer, unknown="extend")
         options = _inherit(options, base)
-    task = make_task(options.task, text, options)
+    options, split_seed, kept = choose_split(options, text, base, otherwise=options.seed)
+    task = make_task(options.task, text, options, split_seed=split_seed)
     assert isinstance(task, LabelledTask)
     batch_size, longest = choose_documents(options, task.training.lengths)
     characters = task.training.characters(longest)
@@ -130,12 +132,12 @@ def make_labelled_plan(
         chunks_per_epoch=chunks,
         validation_characters=task.validation_characters,
     )
-    config = dataclasses.replace(config, class_weights=options.class_weights)
+    config = dataclasses.replace(config, class_weights=options.class_weights, split_seed=split_seed)
     epochs = config.steps / chunks
     if options.dropout is None:
         share = min(epochs / FULL_DROPOUT_EPOCHS, 1)
         model_config = dataclasses.replace(model_config, dropout=round(DROPOUT * share, 2))
-    notes = [*_notes(options, text, task, longest), *probe.notes]
+    notes = [*kept, *_notes(options, text, task, longest), *probe.notes]
     if probe.timed and config.steps == MOST_EPOCHS * chunks:
         notes.append(
             f"{MOST_EPOCHS} epochs are enough for {len(task.training):,} documents, so not all of "

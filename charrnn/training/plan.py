@@ -14,10 +14,13 @@ from charrnn.data.corpus import (
     IdsKey,
     ReadingProgress,
     TokenizedCorpus,
+    newline_id,
     no_progress,
     tokenize,
 )
-from charrnn.data.tokenizer import CharTokenizer, Ids
+from charrnn.data.excerpt import AnyIds
+from charrnn.data.splitting import count_repeated
+from charrnn.data.tokenizer import CharTokenizer, Ids, Tokenizer
 from charrnn.errors import CharRNNWarning, ConfigError
 from charrnn.model.config import ModelConfig
 from charrnn.model.networks import build_network
@@ -38,7 +41,11 @@ from charrnn.training.recipe import (
     planned_seconds,
     wanted_batch,
 )
-from charrnn.training.tasks import make_task
+from charrnn.training.tasks import Generation, Restoration, make_task
+
+LARGEST_COUNTED = 20_000_000
+"""Characters; of longer texts, lines that are held out are not looked for among the others (half a
+second's work) before the training begins."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +105,14 @@ def make_plan(
             f"several processes do not train a network to {options.task} together; "
             "start charrnn train without torchrun"
         )
-    task = make_task(options.task, text, options)
+    options, split_seed, kept = choose_split(
+        options, text, base, otherwise=options.seed if options.lines else None
+    )
+    notes.extend(kept)
+    task = make_task(options.task, text, options, split_seed=split_seed)
+    if options.lines:
+        assert isinstance(task, Generation | Restoration)
+        notes.append(describe_held_out(task.training, task.validation, text.tokenizer))
     characters = task.training_characters
     batch_size, sequence_length = choose_batch(options, training_characters=characters)
     names = ("batch size", "sequence length")
@@ -141,6 +155,7 @@ def make_plan(
         )
     config = dataclasses.replace(
         config,
+        split_seed=split_seed,
         upward_scale=choose_upward_scale(
             options, model_config, epochs=epochs, training_characters=characters
         ),
@@ -174,6 +189,43 @@ def _warn_of_cut_texts(corpus: Corpus) -> None:
 
 
 SIZES_OF_LAYERS = ("cell", "layers", "hidden_size", "embedding_size")
+
+
+def choose_split(
+    options: TrainingOptions, text: TokenizedCorpus, base: Model | None, *, otherwise: int | None
+) -> tuple[TrainingOptions, int | None, list[str]]:
+    """What is held out: the options with the fraction, the seed that draws it (see TrainingConfig), and
+    what a person should be told.
+
+    Where the base has learned this very text, it is what was held out of it then: of anything else the
+    base has learned most. Else the seed is `otherwise`.
+    """
+    if base is None or base.provenance.sha256 != text.sha256:
+        return options, otherwise, []
+    learned = base.provenance
+    seed = learned.split_seed
+    if seed is None and options.labelled:
+        seed = learned.seed
+    if (options.validation_fraction, otherwise) == (learned.validation_fraction, seed):
+        return options, seed, []
+    drawn = "its last part" if seed is None else f"drawn by the seed {seed}"
+    note = (
+        f"the base has learned this text; what was held out of it then is held out again: "
+        f"{learned.validation_fraction:.0%}, {drawn}"
+    )
+    options = dataclasses.replace(options, validation_fraction=learned.validation_fraction)
+    return options, seed, [note]
+
+
+def describe_held_out(training: AnyIds, held_out: AnyIds, tokenizer: Tokenizer) -> str:
+    """How many lines are held out, and how many of them occur among the others as well, as far as that
+    is soon counted."""
+    newline = newline_id(tokenizer)
+    assert newline is not None
+    if len(training) > LARGEST_COUNTED:
+        return f"lines of {len(held_out):,} {tokenizer.kind}s in all are held out"
+    lines, repeated = count_repeated(training, held_out, newline)
+    return f"{lines:,} lines are held out; {repeated:,} of them are among the other lines too"
 
 
 def check_kind(kind: str | None, base: Model) -> None:

@@ -121,7 +121,7 @@ class Trainer:
     ) -> None:
         self.corpus, self.config, self.run = corpus, config, run
         self.learner = Learner(network, config, group)
-        self.task = make_task(network.config.task, corpus, config)
+        self.task = make_task(network.config.task, corpus, config, split_seed=config.split_seed)
         if isinstance(self.task, LabelledTask):
             network.unit = self.task.unit
         self.loader = self.task.loader(
@@ -345,6 +345,7 @@ class Trainer:
                 characters=position.characters,
                 seconds=round(position.seconds, 3),
                 seed=self.config.seed,
+                split_seed=self.config.split_seed,
                 validation_nats=position.validation_nats
                 if position.evaluated == position.step
                 else None,
