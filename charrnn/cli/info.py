@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def info(model: ModelArgument = None, as_json: Json = False) -> None:
     """Show what a model is, what it was trained on, how long, and how good it is."""
-    from charrnn.cli.display import UNITS, duration, facts, results
+    from charrnn.cli.display import UNITS, counted, duration, facts, results
     from charrnn.storage.model_directory import read_model
     from charrnn.storage.run import read_found
 
@@ -65,7 +65,7 @@ def info(model: ModelArgument = None, as_json: Json = False) -> None:
         ("", f"SHA-256 {provenance.sha256}"),
         ("", told or ("each line a document" if provenance.lines else "one running text")),
         ("held out", _held_out(provenance, config.task)),
-        ("trained", f"{provenance.step:,} steps, {provenance.characters:,} {unit}s"),
+        ("trained", f"{counted(provenance.step, 'step')}, {counted(provenance.characters, unit)}"),
         ("", f"{duration(provenance.seconds)}, seed {provenance.seed}"),
         ("validation", good),
     ]

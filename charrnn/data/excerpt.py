@@ -46,7 +46,8 @@ class Excerpt:
                 part = found[at - begin : at - begin + _PIECE]
                 part[:] = self.ids[self._places(at, at + len(part))]
             return found
-        return self.ids[self._positions(where)]
+        at_positions: Ids = self.ids[self._positions(where)]
+        return at_positions
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
         """All of it, in memory."""

@@ -17,6 +17,7 @@ from charrnn.errors import ConfigError
 from charrnn.model.config import ModelConfig
 from charrnn.model.recurrent import RecurrentNetwork
 from charrnn.storage.model_directory import Model
+from charrnn.training.advice import advise_on_budget
 from charrnn.training.config import TrainingOptions
 from charrnn.training.distributed import Group
 from charrnn.training.plan import (
@@ -147,6 +148,9 @@ def make_labelled_plan(
     network.unit = task.unit
     with torch.no_grad():
         network.head.bias.copy_(torch.from_numpy(task.initial_bias()))
+    seconds = planned_seconds(config, machine) if probe.timed else None
+    if seconds is not None:
+        notes += advise_on_budget(options, config, seconds)
     if base is not None:
         notes += _copy(base, network, text)
     return Plan(
@@ -154,7 +158,7 @@ def make_labelled_plan(
         network=network,
         config=config,
         epochs=epochs,
-        seconds=planned_seconds(config, machine) if probe.timed else None,
+        seconds=seconds,
         notes=tuple(notes),
     )
 

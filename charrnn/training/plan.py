@@ -14,19 +14,17 @@ from charrnn.data.corpus import (
     IdsKey,
     ReadingProgress,
     TokenizedCorpus,
-    newline_id,
     no_progress,
     tokenize,
 )
-from charrnn.data.excerpt import AnyIds
-from charrnn.data.splitting import count_repeated
-from charrnn.data.tokenizer import CharTokenizer, Ids, Tokenizer
+from charrnn.data.tokenizer import CharTokenizer, Ids
 from charrnn.errors import CharRNNWarning, ConfigError
 from charrnn.model.config import ModelConfig
 from charrnn.model.networks import build_network
 from charrnn.model.recurrent import RecurrentNetwork
 from charrnn.storage.model_directory import Model
 from charrnn.storage.tensor_file import Tensors
+from charrnn.training.advice import advise_on_alphabet, advise_on_budget, describe_held_out
 from charrnn.training.config import TrainingConfig, TrainingOptions
 from charrnn.training.distributed import Group
 from charrnn.training.learner import threads
@@ -42,10 +40,6 @@ from charrnn.training.recipe import (
     wanted_batch,
 )
 from charrnn.training.tasks import Generation, Restoration, make_task
-
-LARGEST_COUNTED = 20_000_000
-"""Characters; of longer texts, lines that are held out are not looked for among the others (half a
-second's work) before the training begins."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +116,8 @@ def make_plan(
             notes.append(
                 f"{what} {had} instead of {wanted}: the text is short ({characters:,} characters)"
             )
+    if base is None:
+        notes.extend(advise_on_alphabet(text, batch_size, sequence_length))
     probe = Probe(
         options,
         task=task,
@@ -164,6 +160,9 @@ def make_plan(
         options, model_config, epochs=epochs, training_characters=characters
     )
     network = fresh_network(model_config, config)
+    seconds = planned_seconds(config, machine) if probe.timed else None
+    if seconds is not None:
+        notes.extend(advise_on_budget(options, config, seconds))
     if base is not None:
         notes.extend(_copy(base, network, text))
     return Plan(
@@ -171,7 +170,7 @@ def make_plan(
         network=network,
         config=config,
         epochs=epochs,
-        seconds=planned_seconds(config, machine) if probe.timed else None,
+        seconds=seconds,
         notes=tuple(notes),
     )
 
@@ -215,17 +214,6 @@ def choose_split(
     )
     options = dataclasses.replace(options, validation_fraction=learned.validation_fraction)
     return options, seed, [note]
-
-
-def describe_held_out(training: AnyIds, held_out: AnyIds, tokenizer: Tokenizer) -> str:
-    """How many lines are held out, and how many of them occur among the others as well, as far as that
-    is soon counted."""
-    newline = newline_id(tokenizer)
-    assert newline is not None
-    if len(training) > LARGEST_COUNTED:
-        return f"lines of {len(held_out):,} {tokenizer.kind}s in all are held out"
-    lines, repeated = count_repeated(training, held_out, newline)
-    return f"{lines:,} lines are held out; {repeated:,} of them are among the other lines too"
 
 
 def check_kind(kind: str | None, base: Model) -> None:

@@ -119,7 +119,7 @@ def test_lines_need_two_that_are_not_empty(text: str) -> None:
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint32])
 def test_lines_that_are_held_out_and_learned_are_counted(dtype: type) -> None:
-    ids = [
+    ids: list[Ids] = [
         ids_of(text).astype(dtype)
         for text in ("a" * (PIECE - 2) + "\nab\ncd\n\nab\nxyzx\nef", "ab\n\nab\nxyz\nef\ncdcd\n")
     ]
@@ -137,7 +137,8 @@ def test_an_excerpt_is_read_like_an_array(data: st.DataObject, dtype: type) -> N
     ids = np.arange(200, dtype=np.uint8)
     cuts = data.draw(st.lists(st.integers(0, 200), min_size=2, max_size=12, unique=True))
     cuts = sorted(cuts)[: len(cuts) // 2 * 2]
-    starts, ends = np.array(cuts[::2], dtype), np.array(cuts[1::2], dtype)
+    starts: Ids = np.array(cuts[::2], dtype)
+    ends: Ids = np.array(cuts[1::2], dtype)
     expected = np.concatenate([ids[a:b] for a, b in zip(starts, ends, strict=True)])
     read = Excerpt(ids, starts, ends)
     assert len(read) == len(expected) and read.nbytes == expected.nbytes
