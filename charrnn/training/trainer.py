@@ -46,6 +46,7 @@ from charrnn.training.checkpoint import (
     WEIGHTS,
     Checkpoint,
     Position,
+    check_sources,
     read_newest,
     state_names,
 )
@@ -517,6 +518,7 @@ def start(plan: Plan, directory: Path | Run, group: Group | None = None) -> Trai
     """
     run = directory if isinstance(directory, Run) else Run.create(directory)
     try:
+        check_sources(plan.corpus)
         return Trainer(plan.corpus, plan.network, plan.config, run, group)
     except BaseException:
         run.discard()
