@@ -97,10 +97,12 @@ def _tell(trainer: "Trainer") -> None:
 def _say_turned(trainer: "Trainer") -> None:
     position = trainer.position
     if trainer.turned:
+        assert position.validation_nats is not None and position.best_nats is not None
+        risen = position.validation_nats / position.best_nats - 1
         say(
-            f"it ended at step {position.step:,} of {trainer.config.steps:,}: from step "
-            f"{position.best_step:,} on it learned the text by heart. What helps: more text; else a "
-            "smaller --hidden-size, or more --dropout and --weight-dropout"
+            f"it ended at step {position.step:,} of {trainer.config.steps:,}: the loss on what is held "
+            f"out was lowest at step {position.best_step:,} and has risen by {100 * risen:.0f} % since. What "
+            "may help: more text; else a smaller --hidden-size, or more --dropout and --weight-dropout"
         )
 
 

@@ -263,6 +263,11 @@ def thousands(number: float) -> str:
     return f"{number / 1e3:.0f}k" if number >= 1e3 else f"{number:.0f}"
 
 
+def counted(count: int, what: str) -> str:
+    """So many of a thing, for people: 1 step, 1,200 steps."""
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
 def duration(seconds: float) -> str:
     """Seconds for people: 8 s, 1 min 52 s, 2 h 3 min."""
     whole = round(seconds)

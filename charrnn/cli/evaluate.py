@@ -24,7 +24,7 @@ from charrnn.cli.unicode_json import dumps
 
 if TYPE_CHECKING:
     from charrnn.data.corpus import ReadingProgress
-    from charrnn.data.tokenizer import Ids
+    from charrnn.data.excerpt import AnyIds
     from charrnn.storage.model_directory import Model
     from charrnn.training.checkpoint import Checkpoint
 
@@ -136,6 +136,11 @@ def evaluate(
         ("nats per character", f"{result.nats_per_character:.4f}"),
         ("perplexity", f"{result.perplexity:.3f}"),
     ]
+    if result.lines is not None:
+        also = (
+            f"{result.lines:,}, {result.lines_in_training:,} of them in the training text as well"
+        )
+        rows.insert(2, ("lines", also))
     rows += [
         (BASELINES[name], f"{bits:.4f} bits per character")
         for name, bits in result.baselines.items()
@@ -156,7 +161,7 @@ def _read(directory: Path) -> "tuple[Model, Checkpoint | None]":
 
 def _split(
     checkpoint: "Checkpoint | None", directory: Path, progress: "ReadingProgress"
-) -> "tuple[Ids, Ids]":
+) -> "tuple[AnyIds, AnyIds]":
     """What the model learned from, and what was held out. Raises CorpusError."""
     from charrnn.errors import CorpusError
     from charrnn.evaluation.scoring import held_out

@@ -3,14 +3,18 @@
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from charrnn.cli.options import Json, ModelArgument
 from charrnn.cli.unicode_json import dumps
 
+if TYPE_CHECKING:
+    from charrnn.storage.model_directory import Provenance
+
 
 def info(model: ModelArgument = None, as_json: Json = False) -> None:
     """Show what a model is, what it was trained on, how long, and how good it is."""
-    from charrnn.cli.display import UNITS, duration, facts, results
+    from charrnn.cli.display import UNITS, counted, duration, facts, results
     from charrnn.storage.model_directory import read_model
     from charrnn.storage.run import read_found
 
@@ -60,11 +64,24 @@ def info(model: ModelArgument = None, as_json: Json = False) -> None:
         ("", f"{provenance.corpus_characters:,} {unit}s, {provenance.corpus_bytes:,} bytes"),
         ("", f"SHA-256 {provenance.sha256}"),
         ("", told or ("each line a document" if provenance.lines else "one running text")),
-        ("trained", f"{provenance.step:,} steps, {provenance.characters:,} {unit}s"),
+        ("held out", _held_out(provenance, config.task)),
+        ("trained", f"{counted(provenance.step, 'step')}, {counted(provenance.characters, unit)}"),
         ("", f"{duration(provenance.seconds)}, seed {provenance.seed}"),
         ("validation", good),
     ]
     results().print(facts(rows))
+
+
+def _held_out(provenance: "Provenance", task: str) -> str:
+    """What was held out of the corpus."""
+    share = f"{100 * provenance.validation_fraction:.3g} %"
+    seed = provenance.split_seed
+    if task in ("classify", "regress"):
+        drawn = provenance.seed if seed is None else seed
+        return f"{share} of the documents, drawn by the seed {drawn}"
+    return (
+        f"its last {share}" if seed is None else f"{share} of the lines, drawn by the seed {seed}"
+    )
 
 
 def _classes(labels: Sequence[str]) -> str:

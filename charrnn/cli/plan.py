@@ -180,18 +180,18 @@ def choices(plan: "Plan", *, named: bool, processes: int = 1) -> Any:
     from rich.table import Table
     from rich.text import Text
 
-    from charrnn.cli.display import duration, facts, printable
+    from charrnn.cli.display import counted, duration, facts, printable
     from charrnn.data.labelled import LabelledCorpus
 
     text, config, model = plan.corpus, plan.config, plan.network.config
     alphabet = "256 bytes" if text.tokenizer.kind == "byte" else f"{model.vocabulary_size} distinct"
     unnamed = "" if named else " (none was named)"
     time = f", about {duration(plan.seconds)}" if plan.seconds is not None else ""
-    threads = "1 thread" if config.threads == 1 else f"{config.threads} threads"
+    threads = counted(config.threads, "thread")
     patience = (
         f", until {config.patience} in a row are worse" if config.patience else ", to the end"
     )
-    pieces = "windows" if model.task == "restore" else "lanes"
+    piece = "window" if model.task == "restore" else "lane"
     ways = "bidirectional " if model.bidirectional else ""
     network = (
         f"{ways}{model.cell} {model.layers} x {model.hidden_size}, embedding {model.embedding_size}: "
@@ -202,12 +202,14 @@ def choices(plan: "Plan", *, named: bool, processes: int = 1) -> Any:
         attention.append(("attention", f"to the last {model.attention:,} states", "--attention"))
     scale = config.upward_scale
     upward = f", {scale:g} times that from layer to layer" if scale != 1 else ""
-    lanes = f"{config.batch_size} {pieces} of {config.sequence_length} characters"
+    every = "step" if config.evaluate_every == 1 else f"{config.evaluate_every:,} steps"
+    lanes = f"{counted(config.batch_size, piece)} of {counted(config.sequence_length, 'character')}"
     corpus = f"{text.name}{unnamed}: {len(text.ids):,} characters, {alphabet}"
     if isinstance(text, LabelledCorpus):
         network += f", {model.pooling} pooling"
         lanes = (
-            f"{config.batch_size} documents, up to {config.sequence_length:,} characters of each"
+            f"{counted(config.batch_size, 'document')}, up to "
+            f"{counted(config.sequence_length, 'character')} of each"
         )
         told = f"of {len(text.labels):,} classes" if text.labels else "with numbers"
         corpus = (
@@ -234,12 +236,12 @@ def choices(plan: "Plan", *, named: bool, processes: int = 1) -> Any:
         ),
         (
             "length",
-            f"{config.steps:,} steps, {plan.epochs:.3g} epochs{time}",
+            f"{counted(config.steps, 'step')}, {plan.epochs:.3g} epochs{time}",
             "--budget, --epochs or --steps",
         ),
         (
             "evaluation",
-            f"every {config.evaluate_every:,} steps{patience}",
+            f"every {every}{patience}",
             "--evaluate-every --patience",
         ),
         (

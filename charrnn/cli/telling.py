@@ -130,7 +130,8 @@ def _own_documents(
     corpus = checkpoint.read_corpus(find=find, progress=progress)
     assert isinstance(corpus, LabelledCorpus)
     provenance = checkpoint.model.provenance
-    return corpus, *corpus.split_documents(provenance.validation_fraction, seed=provenance.seed)
+    seed = provenance.seed if provenance.split_seed is None else provenance.split_seed
+    return corpus, *corpus.split_documents(provenance.validation_fraction, seed=seed)
 
 
 def _learned(

@@ -71,7 +71,9 @@ class LiveDisplay(PlainDisplay):
             completed=trainer.position.step,
         )
         self._validation = [
-            line["validation_nats"] for line in trainer.run.metrics() if "validation_nats" in line
+            line["validation_nats"]
+            for line in trainer.run.measurements()
+            if "validation_nats" in line
         ]
         self._line = ""
         self._live = Live(console=messages(), refresh_per_second=4, get_renderable=self._render)

@@ -23,7 +23,8 @@ from typing import Literal
 import numpy as np
 
 from charrnn.ambient import as_usual
-from charrnn.data.mapping import PIECE, give_back, pieces
+from charrnn.data.excerpt import AnyIds
+from charrnn.data.mapping import pieces
 from charrnn.data.sources import (
     PYTHON_DOCS,
     Part,
@@ -33,6 +34,7 @@ from charrnn.data.sources import (
     find_corpus,
     open_source,
 )
+from charrnn.data.splitting import split
 from charrnn.data.tokenizer import (
     LARGEST_VOCABULARY,
     TOKENIZERS,
@@ -43,9 +45,6 @@ from charrnn.data.tokenizer import (
     code_points,
 )
 from charrnn.errors import ConfigError, CorpusError, UnknownCharacterError
-
-MINIMUM_SPLIT = 2
-"""Characters that training and validation each need: one to read and one to predict."""
 
 LARGEST_IN_MEMORY = 64 << 20
 """Bytes of ids; more than that are kept in a file, where there is a place for one."""
@@ -156,29 +155,18 @@ class TokenizedCorpus:
     ids: Ids = field(repr=False)
     skipped: tuple[str, ...] = ()
 
-    def split(self, validation_fraction: float, *, lines: bool = False) -> tuple[Ids, Ids]:
-        """The ids of training, then of validation: the last `validation_fraction` of the corpus.
+    def split(
+        self, validation_fraction: float, *, lines: bool = False, seed: int | None = None
+    ) -> tuple[AnyIds, AnyIds]:
+        """The ids of training, then of validation; nothing is copied.
 
-        With `lines`, validation begins at the start of a line. Both are views, not copies.
-        Raises CorpusError when either would have too few characters to learn from.
+        Raises CorpusError when either would have too few characters; see `splitting.split`.
         """
-        if not 0 < validation_fraction <= 0.5:
-            raise ConfigError(
-                f"validation fraction {validation_fraction}: choose one above 0 and up to 0.5"
-            )
-        boundary = int(len(self.ids) * (1 - validation_fraction))
-        if lines:
-            boundary = _line_start(self.ids, boundary, newline_id(self.tokenizer))
-            if boundary == 0:
-                raise CorpusError(f"{self.name}: --lines needs at least a few lines")
-        training, validation = self.ids[:boundary], self.ids[boundary:]
-        if min(len(training), len(validation)) < MINIMUM_SPLIT:
-            needed = max(2 * MINIMUM_SPLIT, int((MINIMUM_SPLIT - 1) / validation_fraction) + 1)
-            raise CorpusError(
-                f"{self.name}: {len(self.ids)} characters are too few; training needs at least "
-                f"{needed}, of which the last {validation_fraction:.0%} are for validation"
-            )
-        return training, validation
+        newline = newline_id(self.tokenizer) if lines or seed is not None else None
+        try:
+            return split(self.ids, validation_fraction, newline, lines=lines, seed=seed)
+        except CorpusError as error:
+            raise CorpusError(f"{self.name}: {error}") from None
 
 
 @as_usual
@@ -438,7 +426,7 @@ def newline_id(tokenizer: Tokenizer) -> int | None:
     return None if tokenizer.unknown("\n") else int(tokenizer.encode("\n")[0])
 
 
-def utf8_bytes(tokenizer: Tokenizer, ids: Ids) -> int:
+def utf8_bytes(tokenizer: Tokenizer, ids: AnyIds) -> int:
     """How many bytes of UTF-8 the text of the ids (N,) takes, without making the text."""
     if isinstance(tokenizer, CharTokenizer):
         points = code_points("".join(tokenizer.characters))
@@ -448,25 +436,12 @@ def utf8_bytes(tokenizer: Tokenizer, ids: Ids) -> int:
     return len(ids)
 
 
-def utf8_characters(tokenizer: Tokenizer, ids: Ids) -> int:
+def utf8_characters(tokenizer: Tokenizer, ids: AnyIds) -> int:
     """How many characters the text of the ids (N,) has; of bytes, those that begin one."""
     if isinstance(tokenizer, CharTokenizer):
         return len(ids)
     starts = sum(int(np.count_nonzero((piece & 0xC0) != 0x80)) for piece in pieces(ids))
     return max(1, starts)
-
-
-def _line_start(ids: Ids, end: int, newline: int | None) -> int:
-    """Where the last line of ids (N,) begins that begins at `end` at the latest; 0 where only the
-    first one does."""
-    while end > 0 and newline is not None:
-        begin = max(0, end - PIECE)
-        newlines = np.flatnonzero(ids[begin:end] == newline)
-        if len(newlines):
-            return begin + int(newlines[-1]) + 1
-        give_back(ids)
-        end = begin
-    return 0
 
 
 def _not_empty(name: str, texts: Iterator[str]) -> Iterator[str]:

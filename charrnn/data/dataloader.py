@@ -19,7 +19,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from charrnn.data.mapping import give_back, pieces
+from charrnn.data.excerpt import AnyIds
+from charrnn.data.mapping import give_back
+from charrnn.data.splitting import positions_after
 from charrnn.data.tokenizer import Ids
 from charrnn.errors import ConfigError
 
@@ -47,7 +49,7 @@ class Lanes:
 
     def __init__(
         self,
-        ids: "Ids | ShuffledDocuments",
+        ids: "AnyIds | ShuffledDocuments",
         batch_size: int,
         sequence_length: int,
         *,
@@ -151,7 +153,7 @@ class TBPTTLoader:
 
     def __init__(
         self,
-        ids: Ids,
+        ids: AnyIds,
         *,
         batch_size: int,
         sequence_length: int,
@@ -212,7 +214,7 @@ class TBPTTLoader:
 
     def _deal(self) -> Lanes:
         generator = np.random.default_rng([self.seed, self.epoch])
-        ids: Ids | ShuffledDocuments
+        ids: AnyIds | ShuffledDocuments
         if self.separator is None:
             ids, first = self.ids, int(generator.integers(len(self.ids)))
         else:
@@ -239,11 +241,11 @@ class ShuffledDocuments:
         generator: of the order.
     """
 
-    def __init__(self, ids: Ids, separator: int, generator: np.random.Generator) -> None:
+    def __init__(self, ids: AnyIds, separator: int, generator: np.random.Generator) -> None:
         self.ids = ids
         # Of a file of names there are N / 8 documents: what is known of each is kept small.
         small = np.min_scalar_type(len(ids))
-        stops = _positions_after(ids, separator, small)  # (D,) where each document ends
+        stops = positions_after(ids, separator, small)  # (D,) where each document ends
         lengths = stops.copy()
         lengths[1:] -= stops[:-1]
         # Both in the same order, without a third array that holds it.
@@ -266,18 +268,3 @@ class ShuffledDocuments:
         before_end = self._new_stops[documents] - wanted
         found: Ids = self.ids[self._stops[documents] - before_end]
         return found
-
-
-def _positions_after(ids: Ids, separator: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """The position after each separator, and the end where the last is missing."""
-    count = sum(int(np.count_nonzero(piece == separator)) for piece in pieces(ids))
-    open_end = len(ids) > 0 and int(ids[-1]) != separator
-    positions = np.empty(count + open_end, dtype=dtype)
-    begin = end = 0
-    for piece in pieces(ids):
-        found = np.flatnonzero(piece == separator) + (begin + 1)
-        positions[end : end + len(found)] = found
-        begin, end = begin + len(piece), end + len(found)
-    if open_end:
-        positions[-1] = len(ids)
-    return positions

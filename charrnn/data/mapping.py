@@ -12,13 +12,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from charrnn.data.excerpt import AnyIds, Excerpt
 from charrnn.data.tokenizer import Ids
 
 PIECE = 1 << 20
 """Ids that are looked at in one go, where all of them have to be."""
 
 
-def give_back(ids: Ids) -> None:
+def give_back(ids: AnyIds) -> None:
     """Returns the memory of what was read of ids (N,) in a mapped file; reading on is allowed.
 
     The system still has the pages for as long as it needs their room for nothing else: to touch one
@@ -28,16 +29,16 @@ def give_back(ids: Ids) -> None:
         mapped.madvise(mmap.MADV_DONTNEED)
 
 
-def pieces(ids: Ids, size: int = PIECE) -> Iterator[Ids]:
+def pieces(ids: AnyIds, size: int = PIECE) -> Iterator[Ids]:
     """Ids (N,) from first to last, `size` at a time; what has been read is given back."""
     for start in range(0, len(ids), size):
         yield ids[start : start + size]
         give_back(ids)
 
 
-def _mapping(ids: Ids) -> mmap.mmap | None:
+def _mapping(ids: AnyIds) -> mmap.mmap | None:
     """The mapped file that an array, or what it is a view of, lies in."""
-    base: object = ids
+    base: object = ids.ids if isinstance(ids, Excerpt) else ids
     while isinstance(base, np.ndarray):
         base = base.base
     owner = base.obj if isinstance(base, memoryview) else None

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from charrnn.data.excerpt import AnyIds
 from charrnn.data.mapping import give_back
-from charrnn.data.tokenizer import Ids
 from charrnn.errors import ConfigError
 
 Int64Array = npt.NDArray[np.int64]
@@ -66,7 +66,7 @@ def cover(characters: int, length: int, margin: int) -> Cover:
     count = 1 if characters <= length else -(-(characters - 2 * margin) // (length - 2 * margin))
     # Evenly, so that no margin is much longer than another.
     last = characters - length
-    starts = np.arange(count, dtype=np.int64) * last // max(count - 1, 1)  # (B,)
+    starts = spread(np.arange(count, dtype=np.int64), last, max(count - 1, 1))  # (B,)
     between = (starts[1:] + starts[:-1] + length) // 2  # amid of what two windows share
     begins = np.concatenate([np.zeros(1, dtype=np.int64), between])
     ends = np.concatenate([between, np.full(1, characters, dtype=np.int64)])
@@ -104,7 +104,7 @@ class WindowLoader:
         seed: of the offsets and orders.
     """
 
-    def __init__(self, ids: Ids, *, batch_size: int, sequence_length: int, seed: int) -> None:
+    def __init__(self, ids: AnyIds, *, batch_size: int, sequence_length: int, seed: int) -> None:
         if len(ids) == 0 or batch_size < 1 or sequence_length < 1:
             raise ConfigError("a loader needs characters, and a batch and a window of at least 1")
         self.ids = ids
@@ -153,7 +153,17 @@ class WindowLoader:
         generator = np.random.default_rng([self.seed, self.epoch])
         first = int(generator.integers(len(self.ids)))
         order = generator.permutation(self.windows)
-        return first + order * len(self.ids) // self.windows
+        return first + spread(order, len(self.ids), self.windows)
+
+
+def spread(numbers: Int64Array, length: int, intervals: int) -> Int64Array:
+    """Where the intervals of these numbers begin in a length, number * length // intervals, which is
+    itself too large for 64 bits in a text of 34 GB. Right for up to half a trillion of them."""
+    each, more = divmod(length, intervals)
+    high, low = divmod(more, 1 << 16)  # so that no product is larger than 64 bits
+    of_high, rest = np.divmod(numbers * high, intervals)
+    starts: Int64Array = numbers * each + (of_high << 16)
+    return starts + ((rest << 16) + numbers * low) // intervals
 
 
 def windows_per_epoch(characters: int, sequence_length: int) -> int:

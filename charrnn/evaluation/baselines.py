@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from charrnn.data.mapping import pieces
+from charrnn.data.excerpt import AnyIds
+from charrnn.data.mapping import PIECE, give_back, pieces
 from charrnn.data.tokenizer import Ids, Tokenizer
 
 LARGEST_TRAINING_CHARACTERS = 10_000_000
@@ -26,7 +27,7 @@ Int64Array = npt.NDArray[np.int64]
 Float64Array = npt.NDArray[np.float64]
 
 
-def baselines(training: Ids, held_out: Ids, tokenizer: Tokenizer) -> dict[str, float]:
+def baselines(training: AnyIds, held_out: AnyIds, tokenizer: Tokenizer) -> dict[str, float]:
     """Nats per character of each baseline on the held-out text, but for its first character."""
     return {
         "order_0": order_0(training, held_out, tokenizer.vocabulary_size),
@@ -35,14 +36,15 @@ def baselines(training: Ids, held_out: Ids, tokenizer: Tokenizer) -> dict[str, f
     }
 
 
-def order_0(training: Ids, held_out: Ids, vocabulary_size: int) -> float:
+def order_0(training: AnyIds, held_out: AnyIds, vocabulary_size: int) -> float:
     """Character frequencies alone, each count one too high so that none is zero."""
     counts = _counts(training, vocabulary_size) + 1
-    occurrences = _counts(held_out[1:], vocabulary_size)
+    occurrences = _counts(held_out, vocabulary_size)
+    occurrences[held_out[:1]] -= 1
     return float(-np.log(counts / counts.sum()) @ occurrences / occurrences.sum())
 
 
-def _counts(ids: Ids, vocabulary_size: int) -> Int64Array:
+def _counts(ids: AnyIds, vocabulary_size: int) -> Int64Array:
     """How often each id occurs, (V,)."""
     counts = np.zeros(vocabulary_size, dtype=np.int64)
     for piece in pieces(ids):
@@ -50,14 +52,14 @@ def _counts(ids: Ids, vocabulary_size: int) -> Int64Array:
     return counts
 
 
-def xz(training: Ids, held_out: Ids, tokenizer: Tokenizer) -> float:
+def xz(training: AnyIds, held_out: AnyIds, tokenizer: Tokenizer) -> float:
     """What xz (LZMA2, its strongest preset) adds to the file for the held-out text."""
     training = training[-LONGEST_MEMORY:]
     added = _compressed_size(tokenizer, training, held_out) - _compressed_size(tokenizer, training)
     return max(added, 1) * 8 * float(np.log(2)) / len(held_out)
 
 
-def _compressed_size(tokenizer: Tokenizer, *texts: Ids) -> int:
+def _compressed_size(tokenizer: Tokenizer, *texts: AnyIds) -> int:
     """Bytes under xz, without the container, whose checksum and padding are of no interest."""
     settings = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME}]
     compressor = lzma.LZMACompressor(lzma.FORMAT_RAW, filters=settings)
@@ -70,7 +72,7 @@ def _compressed_size(tokenizer: Tokenizer, *texts: Ids) -> int:
     return size + len(compressor.flush())
 
 
-def n_gram(training: Ids, held_out: Ids, vocabulary_size: int, *, context: int = 6) -> float:
+def n_gram(training: AnyIds, held_out: AnyIds, vocabulary_size: int, *, context: int = 6) -> float:
     """See NGram; nats per character of the held-out text, but for its first character."""
     context = min(context, len(held_out) - 1)
     return NGram(training, vocabulary_size, context=context).nats(held_out)
@@ -86,7 +88,7 @@ class NGram:
             fit in 64 bits. Six did best, or within 1 %, on prose, names and manuals.
     """
 
-    def __init__(self, training: Ids, vocabulary_size: int, *, context: int = 6) -> None:
+    def __init__(self, training: AnyIds, vocabulary_size: int, *, context: int = 6) -> None:
         training = training[-LARGEST_TRAINING_CHARACTERS:]
         size = self.vocabulary_size = vocabulary_size
         # A context and its next character are packed into one 64-bit number, base V.
@@ -95,7 +97,7 @@ class NGram:
         tables = _tables(training, size, self.context)
         self._tables = [_Table(keys, counts, size) for keys, counts in tables]
 
-    def nats(self, text: Ids) -> float:
+    def nats(self, text: AnyIds) -> float:
         """Nats per character of a text, but for its first character."""
         nats = 0.0
         for piece, new in _overlapping(text, self.context):
@@ -146,12 +148,12 @@ class _Table:
         likelihood[known] = sharper[known]
 
 
-def _overlapping(ids: Ids, context: int) -> Iterator[tuple[Ids, int]]:
+def _overlapping(ids: AnyIds, context: int) -> Iterator[tuple[Ids, int]]:
     """The ids in pieces that overlap by a context, each with how many of its last are new."""
-    end = 1
-    for piece in pieces(ids[1:]):
-        begin, end = end, end + len(piece)
-        yield ids[max(0, begin - max(context, 1)) : end], len(piece)
+    for begin in range(1, len(ids), PIECE):
+        end = min(begin + PIECE, len(ids))
+        yield ids[max(0, begin - max(context, 1)) : end], end - begin
+        give_back(ids)
 
 
 def _tables(training: Ids, size: int, context: int) -> list[tuple[Int64Array, Int64Array]]:

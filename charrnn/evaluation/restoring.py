@@ -5,7 +5,7 @@ Legend: N characters, B windows, T time, V vocabulary.
 
 import numpy as np
 
-from charrnn.data.tokenizer import Ids
+from charrnn.data.excerpt import AnyIds
 from charrnn.errors import CorpusError
 from charrnn.generation.restoring import PlaceReader
 
@@ -16,7 +16,7 @@ _AT_ONCE = 50
 
 
 def share_restored(
-    restorer: PlaceReader, ids: Ids, span: int = 1, *, best: int = 1, places: int = PLACES
+    restorer: PlaceReader, ids: AnyIds, span: int = 1, *, best: int = 1, places: int = PLACES
 ) -> float:
     """The share of missing characters of a text (N,) that are among the model's `best`, where so many
     in a row are missing. All of them are told at once, none by the help of another.

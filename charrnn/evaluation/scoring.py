@@ -24,14 +24,16 @@ import numpy.typing as npt
 from charrnn.ambient import as_usual
 from charrnn.data.corpus import (
     TokenizedCorpus,
+    newline_id,
     open_corpus,
     tokenize,
     utf8_bytes,
     utf8_characters,
 )
 from charrnn.data.dataloader import IGNORED, Lanes
+from charrnn.data.excerpt import AnyIds
 from charrnn.data.sources import ReadOptions
-from charrnn.data.tokenizer import Ids
+from charrnn.data.splitting import count_repeated
 from charrnn.errors import ConfigError, CorpusError, ModelError
 from charrnn.evaluation.baselines import baselines
 from charrnn.generation.adaptation import AdaptationConfig, Adapter
@@ -62,6 +64,8 @@ class Evaluation:
         baselines: bits per character that simpler means reach on the same text (see baselines.py);
             empty when the training text was not at hand to learn them from.
         skipped: characters of the text that the model has never seen, left out.
+        lines: of a model of lines, how many of the text are not empty; None where they were not counted.
+        lines_in_training: how many of these are lines of the training text as well; None likewise.
     """
 
     nats_per_character: float
@@ -72,14 +76,16 @@ class Evaluation:
     protocol: str
     baselines: dict[str, float]
     skipped: tuple[str, ...]
+    lines: int | None = None
+    lines_in_training: int | None = None
 
 
 @as_usual
 def evaluate(
     model: Model,
-    text: str | Path | Ids,
+    text: str | Path | AnyIds,
     *,
-    training: Ids | None = None,
+    training: AnyIds | None = None,
     protocol: str = "stream",
     engine: str | None = None,
     read: ReadOptions | None = None,
@@ -110,6 +116,7 @@ def evaluate(
     if adapt and engine is not None:
         raise ConfigError(f"engine {engine}: none is used while adapting; leave it out")
     skipped: tuple[str, ...] = ()
+    ids: AnyIds
     if isinstance(text, str | Path):
         corpus = tokenize(open_corpus([str(text)], read), tokenizer=model.tokenizer, unknown="skip")
         ids, skipped = corpus.ids, corpus.skipped
@@ -129,6 +136,10 @@ def evaluate(
             nats, characters = score_windows(running, ids)
     if not math.isfinite(nats):
         raise ModelError("the model's weights are so large that its numbers overflow")
+    lines = lines_in_training = None
+    newline = newline_id(model.tokenizer)
+    if training is not None and model.provenance.lines and newline is not None:
+        lines, lines_in_training = count_repeated(training, ids, newline)
     simpler = {} if training is None else baselines(training, ids, model.tokenizer)
     # So far in nats per id, which a byte model's are not characters.
     bits_per_byte = nats / math.log(2) * len(ids) / utf8_bytes(model.tokenizer, ids)
@@ -145,10 +156,12 @@ def evaluate(
             name: value * ids_per_character / math.log(2) for name, value in simpler.items()
         },
         skipped=skipped,
+        lines=lines,
+        lines_in_training=lines_in_training,
     )
 
 
-def score(engine: Reader, ids: Ids, *, lanes: int = 1) -> float:
+def score(engine: Reader, ids: AnyIds, *, lanes: int = 1) -> float:
     """Nats per character of ids (N,), read as one stream.
 
     With `lanes` above 1 it is read as so many equal lanes, side by side and each from a cold
@@ -160,7 +173,7 @@ def score(engine: Reader, ids: Ids, *, lanes: int = 1) -> float:
 
 def score_in_steps(
     engine: Reader,
-    ids: Ids,
+    ids: AnyIds,
     *,
     lanes: int = 1,
     at_most: float = math.inf,
@@ -188,7 +201,7 @@ def score_in_steps(
 
 
 def score_adapted(
-    adapter: Adapter, ids: Ids, progress: Callable[[int, int], None] | None = None
+    adapter: Adapter, ids: AnyIds, progress: Callable[[int, int], None] | None = None
 ) -> float:
     """Nats per character of ids (N,), read as one stream by a model that learns from it.
 
@@ -202,7 +215,7 @@ def score_adapted(
     return (total + float(adapter.finish().sum())) / (len(ids) - 1)
 
 
-def score_windows(engine: Reader, ids: Ids) -> tuple[float, int]:
+def score_windows(engine: Reader, ids: AnyIds) -> tuple[float, int]:
     """Nats per character over random windows from a cold state, and how many were predicted."""
     length = min(WINDOW, len(ids) - 1)
     starts = np.random.default_rng(0).integers(len(ids) - length, size=WINDOWS)
@@ -227,7 +240,7 @@ def negative_log_likelihood(
     return np.where(targets == IGNORED, 0.0, nats)
 
 
-def held_out(model: Model, corpus: TokenizedCorpus) -> tuple[Ids, Ids]:
+def held_out(model: Model, corpus: TokenizedCorpus) -> tuple[AnyIds, AnyIds]:
     """The (training, validation) ids of the corpus a model learned, split as they were then.
 
     Raises CorpusError when it is not that corpus.
@@ -238,4 +251,6 @@ def held_out(model: Model, corpus: TokenizedCorpus) -> tuple[Ids, Ids]:
             f"{corpus.name}: it is not the text that the model was trained on; "
             "to evaluate the model on it, name it as FILE"
         )
-    return corpus.split(provenance.validation_fraction, lines=provenance.lines)
+    return corpus.split(
+        provenance.validation_fraction, lines=provenance.lines, seed=provenance.split_seed
+    )

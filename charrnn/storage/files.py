@@ -37,13 +37,14 @@ def before_change(operation: str, path: Path) -> None:
     """
 
 
-def write_file(path: Path, content: bytes) -> None:
-    """Replaces a file, or makes it. Raises StorageError."""
+def write_file(path: Path, content: bytes | Iterable[bytes]) -> None:
+    """Replaces a file, or makes it; its content may come in pieces. Raises StorageError."""
     temporary = _temporary(path)
-    with _writing(path, len(content)):
+    pieces, size = ([content], len(content)) if isinstance(content, bytes) else (content, None)
+    with _writing(path, size):
         temporary.unlink(missing_ok=True)
         try:
-            write_pieces(temporary, [content])
+            write_pieces(temporary, pieces)
             _rename(temporary, path)
             _sync_directory(path.parent)
         except BaseException:
@@ -225,6 +226,22 @@ def read_file(path: Path, largest: int) -> bytearray:
     if end < len(content):
         raise ModelError(f"{path}: it became shorter while it was read")
     return content
+
+
+def read_lines(path: Path, longest: int) -> Iterator[bytes]:
+    """The lines of a file that may come from a stranger, without their ends, as they are read; what
+    follows the last newline is none. Of a line of more than `longest` bytes, the beginning.
+
+    Raises ModelError as `read_file` does, but for the file's size.
+    """
+    with _opened(path) as (descriptor, size), os.fdopen(os.dup(descriptor), "rb") as file:
+        line = b""
+        while size > 0 and (piece := file.readline(longest + 1)):
+            size -= len(piece)  # what is added meanwhile is not waited for
+            line = line or piece
+            if piece.endswith(b"\n"):
+                yield line.removesuffix(b"\n")
+                line = b""
 
 
 def map_file(path: Path, size: int) -> mmap.mmap:

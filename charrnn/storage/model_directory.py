@@ -5,13 +5,13 @@ numbers are refused, and nothing in a model is ever run. No torch: tensors are N
 """
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from charrnn.data.tokenizer import Tokenizer, tokenizer_from_json
-from charrnn.errors import ModelError
-from charrnn.model.config import ModelConfig
+from charrnn.errors import ConfigError, ModelError
+from charrnn.model.config import LATER, ModelConfig
 from charrnn.storage.files import write_directory
 from charrnn.storage.json_file import from_json, to_json
 from charrnn.storage.manifest import MANIFEST, Manifest, read_json, read_manifest
@@ -31,12 +31,14 @@ class Provenance:
         corpus: the text's name.
         sha256: of the text, as TokenizedCorpus has it.
         corpus_bytes, corpus_characters: its size.
-        validation_fraction: the share at its end that was held out.
+        validation_fraction: the share that was held out.
         lines: whether each line was a document of its own.
         step: training steps taken.
         characters: characters read, all epochs together.
         seconds: time spent training.
         seed: of everything random.
+        split_seed: drew the lines that were held out; None: the last part of the text was (of labelled
+            documents, those that the seed drew).
         validation_nats: nats per character of the held-out text (per document, where classes are told;
             the mean squared error, where numbers are); None before it was measured.
     """
@@ -52,6 +54,13 @@ class Provenance:
     seconds: float
     seed: int
     validation_nats: float | None
+    split_seed: int | None = field(default=None, metadata=LATER)
+
+    def __post_init__(self) -> None:
+        for name in ("seed", "split_seed"):
+            value = getattr(self, name)
+            if value is not None and value < 0:
+                raise ConfigError(f"{name.replace('_', ' ')} {value} is below 0")
 
 
 COMMANDS = {

@@ -7,6 +7,7 @@ checkpoint's name; where a copy has followed the link, it is a model directory o
 A copy may also lose the pointers. What the run has measured then still says which model is the best.
 """
 
+import contextlib
 import math
 import os
 import re
@@ -14,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from charrnn.errors import ModelError
-from charrnn.storage.files import point, read_file, remove_directory, standing
+from charrnn.storage.files import point, read_file, read_lines, remove_directory, standing
 from charrnn.storage.json_file import parse_json
 from charrnn.storage.manifest import read_json
 from charrnn.storage.model_directory import CONFIG, read_config
@@ -26,8 +27,11 @@ METRICS = "metrics.jsonl"
 
 CHECKPOINT_NAME = re.compile(r"step-(\d{8,15})")
 
-LARGEST_METRICS = 1 << 30
-"""Bytes; a hundred million steps take less."""
+LONGEST_MEASUREMENT = 1 << 16
+"""Bytes of a line of metrics.jsonl; what is longer is none."""
+
+LARGEST_TRAINING = 16 << 20
+"""Bytes of a checkpoint's training.json, which has the names of all files that were trained on."""
 
 _LARGEST_POINTER = 256
 """Bytes; the name of a checkpoint takes 20."""
@@ -130,23 +134,15 @@ def _named(pointer: Path) -> Path | None:
 
 def _evaluations(metrics: Path) -> dict[int, float]:
     """The validation loss at each step, as metrics.jsonl has it."""
-    try:
-        content = read_file(metrics, LARGEST_METRICS)
-    except ModelError:
-        return {}
     evaluations: dict[int, float] = {}
-    end = 0
-    while (found := content.find(b'"validation_nats"', end)) >= 0:
-        begin = max(end, content.rfind(b"\n", end, found) + 1)
-        end = content.find(b"\n", found)
-        if end < 0:
-            break
-        try:
-            line = parse_json(metrics, content[begin:end])
-        except ModelError:
-            continue
-        if isinstance(line, dict):
-            evaluations |= _evaluation(line.get("step"), line.get("validation_nats"))
+    with contextlib.suppress(ModelError):
+        for content in read_lines(metrics, LONGEST_MEASUREMENT):
+            if b'"validation_nats"' not in content:
+                continue
+            with contextlib.suppress(ModelError):
+                line = parse_json(metrics, content)
+                if isinstance(line, dict):
+                    evaluations |= _evaluation(line.get("step"), line.get("validation_nats"))
     return evaluations
 
 
@@ -162,7 +158,7 @@ def _own_evaluation(checkpoint: Path) -> dict[int, float]:
 def _best_evaluation(checkpoint: Path) -> dict[int, float]:
     """The best validation loss up to a checkpoint, as its training.json has it."""
     try:
-        match read_json(checkpoint / _TRAINING):
+        match read_json(checkpoint / _TRAINING, largest=LARGEST_TRAINING):
             case {"position": {"best_step": step, "best_nats": nats}}:
                 return _evaluation(step, nats)
     except ModelError:

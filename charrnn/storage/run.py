@@ -15,7 +15,7 @@ import os
 import shlex
 import sys
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -28,7 +28,7 @@ from charrnn.storage.files import (
     TEMPORARY_PREFIX,
     append_line,
     make_directory,
-    read_file,
+    read_lines,
     remove_directory,
     remove_litter,
     set_aside,
@@ -43,8 +43,8 @@ from charrnn.storage.model_directory import CONFIG, Model, read_model
 from charrnn.storage.pointers import (
     BEST,
     CHECKPOINT_NAME,
-    LARGEST_METRICS,
     LAST,
+    LONGEST_MEASUREMENT,
     METRICS,
     is_pointer,
     point_at,
@@ -125,7 +125,7 @@ class Run:
         if self._lock is None or not self.is_ours:
             return
         with contextlib.suppress(OSError, ModelError, StorageError):
-            if not self.metrics():
+            if next(self.measurements(), None) is None:
                 self.metrics_path.unlink(missing_ok=True)
             if [path.name for path in self.directory.iterdir()] == [IDS_FOLDER]:
                 remove_ids(self.ids_folder)
@@ -249,18 +249,25 @@ class Run:
         append_line(self.metrics_path, json.dumps(measurement))
 
     def metrics(self) -> list[dict[str, float]]:
-        """The lines of metrics.jsonl, without one that a crash cut short.
+        """All `measurements` at once, for which a run of weeks takes gigabytes."""
+        return list(self.measurements())
+
+    def measurements(self) -> Iterator[dict[str, float]]:
+        """The lines of metrics.jsonl as they are read, without one that a crash cut short.
 
         Damaged ones are left out, with a warning. Raises ModelError when it is no file at all.
         """
         if not os.path.lexists(self.metrics_path):
-            return []
-        lines = read_file(self.metrics_path, LARGEST_METRICS).split(b"\n")[:-1]
-        measurements = [_measurement(line) for line in lines]
-        sound = [measurement for measurement in measurements if measurement is not None]
-        if damaged := len(measurements) - len(sound):
-            _warn(f"{self.metrics_path}: {damaged} of {len(measurements)} lines are damaged")
-        return sound
+            return
+        lines = damaged = 0
+        for line in read_lines(self.metrics_path, LONGEST_MEASUREMENT):
+            lines += 1
+            if (measurement := _measurement(line)) is None:
+                damaged += 1
+            else:
+                yield measurement
+        if damaged:
+            _warn(f"{self.metrics_path}: {damaged} of {lines} lines are damaged")
 
     def tidy(self) -> None:
         """Deletes what a crash left unfinished, and puts back what it left half replaced.
@@ -278,12 +285,12 @@ class Run:
         self.tidy()
         path = self.checkpoint(step)
         evaluated = step if evaluated is None else evaluated
-        kept = [
-            line
-            for line in self.metrics()
+        kept = (
+            json.dumps(line).encode() + b"\n"
+            for line in self.measurements()
             if line["step"] <= (evaluated if "validation_nats" in line else step)
-        ]
-        write_file(self.metrics_path, "".join(json.dumps(line) + "\n" for line in kept).encode())
+        )
+        write_file(self.metrics_path, _batched(kept))
         if step >= 0 and (pointed(self.last) != path or not self.last.is_symlink()):
             point_at(self.last, path)
         for other in self.checkpoints():
@@ -315,7 +322,19 @@ def first_sound(paths: Sequence[Path], read: Callable[[Path], T]) -> tuple[Path,
     raise ModelError(f"{problems[0]}; none of {len(problems)} checkpoints is sound")
 
 
-def _measurement(line: bytearray) -> dict[str, float] | None:
+def _batched(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in pieces of a megabyte or so."""
+    batch, size = [], 0
+    for line in lines:
+        batch.append(line)
+        size += len(line)
+        if size >= 1 << 20:
+            yield b"".join(batch)
+            batch, size = [], 0
+    yield b"".join(batch)
+
+
+def _measurement(line: bytes) -> dict[str, float] | None:
     """A line of metrics.jsonl, None unless it is an object of finite numbers, a step among them."""
     try:
         value = json.loads(line)

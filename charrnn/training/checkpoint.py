@@ -6,10 +6,11 @@ moments and the hidden state). Random states need no
 keeping: all that is random is a function of the seed, the epoch and the step.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from charrnn.data.corpus import (
     Corpus,
@@ -28,6 +29,7 @@ from charrnn.model.config import ModelConfig
 from charrnn.storage.json_file import from_json, to_json
 from charrnn.storage.manifest import read_json, read_manifest
 from charrnn.storage.model_directory import Model, model_files, read_model
+from charrnn.storage.pointers import LARGEST_TRAINING
 from charrnn.storage.run import Run, first_sound
 from charrnn.storage.tensor_file import Tensors, read_tensors, to_safetensors
 from charrnn.training.config import TrainingConfig
@@ -36,6 +38,9 @@ TRAINING, TRAINING_TENSORS = "training.json", "training.safetensors"
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
 """What AdamW keeps of each weight, by its own names."""
+
+_ALL_ELSE = 1 << 20
+"""Bytes that training.json takes at most beside what it says of the text."""
 
 WEIGHTS = "weights"
 """Before the names of the weights that are trained; those of the model are their average."""
@@ -110,7 +115,7 @@ class Checkpoint:
         """The five files, by name."""
         training = {
             "config": asdict(self.config),
-            "corpus": {"sources": list(self.sources), "options": asdict(self.options)},
+            "corpus": _described(self.sources, self.options),
             "position": asdict(self.position),
         }
         return {
@@ -188,12 +193,27 @@ class Checkpoint:
         return text
 
 
+def check_sources(corpus: Corpus | TokenizedCorpus) -> None:
+    """Raises ConfigError where what names a text is too long for a checkpoint to be read again."""
+    size = len(to_json(_described(corpus.sources, corpus.options)))
+    if size > LARGEST_TRAINING - _ALL_ELSE:
+        raise ConfigError(
+            f"{corpus.name}: the {len(corpus.sources):,} names of its files take {size:,} bytes, more "
+            f"than a checkpoint may; name their folder instead, with --glob"
+        )
+
+
+def _described(sources: Sequence[str], options: ReadOptions) -> dict[str, Any]:
+    """What a checkpoint says of its text."""
+    return {"sources": list(sources), "options": asdict(options)}
+
+
 def read_checkpoint(directory: Path) -> Checkpoint:
     """Reads a checkpoint. Raises ModelError when anything in it is not as it should be."""
     manifest = read_manifest(directory)
     model = read_model(directory, manifest)
     path = directory / TRAINING
-    match read_json(path, manifest):
+    match read_json(path, manifest, largest=LARGEST_TRAINING):
         case {
             "config": config,
             "corpus": {"sources": [*sources], "options": options, **no_more},

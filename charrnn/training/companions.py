@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from charrnn.data.corpus import LARGEST_IN_MEMORY
 from charrnn.data.dataloader import Chunk, TBPTTLoader, share
-from charrnn.data.tokenizer import Ids
+from charrnn.data.excerpt import AnyIds, Excerpt
 from charrnn.errors import ConfigError, DivergedError, ModelError
 from charrnn.model.config import ModelConfig
 from charrnn.model.network import CharRNN
@@ -156,6 +157,7 @@ class Leader:
         ids = loader.ids
         group.check_device(learner.config.device)
         mapped = ids.nbytes > LARGEST_IN_MEMORY and (ids_folder / IDS).exists()
+        passages = ids.passages() if mapped and isinstance(ids, Excerpt) else ()
         group.tell(
             {
                 "learner": _described(learner),
@@ -167,6 +169,7 @@ class Leader:
                     "count": len(ids),
                     "dtype": ids.dtype.str,
                     "file": str((ids_folder / IDS).absolute()) if mapped else None,
+                    "passages": len(passages[0]) if passages else None,
                     "bytes": (ids_folder / IDS).stat().st_size if mapped else ids.nbytes,
                 },
             }
@@ -175,7 +178,9 @@ class Leader:
         group.agree()
         _exchange(group, learner, self._whole)
         if not mapped:
-            _exchange_ids(group, np.array(ids))
+            _exchange_array(group, np.array(ids))
+        for side in passages:
+            _exchange_array(group, side.astype(np.int64))
         group.agree()
         group.expect_gradients(learner.network.parameters())
         # A training that was stopped in its last evaluation has no step left: they listen again.
@@ -311,9 +316,9 @@ _PIECE = 1 << 28
 """Bytes that are handed out in one go."""
 
 
-def _exchange_ids(group: Group, ids: Ids) -> None:
+def _exchange_array(group: Group, array: npt.NDArray[Any]) -> None:
     # As bytes, for torch.distributed does not know every type that ids have.
-    data = torch.from_numpy(ids.view(np.uint8))
+    data = torch.from_numpy(array.view(np.uint8))
     for start in range(0, len(data), _PIECE):
         group.hand_out(data[start : start + _PIECE])
 
@@ -344,7 +349,7 @@ def _room_for_state(learner: Learner, step: int, lanes: int) -> State | None:
     return whole
 
 
-def _loader(group: Group, told: dict[str, Any], config: TrainingConfig, ids: Ids) -> TBPTTLoader:
+def _loader(group: Group, told: dict[str, Any], config: TrainingConfig, ids: AnyIds) -> TBPTTLoader:
     loader = TBPTTLoader(
         ids,
         batch_size=config.batch_size,
@@ -358,17 +363,23 @@ def _loader(group: Group, told: dict[str, Any], config: TrainingConfig, ids: Ids
     return loader
 
 
-def _ids(group: Group, told: dict[str, Any]) -> Ids:
+def _ids(group: Group, told: dict[str, Any]) -> AnyIds:
     """The training text, as the leader has it."""
     if told["file"] is None:
         ids = np.empty(told["count"], told["dtype"])
-        _exchange_ids(group, ids)
+        _exchange_array(group, ids)
         return ids
     try:
-        mapped = map_file(Path(told["file"]), told["bytes"])
+        file = map_file(Path(told["file"]), told["bytes"])
     except ModelError as error:
         raise ConfigError(
             f"{error}; a text as large as this one is read from that file by all processes: on "
             "several machines, put the run on a file system that they share, with --out FOLDER"
         ) from error
-    return np.frombuffer(mapped, told["dtype"])[: told["count"]]
+    mapped = np.frombuffer(file, told["dtype"])
+    if told["passages"] is None:
+        return mapped[: told["count"]]
+    starts, ends = (np.empty(told["passages"], np.int64) for _ in range(2))
+    for side in (starts, ends):
+        _exchange_array(group, side)
+    return Excerpt(mapped, starts, ends)

@@ -38,7 +38,8 @@ class TrainingOptions:
         precision: `fp32`, `bf16`, or the faster of the two (measured under a budget, else the one
             that usually is).
         device: `cpu`, `cuda`, or the best there is.
-        validation_fraction: the share at the corpus's end that is held out.
+        validation_fraction: the share that is held out: the last part of the corpus; of lines, and of
+            labelled documents, some that the seed draws.
         lines: each line is a document; documents are reshuffled every epoch.
         budget: seconds that training may take, evaluations and saves included.
         epochs, steps: how long to train, instead of a budget.
@@ -106,6 +107,8 @@ class TrainingConfig:
         evaluation_characters: of the validation text, read at each evaluation; all at most.
         kernel: the entry of KERNELS that computes the layers.
         threads: of the CPU.
+        split_seed: draws the lines that are held out; None: the last part of the text is (of labelled
+            documents, None is the seed).
     """
 
     steps: int
@@ -128,6 +131,7 @@ class TrainingConfig:
     keep: int
     upward_scale: float = 1.0
     class_weights: str = field(default="none", metadata=LATER)
+    split_seed: int | None = field(default=None, metadata=LATER)
 
     def __post_init__(self) -> None:
         _check(self)
@@ -150,8 +154,8 @@ _ONE_OR_MORE = (
     *("evaluate_every", "evaluation_characters", "checkpoint_every", "keep"),
 )
 _DEVICES = r"auto|cpu|cuda(:\d{1,3})?"
-_WHOLE = (*_ONE_OR_MORE, "seed", "warmup_steps", "patience")
-_ZERO_OR_MORE = ("clip", "seed", "warmup_steps", "patience")
+_WHOLE = (*_ONE_OR_MORE, "seed", "split_seed", "warmup_steps", "patience")
+_ZERO_OR_MORE = ("clip", "seed", "split_seed", "warmup_steps", "patience")
 
 
 def _check(settings: TrainingOptions | TrainingConfig) -> None:
@@ -167,7 +171,7 @@ def _check(settings: TrainingOptions | TrainingConfig) -> None:
     refuse(_WHOLE, lambda value: type(value) is int, "a whole number")
     refuse(_ONE_OR_MORE, lambda value: 1 <= value <= 2**53, "1 or more")
     refuse(("threads",), lambda value: value <= 1024, "up to 1024")
-    refuse(("seed",), lambda value: value < 2**63, "below 2**63")
+    refuse(("seed", "split_seed"), lambda value: value < 2**63, "below 2**63")
     if settings.device is not None and not re.fullmatch(_DEVICES, settings.device):
         raise ConfigError(f"device {settings.device!r}: choose cpu, cuda, cuda:1, ... or auto")
     if settings.device == "auto" and isinstance(settings, TrainingConfig):

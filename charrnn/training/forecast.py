@@ -34,7 +34,9 @@ class Forecast:
 def forecast(plan: Plan) -> Forecast:
     """What a training as planned is likely to reach."""
     config, text = plan.config, plan.corpus
-    training, validation = text.split(config.validation_fraction, lines=config.lines)
+    training, validation = text.split(
+        config.validation_fraction, lines=config.lines, seed=config.split_seed
+    )
     reference = n_gram(
         training,
         validation[:LARGEST_HELD_OUT],

@@ -17,6 +17,7 @@ from charrnn.errors import ConfigError
 from charrnn.model.config import ModelConfig
 from charrnn.model.recurrent import RecurrentNetwork
 from charrnn.storage.model_directory import Model
+from charrnn.training.advice import advise_on_budget
 from charrnn.training.config import TrainingOptions
 from charrnn.training.distributed import Group
 from charrnn.training.plan import (
@@ -24,6 +25,7 @@ from charrnn.training.plan import (
     Plan,
     arrays,
     check_kind,
+    choose_split,
     fresh_network,
     keep_sizes,
     load,
@@ -107,7 +109,8 @@ def make_labelled_plan(
         check_kind(kind, base)
         text = read(tokenizer=base.tokenizer, unknown="extend")
         options = _inherit(options, base)
-    task = make_task(options.task, text, options)
+    options, split_seed, kept = choose_split(options, text, base, otherwise=options.seed)
+    task = make_task(options.task, text, options, split_seed=split_seed)
     assert isinstance(task, LabelledTask)
     batch_size, longest = choose_documents(options, task.training.lengths)
     characters = task.training.characters(longest)
@@ -136,12 +139,12 @@ def make_labelled_plan(
         chunks_per_epoch=chunks,
         validation_characters=task.validation_characters,
     )
-    config = dataclasses.replace(config, class_weights=options.class_weights)
+    config = dataclasses.replace(config, class_weights=options.class_weights, split_seed=split_seed)
     epochs = config.steps / chunks
     if options.dropout is None:
         share = min(epochs / FULL_DROPOUT_EPOCHS, 1)
         model_config = dataclasses.replace(model_config, dropout=round(DROPOUT * share, 2))
-    notes = [*_notes(options, text, task, longest), *probe.notes]
+    notes = [*kept, *_notes(options, text, task, longest), *probe.notes]
     if probe.timed and config.steps == MOST_EPOCHS * chunks:
         notes.append(
             f"{MOST_EPOCHS} epochs are enough for {len(task.training):,} documents, so not all of "
@@ -151,6 +154,9 @@ def make_labelled_plan(
     network.unit = task.unit
     with torch.no_grad():
         network.head.bias.copy_(torch.from_numpy(task.initial_bias()))
+    seconds = planned_seconds(config, machine) if probe.timed else None
+    if seconds is not None:
+        notes += advise_on_budget(options, config, seconds)
     if base is not None:
         notes += _copy(base, network, text)
     return Plan(
@@ -158,7 +164,7 @@ def make_labelled_plan(
         network=network,
         config=config,
         epochs=epochs,
-        seconds=planned_seconds(config, machine) if probe.timed else None,
+        seconds=seconds,
         notes=tuple(notes),
     )
 

@@ -24,6 +24,7 @@ from charrnn.model.networks import build_network
 from charrnn.model.recurrent import RecurrentNetwork
 from charrnn.storage.model_directory import Model
 from charrnn.storage.tensor_file import Tensors
+from charrnn.training.advice import advise_on_alphabet, advise_on_budget, describe_held_out
 from charrnn.training.config import TrainingConfig, TrainingOptions
 from charrnn.training.distributed import Group
 from charrnn.training.learner import threads
@@ -38,7 +39,7 @@ from charrnn.training.recipe import (
     planned_seconds,
     wanted_batch,
 )
-from charrnn.training.tasks import make_task
+from charrnn.training.tasks import Generation, Restoration, make_task
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,14 @@ def make_plan(
             f"several processes do not train a network to {options.task} together; "
             "start charrnn train without torchrun"
         )
-    task = make_task(options.task, text, options)
+    options, split_seed, kept = choose_split(
+        options, text, base, otherwise=options.seed if options.lines else None
+    )
+    notes.extend(kept)
+    task = make_task(options.task, text, options, split_seed=split_seed)
+    if options.lines:
+        assert isinstance(task, Generation | Restoration)
+        notes.append(describe_held_out(task.training, task.validation, text.tokenizer))
     characters = task.training_characters
     batch_size, sequence_length = choose_batch(options, training_characters=characters)
     names = ("batch size", "sequence length")
@@ -108,6 +116,8 @@ def make_plan(
             notes.append(
                 f"{what} {had} instead of {wanted}: the text is short ({characters:,} characters)"
             )
+    if base is None:
+        notes.extend(advise_on_alphabet(text, batch_size, sequence_length))
     probe = Probe(
         options,
         task=task,
@@ -141,6 +151,7 @@ def make_plan(
         )
     config = dataclasses.replace(
         config,
+        split_seed=split_seed,
         upward_scale=choose_upward_scale(
             options, model_config, epochs=epochs, training_characters=characters
         ),
@@ -149,6 +160,9 @@ def make_plan(
         options, model_config, epochs=epochs, training_characters=characters
     )
     network = fresh_network(model_config, config)
+    seconds = planned_seconds(config, machine) if probe.timed else None
+    if seconds is not None:
+        notes.extend(advise_on_budget(options, config, seconds))
     if base is not None:
         notes.extend(_copy(base, network, text))
     return Plan(
@@ -156,7 +170,7 @@ def make_plan(
         network=network,
         config=config,
         epochs=epochs,
-        seconds=planned_seconds(config, machine) if probe.timed else None,
+        seconds=seconds,
         notes=tuple(notes),
     )
 
@@ -174,6 +188,32 @@ def _warn_of_cut_texts(corpus: Corpus) -> None:
 
 
 SIZES_OF_LAYERS = ("cell", "layers", "hidden_size", "embedding_size")
+
+
+def choose_split(
+    options: TrainingOptions, text: TokenizedCorpus, base: Model | None, *, otherwise: int | None
+) -> tuple[TrainingOptions, int | None, list[str]]:
+    """What is held out: the options with the fraction, the seed that draws it (see TrainingConfig), and
+    what a person should be told.
+
+    Where the base has learned this very text, it is what was held out of it then: of anything else the
+    base has learned most. Else the seed is `otherwise`.
+    """
+    if base is None or base.provenance.sha256 != text.sha256:
+        return options, otherwise, []
+    learned = base.provenance
+    seed = learned.split_seed
+    if seed is None and options.labelled:
+        seed = learned.seed
+    if (options.validation_fraction, otherwise) == (learned.validation_fraction, seed):
+        return options, seed, []
+    drawn = "its last part" if seed is None else f"drawn by the seed {seed}"
+    note = (
+        f"the base has learned this text; what was held out of it then is held out again: "
+        f"{learned.validation_fraction:.0%}, {drawn}"
+    )
+    options = dataclasses.replace(options, validation_fraction=learned.validation_fraction)
+    return options, seed, [note]
 
 
 def check_kind(kind: str | None, base: Model) -> None:

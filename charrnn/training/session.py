@@ -59,6 +59,7 @@ def begin(
     base = load(start_from) if start_from is not None else None
     with _signals_held_back():
         # Only from here on is PyTorch needed: what is misspelt is told at once.
+        from charrnn.training.checkpoint import check_sources
         from charrnn.training.labelled_plan import make_any_plan
         from charrnn.training.trainer import start
 
@@ -71,6 +72,7 @@ def begin(
         return keep_ids(run.ids_folder, key, ids)
 
     try:
+        check_sources(text)  # before it is read
         plan = make_any_plan(
             text,
             options,

@@ -47,6 +47,7 @@ from charrnn.training.checkpoint import (
     WEIGHTS,
     Checkpoint,
     Position,
+    check_sources,
     read_newest,
     state_names,
 )
@@ -124,7 +125,7 @@ class Trainer:
     ) -> None:
         self.corpus, self.config, self.run = corpus, config, run
         self.learner = Learner(network, config, group)
-        self.task = make_task(network.config.task, corpus, config)
+        self.task = make_task(network.config.task, corpus, config, split_seed=config.split_seed)
         if isinstance(self.task, LabelledTask):
             network.unit = self.task.unit
         self.loader = self.task.loader(
@@ -362,6 +363,7 @@ class Trainer:
                 characters=position.characters,
                 seconds=round(position.seconds, 3),
                 seed=self.config.seed,
+                split_seed=self.config.split_seed,
                 validation_nats=position.validation_nats
                 if position.evaluated == position.step
                 else None,
@@ -533,6 +535,7 @@ def start(plan: Plan, directory: Path | Run, group: Group | None = None) -> Trai
     """
     run = directory if isinstance(directory, Run) else Run.create(directory)
     try:
+        check_sources(plan.corpus)
         return Trainer(plan.corpus, plan.network, plan.config, run, group)
     except BaseException:
         run.discard()

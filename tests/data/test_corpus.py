@@ -17,7 +17,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charrnn.data.corpus import (
-    MINIMUM_SPLIT,
     Corpus,
     LongerTextError,
     TokenizedCorpus,
@@ -29,6 +28,7 @@ from charrnn.data.corpus import (
 )
 from charrnn.data.mapping import PIECE
 from charrnn.data.sources import PIECE_BYTES, PYTHON_DOCS, Part, ReadOptions
+from charrnn.data.splitting import MINIMUM_SPLIT
 from charrnn.data.tokenizer import (
     LARGEST_VOCABULARY,
     REPLACEMENT,

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from charrnn.data.windows import WindowLoader, cover, windows_per_epoch
+from charrnn.data.windows import WindowLoader, cover, spread, windows_per_epoch
 from charrnn.errors import ConfigError
 
 
@@ -98,3 +98,13 @@ def test_a_position_that_is_not_there_is_refused(state: dict[str, int]) -> None:
 def test_a_loader_of_nothing_is_refused(change: dict[str, int]) -> None:
     with pytest.raises(ConfigError, match="at least 1"):
         loader(**change)
+
+
+@pytest.mark.parametrize("length", [99, 12 * 10**9, 34 * 10**9, 10**12])
+@pytest.mark.parametrize("window", [3, 16, 128])
+def test_the_places_of_windows_do_not_overflow(length: int, window: int) -> None:
+    """From 34 GB on, or 12 GB where windows are short, pieces of a text were never read."""
+    count = -(-length // window)
+    some = sorted({0, 1, count // 3, count // 2, count - 2, count - 1})
+    places = spread(np.array(some), length, count)
+    assert places.tolist() == [number * length // count for number in some]

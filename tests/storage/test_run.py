@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import stat
+import tracemalloc
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -337,6 +338,27 @@ def test_metrics_that_are_no_file_are_a_model_error_that_names_them(kind: str, r
     with pytest.raises(ModelError, match=r"^checkpoints/fables/metrics\.jsonl: ") as caught:
         run.metrics()
     assert "\n" not in str(caught.value)
+
+
+def test_a_long_measurement_is_none_and_what_follows_is_read(run: Run) -> None:
+    long = b'{"step": 1, "' + b"a" * 200_000 + b'": 1}'
+    run.metrics_path.write_bytes(b'{"step": 1}\n' + long + b'\n{"step": 2}\n' + long)
+    with pytest.warns(CharRNNWarning, match="1 of 3 lines are damaged"):
+        assert run.metrics() == [{"step": 1}, {"step": 2}]
+
+
+def test_a_run_of_weeks_is_rewound_without_all_its_measurements_in_memory(run: Run) -> None:
+    """They took 1,230 bytes a line, and more than a gigabyte of them was refused."""
+    lines = [f'{{"step": {step}, "train_nats": 1.25}}\n' for step in range(60_000)]
+    run.metrics_path.write_text("".join(lines))
+    tracemalloc.start()
+    try:
+        run.rewind(50_000)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert run.metrics_path.read_text() == "".join(lines[:50_001])
+    assert peak < 12 << 20, "a megabyte or so is written at once"
 
 
 def test_metrics_are_read_as_utf8_whatever_the_locale(

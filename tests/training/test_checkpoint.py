@@ -1,4 +1,5 @@
 import contextlib
+import dataclasses
 import itertools
 import json
 import shutil
@@ -12,7 +13,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from charrnn.data.corpus import Corpus, open_corpus
-from charrnn.errors import CharRNNError, CharRNNWarning, CorpusError, ModelError
+from charrnn.errors import CharRNNError, CharRNNWarning, ConfigError, CorpusError, ModelError
 from charrnn.model.cells import CELLS
 from charrnn.model.config import STATES
 from charrnn.storage.files import write_directory
@@ -23,10 +24,13 @@ from charrnn.training.checkpoint import (
     TRAINING,
     TRAINING_TENSORS,
     WEIGHTS,
+    check_sources,
     read_checkpoint,
     state_names,
     tensor_shapes,
 )
+from charrnn.training.config import TrainingOptions
+from charrnn.training.session import begin
 from charrnn.training.trainer import Trainer
 from tests.conftest import reseal
 
@@ -50,6 +54,32 @@ def edit(path: Path, *keys: str, value: Any) -> None:
     inner[keys[-1]] = value
     path.write_text(json.dumps(data))
     reseal(path.parent)
+
+
+def test_a_training_on_many_files_is_read_again(make_trainer: MakeTrainer) -> None:
+    """Some 17,500 names of files are more than a megabyte, which was all that was read again."""
+    trainer = make_trainer("run", steps=1)
+    names = tuple(
+        f"/home/somebody/corpora/many/folder/of/letters/{n:06}.txt" for n in range(40_000)
+    )
+    trainer.corpus = dataclasses.replace(trainer.corpus, sources=names)
+    list(trainer)
+    assert (trainer.run.last / TRAINING).stat().st_size > 2 << 20
+    assert read_checkpoint(trainer.run.last).sources == names
+
+
+def test_names_that_no_checkpoint_can_hold_are_refused_before_the_text_is_read(
+    corpus_of: CorpusOf, make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = tuple(f"{n:06}{'x' * 200}" for n in range(100_000))
+    corpus = dataclasses.replace(corpus_of("abc"), sources=names)
+    with pytest.raises(ConfigError, match="100,000 names .* take .* bytes.*--glob"):
+        check_sources(corpus)
+    check_sources(dataclasses.replace(corpus, sources=names[:60_000]))
+    unread = dataclasses.replace(corpus, parts=())
+    monkeypatch.setattr("charrnn.training.session.open_any", lambda *_: unread)
+    with pytest.raises(ConfigError, match="100,000 names"):
+        begin(["names"], TrainingOptions(steps=1))
 
 
 @pytest.mark.parametrize("kind", ["char", "byte"])

@@ -49,6 +49,7 @@ SMALL: dict[str, Any] = {
 TRAININGS: dict[str, dict[str, Any]] = {
     "lstm with dropout": {"dropout": 0.4, "weight_dropout": 0.3},
     "lines": {"lines": True},
+    "lines, from a file": {"lines": True, "large": 100},
     "gru": {"cell": "gru"},
     "uneven lanes": {"batch_size": 5, "dropout": 0.2, "attention": 20},
     "bytes, from a file": {"tokenizer": "byte", "large": 100},

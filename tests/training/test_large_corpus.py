@@ -19,6 +19,7 @@ import charrnn
 from charrnn.cli.app import app
 from charrnn.data import corpus as corpus_module
 from charrnn.data.corpus import IdsKey, open_corpus, tokenize
+from charrnn.data.excerpt import Excerpt
 from charrnn.data.sources import PIECE_BYTES, Part
 from charrnn.data.tokenizer import Ids
 from charrnn.errors import CharRNNWarning, CorpusError, DivergedError, StorageError
@@ -149,7 +150,17 @@ def test_the_trainer_reads_the_file_and_not_a_copy() -> None:
     assert is_mapped(plan.corpus.ids)
     assert isinstance(trainer.task, Generation)
     for ids in (trainer.task.training, trainer.task.validation):
+        assert isinstance(ids, np.ndarray)
         assert np.shares_memory(ids, plan.corpus.ids)
+    trainer.run.discard()
+
+
+def test_lines_are_drawn_from_the_file_and_not_copied() -> None:
+    options = charrnn.TrainingOptions(**(OPTIONS | {"lines": True}))
+    trainer, plan = begin(["text.txt"], options, name="new")
+    assert isinstance(trainer.task, Generation)
+    for part in (trainer.task.training, trainer.task.validation):
+        assert isinstance(part, Excerpt) and np.shares_memory(part.ids, plan.corpus.ids)
     trainer.run.discard()
 
 
@@ -247,8 +258,11 @@ def test_an_evaluation_reads_the_file_and_never_writes(train: Train) -> None:
     assert IDS_FOLDER not in entries(run.directory)
 
 
-def test_evaluate_says_the_same_as_in_memory(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = train("run")
+@pytest.mark.parametrize("lines", [False, True])
+def test_evaluate_says_the_same_as_in_memory(
+    lines: bool, train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = train("run", lines=lines)
 
     def evaluate() -> str:
         result = CliRunner().invoke(app, ["evaluate", str(run.directory), "--json"])

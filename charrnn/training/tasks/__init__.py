@@ -1,6 +1,7 @@
 """TASKS and LOSSES: what a network can be trained for, by the names of `model.config.TASKS`."""
 
 from collections.abc import Callable
+from typing import Any
 
 from charrnn.data.corpus import TokenizedCorpus
 from charrnn.training.config import TrainingConfig, TrainingOptions
@@ -26,12 +27,20 @@ LOSSES: dict[str, Loss] = {
 
 
 def make_task(
-    name: str, corpus: TokenizedCorpus, settings: TrainingConfig | TrainingOptions
+    name: str,
+    corpus: TokenizedCorpus,
+    settings: TrainingConfig | TrainingOptions,
+    *,
+    split_seed: int | None,
 ) -> Task:
-    """The task of that name on a corpus. Raises CorpusError when the text is not enough for it."""
-    more = {}
+    """The task of that name on a corpus; `split_seed` is that of TrainingConfig.
+
+    Raises CorpusError when the text is not enough for it.
+    """
+    more: dict[str, Any] = {"split_seed": split_seed}
     if name in ("classify", "regress"):
-        more = {"seed": settings.seed, "class_weights": settings.class_weights}
+        seed = settings.seed if split_seed is None else split_seed
+        more = {"seed": seed, "class_weights": settings.class_weights}
     return TASKS[name](
         corpus, validation_fraction=settings.validation_fraction, lines=settings.lines, **more
     )

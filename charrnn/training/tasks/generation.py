@@ -35,16 +35,23 @@ class Generation:
 
     Args:
         corpus: the text.
-        validation_fraction, lines: see TrainingOptions.
+        validation_fraction, lines, split_seed: see TrainingConfig.
 
     Attributes:
         training, validation: ids (N,), to learn from and held out.
     """
 
     def __init__(
-        self, corpus: TokenizedCorpus, *, validation_fraction: float, lines: bool = False
+        self,
+        corpus: TokenizedCorpus,
+        *,
+        validation_fraction: float,
+        lines: bool = False,
+        split_seed: int | None = None,
     ) -> None:
-        self.training, self.validation = corpus.split(validation_fraction, lines=lines)
+        self.training, self.validation = corpus.split(
+            validation_fraction, lines=lines, seed=split_seed
+        )
         self._separator = newline_id(corpus.tokenizer) if lines else None
 
     @property

@@ -38,16 +38,23 @@ class Restoration:
 
     Args:
         corpus: the text.
-        validation_fraction, lines: see TrainingOptions; lines are read as running text.
+        validation_fraction, lines, split_seed: see TrainingConfig; lines are read as running text.
 
     Attributes:
         training, validation: ids (N,), to learn from and held out.
     """
 
     def __init__(
-        self, corpus: TokenizedCorpus, *, validation_fraction: float, lines: bool = False
+        self,
+        corpus: TokenizedCorpus,
+        *,
+        validation_fraction: float,
+        lines: bool = False,
+        split_seed: int | None = None,
     ) -> None:
-        self.training, self.validation = corpus.split(validation_fraction, lines=lines)
+        self.training, self.validation = corpus.split(
+            validation_fraction, lines=lines, seed=split_seed
+        )
 
     @property
     def training_characters(self) -> int:

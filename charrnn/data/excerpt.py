@@ -1,0 +1,92 @@
+"""An excerpt: some of a text's passages, read as if they were a text of their own.
+
+Nothing is copied but what is asked for, so that of a corpus larger than memory only the places of
+its passages are kept.
+
+Legend: N characters of the text, n of the excerpt, P passages.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from charrnn.data.tokenizer import Ids
+
+_PIECE = 1 << 20
+"""Ids that are looked up in one go."""
+
+
+class Excerpt:
+    """Passages of ids (N,), in their order. It is asked as an array (n,) is, for a slice or for
+    positions of any shape, and gives an array that is a copy.
+
+    Args:
+        ids: (N,).
+        starts, ends: (P,) of the passages, which follow one another and do not overlap.
+    """
+
+    def __init__(self, ids: Ids, starts: npt.NDArray[Any], ends: npt.NDArray[Any]) -> None:
+        self.ids = ids
+        lengths = ends - starts
+        self._ends = np.cumsum(lengths, dtype=starts.dtype)  # (P,) in the excerpt
+        self._shifts = starts - (self._ends - lengths)  # (P,) from the excerpt to the text
+
+    def __len__(self) -> int:
+        """n."""
+        return int(self._ends[-1]) if len(self._ends) else 0
+
+    def __getitem__(self, where: slice | npt.NDArray[Any]) -> Ids:
+        """The ids of a slice, or at positions."""
+        if isinstance(where, slice):
+            begin, end, step = where.indices(len(self))
+            assert step == 1, "an excerpt is read forwards, and whole"
+            found = np.empty(max(end - begin, 0), self.dtype)
+            for at in range(begin, end, _PIECE):  # of each id, its place takes far more memory
+                part = found[at - begin : at - begin + _PIECE]
+                part[:] = self.ids[self._places(at, at + len(part))]
+            return found
+        at_positions: Ids = self.ids[self._positions(where)]
+        return at_positions
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        """All of it, in memory."""
+        if copy is False:
+            raise ValueError("an excerpt is made an array by copying only")
+        return self[:].astype(self.dtype if dtype is None else dtype, copy=False)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of its ids."""
+        return self.ids.dtype
+
+    @property
+    def nbytes(self) -> int:
+        """What its ids take."""
+        return len(self) * self.ids.itemsize
+
+    def passages(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        """Where in the text its passages start (P,), and end (P,)."""
+        ends = self._ends + self._shifts
+        return ends - np.diff(self._ends, prepend=self._ends.dtype.type(0)), ends
+
+    def _positions(self, where: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        wanted = where.astype(self._ends.dtype)  # or all of the ends would be converted
+        passages = np.searchsorted(self._ends, wanted, side="right")
+        places: npt.NDArray[Any] = wanted + self._shifts[passages]
+        return places
+
+    def _places(self, begin: int, end: int) -> npt.NDArray[Any]:
+        """Where in the text its ids from `begin` to `end` are, one at least."""
+        dtype = self._ends.dtype
+        first, last = np.searchsorted(self._ends, np.array([begin, end - 1], dtype), side="right")
+        ends = self._ends[first : last + 1].copy()
+        ends[-1] = end
+        counts = np.diff(ends, prepend=dtype.type(begin)).astype(np.int64)
+        places: npt.NDArray[Any] = np.arange(begin, end, dtype=dtype)
+        places += np.repeat(self._shifts[first : last + 1], counts)
+        return places
+
+
+AnyIds = Ids | Excerpt
+"""Ids (N,) that can be sliced, and asked for at positions."""

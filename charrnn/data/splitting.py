@@ -1,0 +1,196 @@
+"""What is held out of a text, to see how well it is predicted by who has not learned from it.
+
+Of running text that is the last part. Lines that are documents of their own come in an order that may
+mean something (sorted, by date, by kind), and some of them are far longer than others: of these, lines
+from all over the text are held out, drawn by a seed.
+
+Legend: N characters, D lines.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from charrnn.data.excerpt import AnyIds, Excerpt
+from charrnn.data.mapping import PIECE, give_back, pieces
+from charrnn.data.tokenizer import Ids
+from charrnn.errors import ConfigError, CorpusError
+
+MINIMUM_SPLIT = 2
+"""Characters that training and validation each need: one to read and one to predict."""
+
+LARGEST_SHARE = 1.1
+"""How many times the fraction that is held out of the lines may be held out of the characters."""
+
+_LINES = 1 << 16
+"""Lines that are looked at in one go, where all of them have to be."""
+
+_DRAWN = 0x6C696E65
+"""Beside the seed, so that what is held out follows from other numbers than what is trained."""
+
+
+def split(
+    ids: Ids,
+    fraction: float,
+    newline: int | None,
+    *,
+    lines: bool = False,
+    seed: int | None = None,
+) -> tuple[AnyIds, AnyIds]:
+    """The ids to learn from, and those held out; nothing is copied.
+
+    Args:
+        ids: (N,).
+        fraction: the share that is held out.
+        newline: the id that ends a line.
+        lines: the last part begins with a line.
+        seed: instead of the last part, lines are held out that it draws.
+
+    Raises CorpusError when either would have too few characters, ConfigError for a fraction out of
+    range.
+    """
+    if not 0 < fraction <= 0.5:
+        raise ConfigError(f"validation fraction {fraction}: choose one above 0 and up to 0.5")
+    training: AnyIds
+    held_out: AnyIds
+    if seed is not None:
+        drawn = _draw_lines(ids, fraction, newline, seed)
+        if drawn is None:
+            raise CorpusError(
+                "--lines needs at least a few lines: one to learn from, and one to be held out"
+            )
+        training, held_out = drawn
+    else:
+        boundary = int(len(ids) * (1 - fraction))
+        if lines:
+            boundary = _line_start(ids, boundary, newline)
+            if boundary == 0:
+                raise CorpusError("--lines needs at least a few lines")
+        training, held_out = ids[:boundary], ids[boundary:]
+    if min(len(training), len(held_out)) < MINIMUM_SPLIT:
+        needed = max(2 * MINIMUM_SPLIT, int((MINIMUM_SPLIT - 1) / fraction) + 1)
+        raise CorpusError(
+            f"{len(ids)} characters are too few; training needs at least {needed}, of which "
+            f"{fraction:.0%} are held out for validation"
+        )
+    return training, held_out
+
+
+def _line_start(ids: Ids, end: int, newline: int | None) -> int:
+    """Where the last line of ids (N,) begins that begins at `end` at the latest; 0 where only the
+    first one does."""
+    while end > 0 and newline is not None:
+        begin = max(0, end - PIECE)
+        newlines = np.flatnonzero(ids[begin:end] == newline)
+        if len(newlines):
+            return begin + int(newlines[-1]) + 1
+        give_back(ids)
+        end = begin
+    return 0
+
+
+def _draw_lines(
+    ids: Ids, fraction: float, newline: int | None, seed: int
+) -> tuple[Excerpt, Excerpt] | None:
+    """The lines to learn from, and those held out: that share of the lines, drawn by the seed, but
+    not much more than that share of the characters (see LARGEST_SHARE), so that no line that is
+    longer is held out. Both are in the order of the text.
+
+    Empty lines are learned from. Gives None where there are not two lines that are not empty.
+    """
+    if newline is None:
+        return None
+    small = np.min_scalar_type(len(ids))
+    ends = positions_after(ids, newline, small)  # (D,)
+    order = _not_empty(ends)
+    if len(order) < 2:
+        return None
+    np.random.default_rng([seed, _DRAWN]).shuffle(order)
+    chosen = np.sort(_draw(order, ends, fraction, LARGEST_SHARE * fraction * len(ids)))
+    begin, end = ends[chosen] - _lengths(ends, chosen), ends[chosen]
+    before = np.concatenate([[0], end]).astype(small), np.concatenate([begin, [len(ids)]])
+    some = before[0] < before[1]
+    learned = before[0][some], before[1][some].astype(small)
+    return Excerpt(ids, *learned), Excerpt(ids, begin, end)
+
+
+def _draw(
+    order: npt.NDArray[Any], ends: npt.NDArray[Any], fraction: float, room: float
+) -> npt.NDArray[Any]:
+    """The first lines of an order that fit in a room of characters, one after another: that fraction
+    of them, or as many as do fit; where none does, the shortest."""
+    wanted = min(max(round(fraction * len(order)), 1), len(order) - 1)
+    every, drawn = order, order[:0]
+    while len(order):
+        total = np.cumsum(_lengths(ends, order[:wanted]), dtype=np.int64)
+        fit = int(np.searchsorted(total, room, side="right"))
+        drawn = np.concatenate([drawn, order[:fit]])
+        if fit == wanted:
+            return drawn
+        wanted -= fit
+        room -= int(total[fit - 1]) if fit else 0
+        order = order[fit:]
+        order = order[_lengths(ends, order) <= room]
+    return drawn if len(drawn) else every[[_lengths(ends, every).argmin()]]
+
+
+def _not_empty(ends: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Which lines are longer than their newline, of those with these ends (D,)."""
+    found = np.empty_like(ends)
+    count = 0
+    for begin in range(0, len(ends), _LINES):
+        lines = np.arange(begin, min(begin + _LINES, len(ends)))
+        some = lines[_lengths(ends, lines) > 1]
+        found[count : count + len(some)] = some
+        count += len(some)
+    return found[:count]
+
+
+def _lengths(ends: npt.NDArray[Any], lines: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The characters of some lines, newlines and all, given where each line ends (D,)."""
+    first = lines == 0
+    begins = ends[np.where(first, lines, lines - 1)]
+    begins[first] = 0
+    lengths: npt.NDArray[Any] = ends[lines] - begins
+    return lengths
+
+
+def positions_after(ids: AnyIds, separator: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """The position after each separator in ids (N,), and the end where the last is missing."""
+    count = sum(int(np.count_nonzero(piece == separator)) for piece in pieces(ids))
+    open_end = len(ids) > 0 and int(ids[len(ids) - 1 : len(ids)][0]) != separator
+    positions = np.empty(count + open_end, dtype=dtype)
+    begin = end = 0
+    for piece in pieces(ids):
+        found = np.flatnonzero(piece == separator) + (begin + 1)
+        positions[end : end + len(found)] = found
+        begin, end = begin + len(piece), end + len(found)
+    if open_end:
+        positions[-1] = len(ids)
+    return positions
+
+
+def count_repeated(training: AnyIds, held_out: AnyIds, newline: int) -> tuple[int, int]:
+    """How many lines that are not empty were held out, and how many of them occur among those to learn
+    from as well."""
+    wanted = [line for line in _lines(held_out, newline) if line]
+    unseen = set(wanted)
+    for line in _lines(training, newline):
+        unseen.discard(line)
+    return len(wanted), sum(line not in unseen for line in wanted)
+
+
+def _lines(ids: AnyIds, newline: int) -> Iterator[str]:
+    """The lines of ids (N,), each id a character of its own, without their ends."""
+    begun = ""
+    for piece in pieces(ids):
+        text = piece.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
+        first, *others = text.split(chr(newline))
+        begun += first
+        for other in others:
+            yield begun
+            begun = other
+    if begun:
+        yield begun

@@ -1,0 +1,81 @@
+"""What a person should be told of a plan before the training begins."""
+
+import numpy as np
+
+from charrnn.data.corpus import TokenizedCorpus, newline_id
+from charrnn.data.excerpt import AnyIds
+from charrnn.data.mapping import pieces
+from charrnn.data.splitting import count_repeated
+from charrnn.data.tokenizer import Tokenizer
+from charrnn.training.config import TrainingConfig, TrainingOptions
+from charrnn.training.recipe import DEFAULT_BUDGET
+
+MANY_CHARACTERS = 4096
+"""Distinct characters beyond which most of a step goes into how probable each of them is; a Chinese
+novel has about as many."""
+
+RARE, MIN_COUNTS = 0.01, (2, 3, 5, 10, 20, 50, 100)
+"""The share of a text that may be folded into U+FFFD, and what --min-count is advised from."""
+
+OVERRUN = 1.2
+"""How many times its budget a training may take before that is said."""
+
+LARGEST_COUNTED = 20_000_000
+"""Characters; of longer texts, lines that are held out are not looked for among the others (half a
+second's work) before the training begins."""
+
+
+def advise_on_alphabet(text: TokenizedCorpus, batch_size: int, sequence_length: int) -> list[str]:
+    """What may be done about an alphabet so large that it makes steps slow and large."""
+    size = text.tokenizer.vocabulary_size
+    if size <= MANY_CHARACTERS:
+        return []
+    counts = np.zeros(size, np.int64)
+    for piece in pieces(text.ids):
+        counts += np.bincount(piece, minlength=size)
+    # Of each character's place: its logits, their logarithms, and the gradients of both.
+    megabytes = 4 * 4 * batch_size * sequence_length * size / 1e6
+    fold = ""
+    for least in MIN_COUNTS:
+        rare = counts < least
+        share = counts[rare].sum() / counts.sum()
+        if share <= RARE and rare.sum() > size / 10:
+            left = size - int(rare.sum()) + 1
+            fold = (
+                f"--min-count {least} leaves {left:,} and reads {100 * share:.2g} % of the text as "
+                "U+FFFD; "
+            )
+    advice = (
+        f"{size:,} distinct characters make a step slow, and take some {megabytes:,.0f} MB in each: "
+        f"{fold}--tokenizer byte needs 256, and more of them for each character"
+    )
+    return [advice]
+
+
+def advise_on_budget(options: TrainingOptions, config: TrainingConfig, seconds: float) -> list[str]:
+    """What may be done about a budget that is too short for the least that a training does.
+
+    Args:
+        seconds: what it will take, from the probe to the last save.
+    """
+    budget = options.budget or DEFAULT_BUDGET
+    if seconds <= OVERRUN * budget:
+        return []
+    steps = "1 training step" if config.steps == 1 else f"{config.steps:,} training steps"
+    advice = (
+        f"the budget of {budget:g} s is too short for this text on this machine as it is now: "
+        f"measuring it, {steps} and an evaluation take about {seconds:,.0f} s; give it more time with "
+        "--budget, or a smaller --hidden-size"
+    )
+    return [advice]
+
+
+def describe_held_out(training: AnyIds, held_out: AnyIds, tokenizer: Tokenizer) -> str:
+    """How many lines are held out, and how many of them occur among the others as well, as far as that
+    is soon counted."""
+    newline = newline_id(tokenizer)
+    assert newline is not None
+    if len(training) > LARGEST_COUNTED:
+        return f"lines with {len(held_out):,} of {len(training) + len(held_out):,} ids are held out"
+    lines, repeated = count_repeated(training, held_out, newline)
+    return f"{lines:,} lines are held out; {repeated:,} of them are among the other lines too"
