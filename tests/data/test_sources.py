@@ -1,4 +1,5 @@
 import csv
+import gzip
 import io
 import json
 import os
@@ -20,7 +21,7 @@ from charrnn.data.sources import (
     open_source,
 )
 from charrnn.data.tables import TABLE_SUFFIXES
-from charrnn.errors import CharRNNWarning, CorpusError
+from charrnn.errors import CharRNNWarning, ConfigError, CorpusError
 
 TEXT = "to be\r\nor not\n"
 
@@ -557,3 +558,33 @@ def test_an_unknown_data_set_is_an_error_of_one_line(name: str) -> None:
         raw(name)
     assert str(caught.value).startswith(f"{name}: ")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("hub")
+@pytest.mark.parametrize(
+    ("name", "column", "problem"),
+    [
+        ("hf:owner/name", "text", "it has no columns; leave out --column"),
+        ("hf:owner/name:train:text", None, "it has no columns"),
+        ("hf:owner/name:train:text", "other", "it names its column; leave out --column other"),
+    ],
+)
+def test_a_column_of_a_data_set_that_makes_no_difference_is_refused(
+    name: str, column: str | None, problem: str
+) -> None:
+    put("owner/name/train.txt", TEXT)
+    with pytest.raises(ConfigError, match=f"^{name}: {problem}"):
+        raw(name, column=column)
+
+
+@pytest.mark.usefixtures("hub")
+def test_a_data_set_s_name_has_three_parts() -> None:
+    with pytest.raises(CorpusError, match="name it hf:owner/name:split:column"):
+        raw("hf:owner/name:train:text:more")
+
+
+@pytest.mark.usefixtures("hub")
+def test_packed_tables_of_a_data_set_are_read() -> None:
+    content = gzip.compress(Path(put_table("table.csv", ["007", "NA"])).read_bytes())
+    put("owner/name/train.csv.gz", content)
+    assert raw("hf:owner/name") == b"007\nNA\n"
