@@ -59,15 +59,15 @@ def predict(
     strict: Annotated[
         bool,
         typer.Option(
-            "--strict", help="End at the first text that cannot be told, with exit code 4."
+            "--strict", help="End at the first text that has no prediction, with exit code 4."
         ),
     ] = False,
 ) -> None:
     """Tell the class of texts, or a number, with a model of labelled texts.
 
     A line for each text goes to stdout: its class and how probable that is, divided by a tab, or the
-    number. --json and --jsonl print the probabilities of all classes. Of several texts, one that cannot be
-    told is null, followed by the reason.
+    number. --json and --jsonl print the probabilities of all classes. Of several texts, one that
+    has no prediction is null, followed by the reason.
     """
     from itertools import tee
 
@@ -109,8 +109,8 @@ def predict(
         warn(f"left out, as the model has never seen {shown}")
     if problems:
         warn(
-            f"{problems:,} of {count:,} texts cannot be told and are null; the first: {first}; with "
-            "--strict it ends there"
+            f"{problems:,} of {count:,} texts have no prediction (null); the first: {first}; "
+            "--strict ends there"
         )
     if not count:
         warn(f"{text}: there is no text in it")

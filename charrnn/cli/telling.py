@@ -137,8 +137,8 @@ def _own_documents(
 def _learned(
     checkpoint: "Checkpoint | None", directory: "Path", progress: "ReadingProgress"
 ) -> "Any":
-    """The targets that a model learned from, for the simplest guess; None, and a warning, where they
-    cannot be had."""
+    """The targets that a model learned from, for the baselines; None, and a warning, where they cannot be
+    had."""
     from charrnn.cli.display import warn
     from charrnn.errors import CorpusError
 
@@ -149,7 +149,7 @@ def _learned(
             return corpus.targets[learned]
         except CorpusError as error:
             reason = str(error)
-    warn(f"no simplest guess to compare with, which the documents of the training give: {reason}")
+    warn(f"no baselines, which need the documents that it learned from: {reason}")
     return None
 
 

@@ -33,7 +33,7 @@ class Prediction:
         probabilities: of each class by name, the likeliest first; none of a model that tells numbers.
         number: what a model that tells numbers does; else None.
         skipped: characters of the text that the model has never seen, left out.
-        problem: why nothing can be told of the text, and all of the above is None or empty; None where it can.
+        problem: why there is no prediction, and all of the above is None or empty; None where there is one.
     """
 
     label: str | None
@@ -67,9 +67,9 @@ class Classifier:
     def stream(self, texts: Iterable[str | Document]) -> Iterator[Prediction]:
         """Of each of them, in order, as they come.
 
-        Newlines at a text's end are left out, as they are in training. A text of which nothing can be
-        told, as it has no character that the model knows, or a document that has a problem, gets that
-        as its prediction's problem, and the others their predictions. Where the texts end in an error,
+        Newlines at a text's end are left out, as they are in training. A text without a
+        character that the model knows, or a document that has a problem, gets a prediction that says so,
+        and the others theirs. Where the texts end in an error,
         those before it are told first.
 
         Raises ModelError when the model's numbers overflow.
@@ -141,8 +141,8 @@ def predict(
 
     Args:
         model: one that is read already, or a run's name, a run directory or a model directory.
-        texts: one; or several, each of which gets a prediction, which has a `problem` where nothing can
-            be told of it.
+        texts: one; or several, each of which gets a prediction, one with a `problem` where there can be
+            none.
         strict: to raise CorpusError at the first of several that has a problem, too.
 
     Raises ModelError when it cannot be read or is not one to classify or regress; CorpusError for a single

@@ -159,7 +159,7 @@ def test_each_line_has_its_answer_or_the_reason(run: Charrnn, here: Path, kinds:
         for number, reason in REASONS.items():
             assert reason in lines[number - 1]
         said = " ".join(result.stderr.split())
-        assert "5 of 7 texts cannot be told and are null" in said and "line 2: its text" in said
+        assert "5 of 7 texts have no prediction (null)" in said and "line 2: its text" in said
         assert "never seen" not in said
 
 
@@ -502,7 +502,7 @@ def test_a_file_of_one_class_or_row_can_be_evaluated(
     assert record["texts"] == count and record["root_mean_squared_error"] >= 0
 
 
-def test_without_the_training_table_there_is_only_no_simplest_guess(
+def test_without_the_training_table_there_are_only_no_baselines(
     run: Charrnn, here: Path, told: Path
 ) -> None:
     shutil.copytree(told / "checkpoints", here / "moved", symlinks=True)
@@ -517,7 +517,7 @@ def test_without_the_training_table_there_is_only_no_simplest_guess(
             assert run("evaluate", f"moved/{name}").exit_code == 4
         finally:
             (told / "elsewhere.jsonl").rename(table)
-        assert result.exit_code == 0 and "no simplest guess to compare with" in result.stderr
+        assert result.exit_code == 0 and "no baselines, which need" in result.stderr
         assert f"baseline_{measure}" in whole
         without = {key: value for key, value in whole.items() if "baseline" not in key}
         assert json.loads(result.stdout) == without
