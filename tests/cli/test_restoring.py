@@ -106,6 +106,14 @@ class TestFill:
         assert (result.exit_code, result.stdout) == (2, "")
         assert result.stderr == "error: --encoding is for a file; leave it out\n"
 
+    def test_one_that_is_set_for_other_commands_is_no_matter(
+        self, run: Charrnn, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("CHARRNN_ENCODING", "latin-1")
+        assert run("fill", "any", GAPPED).stdout == WHOLE
+        result = run("fill", "any", "-", stdin=f"é {GAPPED}".encode("latin-1"))
+        assert result.stdout_bytes == f"é {WHOLE}".encode("latin-1")
+
     def test_a_file_that_is_not_there_is_no_text(self, run: Charrnn) -> None:
         result = run("fill", "any", "no_such.txt")
         assert (result.exit_code, result.stderr) == (4, "error: no_such.txt: no such file\n")
@@ -304,7 +312,8 @@ def of_bytes(here: Path, make_model: Callable[..., Model]) -> Path:
     return here
 
 
-def test_a_model_of_bytes_reads_any_file(run: Charrnn, of_bytes: Path) -> None:
+@pytest.mark.usefixtures("of_bytes")
+def test_a_model_of_bytes_reads_any_file(run: Charrnn, monkeypatch: pytest.MonkeyPatch) -> None:
     content = codecs.BOM_UTF8 + b"\xff caf_ \0\n"
     result = run("fill", "bytes", "-", stdin=content)
     assert result.exit_code == 0
@@ -312,6 +321,8 @@ def test_a_model_of_bytes_reads_any_file(run: Charrnn, of_bytes: Path) -> None:
     assert result.stdout_bytes.endswith(b" \0\n") and len(result.stdout_bytes) == len(content)
     result = run("fill", "bytes", "-", "--json", stdin=content)
     assert json.loads(result.stdout)["text"].startswith("\ufffd caf")
+    monkeypatch.setenv("CHARRNN_ENCODING", "latin-1")  # for other commands
+    assert run("fill", "bytes", "-", stdin=content).exit_code == 0
     result = run("proofread", "bytes", "-", "--encoding", "latin-1", stdin=content)
     assert result.exit_code == 2 and "leave out --encoding" in result.stderr
 
