@@ -11,13 +11,14 @@ def library(folder: str, name: str) -> Extension:
     return Extension(
         f"{folder}.{name}".replace("/", "."),
         sources=[f"{folder}/{name}.c"],
-        depends=sorted(glob(f"{folder}/*.h")),
+        include_dirs=["charrnn/model"],
+        depends=sorted(glob(f"{folder}/*.h")) + ["charrnn/model/layout.h"],
         extra_compile_args=[
             "-std=gnu11",
             "-O3",
             "-g0",
             "-pthread",
-            "-ffp-contract=fast",
+            "-ffp-contract=off",  # what is fused is written so: MULTIPLY_ADD
             "-fno-math-errno",
             "-fno-trapping-math",
         ],

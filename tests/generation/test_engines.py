@@ -411,6 +411,38 @@ def test_take_makes_each_lane_what_another_was(
     assert_same(engine, steps(lanes, ids), steps(apart, ids))
 
 
+@pytest.mark.parametrize("cell", NETWORKS)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_take_of_a_few_leaves_the_other_lanes_as_they_are(
+    engine: str, cell: str, make_model: MakeModel
+) -> None:
+    model = make_model(**sizes(cell))
+    running = ENGINES[engine](model)
+    ids = some_ids(model, 4, 10)
+    lanes, apart = running.lanes(4), running.lanes(4)
+    steps(lanes, ids), steps(apart, ids)
+    lanes.take(np.array([3, 0]))
+    apart.take(np.array([3, 0, 2, 3]))
+    assert_same(engine, steps(lanes, ids), steps(apart, ids))
+
+
+@exact_engines
+def test_lanes_say_how_much_they_looked_up(engine: str, make_model: MakeModel) -> None:
+    # The native engine's lanes said zeros.
+    model = make_model(attention=6)
+    lanes, expected = ENGINES[engine](model).lanes(3), NumPyEngine.of(model).lanes(3)
+    ids = some_ids(model, 3, 20)
+    for column in ids.T:
+        lanes.step(column), expected.step(column)
+        found = lanes.attended  # type: ignore[attr-defined]
+        assert found.shape == (3, 6)
+        np.testing.assert_allclose(found.sum(axis=1), 1, rtol=0, atol=1e-5)
+        assert expected.attended is not None
+        np.testing.assert_allclose(found, expected.attended, rtol=0, atol=1e-5)
+    assert found.std() > 0.001
+    assert ENGINES[engine](make_model()).lanes(1).attended is None  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_lanes_of_one_engine_do_not_see_each_other(engine: str, make_model: MakeModel) -> None:
     model = make_model()

@@ -5,6 +5,7 @@ import numpy.typing as npt
 import pytest
 import torch
 
+from charrnn.errors import ModelError
 from charrnn.generation.engines import native_engine, restoring_engine
 from charrnn.generation.engines.engine import Array
 from charrnn.generation.engines.restoring_engine import RestoringEngine
@@ -119,3 +120,18 @@ def test_a_long_text_is_read_in_windows_that_know_enough_of_both_sides(
     )
     monkeypatch.setattr(restoring_engine, "MARGIN", 0)
     assert np.abs(engine.read(ids[0]) - whole).max() > 0.1
+
+
+@pytest.mark.parametrize("largest", [3e38, np.inf])
+@pytest.mark.parametrize("native", NATIVE)
+def test_sums_of_both_sides_that_overflow_are_told(
+    native: bool, largest: float, make_model: MakeModel
+) -> None:
+    # Of 100,000 hostile models, seven made NumPy warn, which is an error here, where both sides'
+    # sums were added: each a number, and together none.
+    model = make_model(cell="rnn", layers=1, hidden_size=4, task="restore")
+    model.tensors["rnn.bias_ih_l0"][:] = model.tensors["rnn.bias_ih_l0_reverse"][:] = 100
+    model.tensors["join.weight"][:] = largest / 4
+    model.tensors["head.weight"][0] = np.inf
+    with pytest.raises(ModelError, match="overflow"):
+        engine_of(model, native).log_probabilities(some_ids(model, 2, 5))

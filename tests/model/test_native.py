@@ -1,5 +1,6 @@
 """The steps in C: the same numbers as `cells.py` on every kind of processor that this one can be."""
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -555,8 +556,11 @@ def test_without_a_library_it_is_computed_in_pytorch(
 
 
 @needs_library
-def test_a_library_of_another_version_is_not_called(fresh_library: pytest.MonkeyPatch) -> None:
-    fresh_library.setattr(native, "_ABI", native._ABI + 1)
+def test_a_library_of_another_layout_is_not_called(fresh_library: pytest.MonkeyPatch) -> None:
+    class Longer(ctypes.Structure):
+        _fields_ = [*native._Sum._fields_, ("more", ctypes.c_size_t)]
+
+    fresh_library.setattr(native, "_Sum", Longer)
     assert native.kinds() == {}
     assert_it_is_computed_in_pytorch()
 

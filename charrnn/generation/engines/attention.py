@@ -93,9 +93,10 @@ class AttentionLanes:
         self._found = np.zeros((rows, size), dtype=np.float32)
         self._joined = np.zeros((rows, weights.output.shape[1]), dtype=np.float32)
         self._scratch = np.zeros((rows, weights.hidden_size), dtype=np.float32)
-        self._pieces = _pieces(window, size)
-        most = max(pieces for _, pieces, _ in self._pieces)
-        self._partial = np.zeros((count, most, 1, size), dtype=np.float32)
+        self._pieces = [
+            _Piece(*piece, self._scores, np.zeros((count, piece[1], 1, size), dtype=np.float32))
+            for piece in _pieces(window, size)
+        ]
         self.attended = self._scores[:, 0]
 
     def read(self, h: Array) -> Array:
@@ -138,29 +139,18 @@ class AttentionLanes:
     def _look_up(self) -> None:
         """How much of each state in the window the queries look up, and what they find there."""
         found = self._found[: self._count, None]  # (B, 1, D)
-        for first, pieces, length in self._pieces:
-            keys = self._window(self.keys, first, pieces, length)
-            scores = self._scores[:, 0, first : first + pieces * length]
-            scores = scores.reshape(-1, pieces, 1, length)
-            np.matmul(self._queries[:, None], keys.swapaxes(2, 3), out=scores)
+        for piece in self._pieces:
+            keys = piece.of(self.keys, self.start)
+            np.matmul(self._queries[:, None], keys.swapaxes(2, 3), out=piece.scores)
         self._scores += self.weights.biases
         _softmax(self._scores)
-        for first, pieces, length in self._pieces:
-            values = self._window(self.values, first + 1, pieces, length)  # each came after its key
-            scores = self._scores[:, 0, first : first + pieces * length]
-            partial = self._partial[:, :pieces]
-            np.matmul(scores.reshape(-1, pieces, 1, length), values, out=partial)
-            for piece in range(pieces):
-                if first == piece == 0:
-                    found[:] = partial[:, piece]
-                else:
-                    found += partial[:, piece]
-
-    def _window(self, part: Array, first: int, pieces: int, length: int) -> Array:
-        """Pieces (B, n, P, D) of the keys or values in the window, in their memory."""
-        begin = self.start + first
-        chosen = part[:, begin : begin + pieces * length]
-        return chosen.reshape(-1, pieces, length, part.shape[2])
+        for number, piece in enumerate(self._pieces):
+            values = piece.of(self.values, self.start + 1)  # each came after its key
+            np.matmul(piece.scores, values, out=piece.found)
+            if number == 0:
+                np.add.reduce(piece.found, axis=1, out=found)
+            else:
+                found += piece.found[:, 0]
 
     def get(self, lanes: slice = slice(None)) -> State:
         """The keys and values (W, b, D) of lanes, as a value."""
@@ -205,11 +195,34 @@ class AttentionLanes:
         x += self.weights.norm_bias
 
 
+class _Piece:
+    """Pieces of equal length that lie one after another in a window.
+
+    Attributes:
+        scores: (B, n, 1, P), theirs in the scores (B, 1, W) of all.
+        found: (B, n, 1, D), what is found in each.
+    """
+
+    def __init__(self, first: int, count: int, length: int, scores: Array, found: Array) -> None:
+        self._first, self._count, self._length = first, count, length
+        these = scores[:, 0, first : first + count * length]
+        self.scores = these.reshape(-1, count, 1, length)
+        self.found = found
+
+    def of(self, part: Array, start: int) -> Array:
+        """The pieces (B, n, P, D) of keys or values whose window begins there, in their memory."""
+        begin = start + self._first
+        chosen = part[:, begin : begin + self._count * self._length]
+        return chosen.reshape(-1, self._count, self._length, part.shape[2])
+
+
 def _pieces(window: int, size: int) -> list[tuple[int, int, int]]:
     """Pieces of a window of states, of equal lengths but for the rest: where they begin, how many they
     are, and their length."""
     most = max(_LARGEST_PIECE // size, 1)
-    length = min(most - most % 16 or most, window)
+    most = min(most - most % 16 or most, window)
+    # Of equal pieces without a rest, if there are any that are nearly as long.
+    length = next((n for n in range(most, most // 2, -1) if window % n == 0 == n % 16), most)
     whole = window - window % length
     pieces = [(0, whole // length, length)]
     return pieces if whole == window else [*pieces, (whole, 1, window - whole)]

@@ -84,11 +84,8 @@ class Lanes(Protocol):
         ...
 
 
-def known_ids(ids: npt.ArrayLike, symbols: int) -> npt.NDArray[Any]:
-    """Ids (B, T) as an array of whole numbers, every one of which is below the number of symbols.
-
-    Raises ConfigError.
-    """
+def id_array(ids: npt.ArrayLike) -> npt.NDArray[Any]:
+    """Ids (B, T) as an array of whole numbers. Raises ConfigError for anything else."""
     array = np.asarray(ids)
     if array.size == 0:
         array = array.astype(np.int64)
@@ -97,14 +94,13 @@ def known_ids(ids: npt.ArrayLike, symbols: int) -> npt.NDArray[Any]:
             f"ids of the type {array.dtype} in {array.ndim} dimensions: "
             "an engine reads whole numbers (lanes, characters)"
         )
-    if array.size:
-        check_ids(array, symbols)
     return array
 
 
 def check_ids(ids: npt.NDArray[Any], symbols: int) -> None:
-    """Raises ConfigError unless all of the ids, one at least, are the model's."""
-    lowest, highest = int(ids.min()), int(ids.max())
-    if lowest < 0 or highest >= symbols:
-        wrong = lowest if lowest < 0 else highest
-        raise ConfigError(f"id {wrong}: the model's ids go from 0 to {symbols - 1}")
+    """Raises ConfigError unless all of the ids are the model's."""
+    if ids.size == 0 or ids.view(f"u{ids.itemsize}").max() < symbols:  # below 0 is large there
+        return
+    lowest = int(ids.min())
+    wrong = lowest if lowest < 0 else int(ids.max())
+    raise ConfigError(f"id {wrong}: the model's ids go from 0 to {symbols - 1}")

@@ -16,8 +16,11 @@ import numpy.typing as npt
 
 from charrnn.errors import ConfigError
 from charrnn.generation.engines.array_lanes import ArrayLanes
-from charrnn.generation.engines.engine import Array, State, check_ids, known_ids
+from charrnn.generation.engines.attention import AttentionLanes, AttentionWeights
+from charrnn.generation.engines.engine import Array, State, check_ids, id_array
+from charrnn.generation.engines.layers import prepared_layer
 from charrnn.generation.engines.native_structures import (
+    STRUCTURES,
     SUMS,
     CLanes,
     CLayer,
@@ -25,14 +28,10 @@ from charrnn.generation.engines.native_structures import (
     CModel,
     aligned,
 )
-from charrnn.generation.engines.numpy_engine import NumPyEngine
 from charrnn.model.config import STATES, ModelConfig
 from charrnn.model.native_library import open_library, switched_off
 from charrnn.storage.model_directory import Model
 from charrnn.storage.tensor_file import Tensors
-
-_ABI = 2
-"""What step.c has to say of itself: a library built from another step.c is not called."""
 
 _CELLS = ("rnn", "gru", "lstm")
 """In the order of step.c."""
@@ -40,9 +39,6 @@ _CELLS = ("rnn", "gru", "lstm")
 _PIECE = 96
 """Characters, of all lanes together, that go through one layer before any goes through the next: enough
 that weights are read seldom."""
-
-_ROWS = 4096
-"""Rows of weights laid out at once."""
 
 _SHARED_BYTES = 1_500_000
 """Weights that no core's own cache holds: two cores read them in half the time."""
@@ -69,8 +65,8 @@ def processors() -> list[int]:
 class NativeEngine:
     """The network of a model directory in C, float32; the weights are folded as NumPyEngine's are.
 
-    Every number is added up term by term in one order, whatever the number of lanes or threads. So
-    a lane's numbers are the same to the last bit alone and in any company, and whether a text is
+    Every number is added up term by term in one order, that of the folded weights too, whatever the
+    number of lanes or threads. So a lane's numbers are the same to the last bit alone and in any company, and whether a text is
     read at once or by the character. Between kinds of processors, last bits differ.
 
     Several threads can step lanes of one engine at the same time, each its own.
@@ -102,17 +98,24 @@ class NativeEngine:
         self.hidden_size = config.hidden_size
         self.layers = config.layers
         self.states = len(STATES[config.cell])
+        self.attention: AttentionWeights | None = None
+        if config.attention is not None:
+            self.attention = AttentionWeights(config, tensors)
         self._arrays: list[Array] = []  # what the C structures below point to
-        self.folded = folded = NumPyEngine(config, tensors)
-        layers = [self._layer(folded, config.cell, number) for number in range(config.layers)]
+        layers = [self._layer(config.cell, tensors, number) for number in range(config.layers)]
+        self._fold(processor, config.cell, tensors, layers[0])
         units = SUMS * self.floats
         self.sums = layers[0].panels * units  # of a layer, in one lane
         self.padded_size = layers[0].panels * (units if config.cell == "rnn" else self.floats)
-        layers.append(self._top(folded))
         self.looking: tuple[CLayer, CLayer] | None = None
-        if folded.attention is not None:
-            output = folded.attention.output[None, :, : self.hidden_size]
-            self.looking = self._sums_of(output, np.zeros_like(output[0, 0])), self._head(folded)
+        head = self._sums_of(tensors["head.weight"].T, tensors["head.bias"])
+        if self.attention is None:
+            layers.append(head)
+        else:  # the layers are read by its projections
+            hidden = slice(self.hidden_size)
+            layers.append(self._sums_of(self.attention.projection[hidden], self.attention.bias))
+            output = self.attention.output[:, hidden]
+            self.looking = self._sums_of(output, np.zeros_like(output[0])), head
         self.padded_vocabulary = layers[-1].panels * units
         self._layers = (CLayer * len(layers))(*layers)
         self.model = CModel(
@@ -132,12 +135,12 @@ class NativeEngine:
 
     def advance(self, ids: npt.ArrayLike, state: State | None) -> tuple[Array, State]:
         """Reads ids (B, T); see Engine."""
-        ids = known_ids(ids, self.symbols)
+        ids = id_array(ids)
         return self._reading(ids).advance(ids, state)
 
     def read(self, ids: npt.ArrayLike, state: State | None) -> State:
         """The state that `advance` gives; see Engine."""
-        ids = known_ids(ids, self.symbols)
+        ids = id_array(ids)
         return self._reading(ids).read(ids, state)
 
     def lanes(self, count: int, *, threads: int | None = None) -> "NativeLanes":
@@ -152,57 +155,57 @@ class NativeEngine:
         batch, time = ids.shape
         return NativeLanes(self, batch, threads=None if time >= SUMS else 1)
 
-    def _layer(self, folded: NumPyEngine, cell: str, number: int) -> "CLayer":
-        layer = folded.layers[number]
-        start = layer.weight_ih if number == 0 else layer.bias  # (G, V or 1, H)
-        weight_ih = layer.weight_ih[:, : self.hidden_size]
+    def memory(self, count: int) -> AttentionLanes | None:
+        """What so many lanes look up; None without attention."""
+        return None if self.attention is None else AttentionLanes(self.attention, count, count)
+
+    def _layer(self, cell: str, tensors: Tensors, number: int) -> "CLayer":
+        """A layer; of the first, with its biases in the place of the table."""
+        layer = prepared_layer(cell, tensors, f"_l{number}")
+        weight_ih, start = layer.weight_ih, layer.bias  # (G, I, H), (G, 1, H)
         if cell == "gru":  # sums n, r, z and the candidate's recurrent part, which r multiplies
-            inner = np.broadcast_to(layer.inner_bias, start[2].shape)
-            start = np.stack([start[2], start[0], start[1], inner])
             weight_ih = weight_ih[[2, 0, 1]]
+            start = np.stack([start[2], start[0], start[1], layer.inner_bias])
+        inputs = tensors[f"rnn.weight_ih_l{number}"].shape[1]
         recurrent = layer.weight_hh[:, : self.hidden_size]
         return CLayer(
             self._panel_count(recurrent),
-            self._keep(start, by_row=True),
-            self._keep(weight_ih) if number > 0 else None,
-            self._keep(recurrent),
+            self._keep(self._panels(start)),
+            self._keep(self._panels(weight_ih[:, :inputs])),
+            self._keep(self._panels(recurrent)),
         )
 
-    def _top(self, folded: NumPyEngine) -> "CLayer":
-        """What reads the layers: the head, or the projections of the attention before it."""
-        if folded.attention is None:
-            return self._head(folded)
-        projection = folded.attention.projection[None, : self.hidden_size]
-        return self._sums_of(projection, folded.attention.bias)
-
-    def _head(self, folded: NumPyEngine) -> "CLayer":
-        weight = folded.head[None, : self.hidden_size, : self.vocabulary_size]
-        return self._sums_of(weight, folded.head_bias)
+    def _fold(self, processor: int, cell: str, tensors: Tensors, first: "CLayer") -> None:
+        """Makes the first layer's table of its biases and input weights, which are not kept."""
+        embedding = np.ascontiguousarray(tensors["embedding.weight"], dtype=np.float32)
+        table = aligned((self.symbols, first.panels, SUMS, self.floats))
+        self._library.charrnn_fold(
+            processor,
+            _CELLS.index(cell),
+            ctypes.byref(first),
+            embedding.ctypes.data,
+            *embedding.shape,
+            table.ctypes.data,
+        )
+        del self._arrays[:2]  # biases and input weights
+        first.start, first.input = self._keep(table), None
 
     def _sums_of(self, weight: Array, bias: Array) -> "CLayer":
-        """A product (1, K, N), and what is added to it (N,)."""
-        added = self._keep(bias[None, None])
-        return CLayer(self._panel_count(weight), added, self._keep(weight), None)
+        """A product (K, N), and what is added to it (N,)."""
+        return CLayer(
+            self._panel_count(weight),
+            self._keep(self._panels(bias[None, None])),
+            self._keep(self._panels(weight[None])),
+            None,
+        )
 
     def _panel_count(self, planes: Array) -> int:
-        size = self._blocks(len(planes)) * self.floats
-        return -(-int(planes.shape[2]) // size)
+        size = self._blocks(len(planes) if planes.ndim > 2 else 1) * self.floats
+        return -(-int(planes.shape[-1]) // size)
 
     def _blocks(self, gates: int) -> int:
         """How many times F columns lie side by side in a panel."""
         return 1 if gates > 1 else SUMS
-
-    def _keep(self, planes: Array, *, by_row: bool = False) -> int:
-        """Where in memory planes (G, K, N) lie as panels (P, K, G or 4, F), or (K, P, ...) by row."""
-        gates, rows, _ = planes.shape
-        count = self._panel_count(planes)
-        shape = (rows, count) if by_row else (count, rows)
-        kept = aligned((*shape, gates * self._blocks(gates), self.floats))
-        panels = kept.swapaxes(0, 1) if by_row else kept
-        for begin in range(0, rows, _ROWS):  # a large alphabet is not copied as a whole
-            panels[:, begin : begin + _ROWS] = self._panels(planes[:, begin : begin + _ROWS])
-        self._arrays.append(kept)
-        return kept.ctypes.data
 
     def _panels(self, planes: Array) -> Array:
         """Planes (G, K, N) as panels (P, K, G or 4, F), N filled up with zeros."""
@@ -210,8 +213,15 @@ class NativeEngine:
         blocks, count = self._blocks(gates), self._panel_count(planes)
         filled = np.zeros((gates, rows, count * blocks * self.floats), dtype=np.float32)
         filled[..., :columns] = planes
-        split = filled.reshape(gates, rows, count, blocks, self.floats)
-        return split.transpose(2, 1, 0, 3, 4).reshape(count, rows, gates * blocks, self.floats)
+        split = filled.reshape(gates, rows, count, blocks, self.floats).transpose(2, 1, 0, 3, 4)
+        panels = aligned((count, rows, gates * blocks, self.floats))
+        panels.reshape(split.shape)[:] = split
+        return panels
+
+    def _keep(self, array: Array) -> int:
+        """Where in memory an array lies, and will as long as the engine does."""
+        self._arrays.append(array)
+        return array.ctypes.data
 
 
 class NativeLanes(ArrayLanes):
@@ -221,7 +231,7 @@ class NativeLanes(ArrayLanes):
         self._engine, self._count = engine, count
         shape = (engine.layers, count, engine.padded_size)
         states = tuple(aligned(shape) for _ in range(engine.states))
-        memory = engine.folded.memory(count)
+        memory = engine.memory(count)
         super().__init__(states, engine.hidden_size, memory)
         self._outputs = aligned(shape)
         self._scores = aligned((count, engine.padded_vocabulary))
@@ -253,14 +263,20 @@ class NativeLanes(ArrayLanes):
             large = count == 1 and engine.weight_bytes > _SHARED_BYTES
             threads = 2 if large and _usable_cores() > 1 else 1
         if threads > 1 and engine._library.charrnn_help(self._pointer):
-            weakref.finalize(self, engine._library.charrnn_stop_help, self._pointer)
+            stop = weakref.finalize(self, engine._library.charrnn_stop_help, self._pointer)
+            # At the end of a program, a thread of it may still be computing with the helper.
+            stop.atexit = False
+
+    @property
+    def attended(self) -> Array | None:
+        """See ArrayLanes."""
+        return self._look.attended if self._memory is not None else None
 
     def step(self, ids: npt.NDArray[np.intp]) -> Array:
         """Reads one id in each lane (B,); gives the logits (B, V)."""
         self._ids[:] = ids
-        if self._count:
+        if self._step(self._pointer):
             check_ids(self._ids, self._engine.symbols)
-        self._step(self._pointer)
         if self._memory is not None:
             self._look_up(*self._tops)
         return self._logits
@@ -302,14 +318,15 @@ class NativeLanes(ArrayLanes):
             piece = np.ascontiguousarray(
                 ids[:, start : start + longest].T, dtype=np.int64
             )  # (t, B)
-            self._engine._library.charrnn_read(
+            if self._engine._library.charrnn_read(
                 self._pointer,
                 piece.ctypes.data,
                 scores.ctypes.data if scored else None,
                 sums.ctypes.data,
                 history.ctypes.data,
                 len(piece),
-            )
+            ):
+                check_ids(ids, self._engine.symbols)
             yield history[: len(piece)], scores[: len(piece)]
 
     def _look_up(self, h: int, projected: int) -> None:
@@ -322,17 +339,18 @@ class NativeLanes(ArrayLanes):
 
 @functools.cache
 def _library() -> ctypes.CDLL | None:
-    """What setup.py has built of native/, if it was built and is of this version."""
+    """What setup.py has built of native/, if it was built of this C."""
     size, pointer = ctypes.c_size_t, ctypes.c_void_p
     return open_library(
         Path(__file__).with_name("native"),
         "step",
-        abi=_ABI,
+        structures=STRUCTURES,
         functions=[
             ("charrnn_floats", [size], ctypes.c_int),
             ("charrnn_tanh", [size, pointer, size], None),
-            ("charrnn_step", [pointer], None),
-            ("charrnn_read", [pointer, pointer, pointer, pointer, pointer, size], None),
+            ("charrnn_step", [pointer], ctypes.c_int),
+            ("charrnn_fold", [size, size, pointer, pointer, size, size, pointer], None),
+            ("charrnn_read", [pointer, pointer, pointer, pointer, pointer, size], ctypes.c_int),
             ("charrnn_look", [pointer, pointer, pointer, pointer], None),
             ("charrnn_help", [pointer], ctypes.c_int),
             ("charrnn_stop_help", [pointer], None),

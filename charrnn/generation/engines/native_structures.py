@@ -4,6 +4,7 @@ Legend: B lanes, W window, D of a key, F numbers in a vector.
 """
 
 import ctypes
+import math
 
 import numpy as np
 
@@ -27,6 +28,8 @@ class CLayer(ctypes.Structure):
         ("recurrent", ctypes.c_void_p),
     ]
     panels: int
+    start: int | None
+    input: int | None
 
 
 class CModel(ctypes.Structure):
@@ -35,7 +38,7 @@ class CModel(ctypes.Structure):
     _fields_ = [
         ("processor", ctypes.c_size_t),
         ("cell", ctypes.c_size_t),
-        ("vocabulary_size", ctypes.c_size_t),
+        ("symbols", ctypes.c_size_t),
         ("hidden_size", ctypes.c_size_t),
         ("layer_count", ctypes.c_size_t),
         ("layers", ctypes.c_void_p),
@@ -84,6 +87,7 @@ class CLook(ctypes.Structure):
     ]
     start: int
     scores: Array
+    attended: Array
     kept: tuple[object, ...]
 
     @classmethod
@@ -106,14 +110,18 @@ class CLook(ctypes.Structure):
             output,
             head,
         )
-        look.scores = logits
+        look.scores, look.attended = logits, attended[:, : weights.window]
         look.kept = (memory, arrays, norm)
         return look
 
 
+STRUCTURES = (CLayer, CModel, CLanes, CLook)
+"""In the order of step.c's charrnn_layout."""
+
+
 def aligned(shape: tuple[int, ...]) -> Array:
     """Zeros that begin where a cache line does."""
-    count = int(np.prod(shape, dtype=np.int64))
+    count = math.prod(shape)
     memory = np.zeros(count + _ALIGNMENT // 4, dtype=np.float32)
     offset = -memory.ctypes.data % _ALIGNMENT // 4
     return memory[offset : offset + count].reshape(shape)

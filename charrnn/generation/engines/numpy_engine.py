@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from charrnn.generation.engines.array_lanes import ArrayLanes
 from charrnn.generation.engines.attention import AttentionLanes, AttentionWeights
-from charrnn.generation.engines.engine import Array, State, check_ids, known_ids
+from charrnn.generation.engines.engine import Array, State, check_ids, id_array
 from charrnn.generation.engines.layers import Layer, prepared_layer
 from charrnn.generation.engines.product import padded, product, whole_rows
 from charrnn.model.config import GATES, STATES, ModelConfig
@@ -47,7 +47,10 @@ class NumPyEngine:
         layers = [
             prepared_layer(config.cell, tensors, f"_l{layer}") for layer in range(config.layers)
         ]
-        self.layers = [_with_table(tensors["embedding.weight"], layers[0]), *layers[1:]]
+        self.layers = [
+            _with_table(tensors["embedding.weight"], layers[0], config.hidden_size),
+            *layers[1:],
+        ]
         padded_vocabulary = padded(self.vocabulary_size)
         self.head = np.zeros((self.padded_size, padded_vocabulary), dtype=np.float32)  # (H, V)
         self.head[: self.hidden_size, : self.vocabulary_size] = tensors["head.weight"].T
@@ -63,7 +66,8 @@ class NumPyEngine:
 
     def advance(self, ids: npt.ArrayLike, state: State | None) -> tuple[Array, State]:
         """Reads ids (B, T); see Engine."""
-        ids = known_ids(ids, self.symbols)
+        ids = id_array(ids)
+        check_ids(ids, self.symbols)
         batch, time = ids.shape
         logits = np.empty((batch, time, self.vocabulary_size), dtype=np.float32)
         reading, done = _Reading(self, batch, state), 0
@@ -81,7 +85,8 @@ class NumPyEngine:
 
     def read(self, ids: npt.ArrayLike, state: State | None) -> State:
         """The state that `advance` gives; see Engine."""
-        ids = known_ids(ids, self.symbols)
+        ids = id_array(ids)
+        check_ids(ids, self.symbols)
         reading = _Reading(self, len(ids), state)
         with np.errstate(all="ignore"):
             for outputs in reading.pieces(ids):
@@ -106,12 +111,14 @@ class NumPyEngine:
         return tuple(np.zeros(shape, dtype=np.float32) for _ in range(self.states))
 
 
-def run_layer(cell: str, layer: Layer, inputs: Array, parts: tuple[Array, ...]) -> Array:
+def run_layer(
+    cell: str, layer: Layer, inputs: Array, parts: tuple[Array, ...], work: "Work | None" = None
+) -> Array:
     """The outputs (T, R, H) of a layer, of its input products (G, T, R, H), biases among them, and its
     states (R, H), which become those after the last step. R is a multiple of ROWS."""
     gates, time, rows, size = inputs.shape
     outputs = np.empty((time, rows, size), dtype=np.float32)
-    work = _Work.of(gates, rows, size)
+    work = work or Work.of(gates, rows, size)
     for t in range(time):
         work.gates[:] = inputs[:, t]
         _CELLS[cell](layer, work, parts)
@@ -131,7 +138,7 @@ class NumPyLanes(ArrayLanes):
             for number, layer in enumerate(engine.layers)
         ]
         self._cell = _CELLS[engine.cell]
-        self._work = _Work.of(GATES[engine.cell], rows, engine.padded_size)
+        self._work = Work.of(GATES[engine.cell], rows, engine.padded_size)
         self._ids = np.zeros(rows, dtype=np.int64)
         self._unsigned = self._ids.view(np.uint64)  # where what is below 0 is large
         self._scores = np.empty((rows, engine.head.shape[1]), dtype=np.float32)
@@ -142,7 +149,7 @@ class NumPyLanes(ArrayLanes):
         engine, work = self._engine, self._work
         gates = work.gates
         self._ids[: self._count] = ids
-        if np.maximum.reduce(self._unsigned) >= engine.symbols:
+        if max(self._unsigned.tolist()) >= engine.symbols:
             check_ids(self._ids, engine.symbols)
         below: Array | None = None
         with np.errstate(all="ignore"):  # the logits show it
@@ -173,6 +180,7 @@ class _Reading:
         self._engine, self._batch = engine, batch
         self._rows = whole_rows(batch)
         self._states = engine.blank(self._rows)
+        self._work = Work.of(GATES[engine.cell], self._rows, engine.padded_size)
         self.memory = engine.memory(batch)
         for part, given in zip(self._states, state or (), strict=False):
             part[:, :batch, : engine.hidden_size] = given
@@ -200,7 +208,7 @@ class _Reading:
                 inputs += layer.bias
             parts = tuple(part[number] for part in self._states)
             shape = (-1, *ids.shape, engine.padded_size)  # (G, t, R, H)
-            outputs = run_layer(engine.cell, layer, inputs.reshape(shape), parts)
+            outputs = run_layer(engine.cell, layer, inputs.reshape(shape), parts, self._work)
         assert outputs is not None
         return outputs
 
@@ -213,7 +221,7 @@ class _Reading:
         )
 
 
-class _Work(NamedTuple):
+class Work(NamedTuple):
     """Memory that a step writes to, so that it allocates none."""
 
     gates: Array  # (G, R, H): the input product, then the gates
@@ -222,32 +230,34 @@ class _Work(NamedTuple):
     scratch: Array  # (R, H)
 
     @classmethod
-    def of(cls, gates: int, rows: int, size: int) -> "_Work":
+    def of(cls, gates: int, rows: int, size: int) -> "Work":
         first, second, third = (np.zeros((gates, rows, size), dtype=np.float32) for _ in range(3))
         return cls(first, second, third, np.zeros((rows, size), dtype=np.float32))
 
 
-def _with_table(embedding: Array, layer: Layer) -> Layer:
+def _with_table(embedding: Array, layer: Layer, hidden: int) -> Layer:
     """The first layer with a table (G, V, H) in the place of its input weights, for embeddings (V, E):
     what of each character's sums depends on nothing else, biases among them."""
     count, size = embedding.shape
     filled = np.zeros((whole_rows(count), layer.weight_ih.shape[1]), dtype=np.float32)
     filled[:count, :size] = embedding
     with np.errstate(all="ignore"):  # the logits show it
-        return layer._replace(weight_ih=product(filled, layer.weight_ih)[:, :count] + layer.bias)
+        table = product(filled, layer.weight_ih)[:, :count] + layer.bias
+    table[..., hidden:] = 0  # and not infinity times 0
+    return layer._replace(weight_ih=table)
 
 
 _Parts = tuple[Array, ...]  # (h,) or (h, c), each (R, H)
 
 
-def _rnn(layer: Layer, work: _Work, parts: _Parts) -> None:
+def _rnn(layer: Layer, work: Work, parts: _Parts) -> None:
     (h,) = parts
     gates = work.gates
     gates += product(h, layer.weight_hh, work.recurrent, work.part)
     np.tanh(gates[0], out=h)
 
 
-def _gru(layer: Layer, work: _Work, parts: _Parts) -> None:
+def _gru(layer: Layer, work: Work, parts: _Parts) -> None:
     (h,) = parts
     gates, recurrent, scratch = work.gates, work.recurrent, work.scratch
     product(h, layer.weight_hh, recurrent, work.part)
@@ -265,7 +275,7 @@ def _gru(layer: Layer, work: _Work, parts: _Parts) -> None:
     h += n
 
 
-def _lstm(layer: Layer, work: _Work, parts: _Parts) -> None:
+def _lstm(layer: Layer, work: Work, parts: _Parts) -> None:
     h, c = parts
     gates, scratch = work.gates, work.scratch
     gates += product(h, layer.weight_hh, work.recurrent, work.part)
@@ -289,7 +299,7 @@ def _sigmoid(x: Array) -> None:
     x += 0.5
 
 
-_CELLS: dict[str, Callable[[Layer, _Work, _Parts], None]] = {
+_CELLS: dict[str, Callable[[Layer, Work, _Parts], None]] = {
     "rnn": _rnn,
     "gru": _gru,
     "lstm": _lstm,

@@ -14,9 +14,12 @@ _ALIGNMENT = 16
 _LONGEST_SUM = 256
 """Longer sums are cut in pieces of our own, as every BLAS cuts them where it likes."""
 
-_WIDEST = 256
-"""Columns of a product at most: OpenBLAS divides what has more than 4 x 256 x 256 products among its
-threads, at places that depend on how many there are, and rounds the columns there in other ways."""
+_WIDTH = 256
+"""Columns of each part of a wide product."""
+
+_LARGEST_WEIGHT = 256 * 256
+"""Numbers of a weight that ROWS rows are multiplied by at once: OpenBLAS divides more among its threads,
+at places that depend on how many there are, and rounds the columns there in other ways."""
 
 ROWS = 4
 """Rows of a product, always: BLAS has other code for other numbers, which rounds in another way. With
@@ -41,10 +44,12 @@ def product(x: Array, weight: Array, out: Array | None = None, part: Array | Non
     *gates, _, columns = weight.shape
     if out is None:
         out = np.empty((*gates, len(x), columns), dtype=np.float32)
-    if columns <= _WIDEST:
+    if columns < 2 * _WIDTH:
         _add_up(x, weight, out, part)
         return out
-    whole = columns - columns % _WIDEST
+    whole = columns - columns % _WIDTH
+    if whole < columns:
+        whole -= _WIDTH  # a narrow rest is not worth a call of its own
     _add_up(
         x,
         _split(weight[..., :whole]),
@@ -68,18 +73,29 @@ def multiply(x: Array, weight: Array) -> Array:
 
 
 def _add_up(x: Array, weight: Array, out: Array, part: Array | None) -> None:
-    """`product` of no more than _WIDEST columns."""
+    """`product` of fewer than two widths of columns."""
     rows, longest = x.shape
-    shape = (*out.shape[:-2], rows // ROWS, ROWS, out.shape[-1])
-    blocks, weight = x.reshape(-1, ROWS, longest), weight[..., None, :, :]
-    total, scratch = out.reshape(shape), None if part is None else part.reshape(shape)
-    np.matmul(blocks[..., :_LONGEST_SUM], weight[..., :_LONGEST_SUM, :], out=total)
-    for start in range(_LONGEST_SUM, longest, _LONGEST_SUM):
-        piece = slice(start, start + _LONGEST_SUM)
+    columns = out.shape[-1]
+    most = _LONGEST_SUM
+    if columns > _WIDTH:
+        most = _LARGEST_WEIGHT // columns // _ALIGNMENT * _ALIGNMENT
+    shape = (*out.shape[:-2], rows // ROWS, ROWS, columns)
+    blocks, weight, total = (
+        x.reshape(-1, ROWS, longest),
+        weight[..., None, :, :],
+        out.reshape(shape),
+    )
+    if longest <= most:
+        np.matmul(blocks, weight, out=total)
+        return
+    scratch = None if part is None else part.reshape(shape)
+    np.matmul(blocks[..., :most], weight[..., :most, :], out=total)
+    for start in range(most, longest, most):
+        piece = slice(start, start + most)
         scratch = np.matmul(blocks[..., piece], weight[..., piece, :], out=scratch)
         total += scratch
 
 
 def _split(array: Array) -> Array:
-    """An array (..., R, N) as (..., N / _WIDEST, R, _WIDEST), in its memory."""
-    return array.reshape(*array.shape[:-1], -1, _WIDEST).swapaxes(-2, -3)
+    """An array (..., R, N) as (..., N / _WIDTH, R, _WIDTH), in its memory."""
+    return array.reshape(*array.shape[:-1], -1, _WIDTH).swapaxes(-2, -3)

@@ -10,15 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.ambient import as_usual
-from charrnn.generation.engines.engine import Array, State, known_ids
+from charrnn.generation.engines.engine import Array, State, check_ids, id_array
 from charrnn.storage.model_directory import Model
 
 if TYPE_CHECKING:
     from charrnn.model.network import CharRNN
 
 
-_PIECE = 1 << 16
-"""Characters, of all lanes together, that are read at once where no logits are asked for."""
+_LARGEST_PIECE = 1 << 23
+"""Numbers that are computed at once where no logits are asked for."""
 
 
 class TorchEngine:
@@ -52,7 +52,8 @@ class TorchEngine:
         """Reads ids (B, T); see Engine."""
         import torch
 
-        ids = known_ids(ids, self.vocabulary_size)
+        ids = id_array(ids)
+        check_ids(ids, self.vocabulary_size)
         if ids.shape[1] == 0:
             logits = np.zeros((*ids.shape, self.vocabulary_size), dtype=np.float32)
             return logits, self._before(len(ids)) if state is None else state
@@ -67,8 +68,11 @@ class TorchEngine:
 
     def read(self, ids: npt.ArrayLike, state: State | None) -> State:
         """The state that `advance` gives; see Engine."""
-        ids = known_ids(ids, self.vocabulary_size)
-        longest = max(_PIECE // max(len(ids), 1), 1)
+        ids = id_array(ids)
+        check_ids(ids, self.vocabulary_size)
+        config = self.network.config
+        numbers = max(len(ids), 1) * (config.vocabulary_size + 8 * config.hidden_size)
+        longest = max(_LARGEST_PIECE // numbers, 1)
         for start in range(0, max(ids.shape[1], 1), longest):
             _, state = self.advance(ids[:, start : start + longest], state)
         assert state is not None

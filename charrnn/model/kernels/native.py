@@ -16,9 +16,6 @@ from charrnn.model.config import GATES
 from charrnn.model.kernels.recurrence import Gradients, PlainRecurrence, Reading
 from charrnn.model.native_library import open_library, switched_off
 
-_ABI = 1
-"""What recurrence.c has to say of itself."""
-
 _CELLS = ("rnn", "gru", "lstm")
 """In the order of recurrence.c."""
 
@@ -260,7 +257,7 @@ def _library() -> ctypes.CDLL | None:
     return open_library(
         Path(__file__).with_name("native"),
         "recurrence",
-        abi=_ABI,
+        structures=(_Threads, _Layer, _Sum),
         functions=[
             ("charrnn_kind", [ctypes.c_size_t, pointer], ctypes.c_char_p),
             ("charrnn_forward", [pointer], ctypes.c_int),

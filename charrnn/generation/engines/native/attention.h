@@ -1,7 +1,8 @@
 /* What the lanes of a network with attention look up, a character at a time: the equations of
    model/attention.py. step.c includes this file; the products are panels like those of its layers.
 
-   A lane's numbers are added up in one order, whoever else is there. */
+   A lane's numbers are added up in one order, whoever else is there. Nothing is fused here, which is
+   compiled for every processor: on each, the numbers are the same. */
 
 #include <math.h>
 

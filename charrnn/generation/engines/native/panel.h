@@ -4,6 +4,7 @@
        TARGET    the attribute that lets the compiler use what the kind has
        FLOATS    float32 numbers in one of its vectors
        LANES     rows at a time whose sums its registers hold
+       MULTIPLY_ADD(a, b, c)   a * b + c, rounded once where the processor can
 
    Every sum begins with its start, then adds the products with the layer below, then those with
    the layer's own h, one after another. No sum is ever split, so its bits depend neither on how
@@ -19,6 +20,8 @@ typedef float Vector __attribute__((vector_size(4 * FLOATS)));
 typedef uint32_t Bits __attribute__((vector_size(4 * FLOATS)));
 typedef float NAME(Memory) __attribute__((vector_size(4 * FLOATS), aligned(4), may_alias));
 
+INLINE Vector NAME(all)(float x) { return x - (Vector){0}; }
+
 INLINE Vector load(const float *from) { return *(const NAME(Memory) *)from; }
 
 INLINE void store(float *to, Vector x) { *(NAME(Memory) *)to = x; }
@@ -31,25 +34,27 @@ INLINE Vector NAME(tanh)(Vector x) {
     Bits sign = (Bits)x & 0x80000000u;
     Vector a = (Vector)((Bits)x ^ sign);
     Bits over = (Bits)(a > limit); /* false for NaN */
-    a = (Vector)((over & (Bits)((Vector){0} + limit)) | (~over & (Bits)a));
+    a = (Vector)((over & (Bits)NAME(all)(limit)) | (~over & (Bits)a));
     /* exp(2 a) = 2^k exp(r): the powers of two by the exponent's bits, the rest by a polynomial */
-    Vector shifted = a * 2.88539008f + rounding;
+    Vector shifted = MULTIPLY_ADD(a, NAME(all)(2.88539008f), NAME(all)(rounding));
     Vector k = shifted - rounding;
     Vector power = (Vector)(((Bits)shifted << 23) + 0x3f800000u);
-    Vector r = a - k * half_ln2_high;
-    r = r - k * half_ln2_low;
+    Vector r = MULTIPLY_ADD(k, NAME(all)(-half_ln2_high), a);
+    r = MULTIPLY_ADD(k, NAME(all)(-half_ln2_low), r);
     r = r + r;
-    Vector p = r * 0.00139464508f + 0.00836658385f;
-    p = p * r + 0.0416662805f;
-    p = p * r + 0.166665435f;
-    p = p * r + 0.5f;
-    p = r + r * r * p;
-    Vector t = power * p + (power - 1.0f);
+    Vector p = MULTIPLY_ADD(r, NAME(all)(0.00139464508f), NAME(all)(0.00836658385f));
+    p = MULTIPLY_ADD(p, r, NAME(all)(0.0416662805f));
+    p = MULTIPLY_ADD(p, r, NAME(all)(0.166665435f));
+    p = MULTIPLY_ADD(p, r, NAME(all)(0.5f));
+    p = MULTIPLY_ADD(r * r, p, r);
+    Vector t = MULTIPLY_ADD(power, p, power - 1.0f);
     return (Vector)((Bits)(t / (t + 2.0f)) | sign);
 }
 
 /* Of what the weights have halved already. */
-INLINE Vector NAME(sigmoid)(Vector half) { return NAME(tanh)(half) * 0.5f + 0.5f; }
+INLINE Vector NAME(sigmoid)(Vector half) {
+    return MULTIPLY_ADD(NAME(tanh)(half), NAME(all)(0.5f), NAME(all)(0.5f));
+}
 
 /* sum[row][first + v] += x (rows, length) times the panel's weight (length, vectors, FLOATS) */
 INLINE void NAME(multiply)(Vector sum[][4], size_t rows, size_t first, size_t vectors,
@@ -60,7 +65,8 @@ INLINE void NAME(multiply)(Vector sum[][4], size_t rows, size_t first, size_t ve
             Vector strip = load(weight + v * FLOATS);
 #pragma GCC unroll 8
             for (size_t row = 0; row < rows; row++)
-                sum[row][first + v] += strip * x[row * stride + k];
+                sum[row][first + v] = MULTIPLY_ADD(strip, NAME(all)(x[row * stride + k]),
+                                                   sum[row][first + v]);
         }
 }
 
@@ -76,7 +82,7 @@ INLINE void NAME(tile)(const Task *task, size_t panel, size_t first, size_t coun
 #pragma GCC unroll 8
     for (size_t row = 0; row < count; row++) {
         const float *start = task->starts + place;
-        start += (task->ids ? known(task, first + row) : first + row) * task->start_stride;
+        start += (task->ids ? (size_t)task->ids[first + row] : first + row) * task->start_stride;
 #pragma GCC unroll 4
         for (size_t v = 0; v < 4; v++)
             sum[row][v] = load(start + v * FLOATS);
@@ -102,12 +108,12 @@ INLINE void NAME(tile)(const Task *task, size_t panel, size_t first, size_t coun
                 store(out + v * FLOATS, NAME(tanh)(s[v]));
         } else if (kind == GRU) {
             Vector r = NAME(sigmoid)(s[1]), z = NAME(sigmoid)(s[2]), h = load(task->h + unit);
-            Vector n = NAME(tanh)(s[0] + r * s[3]);
-            store(out, n + z * (h - n));
+            Vector n = NAME(tanh)(MULTIPLY_ADD(r, s[3], s[0]));
+            store(out, MULTIPLY_ADD(z, h - n, n));
         } else {
             Vector i = NAME(sigmoid)(s[0]), f = NAME(sigmoid)(s[1]), o = NAME(sigmoid)(s[2]);
             Vector g = NAME(tanh)(s[3]), c = load(task->c + unit);
-            c = f * c + i * g;
+            c = MULTIPLY_ADD(f, c, i * g);
             store(task->c + unit, c);
             store(out, o * NAME(tanh)(c));
         }
@@ -148,3 +154,4 @@ TARGET static void NAME(tanh_of)(float *x, size_t count) {
 #undef TARGET
 #undef FLOATS
 #undef LANES
+#undef MULTIPLY_ADD

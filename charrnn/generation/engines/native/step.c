@@ -5,20 +5,24 @@
    the head, of four times as many units). So a panel's sums stay in registers until its units are
    done, and panels can be computed in any order and by any thread.
 
-   The caller's arrays are trusted to have the sizes that native_engine.py gives them; ids are not
-   trusted. */
+   Which product and sum are fused, that is rounded once, is written (MULTIPLY_ADD), and never left to
+   the compiler: rows that are computed one, two or six at a time must agree, and so must texts that
+   are read at once and by the character.
 
-#include <pthread.h>
-#include <sched.h>
-#include <signal.h>
-#include <stdatomic.h>
+   The caller's arrays are trusted to have the sizes that native_engine.py gives them; ids
+   are not trusted. */
+
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
-enum { ABI = 2 };
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+#include "layout.h"
 
 /* The cells, and what only adds up sums: the head, and a layer's input product by itself. */
 enum kind { RNN, GRU, LSTM, SUMS, GRU_SUMS };
@@ -31,7 +35,7 @@ typedef struct {
 } Layer;
 
 typedef struct {
-    size_t processor, cell, vocabulary_size, hidden_size, layer_count; /* the head is the last */
+    size_t processor, cell, symbols, hidden_size, layer_count; /* the head is the last */
     const Layer *layers;
 } Model;
 
@@ -61,21 +65,18 @@ typedef struct {
     size_t out_stride; /* of sums */
 } Task;
 
-static size_t known(const Task *task, size_t row) {
-    int64_t id = task->ids[row], last = (int64_t)task->vocabulary_size - 1;
-    return (size_t)(id < 0 ? 0 : id > last ? last : id);
-}
-
 #if defined(__x86_64__)
 #define NAME(x) x##_avx512
 #define TARGET __attribute__((target("avx512f,avx512dq,avx2,fma")))
 #define FLOATS 16
 #define LANES 6
+#define MULTIPLY_ADD(a, b, c) _mm512_fmadd_ps(a, b, c)
 #include "panel.h"
 #define NAME(x) x##_avx2
 #define TARGET __attribute__((target("avx2,fma")))
 #define FLOATS 8
 #define LANES 2
+#define MULTIPLY_ADD(a, b, c) _mm256_fmadd_ps(a, b, c)
 #include "panel.h"
 #endif
 #define NAME(x) x##_plain
@@ -85,6 +86,11 @@ static size_t known(const Task *task, size_t row) {
 #define LANES 2
 #else
 #define LANES 6
+#endif
+#if defined(__aarch64__)
+#define MULTIPLY_ADD(a, b, c) (Vector_plain)vfmaq_f32((float32x4_t)(c), (float32x4_t)(a), (float32x4_t)(b))
+#else /* a processor that may not have it: rounded twice */
+#define MULTIPLY_ADD(a, b, c) ((a) * (b) + (c))
 #endif
 #include "panel.h"
 
@@ -100,160 +106,11 @@ static const struct {
     {4, panel_plain, tanh_of_plain},
 };
 
-/* A second thread for one stream of a large model, which takes panels from the end while the
-   caller takes them from the beginning. The caller never waits for the helper to begin: where it
-   sleeps, has no core, or was lost in a fork, the caller computes all panels alone. And it asks
-   for help only while that is the faster way: blocks of steps are timed, some of them alone. */
-struct Helper {
-    _Atomic uint64_t work;    /* round << 32 | first panel left << 16 | end of the panels left */
-    Task task;                /* of this round; changed only while no panel is left */
-    _Atomic size_t finished;  /* panels the helper has done in this round */
-    _Atomic int asleep, stop;
-    pthread_mutex_t mutex;
-    pthread_cond_t wake;
-    pthread_t thread;
-    pid_t process;
-    /* the caller's: */
-    int shared, late;         /* this block is shared; the helper lost its core in it */
-    unsigned steps, blocks;   /* left in this block; left of this way */
-    unsigned penalty;         /* blocks alone after the next shared one that is slower */
-    int64_t time, alone;      /* nanoseconds of this block so far, and of one alone */
-};
-
-enum {
-    MOST_PANELS = 0xffff,
-    AWAKE = 200000,       /* nanoseconds the helper looks out for work before it sleeps */
-    PATIENCE = 50000,     /* nanoseconds, and one more for each PACE products of a panel, after */
-    PACE = 1,             /* which a helper has surely lost its core */
-    BLOCK = 16,           /* steps */
-    SHARED_BLOCKS = 64,   /* until one alone is timed again */
-    LONGEST_PENALTY = 512,
-};
-
-static int64_t now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
-}
-
-static void spin(void) {
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#endif
-}
-
 static void compute(const Task *task, size_t panel) {
     processors[task->processor].panel(task, panel);
 }
 
-static void *help(void *argument) {
-    Helper *helper = argument;
-    int64_t since = now();
-    for (unsigned turn = 1; !atomic_load(&helper->stop); turn++) {
-        uint64_t work = atomic_load(&helper->work);
-        uint64_t first = work >> 16 & MOST_PANELS, end = work & MOST_PANELS;
-        if (first < end) {
-            /* After this the round, and with it the task, cannot end before the panel is done. */
-            if (atomic_compare_exchange_strong(&helper->work, &work, work - 1)) {
-                compute(&helper->task, end - 1);
-                atomic_fetch_add(&helper->finished, 1);
-                turn = 0;
-            }
-        } else if (turn == 1) {
-            since = now();
-        } else if (turn % 64 == 0 && now() - since > AWAKE) {
-            pthread_mutex_lock(&helper->mutex);
-            atomic_store(&helper->asleep, 1);
-            while (atomic_load(&helper->work) == work && !atomic_load(&helper->stop))
-                pthread_cond_wait(&helper->wake, &helper->mutex);
-            atomic_store(&helper->asleep, 0);
-            pthread_mutex_unlock(&helper->mutex);
-            turn = 0;
-        } else if (turn % 64 == 0) {
-            sched_yield(); /* whoever else wants this core, perhaps the caller, goes first */
-        } else {
-            spin();
-        }
-    }
-    return NULL;
-}
-
-static void wake(Helper *helper) {
-    pthread_mutex_lock(&helper->mutex);
-    pthread_cond_signal(&helper->wake);
-    pthread_mutex_unlock(&helper->mutex);
-}
-
-/* Computes a task with the helper. Returns whether the helper lost its core meanwhile. */
-static int share(Helper *helper, const Task *task) {
-    size_t own = 0;
-    uint64_t work = ((atomic_load(&helper->work) >> 32) + 1) << 32 | task->panels;
-    helper->task = *task;
-    atomic_store(&helper->finished, 0);
-    atomic_store(&helper->work, work);
-    if (atomic_load(&helper->asleep))
-        wake(helper);
-    while ((work >> 16 & MOST_PANELS) < (work & MOST_PANELS)) {
-        if (atomic_compare_exchange_strong(&helper->work, &work, work + (1 << 16))) {
-            compute(task, work >> 16 & MOST_PANELS);
-            own++;
-            work = atomic_load(&helper->work);
-        }
-    }
-    if (own + atomic_load(&helper->finished) == task->panels)
-        return 0;
-    const int64_t products = (int64_t)(task->rows * task->length * 64 * 2);
-    const int64_t late = now() + PATIENCE + products / PACE;
-    for (unsigned turn = 1; own + atomic_load(&helper->finished) < task->panels; turn++) {
-        if (turn % 1024 == 0 && now() > late)
-            sched_yield(); /* perhaps to the helper */
-        spin();
-    }
-    return now() > late;
-}
-
-/* The lanes' helper, if it is there. */
-static Helper *present(const Lanes *lanes) {
-    Helper *helper = lanes->helper; /* a fork leaves its threads behind */
-    return helper != NULL && helper->process == getpid() ? helper : NULL;
-}
-
-static void run(Helper *helper, const Task *task) {
-    if (helper && helper->shared)
-        helper->late |= share(helper, task);
-    else
-        for (size_t panel = 0; panel < task->panels; panel++)
-            compute(task, panel);
-}
-
-/* After a step of so many nanoseconds: whether the next one is shared. */
-static void choose(Helper *helper, int64_t time) {
-    helper->time += time;
-    if (--helper->steps > 0 && !helper->late)
-        return;
-    if (!helper->shared) {
-        int64_t slower = helper->alone + helper->alone / 8; /* a disturbed block says little */
-        helper->alone = helper->alone > 0 && helper->time > slower ? slower : helper->time;
-        if (helper->blocks-- == 0) {
-            helper->shared = 1;
-            helper->blocks = SHARED_BLOCKS;
-        }
-    } else if (helper->late || helper->time > helper->alone) {
-        unsigned longer = 2 * helper->penalty + 4;
-        helper->penalty = longer < LONGEST_PENALTY ? longer : LONGEST_PENALTY;
-        helper->shared = 0;
-        helper->blocks = helper->penalty;
-    } else {
-        helper->penalty /= 2;
-        if (--helper->blocks == 0)
-            helper->shared = 0;
-    }
-    helper->late = 0;
-    helper->steps = BLOCK;
-    helper->time = 0;
-}
-
-int charrnn_abi(void) { return ABI; }
+#include "helper.h"
 
 /* The numbers in a vector of such a processor; 0 where this one is none of them, and -1 where
    there is no such entry. The fastest come first. */
@@ -290,14 +147,23 @@ static Task task_of(const Lanes *lanes, size_t number) {
         .starts = layer->start,
         .start_stride = number == 0 ? layer->panels * 4 * processors[model->processor].floats : 0,
         .ids = number == 0 ? lanes->ids : NULL,
-        .vocabulary_size = model->vocabulary_size,
         .input = layer->input,
         .recurrent = layer->recurrent,
         .out_stride = lanes->score_stride,
     };
 }
 
-void charrnn_step(const Lanes *lanes) {
+static int all_known(const Model *model, const int64_t *ids, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if ((uint64_t)ids[i] >= model->symbols)
+            return 0;
+    return 1;
+}
+
+/* One character further. Returns 1, and reads nothing, where an id is none of the model's. */
+int charrnn_step(const Lanes *lanes) {
+    if (!all_known(lanes->model, lanes->ids, lanes->count))
+        return 1;
     Helper *helper = present(lanes);
     const int64_t since = helper ? now() : 0;
     const size_t last = lanes->model->layer_count - 1, size = lanes->count * lanes->state_stride;
@@ -314,14 +180,37 @@ void charrnn_step(const Lanes *lanes) {
     if (helper)
         choose(helper, now() - since);
     memcpy(lanes->h, lanes->outputs, last * size * sizeof(float));
+    return 0;
+}
+
+/* The first layer's table (V, panels, 4, FLOATS): what the sums of each id begin with, of a layer that
+   begins with its biases, and embeddings (V, E). */
+void charrnn_fold(size_t processor, size_t cell, const Layer *layer, const float *embeddings,
+                  size_t count, size_t length, float *table) {
+    const Task task = {
+        .kind = cell == GRU ? GRU_SUMS : SUMS,
+        .processor = processor,
+        .panels = layer->panels,
+        .rows = count,
+        .length = length,
+        .stride = length,
+        .starts = layer->start,
+        .input = layer->input,
+        .below = embeddings,
+        .out = table,
+        .out_stride = layer->panels * 4 * processors[processor].floats,
+    };
+    run(NULL, &task);
 }
 
 /* The same bits as so many steps: reads ids (T, B), gives scores (T, B, score_stride), where they are
-   asked for. It goes layer by layer, so that the products with what lies below read the weights once for all
+   asked for. Returns as charrnn_step does. It goes layer by layer, so that the products with what lies below read the weights once for all
    characters; they are kept in sums (T, B, panels, 4, FLOATS), and a layer's outputs in history
    (T, B, state_stride). */
-void charrnn_read(const Lanes *lanes, const int64_t *ids, float *scores, float *sums,
-                  float *history, size_t time) {
+int charrnn_read(const Lanes *lanes, const int64_t *ids, float *scores, float *sums,
+                 float *history, size_t time) {
+    if (!all_known(lanes->model, ids, time * lanes->count))
+        return 1;
     Helper *helper = present(lanes);
     const size_t last = lanes->model->layer_count - 1, size = lanes->count * lanes->state_stride;
     for (size_t number = 0; number <= last; number++) {
@@ -357,47 +246,32 @@ void charrnn_read(const Lanes *lanes, const int64_t *ids, float *scores, float *
         if (number < last && time > 0)
             memcpy(h, history + (time - 1) * size, size * sizeof(float));
     }
+    return 0;
 }
 
 #include "attention.h"
 
-/* Gives the lanes a second thread. Returns 0 where there is none to be had; work goes on alone. */
-int charrnn_help(Lanes *lanes) {
-    for (size_t number = 0; number < lanes->model->layer_count; number++)
-        if (lanes->model->layers[number].panels > MOST_PANELS)
-            return 0;
-    Helper *helper = calloc(1, sizeof(Helper));
-    if (helper == NULL)
-        return 0;
-    helper->process = getpid();
-    helper->steps = BLOCK;
-    pthread_mutex_init(&helper->mutex, NULL);
-    pthread_cond_init(&helper->wake, NULL);
-    lanes->helper = helper;
-    sigset_t all, before; /* signals are for the threads that wait for them */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failed = pthread_create(&helper->thread, NULL, help, helper);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (failed) {
-        lanes->helper = NULL;
-        free(helper);
-    }
-    return !failed;
-}
-
-/* Takes it away again. */
-void charrnn_stop_help(Lanes *lanes) {
-    Helper *helper = lanes->helper;
-    if (helper == NULL)
-        return;
-    lanes->helper = NULL;
-    if (helper->process == getpid()) { /* else it is not there; its mutex may be locked for ever */
-        atomic_store(&helper->stop, 1);
-        wake(helper);
-        pthread_join(helper->thread, NULL);
-        pthread_mutex_destroy(&helper->mutex);
-        pthread_cond_destroy(&helper->wake);
-    }
-    free(helper);
+uint64_t charrnn_layout(void) {
+    uint64_t hash = LAYOUT_START;
+    STRUCTURE(Layer) FIELD(Layer, panels) FIELD(Layer, start) FIELD(Layer, input)
+    FIELD(Layer, recurrent)
+    STRUCTURE(Model) FIELD(Model, processor) FIELD(Model, cell) FIELD(Model, symbols)
+    FIELD(Model, hidden_size) FIELD(Model, layer_count) FIELD(Model, layers)
+    STRUCTURE(Lanes) FIELD(Lanes, model) FIELD(Lanes, count) FIELD(Lanes, state_stride)
+    FIELD(Lanes, score_stride) FIELD(Lanes, ids) FIELD(Lanes, h) FIELD(Lanes, c)
+    FIELD(Lanes, outputs) FIELD(Lanes, scores) FIELD(Lanes, helper)
+    STRUCTURE(Look) FIELD(Look, window) FIELD(Look, size) FIELD(Look, start)
+    FIELD(Look, found_stride) FIELD(Look, joined_stride) FIELD(Look, weight_stride)
+    FIELD(Look, logit_stride) FIELD(Look, keys) FIELD(Look, values) FIELD(Look, biases)
+    FIELD(Look, weights) FIELD(Look, found) FIELD(Look, joined) FIELD(Look, norm_weight)
+    FIELD(Look, norm_bias) FIELD(Look, logits) FIELD(Look, output) FIELD(Look, head)
+    FUNCTION(charrnn_floats, 1, sizeof(int))
+    FUNCTION(charrnn_tanh, 3, 0)
+    FUNCTION(charrnn_step, 1, sizeof(int))
+    FUNCTION(charrnn_fold, 7, 0)
+    FUNCTION(charrnn_read, 6, sizeof(int))
+    FUNCTION(charrnn_look, 4, 0)
+    FUNCTION(charrnn_help, 1, sizeof(int))
+    FUNCTION(charrnn_stop_help, 1, 0)
+    return hash;
 }

@@ -17,6 +17,9 @@
 #define exp2 NAME(exp2)
 #define inverse(x) (1.0f / (x))
 #define multiply NAME(multiply)
+#define MULTIPLY_ADD(a, b, c) _mm256_fmadd_ps(a, b, c)
+
+INLINE Vector NAME(all)(float x) { return _mm256_set1_ps(x); }
 
 INLINE __m256i NAME(first)(size_t count) {
     const __m256i number = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
@@ -46,11 +49,11 @@ INLINE Vector exp2(Vector x) {
     const Vector limit = _mm256_set1_ps(126.0f);
     x = _mm256_max_ps(-limit, _mm256_min_ps(limit, x)); /* the second where one is NaN */
     Vector k = _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC), f = x - k;
-    Vector p = f * 0.00132186725f + 0.00967169794f;
-    p = p * f + 0.0555089295f;
-    p = p * f + 0.24022238f;
-    p = p * f + 0.693146856f;
-    p = p * f + 1.0f;
+    Vector p = MULTIPLY_ADD(f, NAME(all)(0.00132186725f), NAME(all)(0.00967169794f));
+    p = MULTIPLY_ADD(p, f, NAME(all)(0.0555089295f));
+    p = MULTIPLY_ADD(p, f, NAME(all)(0.24022238f));
+    p = MULTIPLY_ADD(p, f, NAME(all)(0.693146856f));
+    p = MULTIPLY_ADD(p, f, NAME(all)(1.0f));
     __m256i power = _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(k),
                                                        _mm256_set1_epi32(127)), 23);
     return p * _mm256_castsi256_ps(power);

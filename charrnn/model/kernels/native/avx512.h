@@ -16,6 +16,9 @@
 #define exp2 NAME(exp2)
 #define inverse(x) (1.0f / (x))
 #define multiply NAME(multiply)
+#define MULTIPLY_ADD(a, b, c) _mm512_fmadd_ps(a, b, c)
+
+INLINE Vector NAME(all)(float x) { return _mm512_set1_ps(x); }
 
 INLINE Vector load_some(const float *from, size_t count) {
     return _mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1), from);
@@ -30,11 +33,11 @@ INLINE void store_some(float *to, Vector x, size_t count) {
 /* A polynomial that is within 1e-7 of it. */
 INLINE Vector exp2(Vector x) {
     Vector f = _mm512_reduce_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-    Vector p = f * 0.00132186725f + 0.00967169794f;
-    p = p * f + 0.0555089295f;
-    p = p * f + 0.24022238f;
-    p = p * f + 0.693146856f;
-    p = p * f + 1.0f;
+    Vector p = MULTIPLY_ADD(f, NAME(all)(0.00132186725f), NAME(all)(0.00967169794f));
+    p = MULTIPLY_ADD(p, f, NAME(all)(0.0555089295f));
+    p = MULTIPLY_ADD(p, f, NAME(all)(0.24022238f));
+    p = MULTIPLY_ADD(p, f, NAME(all)(0.693146856f));
+    p = MULTIPLY_ADD(p, f, NAME(all)(1.0f));
     return _mm512_scalef_ps(p, x - f);
 }
 

@@ -15,6 +15,9 @@
 #define exp2 NAME(exp2)
 #define inverse NAME(inverse)
 #define multiply NAME(multiply)
+#define MULTIPLY_ADD(a, b, c) _mm512_fmadd_ps(a, b, c)
+
+INLINE Vector NAME(all)(float x) { return _mm512_set1_ps(x); }
 
 INLINE Vector load_some(const float *from, size_t count) {
     return _mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1), from);
@@ -46,17 +49,17 @@ INLINE void store_words(uint32_t *to, const Vector x[2]) {
 INLINE Vector exp2(Vector x) {
     x = _mm512_min_ps(_mm512_set1_ps(126.0f), x); /* the second where one is NaN */
     Vector f = _mm512_reduce_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-    Vector p = f * 0.00960039552f + 0.0559168938f;
-    p = p * f + 0.240237185f;
-    p = p * f + 0.693121995f;
-    p = p * f + 1.0f;
+    Vector p = MULTIPLY_ADD(f, NAME(all)(0.00960039552f), NAME(all)(0.0559168938f));
+    p = MULTIPLY_ADD(p, f, NAME(all)(0.240237185f));
+    p = MULTIPLY_ADD(p, f, NAME(all)(0.693121995f));
+    p = MULTIPLY_ADD(p, f, NAME(all)(1.0f));
     return _mm512_scalef_ps(p, x - f);
 }
 
 /* 14 bits of it, then one step of Newton's. Of what exp2 gives, infinity does not come here. */
 INLINE Vector inverse(Vector x) {
     Vector y = _mm512_rcp14_ps(x);
-    return y * (2.0f - x * y);
+    return y * MULTIPLY_ADD(-x, y, NAME(all)(2.0f));
 }
 
 #define ROWS 6

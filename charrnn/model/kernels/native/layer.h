@@ -6,10 +6,12 @@
        FLOATS     float32 numbers in one of its vectors
        Element    what is stored and multiplied: float, or the upper half of one (bf16)
        Vector     FLOATS numbers of float32
-       load, store, load_some, store_some, load_elements, store_elements, exp2, inverse, multiply
-       and what pack.h makes of them
+       MULTIPLY_ADD(a, b, c)   a * b + c, rounded once
+       all, load, store, load_some, store_some, load_elements, store_elements, exp2, inverse,
+       multiply, and what pack.h makes of them
 
-   Sums are float32 and are added up in one order, whatever the number of lanes and threads. */
+   Sums are float32 and are added up in one order, whatever the number of lanes and threads. Which of
+   them are rounded once with a product is written, and never left to the compiler. */
 
 /* 1 / (1 + exp(-x)); 0 and 1 far out, NaN for NaN. */
 INLINE Vector NAME(sigmoid)(Vector x) { return inverse(1.0f + exp2(x * -1.44269504f)); }
@@ -18,6 +20,8 @@ INLINE Vector NAME(sigmoid)(Vector x) { return inverse(1.0f + exp2(x * -1.442695
 INLINE Vector NAME(tanh)(Vector x) {
     return 2.0f * inverse(1.0f + exp2(x * -2.88539008f)) - 1.0f;
 }
+
+INLINE Vector NAME(one_minus_square)(Vector x) { return MULTIPLY_ADD(-x, x, NAME(all)(1.0f)); }
 
 /* Where an element of a row lies in tiles, `depth` of which make a row. */
 INLINE Element *NAME(place)(char *tiles, size_t row, size_t depth, size_t element) {
@@ -90,8 +94,8 @@ INLINE void NAME(gates)(const Layer *layer, Region *region, enum cell cell, size
         Vector r = NAME(sigmoid)(load(sums) + load_elements(x, some));
         Vector z = NAME(sigmoid)(load(sums + FLOATS) + load_elements(x + hidden, some));
         Vector inner = load(sums + 2 * FLOATS) + load_some(layer->inner_bias + unit, some);
-        Vector n = NAME(tanh)(load_elements(x + 2 * hidden, some) + r * inner);
-        h = n + z * (load_some(state, some) - n);
+        Vector n = NAME(tanh)(MULTIPLY_ADD(r, inner, load_elements(x + 2 * hidden, some)));
+        h = MULTIPLY_ADD(z, load_some(state, some) - n, n);
         store_some(state, h, some);
         if (kept) {
             store_elements(kept, r, some);
@@ -105,7 +109,7 @@ INLINE void NAME(gates)(const Layer *layer, Region *region, enum cell cell, size
         Vector g = NAME(tanh)(load(sums + 2 * FLOATS) + load_elements(x + 2 * hidden, some));
         Vector o = NAME(sigmoid)(load(sums + 3 * FLOATS) + load_elements(x + 3 * hidden, some));
         float *before = layer->c + time * layer->c_stride + row * hidden + unit;
-        Vector c = f * load_some(before, some) + i * g;
+        Vector c = MULTIPLY_ADD(f, load_some(before, some), i * g);
         store_some(before + layer->c_stride, c, some);
         h = o * NAME(tanh)(c);
         if (kept) {
@@ -138,7 +142,7 @@ INLINE void NAME(gradients)(const Layer *layer, Region *region, enum cell cell, 
         dh += load_elements((const Element *)layer->doutputs + lane * hidden + unit, some);
     if (cell == RNN) {
         Vector h = load_elements(before + batch * hidden, some);
-        Vector dsum = dh * (1.0f - h * h);
+        Vector dsum = dh * NAME(one_minus_square)(h);
         store_elements(dx, dsum, some);
         store_elements(NAME(place)(tiles, at, depth, unit), dsum, some);
     } else if (cell == GRU) {
@@ -148,7 +152,7 @@ INLINE void NAME(gradients)(const Layer *layer, Region *region, enum cell cell, 
         Vector h = load_elements(before, some);
         dh += load_some(carried, some);
         store_some(carried, dh * z, some);
-        Vector dn = dh * (1.0f - z) * (1.0f - n * n);
+        Vector dn = dh * (1.0f - z) * NAME(one_minus_square)(n);
         Vector dz = dh * (h - n) * z * (1.0f - z);
         Vector dr = dn * inner * r * (1.0f - r);
         Vector dinner = dn * r;
@@ -166,11 +170,11 @@ INLINE void NAME(gradients)(const Layer *layer, Region *region, enum cell cell, 
         Vector o = load_elements(kept + 3 * TILE_ELEMENTS, some);
         const float *c_before = layer->c + time * layer->c_stride + row * hidden + unit;
         Vector tanh_c = NAME(tanh)(load_some(c_before + layer->c_stride, some));
-        Vector dc = load_some(carried, some) + dh * o * (1.0f - tanh_c * tanh_c);
+        Vector dc = MULTIPLY_ADD(dh * o, NAME(one_minus_square)(tanh_c), load_some(carried, some));
         store_some(carried, dc * f, some);
         Vector di = dc * g * i * (1.0f - i);
         Vector df = dc * load_some(c_before, some) * f * (1.0f - f);
-        Vector dg = dc * i * (1.0f - g * g);
+        Vector dg = dc * i * NAME(one_minus_square)(g);
         Vector dout = dh * tanh_c * o * (1.0f - o);
         store_elements(dx, di, some);
         store_elements(dx + hidden, df, some);
@@ -298,6 +302,7 @@ TARGET static void NAME(sum_rows)(const Sum *sum, size_t from, size_t to) {
 #undef exp2
 #undef inverse
 #undef multiply
+#undef MULTIPLY_ADD
 #undef ROWS
 #undef BROADCAST
 #undef ADD_PRODUCT

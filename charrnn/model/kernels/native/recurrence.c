@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ABI = 1 };
+#include "layout.h"
 
 enum cell { RNN, GRU, LSTM };
 
@@ -135,50 +135,7 @@ static const Kind kinds[] = {
 
 enum { KINDS = sizeof kinds / sizeof *kinds - 1 };
 
-#ifdef X86
-static int bit(unsigned leaf, unsigned part, int word, int number) {
-    unsigned words[4];
-    if (!__get_cpuid_count(leaf, part, &words[0], &words[1], &words[2], &words[3]))
-        return 0;
-    return words[word] >> number & 1;
-}
-
-static int supported(size_t kind) {
-    int avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-                 __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
-    switch (kind) {
-    case 0: return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    case 1: return avx512;
-    case 2: return avx512 && bit(7, 1, 0, 5);
-    case 3: /* and Linux must be asked for the registers of the matrix unit */
-        return avx512 && bit(7, 1, 0, 5) && bit(7, 0, 3, 22) && bit(7, 0, 3, 24) &&
-               syscall(SYS_arch_prctl, 0x1023, 18) == 0;
-    }
-    return 0;
-}
-
-__attribute__((target("amx-tile"))) static void configure_matrix_unit(void) {
-    struct {
-        uint8_t palette, start, reserved[14];
-        uint16_t row_bytes[16];
-        uint8_t rows[16];
-    } __attribute__((packed, aligned(64))) configuration = {.palette = 1};
-    for (int tile = 0; tile < 8; tile++) {
-        configuration.row_bytes[tile] = TILE_ROW;
-        configuration.rows[tile] = TILE_ROWS;
-    }
-    __asm__ volatile("" : : "r"(&configuration) : "memory"); /* the next line reads all of it */
-    _tile_loadconfig(&configuration);
-}
-
-__attribute__((target("amx-tile"))) static void release_matrix_unit(void) { _tile_release(); }
-#else
-static int supported(size_t kind) { return (void)kind, 0; }
-static void configure_matrix_unit(void) {}
-static void release_matrix_unit(void) {}
-#endif
-
-int charrnn_abi(void) { return ABI; }
+#include "processor.h"
 
 /* The name of a kind, and the bytes of its elements (0: not on this processor); none at the end. */
 const char *charrnn_kind(size_t kind, size_t *element_bytes) {
@@ -401,4 +358,22 @@ static void sum_region(void *shared) {
 /* Adds up the gradients of a table's rows, or of a bias. */
 void charrnn_sum_rows(const Sum *sum) {
     run(&sum->threads, sum_region, (void *)sum);
+}
+
+uint64_t charrnn_layout(void) {
+    uint64_t hash = LAYOUT_START;
+    STRUCTURE(Threads) FIELD(Threads, parallel) FIELD(Threads, number) FIELD(Threads, count)
+    FIELD(Threads, most)
+    STRUCTURE(Layer) FIELD(Layer, threads) FIELD(Layer, kind) FIELD(Layer, cell) FIELD(Layer, time)
+    FIELD(Layer, batch) FIELD(Layer, hidden) FIELD(Layer, gates) FIELD(Layer, weight)
+    FIELD(Layer, inner_bias) FIELD(Layer, x) FIELD(Layer, index) FIELD(Layer, outputs)
+    FIELD(Layer, gates_kept) FIELD(Layer, c) FIELD(Layer, c_stride) FIELD(Layer, h)
+    FIELD(Layer, doutputs) FIELD(Layer, dc) FIELD(Layer, dx) FIELD(Layer, dinner)
+    STRUCTURE(Sum) FIELD(Sum, threads) FIELD(Sum, kind) FIELD(Sum, count) FIELD(Sum, width)
+    FIELD(Sum, rows) FIELD(Sum, index) FIELD(Sum, sums)
+    FUNCTION(charrnn_kind, 2, sizeof(char *))
+    FUNCTION(charrnn_forward, 1, sizeof(int))
+    FUNCTION(charrnn_backward, 1, sizeof(int))
+    FUNCTION(charrnn_sum_rows, 1, 0)
+    return hash;
 }

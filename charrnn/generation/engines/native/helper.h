@@ -1,0 +1,208 @@
+/* A second thread for one stream of a large model, which takes panels from the end while the caller
+   takes them from the beginning. step.c includes this file.
+
+   The caller never waits for the helper to begin: where it sleeps, has no core, or was lost in a
+   fork, the caller computes all panels alone. And it asks for help only while that is the faster
+   way: blocks of steps are timed, some of them alone. */
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <time.h>
+
+struct Helper {
+    _Atomic uint64_t work;    /* round << 32 | first panel left << 16 | end of the panels left */
+    Task task;                /* of this round; changed only while no panel is left */
+    _Atomic size_t finished;  /* panels the helper has done in this round */
+    _Atomic int asleep, stop;
+    pthread_mutex_t mutex;
+    pthread_cond_t wake;
+    pthread_t thread;
+    unsigned forks; /* when it began */
+    /* the caller's: */
+    int shared, late;         /* this block is shared; the helper lost its core in it */
+    unsigned steps, blocks;   /* left in this block; left of this way */
+    unsigned penalty;         /* blocks alone after the next shared one that is slower */
+    int64_t time, alone;      /* nanoseconds of this block so far, and of one alone */
+};
+
+enum {
+    MOST_PANELS = 0xffff,
+    AWAKE = 200000,       /* nanoseconds the helper looks out for work before it sleeps */
+    PATIENCE = 50000,     /* nanoseconds, and one more for each PACE products of a panel, after */
+    PACE = 1,             /* which a helper has surely lost its core */
+    BLOCK = 16,           /* steps */
+    SHARED_BLOCKS = 64,   /* until one alone is timed again */
+    LONGEST_PENALTY = 512,
+};
+
+/* How often this process and its parents were forked: a fork leaves its helpers behind. */
+static unsigned forks;
+
+static void forked(void) { forks++; }
+
+static void watch_forks(void) { pthread_atfork(NULL, NULL, forked); }
+
+static int64_t now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+static void spin(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+}
+
+static void *help(void *argument) {
+    Helper *helper = argument;
+    int64_t since = now();
+    for (unsigned turn = 1; !atomic_load(&helper->stop); turn++) {
+        uint64_t work = atomic_load(&helper->work);
+        uint64_t first = work >> 16 & MOST_PANELS, end = work & MOST_PANELS;
+        if (first < end) {
+            /* After this the round, and with it the task, cannot end before the panel is done. */
+            if (atomic_compare_exchange_strong(&helper->work, &work, work - 1)) {
+                compute(&helper->task, end - 1);
+                atomic_fetch_add(&helper->finished, 1);
+                turn = 0;
+            }
+        } else if (turn == 1) {
+            since = now();
+        } else if (turn % 64 == 0 && now() - since > AWAKE) {
+            pthread_mutex_lock(&helper->mutex);
+            atomic_store(&helper->asleep, 1);
+            while (atomic_load(&helper->work) == work && !atomic_load(&helper->stop))
+                pthread_cond_wait(&helper->wake, &helper->mutex);
+            atomic_store(&helper->asleep, 0);
+            pthread_mutex_unlock(&helper->mutex);
+            turn = 0;
+        } else if (turn % 64 == 0) {
+            sched_yield(); /* whoever else wants this core, perhaps the caller, goes first */
+        } else {
+            spin();
+        }
+    }
+    return NULL;
+}
+
+static void wake(Helper *helper) {
+    pthread_mutex_lock(&helper->mutex);
+    pthread_cond_signal(&helper->wake);
+    pthread_mutex_unlock(&helper->mutex);
+}
+
+/* Computes a task with the helper. Returns whether the helper lost its core meanwhile. */
+static int share(Helper *helper, const Task *task) {
+    size_t own = 0;
+    uint64_t work = ((atomic_load(&helper->work) >> 32) + 1) << 32 | task->panels;
+    helper->task = *task;
+    atomic_store(&helper->finished, 0);
+    atomic_store(&helper->work, work);
+    if (atomic_load(&helper->asleep))
+        wake(helper);
+    while ((work >> 16 & MOST_PANELS) < (work & MOST_PANELS)) {
+        if (atomic_compare_exchange_strong(&helper->work, &work, work + (1 << 16))) {
+            compute(task, work >> 16 & MOST_PANELS);
+            own++;
+            work = atomic_load(&helper->work);
+        }
+    }
+    if (own + atomic_load(&helper->finished) == task->panels)
+        return 0;
+    const int64_t products = (int64_t)(task->rows * task->length * 64 * 2);
+    const int64_t late = now() + PATIENCE + products / PACE;
+    for (unsigned turn = 1; own + atomic_load(&helper->finished) < task->panels; turn++) {
+        if (turn % 1024 == 0 && now() > late)
+            sched_yield(); /* perhaps to the helper */
+        spin();
+    }
+    return now() > late;
+}
+
+/* The lanes' helper, if it is there. */
+static Helper *present(const Lanes *lanes) {
+    Helper *helper = lanes->helper;
+    return helper != NULL && helper->forks == forks ? helper : NULL;
+}
+
+static void run(Helper *helper, const Task *task) {
+    if (helper && helper->shared)
+        helper->late |= share(helper, task);
+    else
+        for (size_t panel = 0; panel < task->panels; panel++)
+            compute(task, panel);
+}
+
+/* After a step of so many nanoseconds: whether the next one is shared. */
+static void choose(Helper *helper, int64_t time) {
+    helper->time += time;
+    if (--helper->steps > 0 && !helper->late)
+        return;
+    if (!helper->shared) {
+        int64_t slower = helper->alone + helper->alone / 8; /* a disturbed block says little */
+        helper->alone = helper->alone > 0 && helper->time > slower ? slower : helper->time;
+        if (helper->blocks-- == 0) {
+            helper->shared = 1;
+            helper->blocks = SHARED_BLOCKS;
+        }
+    } else if (helper->late || helper->time > helper->alone) {
+        unsigned longer = 2 * helper->penalty + 4;
+        helper->penalty = longer < LONGEST_PENALTY ? longer : LONGEST_PENALTY;
+        helper->shared = 0;
+        helper->blocks = helper->penalty;
+    } else {
+        helper->penalty /= 2;
+        if (--helper->blocks == 0)
+            helper->shared = 0;
+    }
+    helper->late = 0;
+    helper->steps = BLOCK;
+    helper->time = 0;
+}
+
+/* Gives the lanes a second thread. Returns 0 where there is none to be had; work goes on alone. */
+int charrnn_help(Lanes *lanes) {
+    for (size_t number = 0; number < lanes->model->layer_count; number++)
+        if (lanes->model->layers[number].panels > MOST_PANELS)
+            return 0;
+    Helper *helper = calloc(1, sizeof(Helper));
+    if (helper == NULL)
+        return 0;
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, watch_forks);
+    helper->forks = forks;
+    helper->steps = BLOCK;
+    pthread_mutex_init(&helper->mutex, NULL);
+    pthread_cond_init(&helper->wake, NULL);
+    lanes->helper = helper;
+    sigset_t all, before; /* signals are for the threads that wait for them */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failed = pthread_create(&helper->thread, NULL, help, helper);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (failed) {
+        lanes->helper = NULL;
+        free(helper);
+    }
+    return !failed;
+}
+
+/* Takes it away again. Nobody may be computing in the lanes: at the end of a program, whose threads may
+   still be, the helper is left to the system. */
+void charrnn_stop_help(Lanes *lanes) {
+    Helper *helper = lanes->helper;
+    if (helper == NULL)
+        return;
+    lanes->helper = NULL;
+    if (helper->forks == forks) { /* else it is not there; its mutex may be locked for ever */
+        atomic_store(&helper->stop, 1);
+        wake(helper);
+        pthread_join(helper->thread, NULL);
+        pthread_mutex_destroy(&helper->mutex);
+        pthread_cond_destroy(&helper->wake);
+    }
+    free(helper);
+}
