@@ -92,6 +92,25 @@ def test_every_processor_computes_what_numpy_does(
 
 
 @needs_library
+@pytest.mark.parametrize("cell", NETWORKS)
+def test_processors_that_fuse_products_and_sums_give_the_same_bits(
+    cell: str, make_model: MakeModel
+) -> None:
+    # The compiler chose which were fused, for each processor as it liked.
+    model = make_model(**sizes(cell), hidden_size=40, layers=2)
+    ids = some_ids(model, 9, 30)
+    *fused, last = processors()
+    if last < 2:
+        fused.append(last)  # not the entry for what may have no such instruction
+    found = [
+        NativeEngine(model.config, model.tensors, processor=each).advance(ids, None)[0]
+        for each in fused
+    ]
+    for other in found[1:]:
+        np.testing.assert_array_equal(other, found[0])
+
+
+@needs_library
 @every_processor
 @pytest.mark.parametrize("cell", NETWORKS)
 def test_reading_at_once_gives_the_bits_of_single_steps(

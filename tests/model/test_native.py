@@ -170,6 +170,18 @@ def test_in_bf16_it_is_as_near_as_rounding_lets_it_be(cell: str, ids: bool, kind
             assert error(mine, theirs) < 2 * max(error(other, theirs), 0.003)
 
 
+@pytest.mark.skipif(
+    not {"avx2", "avx512"} <= native.kinds().keys(), reason="not both kinds of float32"
+)
+@pytest.mark.parametrize("cell", CELLS)
+def test_avx2_and_avx512_give_the_same_bits(cell: str) -> None:
+    # The compiler chose which products and sums were rounded once, for each kind as it liked.
+    case = make_case(cell, 50, 5, 20, ids=True)
+    narrow, wide = (computed(of_kind(cell, kind), case, torch.float32) for kind in KINDS)
+    for mine, other in zip(narrow, wide, strict=True):
+        assert torch.equal(mine, other)
+
+
 @every_kind
 @pytest.mark.parametrize("cell", CELLS)
 def test_threads_and_repetition_change_no_bit(cell: str, kind: str) -> None:

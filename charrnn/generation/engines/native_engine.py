@@ -67,7 +67,8 @@ class NativeEngine:
 
     Every number is added up term by term in one order, that of the folded weights too, whatever the
     number of lanes or threads. So a lane's numbers are the same to the last bit alone and in any company, and whether a text is
-    read at once or by the character. Between kinds of processors, last bits differ.
+    read at once or by the character. AVX2 and AVX-512 give the same bits, whichever
+    compiler made the library; what has no instruction for a product and a sum rounds in another way.
 
     Several threads can step lanes of one engine at the same time, each its own.
 
