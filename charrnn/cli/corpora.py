@@ -39,7 +39,7 @@ def corpora(encoding: Encoding = "utf-8", glob: Glob = "*.txt", as_json: Json = 
 
 def _describe(name: str, options: Any) -> dict[str, Any]:
     """One row; where a file is not text, the reason stands in place of its encoding."""
-    from charrnn.data.corpus import open_corpus, tokenize
+    from charrnn.data.corpus import measure, open_corpus
     from charrnn.data.tables import is_table
     from charrnn.errors import CharRNNError
 
@@ -47,13 +47,13 @@ def _describe(name: str, options: Any) -> dict[str, Any]:
     if is_table(name):
         return {**record, "encoding": "a table: choose its text with --column"}
     try:
-        text = tokenize(open_corpus([name], options))
+        size = measure(open_corpus([name], options))
     except CharRNNError as error:
         return {**record, "encoding": f"unusable: {error}"}
     return {
         "name": name,
-        "bytes": text.bytes,
-        "characters": len(text.ids),
-        "distinct": text.tokenizer.vocabulary_size,
-        "encoding": "ascii" if text.bytes == len(text.ids) else text.options.encoding,
+        "bytes": size.bytes,
+        "characters": size.characters,
+        "distinct": size.distinct,
+        "encoding": "ascii" if size.bytes == size.characters else options.encoding,
     }

@@ -146,6 +146,32 @@ def reading(what: str) -> "Iterator[ReadingProgress]":
                 bars.stop()
 
 
+@contextmanager
+def time_left(what: str) -> "Iterator[Callable[[int, int], None]]":
+    """A bar, with the time that is left, of what tells how much of how much is done; on terminals."""
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    console = messages()
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+    bars = Progress(
+        *columns,
+        TimeRemainingColumn(compact=True),
+        TextColumn("left"),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    with bars:
+        task = bars.add_task(what, total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
+
+
 def say(message: str, style: str = "") -> None:
     """Tells a person one line."""
     messages().print(printable(message), style=style, soft_wrap=True)

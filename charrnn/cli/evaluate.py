@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from charrnn.training.checkpoint import Checkpoint
 
 
+AT_MOST = 1_000_000
+"""Characters, or bytes, that are read of a longer text: minutes, for the largest networks."""
+
+
 def evaluate(
     context: typer.Context,
     model: ModelArgument = None,
@@ -55,6 +59,14 @@ def evaluate(
             "The model stays as it is.",
         ),
     ] = False,
+    everything: Annotated[
+        bool,
+        typer.Option(
+            "--all",
+            help=f"Read all of a text of more than {AT_MOST:,} characters or bytes, not passages from "
+            "all over it.",
+        ),
+    ] = False,
     encoding: Encoding = "utf-8",
     glob: Glob = "*.txt",
     column: Column = None,
@@ -63,12 +75,13 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Measure how well a model predicts a text, beside simpler means on the same text."""
-    from charrnn.cli.display import facts, messages, reading, results, warn
+    from charrnn.cli.display import facts, reading, results, say, time_left, warn
     from charrnn.cli.folders import say_what_is_read
     from charrnn.cli.telling import evaluate_labelled
     from charrnn.data.sources import ReadOptions
     from charrnn.errors import ConfigError, CorpusError
     from charrnn.evaluation.scoring import evaluate as score
+    from charrnn.storage.ids_folder import keep_for_now
     from charrnn.storage.run import read_found
 
     with reading("reading ...") as progress:
@@ -110,7 +123,7 @@ def evaluate(
         say_what_is_read([file], read)
     text = file if file is not None else validation
     assert text is not None
-    with messages().status("reading ...") as spinner:
+    with time_left("reading and learning" if adapt else "reading") as tell:
         result = score(
             network,
             text,
@@ -118,7 +131,15 @@ def evaluate(
             protocol=protocol,
             read=read,
             adapt=adapt,
-            progress=lambda done, total: spinner.update(f"reading and learning {done / total:.0%}"),
+            at_most=None if everything else AT_MOST,
+            keep=keep_for_now,
+            progress=tell,
+        )
+    if result.of_characters is not None:
+        where = "from the beginning" if adapt else "in passages from all over the text"
+        say(
+            f"read {result.characters:,} of {result.of_characters:,} characters, {where}; "
+            "--all reads everything"
         )
     if result.skipped:
         from charrnn.data.tokenizer import unknown_error
@@ -165,9 +186,11 @@ def _split(
     """What the model learned from, and what was held out. Raises CorpusError."""
     from charrnn.errors import CorpusError
     from charrnn.evaluation.scoring import held_out
-    from charrnn.storage.ids_folder import IDS_FOLDER, find_ids
+    from charrnn.storage.ids_folder import IDS_FOLDER, find_ids, keep_for_now
 
     if checkpoint is None:
         raise CorpusError(f"{directory}: it does not say where its text is; name a FILE to read")
     find = partial(find_ids, directory.parent / IDS_FOLDER, progress=progress)
-    return held_out(checkpoint.model, checkpoint.read_corpus(find=find, progress=progress))
+    return held_out(
+        checkpoint.model, checkpoint.read_corpus(find=find, keep=keep_for_now, progress=progress)
+    )

@@ -100,6 +100,7 @@ def plan(
     from charrnn.cli.folders import say_what_is_read
     from charrnn.data.labelled import open_any
     from charrnn.data.sources import PYTHON_DOCS
+    from charrnn.storage.ids_folder import keep_for_now
     from charrnn.training.forecast import forecast
     from charrnn.training.labelled_plan import make_any_plan
 
@@ -110,6 +111,7 @@ def plan(
             training_options(context.params, *_HOW_TO_READ, "as_json"),
             kind=tokenizer,
             min_count=min_count,
+            keep=keep_for_now,
             progress=progress,
         )
         expected = forecast(made) if made.network.config.task == "generate" else None

@@ -378,6 +378,7 @@ def _training_lines(
     from charrnn.data.tokenizer import ByteTokenizer
     from charrnn.errors import CorpusError, ModelError
     from charrnn.generation.selection import Lines
+    from charrnn.storage.ids_folder import keep_for_now
     from charrnn.storage.run import read_found
     from charrnn.training.checkpoint import read_checkpoint
 
@@ -388,7 +389,7 @@ def _training_lines(
         return Lines(opened.texts())
     try:
         _, checkpoint = read_found(model, read_checkpoint)
-        text = checkpoint.read_corpus()
+        text = checkpoint.read_corpus(keep=keep_for_now)
     except (CorpusError, ModelError) as error:
         raise CorpusError(f"--novel needs the training text: {error}; --corpus names it") from error
     pieces = (text.ids[begin : begin + _PIECE] for begin in range(0, len(text.ids), _PIECE))

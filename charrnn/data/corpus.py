@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import PurePath
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -221,6 +221,21 @@ def tokenize(
         ids,
         counted.skipped,
     )
+
+
+class Size(NamedTuple):
+    """How large a text is: bytes of UTF-8, characters, and how many of these are distinct."""
+
+    bytes: int
+    characters: int
+    distinct: int
+
+
+def measure(corpus: Corpus) -> Size:
+    """How large a text is; it is read once, and not kept. Raises CorpusError."""
+    reading = Reading(corpus)
+    counted = count_characters(reading, None, 1, "error")
+    return Size(reading.bytes, reading.count, counted.tokenizer.vocabulary_size)
 
 
 class LongerTextError(CorpusError):

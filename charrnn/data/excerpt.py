@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from charrnn.data.tokenizer import Ids
 
-_PIECE = 1 << 20
+_PIECE = 1 << 16
 """Ids that are looked up in one go."""
 
 

@@ -27,12 +27,17 @@ Int64Array = npt.NDArray[np.int64]
 Float64Array = npt.NDArray[np.float64]
 
 
-def baselines(training: AnyIds, held_out: AnyIds, tokenizer: Tokenizer) -> dict[str, float]:
-    """Nats per character of each baseline on the held-out text, but for its first character."""
+def baselines(
+    training: AnyIds, held_out: AnyIds, tokenizer: Tokenizer, *, memory: int = LONGEST_MEMORY
+) -> dict[str, float]:
+    """Nats per character of each baseline on the held-out text, but for its first character.
+
+    `memory` is how many characters of training text xz is given at most.
+    """
     return {
         "order_0": order_0(training, held_out, tokenizer.vocabulary_size),
         "n_gram": n_gram(training, held_out, tokenizer.vocabulary_size),
-        "xz": xz(training, held_out, tokenizer),
+        "xz": xz(training[-memory:], held_out, tokenizer),
     }
 
 
@@ -54,7 +59,6 @@ def _counts(ids: AnyIds, vocabulary_size: int) -> Int64Array:
 
 def xz(training: AnyIds, held_out: AnyIds, tokenizer: Tokenizer) -> float:
     """What xz (LZMA2, its strongest preset) adds to the file for the held-out text."""
-    training = training[-LONGEST_MEMORY:]
     added = _compressed_size(tokenizer, training, held_out) - _compressed_size(tokenizer, training)
     return max(added, 1) * 8 * float(np.log(2)) / len(held_out)
 

@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from charrnn.ambient import as_usual
 from charrnn.data.corpus import (
+    IdsKey,
     TokenizedCorpus,
     newline_id,
     open_corpus,
@@ -34,8 +35,9 @@ from charrnn.data.dataloader import IGNORED, Lanes
 from charrnn.data.excerpt import AnyIds
 from charrnn.data.sources import ReadOptions
 from charrnn.data.splitting import count_repeated
+from charrnn.data.tokenizer import Ids
 from charrnn.errors import ConfigError, CorpusError, ModelError
-from charrnn.evaluation.baselines import baselines
+from charrnn.evaluation.baselines import LONGEST_MEMORY, baselines
 from charrnn.generation.adaptation import AdaptationConfig, Adapter
 from charrnn.generation.engines import ENGINES, Reader, State, best_engine
 from charrnn.storage.model_directory import Model
@@ -45,6 +47,10 @@ ADAPTED = "adapted"
 WINDOW = 256
 WINDOWS = 1000
 _CHUNK = 512
+_PASSAGES = 64
+_LARGEST_COUNTED, _SHORT_MEMORY = 100_000_000, 16 << 20
+"""Where not all of a text is read: ids of the training text in which its lines are looked for at most,
+and that xz is given at most."""
 _LARGEST_LOGITS = 1 << 22
 """Numbers: a large alphabet is read in shorter chunks, or it would take gigabytes."""
 
@@ -66,6 +72,7 @@ class Evaluation:
         skipped: characters of the text that the model has never seen, left out.
         lines: of a model of lines, how many of the text are not empty; None where they were not counted.
         lines_in_training: how many of these are lines of the training text as well; None likewise.
+        of_characters: how many the text has, where only passages of it were read; else None.
     """
 
     nats_per_character: float
@@ -78,6 +85,7 @@ class Evaluation:
     skipped: tuple[str, ...]
     lines: int | None = None
     lines_in_training: int | None = None
+    of_characters: int | None = None
 
 
 @as_usual
@@ -90,6 +98,8 @@ def evaluate(
     engine: str | None = None,
     read: ReadOptions | None = None,
     adapt: AdaptationConfig | bool | None = None,
+    at_most: int | None = None,
+    keep: Callable[[IdsKey, Iterator[Ids]], Ids] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """How well a model predicts a text: a file (or anything `open_corpus` opens), or ids (N,).
@@ -100,7 +110,10 @@ def evaluate(
         read: how to read a file.
         adapt: learn from the text while reading it, and how (True: as is usual). The model stays as
             it is. It runs on no engine then, but on an Adapter.
-        progress: is told, while adapting, how many ids were read, and of how many.
+        at_most: of a text of more ids, so many are read, in passages from all over it (while adapting,
+            its beginning); None: all of it. Protocol `windows` reads few anyway.
+        keep: puts the ids of a file that is larger than memory elsewhere, see `tokenize`.
+        progress: is told how many ids were read, and of how many.
 
     Raises CorpusError when the text cannot be read or is too short, ConfigError for a protocol
     that does not exist or cannot be adapted to, ModelError when the model's numbers overflow.
@@ -118,12 +131,18 @@ def evaluate(
     skipped: tuple[str, ...] = ()
     ids: AnyIds
     if isinstance(text, str | Path):
-        corpus = tokenize(open_corpus([str(text)], read), tokenizer=model.tokenizer, unknown="skip")
+        corpus = tokenize(
+            open_corpus([str(text)], read), tokenizer=model.tokenizer, unknown="skip", keep=keep
+        )
         ids, skipped = corpus.ids, corpus.skipped
     else:
         ids = text
     if len(ids) < 2:
         raise CorpusError("the text to evaluate needs at least two characters the model knows")
+    of_characters = None
+    if at_most is not None and len(ids) > at_most and protocol == "stream":
+        of_characters = utf8_characters(model.tokenizer, ids)
+        ids = ids[:at_most] if adapt else passages(ids, at_most)
     if adapt:
         protocol = ADAPTED
         adapter = Adapter(model, adapt if isinstance(adapt, AdaptationConfig) else None)
@@ -131,16 +150,18 @@ def evaluate(
     else:
         running = best_engine(model) if engine is None else ENGINES[engine](model)
         if protocol == "stream":
-            nats, characters = score(running, ids), len(ids) - 1
+            nats, characters = score(running, ids, progress=progress), len(ids) - 1
         else:
             nats, characters = score_windows(running, ids)
     if not math.isfinite(nats):
         raise ModelError("the model's weights are so large that its numbers overflow")
     lines = lines_in_training = None
     newline = newline_id(model.tokenizer)
-    if training is not None and model.provenance.lines and newline is not None:
+    countable = training is not None and (at_most is None or len(training) <= _LARGEST_COUNTED)
+    if training is not None and countable and model.provenance.lines and newline is not None:
         lines, lines_in_training = count_repeated(training, ids, newline)
-    simpler = {} if training is None else baselines(training, ids, model.tokenizer)
+    memory = LONGEST_MEMORY if at_most is None else _SHORT_MEMORY
+    simpler = {} if training is None else baselines(training, ids, model.tokenizer, memory=memory)
     # So far in nats per id, which a byte model's are not characters.
     bits_per_byte = nats / math.log(2) * len(ids) / utf8_bytes(model.tokenizer, ids)
     ids_per_character = len(ids) / utf8_characters(model.tokenizer, ids)
@@ -158,17 +179,34 @@ def evaluate(
         skipped=skipped,
         lines=lines,
         lines_in_training=lines_in_training,
+        of_characters=of_characters,
     )
 
 
-def score(engine: Reader, ids: AnyIds, *, lanes: int = 1) -> float:
+def passages(ids: AnyIds, count: int) -> Ids:
+    """So many ids, about, in passages of one length from all over a longer text (N,)."""
+    length = max(count // _PASSAGES, 1)
+    starts = (len(ids) - length) * np.arange(_PASSAGES, dtype=np.int64) // (_PASSAGES - 1)
+    return np.concatenate([ids[int(start) : int(start) + length] for start in starts])
+
+
+def score(
+    engine: Reader,
+    ids: AnyIds,
+    *,
+    lanes: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> float:
     """Nats per character of ids (N,), read as one stream.
 
     With `lanes` above 1 it is read as so many equal lanes, side by side and each from a cold
     state: faster, and a few thousandths higher.
     """
-    steps = list(score_in_steps(engine, ids, lanes=lanes))
-    return steps[-1][0]
+    nats = math.nan
+    for nats, count in score_in_steps(engine, ids, lanes=lanes):
+        if progress is not None:
+            progress(count + 1, len(ids))
+    return nats
 
 
 def score_in_steps(

@@ -11,7 +11,9 @@ Legend: N characters.
 """
 
 import hashlib
+import mmap
 import os
+import tempfile
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
@@ -70,6 +72,26 @@ def keep_ids(folder: Path, key: IdsKey, ids: Iterable[Ids]) -> Ids:
         )
         write_pieces(temporary / MANIFEST, [manifest.to_json()])
     return _mapped(folder, key)
+
+
+def keep_for_now(key: IdsKey, ids: Iterable[Ids]) -> Ids:
+    """The ids that come in pieces, mapped, in a file without a name that is gone with the process: for
+    who only wants to look at a corpus that is larger than memory.
+
+    Raises StorageError, and what the pieces raise.
+    """
+    try:
+        with tempfile.TemporaryFile() as file:
+            for piece in ids:
+                file.write(piece.data)
+            file.flush()
+            mapped = mmap.mmap(file.fileno(), key.bytes, prot=mmap.PROT_READ)
+    except OSError as error:
+        raise StorageError(
+            f"{tempfile.gettempdir()}: {error.strerror or error}; {key.bytes:,} bytes are needed there "
+            "to read this text: set TMPDIR to a folder that has room"
+        ) from error
+    return np.frombuffer(mapped, dtype=key.dtype)
 
 
 def find_ids(folder: Path, key: IdsKey, *, progress: ReadingProgress = no_progress) -> Ids | None:

@@ -243,3 +243,17 @@ def test_a_signal_ends_it_quietly_while_it_is_still_being_loaded(
 def test_files_get_the_mode_of_the_umask(here: Path) -> None:
     mode = (here / "checkpoints/small/best/config.json").stat().st_mode
     assert stat.S_IMODE(mode) & 0o111 == 0
+
+
+def test_of_a_long_text_evaluate_reads_a_part_and_says_so(
+    run: Charrnn, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("charrnn.cli.evaluate.AT_MOST", 640)
+    (here / "long.txt").write_text("The hen met the fox.\n" * 100)
+    result = run("evaluate", "small", "long.txt", "--json")
+    said = json.loads(result.stdout)
+    assert (said["characters"], said["of_characters"]) == (639, 2100)
+    assert "read 639 of 2,100 characters, in passages" in " ".join(result.stderr.split())
+    assert "--all reads everything" in result.stderr
+    said = json.loads(run("evaluate", "small", "long.txt", "--json", "--all").stdout)
+    assert (said["characters"], said["of_characters"]) == (2099, None)

@@ -24,6 +24,7 @@ from charrnn.evaluation.scoring import (
     evaluate,
     held_out,
     negative_log_likelihood,
+    passages,
     score,
     score_in_steps,
     score_windows,
@@ -381,3 +382,29 @@ def test_another_text_has_no_held_out_part(make_model: MakeModel, corpus_of: Cor
     other = tokenize(corpus_of("abc\n" * 31, "other"), tokenizer=model.tokenizer)
     with pytest.raises(CorpusError, match="other"):
         held_out(model, other)
+
+
+# Of a long text, a part
+
+
+def test_of_a_long_text_passages_from_all_over_it_are_read(make_model: MakeModel) -> None:
+    """`charrnn evaluate` had no end on large text."""
+    model = make_model("abcd")
+    ids = np.repeat(np.arange(4, dtype=np.uint8), 5000)
+    told: list[tuple[int, int]] = []
+    result = evaluate(model, ids, at_most=6400, progress=lambda *each: told.append(each))
+    assert (result.characters, result.of_characters) == (6399, 20_000)
+    assert told[-1] == (6400, 6400)
+    read = passages(ids, 6400)
+    assert np.bincount(read).tolist() == [1600, 1600, 1600, 1600]
+    assert evaluate(model, read).nats_per_character == result.nats_per_character
+    whole = evaluate(model, ids, at_most=20_000)
+    assert (whole.characters, whole.of_characters) == (19_999, None)
+
+
+def test_while_adapting_the_beginning_of_a_long_text_is_read(make_model: MakeModel) -> None:
+    model = make_model("abcd")
+    ids = np.repeat(np.arange(4, dtype=np.uint8), 500)
+    result = evaluate(model, ids, adapt=True, at_most=640)
+    assert (result.characters, result.of_characters) == (639, 2000)
+    assert result.nats_per_character == evaluate(model, ids[:640], adapt=True).nats_per_character

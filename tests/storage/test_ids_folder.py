@@ -1,6 +1,7 @@
 import itertools
 import json
 import os
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from charrnn.storage.ids_folder import (
     KEY,
     find_ids,
     is_ids_folder,
+    keep_for_now,
     keep_ids,
     remove_ids,
 )
@@ -303,3 +305,24 @@ def test_a_new_run_does_not_take_the_place_of_somebody_s_folder(tmp_path: Path) 
     (tmp_path / "run" / IDS_FOLDER / "book.txt").write_text("a book")
     with pytest.raises(ConfigError, match="not empty"):
         Run.create(tmp_path / "run")
+
+
+def test_ids_are_kept_for_now_in_a_file_that_has_no_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    key = IdsKey(text_sha256="", tokenizer_sha256="", vocabulary_size=300, count=300, dtype="<u2")
+    values = np.arange(300, dtype="<u2")
+    ids = keep_for_now(key, iter(np.split(values, [100, 101])))
+    np.testing.assert_array_equal(ids, values)
+    assert not ids.flags.writeable and not ids.flags.owndata
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_where_there_is_no_room_for_ids_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    key = IdsKey(text_sha256="", tokenizer_sha256="", vocabulary_size=2, count=2_000, dtype="|u1")
+    with pytest.raises(StorageError, match="nowhere: .*2,000 bytes.* TMPDIR"):
+        keep_for_now(key, iter([]))
