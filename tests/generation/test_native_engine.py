@@ -114,12 +114,13 @@ def test_processors_that_fuse_products_and_sums_give_the_same_bits(
 @every_processor
 @pytest.mark.parametrize("cell", NETWORKS)
 def test_reading_at_once_gives_the_bits_of_single_steps(
-    cell: str, processor: int, make_model: MakeModel
+    cell: str, processor: int, make_model: MakeModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(native_engine, "_PIECE", 96)
     model = make_model(**sizes(cell), hidden_size=50, layers=3)
     engine = NativeEngine(model.config, model.tensors, processor=processor)
     ids = some_ids(model, 3, 150)
-    assert ids.size > 3 * native_engine._PIECE  # more than are read layer by layer at once
+    assert ids.size > 3 * native_engine._PIECE  # so that pieces have borders
     lanes = engine.lanes(3)
     expected = steps(lanes, ids)
     whole, end = engine.advance(ids, None)

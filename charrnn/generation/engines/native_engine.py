@@ -36,7 +36,7 @@ from charrnn.storage.tensor_file import Tensors
 _CELLS = ("rnn", "gru", "lstm")
 """In the order of step.c."""
 
-_PIECE = 96
+_PIECE = 512
 """Characters, of all lanes together, that go through one layer before any goes through the next: enough
 that weights are read seldom."""
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from charrnn.model.network import CharRNN
 
 
-_PIECE = 1 << 16
-"""Characters, of all lanes together, that are read at once where no logits are asked for."""
+_LARGEST_PIECE = 1 << 23
+"""Numbers that are computed at once where no logits are asked for."""
 
 
 class TorchEngine:
@@ -70,7 +70,9 @@ class TorchEngine:
         """The state that `advance` gives; see Engine."""
         ids = id_array(ids)
         check_ids(ids, self.vocabulary_size)
-        longest = max(_PIECE // max(len(ids), 1), 1)
+        config = self.network.config
+        numbers = max(len(ids), 1) * (config.vocabulary_size + 8 * config.hidden_size)
+        longest = max(_LARGEST_PIECE // numbers, 1)
         for start in range(0, max(ids.shape[1], 1), longest):
             _, state = self.advance(ids[:, start : start + longest], state)
         assert state is not None
