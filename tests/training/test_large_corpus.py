@@ -453,7 +453,7 @@ QUICK = ("--steps", "5", "--hidden-size", "8", "--layers", "1", "--validation-fr
 @pytest.mark.slow
 def test_a_corpus_takes_a_fraction_of_its_size_in_memory() -> None:
     """2 GB of text trains in 1 GB, much of which is PyTorch's. The order of lines takes 8 bytes for
-    each, of 74."""
+    each, of 74, and to draw those that are held out takes 9 for a moment, some of which stay."""
     size = 200_000_000
     write_text("small.txt", 5_000_000)  # more than is compared with xz, which takes memory too
     write_text("large.txt", size)
@@ -463,7 +463,7 @@ def test_a_corpus_takes_a_fraction_of_its_size_in_memory() -> None:
     for name in ("large", "lines"):
         assert (Path("checkpoints") / name / IDS_FOLDER / IDS).stat().st_size > 0.99 * size
     assert plain - least < 0.3 * size
-    assert lines - least < (0.3 + 8 / 74) * size
+    assert lines - least < (0.3 + 14 / 74) * size
 
 
 @pytest.mark.slow
