@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -24,7 +25,7 @@ from charrnn.data.sources import PIECE_BYTES, Part
 from charrnn.data.tokenizer import Ids
 from charrnn.errors import CharRNNWarning, CorpusError, DivergedError, StorageError
 from charrnn.storage import files, ids_folder
-from charrnn.storage.ids_folder import IDS, IDS_FOLDER, find_ids
+from charrnn.storage.ids_folder import IDS, IDS_FOLDER, find_ids, keep_for_now
 from charrnn.storage.run import Run
 from charrnn.training.checkpoint import read_newest
 from charrnn.training.session import begin, go_on
@@ -282,6 +283,38 @@ def test_evaluate_says_the_same_as_in_memory(
     monkeypatch.setattr(corpus_module, "LARGEST_IN_MEMORY", SMALL)
     assert evaluate() == there
     assert found == [True]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["plan", "text.txt", "--steps", "12", "--hidden-size", "8", "--layers", "1"],
+        ["evaluate", "run"],
+        ["sample", "run", "--novel", "--length", "9"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_what_only_looks_at_a_large_text_maps_it_and_leaves_nothing(
+    command: list[str], train: Train, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run = train("run")
+    lose(run.ids_folder)  # or evaluate would look there
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    Path(tempfile.gettempdir()).mkdir()
+    kept: list[bool] = []
+
+    def keep(key: IdsKey, ids: Iterator[Ids]) -> Ids:
+        mapped = keep_for_now(key, ids)
+        kept.append(is_mapped(mapped) and len(mapped) == key.count)
+        return mapped
+
+    monkeypatch.setattr(ids_folder, "keep_for_now", keep)
+    before = entries(run.directory)
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.stderr
+    assert kept == [True]
+    assert list(Path(tempfile.gettempdir()).iterdir()) == []
+    assert entries(run.directory) == before
 
 
 # What comes to nothing leaves nothing
