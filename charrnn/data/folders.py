@@ -78,16 +78,18 @@ class FolderFiles:
             )
 
 
-def find_files(folder: Path, glob: str) -> FolderFiles:
+def find_files(folder: Path, glob: str, *, at_most: int | None = None) -> FolderFiles:
     """Looks for the files whose names match a pattern, in a folder and all folders below it.
 
     Upper and lower case are the same to the pattern. Symbolic links to files and folders are followed, and each
     folder is read once, however many links lead to it: at its own place, if it lies in the folder. Links to
     where the folder lies are not followed. What is hidden, by a dot before its name, is left out.
 
-    Raises CorpusError where a folder cannot be read.
+    Raises CorpusError where a folder cannot be read, or more files and folders than `at_most` are
+    looked at.
     """
     files: list[Path] = []
+    looked_at = 0
     folders: list[str] = []
     left_out: dict[str, list[str]] = {}
     seen = {_identity(above) for above in Path(os.path.realpath(folder)).parents}
@@ -102,7 +104,11 @@ def find_files(folder: Path, glob: str) -> FolderFiles:
             leave_out(parent, _BACK)
             continue
         seen.add(identity)
-        for path in _inside(parent):
+        inside = _inside(parent)
+        looked_at += len(inside)
+        if at_most is not None and looked_at > at_most:
+            raise CorpusError(f"{folder}: it holds more than {at_most:,} files and folders")
+        for path in inside:
             hidden = path.name.startswith(".")
             mode = None if hidden else _mode(path)
             if hidden:

@@ -6,6 +6,7 @@ moments and the hidden state). Random states need no
 keeping: all that is random is a function of the seed, the epoch and the step.
 """
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -21,6 +22,7 @@ from charrnn.data.corpus import (
     no_progress,
     tokenize,
 )
+from charrnn.data.folders import find_files
 from charrnn.data.labelled import open_any, read_labelled
 from charrnn.data.sources import HUGGING_FACE, ReadOptions
 from charrnn.data.tokenizer import Ids
@@ -41,6 +43,9 @@ MOMENTS = ("exp_avg", "exp_avg_sq")
 
 _ALL_ELSE = 1 << 20
 """Bytes that training.json takes at most beside what it says of the text."""
+
+MOST_FILES = 50_000
+"""Files and folders that a folder may hold beside one for each byte of the text that was trained on."""
 
 WEIGHTS = "weights"
 """Before the names of the weights that are trained; those of the model are their average."""
@@ -124,6 +129,15 @@ class Checkpoint:
             TRAINING_TENSORS: to_safetensors(self.tensors),
         }
 
+    def _refuse_large_folders(self) -> None:
+        """Raises CorpusError for a folder with far more in it than the text that was trained on.
+
+        A model from a stranger may name `/`, to walk through which takes minutes.
+        """
+        most = MOST_FILES + self.model.provenance.corpus_bytes
+        for folder in filter(os.path.isdir, self.sources):
+            find_files(Path(folder), self.options.glob, at_most=most)
+
     def read_corpus(
         self,
         corpus: Corpus | None = None,
@@ -147,6 +161,7 @@ class Checkpoint:
             if remote := [source for source in self.sources if source.startswith(HUGGING_FACE)]:
                 # A model from a stranger must not make anyone fetch what it names.
                 raise CorpusError(f"the text came from {remote[0]}: name it, and it is read again")
+            self._refuse_large_folders()
             try:
                 corpus = open_any(self.sources, self.options)
             except ConfigError as error:

@@ -113,3 +113,10 @@ def test_what_was_left_out_is_said_where_nothing_is_read(tmp_path: Path) -> None
     put(tmp_path / "a.md")
     with pytest.raises(CorpusError, match=r"no file in it matches \*\.txt.*1 not named \*\.txt"):
         find_files(tmp_path, "*.txt").require_some()
+
+
+def test_no_more_is_looked_at_than_is_asked_for(folder: Path) -> None:
+    """A folder that a stranger names may be `/`."""
+    assert len(find_files(folder, "*.txt", at_most=3).files) == 2
+    with pytest.raises(CorpusError, match="it holds more than 2 files and folders"):
+        find_files(folder, "*.txt", at_most=2)

@@ -19,6 +19,7 @@ from charrnn.model.config import STATES
 from charrnn.storage.files import write_directory
 from charrnn.storage.manifest import MANIFEST, with_manifest
 from charrnn.storage.model_directory import CONFIG, TENSORS, TOKENIZER, read_model
+from charrnn.training import checkpoint
 from charrnn.training.checkpoint import (
     MOMENTS,
     TRAINING,
@@ -236,6 +237,19 @@ def test_another_corpus_is_refused(
     }[change]
     with pytest.raises(CorpusError, match="--from"):
         read_checkpoint(saved).read_corpus(corpus_of(other, "other"))
+
+
+def test_a_folder_with_far_more_in_it_than_the_text_is_not_walked_through(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model from a stranger may say that its text is `/`."""
+    for name in "abc":
+        (tmp_path / name).mkdir()
+    edit(saved / TRAINING, "corpus", "sources", value=[str(tmp_path)])
+    edit(saved / CONFIG, "training", "corpus_bytes", value=1)
+    monkeypatch.setattr(checkpoint, "MOST_FILES", 1)
+    with pytest.raises(CorpusError, match="it holds more than 2 files and folders"):
+        read_checkpoint(saved).read_corpus()
 
 
 def test_a_corpus_from_standard_input_must_come_again(saved: Path, corpus_of: CorpusOf) -> None:
