@@ -59,7 +59,8 @@ def split(
         drawn = _draw_lines(ids, fraction, newline, seed)
         if drawn is None:
             raise CorpusError(
-                "--lines needs at least a few lines: one to learn from, and one to be held out"
+                "--lines needs at least a few lines that are not empty: one to learn from, and one to "
+                "be held out"
             )
         training, held_out = drawn
     else:

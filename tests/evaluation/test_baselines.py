@@ -193,11 +193,11 @@ def test_baselines_do_not_depend_on_where_texts_are_cut(
     assert cut == {name: pytest.approx(nats, rel=1e-12) for name, nats in whole.items()}
 
 
-def test_xz_is_given_what_it_can_look_back_on(prose: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_xz_is_given_what_it_can_look_back_on(prose: str) -> None:
     tokenizer, training, held_out = structured(prose)
     near = xz(training[-500:], held_out, tokenizer)
-    monkeypatch.setattr(module, "LONGEST_MEMORY", 500)
-    assert xz(training, held_out, tokenizer) == near
+    assert near != xz(training, held_out, tokenizer)
+    assert baselines(training, held_out, tokenizer, memory=500)["xz"] == near
 
 
 def test_there_are_three_baselines(prose: str) -> None:

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from charrnn.cli.app import app
 from charrnn.cli.display import TextOutput, fail, say, warn
+from charrnn.cli.streams import write_one_way
 from charrnn.data.tokenizer import ByteTokenizer, CharTokenizer
 from charrnn.errors import UnknownCharacterError
 from tests.torture.report import Report
@@ -114,5 +115,6 @@ def _stdout(*, terminal: bool) -> Iterator[Callable[[], bytes]]:
     output = io.TextIOWrapper(buffer, encoding="utf-8")
     output.isatty = lambda: terminal  # type: ignore[method-assign]
     with patch.object(sys, "stdout", output):
+        write_one_way()
         yield buffer.getvalue
     output.detach()  # else it closes the buffer with it
