@@ -84,6 +84,11 @@ class Commands(TyperGroup):
                 fail(str(error))
             elif isinstance(error, OSError):
                 fail(f"{error.filename or 'output'}: {error.strerror or error}")
+            elif package := _missing_package(error):
+                fail(
+                    f"the package {package} is missing or broken; install it with: "
+                    f"pip install --upgrade {package} ({error})"
+                )
             else:
                 fail(f"{type(error).__name__}: {error}; charrnn --debug COMMAND shows where")
             codes = EXIT_CODES
@@ -110,6 +115,12 @@ def _warnings_in_a_line() -> Iterator[None]:
 
         warnings.showwarning = show
         yield
+
+
+def _missing_package(error: Exception) -> str | None:
+    """The package that could not be imported, where that is what went wrong."""
+    name = isinstance(error, ImportError) and (error.name or "").partition(".")[0]
+    return name.replace("_", "-") if name and name not in sys.stdlib_module_names else None
 
 
 def _is_usage_error(error: Exception) -> bool:

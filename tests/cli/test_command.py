@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -209,3 +211,18 @@ def test_evaluate_does_not_adapt_a_classifier_that_nobody_asked_to(
     monkeypatch.setenv("CHARRNN_ADAPT", "1")
     assert run("evaluate", "kinds").exit_code == 0
     assert run("evaluate", "kinds", "--adapt").exit_code == 2
+
+
+def test_a_missing_package_is_named_with_how_to_install_it(here: Path) -> None:
+    (here / "text.txt").write_text("some words\n" * 50)
+    code = "import sys; sys.modules['torch'] = None; from charrnn.__main__ import main; main()"
+    result = subprocess.run(
+        [sys.executable, "-c", code, "train", "text.txt", "--steps", "2"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert "error: the package torch is missing or broken" in result.stderr
+    assert "install it with: pip install --upgrade torch (" in result.stderr
+    assert "Traceback" not in result.stderr
