@@ -136,7 +136,7 @@ def _rows(path: Path, options: ReadOptions, *, as_bytes: bool) -> Iterator[Docum
             label=None if options.label is None or problem else row_cell(row, options.label),
             problem=problem,
             place=row.place,
-            encoding=options.encoding,
+            encoding=None if table_suffix(path) == PARQUET else options.encoding,
             as_bytes=as_bytes,
         )
         if known:
@@ -184,7 +184,7 @@ def _document(
     label: Any = None,
     problem: str | None = None,
     place: tuple[str, int | str] | None = None,
-    encoding: str = "utf-8",
+    encoding: str | None = "utf-8",
     as_bytes: bool = False,
 ) -> Document:
     """A document without the newlines at its end, or what is wrong with it."""
@@ -194,23 +194,25 @@ def _document(
     return Document(where, "" if problem else text, label, problem, place)
 
 
-def problem_of(text: str, *, as_bytes: bool = False, encoding: str = "utf-8") -> str | None:
-    """Why what was read leniently is no text, None where it is."""
+def problem_of(text: str, *, as_bytes: bool = False, encoding: str | None = "utf-8") -> str | None:
+    """Why what was read leniently is no text, None where it is. `encoding` is None where it cannot be
+    chosen, as in .parquet, whose text is UTF-8."""
     if not text:
         return EMPTY
     if text.isascii() and "\0" not in text:
         return None
     if not as_bytes and "\0" in text:
-        return "it has a NUL character, so it looks binary; name its --encoding"
+        binary = "it has a NUL character, so it looks binary"
+        return binary if encoding is None else f"{binary}; name its --encoding"
     try:
         text.encode("utf-8", "surrogateescape" if as_bytes else "strict")
     except UnicodeEncodeError as error:
         place = error.start
         byte = ord(text[place]) - 0xDC00
         if 0x80 <= byte <= 0xFF:
-            return (
-                f"byte 0x{byte:02x} at its character {place + 1:,} is not valid {encoding}; "
-                "name its encoding, such as --encoding latin-1"
-            )
+            wrong = f"byte 0x{byte:02x} at its character {place + 1:,} is not valid"
+            if encoding is None:
+                return f"{wrong} utf-8, as text in .parquet must be"
+            return f"{wrong} {encoding}; name its encoding, such as --encoding latin-1"
         return f"{text[place]!a} is half of a surrogate pair, not text"
     return None

@@ -318,6 +318,18 @@ def octets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_no_encoding_is_advised_for_a_table_that_has_its_own(
+    run: Charrnn, here: Path, kinds: str
+) -> None:
+    texts = [b"aeiou", b"a\xff", b"a\0"]
+    pyarrow.parquet.write_table(pyarrow.table({"text": texts}), here / "rows.parquet")
+    lines = run("predict", kinds, "rows.parquet", "--text", "text").stdout.splitlines()
+    assert lines[1:] == [
+        "null\tbyte 0xff at its character 2 is not valid utf-8, as text in .parquet must be",
+        "null\tit has a NUL character, so it looks binary",
+    ]
+
+
 def test_a_model_of_bytes_reads_what_is_not_utf_8(run: Charrnn, here: Path, octets: Path) -> None:
     model, texts = str(octets / "checkpoints" / "octets"), [b"a\xe9\xe9ou", b"b\xff\x00cd"]
     (here / "lines.txt").write_bytes(b"\n".join(texts))
