@@ -106,7 +106,7 @@ class _JSONText:
                 line, problem = self.line, str(error)
                 if isinstance(error, json.JSONDecodeError):
                     line += self._text.count("\n", self._at, error.pos)
-                    problem = error.msg
+                    problem = error.msg.removesuffix(" starting at")
                     # Its end may only not have been read yet.
                     if len(self._text) - self._at <= LONGEST_ROW and self._more():
                         continue

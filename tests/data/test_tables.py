@@ -269,6 +269,10 @@ def test_json_that_is_wrong_is_refused_with_its_line(fault: str) -> None:
     assert message("rows.json", content).startswith(problem)
 
 
+def test_what_is_wrong_with_json_is_a_whole_sentence() -> None:
+    assert message("rows.json", '[{"text":\n"a') == "line 2: it is not JSON: Unterminated string"
+
+
 @pytest.mark.parametrize("suffix", [".jsonl", ".ndjson"])
 def test_an_object_with_the_same_key_twice_is_refused(suffix: str) -> None:
     said = message(f"rows{suffix}", '{"text": "a"}\n{"text": "b", "kind": 1, "text": "c"}\n')
