@@ -78,4 +78,6 @@ def describe_held_out(training: AnyIds, held_out: AnyIds, tokenizer: Tokenizer) 
     if len(training) > LARGEST_COUNTED:
         return f"lines with {len(held_out):,} of {len(training) + len(held_out):,} ids are held out"
     lines, repeated = count_repeated(training, held_out, newline)
-    return f"{lines:,} lines are held out; {repeated:,} of them are among the other lines too"
+    held = "1 line is" if lines == 1 else f"{lines:,} lines are"
+    among = "1 of them is" if repeated == 1 else f"{repeated:,} of them are"
+    return f"{held} held out; {among} among the other lines too"
