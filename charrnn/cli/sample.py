@@ -247,6 +247,9 @@ def sample(
             ),
             "--logprobs goes with --json or --jsonl": log_probabilities and not score,
             "--corpus goes with --novel": corpus is not None and not is_novel,
+            "stdin can be read once: give either --prompt or --corpus in another way": (
+                prompt == "-" and "-" in (corpus or ())
+            ),
             "--beam finds the likeliest by itself: leave --best-of out": beam and best_of,
             "--beam weighs whole texts: leave --logprobs out": beam and log_probabilities,
             f"--beam {beam} finds no more than {beam} texts: ask for no more with -n": (
@@ -263,7 +266,7 @@ def sample(
         warn_of_escapes(sampler.model.tokenizer, prompt, ban, only, *(stop or ()))
     if strict and (unknown := dropped(config, sampler.model.tokenizer)):
         raise ConfigError(unknown[0])
-    prompt = read_prompt(prompt, escapes=escapes)
+    prompt = read_prompt(prompt, sampler.model.tokenizer, escapes=escapes)
     prompt = known_characters(sampler.model.tokenizer, prompt, strict=strict)
     opening = sampler.opening(prompt, lines=lines)
     output = TextOutput()

@@ -83,7 +83,7 @@ def unwrap(values: Any, what: str) -> Any:
         return values
     if isinstance(values, Sequence) and not isinstance(values, tuple):
         return list(values)
-    raise ConfigError(f"{what} is a {type(values).__name__}: expected an array, or a list")
+    raise ConfigError(f"{what} is of type {type(values).__name__}: expected an array, or a list")
 
 
 def as_numbers(values: Any, what: str) -> Array:
@@ -171,7 +171,9 @@ def _at_least_a_row(array: Array, values: Any, what: str) -> Array:
     if values is None:
         raise ConfigError(f"{what} is None: expected an array, or a list")
     if array.ndim == 0:
-        raise ConfigError(f"{what} is a {type(values).__name__}: expected an array, or a list")
+        raise ConfigError(
+            f"{what} is of type {type(values).__name__}: expected an array, or a list"
+        )
     return array
 
 

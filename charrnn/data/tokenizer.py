@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.data.spelling import spelling_hint
-from charrnn.errors import ModelError, UnknownCharacterError
+from charrnn.errors import CorpusError, ModelError, UnknownCharacterError
 
 Ids = npt.NDArray[np.unsignedinteger[Any]]
 
@@ -234,6 +234,12 @@ def whole_text(tokenizer: Tokenizer, ids: Sequence[int]) -> str:
     for piece in tokenizer.decode_stream(each()):
         text += piece
     return text[:whole]
+
+
+def check_text(text: object, what: str) -> None:
+    """Raises CorpusError for what is no string."""
+    if not isinstance(text, str):
+        raise CorpusError(f"{what} is not text but {type(text).__name__}; give a str")
 
 
 def unknown_error(

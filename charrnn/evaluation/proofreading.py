@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.ambient import as_usual
-from charrnn.data.tokenizer import Tokenizer
+from charrnn.data.tokenizer import Tokenizer, check_text
 from charrnn.errors import CharRNNWarning, ConfigError
 from charrnn.generation.drawing import check_finite
 from charrnn.generation.restoring import (
@@ -154,8 +154,9 @@ def proofread(
     Args:
         progress: is told how many surprising characters were looked at, and of how many.
 
-    Raises ModelError when the model's numbers overflow.
+    Raises ModelError when the model's numbers overflow, CorpusError for what is no text.
     """
+    check_text(text, "the text")
     config = config or ProofreadConfig()
     if (count := unknown_characters(tokenizer, text)) > MOST_UNKNOWN * len(text):
         warnings.warn(

@@ -149,8 +149,8 @@ def predict(
     text without a character that it knows.
     """
     classifier = Classifier(model if isinstance(model, Model) else load(model))
-    if isinstance(texts, str):
-        return [classifier.predict(texts)]
+    if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
+        return [classifier.predict(texts)]  # which raises for what is no text
     predictions = classifier.stream(texts)
     if strict:
         predictions = map(_without_problem, predictions, itertools.count(1))

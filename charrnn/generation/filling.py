@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.ambient import as_usual
-from charrnn.data.tokenizer import Tokenizer
+from charrnn.data.tokenizer import Tokenizer, check_text
 from charrnn.errors import ConfigError
 from charrnn.generation.gap_lengths import infill_any_length
 from charrnn.generation.gaps import Gap, Passage, grouped, read_passage
@@ -118,8 +118,9 @@ def fill(
     Args:
         progress: is told how many characters were found so far, and of how many.
 
-    Raises ModelError when the model's numbers overflow.
+    Raises ModelError when the model's numbers overflow, CorpusError for what is no text.
     """
+    check_text(text, "the text")
     config = config or FillConfig()
     passage = read_passage(tokenizer, text, config.gap, restorer.mask)
     if not passage.gaps:

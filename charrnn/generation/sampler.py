@@ -16,6 +16,7 @@ import numpy as np
 
 from charrnn.ambient import as_usual, stepwise, usual_numpy
 from charrnn.data.corpus import newline_id
+from charrnn.data.tokenizer import check_text
 from charrnn.errors import CharRNNWarning, ConfigError
 from charrnn.generation.batch import make_samples
 from charrnn.generation.config import SamplingConfig
@@ -174,7 +175,7 @@ class Sampler:
         asks for can never come. CharRNNWarning says what of the configuration has no effect.
         """
         config = config or SamplingConfig()
-        if isinstance(prompt, str):
+        if not isinstance(prompt, Opening):
             prompt = self.opening(prompt, lines=config.lines)
         rules = self.rules(config)
         return SampleStream(
@@ -207,7 +208,7 @@ class Sampler:
         for name, value in (("batch size", batch_size), ("threads", threads)):
             if value is not None and value < 1:
                 raise ConfigError(f"{name} {value}: choose 1 or above")
-        if isinstance(prompt, str):
+        if not isinstance(prompt, Opening):
             prompt = self.opening(prompt, lines=config.lines)
         rules = self.rules(config)
         samples = make_samples(
@@ -246,6 +247,7 @@ class Sampler:
 
     def prompt_ids(self, prompt: str, *, lines: bool = False) -> list[int]:
         """What the model reads before it writes: never nothing."""
+        check_text(prompt, "the prompt")
         tokenizer = self.model.tokenizer
         ids = [int(i) for i in tokenizer.encode(prompt)]
         if lines or not ids:

@@ -25,7 +25,8 @@ def ineffective(config: SamplingConfig, tokenizer: Tokenizer) -> Iterator[tuple[
         return  # a pattern says by itself where a text ends
     banned = set(encoded(config.ban or "", tokenizer).tolist())
     for stop in config.stops:
-        named = f"stop {stop!r}" if stop in config.stop else "lines"
+        quoted = shown_character(stop) if len(stop) == 1 else repr(stop)
+        named = f"stop {quoted}" if stop in config.stop else "lines"
         if unknown := tokenizer.unknown(stop):
             shown = unknown_error(tokenizer, unknown, stop).shown
             yield f"{named}: the model has never seen {shown}, so that it ends no text", True

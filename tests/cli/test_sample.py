@@ -6,6 +6,7 @@ import subprocess
 from base64 import b64decode
 from collections.abc import Callable
 from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from charrnn.cli.prompts import read_prompt
+from charrnn.data.tokenizer import ByteTokenizer, CharTokenizer
 from charrnn.errors import CorpusError
 from charrnn.generation import selection
 from charrnn.storage.run import Run
@@ -75,7 +77,8 @@ def test_stdin_is_read_where_that_is_asked_for_and_nowhere_else(
         raise AssertionError("`while read` would lose its input, an open pipe would block")
 
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=SimpleNamespace(read=read)))
-    assert (read_prompt(None), read_prompt(""), read_prompt("The")) == ("", "", "The")
+    tokenizer = ByteTokenizer()
+    assert [read_prompt(each, tokenizer) for each in (None, "", "The")] == ["", "", "The"]
 
 
 def test_a_prompt_from_a_stdin_that_is_closed_is_refused(
@@ -83,7 +86,29 @@ def test_a_prompt_from_a_stdin_that_is_closed_is_refused(
 ) -> None:
     monkeypatch.setattr("sys.stdin", None)
     with pytest.raises(CorpusError, match="standard input is closed"):
-        read_prompt("-")
+        read_prompt("-", ByteTokenizer())
+
+
+def test_a_prompt_from_stdin_is_text_for_a_model_of_characters(
+    run: Charrnn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = run("sample", "small", "-p", "The fox", "--seed", "1")
+    marked = run("sample", "small", "-p", "-", "--seed", "1", stdin="\ufeffThe fox")
+    assert (marked.stdout, marked.stderr) == (given.stdout, given.stderr)
+    content = "caf\N{LATIN SMALL LETTER E WITH ACUTE}".encode("latin-1")
+    for tokenizer, error in ((CharTokenizer("acf"), True), (ByteTokenizer(), False)):
+        monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=BytesIO(content)))
+        if error:
+            with pytest.raises(CorpusError, match="byte 3 of the prompt is not valid utf-8"):
+                read_prompt("-", tokenizer)
+        else:
+            assert read_prompt("-", tokenizer) == "caf\udce9"
+
+
+def test_stdin_is_not_read_twice(run: Charrnn) -> None:
+    result = run("sample", "small", "-p", "-", "--novel", "--corpus", "-", stdin="The fox")
+    assert result.exit_code == 2
+    assert "stdin can be read once" in result.stderr
 
 
 def test_json_says_how_each_sample_was_made(run: Charrnn) -> None:

@@ -65,12 +65,12 @@ def test_numbers_are_taken_from_wherever_they_are(values: Any, expected: Any) ->
         (torch.ones(2, 2).to_sparse(), "y is sparse: expected all its numbers"),
         (SimpleNamespace(toarray=None), "y is sparse: expected all its numbers; its toarray"),
         (Foreign(), "y is a Foreign that is no array: implicit conversion is not allowed"),
-        ((value for value in "ab"), "y is a generator: expected an array, or a list"),
-        ({1.0, 2.0}, "y is a set: expected"),
-        ({"a": 1.0}, "y is a dict: expected"),
-        ("12", "y is a str: expected"),
+        ((value for value in "ab"), "y is of type generator: expected an array, or a list"),
+        ({1.0, 2.0}, "y is of type set: expected"),
+        ({"a": 1.0}, "y is of type dict: expected"),
+        ("12", "y is of type str: expected"),
         (None, "y is None: expected"),
-        (12, "y is a int: expected"),
+        (12, "y is of type int: expected"),
         ([{}], r"y has {} at \[0\], which is a dict"),
     ],
 )
@@ -111,7 +111,7 @@ def test_classes_are_strings_or_whole_numbers(values: Any, expected: list[Any]) 
         ([0.5, 1.0], r"y has 0.5 at \[0\]. Unknown label type: continuous"),
         ([1.0, float("inf")], r"y has inf at \[1\]"),
         (["a", ("b",)], "y is no array: its rows differ"),
-        ("ab", "y is a str"),
+        ("ab", "y is of type str"),
     ],
 )
 def test_what_is_no_class_is_said_with_its_place(values: Any, message: str) -> None:

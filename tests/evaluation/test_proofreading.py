@@ -1,9 +1,11 @@
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from charrnn.data.tokenizer import REPLACEMENT, ByteTokenizer, CharTokenizer, Tokenizer
-from charrnn.errors import CharRNNWarning, ConfigError
+from charrnn.errors import CharRNNWarning, ConfigError, CorpusError
 from charrnn.evaluation.proofreading import (
     DELETE,
     INSERT,
@@ -14,6 +16,7 @@ from charrnn.evaluation.proofreading import (
     corrected,
     proofread,
 )
+from charrnn.generation.filling import fill
 from tests.conftest import PROSE
 from tests.restorers import KnownText
 
@@ -51,6 +54,16 @@ def test_each_kind_of_typo_is_found_and_put_right(kind: str, here: str, mistaken
     for other in finding.others:
         assert other.gain <= finding.correction.gain
         assert corrected(text, [other]) != LINE
+
+
+def test_what_is_no_text_is_refused() -> None:
+    nothing: Any
+    for nothing in (None, float("nan"), b"ab", ["ab"]):
+        kind = type(nothing).__name__
+        with pytest.raises(CorpusError, match=f"the text is not text but {kind}; give a str"):
+            proofread(KNOWN, TOKENIZER, nothing)
+        with pytest.raises(CorpusError, match=f"the text is not text but {kind}; give a str"):
+            fill(KNOWN, TOKENIZER, nothing)
 
 
 def test_a_text_without_mistakes_has_no_findings() -> None:

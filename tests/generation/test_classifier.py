@@ -113,6 +113,10 @@ def test_a_single_text_of_nothing_is_refused(make: MakeModel) -> None:
         predict(make(), "XY")
     with pytest.raises(CorpusError, match="no characters"):
         Classifier(make()).predict("")
+    nothing: Any
+    for nothing in (None, float("nan"), b"ab"):
+        with pytest.raises(CorpusError, match="text 1: it is not text but"):
+            predict(make(), nothing)
 
 
 def test_what_texts_break_off_with_comes_after_what_is_told_of_those_before(

@@ -210,6 +210,13 @@ def test_a_text_without_length_that_can_end_is_not(settings: dict[str, Any]) -> 
             {"stop": ("a§", "b")},
             ["stop 'a§': the model has never seen '§', so that it ends no text"],
         ),
+        (
+            {"stop": ("\u0301",)},
+            [
+                "stop '◌\u0301' (U+0301): the model has never seen '◌\u0301' (U+0301), "
+                + "so that it ends no text"
+            ],
+        ),
         ({"stop": ("ab",), "ban": "b"}, ["stop 'ab': 'b' never comes, so that it ends no text"]),
         ({"lines": True, "ban": "\n"}, [r"lines: '\n' never comes, so that it ends no text"]),
         ({"stop": ("a",), "ban": "b", "only": "cd", "lines": True}, []),

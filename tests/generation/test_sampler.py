@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charrnn.data.tokenizer import ByteTokenizer, CharTokenizer, Tokenizer
-from charrnn.errors import ConfigError, ModelError, UnknownCharacterError
+from charrnn.errors import ConfigError, CorpusError, ModelError, UnknownCharacterError
 from charrnn.generation import batch
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.drawing import Sample
@@ -331,6 +331,16 @@ def test_every_character_of_the_prompt_matters(make_model: MakeModel) -> None:
         "".join(stream)
         nats.add(stream.nats)
     assert len(nats) == 5
+
+
+def test_a_prompt_that_is_no_text_is_refused(make_model: MakeModel) -> None:
+    sampler = Sampler(make_model())
+    nothing: Any
+    for nothing in (None, b"ab", 3):
+        with pytest.raises(CorpusError, match="the prompt is not text but"):
+            sampler.sample(nothing)
+        with pytest.raises(CorpusError, match="the prompt is not text but"):
+            next(iter(sampler.samples(nothing, indices=[0])))
 
 
 def test_a_prompt_with_strange_characters_is_refused_by_name(make_model: MakeModel) -> None:
