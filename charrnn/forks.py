@@ -1,4 +1,4 @@
-"""Whether this process is a fork of one that had loaded PyTorch.
+"""Whether this process is a fork of one whose threads PyTorch would wait for in vain.
 
 PyTorch's threads are lost in a fork, and it would wait for them for ever. This is watched from the
 import of charrnn on, whatever of it is used later.
@@ -6,7 +6,11 @@ import of charrnn on, whatever of it is used later.
 
 import os
 import sys
+import threading
 
+_TASKS = "/proc/self/task"
+
+_had_threads = False
 _forked = False
 
 
@@ -15,10 +19,19 @@ def forked() -> bool:
     return _forked
 
 
+def _note_threads() -> None:
+    """Notes whether there are threads that are not Python's. Where that cannot be known, there are."""
+    global _had_threads
+    try:
+        _had_threads = len(os.listdir(_TASKS)) > threading.active_count()
+    except OSError:
+        _had_threads = True
+
+
 def _note_fork() -> None:
     global _forked
-    _forked = _forked or "torch" in sys.modules
+    _forked = _forked or (_had_threads and "torch" in sys.modules)
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_note_fork)
+    os.register_at_fork(before=_note_threads, after_in_child=_note_fork)

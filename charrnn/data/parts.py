@@ -112,12 +112,19 @@ class TextColumn:
         return row.where.removeprefix(f"{self.name}: ")
 
 
+_NO_ENCODINGS_OF_FILES = ("idna", "punycode")
+"""Encodings of short names, whose decoders take time that grows with the square of a text."""
+
+
 def check_encoding(encoding: str) -> None:
     """Raises ConfigError for an encoding that is not one of text."""
     try:
         "".encode(encoding)  # unlike codecs.lookup, refuses `rot13` and other non-texts
+        name = codecs.lookup(encoding).name
     except (LookupError, ValueError) as error:
         raise ConfigError(f"encoding {encoding!r}: {error}") from error
+    if name in _NO_ENCODINGS_OF_FILES:
+        raise ConfigError(f"encoding {encoding!r}: it is one of names of hosts, not of files")
 
 
 def decode(part: Part, *, or_bytes: bool = True) -> Iterator[str]:

@@ -78,7 +78,9 @@ def check_not_endless(rules: Rules, index: int, made: int) -> None:
 def check_finite(logits: Logits) -> None:
     """Raises ModelError when the model's numbers overflow."""
     # The sum is finite where all are, and quick; where it is not, large numbers may be the reason.
-    if not math.isfinite(np.add.reduce(logits, axis=None)) and not np.isfinite(logits).all():
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = np.add.reduce(logits, axis=None)
+    if not math.isfinite(total) and not np.isfinite(logits).all():
         raise ModelError("the model's weights are so large that its numbers overflow")
 
 

@@ -22,6 +22,9 @@ from pathlib import Path
 from charrnn.errors import CharRNNWarning, ModelError, StorageError
 from charrnn.storage.file_systems import UNSUPPORTED, tell_lack
 
+LONGEST_LINE = 1 << 26
+"""Bytes; a line that is longer has no end, as of a sparse file of a terabyte."""
+
 TEMPORARY_PREFIX = ".partial-"
 """What the names of unfinished files and folders begin with; they may be deleted at any time."""
 
@@ -37,10 +40,13 @@ def before_change(operation: str, path: Path) -> None:
     """
 
 
-def write_file(path: Path, content: bytes | Iterable[bytes]) -> None:
-    """Replaces a file, or makes it; its content may come in pieces. Raises StorageError."""
+def write_file(path: Path, content: bytes | Iterable[bytes], *, size: int | None = None) -> None:
+    """Replaces a file, or makes it. Raises StorageError.
+
+    Its content may come in pieces; `size` then says, where it is known, how much room they take.
+    """
     temporary = _temporary(path)
-    pieces, size = ([content], len(content)) if isinstance(content, bytes) else (content, None)
+    pieces, size = ([content], len(content)) if isinstance(content, bytes) else (content, size)
     with _writing(path, size):
         temporary.unlink(missing_ok=True)
         try:
@@ -232,16 +238,19 @@ def read_lines(path: Path, longest: int) -> Iterator[bytes]:
     """The lines of a file that may come from a stranger, without their ends, as they are read; what
     follows the last newline is none. Of a line of more than `longest` bytes, the beginning.
 
-    Raises ModelError as `read_file` does, but for the file's size.
+    Raises ModelError as `read_file` does, but for the file's size; and where a line does not end.
     """
     with _opened(path) as (descriptor, size), os.fdopen(os.dup(descriptor), "rb") as file:
-        line = b""
+        line, length = b"", 0
         while size > 0 and (piece := file.readline(longest + 1)):
             size -= len(piece)  # what is added meanwhile is not waited for
             line = line or piece
+            length += len(piece)
             if piece.endswith(b"\n"):
                 yield line.removesuffix(b"\n")
-                line = b""
+                line, length = b"", 0
+            elif length > LONGEST_LINE:
+                raise ModelError(f"{path}: a line in it has more than {LONGEST_LINE:,} bytes")
 
 
 def map_file(path: Path, size: int) -> mmap.mmap:

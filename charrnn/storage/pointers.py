@@ -8,11 +8,12 @@ A copy may also lose the pointers. What the run has measured then still says whi
 """
 
 import contextlib
-import math
 import os
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeGuard
 
 from charrnn.errors import ModelError
 from charrnn.storage.files import point, read_file, read_lines, remove_directory, standing
@@ -168,6 +169,12 @@ def _best_evaluation(checkpoint: Path) -> dict[int, float]:
 
 def _evaluation(step: object, nats: object) -> dict[int, float]:
     """An evaluation; none where the values cannot be those of one."""
-    if isinstance(step, int) and isinstance(nats, int | float) and math.isfinite(nats):
+    if isinstance(step, int) and _is_finite(nats):
         return {step: float(nats)}
     return {}
+
+
+def _is_finite(value: object) -> TypeGuard[float]:
+    """Whether a value of JSON, where a whole number may have any number of digits, is a finite float."""
+    largest = sys.float_info.max
+    return isinstance(value, int | float) and -largest <= value <= largest

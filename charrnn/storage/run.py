@@ -290,7 +290,8 @@ class Run:
             for line in self.measurements()
             if line["step"] <= (evaluated if "validation_nats" in line else step)
         )
-        write_file(self.metrics_path, _batched(kept))
+        there = self.metrics_path.stat().st_size if self.metrics_path.exists() else 0
+        write_file(self.metrics_path, _batched(kept), size=there)
         if step >= 0 and (pointed(self.last) != path or not self.last.is_symlink()):
             point_at(self.last, path)
         for other in self.checkpoints():

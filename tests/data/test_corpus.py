@@ -271,7 +271,8 @@ def test_a_binary_file_is_read_with_the_byte_tokenizer() -> None:
 
 
 @pytest.mark.parametrize(
-    "encoding", ["rot13", "base64", "no-such", "", "undefined", "utf\0", "\udcff"]
+    "encoding",
+    ["rot13", "base64", "no-such", "", "undefined", "utf\0", "\udcff", "IDNA", "punycode"],
 )
 def test_an_encoding_that_is_none_is_a_config_error(encoding: str) -> None:
     with pytest.raises(ConfigError, match="^encoding "):

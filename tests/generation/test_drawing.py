@@ -6,7 +6,7 @@ import pytest
 from charrnn.data.tokenizer import CharTokenizer
 from charrnn.errors import ConfigError, ModelError
 from charrnn.generation.config import SamplingConfig
-from charrnn.generation.drawing import choose, log_probabilities
+from charrnn.generation.drawing import check_finite, choose, log_probabilities
 from charrnn.generation.rules import Draft, Rules
 
 FOUR = np.log(np.array([[0.1, 0.4, 0.2, 0.3]], dtype=np.float32))
@@ -76,6 +76,12 @@ def test_numbers_that_are_large_are_no_fault() -> None:
     logits = np.array([[3e38, 3e38, -3e38, 0]], dtype=np.float32)  # their sum overflows
     made = rules(SamplingConfig())
     assert choose(logits, made, [Draft(made)], np.array([0.6])).tolist() == [1]
+
+
+def test_large_numbers_whose_sum_overflows_are_finite() -> None:
+    check_finite(np.full((2, 3), 3e38, dtype=np.float32))
+    with pytest.raises(ModelError, match="overflow"):
+        check_finite(np.array([[np.inf, -np.inf, 3e38]], dtype=np.float32))
 
 
 def test_where_nothing_may_come_the_settings_are_at_fault() -> None:

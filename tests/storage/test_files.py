@@ -20,6 +20,7 @@ from charrnn.storage.files import (
     make_directory,
     point,
     read_file,
+    read_lines,
     remove_directory,
     remove_litter,
     write_directory,
@@ -90,6 +91,28 @@ def a_directory(path: Path, new: bool) -> None:
 
 def a_link(path: Path, new: bool) -> None:
     point(path, "new" if new else "old")
+
+
+def test_pieces_whose_size_is_known_say_how_much_room_they_need(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(operation: str, path: Path) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(files, "before_change", full)
+    with pytest.raises(StorageError, match="it needs 3 bytes"):
+        write_file(tmp_path / "file", iter([b"ab", b"c"]), size=3)
+
+
+def test_a_line_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sparse file of a terabyte is one line."""
+    monkeypatch.setattr(files, "LONGEST_LINE", 100)
+    path = tmp_path / "lines"
+    path.write_bytes(b"a" * 90 + b"\n" + b"b" * 90 + b"\n")
+    assert list(read_lines(path, 4)) == [b"aaaaa", b"bbbbb"]
+    path.write_bytes(b"a\n" + b"\0" * 500)
+    with pytest.raises(ModelError, match="a line in it has more than 100 bytes"):
+        list(read_lines(path, 4))
 
 
 NEEDS: dict[Write, str] = {

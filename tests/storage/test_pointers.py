@@ -187,6 +187,18 @@ def test_a_best_that_only_training_json_knows_of_is_missed() -> None:
     assert told[0].startswith("checkpoints/fables/step-00000020: it is gone; falling back on")
 
 
+def test_a_loss_that_no_float_holds_is_none() -> None:
+    """A whole number of JSON may have any number of digits."""
+    run = made()
+    drop(run)
+    run.metrics_path.unlink()
+    for checkpoint in run.checkpoints():
+        training = {"position": {"best_step": 10, "best_nats": 10**400}}
+        (checkpoint / "config.json").write_bytes(b"{}")
+        (checkpoint / "training.json").write_text(json.dumps(training))
+    assert run.models()[0].name == "step-00000030"
+
+
 def test_where_nothing_was_measured_the_newest_is_taken_with_a_word() -> None:
     run = made()
     drop(run)

@@ -366,7 +366,8 @@ def _refused_or_read(names: Sequence[str], **options: Any) -> str:
             continue
         if kind == "char" and text.tokenizer.decode(text.ids) != "".join(corpus.texts()):
             raise Broken("it decodes to another text than the corpus has")
-        if kind == "byte" and np.asarray(text.ids).tobytes() != b"".join(corpus.bytes()):
+        pieces = (piece for part in corpus.parts for piece in (part.raw or part.pieces)())
+        if kind == "byte" and np.asarray(text.ids).tobytes() != b"".join(pieces):
             raise Broken("it has other bytes than the corpus")
     return outcome
 

@@ -335,6 +335,7 @@ def _configurations(work: Path, seed: int) -> Iterator[tuple[str, Training]]:
             "checkpoint_every": chooser.choice((4, 5, 7)),
             "keep": chooser.choice((1, 2, 3)),
             "evaluate_every": chooser.choice((17, 20, 25)),
+            "patience": 0,  # all of them are to take all steps
             **other,
         }
         name = f"{cell} dropout {dropout:g} {kind} {precision}{' lines' * lines}, {threads} threads"
