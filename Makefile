@@ -36,7 +36,7 @@ format: $(READY)  ## what check asks for, as far as it can be done by itself
 clean:  ## everything that can be made again
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-$(READY): pyproject.toml setup.py $(wildcard charrnn/*/*/native/*.[ch])
+$(READY): pyproject.toml setup.py $(wildcard charrnn/*/*.h charrnn/*/*/native/*.[ch])
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo "charrnn needs Python 3.11 or newer; name one with: make PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
