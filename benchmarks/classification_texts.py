@@ -132,7 +132,7 @@ def packages(
     files = {
         package: [
             path
-            for path in (library / package).rglob("*.py")
+            for path in sorted((library / package).rglob("*.py"))
             if not TEST_FOLDERS & set(path.relative_to(library).parts)
         ]
         for package in PACKAGES
