@@ -29,7 +29,7 @@ def library(folder: str, name: str) -> Extension:
 
 setup(
     ext_modules=[
-        library("charrnn/generation/engines/native", "step"),
+        library("charrnn/engines/native", "step"),
         library("charrnn/model/kernels/native", "recurrence"),
     ]
 )

@@ -30,11 +30,13 @@ from benchmarks.quality_corpora import find_file
 from benchmarks.quality_table import Budget, parse_budget
 from charrnn.data.corpus import TokenizedCorpus, open_corpus, tokenize
 from charrnn.data.dataloader import Lanes, TBPTTLoader
+from charrnn.engines import TorchEngine
 from charrnn.evaluation.scoring import score
-from charrnn.generation.engines import TorchEngine
 from charrnn.model.cells import LayerState, LayerWeights
 from charrnn.model.config import ModelConfig
-from charrnn.model.network import CharRNN, State
+from charrnn.model.language_model import CharRNN, State
+from charrnn.tasks import Generation
+from charrnn.tasks.generate.task import validation_lanes
 from charrnn.training.config import TrainingConfig, TrainingOptions
 from charrnn.training.learner import Learner, autocast, threads
 from charrnn.training.probe import ALL_THREADS, Probe
@@ -44,8 +46,6 @@ from charrnn.training.recipe import (
     choose_training,
     choose_upward_scale,
 )
-from charrnn.training.tasks import Generation
-from charrnn.training.tasks.generation import validation_lanes
 
 MEASURED_STEPS = 12
 """Steps whose median time is that of a step; as many go before them."""

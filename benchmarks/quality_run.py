@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.plain import Plain
 from benchmarks.quality_corpora import Corpus
 from benchmarks.quality_table import CHOSEN, Budget, Record
+from benchmarks.torch_baseline import Plain
 from charrnn.evaluation.baselines import n_gram
 
 SETTLED = {

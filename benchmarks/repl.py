@@ -25,7 +25,7 @@ import numpy as np
 import pexpect
 import pyte
 
-from benchmarks.fresh import write_fresh_model
+from benchmarks.random_models import write_fresh_model
 
 BAR = 16.0
 """Milliseconds."""

@@ -31,19 +31,19 @@ import numpy as np
 import numpy.typing as npt
 
 import charrnn
-from benchmarks.forward import ForwardRestorer, NGramRestorer
+from benchmarks.left_to_right import ForwardRestorer, NGramRestorer
 from benchmarks.quality_corpora import find_file
 from benchmarks.quality_table import Budget, parse_budget
 from benchmarks.typos import Score, Typo, score, with_typos
 from charrnn.data.tokenizer import Tokenizer
+from charrnn.engines import best_engine
 from charrnn.evaluation.baselines import NGram
-from charrnn.evaluation.proofreading import Finding, ProofreadConfig, proofread
-from charrnn.generation.engines import best_engine
-from charrnn.generation.engines.restoring_engine import RestoringEngine
-from charrnn.generation.filling import FillConfig
-from charrnn.generation.infilling import Fills, Region, infill, weighed
-from charrnn.generation.restoring import MaskedIds, PlaceReader, likelihoods
 from charrnn.storage.model_directory import Model
+from charrnn.tasks.infill.beam import Fills, Region, infill, weighed
+from charrnn.tasks.infill.engine import RestoringEngine
+from charrnn.tasks.infill.fill import FillConfig
+from charrnn.tasks.infill.masked_model import MaskedIds, PlaceReader, likelihoods
+from charrnn.tasks.infill.proofread import Finding, ProofreadConfig, proofread
 
 LENGTHS = (1, 2, 4, 8)
 

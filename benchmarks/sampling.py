@@ -28,10 +28,10 @@ import numpy as np
 import torch
 
 import charrnn
-from benchmarks.fresh import write_fresh_model
-from benchmarks.plain import Plain, State
+from benchmarks.random_models import write_fresh_model
+from benchmarks.torch_baseline import Plain, State
 from charrnn.data.tokenizer import CharTokenizer
-from charrnn.generation.engines import ENGINES
+from charrnn.engines import ENGINES
 from charrnn.generation.sampler import Sampler
 from charrnn.storage.model_directory import Model
 

@@ -12,7 +12,7 @@ import torch
 import charrnn.model.kernels.kernel
 import charrnn.model.kernels.sequence
 import charrnn.training.learner
-from benchmarks.peaks import synchronize
+from benchmarks.hardware_peaks import synchronize
 from benchmarks.training_programs import Program
 from charrnn.data.dataloader import TBPTTLoader
 from charrnn.model.kernels.kernel import CellKernel

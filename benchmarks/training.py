@@ -31,7 +31,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.peaks import ProductPeak, peak_megabytes, synchronize
+from benchmarks.hardware_peaks import ProductPeak, peak_megabytes, synchronize
 from benchmarks.stopwatch import PARTS, time_parts
 from benchmarks.training_programs import DTYPES, STOCK, Program, Setting, make, make_all
 from charrnn.model.config import GATES

@@ -11,13 +11,13 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from benchmarks.plain import Plain, State
+from benchmarks.torch_baseline import Plain, State
 from charrnn.data.dataloader import TBPTTLoader
 from charrnn.data.tokenizer import Ids
 from charrnn.errors import ConfigError
 from charrnn.model.config import GATES, ModelConfig
 from charrnn.model.kernels import native
-from charrnn.model.network import CharRNN
+from charrnn.model.language_model import CharRNN
 from charrnn.training.config import TrainingConfig
 from charrnn.training.learner import Learner
 

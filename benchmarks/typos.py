@@ -5,7 +5,7 @@ import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from charrnn.evaluation.proofreading import DELETE, INSERT, KINDS, SUBSTITUTE, SWAP, Finding
+from charrnn.tasks.infill.proofread import DELETE, INSERT, KINDS, SUBSTITUTE, SWAP, Finding
 
 _AROUND = 12
 """Characters on each side by which two texts are compared."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import charrnn.forks  # noqa: F401  (it watches for forks from here on)
 
 if TYPE_CHECKING:
+    from charrnn.api import train
     from charrnn.data.corpus import Corpus, TokenizedCorpus, open_corpus, tokenize
     from charrnn.data.dataloader import TBPTTLoader
     from charrnn.data.sources import ReadOptions
@@ -33,22 +34,21 @@ if TYPE_CHECKING:
         TrainingError,
         UnknownCharacterError,
     )
-    from charrnn.evaluation.proofreading import ProofreadConfig, corrected, proofread
+    from charrnn.estimators.classifier import RecurrentClassifier
+    from charrnn.estimators.regressor import RecurrentRegressor
+    from charrnn.evaluation.dynamic_evaluation import AdaptationConfig, Adapter
     from charrnn.evaluation.scoring import Evaluation, evaluate
-    from charrnn.generation.adaptation import AdaptationConfig, Adapter
-    from charrnn.generation.classifier import Classifier, Prediction, predict
     from charrnn.generation.config import SamplingConfig
-    from charrnn.generation.engines.restoring_engine import RestoringEngine
-    from charrnn.generation.filling import FillConfig, fill
     from charrnn.generation.sampler import Sampler, load_sampler, sample
     from charrnn.model.config import ModelConfig
-    from charrnn.model.network import CharRNN
+    from charrnn.model.language_model import CharRNN
     from charrnn.storage.model_directory import Model
     from charrnn.storage.run import Run, load
-    from charrnn.training.classifier import RecurrentClassifier
+    from charrnn.tasks.classify.predict import Classifier, Prediction, predict
+    from charrnn.tasks.infill.engine import RestoringEngine
+    from charrnn.tasks.infill.fill import FillConfig, fill
+    from charrnn.tasks.infill.proofread import ProofreadConfig, corrected, proofread
     from charrnn.training.config import TrainingConfig, TrainingOptions
-    from charrnn.training.regressor import RecurrentRegressor
-    from charrnn.training.session import train
     from charrnn.training.trainer import Progress, Trainer
 
 __version__ = "0.1.0"
@@ -70,22 +70,22 @@ _HOMES = {
         "TrainingError",
         "UnknownCharacterError",
     ),
-    "charrnn.evaluation.proofreading": ("ProofreadConfig", "corrected", "proofread"),
+    "charrnn.tasks.infill.proofread": ("ProofreadConfig", "corrected", "proofread"),
     "charrnn.evaluation.scoring": ("Evaluation", "evaluate"),
-    "charrnn.generation.adaptation": ("AdaptationConfig", "Adapter"),
-    "charrnn.generation.classifier": ("Classifier", "Prediction", "predict"),
+    "charrnn.evaluation.dynamic_evaluation": ("AdaptationConfig", "Adapter"),
+    "charrnn.tasks.classify.predict": ("Classifier", "Prediction", "predict"),
     "charrnn.generation.config": ("SamplingConfig",),
-    "charrnn.generation.engines.restoring_engine": ("RestoringEngine",),
-    "charrnn.generation.filling": ("FillConfig", "fill"),
+    "charrnn.tasks.infill.engine": ("RestoringEngine",),
+    "charrnn.tasks.infill.fill": ("FillConfig", "fill"),
     "charrnn.generation.sampler": ("Sampler", "load_sampler", "sample"),
     "charrnn.model.config": ("ModelConfig",),
-    "charrnn.model.network": ("CharRNN",),
+    "charrnn.model.language_model": ("CharRNN",),
     "charrnn.storage.model_directory": ("Model",),
     "charrnn.storage.run": ("Run", "load"),
-    "charrnn.training.classifier": ("RecurrentClassifier",),
+    "charrnn.estimators.classifier": ("RecurrentClassifier",),
     "charrnn.training.config": ("TrainingConfig", "TrainingOptions"),
-    "charrnn.training.regressor": ("RecurrentRegressor",),
-    "charrnn.training.session": ("train",),
+    "charrnn.estimators.regressor": ("RecurrentRegressor",),
+    "charrnn.api": ("train",),
     "charrnn.training.trainer": ("Progress", "Trainer"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -5,10 +5,10 @@ import random
 from pathlib import Path
 from typing import Any
 
-from charrnn.data.labelled import open_any
 from charrnn.data.sources import ReadOptions
+from charrnn.tasks.classify.documents import open_any
+from charrnn.tasks.classify.plan import make_labelled_plan
 from charrnn.training.config import TrainingOptions
-from charrnn.training.labelled_plan import make_labelled_plan
 from charrnn.training.trainer import Trainer, start
 
 TABLE = ReadOptions(column="text", label="kind")

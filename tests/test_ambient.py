@@ -13,8 +13,8 @@ import torch
 
 import charrnn
 from charrnn.ambient import as_usual, stepwise, usual_settings
+from charrnn.engines import TorchEngine
 from charrnn.generation.config import SamplingConfig
-from charrnn.generation.engines import TorchEngine
 from charrnn.generation.sampler import Sampler
 from charrnn.model.config import ModelConfig
 from charrnn.storage.model_directory import Model, read_model

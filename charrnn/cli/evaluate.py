@@ -75,14 +75,14 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Measure how well a model predicts a text, beside simpler means on the same text."""
+    from charrnn.cli.classification_report import evaluate_labelled
     from charrnn.cli.display import facts, reading, results, say, time_left, warn
     from charrnn.cli.folders import say_what_is_read
-    from charrnn.cli.telling import evaluate_labelled
     from charrnn.data.sources import ReadOptions
     from charrnn.errors import ConfigError, CorpusError
     from charrnn.evaluation.scoring import evaluate as score
-    from charrnn.storage.ids_folder import keep_for_now
     from charrnn.storage.run import read_found
+    from charrnn.storage.token_cache import keep_for_now
 
     with reading("reading ...") as progress:
         directory, (network, checkpoint) = read_found(model, _read)
@@ -186,7 +186,7 @@ def _split(
     """What the model learned from, and what was held out. Raises CorpusError."""
     from charrnn.errors import CorpusError
     from charrnn.evaluation.scoring import held_out
-    from charrnn.storage.ids_folder import IDS_FOLDER, find_ids, keep_for_now
+    from charrnn.storage.token_cache import IDS_FOLDER, find_ids, keep_for_now
 
     if checkpoint is None:
         raise CorpusError(f"{directory}: it does not say where its text is; name a FILE to read")

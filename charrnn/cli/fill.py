@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from charrnn.cli.environment import is_typed
+from charrnn.cli.infill_common import FileEncoding, RestoringModel
 from charrnn.cli.options import Json
-from charrnn.cli.restoring import FileEncoding, RestoringModel
 from charrnn.cli.unicode_json import dumps
 
 if TYPE_CHECKING:
-    from charrnn.generation.filling import Filling
+    from charrnn.tasks.infill.fill import Filling
 
 
 def fill(
@@ -64,10 +64,10 @@ def fill(
     """
     from charrnn.cli.display import TextOutput, say, working
     from charrnn.cli.escapes import unescaped
-    from charrnn.cli.restoring import is_file, load_restorer, read_text, warn_of_unknown
+    from charrnn.cli.infill_common import is_file, load_restorer, read_text, warn_of_unknown
     from charrnn.errors import ConfigError
-    from charrnn.generation.filling import FillConfig
-    from charrnn.generation.filling import fill as restored
+    from charrnn.tasks.infill.fill import FillConfig
+    from charrnn.tasks.infill.fill import fill as restored
 
     config = FillConfig(
         gap=unescaped(gap) if escapes else gap,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from charrnn.training.environment import place
+from charrnn.training.parallel.torchrun import place
 
 if TYPE_CHECKING:
     from charrnn.training.trainer import Trainer

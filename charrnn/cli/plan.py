@@ -98,11 +98,11 @@ def plan(
     """Show what train would choose for a text and a time, and the loss to expect, without training."""
     from charrnn.cli.display import UNITS, reading, results, say
     from charrnn.cli.folders import say_what_is_read
-    from charrnn.data.labelled import open_any
     from charrnn.data.sources import PYTHON_DOCS
-    from charrnn.storage.ids_folder import keep_for_now
+    from charrnn.storage.token_cache import keep_for_now
+    from charrnn.tasks.classify.documents import open_any
+    from charrnn.tasks.classify.plan import make_any_plan
     from charrnn.training.forecast import forecast
-    from charrnn.training.labelled_plan import make_any_plan
 
     refuse_unused(context, corpus or [PYTHON_DOCS], tokenizer=tokenizer)
     with reading("reading and measuring ...") as progress:
@@ -183,7 +183,7 @@ def choices(plan: "Plan", *, named: bool, processes: int = 1) -> Any:
     from rich.text import Text
 
     from charrnn.cli.display import counted, duration, facts, printable
-    from charrnn.data.labelled import LabelledCorpus
+    from charrnn.tasks.classify.documents import LabelledCorpus
 
     text, config, model = plan.corpus, plan.config, plan.network.config
     alphabet = "256 bytes" if text.tokenizer.kind == "byte" else f"{model.vocabulary_size} distinct"

@@ -23,7 +23,7 @@ from charrnn.cli.unicode_json import dumps
 if TYPE_CHECKING:
     from charrnn.data.documents import Document
     from charrnn.data.sources import ReadOptions
-    from charrnn.generation.classifier import Prediction
+    from charrnn.tasks.classify.predict import Prediction
 
 
 def predict(
@@ -76,8 +76,8 @@ def predict(
     from charrnn.data.sources import ReadOptions
     from charrnn.data.tokenizer import unknown_error
     from charrnn.errors import ConfigError, CorpusError
-    from charrnn.generation.classifier import Classifier
     from charrnn.storage.run import load
+    from charrnn.tasks.classify.predict import Classifier
 
     if as_json and as_jsonl:
         raise ConfigError("--json and --jsonl exclude each other; choose one")

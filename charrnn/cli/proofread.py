@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from charrnn.cli.environment import is_typed
+from charrnn.cli.infill_common import FileEncoding, RestoringModel
 from charrnn.cli.options import Json
-from charrnn.cli.restoring import FileEncoding, RestoringModel
 from charrnn.cli.unicode_json import dumps
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from charrnn.data.text_file import TextFile
     from charrnn.data.tokenizer import Tokenizer
-    from charrnn.evaluation.proofreading import Correction, Finding
+    from charrnn.tasks.infill.proofread import Correction, Finding
 
 FOUND, FAILED = 1, 5
 """The exit codes where something was found, and of a failure that has no code of its own."""
@@ -56,11 +56,11 @@ def proofread(
     usage, 3 an unusable model, 4 an unusable text, 5 anything else.
     """
     from charrnn.cli.display import TextOutput, results, say, working
-    from charrnn.cli.restoring import load_restorer, read_text, warn_of_unknown
+    from charrnn.cli.infill_common import load_restorer, read_text, warn_of_unknown
     from charrnn.errors import ConfigError
-    from charrnn.evaluation.differences import unified_diff
-    from charrnn.evaluation.proofreading import ProofreadConfig, corrected
-    from charrnn.evaluation.proofreading import proofread as findings_of
+    from charrnn.tasks.infill.proofread import ProofreadConfig, corrected
+    from charrnn.tasks.infill.proofread import proofread as findings_of
+    from charrnn.tasks.infill.unified_diff import unified_diff
 
     if as_diff and as_json:
         raise ConfigError("--diff and --json exclude each other; choose one")
@@ -108,7 +108,7 @@ def _require_known(tokenizer: "Tokenizer", file: "TextFile") -> None:
     """Raises CorpusError for a text that the model can hardly say anything about."""
     from charrnn.data.tokenizer import unknown_error
     from charrnn.errors import CorpusError
-    from charrnn.evaluation.proofreading import MOST_UNKNOWN, unknown_characters
+    from charrnn.tasks.infill.proofread import MOST_UNKNOWN, unknown_characters
 
     if (count := unknown_characters(tokenizer, file.text)) > MOST_UNKNOWN * len(file.text):
         raise CorpusError(

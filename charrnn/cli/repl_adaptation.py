@@ -1,7 +1,7 @@
 """What a REPL's model learns from what is typed. On disk, nothing changes."""
 
-from charrnn.generation.adaptation import Adapter
-from charrnn.generation.engines import best_engine
+from charrnn.engines import best_engine
+from charrnn.evaluation.dynamic_evaluation import Adapter
 from charrnn.generation.sampler import Sampler
 
 CONTEXT = 500

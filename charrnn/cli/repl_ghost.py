@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from charrnn.cli.display import printable
 from charrnn.errors import CharRNNError
-from charrnn.generation.foresight import Foresight
+from charrnn.interactive.lookahead import Foresight
 
 LENGTH = 24
 """Characters shown at most."""

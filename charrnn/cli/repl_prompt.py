@@ -30,7 +30,7 @@ from charrnn.cli.display import printable, say, warn
 from charrnn.cli.repl_ghost import Ghost
 from charrnn.cli.repl_session import ADAPTING, COMMANDS, Session, is_command, unescaped
 from charrnn.cli.repl_settings import HELP, option_choices, option_kinds
-from charrnn.generation.picks import UNITS
+from charrnn.interactive.suggestions import UNITS
 from charrnn.storage.run import run_names
 
 ESCAPE_SECONDS = 0.05

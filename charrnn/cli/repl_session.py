@@ -22,11 +22,11 @@ from charrnn.cli.repl_settings import HELP, changed, option_kinds, shown
 from charrnn.data.text_file import UTF_8, read_bytes_file, read_text_file
 from charrnn.errors import CharRNNError, ConfigError
 from charrnn.generation.config import SamplingConfig
-from charrnn.generation.foresight import Foresight
-from charrnn.generation.manuscript import Manuscript
-from charrnn.generation.picks import UNITS
 from charrnn.generation.sampler import Sampler, load_sampler
 from charrnn.generation.unwritable import dropped
+from charrnn.interactive.lookahead import Foresight
+from charrnn.interactive.manuscript import Manuscript
+from charrnn.interactive.suggestions import UNITS
 from charrnn.storage.files import write_file
 
 LONG = 5_000

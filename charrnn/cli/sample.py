@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from charrnn.data.sources import ReadOptions
     from charrnn.data.tokenizer import Tokenizer
     from charrnn.generation.config import SamplingConfig
-    from charrnn.generation.drawing import Sample
+    from charrnn.generation.draw import Sample
     from charrnn.generation.selection import Lines
 
 ENDS = "Where a text begins and ends"
@@ -206,7 +206,7 @@ def sample(
     from charrnn.cli.unicode_json import dumps
     from charrnn.data.sources import ReadOptions
     from charrnn.errors import ConfigError
-    from charrnn.generation.attention_map import require_attention, write_map
+    from charrnn.explain.attention_map import require_attention, write_map
     from charrnn.generation.beam import beam_search
     from charrnn.generation.config import SamplingConfig
     from charrnn.generation.sampler import load_sampler
@@ -381,8 +381,8 @@ def _training_lines(
     from charrnn.data.tokenizer import ByteTokenizer
     from charrnn.errors import CorpusError, ModelError
     from charrnn.generation.selection import Lines
-    from charrnn.storage.ids_folder import keep_for_now
     from charrnn.storage.run import read_found
+    from charrnn.storage.token_cache import keep_for_now
     from charrnn.training.checkpoint import read_checkpoint
 
     if names is not None:

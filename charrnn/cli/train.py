@@ -55,7 +55,7 @@ from charrnn.cli.training_options import (
 
 if TYPE_CHECKING:
     from charrnn.data.corpus import ReadingProgress
-    from charrnn.training.distributed import Group
+    from charrnn.training.parallel.group import Group
     from charrnn.training.plan import Plan
     from charrnn.training.trainer import Trainer
 
@@ -137,8 +137,8 @@ def train(
     What is left open is chosen for the text and the time.
     Ctrl-C saves the model on the way, and --resume goes on from there.
     """
+    from charrnn.api import join
     from charrnn.data.sources import PYTHON_DOCS
-    from charrnn.training.session import join
 
     if resume is not None:
         _refuse_with_resume(context)
@@ -156,9 +156,9 @@ def train(
 
 def _lead(params: dict[str, Any], group: "Group | None") -> int | None:
     """Begins a training or goes on with one, to its end or the first signal; the signal's number."""
+    from charrnn.api import failures_told
     from charrnn.cli.display import messages, reading, say
     from charrnn.cli.folders import say_what_is_read
-    from charrnn.training.session import failures_told
 
     begin = _start if params["resume"] is None else _resume
     try:
@@ -202,7 +202,7 @@ def _refuse_with_resume(context: typer.Context) -> None:
 
 def _follow(group: "Group") -> None:
     """Takes part in what the first process does, and ends as it ends, without a word."""
-    from charrnn.training.session import follow
+    from charrnn.api import follow
 
     with signals(group.ask_to_stop):
         stopped_by = follow(group)
@@ -213,7 +213,7 @@ def _follow(group: "Group") -> None:
 def _resume(
     params: dict[str, Any], group: "Group | None", progress: "ReadingProgress"
 ) -> "tuple[Trainer, None]":
-    from charrnn.training.session import go_on
+    from charrnn.api import go_on
 
     read = read_options(params)
     corpus = params["corpus"] or ()
@@ -223,7 +223,7 @@ def _resume(
 def _start(
     params: dict[str, Any], group: "Group | None", progress: "ReadingProgress"
 ) -> "tuple[Trainer, Plan]":
-    from charrnn.training.session import begin
+    from charrnn.api import begin
 
     return begin(
         params["corpus"] or (),
@@ -255,8 +255,8 @@ def _run(trainer: "Trainer", *, quiet: bool) -> int | None:
 
 
 def _say_how_it_ended(trainer: "Trainer") -> None:
-    from charrnn.cli.conclusions import conclude
     from charrnn.cli.display import say
+    from charrnn.cli.summaries import conclude
 
     position = trainer.position
     finished = trainer.turned or position.evaluated == trainer.config.steps

@@ -145,7 +145,7 @@ class _Loss:
 
     def measured(self) -> str:
         """The accuracy of the last evaluation, where classes are told."""
-        from charrnn.training.tasks import LabelledTask
+        from charrnn.tasks import LabelledTask
 
         task = self._trainer.task
         if not isinstance(task, LabelledTask) or self._numbers:

@@ -24,7 +24,7 @@ import numpy as np
 
 from charrnn.ambient import as_usual
 from charrnn.data.excerpt import AnyIds
-from charrnn.data.mapping import pieces
+from charrnn.data.memmap import pieces
 from charrnn.data.sources import (
     PYTHON_DOCS,
     Part,

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.data.excerpt import AnyIds
-from charrnn.data.mapping import give_back
+from charrnn.data.memmap import give_back
 from charrnn.data.splitting import positions_after
 from charrnn.data.tokenizer import Ids
 from charrnn.errors import ConfigError

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.data.excerpt import AnyIds, Excerpt
-from charrnn.data.mapping import PIECE, give_back, pieces
+from charrnn.data.memmap import PIECE, give_back, pieces
 from charrnn.data.tokenizer import Ids
 from charrnn.errors import ConfigError, CorpusError
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.data.excerpt import AnyIds
-from charrnn.data.mapping import PIECE, give_back, pieces
+from charrnn.data.memmap import PIECE, give_back, pieces
 from charrnn.data.tokenizer import Ids, Tokenizer
 
 LARGEST_TRAINING_CHARACTERS = 10_000_000

@@ -36,10 +36,10 @@ from charrnn.data.excerpt import AnyIds
 from charrnn.data.sources import ReadOptions
 from charrnn.data.splitting import count_repeated
 from charrnn.data.tokenizer import Ids
+from charrnn.engines import ENGINES, Reader, State, best_engine
 from charrnn.errors import ConfigError, CorpusError, ModelError
 from charrnn.evaluation.baselines import LONGEST_MEMORY, baselines
-from charrnn.generation.adaptation import AdaptationConfig, Adapter
-from charrnn.generation.engines import ENGINES, Reader, State, best_engine
+from charrnn.evaluation.dynamic_evaluation import AdaptationConfig, Adapter
 from charrnn.storage.model_directory import Model
 
 PROTOCOLS = ("stream", "windows")

@@ -20,11 +20,11 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from charrnn.data.tokenizer import Tokenizer
-from charrnn.generation.drawing import Opening, Sample, check_not_endless, choose, log_probabilities
-from charrnn.generation.engines import Engine, Lanes
+from charrnn.engines import Engine, Lanes
+from charrnn.generation.constraints import Draft, Rules
+from charrnn.generation.draw import Opening, Sample, check_not_endless, choose, log_probabilities
 from charrnn.generation.randomness import sample_keys, uniforms
-from charrnn.generation.rules import Draft, Rules
-from charrnn.generation.steering import steered_sample
+from charrnn.generation.smc import steered_sample
 
 _WAITING = 256
 """Steps with samples that may wait to be taken; then the threads wait as well."""

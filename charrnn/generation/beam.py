@@ -8,9 +8,9 @@ import numpy.typing as npt
 
 from charrnn.errors import ConfigError
 from charrnn.generation.config import SamplingConfig
-from charrnn.generation.drawing import Opening, Sample, check_finite
+from charrnn.generation.constraints import Draft
+from charrnn.generation.draw import Opening, Sample, check_finite
 from charrnn.generation.filters import Logits, Mask, exclude, largest, log_softmax
-from charrnn.generation.rules import Draft
 from charrnn.generation.sampler import Sampler
 
 

@@ -17,14 +17,14 @@ import numpy as np
 from charrnn.ambient import as_usual, stepwise, usual_numpy
 from charrnn.data.corpus import newline_id
 from charrnn.data.tokenizer import check_text
+from charrnn.engines import ENGINES, Engine, best_engine
 from charrnn.errors import CharRNNWarning, ConfigError
 from charrnn.generation.batch import make_samples
 from charrnn.generation.config import SamplingConfig
-from charrnn.generation.drawing import Opening, Sample, check_not_endless, choose, log_probabilities
-from charrnn.generation.engines import ENGINES, Engine, best_engine
+from charrnn.generation.constraints import Draft, Rules
+from charrnn.generation.draw import Opening, Sample, check_not_endless, choose, log_probabilities
 from charrnn.generation.randomness import sample_keys, uniforms
-from charrnn.generation.rules import Draft, Rules
-from charrnn.generation.steering import steered_sample
+from charrnn.generation.smc import steered_sample
 from charrnn.generation.unwritable import dropped
 from charrnn.storage.model_directory import Model
 from charrnn.storage.run import load

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.errors import CharRNNError
-from charrnn.generation.drawing import Sample
+from charrnn.generation.draw import Sample
 
 MOST_REJECTED = 10_000
 """Samples in a row; after so many, there are hardly more to be found."""

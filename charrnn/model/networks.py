@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import torch
 
-from charrnn.model.classifier import SequenceClassifier
 from charrnn.model.config import ModelConfig
-from charrnn.model.network import CharRNN
+from charrnn.model.language_model import CharRNN
 from charrnn.model.recurrent import RecurrentNetwork
-from charrnn.model.restorer import Restorer
+from charrnn.tasks.classify.network import SequenceClassifier
+from charrnn.tasks.infill.network import Restorer
 
 NETWORKS: dict[str, Callable[..., RecurrentNetwork]] = {
     "generate": CharRNN,

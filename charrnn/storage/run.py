@@ -37,7 +37,6 @@ from charrnn.storage.files import (
     write_directory,
     write_file,
 )
-from charrnn.storage.ids_folder import IDS_FOLDER, is_ids_folder, remove_ids
 from charrnn.storage.manifest import with_manifest
 from charrnn.storage.model_directory import CONFIG, Model, read_model
 from charrnn.storage.pointers import (
@@ -52,6 +51,7 @@ from charrnn.storage.pointers import (
     ranked,
     step_of,
 )
+from charrnn.storage.token_cache import IDS_FOLDER, is_ids_folder, remove_ids
 
 RUNS = Path("checkpoints")
 """The folder, in the working directory, where runs live and are looked for by name."""

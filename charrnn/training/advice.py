@@ -4,7 +4,7 @@ import numpy as np
 
 from charrnn.data.corpus import TokenizedCorpus, newline_id
 from charrnn.data.excerpt import AnyIds
-from charrnn.data.mapping import pieces
+from charrnn.data.memmap import pieces
 from charrnn.data.splitting import count_repeated
 from charrnn.data.tokenizer import Tokenizer
 from charrnn.training.config import TrainingConfig, TrainingOptions

@@ -23,7 +23,6 @@ from charrnn.data.corpus import (
     tokenize,
 )
 from charrnn.data.folders import find_files
-from charrnn.data.labelled import open_any, read_labelled
 from charrnn.data.sources import HUGGING_FACE, ReadOptions
 from charrnn.data.tokenizer import Ids
 from charrnn.errors import ConfigError, CorpusError, ModelError, UnknownCharacterError
@@ -34,6 +33,7 @@ from charrnn.storage.model_directory import Model, model_files, read_model
 from charrnn.storage.pointers import LARGEST_TRAINING
 from charrnn.storage.run import Run, first_sound
 from charrnn.storage.tensor_file import Tensors, read_tensors, to_safetensors
+from charrnn.tasks.classify.documents import open_any, read_labelled
 from charrnn.training.config import TrainingConfig
 
 TRAINING, TRAINING_TENSORS = "training.json", "training.safetensors"

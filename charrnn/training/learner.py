@@ -13,10 +13,10 @@ from torch import Tensor
 from charrnn.errors import DivergedError, TrainingError
 from charrnn.forks import forked
 from charrnn.model.recurrent import RecurrentNetwork, State
+from charrnn.tasks import LOSSES
 from charrnn.training.config import TrainingConfig
-from charrnn.training.distributed import Group
-from charrnn.training.environment import usable_cores
-from charrnn.training.tasks import LOSSES
+from charrnn.training.parallel.group import Group
+from charrnn.training.parallel.torchrun import usable_cores
 
 BETAS = (0.9, 0.999)
 """What AdamW remembers of its moments at each step: Adam's own (Kingma & Ba, 2015). The squares of the

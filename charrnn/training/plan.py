@@ -24,10 +24,11 @@ from charrnn.model.networks import build_network
 from charrnn.model.recurrent import RecurrentNetwork
 from charrnn.storage.model_directory import Model
 from charrnn.storage.tensor_file import Tensors
+from charrnn.tasks import Generation, Restoration, make_task
 from charrnn.training.advice import advise_on_alphabet, advise_on_budget, describe_held_out
 from charrnn.training.config import TrainingConfig, TrainingOptions
-from charrnn.training.distributed import Group
 from charrnn.training.learner import threads
+from charrnn.training.parallel.group import Group
 from charrnn.training.probe import Probe
 from charrnn.training.recipe import (
     MOST_EPOCHS,
@@ -39,7 +40,6 @@ from charrnn.training.recipe import (
     planned_seconds,
     wanted_batch,
 )
-from charrnn.training.tasks import Generation, Restoration, make_task
 
 
 @dataclass(frozen=True)

@@ -14,14 +14,14 @@ from charrnn.forks import forked
 from charrnn.model.config import ModelConfig
 from charrnn.model.kernels import native
 from charrnn.model.networks import build_network
-from charrnn.training.companions import rehearsing
+from charrnn.tasks import Loader, Task
 from charrnn.training.config import TrainingOptions
-from charrnn.training.distributed import Group
-from charrnn.training.environment import threads_each
 from charrnn.training.learner import Learner, autocast, threads
-from charrnn.training.memory import freed_memory_kept
+from charrnn.training.malloc import freed_memory_kept
+from charrnn.training.parallel.group import Group
+from charrnn.training.parallel.leader_follower import rehearsing
+from charrnn.training.parallel.torchrun import threads_each
 from charrnn.training.recipe import DEFAULT_BUDGET, Machine, choose_training
-from charrnn.training.tasks import Loader, Task
 
 HANDICAPS = {"fp32": 1.0, "bf16": 1.15}
 """What a step's time is multiplied with: bf16 must be so much faster to be worth its rounding."""

@@ -25,7 +25,6 @@ from charrnn.data.corpus import (
     TokenizedCorpus,
     no_progress,
 )
-from charrnn.data.labelled import LabelledCorpus
 from charrnn.errors import (
     CharRNNWarning,
     ConfigError,
@@ -38,10 +37,11 @@ from charrnn.errors import (
 from charrnn.model.kernels import KERNELS, native
 from charrnn.model.networks import build_network
 from charrnn.model.recurrent import RecurrentNetwork
-from charrnn.storage.ids_folder import find_ids, keep_ids
 from charrnn.storage.model_directory import Model, Provenance, read_model
 from charrnn.storage.run import Run
-from charrnn.training.averaging import WeightAverage
+from charrnn.storage.token_cache import find_ids, keep_ids
+from charrnn.tasks import LabelledTask, make_task
+from charrnn.tasks.classify.documents import LabelledCorpus
 from charrnn.training.checkpoint import (
     MOMENTS,
     WEIGHTS,
@@ -51,16 +51,16 @@ from charrnn.training.checkpoint import (
     read_newest,
     state_names,
 )
-from charrnn.training.companions import Leader
 from charrnn.training.config import TrainingConfig
-from charrnn.training.distributed import Group
-from charrnn.training.environment import usable_cores
 from charrnn.training.interruption import interrupts_wait
 from charrnn.training.learner import Learner, StepResult, autocast, threads
-from charrnn.training.memory import freed_memory_kept
+from charrnn.training.malloc import freed_memory_kept
+from charrnn.training.parallel.group import Group
+from charrnn.training.parallel.leader_follower import Leader
+from charrnn.training.parallel.torchrun import usable_cores
 from charrnn.training.plan import Plan, arrays, load
 from charrnn.training.probe import DTYPES, choose_device
-from charrnn.training.tasks import LabelledTask, make_task
+from charrnn.training.weight_average import WeightAverage
 
 LOG_EVERY = 10
 """Steps to a training line of metrics.jsonl."""

@@ -18,7 +18,7 @@ from benchmarks.architectures import (
 from benchmarks.quality_table import parse_budget
 from charrnn.data.corpus import open_corpus, tokenize
 from charrnn.model.config import ModelConfig
-from charrnn.model.network import CharRNN
+from charrnn.model.language_model import CharRNN
 
 V, E, H = 7, 5, 6
 

@@ -8,7 +8,6 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks import quality_run
-from benchmarks.plain import Plain
 from benchmarks.quality import line
 from benchmarks.quality_corpora import Corpus, CorpusName, parse_corpus, read_corpus
 from benchmarks.quality_run import (
@@ -22,6 +21,7 @@ from benchmarks.quality_run import (
     score,
 )
 from benchmarks.quality_table import append_record, parse_budget, read_records
+from benchmarks.torch_baseline import Plain
 from charrnn.cli.app import app
 from charrnn.evaluation.baselines import baselines
 from charrnn.evaluation.scoring import evaluate

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.forward import ForwardRestorer, NGramRestorer
+from benchmarks.left_to_right import ForwardRestorer, NGramRestorer
 from benchmarks.restoration import (
     Accuracy,
     Contender,
@@ -18,8 +18,8 @@ from benchmarks.restoration import (
 from benchmarks.typos import with_typos
 from charrnn.data.tokenizer import CharTokenizer
 from charrnn.evaluation.baselines import NGram
-from charrnn.evaluation.proofreading import DELETE, Correction, Finding
-from charrnn.generation.restoring import MaskedIds, PlaceReader
+from charrnn.tasks.infill.masked_model import MaskedIds, PlaceReader
+from charrnn.tasks.infill.proofread import DELETE, Correction, Finding
 from tests.conftest import PROSE
 from tests.restorers import KnownText
 

@@ -115,7 +115,7 @@ def test_a_later_ctrl_c_ends_it_at_once_and_says_what_is_kept(
 def test_a_ctrl_c_after_the_last_save_says_that_all_is_saved(
     run: Charrnn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("charrnn.cli.conclusions.conclude", lambda trainer: send())
+    monkeypatch.setattr("charrnn.cli.summaries.conclude", lambda trainer: send())
     result = run(*LONG)
     assert result.exit_code == 130
     assert "the training is complete, and saved in checkpoints/long" in result.stderr
@@ -130,7 +130,7 @@ def test_a_ctrl_c_before_the_training_begins_says_so(
         finally:
             send()  # the same one once more, while it is being tidied up
 
-    monkeypatch.setattr("charrnn.training.labelled_plan.make_any_plan", planned)
+    monkeypatch.setattr("charrnn.tasks.classify.plan.make_any_plan", planned)
     result = run(*LONG)
     assert result.exit_code == 130
     assert "stopped before the training began; nothing was kept" in result.stderr

@@ -16,7 +16,7 @@ import pyarrow.parquet
 import pytest
 
 import charrnn
-from charrnn.cli.telling import _worst
+from charrnn.cli.classification_report import _worst
 from tests.cli.conftest import Charrnn
 from tests.labelled import rows, write_rows
 

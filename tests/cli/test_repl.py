@@ -29,8 +29,8 @@ from charrnn.cli.repl_session import LIMITS, Session, help_text, surprise
 from charrnn.cli.repl_settings import HELP, changed, option_kinds, shown
 from charrnn.errors import ConfigError
 from charrnn.generation.config import SamplingConfig
-from charrnn.generation.manuscript import Manuscript
 from charrnn.generation.sampler import load_sampler
+from charrnn.interactive.manuscript import Manuscript
 
 SECONDS = 20
 CONFIG = SamplingConfig(length=15, seed=1)

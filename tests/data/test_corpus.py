@@ -26,7 +26,7 @@ from charrnn.data.corpus import (
     utf8_bytes,
     utf8_characters,
 )
-from charrnn.data.mapping import PIECE
+from charrnn.data.memmap import PIECE
 from charrnn.data.sources import PIECE_BYTES, PYTHON_DOCS, Part, ReadOptions
 from charrnn.data.splitting import MINIMUM_SPLIT
 from charrnn.data.tokenizer import (

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from charrnn.data import excerpt
 from charrnn.data.excerpt import AnyIds, Excerpt
-from charrnn.data.mapping import PIECE
+from charrnn.data.memmap import PIECE
 from charrnn.data.splitting import LARGEST_SHARE, count_repeated, split
 from charrnn.data.tokenizer import Ids
 from charrnn.errors import CorpusError

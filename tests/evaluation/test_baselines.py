@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from charrnn.data.mapping import pieces
+from charrnn.data.memmap import pieces
 from charrnn.data.tokenizer import ByteTokenizer, CharTokenizer, Ids, Tokenizer
 from charrnn.evaluation import baselines as module
 from charrnn.evaluation.baselines import NGram, baselines, n_gram, order_0, xz

@@ -14,9 +14,11 @@ from torch.nn.functional import cross_entropy
 from charrnn.data.corpus import Corpus, tokenize, utf8_bytes
 from charrnn.data.dataloader import IGNORED
 from charrnn.data.tokenizer import ByteTokenizer, Ids
+from charrnn.engines import ENGINES, Array, State
 from charrnn.errors import ConfigError, CorpusError, ModelError
 from charrnn.evaluation import scoring
 from charrnn.evaluation.baselines import baselines
+from charrnn.evaluation.dynamic_evaluation import AdaptationConfig, Adapter
 from charrnn.evaluation.scoring import (
     PROTOCOLS,
     WINDOW,
@@ -29,8 +31,6 @@ from charrnn.evaluation.scoring import (
     score_in_steps,
     score_windows,
 )
-from charrnn.generation.adaptation import AdaptationConfig, Adapter
-from charrnn.generation.engines import ENGINES, Array, State
 from charrnn.model.cells import CELLS
 from charrnn.storage.model_directory import Model
 

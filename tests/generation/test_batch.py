@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from charrnn.engines import Array, Lanes, NumPyEngine, State
 from charrnn.errors import CharRNNError, ConfigError
-from charrnn.generation import batch, drawing, rules
+from charrnn.generation import batch, constraints, draw
 from charrnn.generation.config import SamplingConfig
-from charrnn.generation.engines import Array, Lanes, NumPyEngine, State
 from charrnn.generation.ngrams import Followers
 from charrnn.generation.sampler import Sampler
 from charrnn.storage.model_directory import Model
@@ -157,7 +157,7 @@ def test_where_one_text_goes_on_for_long_not_all_others_wait_for_it(
 def test_a_text_that_never_ends_is_said(
     monkeypatch: pytest.MonkeyPatch, make_model: MakeModel
 ) -> None:
-    monkeypatch.setattr(drawing, "LONGEST", 5000)
+    monkeypatch.setattr(draw, "LONGEST", 5000)
     config = SamplingConfig(length=None, lines=True)
     sampler = Sampler(make_model("\na"), Endless(None))  # type: ignore[arg-type]
     with pytest.raises(
@@ -184,7 +184,7 @@ def test_a_prompt_is_looked_through_once_for_all_texts(
             looked.append(len(ids))
             super().__init__(size, ids)
 
-    monkeypatch.setattr(rules, "Followers", Counted)
+    monkeypatch.setattr(constraints, "Followers", Counted)
     settings = SamplingConfig(length=5, no_repeat_ngram=3, **config)  # type: ignore[arg-type]
     assert len(list(sampler.samples("ab c" * 100, settings, indices=range(5)))) == 5
     assert looked == [400]

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from charrnn.engines import ENGINES
 from charrnn.errors import ConfigError, ModelError
 from charrnn.generation.beam import beam_search
 from charrnn.generation.config import SamplingConfig
-from charrnn.generation.drawing import Sample
-from charrnn.generation.engines import ENGINES
+from charrnn.generation.draw import Sample
 from charrnn.generation.sampler import Sampler
 from charrnn.storage.model_directory import Model
 
@@ -25,9 +25,9 @@ needs_regex = pytest.mark.skipif(
 def patterns_compile_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """In this process: what needs no bounds need not wait for another."""
     if find_spec("outlines_core") is not None:
-        from charrnn.generation import automaton
+        from charrnn.generation import regex
 
-        monkeypatch.setattr(automaton, "compile_apart", automaton.compile_steps)
+        monkeypatch.setattr(regex, "compile_apart", regex.compile_steps)
 
 
 def search(sampler: Sampler, prompt: str, width: int, **settings: Any) -> list[Sample]:

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charrnn.data.tokenizer import ByteTokenizer, CharTokenizer, Tokenizer
+from charrnn.engines import ENGINES, Array, Engine, State, best_engine
 from charrnn.errors import ConfigError, CorpusError, ModelError, UnknownCharacterError
 from charrnn.generation import batch
 from charrnn.generation.config import SamplingConfig
-from charrnn.generation.drawing import Sample
-from charrnn.generation.engines import ENGINES, Array, Engine, State, best_engine
+from charrnn.generation.draw import Sample
 from charrnn.generation.sampler import Sampler, load_sampler, sample
 from charrnn.model.config import ModelConfig
 from charrnn.storage.model_directory import Model, Provenance, write_model
@@ -37,9 +37,9 @@ exact_engines = pytest.mark.parametrize(
 def patterns_compile_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """In this process: what needs no bounds need not wait for another."""
     if find_spec("outlines_core") is not None:
-        from charrnn.generation import automaton
+        from charrnn.generation import regex
 
-        monkeypatch.setattr(automaton, "compile_apart", automaton.compile_steps)
+        monkeypatch.setattr(regex, "compile_apart", regex.compile_steps)
 
 
 class Scripted:

@@ -11,7 +11,7 @@ from charrnn.model.attention import Attention
 from charrnn.model.cells import CELLS
 from charrnn.model.config import ModelConfig
 from charrnn.model.kernels import KERNELS
-from charrnn.model.network import CharRNN, State, detach
+from charrnn.model.language_model import CharRNN, State, detach
 
 V, H = 11, 16
 

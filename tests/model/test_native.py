@@ -470,7 +470,7 @@ def test_it_goes_on_after_a_fork() -> None:
     script = """
 import os, sys, torch
 from charrnn.model.config import ModelConfig
-from charrnn.model.network import CharRNN
+from charrnn.model.language_model import CharRNN
 torch.set_num_threads(1)
 network = CharRNN(ModelConfig(vocabulary_size=9, hidden_size=70), kernel="native")
 ids = torch.arange(200).view(4, 50) % 9

@@ -23,12 +23,12 @@ import numpy as np
 
 from charrnn.data.sources import PIECE_BYTES
 from charrnn.errors import ConfigError, CorpusError
-from tests.torture.report import Deadline, Report
-from tests.torture.spoiling import (
+from tests.torture.corruptions import (
     Put,
     spoil_bytes,
 )
-from tests.torture.trials import (
+from tests.torture.report import Deadline, Report
+from tests.torture.sandboxed_trials import (
     MEGABYTE,
     Broken,
     Trial,

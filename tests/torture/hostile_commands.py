@@ -15,10 +15,10 @@ from typing import Any
 
 from charrnn.storage.manifest import MANIFEST, with_manifest
 from charrnn.training.checkpoint import TRAINING
+from tests.torture.corruptions import encode_json, fill, parse, spoil_tree
 from tests.torture.hostile_runs import KINDS, RUN_STEP, make_run
 from tests.torture.report import Deadline, Report
-from tests.torture.spoiling import encode_json, fill, parse, spoil_tree
-from tests.torture.trials import Trial, check_command, summarize, supervise
+from tests.torture.sandboxed_trials import Trial, check_command, summarize, supervise
 
 COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "generate": (

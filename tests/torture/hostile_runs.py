@@ -24,8 +24,7 @@ from charrnn.storage.json_file import LARGEST_BYTES
 from charrnn.storage.manifest import MANIFEST, with_manifest
 from charrnn.storage.model_directory import CONFIG, TENSORS
 from charrnn.training.checkpoint import TRAINING, TRAINING_TENSORS
-from tests.torture.report import Deadline, Report
-from tests.torture.spoiling import (
+from tests.torture.corruptions import (
     DIGITS,
     Change,
     Files,
@@ -44,7 +43,8 @@ from tests.torture.spoiling import (
     spoil_tree,
     symlink,
 )
-from tests.torture.trials import (
+from tests.torture.report import Deadline, Report
+from tests.torture.sandboxed_trials import (
     Broken,
     Trial,
     check_message,

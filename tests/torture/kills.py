@@ -26,7 +26,7 @@ from charrnn.model.config import STATES
 from charrnn.storage.model_directory import TENSORS
 from charrnn.storage.run import Run
 from charrnn.training.checkpoint import TRAINING, TRAINING_TENSORS
-from tests.torture.nursery import Child, HangError, Nursery, Pipe
+from tests.torture.fork_server import Child, HangError, Nursery, Pipe
 from tests.torture.report import Deadline, Report
 
 MOST_FAILURES = 20
@@ -149,9 +149,9 @@ def _report_what_happens(pipe: Pipe, life: Life) -> None:
     from charrnn.data.dataloader import Chunk
     from charrnn.evaluation import scoring
     from charrnn.storage import files
+    from charrnn.tasks.generate import task
     from charrnn.training import trainer
     from charrnn.training.learner import Learner, StepResult
-    from charrnn.training.tasks import generation
 
     during = "a start"
     take, log, save = Learner.step, Run.log, trainer.Trainer.save
@@ -190,7 +190,7 @@ def _report_what_happens(pipe: Pipe, life: Life) -> None:
     patch.object(Learner, "step", step).start()
     patch.object(Run, "log", logged).start()
     patch.object(trainer.Trainer, "save", saved).start()
-    patch.object(generation, "score_in_steps", scored).start()
+    patch.object(task, "score_in_steps", scored).start()
     if life.announce:
         patch.object(files, "before_change", before_change).start()
 
@@ -198,7 +198,7 @@ def _report_what_happens(pipe: Pipe, life: Life) -> None:
 def _stop_as_asked(stopped: Any, life: Life) -> None:
     """Makes a trainer ask itself to stop, where `life` says so."""
     from charrnn.evaluation import scoring
-    from charrnn.training.tasks import generation
+    from charrnn.tasks.generate import task
 
     take, score_in_steps = stopped.learner.step, scoring.score_in_steps
 
@@ -213,7 +213,7 @@ def _stop_as_asked(stopped: Any, life: Life) -> None:
 
     stopped.learner.step = step
     if life.stop_in_evaluation:
-        patch.object(generation, "score_in_steps", scored).start()
+        patch.object(task, "score_in_steps", scored).start()
 
 
 def _state(run: Run, step: int, evaluated: int) -> dict[str, Any]:

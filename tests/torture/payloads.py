@@ -34,7 +34,7 @@ from tests.torture.hostile_runs import (
     make_run,
 )
 from tests.torture.report import Deadline, Report
-from tests.torture.trials import (
+from tests.torture.sandboxed_trials import (
     MOST_FAILURES,
     check_exit,
     check_message,

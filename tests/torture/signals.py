@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from charrnn.storage.run import Run, is_run
+from tests.torture.fork_server import Nursery, Pipe, environment
 from tests.torture.kills import is_over
-from tests.torture.nursery import Nursery, Pipe, environment
 from tests.torture.report import Deadline, Report
 
 LONGEST_SECONDS = 5.0

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from tests.torture.corpora import hostile_corpora
 from tests.torture.hostile_commands import run_commands
+from tests.torture.hostile_models import command_mutants, mutants
 from tests.torture.hostile_runs import resume_mutants
-from tests.torture.mutants import command_mutants, mutants
 from tests.torture.payloads import NAMES, payloads
 
 

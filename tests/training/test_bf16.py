@@ -8,7 +8,7 @@ import torch
 
 from charrnn.data.dataloader import Chunk, Lanes
 from charrnn.model.config import ModelConfig
-from charrnn.model.network import CharRNN
+from charrnn.model.language_model import CharRNN
 from charrnn.training.config import TrainingConfig
 from charrnn.training.learner import Learner
 

@@ -12,16 +12,16 @@ from typer.testing import CliRunner
 import charrnn
 from charrnn.cli.app import app
 from charrnn.data.excerpt import AnyIds
-from charrnn.data.labelled import open_any
 from charrnn.evaluation.scoring import held_out
 from charrnn.storage.json_file import to_json
 from charrnn.storage.manifest import MANIFEST, with_manifest
 from charrnn.storage.model_directory import Model
 from charrnn.storage.run import Run
+from charrnn.tasks import Generation, Restoration
+from charrnn.tasks.classify.documents import open_any
+from charrnn.tasks.classify.plan import make_any_plan
 from charrnn.training.checkpoint import read_newest
-from charrnn.training.labelled_plan import make_any_plan
 from charrnn.training.plan import Plan, make_plan
-from charrnn.training.tasks import Generation, Restoration
 from charrnn.training.trainer import Trainer
 
 OPTIONS: dict[str, Any] = {

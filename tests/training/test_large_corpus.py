@@ -17,6 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 import charrnn
+from charrnn.api import begin, go_on
 from charrnn.cli.app import app
 from charrnn.data import corpus as corpus_module
 from charrnn.data.corpus import IdsKey, open_corpus, tokenize
@@ -24,12 +25,11 @@ from charrnn.data.excerpt import Excerpt
 from charrnn.data.sources import PIECE_BYTES, Part
 from charrnn.data.tokenizer import Ids
 from charrnn.errors import CharRNNWarning, CorpusError, DivergedError, StorageError
-from charrnn.storage import files, ids_folder
-from charrnn.storage.ids_folder import IDS, IDS_FOLDER, find_ids, keep_for_now
+from charrnn.storage import files, token_cache
 from charrnn.storage.run import Run
+from charrnn.storage.token_cache import IDS, IDS_FOLDER, find_ids, keep_for_now
+from charrnn.tasks import Generation
 from charrnn.training.checkpoint import read_newest
-from charrnn.training.session import begin, go_on
-from charrnn.training.tasks import Generation
 from charrnn.training.trainer import Trainer
 
 LARGE, SMALL = 0, 1 << 40
@@ -277,7 +277,7 @@ def test_evaluate_says_the_same_as_in_memory(
         found.append(ids is not None and is_mapped(ids))
         return ids
 
-    monkeypatch.setattr(ids_folder, "find_ids", find)
+    monkeypatch.setattr(token_cache, "find_ids", find)
     there = evaluate()
     assert found == [True]
     monkeypatch.setattr(corpus_module, "LARGEST_IN_MEMORY", SMALL)
@@ -308,7 +308,7 @@ def test_what_only_looks_at_a_large_text_maps_it_and_leaves_nothing(
         kept.append(is_mapped(mapped) and len(mapped) == key.count)
         return mapped
 
-    monkeypatch.setattr(ids_folder, "keep_for_now", keep)
+    monkeypatch.setattr(token_cache, "keep_for_now", keep)
     before = entries(run.directory)
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 0, result.stderr
@@ -438,9 +438,9 @@ def test_progress_is_told_of_each_reading(train: Train, prose: str) -> None:
 def test_the_library_shows_a_bar_for_a_large_corpus(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from charrnn.training import session
+    from charrnn import api
 
-    monkeypatch.setattr(session, "LARGEST_IN_MEMORY", LARGE)
+    monkeypatch.setattr(api, "LARGEST_IN_MEMORY", LARGE)
     for _ in charrnn.train("text.txt", name="run", **OPTIONS):
         pass
     shown = capsys.readouterr()

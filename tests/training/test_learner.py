@@ -13,10 +13,10 @@ from charrnn.errors import DivergedError
 from charrnn.model.cells import CELLS
 from charrnn.model.config import ModelConfig
 from charrnn.model.kernels import KERNELS
-from charrnn.model.network import CharRNN, State
+from charrnn.model.language_model import CharRNN, State
+from charrnn.tasks.generate import task
 from charrnn.training.config import PRECISIONS, TrainingConfig
 from charrnn.training.learner import Learner
-from charrnn.training.tasks import generation
 
 MakeConfig = Callable[..., TrainingConfig]
 
@@ -135,7 +135,7 @@ def test_the_gradient_is_clipped_and_its_norm_is_that_before(make_config: MakeCo
 def test_the_state_is_carried_from_chunk_to_chunk(
     make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(generation, "COLD_STARTS", 0.0)
+    monkeypatch.setattr(task, "COLD_STARTS", 0.0)
     learner = Learner(network(), make_config())
     learner.step(chunk(0, first=True), 0)
     carried = learner.state
@@ -180,7 +180,7 @@ def test_about_one_lane_in_a_hundred_starts_cold(make_config: MakeConfig) -> Non
 def test_other_lanes_start_cold_in_other_steps(
     make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(generation, "COLD_STARTS", 0.5)
+    monkeypatch.setattr(task, "COLD_STARTS", 0.5)
     learner = Learner(network(), make_config())
     learner.step(chunk(0, first=True, batch=64), 0)
     ends = []

@@ -14,7 +14,7 @@ from charrnn.data.sources import ReadOptions
 from charrnn.data.tokenizer import ByteTokenizer, CharTokenizer
 from charrnn.errors import CharRNNWarning, ConfigError, CorpusError, ModelError
 from charrnn.model.cells import CELLS
-from charrnn.model.network import CharRNN
+from charrnn.model.language_model import CharRNN
 from charrnn.model.recurrent import RecurrentNetwork
 from charrnn.storage.model_directory import Model
 from charrnn.training.config import TrainingOptions

@@ -11,10 +11,10 @@ from charrnn.data.tokenizer import CharTokenizer, Ids
 from charrnn.errors import ConfigError
 from charrnn.model.cells import CELLS
 from charrnn.model.config import ModelConfig
+from charrnn.tasks import Generation
 from charrnn.training.config import PRECISIONS, TrainingOptions
 from charrnn.training.probe import Probe, choose_device, kernels
 from charrnn.training.recipe import Machine
-from charrnn.training.tasks import Generation
 
 IDS = np.random.default_rng(0).integers(9, size=900).astype(np.uint8)
 

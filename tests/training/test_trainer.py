@@ -18,9 +18,11 @@ import numpy as np
 import pytest
 import torch
 
+from charrnn.api import train
 from charrnn.data.corpus import Corpus
 from charrnn.data.dataloader import Chunk
 from charrnn.data.tokenizer import Ids
+from charrnn.engines import Engine, NumPyEngine
 from charrnn.errors import (
     CharRNNError,
     CharRNNWarning,
@@ -33,20 +35,19 @@ from charrnn.errors import (
 )
 from charrnn.evaluation.baselines import order_0
 from charrnn.evaluation.scoring import score, score_in_steps
-from charrnn.generation.engines import Engine, NumPyEngine
 from charrnn.model.cells import CELLS
 from charrnn.model.kernels import KERNELS
-from charrnn.model.network import CharRNN
+from charrnn.model.language_model import CharRNN
 from charrnn.storage import files
 from charrnn.storage.manifest import MANIFEST
 from charrnn.storage.model_directory import TENSORS, read_model
 from charrnn.storage.run import Run, load
+from charrnn.tasks import Generation
+from charrnn.tasks.generate import task
 from charrnn.training import trainer as module
 from charrnn.training.checkpoint import TRAINING, TRAINING_TENSORS, read_checkpoint
 from charrnn.training.learner import StepResult
 from charrnn.training.recipe import Machine, planned_seconds
-from charrnn.training.session import train
-from charrnn.training.tasks import Generation, generation
 from charrnn.training.trainer import LOG_EVERY, Progress, Trainer, has_turned
 from tests.conftest import reseal
 
@@ -580,7 +581,7 @@ def test_of_a_long_validation_text_so_much_is_read_as_was_planned(
             read.append(1)
             yield nats
 
-    monkeypatch.setattr(generation, "score_in_steps", counted)
+    monkeypatch.setattr(task, "score_in_steps", counted)
     monkeypatch.setattr("charrnn.evaluation.scoring._CHUNK", 10)
     trainer = make_trainer("run", prose[:330], steps=6)
     trainer.config = dataclasses.replace(trainer.config, evaluation_characters=20)
@@ -699,7 +700,7 @@ def test_time_counts_training_alone(
         yield from score_in_steps(engine, ids, **settings)
 
     monkeypatch.setattr(module, "time", clock)
-    monkeypatch.setattr(generation, "score_in_steps", slowly)
+    monkeypatch.setattr(task, "score_in_steps", slowly)
     trainer = make_trainer("run", steps=30, evaluate_every=3)
     assert [progress.seconds for progress in trainer] == list(range(1, 31))
     assert [line["seconds"] for line in trainer.run.metrics()] == [

@@ -14,7 +14,7 @@ from torch import Tensor
 from charrnn.model.cells import LayerState
 from charrnn.model.config import GATES
 from charrnn.model.kernels.recurrence import Gradients, PlainRecurrence, Reading
-from charrnn.model.native_library import open_library, switched_off
+from charrnn.native_library import open_library, switched_off
 
 _CELLS = ("rnn", "gru", "lstm")
 """In the order of recurrence.c."""

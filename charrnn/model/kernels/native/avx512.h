@@ -28,7 +28,7 @@ INLINE void store_some(float *to, Vector x, size_t count) {
     _mm512_mask_storeu_ps(to, (__mmask16)((1u << count) - 1), x);
 }
 
-#include "turn.h"
+#include "transpose.h"
 
 /* A polynomial that is within 1e-7 of it. */
 INLINE Vector exp2(Vector x) {

@@ -43,7 +43,7 @@ INLINE void store_words(uint32_t *to, const Vector x[2]) {
     _mm512_storeu_si512(to, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
 }
 
-#include "turn.h"
+#include "transpose.h"
 
 /* A polynomial within 3e-6 of it: what is stored keeps 8 bits. */
 INLINE Vector exp2(Vector x) {

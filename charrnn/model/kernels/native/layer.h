@@ -188,9 +188,9 @@ INLINE void NAME(gradients)(const Layer *layer, Region *region, enum cell cell, 
 }
 
 #ifdef MATRIX_UNIT
-#include "squares.h"
+#include "amx.h"
 #else
-#include "strips.h"
+#include "simd_gemm.h"
 #endif
 
 /* Fetches what the gates of some rows will read, while the products are computed. */

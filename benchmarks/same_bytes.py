@@ -1,0 +1,137 @@
+"""Whether two versions of charrnn make the same bytes: a training of each task, a text of each engine.
+
+    python -m benchmarks.same_bytes BEFORE/.venv/bin/python .venv/bin/python
+
+Each command below is run with both interpreters, each in a folder of its own that begins with the same
+texts. One line a command: the SHA-256 of what it printed and of every file it left, or what differs. The
+exit status is 1 where anything does. This is how a change that moves code without changing it is shown
+to change nothing; run it on one machine, for sums are added up differently on another.
+"""
+
+import csv
+import hashlib
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+STEPS: Final = ("--steps", "40", "--evaluate-every", "20", "--hidden-size", "24", "--seed", "3")
+
+COMMANDS: Final[dict[str, tuple[str, ...]]] = {
+    "train lstm": ("train", "text.txt", "--name", "lstm", *STEPS),
+    "train gru, bf16": ("train", "text.txt", "--name", "gru", "--cell", "gru", *STEPS)
+    + ("--precision", "bf16", "--batch-size", "8"),
+    "train rnn, lines": ("train", "names.txt", "--name", "rnn", "--cell", "rnn", "--lines", *STEPS),
+    "train attention": ("train", "text.txt", "--name", "attention", "--attention", "32", *STEPS),
+    "train bytes": ("train", "text.txt", "--name", "bytes", "--tokenizer", "byte", *STEPS),
+    "train infilling": ("train", "text.txt", "--name", "infill", "--bidirectional", *STEPS),
+    "train classes": ("train", "rows.csv", "--name", "classes", "--text", "text")
+    + ("--label", "kind", *STEPS),
+    "train numbers": ("train", "rows.csv", "--name", "numbers", "--text", "text")
+    + ("--label", "number", "--regress", "--bidirectional", "--pooling", "attention", *STEPS),
+    "fine-tune": ("train", "names.txt", "--name", "tuned", "--from", "lstm", *STEPS[:4]),
+    "fine-tune classes": ("train", "rows.csv", "--name", "tuned-classes", "--text", "text")
+    + ("--label", "kind", "--from", "lstm", *STEPS[:4]),
+    "plan": ("plan", "text.txt", "--steps", "500", "--json"),
+    "sample": ("sample", "lstm", "--seed", "1", "--length", "400", "--prompt", "The "),
+    "sample, filtered": ("sample", "gru", "--seed", "2", "-n", "5", "--jsonl", "--top-k", "9")
+    + ("--top-p", "0.9", "--min-p", "0.01", "--typical", "0.95", "--logprobs")
+    + ("--repetition-penalty", "1.2", "--no-repeat-ngram", "6", "--length", "90"),
+    "sample lines": ("sample", "rnn", "--seed", "2", "-n", "12", "--unique", "--novel"),
+    "sample attention": ("sample", "attention", "--seed", "4", "--length", "300"),
+    "sample bytes": ("sample", "bytes", "--seed", "4", "-n", "3", "--json", "--length", "50"),
+    "sample beam": ("sample", "rnn", "--beam", "6", "-n", "6", "--json", "--seed", "7"),
+    "sample best": ("sample", "lstm", "--best-of", "3", "-n", "2", "--seed", "5", "--length", "60"),
+    "sample regex": ("sample", "lstm", "--regex", "[a-z]{4} [a-z]+", "--seed", "6", "-n", "4"),
+    "evaluate": ("evaluate", "lstm", "--json"),
+    "evaluate windows": ("evaluate", "gru", "--protocol", "windows", "--json"),
+    "evaluate adapting": ("evaluate", "lstm", "--adapt", "--json"),
+    "evaluate infilling": ("evaluate", "infill", "--json"),
+    "evaluate classes": ("evaluate", "classes", "--json"),
+    "evaluate numbers": ("evaluate", "numbers", "--json"),
+    "fill": ("fill", "infill", "gaps.txt", "--json"),
+    "proofread": ("proofread", "infill", "text.txt", "--threshold", "0", "--json"),
+    "predict classes": ("predict", "classes", "names.txt", "--lines", "--json"),
+    "predict numbers": ("predict", "numbers", "names.txt", "--lines", "--json"),
+    "info": ("info", "classes", "--json"),
+}
+"""The commands by what each is called, in the order in which they build on one another."""
+
+ENGINES: Final = ("sample", "sample, filtered", "sample attention", "fill", "predict classes")
+"""The commands that are run once more with CHARRNN_NATIVE=0, by NumPy and PyTorch alone."""
+
+UNSTEADY: Final = ("metrics.jsonl", "training.json", "config.json", "manifest.json", ".lock")
+"""Files that tell the time, or name others that do."""
+
+
+def write_texts(folder: Path) -> None:
+    """The texts that the commands read: sentences of drawn words, names, a table and gaps."""
+    draw = random.Random(0)
+    syllables = ["ba", "ki", "to", "ru", "me", "sha", "lo", "pin", "da", "vu"]
+    words = ["".join(draw.choices(syllables, k=draw.randint(1, 4))) for _ in range(300)]
+    sentences = [" ".join(draw.choices(words, k=8)).capitalize() + "." for _ in range(900)]
+    (folder / "text.txt").write_text("The " + "\nThe ".join(sentences) + "\n")
+    names = [word.capitalize() for word in dict.fromkeys(words)]
+    (folder / "names.txt").write_text("\n".join(names) + "\n")
+    (folder / "gaps.txt").write_text("The ba__ki to_u.\nThe ru me __ da.\n")
+    with (folder / "rows.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["text", "kind", "number"])
+        for sentence in sentences[:300]:
+            kind = max("bktr", key=sentence.count)
+            table.writerow([sentence, kind, sentence.count("a") / 2])
+
+
+def run(python: str, folder: Path, command: tuple[str, ...], native: bool) -> dict[str, str]:
+    """The SHA-256 of what a command prints and of each file it leaves, by name; its exit status."""
+    environment = os.environ | {"PYTHONSAFEPATH": "1", "COLUMNS": "100"}
+    environment |= {} if native else {"CHARRNN_NATIVE": "0"}
+    arguments = [python, "-m", "charrnn", *command]
+    done = subprocess.run(arguments, cwd=folder, env=environment, capture_output=True, check=False)
+    if done.returncode not in (0, 1):  # proofread exits with 1 where it has found something
+        sys.exit(f"{python}: charrnn {' '.join(command)}: {done.stderr.decode()}")
+    found = {"exit status": str(done.returncode), "stdout": digest(done.stdout)}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not path.is_symlink() and not path.name.endswith(UNSTEADY):
+            found[str(path.relative_to(folder))] = digest(path.read_bytes())
+    return found
+
+
+def digest(content: bytes) -> str:
+    """The SHA-256 of some bytes."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def main() -> None:
+    """Runs all commands with both interpreters, and says which make the same bytes."""
+    if len(sys.argv) != 3:
+        sys.exit(f"usage: {sys.argv[0]} BEFORE_PYTHON AFTER_PYTHON")
+    pythons = [str(Path(each).absolute()) for each in sys.argv[1:]]
+    jobs = [(name, command, True) for name, command in COMMANDS.items()]
+    jobs += [(f"{name}, without C", COMMANDS[name], False) for name in ENGINES]
+    differ = 0
+    with tempfile.TemporaryDirectory() as scratch:
+        folders = [Path(scratch, name) for name in ("before", "after")]
+        for folder in folders:
+            folder.mkdir()
+            write_texts(folder)
+        for name, command, native in jobs:
+            before, after = (
+                run(python, folder, command, native)
+                for python, folder in zip(pythons, folders, strict=True)
+            )
+            wrong = [key for key in before.keys() | after if before.get(key) != after.get(key)]
+            differ += bool(wrong)
+            print(f"{name:28}", f"DIFFERS: {', '.join(sorted(wrong))}" if wrong else "same bytes")
+            for key in wrong:  # so that what comes after is judged by itself
+                if key in before and key in after and key not in ("exit status", "stdout"):
+                    shutil.copyfile(folders[0] / key, folders[1] / key)
+    sys.exit(differ > 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""ENGINES: ids, state -> logits, state. What sampling and scoring run on.
+
+An engine runs a model in either of two ways: `advance` reads whole texts, and `lanes` writes
+character after character. Each engine says in its docstring how exact and how fast it is.
+"""
+
+from collections.abc import Callable
+
+from charrnn.engines.engine import Array, Engine, Lanes, Reader, State
+from charrnn.engines.native_engine import NativeEngine, available
+from charrnn.engines.numpy_engine import NumPyEngine
+from charrnn.engines.torch_engine import TorchEngine
+from charrnn.storage.model_directory import Model
+
+ENGINES: dict[str, Callable[[Model], Engine]] = {"numpy": NumPyEngine.of, "torch": TorchEngine.of}
+if available():
+    ENGINES["native"] = NativeEngine.of
+
+
+def best_engine(model: Model) -> Engine:
+    """The fastest engine that needs no torch."""
+    return NativeEngine.of(model) if available() else NumPyEngine.of(model)
+
+
+__all__ = [
+    "ENGINES",
+    "Array",
+    "Engine",
+    "Lanes",
+    "NativeEngine",
+    "NumPyEngine",
+    "Reader",
+    "State",
+    "TorchEngine",
+    "best_engine",
+]

@@ -1,0 +1,235 @@
+"""Attention on the CPU path: the equations of `model/attention.py`, a character at a time.
+
+Keys and values are made once, when their state is new, and kept. Every lane's are multiplied by
+themselves, in arrays of one shape and order, so that a lane's numbers are the same to the last bit in
+any company.
+
+Legend: B lanes, R rows (B filled up), W window, H hidden, D of a key, both filled up, P states in a piece.
+"""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from charrnn.engines.deterministic_matmul import padded, product
+from charrnn.engines.engine import Array, State
+from charrnn.model.config import ModelConfig
+from charrnn.storage.tensor_file import Tensors
+
+_EPSILON = np.float32(1e-5)
+"""That of torch.nn.LayerNorm."""
+
+_LARGEST_PIECE = 9215
+"""Numbers, keys or values, that a query or its weights are multiplied by at once: OpenBLAS divides more
+among its threads, and rounds in another way where it does."""
+
+
+class AttentionWeights:
+    """The weights of a head, transposed for row vectors, the scores' scale folded into the queries'.
+
+    Attributes:
+        window, size, hidden_size: W, D, H, none of them filled up.
+        projection: (H, 3 D): query, key and value side by side; only queries have a `bias` (3 D).
+        output: (D, H).
+        biases: (W,), the oldest first.
+    """
+
+    def __init__(self, config: ModelConfig, tensors: Tensors) -> None:
+        assert config.attention is not None
+        self.window, self.size = config.attention, config.attention_size
+        self.hidden_size = config.hidden_size
+        hidden, size = padded(self.hidden_size), padded(self.size)
+        scale = np.float32(1 / math.sqrt(self.size))
+        with np.errstate(all="ignore"):  # the logits show it
+            query, query_bias = (
+                tensors[f"attention.query.{name}"] * scale for name in ("weight", "bias")
+            )
+
+        def tensor(name: str) -> Array:
+            return tensors[f"attention.{name}"]
+
+        def fill(array: Array, rows: int, columns: int) -> Array:
+            filled = np.zeros((rows, columns), dtype=np.float32)
+            filled[: array.shape[0], : array.shape[1]] = array
+            return filled
+
+        projections = query, tensor("key.weight"), tensor("value.weight")
+        self.projection = np.hstack([fill(each.T, hidden, size) for each in projections])
+        self.bias = np.zeros(3 * size, dtype=np.float32)
+        self.bias[: self.size] = query_bias
+        self.output = fill(tensor("output.weight").T, size, hidden)
+        self.biases = tensor("distance.weight")[::-1, 0].copy()
+        self.norm_weight, self.norm_bias = tensor("norm.weight"), tensor("norm.bias")
+
+
+class AttentionLanes:
+    """What B lanes remember, and look up. A step allocates none of its arrays.
+
+    Args:
+        weights: of the head.
+        count: B.
+        rows: R.
+
+    Attributes:
+        weights: of the head.
+        keys, values: (B, 2 W, D), of which W from `start` on are remembered.
+        attended: (B, W), how much of each of the last W states the last step looked up, the oldest
+            first, the newest being its own; all of it is 1.
+    """
+
+    def __init__(self, weights: AttentionWeights, count: int, rows: int) -> None:
+        self.weights, self._count = weights, count
+        window, size = weights.window, len(weights.output)
+        # The window slides along twice its length, and jumps back once at the end.
+        self.keys, self.values = (
+            np.zeros((count, 2 * window, size), dtype=np.float32) for _ in range(2)
+        )
+        self.start = 0
+        self._queries = np.zeros((count, 1, size), dtype=np.float32)
+        self._scores = np.zeros((count, 1, window), dtype=np.float32)
+        shape = (rows, len(weights.bias))
+        self._projected, self._part = (np.zeros(shape, dtype=np.float32) for _ in range(2))
+        self._found = np.zeros((rows, size), dtype=np.float32)
+        self._joined = np.zeros((rows, weights.output.shape[1]), dtype=np.float32)
+        self._scratch = np.zeros((rows, weights.hidden_size), dtype=np.float32)
+        self._pieces = [
+            _Piece(*piece, self._scores, np.zeros((count, piece[1], 1, size), dtype=np.float32))
+            for piece in _pieces(window, size)
+        ]
+        self.attended = self._scores[:, 0]
+
+    def read(self, h: Array) -> Array:
+        """States h (R, H) of the layers -> what the head of the network reads (R, H).
+
+        It is the lanes' own memory: the next step overwrites it.
+        """
+        self._project(h)
+        self._append(self._projected)
+        self._look_up()
+        self.slide()
+        product(self._found, self.weights.output, self._joined)
+        hidden = self.weights.hidden_size
+        self._joined[: self._count, :hidden] += h[: self._count, :hidden]
+        self._normalize()
+        return self._joined
+
+    def remember(self, h: Array) -> None:
+        """`read` of states h (R, H) where nobody asks what is found."""
+        self._project(h)
+        self.remember_projected(self._projected)
+
+    def remember_projected(self, projected: Array) -> None:
+        """`remember`, of the projections (B or more, 3 D) of the states."""
+        self._append(projected)
+        self.slide()
+
+    def _project(self, h: Array) -> None:
+        product(h, self.weights.projection, self._projected, self._part)
+        self._projected += self.weights.bias
+
+    def _append(self, projected: Array) -> None:
+        """Puts the keys and values of new states behind the window."""
+        count, size = self._count, self._queries.shape[2]
+        end = self.start + self.weights.window
+        self._queries[:, 0] = projected[:count, :size]
+        self.keys[:, end] = projected[:count, size : 2 * size]
+        self.values[:, end] = projected[:count, 2 * size : 3 * size]
+
+    def _look_up(self) -> None:
+        """How much of each state in the window the queries look up, and what they find there."""
+        found = self._found[: self._count, None]  # (B, 1, D)
+        for piece in self._pieces:
+            keys = piece.of(self.keys, self.start)
+            np.matmul(self._queries[:, None], keys.swapaxes(2, 3), out=piece.scores)
+        self._scores += self.weights.biases
+        _softmax(self._scores)
+        for number, piece in enumerate(self._pieces):
+            values = piece.of(self.values, self.start + 1)  # each came after its key
+            np.matmul(piece.scores, values, out=piece.found)
+            if number == 0:
+                np.add.reduce(piece.found, axis=1, out=found)
+            else:
+                found += piece.found[:, 0]
+
+    def get(self, lanes: slice = slice(None)) -> State:
+        """The keys and values (W, b, D) of lanes, as a value."""
+        window = slice(self.start, self.start + self.weights.window)
+        size = self.weights.size
+        return tuple(
+            part[lanes, window, :size].swapaxes(0, 1).copy() for part in (self.keys, self.values)
+        )
+
+    def put(self, lanes: npt.NDArray[np.intp] | slice, state: State | None) -> None:
+        """Goes on in lanes from keys and values; None is before the first character."""
+        window = slice(self.start, self.start + self.weights.window)
+        size = self.weights.size
+        for number, part in enumerate((self.keys, self.values)):
+            part[lanes, window, :size] = 0 if state is None else state[number].swapaxes(0, 1)
+
+    def take(self, lanes: npt.NDArray[np.intp]) -> None:
+        """Makes lane i what lane `lanes[i]` was; what stays is not copied."""
+        moved = np.flatnonzero(lanes != np.arange(len(lanes)))
+        window = slice(self.start, self.start + self.weights.window)
+        for part in (self.keys, self.values):
+            part[moved, window] = part[lanes[moved], window]
+
+    def slide(self) -> None:
+        """Forgets the oldest, once a new key and value stand behind the window."""
+        window = self.weights.window
+        self.start += 1
+        if self.start == window:
+            for part in (self.keys, self.values):
+                for lane in part:  # of all at once, NumPy would make a copy
+                    lane[:window] = lane[window:]
+            self.start = 0
+
+    def _normalize(self) -> None:
+        """Layer normalization (Ba et al., 2016, arXiv:1607.06450), in place."""
+        size, scratch = np.float32(self.weights.hidden_size), self._scratch
+        x = self._joined[:, : self.weights.hidden_size]
+        x -= x.sum(axis=1, keepdims=True) / size
+        np.multiply(x, x, out=scratch)
+        x /= np.sqrt(scratch.sum(axis=1, keepdims=True) / size + _EPSILON)
+        x *= self.weights.norm_weight
+        x += self.weights.norm_bias
+
+
+class _Piece:
+    """Pieces of equal length that lie one after another in a window.
+
+    Attributes:
+        scores: (B, n, 1, P), theirs in the scores (B, 1, W) of all.
+        found: (B, n, 1, D), what is found in each.
+    """
+
+    def __init__(self, first: int, count: int, length: int, scores: Array, found: Array) -> None:
+        self._first, self._count, self._length = first, count, length
+        these = scores[:, 0, first : first + count * length]
+        self.scores = these.reshape(-1, count, 1, length)
+        self.found = found
+
+    def of(self, part: Array, start: int) -> Array:
+        """The pieces (B, n, P, D) of keys or values whose window begins there, in their memory."""
+        begin = start + self._first
+        chosen = part[:, begin : begin + self._count * self._length]
+        return chosen.reshape(-1, self._count, self._length, part.shape[2])
+
+
+def _pieces(window: int, size: int) -> list[tuple[int, int, int]]:
+    """Pieces of a window of states, of equal lengths but for the rest: where they begin, how many they
+    are, and their length."""
+    most = max(_LARGEST_PIECE // size, 1)
+    most = min(most - most % 16 or most, window)
+    # Of equal pieces without a rest, if there are any that are nearly as long.
+    length = next((n for n in range(most, most // 2, -1) if window % n == 0 == n % 16), most)
+    whole = window - window % length
+    pieces = [(0, whole // length, length)]
+    return pieces if whole == window else [*pieces, (whole, 1, window - whole)]
+
+
+def _softmax(scores: Array) -> None:
+    """In place, over the last axis."""
+    scores -= scores.max(axis=-1, keepdims=True)
+    np.exp(scores, out=scores)
+    scores /= scores.sum(axis=-1, keepdims=True)

@@ -1,0 +1,365 @@
+"""NativeEngine: the CPU path in C, where it could be built.
+
+Legend: B lanes, T time, V vocabulary, H hidden, L layers, G gates, P panels, F numbers in a vector.
+"""
+
+import ctypes
+import functools
+import os
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from charrnn.engines.array_lanes import ArrayLanes
+from charrnn.engines.attention import AttentionLanes, AttentionWeights
+from charrnn.engines.engine import Array, State, check_ids, id_array
+from charrnn.engines.layers import prepared_layer
+from charrnn.engines.native_structures import (
+    STRUCTURES,
+    SUMS,
+    CLanes,
+    CLayer,
+    CLook,
+    CModel,
+    aligned,
+)
+from charrnn.errors import ConfigError
+from charrnn.model.config import STATES, ModelConfig
+from charrnn.native_library import open_library, switched_off
+from charrnn.storage.model_directory import Model
+from charrnn.storage.tensor_file import Tensors
+
+_CELLS = ("rnn", "gru", "lstm")
+"""In the order of step.c."""
+
+_PIECE = 512
+"""Characters, of all lanes together, that go through one layer before any goes through the next: enough
+that weights are read seldom."""
+
+_SHARED_BYTES = 1_500_000
+"""Weights that no core's own cache holds: two cores read them in half the time."""
+
+
+def available() -> bool:
+    """Whether the native engine can run: it was built, and CHARRNN_NATIVE is not 0."""
+    return not switched_off() and _library() is not None
+
+
+def processors() -> list[int]:
+    """The entries in step.c's list of processors that this one can compute as, the best first."""
+    library = _library()
+    if library is None:
+        return []
+    found: list[int] = []
+    processor = 0
+    while (floats := library.charrnn_floats(processor)) >= 0:
+        found += [processor] if floats > 0 else []
+        processor += 1
+    return found
+
+
+class NativeEngine:
+    """The network of a model directory in C, float32; the weights are folded as NumPyEngine's are.
+
+    Every number is added up term by term in one order, that of the folded weights too, whatever the
+    number of lanes or threads. So a lane's numbers are the same to the last bit alone and in any company, and whether a text is
+    read at once or by the character. AVX2 and AVX-512 give the same bits, whichever
+    compiler made the library; what has no instruction for a product and a sum rounds in another way.
+
+    Several threads can step lanes of one engine at the same time, each its own.
+
+    Args:
+        processor: which of step.c's processors to compute as; None is the best that this one is.
+
+    Raises ConfigError where the native engine is not available.
+    """
+
+    parallel = True
+
+    def __init__(
+        self, config: ModelConfig, tensors: Tensors, *, processor: int | None = None
+    ) -> None:
+        library = _library() if available() else None
+        if library is None:
+            raise ConfigError(
+                "the native engine is switched off, or was not built; choose the engine numpy, "
+                "or install charrnn where there is a C compiler"
+            )
+        self._library = library
+        processor = processors()[0] if processor is None else processor
+        self.floats: int = library.charrnn_floats(processor)
+        if self.floats <= 0:
+            raise ConfigError(f"this processor cannot compute as the native engine's {processor}")
+        self.vocabulary_size = len(tensors["head.weight"])
+        self.symbols = len(tensors["embedding.weight"])  # that are read; V, or masks too
+        self.hidden_size = config.hidden_size
+        self.layers = config.layers
+        self.states = len(STATES[config.cell])
+        self.attention: AttentionWeights | None = None
+        if config.attention is not None:
+            self.attention = AttentionWeights(config, tensors)
+        self._arrays: list[Array] = []  # what the C structures below point to
+        layers = [self._layer(config.cell, tensors, number) for number in range(config.layers)]
+        self._fold(processor, config.cell, tensors, layers[0])
+        units = SUMS * self.floats
+        self.sums = layers[0].panels * units  # of a layer, in one lane
+        self.padded_size = layers[0].panels * (units if config.cell == "rnn" else self.floats)
+        self.looking: tuple[CLayer, CLayer] | None = None
+        head = self._sums_of(tensors["head.weight"].T, tensors["head.bias"])
+        if self.attention is None:
+            layers.append(head)
+        else:  # the layers are read by its projections
+            hidden = slice(self.hidden_size)
+            layers.append(self._sums_of(self.attention.projection[hidden], self.attention.bias))
+            output = self.attention.output[:, hidden]
+            self.looking = self._sums_of(output, np.zeros_like(output[0])), head
+        self.padded_vocabulary = layers[-1].panels * units
+        self._layers = (CLayer * len(layers))(*layers)
+        self.model = CModel(
+            processor,
+            _CELLS.index(config.cell),
+            self.symbols,
+            self.hidden_size,
+            len(layers),
+            ctypes.addressof(self._layers),
+        )
+        self.weight_bytes = sum(array.nbytes for array in self._arrays)
+
+    @classmethod
+    def of(cls, model: Model) -> "NativeEngine":
+        """The engine of a model that was read from disk. Raises ConfigError; see above."""
+        return cls(model.config, model.tensors)
+
+    def advance(self, ids: npt.ArrayLike, state: State | None) -> tuple[Array, State]:
+        """Reads ids (B, T); see Engine."""
+        ids = id_array(ids)
+        return self._reading(ids).advance(ids, state)
+
+    def read(self, ids: npt.ArrayLike, state: State | None) -> State:
+        """The state that `advance` gives; see Engine."""
+        ids = id_array(ids)
+        return self._reading(ids).read(ids, state)
+
+    def lanes(self, count: int, *, threads: int | None = None) -> "NativeLanes":
+        """So many lanes, each before the first character.
+
+        `threads`, 1 or 2, compute a step; None is two for one lane of a model of some size.
+        """
+        return NativeLanes(self, count, threads=threads)
+
+    def _reading(self, ids: npt.NDArray[Any]) -> "NativeLanes":
+        """Lanes that read ids (B, T)."""
+        batch, time = ids.shape
+        return NativeLanes(self, batch, threads=None if time >= SUMS else 1)
+
+    def memory(self, count: int) -> AttentionLanes | None:
+        """What so many lanes look up; None without attention."""
+        return None if self.attention is None else AttentionLanes(self.attention, count, count)
+
+    def _layer(self, cell: str, tensors: Tensors, number: int) -> "CLayer":
+        """A layer; of the first, with its biases in the place of the table."""
+        layer = prepared_layer(cell, tensors, f"_l{number}")
+        weight_ih, start = layer.weight_ih, layer.bias  # (G, I, H), (G, 1, H)
+        if cell == "gru":  # sums n, r, z and the candidate's recurrent part, which r multiplies
+            weight_ih = weight_ih[[2, 0, 1]]
+            start = np.stack([start[2], start[0], start[1], layer.inner_bias])
+        inputs = tensors[f"rnn.weight_ih_l{number}"].shape[1]
+        recurrent = layer.weight_hh[:, : self.hidden_size]
+        return CLayer(
+            self._panel_count(recurrent),
+            self._keep(self._panels(start)),
+            self._keep(self._panels(weight_ih[:, :inputs])),
+            self._keep(self._panels(recurrent)),
+        )
+
+    def _fold(self, processor: int, cell: str, tensors: Tensors, first: "CLayer") -> None:
+        """Makes the first layer's table of its biases and input weights, which are not kept."""
+        embedding = np.ascontiguousarray(tensors["embedding.weight"], dtype=np.float32)
+        table = aligned((self.symbols, first.panels, SUMS, self.floats))
+        self._library.charrnn_fold(
+            processor,
+            _CELLS.index(cell),
+            ctypes.byref(first),
+            embedding.ctypes.data,
+            *embedding.shape,
+            table.ctypes.data,
+        )
+        del self._arrays[:2]  # biases and input weights
+        first.start, first.input = self._keep(table), None
+
+    def _sums_of(self, weight: Array, bias: Array) -> "CLayer":
+        """A product (K, N), and what is added to it (N,)."""
+        return CLayer(
+            self._panel_count(weight),
+            self._keep(self._panels(bias[None, None])),
+            self._keep(self._panels(weight[None])),
+            None,
+        )
+
+    def _panel_count(self, planes: Array) -> int:
+        size = self._blocks(len(planes) if planes.ndim > 2 else 1) * self.floats
+        return -(-int(planes.shape[-1]) // size)
+
+    def _blocks(self, gates: int) -> int:
+        """How many times F columns lie side by side in a panel."""
+        return 1 if gates > 1 else SUMS
+
+    def _panels(self, planes: Array) -> Array:
+        """Planes (G, K, N) as panels (P, K, G or 4, F), N filled up with zeros."""
+        gates, rows, columns = planes.shape
+        blocks, count = self._blocks(gates), self._panel_count(planes)
+        filled = np.zeros((gates, rows, count * blocks * self.floats), dtype=np.float32)
+        filled[..., :columns] = planes
+        split = filled.reshape(gates, rows, count, blocks, self.floats).transpose(2, 1, 0, 3, 4)
+        panels = aligned((count, rows, gates * blocks, self.floats))
+        panels.reshape(split.shape)[:] = split
+        return panels
+
+    def _keep(self, array: Array) -> int:
+        """Where in memory an array lies, and will as long as the engine does."""
+        self._arrays.append(array)
+        return array.ctypes.data
+
+
+class NativeLanes(ArrayLanes):
+    """Lanes of a NativeEngine; see Lanes. A step allocates no arrays."""
+
+    def __init__(self, engine: NativeEngine, count: int, *, threads: int | None = None) -> None:
+        self._engine, self._count = engine, count
+        shape = (engine.layers, count, engine.padded_size)
+        states = tuple(aligned(shape) for _ in range(engine.states))
+        memory = engine.memory(count)
+        super().__init__(states, engine.hidden_size, memory)
+        self._outputs = aligned(shape)
+        self._scores = aligned((count, engine.padded_vocabulary))
+        rows = self._scores
+        if (
+            memory is not None and engine.looking is not None
+        ):  # which the scores are the projections for
+            self._look = CLook.of(memory, *engine.looking, engine.floats)
+            self._look_pointer = ctypes.byref(self._look)
+            rows = self._look.scores
+        self._tops = self._states[0][-1].ctypes.data, self._scores.ctypes.data
+        self._logits = rows[:, : engine.vocabulary_size]
+        self._ids = np.zeros(count, dtype=np.int64)
+        self._lanes = CLanes(
+            ctypes.addressof(engine.model),
+            count,
+            engine.padded_size,
+            engine.padded_vocabulary,
+            self._ids.ctypes.data,
+            self._states[0].ctypes.data,
+            self._states[-1].ctypes.data,
+            self._outputs.ctypes.data,
+            self._scores.ctypes.data,
+            None,
+        )
+        self._step = engine._library.charrnn_step
+        self._pointer = ctypes.byref(self._lanes)
+        if threads is None:
+            large = count == 1 and engine.weight_bytes > _SHARED_BYTES
+            threads = 2 if large and _usable_cores() > 1 else 1
+        if threads > 1 and engine._library.charrnn_help(self._pointer):
+            stop = weakref.finalize(self, engine._library.charrnn_stop_help, self._pointer)
+            # At the end of a program, a thread of it may still be computing with the helper.
+            stop.atexit = False
+
+    @property
+    def attended(self) -> Array | None:
+        """See ArrayLanes."""
+        return self._look.attended if self._memory is not None else None
+
+    def step(self, ids: npt.NDArray[np.intp]) -> Array:
+        """Reads one id in each lane (B,); gives the logits (B, V)."""
+        self._ids[:] = ids
+        if self._step(self._pointer):
+            check_ids(self._ids, self._engine.symbols)
+        if self._memory is not None:
+            self._look_up(*self._tops)
+        return self._logits
+
+    def advance(self, ids: npt.NDArray[Any], state: State | None) -> tuple[Array, State]:
+        """Engine.advance, in these lanes: reads ids (B, T) after a state of all of them."""
+        self._put(slice(None), state)
+        logits = np.empty((*ids.T.shape, self._engine.vocabulary_size), dtype=np.float32)
+        done = 0
+        for history, scores in self._read(ids, scored=True):
+            steps = logits[done : done + len(history)]
+            done += len(history)
+            if self._memory is None:
+                steps[:] = scores[..., : logits.shape[2]]
+                continue
+            for t, each in enumerate(steps):
+                self._look_up(history[t].ctypes.data, scores[t].ctypes.data)
+                each[:] = self._logits
+        return logits.swapaxes(0, 1), self._get(slice(None))
+
+    def read(self, ids: npt.NDArray[Any], state: State | None) -> State:
+        """Engine.read, in these lanes."""
+        self._put(slice(None), state)
+        for _, scores in self._read(ids, scored=self._memory is not None):
+            if self._memory is not None:
+                for projected in scores:
+                    self._memory.remember_projected(projected)
+        return self._get(slice(None))
+
+    def _read(self, ids: npt.NDArray[Any], *, scored: bool) -> Iterator[tuple[Array, Array]]:
+        """Reads ids (B, T) in pieces; gives of each the states (t, B, H) and, if asked for, their scores
+        (t, B, V or 3 D): memory that the next piece overwrites."""
+        time = ids.shape[1]
+        longest = min(max(_PIECE // max(self._count, 1), 1), time)
+        scores = aligned((longest if scored else 0, *self._scores.shape))
+        history = aligned((longest, *self._outputs.shape[1:]))
+        sums = aligned((longest, self._count, self._engine.sums))
+        for start in range(0, time, max(longest, 1)):
+            piece = np.ascontiguousarray(
+                ids[:, start : start + longest].T, dtype=np.int64
+            )  # (t, B)
+            if self._engine._library.charrnn_read(
+                self._pointer,
+                piece.ctypes.data,
+                scores.ctypes.data if scored else None,
+                sums.ctypes.data,
+                history.ctypes.data,
+                len(piece),
+            ):
+                check_ids(ids, self._engine.symbols)
+            yield history[: len(piece)], scores[: len(piece)]
+
+    def _look_up(self, h: int, projected: int) -> None:
+        """The logits, in their place, of states (B, H) and their projections (B, 3 D), by address."""
+        assert self._memory is not None
+        self._look.start = self._memory.start
+        self._engine._library.charrnn_look(self._pointer, self._look_pointer, h, projected)
+        self._memory.slide()
+
+
+@functools.cache
+def _library() -> ctypes.CDLL | None:
+    """What setup.py has built of native/, if it was built of this C."""
+    size, pointer = ctypes.c_size_t, ctypes.c_void_p
+    return open_library(
+        Path(__file__).with_name("native"),
+        "step",
+        structures=STRUCTURES,
+        functions=[
+            ("charrnn_floats", [size], ctypes.c_int),
+            ("charrnn_tanh", [size, pointer, size], None),
+            ("charrnn_step", [pointer], ctypes.c_int),
+            ("charrnn_fold", [size, size, pointer, pointer, size, size, pointer], None),
+            ("charrnn_read", [pointer, pointer, pointer, pointer, pointer, size], ctypes.c_int),
+            ("charrnn_look", [pointer, pointer, pointer, pointer], None),
+            ("charrnn_help", [pointer], ctypes.c_int),
+            ("charrnn_stop_help", [pointer], None),
+        ],
+    )
+
+
+def _usable_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,127 @@
+"""What the native engine's C is given: its structures, and memory for its arrays.
+
+Legend: B lanes, W window, D of a key, F numbers in a vector.
+"""
+
+import ctypes
+import math
+
+import numpy as np
+
+from charrnn.engines.attention import AttentionLanes
+from charrnn.engines.engine import Array
+
+SUMS = 4
+"""Vectors of sums in a panel."""
+
+_ALIGNMENT = 64
+"""Bytes of a cache line, and of the longest vector."""
+
+
+class CLayer(ctypes.Structure):
+    """step.c's Layer."""
+
+    _fields_ = [
+        ("panels", ctypes.c_size_t),
+        ("start", ctypes.c_void_p),
+        ("input", ctypes.c_void_p),
+        ("recurrent", ctypes.c_void_p),
+    ]
+    panels: int
+    start: int | None
+    input: int | None
+
+
+class CModel(ctypes.Structure):
+    """step.c's Model."""
+
+    _fields_ = [
+        ("processor", ctypes.c_size_t),
+        ("cell", ctypes.c_size_t),
+        ("symbols", ctypes.c_size_t),
+        ("hidden_size", ctypes.c_size_t),
+        ("layer_count", ctypes.c_size_t),
+        ("layers", ctypes.c_void_p),
+    ]
+
+
+class CLanes(ctypes.Structure):
+    """step.c's Lanes."""
+
+    _fields_ = [
+        ("model", ctypes.c_void_p),
+        ("count", ctypes.c_size_t),
+        ("state_stride", ctypes.c_size_t),
+        ("score_stride", ctypes.c_size_t),
+        ("ids", ctypes.c_void_p),
+        ("h", ctypes.c_void_p),
+        ("c", ctypes.c_void_p),
+        ("outputs", ctypes.c_void_p),
+        ("scores", ctypes.c_void_p),
+        ("helper", ctypes.c_void_p),
+    ]
+
+
+class CLook(ctypes.Structure):
+    """attention.h's Look."""
+
+    _fields_ = [
+        ("window", ctypes.c_size_t),
+        ("size", ctypes.c_size_t),
+        ("start", ctypes.c_size_t),
+        ("found_stride", ctypes.c_size_t),
+        ("joined_stride", ctypes.c_size_t),
+        ("weight_stride", ctypes.c_size_t),
+        ("logit_stride", ctypes.c_size_t),
+        ("keys", ctypes.c_void_p),
+        ("values", ctypes.c_void_p),
+        ("biases", ctypes.c_void_p),
+        ("weights", ctypes.c_void_p),
+        ("found", ctypes.c_void_p),
+        ("joined", ctypes.c_void_p),
+        ("norm_weight", ctypes.c_void_p),
+        ("norm_bias", ctypes.c_void_p),
+        ("logits", ctypes.c_void_p),
+        ("output", CLayer),
+        ("head", CLayer),
+    ]
+    start: int
+    scores: Array
+    attended: Array
+    kept: tuple[object, ...]
+
+    @classmethod
+    def of(cls, memory: AttentionLanes, output: CLayer, head: CLayer, floats: int) -> "CLook":
+        """What the lanes of a memory look up with; it keeps alive the arrays that it points to."""
+        weights, (count, _, size) = memory.weights, memory.keys.shape
+        units = SUMS * floats
+        found = aligned((count, size))
+        joined = aligned((count, output.panels * units))
+        attended = aligned((count, -weights.window % 4 + weights.window))
+        arrays = memory.keys, memory.values, weights.biases, attended, found, joined
+        norm = weights.norm_weight, weights.norm_bias
+        logits = aligned((count, head.panels * units))
+        look = cls(
+            weights.window,
+            size,
+            0,
+            *(each.shape[1] for each in (found, joined, attended, logits)),
+            *(each.ctypes.data for each in (*arrays, *norm, logits)),
+            output,
+            head,
+        )
+        look.scores, look.attended = logits, attended[:, : weights.window]
+        look.kept = (memory, arrays, norm)
+        return look
+
+
+STRUCTURES = (CLayer, CModel, CLanes, CLook)
+"""In the order of step.c's charrnn_layout."""
+
+
+def aligned(shape: tuple[int, ...]) -> Array:
+    """Zeros that begin where a cache line does."""
+    count = math.prod(shape)
+    memory = np.zeros(count + _ALIGNMENT // 4, dtype=np.float32)
+    offset = -memory.ctypes.data % _ALIGNMENT // 4
+    return memory[offset : offset + count].reshape(shape)

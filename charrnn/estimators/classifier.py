@@ -1,0 +1,102 @@
+"""RecurrentClassifier: classes of sequences of vectors.
+
+Legend: N sequences, B batch, K classes.
+"""
+
+import warnings
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from charrnn.ambient import as_usual
+from charrnn.errors import ConfigError
+from charrnn.estimators.arrays import Array, as_classes
+from charrnn.estimators.base import RecurrentEstimator
+from charrnn.estimators.scikit_learn import data_conversion_warning
+
+
+class RecurrentClassifier(RecurrentEstimator):
+    """The class of each sequence of vectors, by stacked cells and the cross-entropy.
+
+    Args: see RecurrentRegressor.
+
+    Attributes:
+        classes_: (K,) the classes, sorted.
+        losses_: nats per sequence in each epoch, while it was learned from.
+        network_, n_features_in_: see RecurrentRegressor.
+    """
+
+    estimator_type = "classifier"
+
+    classes_: npt.NDArray[Any]
+
+    @as_usual
+    def predict(self, X: Any) -> npt.NDArray[Any]:
+        """The likeliest class (N,) of each sequence."""
+        best = self._answers(X).argmax(1)
+        likeliest: npt.NDArray[Any] = self.classes_[best]
+        return likeliest
+
+    @as_usual
+    def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
+        """The probability (N, K) of each class, in the order of `classes_`."""
+        answers = self._answers(X)
+        exponentials = np.exp(answers - answers.max(1, keepdims=True))
+        probabilities: npt.NDArray[np.float64] = exponentials / exponentials.sum(1, keepdims=True)
+        return probabilities
+
+    @as_usual
+    def score(self, X: Any, y: Any) -> float:
+        """The share of sequences whose class is right."""
+        predicted = self.predict(X)
+        labels = _read_classes(y, len(predicted))
+        if _are_strings(labels) != _are_strings(self.classes_):
+            learned, given = self.classes_.tolist()[0], labels.tolist()[0]
+            raise ConfigError(
+                f"y has classes like {given!r}: it has learned classes like {learned!r}"
+            )
+        return float((labels == predicted).mean())
+
+    def _read_targets(self, y: Any, count: int) -> tuple[dict[str, Any], Tensor]:
+        labels = _read_classes(y, count)
+        classes, numbers = np.unique(labels, return_inverse=True)
+        if len(classes) < 2:
+            raise ConfigError(
+                f"y has the class {classes.tolist()[0]!r} only, and of one class there is nothing to "
+                f"tell apart"
+            )
+        return {"classes_": classes}, torch.from_numpy(numbers.astype(np.int64))
+
+    def _outputs(self, learned: dict[str, Any]) -> int:
+        return len(learned["classes_"])
+
+    def _losses(self, answers: Tensor, targets: Tensor) -> Tensor:
+        return cross_entropy(answers, targets, reduction="none")[:, None]
+
+    def _in_units(self, losses: npt.NDArray[np.float64], learned: dict[str, Any]) -> float:
+        return float(losses.mean())
+
+
+def _read_classes(y: Any, count: int) -> Array:
+    """The classes (N,) of so many sequences; a column (N, 1) of them is taken, with a warning."""
+    labels = as_classes(y, "y")
+    if labels.shape == (count, 1):
+        message = (
+            f"A column-vector y was passed when a 1d array was expected: y has shape {labels.shape}, "
+            f"and is read as ({count},)"
+        )
+        warnings.warn(message, data_conversion_warning(), stacklevel=4)
+        labels = labels[:, 0]
+    if labels.shape != (count,):
+        raise ConfigError(
+            f"y has shape {labels.shape}: expected ({count},), a class for each sequence of X"
+        )
+    return labels
+
+
+def _are_strings(classes: Array) -> bool:
+    return classes.dtype.kind == "U" or isinstance(classes.tolist()[0], str)

@@ -1,0 +1,165 @@
+"""What each character of a text looked at when it was written, as numbers and as a page to look at.
+
+Legend: N characters, W window.
+"""
+
+import html
+import json
+import unicodedata
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from charrnn.engines import NumPyEngine
+from charrnn.errors import ModelError
+from charrnn.storage.files import write_file
+from charrnn.storage.model_directory import Model
+
+LEAST = 0.01
+"""The smallest share of a look that a page shows."""
+
+
+@dataclass(frozen=True)
+class AttentionMap:
+    """A text, and what its characters looked at.
+
+    Attributes:
+        text: its N characters, those that were given first.
+        given: how many those are.
+        looks: N arrays: how each character, when it was written, divided its attention among the W or
+            fewer just before it, in the order of the text. What is missing to 1 went to the nothing
+            before the first. Those of given characters are empty.
+    """
+
+    text: str
+    given: int
+    looks: tuple[npt.NDArray[np.float32], ...]
+
+
+def require_attention(model: Model) -> None:
+    """Raises ModelError unless the model has attention."""
+    if model.config.attention is None:
+        raise ModelError(
+            f"the model of {model.provenance.corpus} has no attention: "
+            "train one with charrnn train --attention WINDOW"
+        )
+
+
+def attention_map(model: Model, given: str, written: str) -> AttentionMap:
+    """What each written character looked at, where the model wrote this after what was given.
+
+    Raises ModelError when the model has no attention, UnknownCharacterError for characters that it has
+    never seen.
+    """
+    require_attention(model)
+    text = given + written
+    # Of a byte tokenizer's model, a character is all of its bytes.
+    lengths = [len(model.tokenizer.encode(character)) for character in text]
+    ends = list(accumulate(lengths))
+    ids = model.tokenizer.encode(text)
+    owner = np.repeat(np.arange(len(text)), lengths)  # the character of each id
+    lanes = NumPyEngine.of(model).lanes(1)
+    looks = [np.empty(0, dtype=np.float32) for _ in text]
+    for place, id_ in enumerate(ids[:-1]):
+        lanes.step(np.array([id_], dtype=np.intp))
+        character = int(owner[place + 1])
+        begins = place + 1 == ends[character] - lengths[character]
+        if begins and character >= max(len(given), 1):
+            assert lanes.attended is not None
+            weights = lanes.attended[0, -place - 1 :]  # of the ids up to this one
+            seen = owner[place + 1 - len(weights) : place + 1]
+            looks[character] = np.bincount(seen - seen[0], weights).astype(np.float32)
+    return AttentionMap(text, len(given), tuple(looks))
+
+
+def write_map(path: Path, model: Model, given: str, written: str) -> None:
+    """Writes the page of `attention_map` to a file. Raises as that does, and StorageError."""
+    looked = attention_map(model, given, written)
+    page = to_html(looked, title=f"What a model of {model.provenance.corpus} looked at")
+    write_file(path, page.encode())
+
+
+def to_html(looked: AttentionMap, *, title: str) -> str:
+    """A page that shows the map: pointing at a character colours what it looked at.
+
+    It stands alone, asks nothing of the network, and is plain text to read where scripts are off.
+    """
+    shares = [
+        [[place - len(row) + int(j), round(float(row[j]), 3)] for j in np.flatnonzero(row >= LEAST)]
+        for place, row in enumerate(looked.looks)
+    ]
+    characters = "".join(
+        f"<i{' class=g' if place < looked.given else ''}>{_shown(character)}</i>"
+        for place, character in enumerate(looked.text)
+    )
+    return _PAGE.format(
+        title=html.escape(title),
+        characters=characters,
+        shares=json.dumps(shares, separators=(",", ":")),
+    )
+
+
+def _shown(character: str) -> str:
+    """A character as HTML: what cannot be seen by its code, but for newlines and spaces."""
+    if character == "\n":
+        return "<u>\u21b5</u>\n"
+    if character == "\t":
+        return character
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that is no UTF-8, as surrogateescape has it
+        return f"\\x{code - 0xDC00:02x}"
+    if unicodedata.category(character)[0] == "C":
+        return f"\\u{code:04x}"
+    return html.escape(character)
+
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" \
+content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
+<title>{title}</title>
+<style>
+body {{ font: 16px/1.5 sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }}
+pre {{ font: 16px/1.6 monospace; white-space: pre-wrap; overflow-wrap: anywhere; }}
+i {{ font-style: normal; border-radius: 2px; }}
+i.g {{ color: #777; }}
+i.here {{ outline: 2px solid #06c; }}
+u {{ text-decoration: none; color: #bbb; user-select: none; }}
+</style>
+</head>
+<body>
+<h1>{title}</h1>
+<p id="told">Point at a character to see what it looked at when it was written; click to keep it.
+What was given is grey.</p>
+<pre id="text">{characters}</pre>
+<script>
+const shares = {shares};
+const marks = Array.from(document.querySelectorAll("#text i"));
+const told = document.getElementById("told");
+let kept = false;
+function show(place) {{
+  for (const mark of marks) {{ mark.style.background = ""; mark.classList.remove("here"); }}
+  marks[place].classList.add("here");
+  let rest = 1;
+  for (const [earlier, share] of shares[place]) {{
+    marks[earlier].style.background = "rgba(255, 120, 0, " + Math.min(1, 0.1 + share) + ")";
+    marks[earlier].title = (100 * share).toFixed(1) + " %";
+    rest -= share;
+  }}
+  told.textContent = shares[place].length
+    ? (100 * (1 - rest)).toFixed(0) + " % of its attention is coloured; the rest is spread too thin"
+    : "This character looked at nothing in particular, or was given.";
+}}
+marks.forEach((mark, place) => {{
+  mark.addEventListener("mouseenter", () => {{ if (!kept) show(place); }});
+  mark.addEventListener("click", () => {{ kept = !kept; show(place); }});
+}});
+</script>
+</body>
+</html>
+"""

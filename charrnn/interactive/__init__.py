@@ -1,0 +1,1 @@
+"""Writing together with a model: a manuscript, suggestions and ghost text."""

@@ -1,0 +1,135 @@
+"""The ids of a corpus that is larger than memory, in a folder of their own.
+
+    RUN/corpus/
+        ids.bin         the ids (N,), one after the other
+        corpus.json     what they follow from: the text and the alphabet, by their SHA-256
+        manifest.json   the size and the SHA-256 of those two
+
+Nothing is lost with it: where it is gone or damaged, the text is read again.
+
+Legend: N characters.
+"""
+
+import hashlib
+import mmap
+import os
+import tempfile
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from charrnn.data.corpus import IdsKey, ReadingProgress, no_progress
+from charrnn.data.memmap import pieces
+from charrnn.data.tokenizer import Ids
+from charrnn.errors import CharRNNWarning, ModelError, StorageError
+from charrnn.storage.files import map_file, new_directory, remove_directory, write_pieces
+from charrnn.storage.json_file import from_json, to_json
+from charrnn.storage.manifest import MANIFEST, Entry, Manifest, read_json, read_manifest
+
+IDS_FOLDER = "corpus"
+"""What it is called in a run."""
+
+IDS, KEY = "ids.bin", "corpus.json"
+
+
+def is_ids_folder(folder: Path) -> bool:
+    """Whether nothing but such files is in a folder, and it is not empty: only then is it ours."""
+    try:
+        names = {path.name for path in folder.iterdir()}
+    except OSError:
+        return False
+    return not folder.is_symlink() and bool(names) and names <= {IDS, KEY, MANIFEST}
+
+
+def keep_ids(folder: Path, key: IdsKey, ids: Iterable[Ids]) -> Ids:
+    """Writes the ids that come in pieces, in the place of those in the folder; gives them mapped.
+
+    After a crash, the folder is whole or not there. Raises StorageError, and what the pieces raise.
+    """
+    if os.path.lexists(folder):
+        if not is_ids_folder(folder):
+            raise StorageError(f"{folder}: it is in the way of the corpus; move it elsewhere")
+        remove_directory(folder)  # first: there may not be room for two
+    digest = hashlib.sha256()
+
+    def hashed() -> Iterator[memoryview]:
+        for piece in ids:
+            digest.update(piece.data)
+            yield piece.data
+
+    described = to_json(asdict(key))
+    with new_directory(folder, key.bytes) as temporary:
+        write_pieces(temporary / IDS, hashed())
+        write_pieces(temporary / KEY, [described])
+        manifest = Manifest(
+            {
+                IDS: Entry(bytes=key.bytes, sha256=digest.hexdigest()),
+                KEY: Entry(bytes=len(described), sha256=hashlib.sha256(described).hexdigest()),
+            }
+        )
+        write_pieces(temporary / MANIFEST, [manifest.to_json()])
+    return _mapped(folder, key)
+
+
+def keep_for_now(key: IdsKey, ids: Iterable[Ids]) -> Ids:
+    """The ids that come in pieces, mapped, in a file without a name that is gone with the process: for
+    who only wants to look at a corpus that is larger than memory.
+
+    Raises StorageError, and what the pieces raise.
+    """
+    try:
+        with tempfile.TemporaryFile() as file:
+            for piece in ids:
+                file.write(piece.data)
+            file.flush()
+            mapped = mmap.mmap(file.fileno(), key.bytes, prot=mmap.PROT_READ)
+    except OSError as error:
+        raise StorageError(
+            f"{tempfile.gettempdir()}: {error.strerror or error}; {key.bytes:,} bytes are needed there "
+            "to read this text: set TMPDIR to a folder that has room"
+        ) from error
+    return np.frombuffer(mapped, dtype=key.dtype)
+
+
+def find_ids(folder: Path, key: IdsKey, *, progress: ReadingProgress = no_progress) -> Ids | None:
+    """The ids (N,) in a folder, mapped; None where they are missing, of another text or alphabet,
+    or damaged (with a warning).
+
+    All of them are read once: their SHA-256 must be that of the manifest, and each must be in the
+    alphabet, for the folder may come from a stranger.
+    """
+    if not is_ids_folder(folder):
+        return None
+    path = folder / IDS
+    try:
+        manifest = read_manifest(folder)
+        found = from_json(IdsKey, read_json(folder / KEY, manifest), where=str(folder / KEY))
+        if found != key:
+            return None
+        ids = _mapped(folder, key)
+        digest, done = hashlib.sha256(), 0
+        for piece in pieces(ids):
+            digest.update(piece.data)
+            if int(piece.max()) >= key.vocabulary_size:
+                raise ModelError(f"{path}: it has ids that are not in the alphabet")
+            done += len(piece)
+            progress("checking", done, key.count)
+        manifest.compare(path, Entry(bytes=key.bytes, sha256=digest.hexdigest()))
+    except ModelError as error:
+        message = f"{error}; the text is read again instead"
+        warnings.warn(message, CharRNNWarning, stacklevel=2)
+        return None
+    return ids
+
+
+def remove_ids(folder: Path) -> None:
+    """Deletes the folder, if it is one of ours. Raises StorageError."""
+    if is_ids_folder(folder):
+        remove_directory(folder)
+
+
+def _mapped(folder: Path, key: IdsKey) -> Ids:
+    return np.frombuffer(map_file(folder / IDS, key.bytes), dtype=key.dtype)

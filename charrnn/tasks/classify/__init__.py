@@ -1,0 +1,1 @@
+"""The task of classifying documents, or of predicting a number for each."""

@@ -1,0 +1,140 @@
+"""Pooling, chunk by chunk: what `model/pooling.py` does at once, in memory that does not grow.
+
+Sums are added up step after step in float64, so that they are the same to the last bit whatever texts
+lie beside one another.
+
+Legend: B texts, b those that have not ended, T time, F features.
+"""
+
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from charrnn.engines.deterministic_matmul import multiply
+from charrnn.engines.engine import Array
+
+Lengths = npt.NDArray[np.int64]
+
+
+class Pool(Protocol):
+    """Takes in the outputs of texts, chunk after chunk, and gives one vector for each."""
+
+    def add(self, begin: int, outputs: Array) -> None:
+        """The outputs (b, T, F) from step `begin` on, of the first b texts; what is behind the end of
+        one counts as nothing."""
+        ...
+
+    def result(self) -> Array:
+        """Of all that was added, (B, F)."""
+        ...
+
+
+def pooler(pooling: str, lengths: Lengths, hidden_size: int, weight: Array | None) -> Pool:
+    """The pool of an entry of POOLINGS, for texts of lengths (B,), the longest first.
+
+    `weight` (1, F) is that of `attention`.
+    """
+    if pooling == "last":
+        return _Last(lengths, hidden_size)
+    if pooling == "attention":
+        assert weight is not None
+        return _Attention(lengths, weight)
+    return _Mean(lengths) if pooling == "mean" else _Max(lengths)
+
+
+class _Base:
+    def __init__(self, lengths: Lengths) -> None:
+        self._lengths = lengths
+
+    def _real(self, begin: int, outputs: Array) -> npt.NDArray[np.bool_]:
+        """Which steps of a chunk are of a text (b, T, 1)."""
+        count, time, _ = outputs.shape
+        return (begin + np.arange(time) < self._lengths[:count, None])[..., None]
+
+
+class _Last(_Base):
+    def __init__(self, lengths: Lengths, hidden_size: int) -> None:
+        super().__init__(lengths)
+        self._hidden_size = hidden_size
+        self._found: Array | None = None
+
+    def add(self, begin: int, outputs: Array) -> None:
+        count, time, features = outputs.shape
+        hidden = self._hidden_size
+        if self._found is None:
+            self._found = np.zeros((len(self._lengths), features), dtype=np.float32)
+            self._found[:count, hidden:] = outputs[:, 0, hidden:]  # read from the end
+        last = self._lengths[:count] - 1 - begin
+        ended = np.flatnonzero(last < time)
+        self._found[ended, :hidden] = outputs[ended, last[ended], :hidden]
+
+    def result(self) -> Array:
+        assert self._found is not None
+        return self._found
+
+
+class _Mean(_Base):
+    def __init__(self, lengths: Lengths) -> None:
+        super().__init__(lengths)
+        self._sum: npt.NDArray[np.float64] | None = None
+
+    def add(self, begin: int, outputs: Array) -> None:
+        count, _, features = outputs.shape
+        if self._sum is None:
+            self._sum = np.zeros((len(self._lengths), features))
+        self._sum[:count] += _sum(np.where(self._real(begin, outputs), outputs, 0))
+
+    def result(self) -> Array:
+        assert self._sum is not None
+        return (self._sum / self._lengths[:, None]).astype(np.float32)
+
+
+class _Max(_Base):
+    def __init__(self, lengths: Lengths) -> None:
+        super().__init__(lengths)
+        self._largest: Array | None = None
+
+    def add(self, begin: int, outputs: Array) -> None:
+        count, _, features = outputs.shape
+        if self._largest is None:
+            self._largest = np.full((len(self._lengths), features), -np.inf, dtype=np.float32)
+        real = np.where(self._real(begin, outputs), outputs, -np.inf)
+        np.maximum(self._largest[:count], real.max(axis=1), out=self._largest[:count])
+
+    def result(self) -> Array:
+        assert self._largest is not None
+        return self._largest
+
+
+class _Attention(_Base):
+    """A softmax over steps that come one after another (Milakov & Gimelshein, 2018,
+    arXiv:1805.02867): what was summed up shrinks when a larger score comes."""
+
+    def __init__(self, lengths: Lengths, weight: Array) -> None:
+        super().__init__(lengths)
+        self._weight = np.ascontiguousarray(weight.T)  # (F, 1)
+        self._largest = np.full((len(lengths), 1), -np.inf)
+        self._total = np.zeros((len(lengths), 1))
+        self._sum = np.zeros((len(lengths), weight.shape[1]))
+
+    def add(self, begin: int, outputs: Array) -> None:
+        count, time, features = outputs.shape
+        scores = multiply(outputs.reshape(-1, features), self._weight).reshape(count, time, 1)
+        scores = np.where(self._real(begin, outputs), scores, -np.inf).astype(np.float64)
+        before = self._largest[:count]
+        largest = np.maximum(before, scores.max(axis=1))
+        shrunk = np.exp(before - largest)
+        weights = np.exp(scores - largest[:, None])  # (b, T, 1)
+        self._total[:count] = self._total[:count] * shrunk + _sum(weights)
+        weighted = np.where(weights > 0, outputs, 0) * weights
+        self._sum[:count] = self._sum[:count] * shrunk + _sum(weighted)
+        self._largest[:count] = largest
+
+    def result(self) -> Array:
+        return (self._sum / self._total).astype(np.float32)
+
+
+def _sum(each: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """Over time, (b, T, F) -> (b, F), one after another: zeros at the end change nothing."""
+    return np.add.accumulate(each, axis=1, dtype=np.float64)[:, -1]

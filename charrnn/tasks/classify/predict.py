@@ -1,0 +1,198 @@
+"""Classifier: a model directory and texts in, what it tells of them out. No torch.
+
+Legend: C classes.
+"""
+
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from charrnn.ambient import as_usual
+from charrnn.data.documents import Document
+from charrnn.data.tokenizer import Ids
+from charrnn.errors import CorpusError
+from charrnn.storage.model_directory import Model
+from charrnn.storage.run import load
+from charrnn.tasks.classify.engine import ClassifyingEngine
+
+TEXTS_AT_ONCE, CHARACTERS_AT_ONCE = 512, 1 << 21
+"""Texts that are sorted by length together, and how many characters of them at most: beyond that, what is
+told of the first is told before the next are read."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model tells of a text.
+
+    Attributes:
+        label: its class; None of a model that tells numbers.
+        probabilities: of each class by name, the likeliest first; none of a model that tells numbers.
+        number: what a model that tells numbers does; else None.
+        skipped: characters of the text that the model has never seen, left out.
+        problem: why there is no prediction, and all of the above is None or empty; None where there is one.
+    """
+
+    label: str | None
+    probabilities: dict[str, float]
+    number: float | None
+    skipped: tuple[str, ...] = ()
+    problem: str | None = None
+
+
+class Classifier:
+    """Tells the class of texts, or a number.
+
+    What it tells of a text is the same to the last bit alone and among others.
+
+    Args:
+        model: read from disk.
+
+    Raises ModelError when the model is not one to classify or regress.
+    """
+
+    @as_usual
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self._engine = ClassifyingEngine.of(model)
+
+    def predict(self, text: str) -> Prediction:
+        """Of one text; see `stream`. Raises CorpusError where it has a problem."""
+        return _without_problem(next(self.stream([text])), 1)
+
+    @as_usual
+    def stream(self, texts: Iterable[str | Document]) -> Iterator[Prediction]:
+        """Of each of them, in order, as they come.
+
+        Newlines at a text's end are left out, as they are in training. A text without a
+        character that the model knows, or a document that has a problem, gets a prediction that says so,
+        and the others theirs. Where the texts end in an error,
+        those before it are told first.
+
+        Raises ModelError when the model's numbers overflow.
+        """
+        for group in _groups(texts):
+            encoded = [self._encode(text) for text in group]
+            outputs = iter(
+                self._engine.logits([each.ids for each in encoded if each.problem is None])
+            )
+            for _, skipped, problem in encoded:
+                if problem is None:
+                    yield self._told(next(outputs).astype(np.float64), skipped)
+                else:
+                    yield Prediction(None, {}, None, skipped, problem)
+
+    def _encode(self, text: str | Document) -> "_Encoded":
+        if isinstance(text, Document):
+            if text.problem is not None:
+                return _Encoded(_NO_IDS, (), text.problem)
+            text = text.text
+        if not isinstance(text, str):
+            return _Encoded(_NO_IDS, (), f"it is not text but {type(text).__name__}")
+        text = text.rstrip("\r\n")
+        tokenizer = self.model.tokenizer
+        known = tokenizer.without_unknown(text)
+        skipped = tuple(tokenizer.unknown(text)) if len(known) < len(text) else ()
+        if not known:
+            what = "no character that the model knows" if text else "no characters"
+            return _Encoded(_NO_IDS, skipped, f"it has {what}")
+        ids = tokenizer.encode(known)
+        if len(ids) > self._engine.longest:
+            problem = (
+                f"its {len(ids):,} characters are too long to be read from both ends: cut it into pieces "
+                f"of up to {self._engine.longest:,}, or train without --bidirectional"
+            )
+            return _Encoded(_NO_IDS, skipped, problem)
+        return _Encoded(ids, skipped, None)
+
+    def _told(self, logits: np.typing.NDArray[np.float64], skipped: tuple[str, ...]) -> Prediction:
+        labels = self.model.labels
+        if not labels:
+            return Prediction(None, {}, float(logits[0]), skipped)
+        shares = np.exp(logits - logits.max())
+        shares /= shares.sum()
+        order = np.argsort(-shares, kind="stable")
+        probabilities = {labels[place]: float(shares[place]) for place in order}
+        return Prediction(labels[order[0]], probabilities, None, skipped)
+
+
+class _Encoded(NamedTuple):
+    """A text as ids, less the characters that it skips; or why it cannot be."""
+
+    ids: Ids
+    skipped: tuple[str, ...] = ()
+    problem: str | None = None
+
+
+_NO_IDS: Ids = np.empty(0, dtype=np.uint8)
+
+
+@as_usual
+def predict(
+    model: Model | str | Path, texts: str | Iterable[str], *, strict: bool = False
+) -> list[Prediction]:
+    """What a model tells of a text, or of several.
+
+    >>> charrnn.predict("mails", "You have won!")[0].label
+    'spam'
+
+    Args:
+        model: one that is read already, or a run's name, a run directory or a model directory.
+        texts: one; or several, each of which gets a prediction, one with a `problem` where there can be
+            none.
+        strict: to raise CorpusError at the first of several that has a problem, too.
+
+    Raises ModelError when it cannot be read or is not one to classify or regress; CorpusError for a single
+    text without a character that it knows.
+    """
+    classifier = Classifier(model if isinstance(model, Model) else load(model))
+    if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
+        return [classifier.predict(texts)]  # which raises for what is no text
+    predictions = classifier.stream(texts)
+    if strict:
+        predictions = map(_without_problem, predictions, itertools.count(1))
+    return list(predictions)
+
+
+def _without_problem(prediction: Prediction, number: int) -> Prediction:
+    """The prediction of the text of that number. Raises CorpusError where there is none."""
+    if prediction.problem is not None:
+        raise CorpusError(f"text {number}: {prediction.problem}; leave it out")
+    return prediction
+
+
+def _groups(texts: Iterable[str | Document]) -> Iterator[list[str | Document]]:
+    """Texts that are read together. What the texts end in, an error or not, ends the last group first."""
+    group: list[str | Document] = []
+    characters = 0
+    failure: Exception | None = None
+    remaining = iter(texts)
+    while True:
+        try:
+            text = next(remaining)
+        except StopIteration:
+            break
+        except Exception as error:  # noqa: BLE001 -- raised below, once what was read before it is told
+            failure = error
+            break
+        group.append(text)
+        characters += _size(text)
+        if len(group) == TEXTS_AT_ONCE or characters > CHARACTERS_AT_ONCE:
+            yield group
+            group, characters = [], 0
+    if group:
+        yield group
+    if failure is not None:
+        raise failure
+
+
+def _size(text: object) -> int:
+    """The characters of what should be a text."""
+    text = text.text if isinstance(text, Document) else text
+    return len(text) if isinstance(text, str) else 0
+
+
+__all__ = ["Classifier", "Prediction", "predict"]

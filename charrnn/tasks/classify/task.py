@@ -1,0 +1,245 @@
+"""To classify and to regress: of each document a class is told, or a number.
+
+Legend: D documents, B batch, T time, C classes (1 for a number).
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from charrnn.data.corpus import TokenizedCorpus
+from charrnn.errors import CorpusError
+from charrnn.model.recurrent import RecurrentNetwork, State
+from charrnn.storage.model_directory import Model
+from charrnn.tasks.classify.buckets import BucketLoader, DocumentBatch, Documents, in_characters
+from charrnn.tasks.classify.documents import Indices, LabelledCorpus
+from charrnn.tasks.classify.network import SequenceClassifier
+from charrnn.tasks.classify.report import NAMES, measures
+from charrnn.training.task import Learned
+
+LONGEST_EVALUATED = 4000
+"""Characters of a held-out document that are read while training, from its first on. `charrnn predict`
+and `charrnn evaluate` read all of it."""
+
+EVALUATED_TOGETHER = 64
+"""Held-out documents that are read side by side, at most."""
+
+SHOWN, SHOWN_CHARACTERS = 3, 60
+"""Held-out documents that are shown with what was told of them, and how much of each."""
+
+
+class LabelledTask:
+    """Documents, and what is told of them.
+
+    Args:
+        corpus: the documents.
+        validation_fraction, lines, seed, class_weights: see TrainingOptions.
+
+    Attributes:
+        training, validation: to learn from, and held out.
+        unit: what outputs are measured in while the network learns; see RecurrentNetwork.
+        outputs: C.
+        predictions: (N, C) what the network made of the held-out documents it last read, numbers in
+            their own unit; None before.
+        targets: (N,) what is right of these.
+    """
+
+    def __init__(
+        self,
+        corpus: TokenizedCorpus,
+        *,
+        validation_fraction: float,
+        lines: bool = False,
+        seed: int = 0,
+        class_weights: str = "none",
+    ) -> None:
+        if not isinstance(corpus, LabelledCorpus):
+            raise CorpusError(f"{corpus.name}: its documents have no labels")
+        self.corpus = corpus
+        training, validation = corpus.split_documents(validation_fraction, seed=seed)
+        self.outputs = len(corpus.labels) or 1
+        self.unit = 1.0
+        weights = None
+        if not corpus.labels:
+            self.unit = _unit(corpus.targets[training])
+        elif class_weights == "balanced":
+            weights = balanced_weights(corpus.targets[training], self.outputs)
+        self.training = self._documents(training, weights)
+        self.validation = self._documents(validation, weights)
+        self.predictions: npt.NDArray[np.float64] | None = None
+        self.targets: npt.NDArray[Any] = corpus.targets[:0]
+        self._numbers: Indices = validation[:0]
+
+    def _documents(self, numbers: Indices, weights: npt.NDArray[np.float64] | None) -> Documents:
+        corpus = self.corpus
+        targets = corpus.targets if corpus.labels else corpus.targets / self.unit
+        each = None if weights is None else weights[corpus.targets]
+        return Documents(corpus.ids, corpus.bounds, targets, numbers, each)
+
+    @property
+    def training_characters(self) -> int:
+        """How many are learned from."""
+        return int(self.training.lengths.sum())
+
+    @property
+    def validation_characters(self) -> int:
+        """How many are held out, less what is not read while training."""
+        return self.validation.characters(LONGEST_EVALUATED)
+
+    def initial_bias(self) -> npt.NDArray[np.float32]:
+        """What the head begins with (C,): the mean, or how frequent each class is, so that it is not
+        what the first hundred steps have to learn."""
+        if not self.corpus.labels:
+            return np.array([self.training.targets.mean()], dtype=np.float32)
+        counts = np.bincount(
+            self.training.targets, weights=self.training.weights, minlength=self.outputs
+        )
+        bias: npt.NDArray[np.float32] = np.log(counts / counts.sum()).astype(np.float32)
+        return bias
+
+    def loader(
+        self,
+        *,
+        batch_size: int,
+        sequence_length: int,
+        seed: int,
+        process: int = 0,
+        processes: int = 1,
+    ) -> BucketLoader:
+        """The batches of a training; see Task."""
+        assert processes == 1, "several processes read lanes of a running text only"
+        return BucketLoader(
+            self.training, batch_size=batch_size, longest=sequence_length, seed=seed
+        )
+
+    def steps_per_epoch(self, batch_size: int, sequence_length: int) -> int:
+        """How many batches the documents make."""
+        places = np.arange(len(self.training))
+        return len(self.training.batches(places, min(batch_size, len(places))))
+
+    @torch.no_grad()
+    def evaluate(
+        self, network: RecurrentNetwork, *, at_most: float, at_once: int | None = None
+    ) -> Iterator[tuple[float, int]]:
+        """Nats of a document, or the squared error; see Task.
+
+        Where not all documents are read, it is some that were drawn, always the same: the shortest
+        ones, which come first in batches by length, would say nothing of the others.
+        """
+        assert isinstance(network, SequenceClassifier)
+        documents = self.validation
+        total, weight, characters = 0.0, 0.0, 0
+        outputs: list[npt.NDArray[np.float64]] = []
+        targets: list[npt.NDArray[Any]] = []
+        numbers: list[Indices] = []
+        for places in self._evaluated(at_most, at_once or EVALUATED_TOGETHER * LONGEST_EVALUATED):
+            batch = documents.batch(places, LONGEST_EVALUATED)
+            logits = _read(network, batch)
+            total += float(_losses(logits, batch).sum())
+            weight += len(places) if batch.weights is None else float(batch.weights.sum())
+            characters += batch.characters
+            outputs.append(logits.double().cpu().numpy() * self.unit)
+            targets.append(self.corpus.targets[batch.numbers])
+            numbers.append(batch.numbers)
+            yield total / weight * self.unit**2, characters
+        self.predictions, self.targets, self._numbers = (
+            np.concatenate(outputs),
+            np.concatenate(targets),
+            np.concatenate(numbers),
+        )
+
+    def _evaluated(self, at_most: float, at_once: int) -> Iterator[Indices]:
+        """The places of the documents that are evaluated, drawn until they have so many characters,
+        in batches of similar length that have so many at once."""
+        lengths = np.minimum(self.validation.lengths, LONGEST_EVALUATED)
+        drawn = np.random.default_rng(0).permutation(len(lengths))
+        before = np.cumsum(lengths[drawn]) - lengths[drawn]
+        drawn = drawn[before < max(at_most, 1)]
+        return in_characters(lengths, drawn, batch_size=EVALUATED_TOGETHER, at_once=at_once)
+
+    def measures(self) -> dict[str, float]:
+        """How good the last predictions are: accuracy and macro F1, or the root mean squared error and
+        R²; those of the simplest guess follow, the most frequent class or the mean of what was learned
+        from."""
+        assert self.predictions is not None, "nothing was evaluated yet"
+        learned = self.corpus.targets[self.training.numbers]
+        return measures(self.predictions, self.targets, learned, classes=len(self.corpus.labels))
+
+    def sample(self, model: Model, seed: int) -> str:
+        """How good it is, and some held-out documents with what it tells of them."""
+        if self.predictions is None:
+            return ""
+        known = self.measures()
+        lines = [", ".join(f"{NAMES[name]} {known[name]:.3f}" for name in list(known)[:2])]
+        chosen = np.random.default_rng(seed).permutation(len(self.targets))[:SHOWN]
+        for place in chosen:
+            ids = self.corpus.document(int(self._numbers[place]))[:SHOWN_CHARACTERS]
+            text = " ".join(self.corpus.tokenizer.decode(ids).split())
+            lines.append(f"{text} -> {self._told(int(place))}")
+        return "\n".join(lines)
+
+    def _told(self, place: int) -> str:
+        assert self.predictions is not None
+        labels, target = self.corpus.labels, self.targets[place]
+        if not labels:
+            return f"{self.predictions[place, 0]:.4g} (it is {target:.4g})"
+        told = int(self.predictions[place].argmax())
+        return labels[told] + ("" if told == target else f" (it is {labels[target]})")
+
+
+def labelled_loss(
+    network: SequenceClassifier,
+    batch: DocumentBatch,
+    state: State | None,
+    *,
+    random: np.random.Generator,
+    masks: torch.Generator,
+) -> Learned:
+    """Nats of a document, weighted by its class, or the squared error; see Loss. There is no state.
+
+    What a rare class weighs may be thousands: whether the network has diverged is judged without.
+    """
+    losses = _losses(_read(network, batch, masks), batch)
+    if batch.weights is None:
+        return Learned(losses.mean(), ())
+    weights = torch.from_numpy(batch.weights).to(losses)
+    return Learned(losses.mean(), (), judged=(losses.detach() / weights).mean())
+
+
+def _read(
+    network: SequenceClassifier, batch: DocumentBatch, masks: torch.Generator | None = None
+) -> Tensor:
+    device = network.head.bias.device
+    ids, lengths = (torch.from_numpy(each).to(device) for each in (batch.ids, batch.lengths))
+    logits: Tensor = network(ids, lengths, generator=masks)
+    return logits.float()
+
+
+def _losses(logits: Tensor, batch: DocumentBatch) -> Tensor:
+    """Of each document (B,)."""
+    targets = torch.from_numpy(batch.targets).to(logits.device)
+    if targets.is_floating_point():
+        return (logits[:, 0] - targets.to(logits.dtype)).square()
+    losses = cross_entropy(logits, targets, reduction="none")
+    if batch.weights is not None:
+        losses = losses * torch.from_numpy(batch.weights).to(losses)
+    return losses
+
+
+def balanced_weights(targets: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.float64]:
+    """What a document of each class (C,) weighs, so that all classes weigh the same: the inverse of
+    how frequent they are among targets (D,), 1 on average over these."""
+    return len(targets) / (classes * np.bincount(targets, minlength=classes))
+
+
+def _unit(targets: npt.NDArray[np.float64]) -> float:
+    """The power of two next to the standard deviation. By a power of two, numbers are divided and
+    multiplied exactly: what is saved in one unit goes on in another bit for bit."""
+    deviation = float(targets.std())
+    return 2.0 ** round(math.log2(deviation)) if deviation > 0 else 1.0

@@ -1,0 +1,140 @@
+"""To generate: each character is predicted from all before it.
+
+Legend: B batch, b lanes of one process, T time, V vocabulary.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch.nn.functional import cross_entropy
+
+from charrnn.data.corpus import TokenizedCorpus, newline_id
+from charrnn.data.dataloader import IGNORED, Chunk, Lanes, TBPTTLoader
+from charrnn.engines import TorchEngine
+from charrnn.evaluation.scoring import score_in_steps
+from charrnn.generation.config import SamplingConfig
+from charrnn.generation.sampler import Sampler
+from charrnn.model.language_model import CharRNN
+from charrnn.model.recurrent import RecurrentNetwork, State, detach
+from charrnn.storage.model_directory import Model
+from charrnn.training.task import Learned
+
+COLD_STARTS = 0.01
+"""The share of lanes whose state is set to zero before a chunk (Melis et al., 2018,
+arXiv:1707.05589). A state that is only ever carried on leaves the network lost where every sample
+begins: after nothing."""
+
+SAMPLE_LENGTH = 300
+
+VALIDATION_LANES = 64
+
+
+class Generation:
+    """A text to write on.
+
+    Args:
+        corpus: the text.
+        validation_fraction, lines, split_seed: see TrainingConfig.
+
+    Attributes:
+        training, validation: ids (N,), to learn from and held out.
+    """
+
+    def __init__(
+        self,
+        corpus: TokenizedCorpus,
+        *,
+        validation_fraction: float,
+        lines: bool = False,
+        split_seed: int | None = None,
+    ) -> None:
+        self.training, self.validation = corpus.split(
+            validation_fraction, lines=lines, seed=split_seed
+        )
+        self._separator = newline_id(corpus.tokenizer) if lines else None
+
+    @property
+    def training_characters(self) -> int:
+        """How many are learned from."""
+        return len(self.training)
+
+    @property
+    def validation_characters(self) -> int:
+        """How many are held out."""
+        return len(self.validation)
+
+    def loader(
+        self,
+        *,
+        batch_size: int,
+        sequence_length: int,
+        seed: int,
+        process: int = 0,
+        processes: int = 1,
+    ) -> TBPTTLoader:
+        """The chunks of a training; see Task."""
+        return TBPTTLoader(
+            self.training,
+            batch_size=batch_size,
+            sequence_length=sequence_length,
+            seed=seed,
+            separator=self._separator,
+            process=process,
+            processes=processes,
+        )
+
+    def steps_per_epoch(self, batch_size: int, sequence_length: int) -> int:
+        """How many chunks a lane has."""
+        return len(Lanes(self.training, batch_size, sequence_length))
+
+    def evaluate(
+        self, network: RecurrentNetwork, *, at_most: float, at_once: int | None = None
+    ) -> Iterator[tuple[float, int]]:
+        """Nats per character, in lanes; see `score_in_steps`."""
+        assert isinstance(network, CharRNN)
+        lanes = validation_lanes(len(self.validation))
+        yield from score_in_steps(
+            TorchEngine(network), self.validation, lanes=lanes, at_most=at_most, at_once=at_once
+        )
+
+    def sample(self, model: Model, seed: int) -> str:
+        """Text after nothing."""
+        return Sampler(model).sample(config=SamplingConfig(length=SAMPLE_LENGTH, seed=seed))
+
+
+def validation_lanes(characters: int) -> int:
+    """Lanes that a validation text is read in while training: up to 64, each long enough that its
+    cold start does not show."""
+    return max(1, min(VALIDATION_LANES, characters // 1000))
+
+
+def generation_loss(
+    network: CharRNN,
+    chunk: Chunk,
+    state: State | None,
+    *,
+    random: np.random.Generator,
+    masks: torch.Generator,
+) -> Learned:
+    """Nats per character of a chunk; see Loss. Some lanes begin anew: COLD_STARTS."""
+    device = network.head.bias.device
+    inputs = torch.from_numpy(chunk.inputs).to(device)
+    targets = torch.from_numpy(chunk.targets).to(device)
+    before = None if chunk.first else state
+    if before is not None:
+        warm = torch.from_numpy(random.random(chunk.batch_size) >= COLD_STARTS)  # (B,)
+        kept = warm[chunk.lanes].to(device)[:, None]
+        before = tuple(part * kept for part in before)  # each (L, b, H)
+    logits, after = network(
+        inputs,
+        before,
+        generator=masks,
+        batch_size=chunk.batch_size,
+        lanes=chunk.lanes,
+    )  # (b, T, V)
+    # The mean over all lanes' targets, or this process' part of it.
+    nats = cross_entropy(
+        logits.float().flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="sum"
+    )
+    return Learned(nats / chunk.characters, detach(after))

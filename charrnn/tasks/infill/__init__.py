@@ -1,0 +1,1 @@
+"""The task of infilling: each character is predicted from both sides of it. Filling and proofreading."""

@@ -1,0 +1,191 @@
+"""To restore: each character is predicted from those on both sides of it, some of which are masked.
+
+Legend: B batch, T time, V vocabulary.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from charrnn.data.corpus import TokenizedCorpus
+from charrnn.data.dataloader import IGNORED
+from charrnn.data.tokenizer import Ids
+from charrnn.errors import ConfigError
+from charrnn.evaluation.scoring import negative_log_likelihood
+from charrnn.model.recurrent import RecurrentNetwork, State
+from charrnn.storage.model_directory import Model
+from charrnn.tasks.infill.engine import MARGIN, WINDOW, RestoringEngine
+from charrnn.tasks.infill.masking import conceal
+from charrnn.tasks.infill.network import Restorer
+from charrnn.tasks.infill.windows import WindowBatch, WindowLoader, cover, windows_per_epoch
+from charrnn.training.task import Learned
+
+PASSAGES, PASSAGE_LENGTH, GAPS = 2, 72, (1, 2, 1, 4, 1)
+"""How many passages are shown restored, their characters, and how many are missing in each gap."""
+
+GAP, LINE_END = "_", "\N{DOWNWARDS ARROW WITH CORNER LEFTWARDS}"
+
+_AT_ONCE, _LARGEST_LOGITS = 64, 1 << 22
+"""Windows of the validation text that are read side by side, at most; and numbers that come of it."""
+
+
+class Restoration:
+    """A text to restore.
+
+    Args:
+        corpus: the text.
+        validation_fraction, lines, split_seed: see TrainingConfig; lines are read as running text.
+
+    Attributes:
+        training, validation: ids (N,), to learn from and held out.
+    """
+
+    def __init__(
+        self,
+        corpus: TokenizedCorpus,
+        *,
+        validation_fraction: float,
+        lines: bool = False,
+        split_seed: int | None = None,
+    ) -> None:
+        self.training, self.validation = corpus.split(
+            validation_fraction, lines=lines, seed=split_seed
+        )
+
+    @property
+    def training_characters(self) -> int:
+        """How many are learned from."""
+        return len(self.training)
+
+    @property
+    def validation_characters(self) -> int:
+        """How many are held out."""
+        return len(self.validation)
+
+    def loader(
+        self,
+        *,
+        batch_size: int,
+        sequence_length: int,
+        seed: int,
+        process: int = 0,
+        processes: int = 1,
+    ) -> WindowLoader:
+        """The windows of a training; see Task. Raises ConfigError where several processes train."""
+        if processes > 1:
+            raise ConfigError(
+                "several processes do not train a network to restore together; "
+                "start charrnn train without torchrun"
+            )
+        return WindowLoader(
+            self.training, batch_size=batch_size, sequence_length=sequence_length, seed=seed
+        )
+
+    def steps_per_epoch(self, batch_size: int, sequence_length: int) -> int:
+        """How many batches of windows there are."""
+        return -(-windows_per_epoch(len(self.training), sequence_length) // batch_size)
+
+    def evaluate(
+        self, network: RecurrentNetwork, *, at_most: float, at_once: int | None = None
+    ) -> Iterator[tuple[float, int]]:
+        """Nats per character, damaged as in training, always in the same places.
+
+        Where not all of the text is read, it is windows from all over it.
+        """
+        assert isinstance(network, Restorer)
+        random = np.random.default_rng(0)
+        windows = cover(len(self.validation), WINDOW, MARGIN)
+        order = random.permutation(len(windows))
+        largest = windows.length * network.config.vocabulary_size
+        together = min(max(_LARGEST_LOGITS // largest, 1), _AT_ONCE)
+        # What is hidden does not depend on how many are read side by side.
+        rows = together if at_once is None else max(at_once // windows.length, 1)
+        total, count = 0.0, 0
+        for first in range(0, len(order), together):
+            chosen = order[first : first + together]
+            ids = self.validation[windows.positions(chosen)].astype(np.int64)
+            damaged = conceal(ids, network.mask, random)
+            targets = np.where(windows.kept(chosen), ids, IGNORED)
+            for row in range(0, len(chosen), rows):
+                some = slice(row, row + rows)
+                nats = negative_log_likelihood(_read(network, damaged[some]), targets[some])
+                total += float(nats.sum())
+            count += int((targets != IGNORED).sum())
+            yield total / count, count
+            if count >= at_most:
+                return
+
+    def sample(self, model: Model, seed: int) -> str:
+        """Passages of the held-out text: how they were damaged, and below, what was made of them."""
+        engine = RestoringEngine.of(model)
+        random = np.random.default_rng(seed)
+        length = min(PASSAGE_LENGTH, len(self.validation))
+        lines = []
+        for _ in range(PASSAGES):
+            begin = int(random.integers(len(self.validation) - length + 1))
+            passage = self.validation[begin : begin + length].astype(np.int64)
+            damaged = _with_gaps(passage, engine.mask)
+            lines += [_shown(model, damaged), _shown(model, fill_surest_first(engine, damaged))]
+        return "\n".join(lines)
+
+
+def restoration_loss(
+    network: Restorer,
+    batch: WindowBatch,
+    state: State | None,
+    *,
+    random: np.random.Generator,
+    masks: torch.Generator,
+) -> Learned:
+    """Nats per character of windows, of all their characters: those that are hidden, and those that
+    are not, which no more see themselves; see Loss. No state is carried."""
+    device = network.head.bias.device
+    damaged = torch.from_numpy(conceal(batch.ids, network.mask, random)).to(device)
+    targets = torch.from_numpy(batch.ids).to(device)
+    logits = network(damaged, generator=masks)  # (B, T, V)
+    return Learned(cross_entropy(logits.float().flatten(0, 1), targets.flatten()), ())
+
+
+def fill_surest_first(engine: RestoringEngine, damaged: npt.NDArray[np.int64]) -> Ids:
+    """Ids (N,) with a character in each masked place: one after another, always the likeliest."""
+    filled = damaged.copy()
+    while (missing := np.flatnonzero(filled == engine.mask)).size:
+        likely = engine.log_probabilities(filled[None])[0, missing]  # (M, V)
+        place, character = np.unravel_index(int(likely.argmax()), likely.shape)
+        filled[missing[place]] = character
+    return filled.astype(np.uint32)
+
+
+def _with_gaps(ids: npt.NDArray[np.int64], mask: int) -> npt.NDArray[np.int64]:
+    """Ids (N,) with GAPS, which lie evenly."""
+    damaged = ids.copy()
+    for number, length in enumerate(GAPS, start=1):
+        begin = len(ids) * number // (len(GAPS) + 1)
+        damaged[begin : begin + length] = mask
+    return damaged
+
+
+def _read(network: Restorer, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+    """The logits (B, T, V) of windows, nothing dropped."""
+    training = network.training
+    network.eval()
+    with torch.inference_mode():
+        logits: Tensor = network(torch.from_numpy(ids).to(network.head.bias.device))
+    network.train(training)
+    return logits.float().cpu().numpy()
+
+
+def _shown(model: Model, ids: npt.NDArray[np.integer]) -> str:
+    """Ids (N,), masks among them, on one line."""
+    legible = np.flatnonzero(np.diff(ids == model.config.vocabulary_size)) + 1
+    pieces = []
+    for piece in np.split(ids, legible):
+        if len(piece) and piece[0] == model.config.vocabulary_size:
+            pieces.append(GAP * len(piece))
+        else:
+            pieces.append(model.tokenizer.decode(piece))
+    return "".join(pieces).replace("\n", LINE_END)

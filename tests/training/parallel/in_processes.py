@@ -1,0 +1,125 @@
+"""One of several processes that train together: what torchrun would start.
+
+    python -m tests.training.parallel.in_processes JOBS RESULTS
+
+JOBS is a JSON file: a list of keyword arguments of `charrnn.train`, and beside those
+
+    stop        the step after which to break off
+    fault       the entry of FAULTS to suffer from
+    large       more bytes of ids than this go into a file
+    busy        seconds after which the leader says that it is busy
+    ask         which process is asked to stop during the last step, and at which of PLACES
+
+RESULTS is written: for each job `nats` (of each step), or `error` and `message`.
+"""
+
+import importlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import charrnn
+from charrnn.errors import ModelError, StorageError
+
+RANK = int(os.environ.get("RANK", "0"))
+
+
+def _full_disk(*_: object, **__: object) -> None:
+    raise StorageError("the disk is full")
+
+
+def _breaks(*_: object, **__: object) -> None:
+    raise MemoryError("no room")
+
+
+def _not_there(path: Path, *_: object) -> None:
+    raise ModelError(f"{path}: No such file or directory")
+
+
+FAULTS = {
+    "disk": (0, "charrnn.storage.run.Run.save", _full_disk),
+    "leader": (0, "charrnn.training.learner.Learner.step", _breaks),
+    "follower": (1, "charrnn.training.learner.Learner.step", _breaks),
+    "no shared folder": (1, "charrnn.training.parallel.leader_follower.map_file", _not_there),
+    "begin": (1, "charrnn.training.parallel.leader_follower.CharRNN", _breaks),
+}
+"""In which process, what, and what happens instead."""
+
+
+@contextmanager
+def _suffering(fault: str | None) -> Iterator[None]:
+    if fault is None or FAULTS[fault][0] != RANK:
+        yield
+        return
+    _, target, happens = FAULTS[fault]
+    with mock.patch(target, happens):
+        yield
+
+
+PLACES = {
+    "before its step": "charrnn.training.learner.Learner.step",
+    "after its step": "charrnn.training.learner.Learner.step",
+    "before its evaluation": "charrnn.training.trainer.Trainer._evaluate",
+    "after its evaluation": "charrnn.training.trainer.Trainer._evaluate",
+    "before its save": "charrnn.training.trainer.Trainer.save",
+    "after its save": "charrnn.training.trainer.Trainer.save",
+}
+"""Before or after which method. A follower has but a Learner."""
+
+
+@contextmanager
+def _asked(process: int, place: str, steps: int) -> Iterator[None]:
+    """Has a process be asked to stop at a place of the last step, as by a signal."""
+    if process != RANK:
+        yield
+        return
+    target = PLACES[place]
+    module, kind, method = target.rsplit(".", 2)
+    real = getattr(getattr(importlib.import_module(module), kind), method)
+
+    def asks(self: Any, *arguments: Any) -> Any:
+        # The number of the step is an argument, or the trainer knows how many were taken.
+        last = arguments[-1] + 1 == steps if arguments else self.position.step == steps
+        stop = self.group.ask_to_stop if arguments else self.request_stop
+        if last and place.startswith("before"):
+            stop()
+        result = real(self, *arguments)
+        if last and place.startswith("after"):
+            stop()
+        return result
+
+    with mock.patch(target, asks):
+        yield
+
+
+def run(job: dict[str, Any]) -> dict[str, Any]:
+    """What came of a job."""
+    stop, fault, large = job.pop("stop", None), job.pop("fault", None), job.pop("large", 1 << 20)
+    ask, busy = job.pop("ask", None), job.pop("busy", 60.0)
+    nats = []
+    try:
+        with (
+            _suffering(fault),
+            _asked(ask[0], ask[1], job["steps"]) if ask else nullcontext(),
+            mock.patch("charrnn.training.parallel.group.BUSY_EVERY", busy),
+            mock.patch("charrnn.data.corpus.LARGEST_IN_MEMORY", large),
+            mock.patch("charrnn.training.parallel.leader_follower.LARGEST_IN_MEMORY", large),
+        ):
+            for progress in charrnn.train(progress_bar=False, **job):
+                nats.append(progress.train_nats)
+                if progress.step == stop:
+                    break
+    except (charrnn.CharRNNError, MemoryError) as error:
+        return {"error": type(error).__name__, "message": str(error)}
+    return {"nats": nats}
+
+
+if __name__ == "__main__":
+    jobs, results = map(Path, sys.argv[1:])
+    done = [run(job) for job in json.loads(jobs.read_text())]
+    results.write_text(json.dumps(done))
