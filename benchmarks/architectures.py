@@ -43,8 +43,8 @@ from charrnn.training.probe import ALL_THREADS, Probe
 from charrnn.training.recipe import (
     choose_batch,
     choose_dropout,
+    choose_readout_scale,
     choose_training,
-    choose_upward_scale,
 )
 
 MEASURED_STEPS = 12
@@ -280,12 +280,12 @@ class Trial:
         )
         chunks = len(Lanes(self.training, self.batch_size, self.sequence_length))
         characters, epochs = len(self.training), steps / chunks
-        scale = choose_upward_scale(options, sizes, epochs=epochs, training_characters=characters)
+        scale = choose_readout_scale(options, sizes, epochs=epochs, training_characters=characters)
         sizes = choose_dropout(options, sizes, epochs=epochs, training_characters=characters)
-        config = replace(self._config(options, sizes, chunks, variant), upward_scale=scale)
+        config = replace(self._config(options, sizes, chunks, variant), readout_scale=scale)
         generator = torch.Generator().manual_seed(seed)
         network = VariantRNN(sizes, variant, kernel=config.kernel, generator=generator)
-        network.scale_upward(config.upward_scale)
+        network.scale_readout(config.readout_scale)
         loader = self.task.loader(
             batch_size=self.batch_size,
             sequence_length=self.sequence_length,

@@ -39,10 +39,10 @@ from charrnn.data.tokenizer import Tokenizer
 from charrnn.engines import best_engine
 from charrnn.evaluation.baselines import NGram
 from charrnn.storage.model_directory import Model
-from charrnn.tasks.infill.beam import Fills, Region, infill, weighed
+from charrnn.tasks.infill.beam import Fills, Region, infill, rescore
 from charrnn.tasks.infill.engine import RestoringEngine
 from charrnn.tasks.infill.fill import FillConfig
-from charrnn.tasks.infill.masked_model import MaskedIds, PlaceReader, likelihoods
+from charrnn.tasks.infill.masked_model import MaskedIds, MaskedLM, pseudo_log_likelihoods
 from charrnn.tasks.infill.proofread import Finding, ProofreadConfig, proofread
 
 LENGTHS = (1, 2, 4, 8)
@@ -53,7 +53,7 @@ CONTEXT = FillConfig().context
 FOLLOWING = 16
 """Characters after a span that fills are weighed by, where a model reads forward."""
 
-Weigh = Callable[[PlaceReader, Region, Fills], Fills]
+Weigh = Callable[[MaskedLM, Region, Fills], Fills]
 
 
 @dataclass(frozen=True)
@@ -66,23 +66,26 @@ class Contender:
         before, after: how many characters on each side of a span it reads.
     """
 
-    restorer: PlaceReader
+    restorer: MaskedLM
     ways: dict[str, Weigh | None]
     before: int = CONTEXT
     after: int = CONTEXT
 
 
-def by_both_sides(restorer: PlaceReader, region: Region, fills: Fills) -> Fills:
+def by_both_sides(restorer: MaskedLM, region: Region, fills: Fills) -> Fills:
     """As `charrnn fill` does."""
-    return weighed(restorer, region, fills, reach=FillConfig().reach, context=CONTEXT)
+    return rescore(restorer, region, fills, reach=FillConfig().reach, context=CONTEXT)
 
 
-def by_what_follows(restorer: PlaceReader, region: Region, fills: Fills) -> Fills:
+def by_what_follows(restorer: MaskedLM, region: Region, fills: Fills) -> Fills:
     """By the likelihood of each fill and of what follows it: for models that read forward."""
     windows = np.tile(region.ids, (len(fills.values), 1))
     windows[:, region.places] = fills.values
     first = int(region.places[0])
-    sums = [each[first:].sum(dtype=np.float64) for each in likelihoods(restorer, list(windows))]
+    sums = [
+        each[first:].sum(dtype=np.float64)
+        for each in pseudo_log_likelihoods(restorer, list(windows))
+    ]
     order = np.argsort(-np.array(sums), kind="stable")
     return Fills(fills.values[order], np.array(sums)[order])
 
@@ -140,7 +143,7 @@ class Proof:
 
 
 def proof(
-    restorer: PlaceReader, tokenizer: Tokenizer, text: str, threshold: float | None = None
+    restorer: MaskedLM, tokenizer: Tokenizer, text: str, threshold: float | None = None
 ) -> Proof:
     """Of typos in the second half of a text; the threshold is chosen on the first, unless given."""
     config = ProofreadConfig(threshold=0)
@@ -227,7 +230,7 @@ def print_fills(
 
 
 def print_proofs(
-    rows: Sequence[tuple[str, PlaceReader, float | None]], *, text: str, tokenizer: Tokenizer
+    rows: Sequence[tuple[str, MaskedLM, float | None]], *, text: str, tokenizer: Tokenizer
 ) -> None:
     """The table of typos."""
     print(

@@ -50,7 +50,6 @@ COMMANDS: Final[dict[str, tuple[str, ...]]] = {
     "evaluate": ("evaluate", "lstm", "--json"),
     "evaluate windows": ("evaluate", "gru", "--protocol", "windows", "--json"),
     "evaluate adapting": ("evaluate", "lstm", "--adapt", "--json"),
-    "evaluate infilling": ("evaluate", "infill", "--json"),
     "evaluate classes": ("evaluate", "classes", "--json"),
     "evaluate numbers": ("evaluate", "numbers", "--json"),
     "fill": ("fill", "infill", "gaps.txt", "--json"),

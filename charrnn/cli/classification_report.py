@@ -43,7 +43,7 @@ def show(
     """
     import numpy as np
 
-    from charrnn.cli.display import facts, printable
+    from charrnn.cli.display import key_value_table, printable
     from charrnn.evaluation.metrics import confusion_matrix
     from charrnn.tasks.classify.report import NAMES, measures
 
@@ -60,7 +60,7 @@ def show(
             if f"baseline_{name}" in known:
                 text += f"; {guess:.60} for all: {known[f'baseline_{name}']:{digits}}"
             rows.append((title, text))
-    console.print(facts(rows))
+    console.print(key_value_table(rows))
     if labels:
         names = [printable(label.replace("\n", " "))[:_LONGEST_NAME] for label in labels]
         matrix = confusion_matrix(targets, predictions.argmax(axis=1), len(labels))

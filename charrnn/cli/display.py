@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _Item = TypeVar("_Item")
 
-BASELINES = {"order_0": "character frequencies", "n_gram": "n-grams", "xz": "xz"}
+BASELINES = {"unigram": "character frequencies", "n_gram": "n-grams", "xz": "xz"}
 """What the baselines are called on screen."""
 
 UNITS = {"char": "character", "byte": "byte"}
@@ -260,7 +260,7 @@ class TextOutput:
         sys.stdout.flush()
 
 
-def facts(rows: Sequence[tuple[str, str]]) -> "Table":
+def key_value_table(rows: Sequence[tuple[str, str]]) -> "Table":
     """Names and values, side by side."""
     from rich.table import Table
     from rich.text import Text

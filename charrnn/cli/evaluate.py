@@ -76,7 +76,7 @@ def evaluate(
 ) -> None:
     """Measure how well a model predicts a text, beside simpler means on the same text."""
     from charrnn.cli.classification_report import evaluate_labelled
-    from charrnn.cli.display import facts, reading, results, say, time_left, warn
+    from charrnn.cli.display import key_value_table, reading, results, say, time_left, warn
     from charrnn.cli.folders import say_what_is_read
     from charrnn.data.sources import ReadOptions
     from charrnn.errors import ConfigError, CorpusError
@@ -166,7 +166,7 @@ def evaluate(
         (BASELINES[name], f"{bits:.4f} bits per character")
         for name, bits in result.baselines.items()
     ]
-    results().print(facts(rows))
+    results().print(key_value_table(rows))
 
 
 def _read(directory: Path) -> "tuple[Model, Checkpoint | None]":

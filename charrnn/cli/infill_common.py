@@ -11,7 +11,7 @@ from charrnn.cli.options import complete_runs
 if TYPE_CHECKING:
     from charrnn.data.text_file import TextFile
     from charrnn.data.tokenizer import Tokenizer
-    from charrnn.tasks.infill.masked_model import PlaceReader
+    from charrnn.tasks.infill.masked_model import MaskedLM
 
 RestoringModel = Annotated[
     str,
@@ -33,7 +33,7 @@ FileEncoding = Annotated[
 ]
 
 
-def load_restorer(name: str) -> "tuple[PlaceReader, Tokenizer]":
+def load_restorer(name: str) -> "tuple[MaskedLM, Tokenizer]":
     """The model of that name, ready to restore, and its alphabet. Raises ModelError."""
     from charrnn.storage.run import load
     from charrnn.tasks.infill.engine import RestoringEngine

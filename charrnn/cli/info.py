@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def info(model: ModelArgument = None, as_json: Json = False) -> None:
     """Show what a model is, what it was trained on, how long, and how good it is."""
-    from charrnn.cli.display import UNITS, counted, duration, facts, results
+    from charrnn.cli.display import UNITS, counted, duration, key_value_table, results
     from charrnn.storage.model_directory import read_model
     from charrnn.storage.run import read_found
 
@@ -69,7 +69,7 @@ def info(model: ModelArgument = None, as_json: Json = False) -> None:
         ("", f"{duration(provenance.seconds)}, seed {provenance.seed}"),
         ("validation", good),
     ]
-    results().print(facts(rows))
+    results().print(key_value_table(rows))
 
 
 def _held_out(provenance: "Provenance", task: str) -> str:

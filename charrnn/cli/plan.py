@@ -29,12 +29,12 @@ from charrnn.cli.training_options import (
     Patience,
     Pooling,
     Precision,
+    ReadoutScale,
     Regress,
     SequenceLength,
     Steps,
     TokenizerKind,
     TrainingSeed,
-    UpwardScale,
     ValidationFraction,
     WeightDropout,
 )
@@ -81,7 +81,7 @@ def plan(
     batch_size: BatchSize = None,
     sequence_length: SequenceLength = None,
     learning_rate: LearningRate = None,
-    upward_scale: UpwardScale = None,
+    readout_scale: ReadoutScale = None,
     clip: Clip = None,
     regress: Regress = False,
     class_weights: ClassWeights = "none",
@@ -127,7 +127,7 @@ def plan(
         }
         print(dumps(record, indent=2))
         return
-    results().print(choices(made, named=bool(corpus)))
+    results().print(plan_table(made, named=bool(corpus)))
     say_what_is_read(corpus or (), read_options(context.params))
     for note in made.notes:
         say(note)
@@ -176,13 +176,13 @@ def _without_native(device: str) -> str:
     return "; charrnn's own C, which is faster, is not to be had here" if slower else ""
 
 
-def choices(plan: "Plan", *, named: bool, processes: int = 1) -> Any:
+def plan_table(plan: "Plan", *, named: bool, processes: int = 1) -> Any:
     """What was chosen, a row each, with the flags that choose otherwise."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
-    from charrnn.cli.display import counted, duration, facts, printable
+    from charrnn.cli.display import counted, duration, key_value_table, printable
     from charrnn.tasks.classify.documents import LabelledCorpus
 
     text, config, model = plan.corpus, plan.config, plan.network.config
@@ -202,8 +202,8 @@ def choices(plan: "Plan", *, named: bool, processes: int = 1) -> Any:
     attention = []
     if model.attention is not None:
         attention.append(("attention", f"to the last {model.attention:,} states", "--attention"))
-    scale = config.upward_scale
-    upward = f", {scale:g} times that from layer to layer" if scale != 1 else ""
+    scale = config.readout_scale
+    readout = f", {scale:g} times that from layer to layer" if scale != 1 else ""
     every = "step" if config.evaluate_every == 1 else f"{config.evaluate_every:,} steps"
     lanes = f"{counted(config.batch_size, piece)} of {counted(config.sequence_length, 'character')}"
     corpus = f"{text.name}{unnamed}: {len(text.ids):,} characters, {alphabet}"
@@ -233,8 +233,8 @@ def choices(plan: "Plan", *, named: bool, processes: int = 1) -> Any:
         ),
         (
             "learning rate",
-            f"{config.learning_rate:.2g}{upward}, gradients clipped at {config.clip:g}",
-            "--learning-rate --upward-scale --clip",
+            f"{config.learning_rate:.2g}{readout}, gradients clipped at {config.clip:g}",
+            "--learning-rate --readout-scale --clip",
         ),
         (
             "length",
@@ -262,4 +262,4 @@ def choices(plan: "Plan", *, named: bool, processes: int = 1) -> Any:
     table.add_column(overflow="fold", ratio=2)
     for name, value, flags in rows:
         table.add_row(Text(name, style="dim"), Text(printable(value)), Text(flags, style="dim"))
-    return Group(facts(heading), table)
+    return Group(key_value_table(heading), table)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from rich.cells import cell_len
 from rich.text import Text
 
-from charrnn.cli.display import TextOutput, facts, messages, printable, say, warn
+from charrnn.cli.display import TextOutput, key_value_table, messages, printable, say, warn
 from charrnn.cli.prompts import known_characters
 from charrnn.cli.repl_adaptation import CONTEXT as ADAPTATION_CONTEXT
 from charrnn.cli.repl_adaptation import Adaptation
@@ -284,7 +284,7 @@ class Session:
             ("adapt", self._adapting()),
         ]
         rows += [(name, shown(self.config, name)) for name in option_kinds()]
-        messages().print(facts(rows))
+        messages().print(key_value_table(rows))
 
     def _adapt(self, argument: str) -> None:
         if argument and argument not in ADAPTING:

@@ -16,7 +16,7 @@ from charrnn.cli.options import (
     complete_runs,
     refuse_unused,
 )
-from charrnn.cli.plan import choices, read_options, training_options
+from charrnn.cli.plan import plan_table, read_options, training_options
 from charrnn.cli.training_options import (
     RUN,
     Attention,
@@ -42,13 +42,13 @@ from charrnn.cli.training_options import (
     Patience,
     Pooling,
     Precision,
+    ReadoutScale,
     Regress,
     SequenceLength,
     StartFrom,
     Steps,
     TokenizerKind,
     TrainingSeed,
-    UpwardScale,
     ValidationFraction,
     WeightDropout,
 )
@@ -117,7 +117,7 @@ def train(
     batch_size: BatchSize = None,
     sequence_length: SequenceLength = None,
     learning_rate: LearningRate = None,
-    upward_scale: UpwardScale = None,
+    readout_scale: ReadoutScale = None,
     clip: Clip = None,
     regress: Regress = False,
     class_weights: ClassWeights = "none",
@@ -173,7 +173,7 @@ def _lead(params: dict[str, Any], group: "Group | None") -> int | None:
             say_what_is_read(params["corpus"] or (), read_options(params))
             if plan is not None:
                 processes = 1 if group is None else group.size
-                shown = choices(plan, named=bool(params["corpus"]), processes=processes)
+                shown = plan_table(plan, named=bool(params["corpus"]), processes=processes)
                 messages().print(shown)
                 for note in plan.notes:
                     say(note)

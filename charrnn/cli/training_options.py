@@ -160,7 +160,7 @@ LearningRate = Annotated[
         metavar="X", help="At its highest.", show_default=_CHOSEN, rich_help_panel=LEARNING
     ),
 ]
-UpwardScale = Annotated[
+ReadoutScale = Annotated[
     float | None,
     typer.Option(
         metavar="X",

@@ -24,7 +24,7 @@ import numpy as np
 
 from charrnn.ambient import as_usual
 from charrnn.data.excerpt import AnyIds
-from charrnn.data.memmap import pieces
+from charrnn.data.memmap import chunks
 from charrnn.data.sources import (
     PYTHON_DOCS,
     Part,
@@ -446,7 +446,7 @@ def utf8_bytes(tokenizer: Tokenizer, ids: AnyIds) -> int:
     if isinstance(tokenizer, CharTokenizer):
         points = code_points("".join(tokenizer.characters))
         lengths = 1 + np.searchsorted([0x80, 0x800, 0x10000], points, side="right")
-        counts = (np.bincount(piece, minlength=len(lengths)) for piece in pieces(ids))
+        counts = (np.bincount(piece, minlength=len(lengths)) for piece in chunks(ids))
         return sum(int(count @ lengths) for count in counts)
     return len(ids)
 
@@ -455,7 +455,7 @@ def utf8_characters(tokenizer: Tokenizer, ids: AnyIds) -> int:
     """How many characters the text of the ids (N,) has; of bytes, those that begin one."""
     if isinstance(tokenizer, CharTokenizer):
         return len(ids)
-    starts = sum(int(np.count_nonzero((piece & 0xC0) != 0x80)) for piece in pieces(ids))
+    starts = sum(int(np.count_nonzero((piece & 0xC0) != 0x80)) for piece in chunks(ids))
     return max(1, starts)
 
 

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.data.excerpt import AnyIds
-from charrnn.data.memmap import give_back
+from charrnn.data.memmap import release_pages
 from charrnn.data.splitting import positions_after
 from charrnn.data.tokenizer import Ids
 from charrnn.errors import ConfigError
@@ -80,7 +80,7 @@ class Lanes:
         starts, ends = self.starts[self.share], self.ends[self.share]  # (b,)
         positions = starts[:, None] + np.arange(begin - 1, end)  # (b, 1 + T)
         window = self.ids[positions % len(self.ids)].astype(np.int64)
-        give_back(self.ids.ids if isinstance(self.ids, ShuffledDocuments) else self.ids)
+        release_pages(self.ids.ids if isinstance(self.ids, ShuffledDocuments) else self.ids)
         inputs, targets = window[:, :-1], window[:, 1:]
         if chunk == self.chunks - 1:
             targets = np.where(positions[:, 1:] < ends[:, None], targets, IGNORED)

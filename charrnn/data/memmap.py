@@ -15,11 +15,11 @@ import numpy as np
 from charrnn.data.excerpt import AnyIds, Excerpt
 from charrnn.data.tokenizer import Ids
 
-PIECE = 1 << 20
+CHUNK = 1 << 20
 """Ids that are looked at in one go, where all of them have to be."""
 
 
-def give_back(ids: AnyIds) -> None:
+def release_pages(ids: AnyIds) -> None:
     """Returns the memory of what was read of ids (N,) in a mapped file; reading on is allowed.
 
     The system still has the pages for as long as it needs their room for nothing else: to touch one
@@ -29,11 +29,11 @@ def give_back(ids: AnyIds) -> None:
         mapped.madvise(mmap.MADV_DONTNEED)
 
 
-def pieces(ids: AnyIds, size: int = PIECE) -> Iterator[Ids]:
+def chunks(ids: AnyIds, size: int = CHUNK) -> Iterator[Ids]:
     """Ids (N,) from first to last, `size` at a time; what has been read is given back."""
     for start in range(0, len(ids), size):
         yield ids[start : start + size]
-        give_back(ids)
+        release_pages(ids)
 
 
 def _mapping(ids: AnyIds) -> mmap.mmap | None:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.data.excerpt import AnyIds, Excerpt
-from charrnn.data.memmap import PIECE, give_back, pieces
+from charrnn.data.memmap import CHUNK, chunks, release_pages
 from charrnn.data.tokenizer import Ids
 from charrnn.errors import ConfigError, CorpusError
 
@@ -83,11 +83,11 @@ def _line_start(ids: Ids, end: int, newline: int | None) -> int:
     """Where the last line of ids (N,) begins that begins at `end` at the latest; 0 where only the
     first one does."""
     while end > 0 and newline is not None:
-        begin = max(0, end - PIECE)
+        begin = max(0, end - CHUNK)
         newlines = np.flatnonzero(ids[begin:end] == newline)
         if len(newlines):
             return begin + int(newlines[-1]) + 1
-        give_back(ids)
+        release_pages(ids)
         end = begin
     return 0
 
@@ -160,11 +160,11 @@ def _lengths(ends: npt.NDArray[Any], lines: npt.NDArray[Any]) -> npt.NDArray[Any
 
 def positions_after(ids: AnyIds, separator: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     """The position after each separator in ids (N,), and the end where the last is missing."""
-    count = sum(int(np.count_nonzero(piece == separator)) for piece in pieces(ids))
+    count = sum(int(np.count_nonzero(piece == separator)) for piece in chunks(ids))
     open_end = len(ids) > 0 and int(ids[len(ids) - 1 : len(ids)][0]) != separator
     positions = np.empty(count + open_end, dtype=dtype)
     begin = end = 0
-    for piece in pieces(ids):
+    for piece in chunks(ids):
         found = np.flatnonzero(piece == separator) + (begin + 1)
         positions[end : end + len(found)] = found
         begin, end = begin + len(piece), end + len(found)
@@ -186,7 +186,7 @@ def count_repeated(training: AnyIds, held_out: AnyIds, newline: int) -> tuple[in
 def _lines(ids: AnyIds, newline: int) -> Iterator[str]:
     """The lines of ids (N,), each id a character of its own, without their ends."""
     begun = ""
-    for piece in pieces(ids):
+    for piece in chunks(ids):
         text = piece.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
         first, *others = text.split(chr(newline))
         begun += first

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.data.excerpt import AnyIds
-from charrnn.data.memmap import PIECE, give_back, pieces
+from charrnn.data.memmap import CHUNK, chunks, release_pages
 from charrnn.data.tokenizer import Ids, Tokenizer
 
 LARGEST_TRAINING_CHARACTERS = 10_000_000
@@ -35,13 +35,13 @@ def baselines(
     `memory` is how many characters of training text xz is given at most.
     """
     return {
-        "order_0": order_0(training, held_out, tokenizer.vocabulary_size),
+        "unigram": unigram(training, held_out, tokenizer.vocabulary_size),
         "n_gram": n_gram(training, held_out, tokenizer.vocabulary_size),
         "xz": xz(training[-memory:], held_out, tokenizer),
     }
 
 
-def order_0(training: AnyIds, held_out: AnyIds, vocabulary_size: int) -> float:
+def unigram(training: AnyIds, held_out: AnyIds, vocabulary_size: int) -> float:
     """Character frequencies alone, each count one too high so that none is zero."""
     counts = _counts(training, vocabulary_size) + 1
     occurrences = _counts(held_out, vocabulary_size)
@@ -52,7 +52,7 @@ def order_0(training: AnyIds, held_out: AnyIds, vocabulary_size: int) -> float:
 def _counts(ids: AnyIds, vocabulary_size: int) -> Int64Array:
     """How often each id occurs, (V,)."""
     counts = np.zeros(vocabulary_size, dtype=np.int64)
-    for piece in pieces(ids):
+    for piece in chunks(ids):
         counts += np.bincount(piece, minlength=vocabulary_size)
     return counts
 
@@ -69,7 +69,7 @@ def _compressed_size(tokenizer: Tokenizer, *texts: AnyIds) -> int:
     compressor = lzma.LZMACompressor(lzma.FORMAT_RAW, filters=settings)
     size = 0
     for ids in texts:
-        for piece in pieces(ids, 1 << 16):  # small, for no Ctrl-C is heeded while xz works
+        for piece in chunks(ids, 1 << 16):  # small, for no Ctrl-C is heeded while xz works
             # A piece may end within a character of bytes; half of it comes out as it went in.
             encoded = tokenizer.decode(piece).encode("utf-8", "surrogateescape")
             size += len(compressor.compress(encoded))
@@ -154,10 +154,10 @@ class _Table:
 
 def _overlapping(ids: AnyIds, context: int) -> Iterator[tuple[Ids, int]]:
     """The ids in pieces that overlap by a context, each with how many of its last are new."""
-    for begin in range(1, len(ids), PIECE):
-        end = min(begin + PIECE, len(ids))
+    for begin in range(1, len(ids), CHUNK):
+        end = min(begin + CHUNK, len(ids))
         yield ids[max(0, begin - max(context, 1)) : end], end - begin
-        give_back(ids)
+        release_pages(ids)
 
 
 def _tables(training: Ids, size: int, context: int) -> list[tuple[Int64Array, Int64Array]]:

@@ -22,7 +22,13 @@ from threadpoolctl import threadpool_limits
 from charrnn.data.tokenizer import Tokenizer
 from charrnn.engines import Engine, Lanes
 from charrnn.generation.constraints import Draft, Rules
-from charrnn.generation.draw import Opening, Sample, check_not_endless, choose, log_probabilities
+from charrnn.generation.draw import (
+    EncodedPrompt,
+    Sample,
+    check_not_endless,
+    choose,
+    log_probabilities,
+)
 from charrnn.generation.randomness import sample_keys, uniforms
 from charrnn.generation.smc import steered_sample
 
@@ -56,7 +62,7 @@ class _Text(NamedTuple):
 def make_samples(
     engine: Engine,
     tokenizer: Tokenizer,
-    opening: Opening,
+    opening: EncodedPrompt,
     rules: Rules,
     indices: Iterable[int],
     score: bool,
@@ -151,7 +157,7 @@ class _Tasks:
 def _write(
     engine: Engine,
     tokenizer: Tokenizer,
-    opening: Opening,
+    opening: EncodedPrompt,
     first_draft: Draft,
     tasks: _Tasks,
     score: bool,

@@ -9,13 +9,13 @@ import numpy.typing as npt
 from charrnn.errors import ConfigError
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.constraints import Draft
-from charrnn.generation.draw import Opening, Sample, check_finite
+from charrnn.generation.draw import EncodedPrompt, Sample, check_finite
 from charrnn.generation.filters import Logits, Mask, exclude, largest, log_softmax
 from charrnn.generation.sampler import Sampler
 
 
 def beam_search(
-    sampler: Sampler, opening: Opening, config: SamplingConfig, *, width: int
+    sampler: Sampler, opening: EncodedPrompt, config: SamplingConfig, *, width: int
 ) -> list[Sample]:
     """The `width` likeliest texts that were found, the likeliest first.
 

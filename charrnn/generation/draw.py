@@ -20,7 +20,7 @@ LONGEST = 1 << 17
 """Ids of a text without a length that is wanted whole; what has not ended by then hardly will."""
 
 
-class Opening(NamedTuple):
+class EncodedPrompt(NamedTuple):
     """Where a text begins: just before the last character of what stands before it is read."""
 
     state: State | None  # with B = 1: after all of `ids` but the last

@@ -22,7 +22,13 @@ from charrnn.errors import CharRNNWarning, ConfigError
 from charrnn.generation.batch import make_samples
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.constraints import Draft, Rules
-from charrnn.generation.draw import Opening, Sample, check_not_endless, choose, log_probabilities
+from charrnn.generation.draw import (
+    EncodedPrompt,
+    Sample,
+    check_not_endless,
+    choose,
+    log_probabilities,
+)
 from charrnn.generation.randomness import sample_keys, uniforms
 from charrnn.generation.smc import steered_sample
 from charrnn.generation.unwritable import dropped
@@ -47,7 +53,7 @@ class SampleStream:
     def __init__(
         self,
         sampler: "Sampler",
-        opening: Opening,
+        opening: EncodedPrompt,
         rules: Rules,
         index: int,
         *,
@@ -157,7 +163,7 @@ class Sampler:
     @as_usual
     def stream(
         self,
-        prompt: str | Opening = "",
+        prompt: str | EncodedPrompt = "",
         config: SamplingConfig | None = None,
         *,
         index: int = 0,
@@ -175,7 +181,7 @@ class Sampler:
         asks for can never come. CharRNNWarning says what of the configuration has no effect.
         """
         config = config or SamplingConfig()
-        if not isinstance(prompt, Opening):
+        if not isinstance(prompt, EncodedPrompt):
             prompt = self.opening(prompt, lines=config.lines)
         rules = self.rules(config)
         return SampleStream(
@@ -185,7 +191,7 @@ class Sampler:
     @as_usual
     def samples(
         self,
-        prompt: str | Opening = "",
+        prompt: str | EncodedPrompt = "",
         config: SamplingConfig | None = None,
         *,
         indices: Iterable[int],
@@ -208,7 +214,7 @@ class Sampler:
         for name, value in (("batch size", batch_size), ("threads", threads)):
             if value is not None and value < 1:
                 raise ConfigError(f"{name} {value}: choose 1 or above")
-        if not isinstance(prompt, Opening):
+        if not isinstance(prompt, EncodedPrompt):
             prompt = self.opening(prompt, lines=config.lines)
         rules = self.rules(config)
         samples = make_samples(
@@ -237,13 +243,13 @@ class Sampler:
         return rules
 
     @as_usual
-    def opening(self, prompt: str = "", *, lines: bool = False) -> Opening:
+    def opening(self, prompt: str = "", *, lines: bool = False) -> EncodedPrompt:
         """Where a text after a prompt begins. Raises UnknownCharacterError."""
         ids = self.prompt_ids(prompt, lines=lines)
         state = None
         if len(ids) > 1:
             state = self.engine.read([ids[:-1]], None)
-        return Opening(state, ids)
+        return EncodedPrompt(state, ids)
 
     def prompt_ids(self, prompt: str, *, lines: bool = False) -> list[int]:
         """What the model reads before it writes: never nothing."""

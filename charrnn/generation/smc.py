@@ -21,7 +21,13 @@ import numpy.typing as npt
 from charrnn.data.tokenizer import Tokenizer
 from charrnn.engines import Engine
 from charrnn.generation.constraints import Draft
-from charrnn.generation.draw import Opening, Sample, check_not_endless, log_probabilities, pick
+from charrnn.generation.draw import (
+    EncodedPrompt,
+    Sample,
+    check_not_endless,
+    log_probabilities,
+    pick,
+)
 from charrnn.generation.filters import apply_temperature, probabilities
 from charrnn.generation.randomness import sample_keys, split, uniforms
 
@@ -42,7 +48,12 @@ _Scores = tuple["_Scores | None", float]
 
 
 def steered_sample(
-    engine: Engine, tokenizer: Tokenizer, opening: Opening, first: Draft, index: int, score: bool
+    engine: Engine,
+    tokenizer: Tokenizer,
+    opening: EncodedPrompt,
+    first: Draft,
+    index: int,
+    score: bool,
 ) -> Sample:
     """Sample `index`, where `first` is the draft after the opening; see Sampler.samples."""
     steps = steered_steps(engine, tokenizer, opening, first, index, score)
@@ -55,7 +66,12 @@ def steered_sample(
 
 
 def steered_steps(
-    engine: Engine, tokenizer: Tokenizer, opening: Opening, first: Draft, index: int, score: bool
+    engine: Engine,
+    tokenizer: Tokenizer,
+    opening: EncodedPrompt,
+    first: Draft,
+    index: int,
+    score: bool,
 ) -> Generator[None, None, Sample]:
     """The same in steps of a character, so that it can be left."""
     rules = first.rules

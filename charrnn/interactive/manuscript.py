@@ -17,7 +17,7 @@ from charrnn.engines import Array, State
 from charrnn.errors import ConfigError
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.constraints import Draft, Rules
-from charrnn.generation.draw import Opening, Sample, check_finite, choose, log_probabilities
+from charrnn.generation.draw import EncodedPrompt, Sample, check_finite, choose, log_probabilities
 from charrnn.generation.filters import probabilities
 from charrnn.generation.randomness import sample_keys, uniforms
 from charrnn.generation.sampler import Sampler
@@ -27,7 +27,7 @@ from charrnn.interactive.lookahead import Foresight
 from charrnn.interactive.suggestions import UNITS, Pick, find_picks
 
 
-class Stretch(NamedTuple):
+class Segment(NamedTuple):
     """A part of a manuscript that came at once."""
 
     made: bool  # by the model; else typed
@@ -82,11 +82,11 @@ class Manuscript:
         """Its last characters, so many at most."""
         return "".join(self._characters[max(len(self) - count, 0) :])
 
-    def stretches(self) -> list[Stretch]:
+    def stretches(self) -> list[Segment]:
         """Its parts, in order: what was typed and what was made."""
         begins = [*(mark.character for mark in self._marks), len(self)]
         return [
-            Stretch(mark.made, "".join(self._characters[begin:end]))
+            Segment(mark.made, "".join(self._characters[begin:end]))
             for mark, (begin, end) in zip(self._marks, pairwise(begins), strict=True)
         ]
 
@@ -223,7 +223,7 @@ class Manuscript:
     def _matching(self, rules: Rules, index: int) -> Generator[str, None, None]:
         """A continuation that matches a pattern, as the sampler makes it."""
         before = len(self._ids) - 1
-        opening = Opening(self._state(before) if before else None, self._ids)
+        opening = EncodedPrompt(self._state(before) if before else None, self._ids)
         steps = steered_steps(
             self.sampler.engine,
             self._tokenizer,

@@ -69,7 +69,7 @@ class Attention(nn.Module):
         nn.init.ones_(self.norm.weight)
         nn.init.zeros_(self.norm.bias)
 
-    def upward_weights(self) -> list[Tensor]:
+    def readout_weights(self) -> list[Tensor]:
         """Those that read outputs of a layer, each (D, H)."""
         return [self.query.weight, self.key.weight, self.value.weight]
 

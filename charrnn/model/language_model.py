@@ -72,12 +72,12 @@ class CharRNN(RecurrentNetwork):
             self.attention.reset_parameters(generator)
         reset_linear(self.head.weight, self.head.bias, generator=generator)
 
-    def upward_weights(self) -> list[Tensor]:
+    def readout_weights(self) -> list[Tensor]:
         """Those that read outputs of a layer: between layers (G H, H), and the head's (V, H), or where
         there is attention, its own (D, H), for the head reads what is normalized."""
         if self.attention is None:
             return [*self.between_layers(), self.head.weight]
-        return [*self.between_layers(), *self.attention.upward_weights()]
+        return [*self.between_layers(), *self.attention.readout_weights()]
 
     def zero_state(self, batch_size: int) -> State:
         """The state before the first character: zeros of `config.state_shapes`."""

@@ -65,7 +65,7 @@ class ManyToOne(RecurrentNetwork):
         self.pooling.reset_parameters()
         reset_linear(self.head.weight, self.head.bias, generator=generator)
 
-    def upward_weights(self) -> list[Tensor]:
+    def readout_weights(self) -> list[Tensor]:
         """Those that read outputs of a layer: between layers (G H, F), and the head's (K, F)."""
         return [*self.between_layers(), self.head.weight]
 

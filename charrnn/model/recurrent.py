@@ -111,19 +111,19 @@ class RecurrentNetwork(nn.Module):
             for direction in self.directions
         ]
 
-    def upward_weights(self) -> list[Tensor]:
+    def readout_weights(self) -> list[Tensor]:
         """Those that read outputs of a layer: between layers (G H, H), and the head's."""
         raise NotImplementedError
 
     @torch.no_grad()
-    def scale_upward(self, scale: float) -> None:
-        """Makes the upward weights so many times as large.
+    def scale_readout(self, scale: float) -> None:
+        """Makes the readout weights so many times as large.
 
         Outputs lie between -1 and 1, most of them near 0, and what is learned from them is learned
-        slowly. Where upward weights begin larger, and learn faster by as much, the network learns as
+        slowly. Where readout weights begin larger, and learn faster by as much, the network learns as
         if each layer's outputs were multiplied, and stays what torch.nn has.
         """
-        for weight in self.upward_weights():
+        for weight in self.readout_weights():
             weight.mul_(scale)
 
     def zero_state(self, batch_size: int) -> State:

@@ -107,7 +107,7 @@ def write_pieces(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
         _sync(file.fileno(), path)
 
 
-def standing(path: Path) -> Path:
+def resolve_replaced(path: Path) -> Path:
     """Where a folder is: under its own name or, when a crash came while another was about to take
     its place, under the one it had meanwhile."""
     replaced = path.with_name(f"{REPLACED_PREFIX}{path.name}")
@@ -177,7 +177,7 @@ def set_aside(path: Path, elsewhere: Path) -> None:
         _sync_directory(path.parent)
 
 
-def remove_litter(directory: Path) -> None:
+def recover(directory: Path) -> None:
     """Deletes what a crash left unfinished in a folder, and puts back what it left replaced.
 
     Warns of what cannot be deleted. Raises StorageError.
@@ -342,7 +342,7 @@ def _can_make_room(target: Path) -> bool:
 
 def _rename_in_two_steps(source: Path, target: Path) -> None:
     """Renames where that is not possible over what is there. After a crash in between, the old one is
-    under its other name, from which `remove_litter` puts it back."""
+    under its other name, from which `recover` puts it back."""
     replaced = target.with_name(f"{REPLACED_PREFIX}{target.name}")
     _clear(replaced)
     os.rename(target, replaced)

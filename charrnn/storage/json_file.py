@@ -36,10 +36,14 @@ def from_json(kind: type[T], data: object, *, where: str) -> T:
     or on a value of another type.
 
     A key may be missing whose field says in its metadata that it came `later`: files that were
-    written before lack it.
+    written before lack it. A field may say what it was `formerly` called, in files written before.
     """
     if not isinstance(data, dict):
         raise ModelError(f"{where}: expected an object, found {type(data).__name__}")
+    for field in fields(kind):  # type: ignore[arg-type]
+        before = field.metadata.get("formerly")
+        if before in data and field.name not in data:
+            data = {field.name if key == before else key: value for key, value in data.items()}
     known: dict[str, Any] = {field.name: field.type for field in fields(kind)}  # type: ignore[arg-type]
     later = {field.name for field in fields(kind) if field.metadata.get("later")}  # type: ignore[arg-type]
     for key in sorted((data.keys() ^ known.keys()) - (later - data.keys())):

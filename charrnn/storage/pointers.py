@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TypeGuard
 
 from charrnn.errors import ModelError
-from charrnn.storage.files import point, read_file, read_lines, remove_directory, standing
+from charrnn.storage.files import point, read_file, read_lines, remove_directory, resolve_replaced
 from charrnn.storage.json_file import parse_json
 from charrnn.storage.manifest import read_json
 from charrnn.storage.model_directory import CONFIG, read_config
@@ -61,7 +61,7 @@ def pointed(pointer: Path) -> Path | None:
     target = _named(pointer)
     if target is None or target.is_symlink():
         return None
-    return standing(target)
+    return resolve_replaced(target)
 
 
 def point_at(pointer: Path, checkpoint: Path) -> None:

@@ -29,10 +29,10 @@ from charrnn.storage.files import (
     append_line,
     make_directory,
     read_lines,
+    recover,
     remove_directory,
-    remove_litter,
+    resolve_replaced,
     set_aside,
-    standing,
     sync_file,
     write_directory,
     write_file,
@@ -186,7 +186,7 @@ class Run:
             return []
         names = (path.name.removeprefix(REPLACED_PREFIX) for path in self.directory.iterdir())
         steps = {int(match[1]) for match in map(CHECKPOINT_NAME.fullmatch, names) if match}
-        paths = [standing(self.checkpoint(step)) for step in sorted(steps)]
+        paths = [resolve_replaced(self.checkpoint(step)) for step in sorted(steps)]
         return [path for path in paths if path.is_dir() and not path.is_symlink()]
 
     def models(self) -> list[Path]:
@@ -274,7 +274,7 @@ class Run:
 
         Raises StorageError.
         """
-        remove_litter(self.directory)
+        recover(self.directory)
 
     def rewind(self, step: int, *, evaluated: int | None = None) -> None:
         """Forgets what came after a step, and what a crash left unfinished. Later checkpoints are set

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from charrnn.data.corpus import IdsKey, ReadingProgress, no_progress
-from charrnn.data.memmap import pieces
+from charrnn.data.memmap import chunks
 from charrnn.data.tokenizer import Ids
 from charrnn.errors import CharRNNWarning, ModelError, StorageError
 from charrnn.storage.files import map_file, new_directory, remove_directory, write_pieces
@@ -111,7 +111,7 @@ def find_ids(folder: Path, key: IdsKey, *, progress: ReadingProgress = no_progre
             return None
         ids = _mapped(folder, key)
         digest, done = hashlib.sha256(), 0
-        for piece in pieces(ids):
+        for piece in chunks(ids):
             digest.update(piece.data)
             if int(piece.max()) >= key.vocabulary_size:
                 raise ModelError(f"{path}: it has ids that are not in the alphabet")

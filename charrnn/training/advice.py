@@ -4,7 +4,7 @@ import numpy as np
 
 from charrnn.data.corpus import TokenizedCorpus, newline_id
 from charrnn.data.excerpt import AnyIds
-from charrnn.data.memmap import pieces
+from charrnn.data.memmap import chunks
 from charrnn.data.splitting import count_repeated
 from charrnn.data.tokenizer import Tokenizer
 from charrnn.training.config import TrainingConfig, TrainingOptions
@@ -31,7 +31,7 @@ def advise_on_alphabet(text: TokenizedCorpus, batch_size: int, sequence_length: 
     if size <= MANY_CHARACTERS:
         return []
     counts = np.zeros(size, np.int64)
-    for piece in pieces(text.ids):
+    for piece in chunks(text.ids):
         counts += np.bincount(piece, minlength=size)
     # Of each character's place: its logits, their logarithms, and the gradients of both.
     megabytes = 4 * 4 * batch_size * sequence_length * size / 1e6

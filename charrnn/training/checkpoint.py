@@ -52,7 +52,7 @@ WEIGHTS = "weights"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Position:
+class TrainingState:
     """How far a training has come.
 
     Attributes:
@@ -113,7 +113,7 @@ class Checkpoint:
     config: TrainingConfig
     sources: tuple[str, ...]
     options: ReadOptions
-    position: Position
+    position: TrainingState
     tensors: Tensors
 
     def files(self) -> dict[str, bytes]:
@@ -238,7 +238,7 @@ def read_checkpoint(directory: Path) -> Checkpoint:
             pass
         case _:
             raise ModelError(f"{path}: expected config, corpus and position")
-    position = from_json(Position, position, where=f"{path}: position")
+    position = from_json(TrainingState, position, where=f"{path}: position")
     shapes = tensor_shapes(model.config, position.lanes)
     return Checkpoint(
         model=model,

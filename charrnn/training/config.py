@@ -31,8 +31,8 @@ class TrainingOptions:
         batch_size: lanes read side by side.
         sequence_length: characters of each lane in a step; backpropagation ends there.
         learning_rate: at its highest, after warm-up.
-        upward_scale: how many times as fast the weights learn that read a layer's outputs, and as
-            large they begin, see CharRNN.scale_upward.
+        readout_scale: how many times as fast the weights learn that read a layer's outputs, and as
+            large they begin, see CharRNN.scale_readout.
         clip: the norm that gradients are scaled down to; 0 is off.
         seed: of everything random.
         precision: `fp32`, `bf16`, or the faster of the two (measured under a budget, else the one
@@ -64,7 +64,7 @@ class TrainingOptions:
     batch_size: int | None = None
     sequence_length: int | None = None
     learning_rate: float | None = None
-    upward_scale: float | None = None
+    readout_scale: float | None = None
     clip: float | None = None
     seed: int = 0
     precision: str | None = None
@@ -129,7 +129,7 @@ class TrainingConfig:
     checkpoint_every: int
     patience: int
     keep: int
-    upward_scale: float = 1.0
+    readout_scale: float = field(default=1.0, metadata={"formerly": "upward_scale"})
     class_weights: str = field(default="none", metadata=LATER)
     split_seed: int | None = field(default=None, metadata=LATER)
 
@@ -148,7 +148,7 @@ class TrainingConfig:
         return self.learning_rate * (lowest + (1 - lowest) * (1 + math.cos(math.pi * through)) / 2)
 
 
-_ABOVE_ZERO = ("budget", "epochs", "learning_rate", "upward_scale")
+_ABOVE_ZERO = ("budget", "epochs", "learning_rate", "readout_scale")
 _ONE_OR_MORE = (
     *("steps", "batch_size", "sequence_length", "threads"),
     *("evaluate_every", "evaluation_characters", "checkpoint_every", "keep"),

@@ -7,7 +7,7 @@ read the text: that is the law below, fitted to trainings on plays, fables, a ma
 import math
 from dataclasses import dataclass
 
-from charrnn.evaluation.baselines import n_gram, order_0
+from charrnn.evaluation.baselines import n_gram, unigram
 from charrnn.training.plan import Plan
 
 LARGEST_HELD_OUT = 1_000_000
@@ -43,7 +43,7 @@ def forecast(plan: Plan) -> Forecast:
         text.tokenizer.vocabulary_size,
     )
     # The frequencies are learned first; after that, whatever the law says of the first steps.
-    most = order_0(training, validation[:LARGEST_HELD_OUT], text.tokenizer.vocabulary_size)
+    most = unigram(training, validation[:LARGEST_HELD_OUT], text.tokenizer.vocabulary_size)
     nats = reference * share_of_n_gram(plan.epochs, plan.epochs * len(training))
     return Forecast(
         nats_per_character=min(nats, most),

@@ -87,12 +87,12 @@ class Learner:
         self.config, self.group = config, group
         self.device = torch.device(config.device)
         self.network = network.to(self.device).train()
-        upward = network.upward_weights()
+        upward = network.readout_weights()
         others = [each for each in network.parameters() if all(each is not one for one in upward)]
         self.optimizer = torch.optim.AdamW(
             [
                 {"params": others, "scale": 1.0},
-                {"params": upward, "scale": config.upward_scale},
+                {"params": upward, "scale": config.readout_scale},
             ],
             lr=config.learning_rate,
             betas=BETAS,

@@ -35,8 +35,8 @@ from charrnn.training.recipe import (
     choose_batch,
     choose_dropout,
     choose_model,
+    choose_readout_scale,
     choose_training,
-    choose_upward_scale,
     planned_seconds,
     wanted_batch,
 )
@@ -152,7 +152,7 @@ def make_plan(
     config = dataclasses.replace(
         config,
         split_seed=split_seed,
-        upward_scale=choose_upward_scale(
+        readout_scale=choose_readout_scale(
             options, model_config, epochs=epochs, training_characters=characters
         ),
     )
@@ -243,7 +243,7 @@ def fresh_network(model: ModelConfig, config: TrainingConfig) -> RecurrentNetwor
     generator = torch.Generator().manual_seed(config.seed)
     with threads(config.threads):  # on which the last bits of an orthogonal matrix depend
         network = build_network(model, kernel=config.kernel, generator=generator)
-    network.scale_upward(config.upward_scale)
+    network.scale_readout(config.readout_scale)
     return network
 
 
@@ -279,8 +279,8 @@ def _inherit(options: TrainingOptions, base: Model) -> TrainingOptions:
     if options.learning_rate is None:
         # A trained network unlearns at the rate a fresh one learns with.
         options = dataclasses.replace(options, learning_rate=1e-3)
-    if options.upward_scale is None:
-        options = dataclasses.replace(options, upward_scale=1.0)
+    if options.readout_scale is None:
+        options = dataclasses.replace(options, readout_scale=1.0)
     return options
 
 

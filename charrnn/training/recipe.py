@@ -291,13 +291,13 @@ def choose_learning_rate(options: TrainingOptions, *, hidden_size: int) -> float
     return _given(options.learning_rate, round(chosen, 4))
 
 
-def choose_upward_scale(
+def choose_readout_scale(
     options: TrainingOptions, config: ModelConfig, *, epochs: float, training_characters: int
 ) -> float:
-    """How much faster the upward weights learn: twice as fast, where a text is read so little that
+    """How much faster the readout weights learn: twice as fast, where a text is read so little that
     all haste helps; no faster where it could be learned by heart. See `pressure`."""
-    reached = pressure(config, epochs=epochs, training_characters=training_characters)
-    return _given(options.upward_scale, round(min(max(20 / reached, 1.0), 2.0), 2))
+    reached = memorization_pressure(config, epochs=epochs, training_characters=training_characters)
+    return _given(options.readout_scale, round(min(max(20 / reached, 1.0), 2.0), 2))
 
 
 def choose_dropout(
@@ -308,7 +308,7 @@ def choose_dropout(
     Dropout is none up to a pressure of 2, 0.25 at 64, 0.5 at 2,048; the weights' sets in later, at
     10, and is 0.46 by then.
     """
-    reached = pressure(config, epochs=epochs, training_characters=training_characters)
+    reached = memorization_pressure(config, epochs=epochs, training_characters=training_characters)
     dropout = min(max(0.05 * math.log2(reached / 2), 0.0), 0.5)
     weight_dropout = min(max(0.06 * math.log2(reached / 10), 0.0), 0.5)
     return dataclasses.replace(
@@ -318,7 +318,7 @@ def choose_dropout(
     )
 
 
-def pressure(config: ModelConfig, *, epochs: float, training_characters: int) -> float:
+def memorization_pressure(config: ModelConfig, *, epochs: float, training_characters: int) -> float:
     """How easily a text is learned by heart: how often it is read, times how many weights the layers
     have for each of its characters. 1 at least."""
     return max(epochs * layer_weights(config) / training_characters, 1.0)

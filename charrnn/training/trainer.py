@@ -46,7 +46,7 @@ from charrnn.training.checkpoint import (
     MOMENTS,
     WEIGHTS,
     Checkpoint,
-    Position,
+    TrainingState,
     check_sources,
     read_newest,
     state_names,
@@ -137,7 +137,7 @@ class Trainer:
         )
         self.leader = Leader(self.learner, self.loader)
         self.average = WeightAverage(self.learner.network)
-        self.position = Position(
+        self.position = TrainingState(
             step=0,
             epoch=0,
             chunk=0,
@@ -194,7 +194,7 @@ class Trainer:
         ended = None
         if position.step >= config.steps and position.evaluated == position.step:
             ended = f"it has finished its {config.steps} steps"
-        elif has_turned(position, config):
+        elif should_stop_early(position, config):
             ended = f"it ended at step {position.step}, for its validation has turned"
         if ended is not None:
             raise TrainingError(
@@ -251,7 +251,7 @@ class Trainer:
     @property
     def turned(self) -> bool:
         """Whether it has ended, or will now, because its validation has turned."""
-        return has_turned(self.position, self.config)
+        return should_stop_early(self.position, self.config)
 
     @property
     def stopped_by(self) -> int | None:
@@ -518,7 +518,7 @@ class Trainer:
         )
 
 
-def has_turned(position: Position, config: TrainingConfig) -> bool:
+def should_stop_early(position: TrainingState, config: TrainingConfig) -> bool:
     """Whether a training has come so far past its best model that it will not make a better one: all
     of the last `patience` evaluations were worse, the last of them clearly (Prechelt, 1998)."""
     if not config.patience or position.best_step is None or position.evaluated != position.step:

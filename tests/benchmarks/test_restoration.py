@@ -18,7 +18,7 @@ from benchmarks.restoration import (
 from benchmarks.typos import with_typos
 from charrnn.data.tokenizer import CharTokenizer
 from charrnn.evaluation.baselines import NGram
-from charrnn.tasks.infill.masked_model import MaskedIds, PlaceReader
+from charrnn.tasks.infill.masked_model import MaskedIds, MaskedLM
 from charrnn.tasks.infill.proofread import DELETE, Correction, Finding
 from tests.conftest import PROSE
 from tests.restorers import KnownText
@@ -38,7 +38,7 @@ class Counting:
 
 
 def exact(
-    restorer: PlaceReader, ids: MaskedIds, starts: list[int], length: int, weigh: Weigh | None
+    restorer: MaskedLM, ids: MaskedIds, starts: list[int], length: int, weigh: Weigh | None
 ) -> float:
     """How often a span was right, with a few characters around it."""
     contender = Contender(restorer, {"it": weigh}, before=8, after=8)

@@ -25,8 +25,8 @@ def test_evaluate_reports_every_number_beside_baselines(run: Charrnn) -> None:
     assert record["bits_per_byte"] == pytest.approx(nats / math.log(2))  # the text is ASCII
     assert record["perplexity"] == pytest.approx(math.exp(nats))
     assert record["protocol"] == "stream"
-    assert record["baselines"].keys() == {"order_0", "n_gram", "xz"}
-    assert 0 < record["baselines"]["n_gram"] < record["baselines"]["order_0"]
+    assert record["baselines"].keys() == {"unigram", "n_gram", "xz"}
+    assert 0 < record["baselines"]["n_gram"] < record["baselines"]["unigram"]
 
 
 def test_the_official_number_is_close_to_the_one_while_training(run: Charrnn, here: Path) -> None:

@@ -26,7 +26,7 @@ from charrnn.data.corpus import (
     utf8_bytes,
     utf8_characters,
 )
-from charrnn.data.memmap import PIECE
+from charrnn.data.memmap import CHUNK
 from charrnn.data.sources import PIECE_BYTES, PYTHON_DOCS, Part, ReadOptions
 from charrnn.data.splitting import MINIMUM_SPLIT
 from charrnn.data.tokenizer import (
@@ -468,7 +468,7 @@ def test_the_newline_has_no_id_where_it_is_unknown_or_folded(characters: str) ->
 @kinds
 def test_the_bytes_of_a_long_text_are_counted_in_pieces(kind: str) -> None:
     """Counted in one go, each id takes eight bytes more: 16 GB for 2."""
-    text = "aé€\N{GRINNING FACE}" * (PIECE // 4 + 1)
+    text = "aé€\N{GRINNING FACE}" * (CHUNK // 4 + 1)
     tokenizer = tokenized(text[:4], kind).tokenizer
     ids = tokenizer.encode(text)
     tracemalloc.start()
@@ -478,7 +478,7 @@ def test_the_bytes_of_a_long_text_are_counted_in_pieces(kind: str) -> None:
     finally:
         tracemalloc.stop()
     assert counted == (len(text.encode()), len(text))
-    assert peak < 12 * PIECE
+    assert peak < 12 * CHUNK
 
 
 # Names
@@ -584,10 +584,10 @@ def test_lines_need_lines(text: str) -> None:
         tokenized(text).split(0.1, lines=True)
 
 
-@pytest.mark.parametrize("last", [2, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE + 5])
+@pytest.mark.parametrize("last", [2, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK + 5])
 def test_the_line_that_is_split_may_be_long(last: int) -> None:
     """The newline before it is looked for from the end, a piece at a time."""
-    ids = np.zeros(3 * PIECE, dtype=np.uint8)
+    ids = np.zeros(3 * CHUNK, dtype=np.uint8)
     ids[last - 1] = 1
     corpus = dataclasses.replace(tokenized("a\n"), ids=ids, tokenizer=CharTokenizer("a\n"))
     training, validation = corpus.split(0.2, lines=True)

@@ -7,7 +7,7 @@ import pytest
 
 from charrnn.data import dataloader
 from charrnn.data.dataloader import Lanes, TBPTTLoader
-from charrnn.data.memmap import PIECE, give_back, pieces
+from charrnn.data.memmap import CHUNK, chunks, release_pages
 from charrnn.data.tokenizer import Ids
 
 SIZE = 32 << 20
@@ -35,7 +35,7 @@ def test_what_was_read_is_given_back_and_can_be_read_again(mapped: Ids) -> None:
     before = resident()
     expected = int(mapped.sum())
     assert resident() - before > SIZE // 2
-    give_back(mapped)
+    release_pages(mapped)
     assert resident() - before < SIZE // 8
     assert int(mapped.sum()) == expected
 
@@ -44,7 +44,7 @@ def test_a_view_gives_back_as_well(mapped: Ids) -> None:
     before = resident()
     view = mapped[5:][1:-3]
     view.max()
-    give_back(view)
+    release_pages(view)
     assert resident() - before < SIZE // 8
 
 
@@ -52,20 +52,20 @@ def test_a_view_gives_back_as_well(mapped: Ids) -> None:
 def test_ids_in_memory_are_left_alone(make: Callable[[Ids], Ids], mapped: Ids) -> None:
     ids = make(mapped[:3])
     before = ids.copy()
-    give_back(ids)
+    release_pages(ids)
     np.testing.assert_array_equal(ids, before)
 
 
 @pytest.mark.parametrize("count", [0, 1, 6, 7, 8, 14])
 def test_pieces_are_the_whole_in_order(count: int) -> None:
     ids = np.arange(count, dtype=np.uint8)
-    found = list(pieces(ids, 7))
+    found = list(chunks(ids, 7))
     assert [len(piece) for piece in found[:-1]] == [7] * (len(found) - 1)
     np.testing.assert_array_equal(np.concatenate([ids[:0], *found]), ids)
 
 
 def sum_of_pieces(ids: Ids) -> None:
-    for piece in pieces(ids):
+    for piece in chunks(ids):
         piece.sum()
 
 
@@ -119,4 +119,4 @@ def test_the_order_of_documents_is_not_converted_for_every_chunk(
 
 
 def test_a_piece_is_small() -> None:
-    assert PIECE * 8 <= 8 << 20
+    assert CHUNK * 8 <= 8 << 20

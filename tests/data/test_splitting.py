@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from charrnn.data import excerpt
 from charrnn.data.excerpt import AnyIds, Excerpt
-from charrnn.data.memmap import PIECE
+from charrnn.data.memmap import CHUNK
 from charrnn.data.splitting import LARGEST_SHARE, count_repeated, split
 from charrnn.data.tokenizer import Ids
 from charrnn.errors import CorpusError
@@ -121,7 +121,7 @@ def test_lines_need_two_that_are_not_empty(text: str) -> None:
 def test_lines_that_are_held_out_and_learned_are_counted(dtype: type) -> None:
     ids: list[Ids] = [
         ids_of(text).astype(dtype)
-        for text in ("a" * (PIECE - 2) + "\nab\ncd\n\nab\nxyzx\nef", "ab\n\nab\nxyz\nef\ncdcd\n")
+        for text in ("a" * (CHUNK - 2) + "\nab\ncd\n\nab\nxyzx\nef", "ab\n\nab\nxyz\nef\ncdcd\n")
     ]
     assert count_repeated(ids[0], ids[1], NEWLINE) == (5, 3)
     ids = [each + dtype(0xD7F6 if dtype != np.uint8 else 0) for each in ids]  # as surrogates are

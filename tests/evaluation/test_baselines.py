@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from charrnn.data.memmap import pieces
+from charrnn.data.memmap import chunks
 from charrnn.data.tokenizer import ByteTokenizer, CharTokenizer, Ids, Tokenizer
 from charrnn.evaluation import baselines as module
-from charrnn.evaluation.baselines import NGram, baselines, n_gram, order_0, xz
+from charrnn.evaluation.baselines import NGram, baselines, n_gram, unigram, xz
 
 
 def ids_of(values: Sequence[int]) -> Ids:
@@ -29,13 +29,13 @@ def structured(prose: str) -> tuple[CharTokenizer, Ids, Ids]:
 def test_order_0_by_hand() -> None:
     # Counts 2, 1 and 0, each one too high: 3/6, 2/6 and 1/6. The first character is not predicted.
     expected = -(math.log(3 / 6) + math.log(2 / 6) + math.log(1 / 6)) / 3
-    assert order_0(ids_of([0, 0, 1]), ids_of([2, 0, 1, 2]), 3) == pytest.approx(expected)
+    assert unigram(ids_of([0, 0, 1]), ids_of([2, 0, 1, 2]), 3) == pytest.approx(expected)
 
 
 def test_order_0_has_no_order() -> None:
     training, held_out = ids_of([0, 0, 1, 2, 2, 2]), ids_of([0, 1, 2, 2, 0])
-    shuffled = order_0(training[::-1], ids_of([0, 0, 2, 2, 1]), 3)
-    assert order_0(training, held_out, 3) == pytest.approx(shuffled)
+    shuffled = unigram(training[::-1], ids_of([0, 0, 2, 2, 1]), 3)
+    assert unigram(training, held_out, 3) == pytest.approx(shuffled)
 
 
 # The n-gram
@@ -118,14 +118,14 @@ def test_probabilities_of_the_next_character_sum_to_one(seed: int, prose: str) -
 def test_the_n_gram_beats_order_0_on_prose(prose: str) -> None:
     tokenizer, training, held_out = structured(prose)
     size = tokenizer.vocabulary_size
-    assert n_gram(training, held_out, size) < 0.5 * order_0(training, held_out, size)
+    assert n_gram(training, held_out, size) < 0.5 * unigram(training, held_out, size)
 
 
 def test_without_context_the_n_gram_is_near_order_0(prose: str) -> None:
     tokenizer, training, held_out = structured(prose)
     size = tokenizer.vocabulary_size
     assert n_gram(training, held_out, size, context=0) == pytest.approx(
-        order_0(training, held_out, size), abs=0.05
+        unigram(training, held_out, size), abs=0.05
     )
 
 
@@ -188,7 +188,7 @@ def test_baselines_do_not_depend_on_where_texts_are_cut(
     tokenizer = CharTokenizer.fit([text]) if kind == "char" else ByteTokenizer()
     ids = tokenizer.encode(text)
     whole = baselines(ids[:400], ids[400:], tokenizer)
-    monkeypatch.setattr(module, "pieces", lambda ids, _size=0: pieces(ids, size))
+    monkeypatch.setattr(module, "pieces", lambda ids, _size=0: chunks(ids, size))
     cut = baselines(ids[:400], ids[400:], tokenizer)
     assert cut == {name: pytest.approx(nats, rel=1e-12) for name, nats in whole.items()}
 
@@ -204,7 +204,7 @@ def test_there_are_three_baselines(prose: str) -> None:
     tokenizer, training, held_out = structured(prose)
     simpler = baselines(training, held_out, tokenizer)
     assert simpler == {
-        "order_0": order_0(training, held_out, tokenizer.vocabulary_size),
+        "unigram": unigram(training, held_out, tokenizer.vocabulary_size),
         "n_gram": n_gram(training, held_out, tokenizer.vocabulary_size),
         "xz": xz(training, held_out, tokenizer),
     }

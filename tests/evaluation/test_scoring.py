@@ -267,7 +267,7 @@ def test_baselines_are_in_bits_and_learn_from_the_training_text(make_model: Make
     training, ids = some_ids(model, 500), some_ids(model, 200, seed=1)
     result = evaluate(model, ids, training=training)
     expected = baselines(training, ids, model.tokenizer)
-    assert result.baselines.keys() == {"order_0", "n_gram", "xz"}
+    assert result.baselines.keys() == {"unigram", "n_gram", "xz"}
     for name, bits in result.baselines.items():
         assert bits == pytest.approx(expected[name] / math.log(2))
 

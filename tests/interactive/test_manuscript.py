@@ -18,7 +18,7 @@ from charrnn.generation.sampler import Sampler
 from charrnn.interactive import kept_states
 from charrnn.interactive.kept_states import RECENT, SPACING
 from charrnn.interactive.lookahead import Foresight
-from charrnn.interactive.manuscript import Manuscript, Stretch
+from charrnn.interactive.manuscript import Manuscript, Segment
 from charrnn.interactive.suggestions import LONGEST_PICK, UNITS, _LineSearch
 from charrnn.storage.model_directory import Model
 
@@ -353,11 +353,11 @@ def test_undo_takes_back_continuations_one_by_one(make_model: MakeModel) -> None
     manuscript.write("cd")
     third = collect(manuscript.continuation(config))
     assert manuscript.stretches() == [
-        Stretch(False, "ab"),
-        Stretch(True, first),
-        Stretch(True, second),
-        Stretch(False, "cd"),
-        Stretch(True, third),
+        Segment(False, "ab"),
+        Segment(True, first),
+        Segment(True, second),
+        Segment(False, "cd"),
+        Segment(True, third),
     ]
     for left in (f"ab{first}{second}cd", f"ab{first}", "ab"):
         assert manuscript.undo()
@@ -606,7 +606,7 @@ def test_picks_are_different_ordered_and_can_be_taken(
         before = manuscript.text
         manuscript.take(picks[-1].text)
         assert manuscript.text == before + picks[-1].text
-        assert manuscript.stretches()[-1] == Stretch(True, picks[-1].text)
+        assert manuscript.stretches()[-1] == Segment(True, picks[-1].text)
     assert manuscript.undo()
     assert manuscript.text == before
 

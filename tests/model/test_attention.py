@@ -236,7 +236,7 @@ def test_masks_are_drawn_for_all_lanes_of_all_processes() -> None:
 def test_upward_weights_are_those_that_read_a_layer() -> None:
     mine = network()
     names = {id(each): name for name, each in mine.named_parameters()}
-    assert {names[id(each)] for each in mine.upward_weights()} == {
+    assert {names[id(each)] for each in mine.readout_weights()} == {
         "rnn.weight_ih_l1",
         "attention.query.weight",
         "attention.key.weight",

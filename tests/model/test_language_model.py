@@ -172,7 +172,7 @@ def test_the_forget_gate_starts_open_and_all_other_biases_at_zero() -> None:
 @pytest.mark.parametrize("cell", CELLS)
 def test_scaling_upward_is_to_multiply_what_the_layers_give(cell: str, kernel: str) -> None:
     mine, other = (network(cell, 3, kernel=kernel).double() for _ in range(2))
-    mine.scale_upward(2.0)
+    mine.scale_readout(2.0)
     with torch.no_grad():
         state = other.zero_state(2)
         ids = some_ids(2, 7)
@@ -188,7 +188,7 @@ def test_scaling_upward_is_to_multiply_what_the_layers_give(cell: str, kernel: s
 def test_upward_weights_are_those_that_read_a_layer() -> None:
     mine = network("gru", 3)
     names = {id(each): name for name, each in mine.named_parameters()}
-    assert {names[id(each)] for each in mine.upward_weights()} == {
+    assert {names[id(each)] for each in mine.readout_weights()} == {
         "rnn.weight_ih_l1",
         "rnn.weight_ih_l2",
         "head.weight",

@@ -117,5 +117,5 @@ def test_fresh_weights_are_a_function_of_the_seed() -> None:
 
 def test_upward_weights_are_those_between_layers_and_the_heads() -> None:
     network = make()
-    shapes = [tuple(weight.shape) for weight in network.upward_weights()]
+    shapes = [tuple(weight.shape) for weight in network.readout_weights()]
     assert shapes == [(15, 10), (15, 10), (2, 10)]

@@ -21,8 +21,8 @@ from charrnn.storage.files import (
     append_line,
     map_file,
     point,
+    recover,
     remove_directory,
-    remove_litter,
     set_aside,
     write_directory,
     write_file,
@@ -299,7 +299,7 @@ def test_a_crash_where_nothing_is_renamed_over_leaves_old_or_new(
             patch.setattr(os, name, counted(getattr(os, name)))
         with contextlib.suppress(Killed):
             write_file(Path("metrics"), b"new")
-    remove_litter(Path())
+    recover(Path())
     assert Path("metrics").read_bytes() in (b"old", b"new")
     assert os.listdir() == ["metrics"]
 

@@ -21,8 +21,8 @@ from charrnn.storage.files import (
     point,
     read_file,
     read_lines,
+    recover,
     remove_directory,
-    remove_litter,
     write_directory,
     write_file,
 )
@@ -255,7 +255,7 @@ def test_a_crash_leaves_the_old_whole_or_the_new(write: Write, tmp_path: Path) -
             if again:
                 write(path, True)
                 assert content(path) == new, f"after {made}"
-            remove_litter(tmp_path)
+            recover(tmp_path)
             assert os.listdir(tmp_path) == ["it"], f"after {made}"
             assert content(path) in (old, new), f"after {made}"
         if len(made) <= nth:
@@ -388,7 +388,7 @@ def test_half_a_directory_never_stands_under_its_name(tmp_path: Path) -> None:
         if len(made) <= nth:
             break
         assert content(tmp_path / "it") in (OLD, None), f"after {made}"
-        remove_litter(tmp_path)
+        recover(tmp_path)
         assert set(os.listdir(tmp_path)) <= {"it"}
         shutil.rmtree(tmp_path / "it", ignore_errors=True)
     assert nth > 0
@@ -407,7 +407,7 @@ def test_litter_is_all_that_remove_litter_removes(tmp_path: Path) -> None:
     (tmp_path / ".partial-file").write_bytes(b"half")
     (tmp_path / ".partial-link").symlink_to("directory")
     (tmp_path / ".hidden").write_bytes(b"")
-    remove_litter(tmp_path)
+    recover(tmp_path)
     assert sorted(os.listdir(tmp_path)) == [".hidden", "directory", "file"]
     assert content(tmp_path / "directory") == OLD
 
@@ -507,7 +507,7 @@ def test_what_was_left_unfinished_is_never_written_through(
         write(path, True)
         assert content(path) == states(write, tmp_path / "other")[1]
     assert content(elsewhere) == OLD
-    remove_litter(place)
+    recover(place)
     write(path, True)
     assert os.listdir(place) == ["it"]
     assert content(elsewhere) == OLD
@@ -521,7 +521,7 @@ def test_nothing_is_deleted_through_a_link(name: str, tmp_path: Path) -> None:
     place.mkdir()
     write_directory(place / "it", OLD)
     (place / name).symlink_to(elsewhere)
-    remove_litter(place)
+    recover(place)
     assert content(elsewhere) == OLD
     assert content(place / "it") == OLD
     with contextlib.suppress(StorageError):
@@ -534,7 +534,7 @@ def test_a_folder_that_was_being_replaced_is_put_back(tmp_path: Path) -> None:
     """Killed between the two renames, when nothing stands under its name."""
     write_directory(tmp_path / ".replaced-it", OLD)
     write_directory(tmp_path / ".partial-it", NEW)
-    remove_litter(tmp_path)
+    recover(tmp_path)
     assert os.listdir(tmp_path) == ["it"]
     assert content(tmp_path / "it") == OLD
 
@@ -542,7 +542,7 @@ def test_a_folder_that_was_being_replaced_is_put_back(tmp_path: Path) -> None:
 def test_a_folder_that_was_replaced_is_not_put_back(tmp_path: Path) -> None:
     write_directory(tmp_path / "it", NEW)
     write_directory(tmp_path / ".replaced-it", OLD)
-    remove_litter(tmp_path)
+    recover(tmp_path)
     assert os.listdir(tmp_path) == ["it"]
     assert content(tmp_path / "it") == NEW
 
@@ -750,7 +750,7 @@ def test_a_folder_that_cannot_be_deleted_is_hidden_and_told_of(
         assert not (tmp_path / "it").exists()
         assert len(list(tmp_path.glob(".partial-old-it*"))) == leaving
     monkeypatch.undo()
-    remove_litter(tmp_path)
+    recover(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -760,7 +760,7 @@ def test_litter_that_cannot_be_deleted_ends_nothing(
     (tmp_path / ".partial-it").mkdir()
     undeletable(monkeypatch)
     with pytest.warns(CharRNNWarning, match="partial-it: it cannot be deleted"):
-        remove_litter(tmp_path)
+        recover(tmp_path)
 
 
 def test_what_was_replaced_and_cannot_be_deleted_costs_nothing_of_the_new(

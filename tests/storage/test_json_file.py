@@ -214,3 +214,18 @@ def test_a_key_that_came_later_may_be_missing_and_no_other() -> None:
         from_json(Grown, {"size": 3}, where="it")
     with pytest.raises(ModelError, match=r"^it: colour is 5$"):
         from_json(Grown, {"size": 3, "weight": 2, "colour": 5}, where="it")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Renamed:
+    size: int
+    readout_scale: float = field(default=1.0, metadata={"formerly": "upward_scale"})
+
+
+def test_a_key_may_have_the_name_that_it_formerly_had_but_not_both() -> None:
+    assert from_json(Renamed, {"size": 3, "upward_scale": 2.0}, where="it").readout_scale == 2
+    assert from_json(Renamed, {"size": 3, "readout_scale": 2.0}, where="it").readout_scale == 2
+    with pytest.raises(ModelError, match="it: 'upward_scale' is unknown"):
+        from_json(Renamed, {"size": 3, "upward_scale": 2.0, "readout_scale": 2.0}, where="it")
+    with pytest.raises(ModelError, match="it: 'readout_scale' is missing"):
+        from_json(Renamed, {"size": 3}, where="it")

@@ -24,7 +24,7 @@ from charrnn.training.checkpoint import (
     TRAINING,
     TRAINING_TENSORS,
     Checkpoint,
-    Position,
+    TrainingState,
     read_checkpoint,
     tensor_shapes,
 )
@@ -59,7 +59,7 @@ def files(make_model: Callable[..., Model]) -> dict[str, bytes]:
         patience=0,
         keep=2,
     )
-    position = Position(
+    position = TrainingState(
         step=6,
         epoch=1,
         chunk=2,

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from charrnn.data.corpus import Corpus
-from charrnn.evaluation.baselines import n_gram, order_0
+from charrnn.evaluation.baselines import n_gram, unigram
 from charrnn.training.config import TrainingOptions
 from charrnn.training.forecast import forecast, share_of_n_gram
 from charrnn.training.plan import Plan, make_plan
@@ -32,7 +32,7 @@ def test_no_less_is_expected_than_frequencies_tell(plan: Plan) -> None:
     """After thirty steps, the law alone expected 30 bits per character."""
     training, validation = plan.corpus.split(0.1)
     made = forecast(replace(plan, epochs=1e-4))
-    frequencies = order_0(training, validation, plan.corpus.tokenizer.vocabulary_size)
+    frequencies = unigram(training, validation, plan.corpus.tokenizer.vocabulary_size)
     assert made.nats_per_character == made.high_nats_per_character == pytest.approx(frequencies)
 
 

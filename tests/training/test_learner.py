@@ -104,7 +104,7 @@ def test_steps_learn(cell: str, precision: str, make_config: MakeConfig) -> None
 
 @pytest.mark.parametrize("number", [0, 3, 50, 99])
 def test_a_step_uses_the_learning_rate_of_its_number(number: int, make_config: MakeConfig) -> None:
-    config = make_config(warmup_steps=10, upward_scale=1.5)
+    config = make_config(warmup_steps=10, readout_scale=1.5)
     learner = Learner(network(), config)
     before = {name: each.detach().clone() for name, each in learner.network.named_parameters()}
     result = learner.step(chunk(first=True), number)

@@ -61,14 +61,14 @@ def test_fresh_weights_do_not_depend_on_what_ran_before(corpus_of: CorpusOf, pro
 
 
 def test_upward_weights_begin_larger_by_their_scale(corpus_of: CorpusOf, prose: str) -> None:
-    usual, scaled = (make_plan(corpus_of(prose), options(upward_scale=x)) for x in (1.0, 3.0))
-    assert (usual.config.upward_scale, scaled.config.upward_scale) == (1.0, 3.0)
+    usual, scaled = (make_plan(corpus_of(prose), options(readout_scale=x)) for x in (1.0, 3.0))
+    assert (usual.config.readout_scale, scaled.config.readout_scale) == (1.0, 3.0)
     for name, weight in arrays(usual.network).items():
         factor = 3 if name in ("rnn.weight_ih_l1", "head.weight") else 1
         np.testing.assert_array_equal(arrays(scaled.network)[name], factor * weight)
     # Little text, read often, is learned by heart.
-    assert make_plan(corpus_of(prose), options(steps=1)).config.upward_scale == 2
-    assert make_plan(corpus_of(prose), options(steps=10_000)).config.upward_scale == 1
+    assert make_plan(corpus_of(prose), options(steps=1)).config.readout_scale == 2
+    assert make_plan(corpus_of(prose), options(steps=10_000)).config.readout_scale == 1
 
 
 def test_a_plan_fits_its_corpus(corpus_of: CorpusOf, prose: str) -> None:
@@ -287,10 +287,10 @@ def test_a_trained_network_is_taught_more_gently(
 
 def test_fine_tuning_does_not_hurry(corpus_of: CorpusOf, make_model: MakeModel, prose: str) -> None:
     corpus = corpus_of(prose)
-    assert make_plan(corpus, options(steps=1)).config.upward_scale == 2
-    assert fine_tuning(corpus, make_model(), steps=1).config.upward_scale == 1
-    hurried = fine_tuning(corpus, make_model(), steps=1, upward_scale=3.0)
-    assert hurried.config.upward_scale == 3
+    assert make_plan(corpus, options(steps=1)).config.readout_scale == 2
+    assert fine_tuning(corpus, make_model(), steps=1).config.readout_scale == 1
+    hurried = fine_tuning(corpus, make_model(), steps=1, readout_scale=3.0)
+    assert hurried.config.readout_scale == 3
     known = make_model().tensors["rnn.weight_hh_l0"]
     np.testing.assert_array_equal(arrays(hurried.network)["rnn.weight_hh_l0"], known)
 

@@ -27,8 +27,8 @@ from charrnn.training.recipe import (
     choose_learning_rate,
     choose_length,
     choose_model,
+    choose_readout_scale,
     choose_training,
-    choose_upward_scale,
     layer_weights,
     planned_seconds,
 )
@@ -426,10 +426,10 @@ def test_what_is_learned_by_heart_more_easily_never_gets_less_dropout(
     [(0.1, 0, 0), (2, 0, 0), (10, 0.12, 0), (64, 0.25, 0.16), (2048, 0.5, 0.46), (9999, 0.5, 0.5)],
 )
 def test_dropout_is_what_the_recipe_names(
-    pressure: float, dropout: float, weight_dropout: float
+    memorization_pressure: float, dropout: float, weight_dropout: float
 ) -> None:
-    assert dropped(pressure) == (dropout, weight_dropout)
-    assert dropped(1, weights_per_character=pressure) == (dropout, weight_dropout)
+    assert dropped(memorization_pressure) == (dropout, weight_dropout)
+    assert dropped(1, weights_per_character=memorization_pressure) == (dropout, weight_dropout)
 
 
 def test_dropout_that_is_given_is_taken() -> None:
@@ -441,11 +441,11 @@ def test_dropout_that_is_given_is_taken() -> None:
 # Upward weights
 
 
-def upward_scale(pressure: float, **options: Any) -> float:
-    return choose_upward_scale(
+def readout_scale(memorization_pressure: float, **options: Any) -> float:
+    return choose_readout_scale(
         TrainingOptions(**options),
         MODEL,
-        epochs=pressure,
+        epochs=memorization_pressure,
         training_characters=layer_weights(MODEL),
     )
 
@@ -454,13 +454,13 @@ def upward_scale(pressure: float, **options: Any) -> float:
     ("pressure", "scale"), [(0.1, 2), (1, 2), (10, 2), (16, 1.25), (20, 1), (9999, 1)]
 )
 def test_upward_weights_hurry_where_nothing_can_be_learned_by_heart(
-    pressure: float, scale: float
+    memorization_pressure: float, scale: float
 ) -> None:
-    assert upward_scale(pressure) == scale
+    assert readout_scale(memorization_pressure) == scale
 
 
 def test_an_upward_scale_that_is_given_is_taken() -> None:
-    assert upward_scale(9999, upward_scale=3.0) == 3.0
+    assert readout_scale(9999, readout_scale=3.0) == 3.0
 
 
 # All together

@@ -33,7 +33,7 @@ from charrnn.errors import (
     StorageError,
     TrainingError,
 )
-from charrnn.evaluation.baselines import order_0
+from charrnn.evaluation.baselines import unigram
 from charrnn.evaluation.scoring import score, score_in_steps
 from charrnn.model.cells import CELLS
 from charrnn.model.kernels import KERNELS
@@ -48,7 +48,7 @@ from charrnn.training import trainer as module
 from charrnn.training.checkpoint import TRAINING, TRAINING_TENSORS, read_checkpoint
 from charrnn.training.learner import StepResult
 from charrnn.training.recipe import Machine, planned_seconds
-from charrnn.training.trainer import LOG_EVERY, Progress, Trainer, has_turned
+from charrnn.training.trainer import LOG_EVERY, Progress, Trainer, should_stop_early
 from tests.conftest import reseal
 
 MakeTrainer = Callable[..., Trainer]
@@ -675,7 +675,7 @@ def test_validation_has_turned_when_it_was_worse_for_long_and_is_clearly(
         best_nats=None if best_step is None else 2.0,
         validation_nats=nats,
     )
-    assert has_turned(position, trainer.config) == turned
+    assert should_stop_early(position, trainer.config) == turned
 
 
 def test_a_model_knows_where_it_comes_from(make_trainer: MakeTrainer, prose: str) -> None:
@@ -1152,7 +1152,7 @@ def test_a_repetitive_text_is_learned(cell: str, precision: str, make_trainer: M
     )
     told = list(trainer)
     vocabulary_size = trainer.corpus.tokenizer.vocabulary_size
-    chance = order_0(_task(trainer).training, _task(trainer).validation, vocabulary_size)
+    chance = unigram(_task(trainer).training, _task(trainer).validation, vocabulary_size)
     assert told[-1].validation_nats is not None
     assert told[-1].validation_nats < 0.25 * chance
     assert told[-1].train_nats < 0.25 * told[0].train_nats

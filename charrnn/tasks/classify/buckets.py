@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.data.dataloader import Int64Array
-from charrnn.data.memmap import give_back
+from charrnn.data.memmap import release_pages
 from charrnn.data.tokenizer import Ids
 from charrnn.errors import ConfigError
 
@@ -91,7 +91,7 @@ class Documents:
         real = steps < lengths[:, None]
         positions = np.where(real, starts[:, None] + steps, 0)
         ids = np.where(real, self.ids[positions], 0).astype(np.int64)
-        give_back(self.ids)
+        release_pages(self.ids)
         return DocumentBatch(
             ids,
             lengths,

@@ -81,7 +81,7 @@ class Classifier:
             )
             for _, skipped, problem in encoded:
                 if problem is None:
-                    yield self._told(next(outputs).astype(np.float64), skipped)
+                    yield self._describe(next(outputs).astype(np.float64), skipped)
                 else:
                     yield Prediction(None, {}, None, skipped, problem)
 
@@ -108,7 +108,9 @@ class Classifier:
             return _Encoded(_NO_IDS, skipped, problem)
         return _Encoded(ids, skipped, None)
 
-    def _told(self, logits: np.typing.NDArray[np.float64], skipped: tuple[str, ...]) -> Prediction:
+    def _describe(
+        self, logits: np.typing.NDArray[np.float64], skipped: tuple[str, ...]
+    ) -> Prediction:
         labels = self.model.labels
         if not labels:
             return Prediction(None, {}, float(logits[0]), skipped)

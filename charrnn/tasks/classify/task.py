@@ -181,10 +181,10 @@ class LabelledTask:
         for place in chosen:
             ids = self.corpus.document(int(self._numbers[place]))[:SHOWN_CHARACTERS]
             text = " ".join(self.corpus.tokenizer.decode(ids).split())
-            lines.append(f"{text} -> {self._told(int(place))}")
+            lines.append(f"{text} -> {self._describe(int(place))}")
         return "\n".join(lines)
 
-    def _told(self, place: int) -> str:
+    def _describe(self, place: int) -> str:
         assert self.predictions is not None
         labels, target = self.corpus.labels, self.targets[place]
         if not labels:

@@ -7,7 +7,7 @@ import numpy as np
 
 from charrnn.data.excerpt import AnyIds
 from charrnn.errors import CorpusError
-from charrnn.tasks.infill.masked_model import PlaceReader
+from charrnn.tasks.infill.masked_model import MaskedLM
 
 PLACES, CONTEXT = 400, 64
 """How many places are damaged, each in a window of its own, and the characters on both sides of it."""
@@ -16,7 +16,7 @@ _AT_ONCE = 50
 
 
 def share_restored(
-    restorer: PlaceReader, ids: AnyIds, span: int = 1, *, best: int = 1, places: int = PLACES
+    restorer: MaskedLM, ids: AnyIds, span: int = 1, *, best: int = 1, places: int = PLACES
 ) -> float:
     """The share of missing characters of a text (N,) that are among the model's `best`, where so many
     in a row are missing. All of them are told at once, none by the help of another.

@@ -13,7 +13,12 @@ from itertools import islice
 import numpy as np
 import numpy.typing as npt
 
-from charrnn.tasks.infill.masked_model import MaskedIds, PlaceReader, likelihoods, read_places
+from charrnn.tasks.infill.masked_model import (
+    MaskedIds,
+    MaskedLM,
+    masked_log_probabilities,
+    pseudo_log_likelihoods,
+)
 
 _REGIONS_AT_ONCE = 256
 
@@ -61,7 +66,7 @@ class Fills:
 
 
 def infill(
-    restorer: PlaceReader,
+    restorer: MaskedLM,
     regions: Iterable[Region],
     *,
     width: int,
@@ -82,7 +87,7 @@ def infill(
 
 
 def _infill(
-    restorer: PlaceReader,
+    restorer: MaskedLM,
     regions: Sequence[Region],
     width: int,
     context: int,
@@ -99,7 +104,7 @@ def _infill(
             beginnings, place = regions[each].window(step, found[each].values, context)
             windows += list(beginnings)
             places += [place] * len(beginnings)
-        read = read_places(restorer, windows, places)  # (W of all regions together, V)
+        read = masked_log_probabilities(restorer, windows, places)  # (W of all regions together, V)
         scores = read.astype(np.float64) + forbidden
         begin = 0
         for each in open_:
@@ -121,9 +126,7 @@ def _likeliest(beginnings: Fills, scores: npt.NDArray[np.float64], width: int) -
     return Fills(values, totals[best])
 
 
-def weighed(
-    restorer: PlaceReader, region: Region, fills: Fills, *, reach: int, context: int
-) -> Fills:
+def rescore(restorer: MaskedLM, region: Region, fills: Fills, *, reach: int, context: int) -> Fills:
     """The fills of a region, weighed anew by how well they and what is around them fit together.
 
     The chain rule asks each place of a fill once, while places after it are masks. Here each is asked
@@ -135,7 +138,9 @@ def weighed(
     windows = np.tile(region.ids[begin : last + context], (len(fills.values), 1))
     windows[:, region.places - begin] = fills.values
     part = slice(max(first, 0) - begin, last - begin)
-    fitting = [each[part].sum(dtype=np.float64) for each in likelihoods(restorer, list(windows))]
+    fitting = [
+        each[part].sum(dtype=np.float64) for each in pseudo_log_likelihoods(restorer, list(windows))
+    ]
     scores = (fills.log_probabilities + np.array(fitting)) / 2
     scores += np.logaddexp.reduce(fills.log_probabilities) - np.logaddexp.reduce(scores)
     order = np.argsort(-scores, kind="stable")

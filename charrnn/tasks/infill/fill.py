@@ -18,10 +18,10 @@ import numpy.typing as npt
 from charrnn.ambient import as_usual
 from charrnn.data.tokenizer import Tokenizer, check_text
 from charrnn.errors import ConfigError
-from charrnn.tasks.infill.beam import Fills, Progress, Region, infill, weighed
+from charrnn.tasks.infill.beam import Fills, Progress, Region, infill, rescore
 from charrnn.tasks.infill.gap_lengths import infill_any_length
 from charrnn.tasks.infill.gaps import Gap, Passage, grouped, read_passage
-from charrnn.tasks.infill.masked_model import PlaceReader, writable
+from charrnn.tasks.infill.masked_model import MaskedLM, writable
 
 GAP = "_"
 
@@ -103,7 +103,7 @@ class _Choice:
 
 @as_usual
 def fill(
-    restorer: PlaceReader,
+    restorer: MaskedLM,
     tokenizer: Tokenizer,
     text: str,
     config: FillConfig | None = None,
@@ -137,7 +137,7 @@ def fill(
 
 
 def _choose(
-    restorer: PlaceReader,
+    restorer: MaskedLM,
     tokenizer: Tokenizer,
     passage: Passage,
     config: FillConfig,
@@ -175,7 +175,7 @@ def _choose(
     )
     choices = []
     for group, region, each in zip(groups, regions, fills, strict=True):
-        best = weighed(restorer, region, each, reach=config.reach, context=config.context)
+        best = rescore(restorer, region, each, reach=config.reach, context=config.context)
         choices.append(_choices(group, best, tokenizer))
     return groups, choices
 

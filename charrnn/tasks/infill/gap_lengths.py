@@ -21,7 +21,12 @@ import numpy.typing as npt
 
 from charrnn.tasks.infill.beam import Progress, Region, infill
 from charrnn.tasks.infill.gaps import Gap, Passage
-from charrnn.tasks.infill.masked_model import MaskedIds, PlaceReader, likelihoods, read_places
+from charrnn.tasks.infill.masked_model import (
+    MaskedIds,
+    MaskedLM,
+    masked_log_probabilities,
+    pseudo_log_likelihoods,
+)
 
 Candidate = tuple[MaskedIds, float]
 """What may stand in a gap, and the logarithm of how probable that is."""
@@ -39,7 +44,7 @@ _CONTEXT = 48
 
 
 def infill_any_length(
-    restorer: PlaceReader,
+    restorer: MaskedLM,
     passage: Passage,
     *,
     longest: int,
@@ -83,7 +88,7 @@ class _Search:
 
     def __init__(
         self,
-        restorer: PlaceReader,
+        restorer: MaskedLM,
         passage: Passage,
         longest: int,
         width: int,
@@ -147,7 +152,7 @@ def _first(pieces: Iterable[MaskedIds], count: int) -> MaskedIds:
 
 
 def joint_scores(
-    restorer: PlaceReader, left: MaskedIds, values: Sequence[MaskedIds], right: MaskedIds
+    restorer: MaskedLM, left: MaskedIds, values: Sequence[MaskedIds], right: MaskedIds
 ) -> npt.NDArray[np.float64]:
     """How likely each of these (each of any length) is between left and right, together with the first
     K of `right`: log-probabilities (one each) that compare across lengths, but for a constant."""
@@ -166,14 +171,14 @@ def joint_scores(
             places.append(place)
             owners.append(owner)
             wanted.append(int(whole[place]))
-    read = read_places(restorer, windows, places)
+    read = masked_log_probabilities(restorer, windows, places)
     scores = np.zeros(len(values))
     np.add.at(scores, owners, read[np.arange(len(wanted)), wanted])
     return scores
 
 
 def fitting_scores(
-    restorer: PlaceReader, left: MaskedIds, values: Sequence[MaskedIds], right: MaskedIds
+    restorer: MaskedLM, left: MaskedIds, values: Sequence[MaskedIds], right: MaskedIds
 ) -> npt.NDArray[np.float64]:
     """How likely each of these, and what is around it, is given all else (one each), in nats."""
     windows = [np.concatenate([left, value, right]) for value in values]
@@ -181,6 +186,6 @@ def fitting_scores(
     return np.array(
         [
             each[first : len(left) + len(value) + _REACH].sum(dtype=np.float64)
-            for each, value in zip(likelihoods(restorer, windows), values, strict=True)
+            for each, value in zip(pseudo_log_likelihoods(restorer, windows), values, strict=True)
         ]
     )

@@ -25,7 +25,7 @@ _LARGEST_AT_ONCE = 1 << 22
 """Numbers that come of it: of a large alphabet, fewer are read side by side."""
 
 
-class PlaceReader(Protocol):
+class MaskedLM(Protocol):
     """A model that tells each character from those on both sides of it."""
 
     @property
@@ -76,7 +76,7 @@ def writable(tokenizer: Tokenizer) -> npt.NDArray[np.bool_]:
 
 
 def read_windows(
-    restorer: PlaceReader, windows: Sequence[MaskedIds]
+    restorer: MaskedLM, windows: Sequence[MaskedIds]
 ) -> Iterator[tuple[list[int], npt.NDArray[np.float32]]]:
     """Reads windows, each (T,) of its own, many of one length side by side.
 
@@ -96,8 +96,8 @@ def read_windows(
             yield batch, read
 
 
-def read_places(
-    restorer: PlaceReader, windows: Sequence[MaskedIds], places: Sequence[int]
+def masked_log_probabilities(
+    restorer: MaskedLM, windows: Sequence[MaskedIds], places: Sequence[int]
 ) -> npt.NDArray[np.float32]:
     """The log-probabilities (B, V) of the character at one place of each of B windows."""
     result = np.empty((len(windows), restorer.vocabulary_size), dtype=np.float32)
@@ -107,20 +107,22 @@ def read_places(
     return result
 
 
-def likelihoods(
-    restorer: PlaceReader, windows: Sequence[MaskedIds]
+def pseudo_log_likelihoods(
+    restorer: MaskedLM, windows: Sequence[MaskedIds]
 ) -> list[npt.NDArray[np.float32]]:
     """The log-probability (T,) of what stands at each place of each window, given all others of it;
     0 where that is a mask. Their sum is a pseudo-log-likelihood (Besag, 1975)."""
     result = [np.empty(0, dtype=np.float32)] * len(windows)
     for batch, read in read_windows(restorer, windows):
-        of_each = of_what_stands(read, np.stack([windows[place] for place in batch]))
+        of_each = gather_log_probabilities(read, np.stack([windows[place] for place in batch]))
         for place, each in zip(batch, of_each, strict=True):
             result[place] = each
     return result
 
 
-def of_what_stands(read: npt.NDArray[np.float32], ids: MaskedIds) -> npt.NDArray[np.float32]:
+def gather_log_probabilities(
+    read: npt.NDArray[np.float32], ids: MaskedIds
+) -> npt.NDArray[np.float32]:
     """Of log-probabilities (..., T, V) those (..., T) of these ids, 0 where they are masks."""
     known = ids < read.shape[-1]
     chosen = np.take_along_axis(read, np.where(known, ids, 0)[..., None], axis=-1)[..., 0]

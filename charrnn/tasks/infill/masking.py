@@ -19,7 +19,7 @@ UNDAMAGED = 0.15
 """Windows of which nothing is hidden; to read such a text, for what may be wrong in it, is a use too."""
 
 
-def conceal(ids: Int64Array, mask: int, random: np.random.Generator) -> Int64Array:
+def mask_spans(ids: Int64Array, mask: int, random: np.random.Generator) -> Int64Array:
     """Windows (B, T) of which spans of characters are hidden, the mask's id in their place."""
     return np.where(spans(ids.shape[0], ids.shape[1], random), mask, ids)
 

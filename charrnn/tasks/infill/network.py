@@ -67,7 +67,7 @@ class Restorer(RecurrentNetwork):
         for linear in (self.join, self.head):
             reset_linear(linear.weight, linear.bias, generator=generator)
 
-    def upward_weights(self) -> list[Tensor]:
+    def readout_weights(self) -> list[Tensor]:
         """Those that read outputs: between layers (G H, H), the join's (H, 2 H), the head's (V, H)."""
         return [*self.between_layers(), self.join.weight, self.head.weight]
 

@@ -23,11 +23,11 @@ from charrnn.errors import CharRNNWarning, ConfigError
 from charrnn.generation.draw import check_finite
 from charrnn.tasks.infill.masked_model import (
     MaskedIds,
-    PlaceReader,
-    likelihoods,
+    MaskedLM,
+    gather_log_probabilities,
     masked_ids,
-    of_what_stands,
-    read_places,
+    masked_log_probabilities,
+    pseudo_log_likelihoods,
     writable,
 )
 
@@ -140,7 +140,7 @@ class _Scored:
 
 @as_usual
 def proofread(
-    restorer: PlaceReader,
+    restorer: MaskedLM,
     tokenizer: Tokenizer,
     text: str,
     config: ProofreadConfig | None = None,
@@ -193,7 +193,7 @@ class _Proof:
     """A text that is read for what surprises."""
 
     def __init__(
-        self, restorer: PlaceReader, tokenizer: Tokenizer, ids: MaskedIds, config: ProofreadConfig
+        self, restorer: MaskedLM, tokenizer: Tokenizer, ids: MaskedIds, config: ProofreadConfig
     ) -> None:
         self.restorer, self.ids, self.config = restorer, ids, config
         self.allowed = _single(tokenizer)  # (V,)
@@ -222,7 +222,7 @@ class _Proof:
             read = self.restorer.read(self.ids[first : begin + len(ids) + reach])
             check_finite(read)
             read = read[begin - first : begin - first + len(ids)]  # (T, V)
-            surprise = -of_what_stands(read, ids)
+            surprise = -gather_log_probabilities(read, ids)
             found = np.flatnonzero(
                 (surprise > self.config.surprise) & self.touchable[begin : begin + len(ids)]
             )
@@ -250,7 +250,7 @@ class _Proof:
         for each in scored:
             windows += [self._window(suspects[each], edit) for edit in edits[each]]
             owners += [each] * len(edits[each])
-        likely = likelihoods(self.restorer, [window for window, _ in windows])
+        likely = pseudo_log_likelihoods(self.restorer, [window for window, _ in windows])
         sums = np.array(
             [
                 each[part].sum(dtype=np.float64)
@@ -298,7 +298,7 @@ class _Proof:
                 window, _ = self._window(suspect, _Edit(place, place, mask, INSERT))
                 windows.append(window)
                 places.append(place - self._first(suspect))
-        read = read_places(self.restorer, windows, places)
+        read = masked_log_probabilities(self.restorer, windows, places)
         return self._likeliest(read, self.config.tried).reshape(len(suspects), 2, -1)
 
     def _first(self, suspect: int) -> int:

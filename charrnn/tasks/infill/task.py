@@ -19,7 +19,7 @@ from charrnn.evaluation.scoring import negative_log_likelihood
 from charrnn.model.recurrent import RecurrentNetwork, State
 from charrnn.storage.model_directory import Model
 from charrnn.tasks.infill.engine import MARGIN, WINDOW, RestoringEngine
-from charrnn.tasks.infill.masking import conceal
+from charrnn.tasks.infill.masking import mask_spans
 from charrnn.tasks.infill.network import Restorer
 from charrnn.tasks.infill.windows import WindowBatch, WindowLoader, cover, windows_per_epoch
 from charrnn.training.task import Learned
@@ -108,7 +108,7 @@ class Restoration:
         for first in range(0, len(order), together):
             chosen = order[first : first + together]
             ids = self.validation[windows.positions(chosen)].astype(np.int64)
-            damaged = conceal(ids, network.mask, random)
+            damaged = mask_spans(ids, network.mask, random)
             targets = np.where(windows.kept(chosen), ids, IGNORED)
             for row in range(0, len(chosen), rows):
                 some = slice(row, row + rows)
@@ -144,7 +144,7 @@ def restoration_loss(
     """Nats per character of windows, of all their characters: those that are hidden, and those that
     are not, which no more see themselves; see Loss. No state is carried."""
     device = network.head.bias.device
-    damaged = torch.from_numpy(conceal(batch.ids, network.mask, random)).to(device)
+    damaged = torch.from_numpy(mask_spans(batch.ids, network.mask, random)).to(device)
     targets = torch.from_numpy(batch.ids).to(device)
     logits = network(damaged, generator=masks)  # (B, T, V)
     return Learned(cross_entropy(logits.float().flatten(0, 1), targets.flatten()), ())

@@ -16,14 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.data.excerpt import AnyIds
-from charrnn.data.memmap import give_back
+from charrnn.data.memmap import release_pages
 from charrnn.errors import ConfigError
 
 Int64Array = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Cover:
+class WindowLayout:
     """Windows of one length over a text, such that of each a part is kept, and each character is kept
     of one window.
 
@@ -54,7 +54,7 @@ class Cover:
         return kept
 
 
-def cover(characters: int, length: int, margin: int) -> Cover:
+def cover(characters: int, length: int, margin: int) -> WindowLayout:
     """Windows that cover so many characters, each with a margin on both sides of what is kept of it,
     but where the text ends.
 
@@ -70,7 +70,7 @@ def cover(characters: int, length: int, margin: int) -> Cover:
     between = (starts[1:] + starts[:-1] + length) // 2  # amid of what two windows share
     begins = np.concatenate([np.zeros(1, dtype=np.int64), between])
     ends = np.concatenate([between, np.full(1, characters, dtype=np.int64)])
-    return Cover(length, starts, begins, ends)
+    return WindowLayout(length, starts, begins, ends)
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ class WindowLoader:
         end = (self.chunk + 1) * self.windows // self.chunks_per_epoch
         positions = self._starts[begin:end, None] + np.arange(self.sequence_length)  # (B, T)
         window = self.ids[positions % len(self.ids)].astype(np.int64)
-        give_back(self.ids)
+        release_pages(self.ids)
         self.chunk += 1
         return WindowBatch(window)
 

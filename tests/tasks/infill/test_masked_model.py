@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 
 from charrnn.data.tokenizer import REPLACEMENT, ByteTokenizer, CharTokenizer
-from charrnn.tasks.infill.masked_model import masked_ids, read_places, read_windows, writable
+from charrnn.tasks.infill.masked_model import (
+    masked_ids,
+    masked_log_probabilities,
+    read_windows,
+    writable,
+)
 from tests.restorers import Arbitrary
 
 ABC = CharTokenizer("abc")
@@ -38,8 +43,8 @@ def test_windows_of_all_lengths_are_read_and_each_keeps_its_place() -> None:
     assert sorted(seen) == list(range(6))
     places = [2, 0, 1, 0, 4, 2]
     expected = [restorer.read(w)[p] for w, p in zip(windows, places, strict=True)]
-    np.testing.assert_array_equal(read_places(restorer, windows, places), expected)
+    np.testing.assert_array_equal(masked_log_probabilities(restorer, windows, places), expected)
 
 
 def test_nothing_is_read_of_nothing() -> None:
-    assert read_places(Arbitrary(4), [], []).shape == (0, 4)
+    assert masked_log_probabilities(Arbitrary(4), [], []).shape == (0, 4)

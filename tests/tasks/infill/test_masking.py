@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from charrnn.tasks.infill.masking import LARGEST_SHARE, LONGEST_SPAN, UNDAMAGED, conceal, spans
+from charrnn.tasks.infill.masking import LARGEST_SHARE, LONGEST_SPAN, UNDAMAGED, mask_spans, spans
 
 
 def runs(row: "np.ndarray[tuple[int], np.dtype[np.bool_]]") -> list[int]:
@@ -12,7 +12,7 @@ def runs(row: "np.ndarray[tuple[int], np.dtype[np.bool_]]") -> list[int]:
 
 def test_only_what_is_hidden_is_changed() -> None:
     ids = np.arange(4 * 50).reshape(4, 50)
-    hidden = conceal(ids, 999, np.random.default_rng(3))
+    hidden = mask_spans(ids, 999, np.random.default_rng(3))
     masked = hidden == 999
     np.testing.assert_array_equal(masked, spans(4, 50, np.random.default_rng(3)))
     np.testing.assert_array_equal(hidden[~masked], ids[~masked])

@@ -128,7 +128,7 @@ def test_upward_weights_are_all_that_read_outputs() -> None:
     upward = {
         name
         for name, each in network.named_parameters()
-        if any(each is one for one in network.upward_weights())
+        if any(each is one for one in network.readout_weights())
     }
     assert upward == {
         *("rnn.weight_ih_l1", "rnn.weight_ih_l1_reverse"),

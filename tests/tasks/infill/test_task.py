@@ -21,7 +21,7 @@ from charrnn.storage.model_directory import TENSORS, Model, read_model
 from charrnn.storage.run import Run
 from charrnn.tasks.infill import task as infill_task
 from charrnn.tasks.infill.engine import RestoringEngine
-from charrnn.tasks.infill.masking import conceal
+from charrnn.tasks.infill.masking import mask_spans
 from charrnn.tasks.infill.network import Restorer
 from charrnn.tasks.infill.task import (
     GAP,
@@ -90,7 +90,7 @@ def test_the_loss_is_the_mean_of_all_characters_hidden_or_not(
     loss, state, _ = restoration_loss(
         network, batch, None, random=np.random.default_rng(5), masks=masks
     )
-    damaged = conceal(batch.ids, network.mask, np.random.default_rng(5))
+    damaged = mask_spans(batch.ids, network.mask, np.random.default_rng(5))
     assert (damaged == network.mask).any()
     logits = network(torch.from_numpy(damaged))
     expected = cross_entropy(logits.transpose(1, 2), torch.from_numpy(batch.ids))
