@@ -12,7 +12,7 @@ def library(folder: str, name: str) -> Extension:
         f"{folder}.{name}".replace("/", "."),
         sources=[f"{folder}/{name}.c"],
         include_dirs=["charrnn/model"],
-        depends=sorted(glob(f"{folder}/*.h")) + ["charrnn/model/layout.h"],
+        depends=[*sorted(glob(f"{folder}/*.h")), "charrnn/model/layout.h"],
         extra_compile_args=[
             "-std=gnu11",
             "-O3",

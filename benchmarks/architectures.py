@@ -1,15 +1,16 @@
 """Which changes of the network are worth what they cost.
 
     python -m benchmarks.architectures tinyshakespeare.txt --budget 3255steps --seeds 0,1
-    python -m benchmarks.architectures tinyshakespeare.txt --budget 100s residual "residual, 3 layers"
+    python -m benchmarks.architectures tinyshakespeare.txt --budget 100s residual "residual, 3
+    layers"
 
 Each variant is trained as the recipe trains such a size, on the same chunks in the same order, and
-reads the last 10 % of the text. Prints a row for each: nats per character, how long a step takes, and
-how many weights there are. Given a time, each has as many steps as it gets done in that; given
+reads the last 10 % of the text. Prints a row for each: nats per character, how long a step takes,
+and how many weights there are. Given a time, each has as many steps as it gets done in that; given
 steps, all have the same, and the time of a step says what they would cost.
 
-Cells that no kernel computes go through autograd, one small operation after another. Their steps are
-compared with those of an LSTM that does so too (`plain, step by step`).
+Cells that no kernel computes go through autograd, one small operation after another. Their steps
+are compared with those of an LSTM that does so too (`plain, step by step`).
 
 Legend: T time, B batch, I input, H hidden, V vocabulary.
 """
@@ -20,6 +21,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 import torch
 from torch import Tensor, nn
@@ -47,7 +49,7 @@ from charrnn.training.recipe import (
     choose_training,
 )
 
-MEASURED_STEPS = 12
+MEASURED_STEPS: Final = 12
 """Steps whose median time is that of a step; as many go before them."""
 
 
@@ -117,9 +119,10 @@ class Variant:
     by_steps: bool = False
 
 
-PLAIN, BY_STEPS = "plain", "plain, step by step"
+PLAIN: Final = "plain"
+BY_STEPS: Final = "plain, step by step"
 
-VARIANTS = {
+VARIANTS: Final = {
     PLAIN: Variant(),
     "plain, 3 layers": Variant(3),
     "residual": Variant(residual=True),

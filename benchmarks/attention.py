@@ -3,12 +3,13 @@
     python -m benchmarks.attention tinyshakespeare.txt names.txt:lines repetitive stdlib@1000000
 
 Each text is learned without attention, and in the same time with each window: the time of a step is
-measured first, by turns, and networks with attention take so many steps fewer. All are trained as the
-recipe trains such a size, on the same chunks in the same order, and read the last 10 % of the text.
+measured first, by turns, and networks with attention take so many steps fewer. All are trained as
+the recipe trains such a size, on the same chunks in the same order, and read the last 10 % of the
+text.
 Prints a row for each text and window: nats per character, and how much less than without that is.
 
-`repetitive` is made from a seed (repetition.py): names of random letters, defined and used again, in
-nested brackets.
+`repetitive` is made from a seed (repetition.py): names of random letters, defined and used again,
+in nested brackets.
 """
 
 import argparse
@@ -27,7 +28,8 @@ from charrnn.data.corpus import open_corpus, tokenize
 def compare(
     name: CorpusName, windows: Sequence[int], *, hidden_size: int, steps: int, seeds: Sequence[int]
 ) -> Iterator[str]:
-    """The rows of a text: without attention, in so many steps, and with each window in that time."""
+    """The rows of a text: without attention, in so many steps, and with each window in that
+    time."""
     with tempfile.TemporaryDirectory() as folder:
         text = tokenize(open_corpus([str(read_corpus(name, Path(folder)).path)]))
     trial = Trial(text, hidden_size, parse_budget(f"{steps}steps"), lines=name.lines)

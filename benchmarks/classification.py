@@ -1,11 +1,12 @@
-"""How well `charrnn train --label` tells classes, beside what is usual: TF-IDF of character n-grams and
-logistic regression (scikit-learn).
+"""How well `charrnn train --label` tells classes, beside what is usual: TF-IDF of character n-grams
+and logistic regression (scikit-learn).
 
     python -m benchmarks.classification
-    python -m benchmarks.classification packages echoes --flags "--epochs 20 --bidirectional" --json FILE
+    python -m benchmarks.classification packages echoes --flags "--epochs 20 --bidirectional" --json
+    FILE
 
-Both get the same texts of the same classes, and are judged by the same others, which neither has seen
-(classification_texts.py says what they are, and how they are kept apart):
+Both get the same texts of the same classes, and are judged by the same others, which neither has
+seen (classification_texts.py says what they are, and how they are kept apart):
 
 - programming: which of the programming and markup languages that the machine has files of a snippet
   of 100 to 200 characters is in.
@@ -18,13 +19,13 @@ Both get the same texts of the same classes, and are judged by the same others, 
 charrnn is the command as a person types it: `train --epochs 20`, or what `--flags` says, then
 `predict`. The linear model counts all n-grams of 1 to 4 characters that come twice, with a mark for
 where a text begins and ends, their counts' logarithms weighted by rarity; the strength of its
-regularisation is chosen on a tenth of what it learns from. Seconds are of all that: reading, choosing,
-learning; of the clock, and of the processors, which say more where others use them too. To answer
-takes little beside them, and is not counted.
+regularisation is chosen on a tenth of what it learns from. Seconds are of all that: reading,
+choosing, learning; of the clock, and of the processors, which say more where others use them too.
+To answer takes little beside them, and is not counted.
 
-A line of `--json` has task, seed, classes, training, test (texts), characters (of the training texts);
-of `linear` and `charrnn` each accuracy, macro_f1, seconds, processor_seconds, settings; and only_linear_right and
-only_charrnn_right, the texts on which they differ.
+A line of `--json` has task, seed, classes, training, test (texts), characters (of the training
+texts); of `linear` and `charrnn` each accuracy, macro_f1, seconds, processor_seconds, settings; and
+only_linear_right and only_charrnn_right, the texts on which they differ.
 """
 
 import argparse
@@ -39,20 +40,21 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from benchmarks.classification_texts import TASKS, Labelled, Parts
 from charrnn.evaluation.metrics import accuracy, confusion_matrix, macro_f1
 
-STRENGTHS = (1.0, 10.0, 100.0)
+STRENGTHS: Final = (1.0, 10.0, 100.0)
 """The C's of logistic regression that are tried."""
 
-LONGEST_GRAM = 4
+LONGEST_GRAM: Final = 4
 """With 5, accuracy was the same or less, in twice the time."""
 
-USUAL = ["--epochs", "20"]
+USUAL: Final = ["--epochs", "20"]
 
-START, END = "\x02", "\x03"
+START: Final = "\x02"
+END: Final = "\x03"
 """Marks around a text, for n-grams to tell where it begins and ends."""
 
 
@@ -108,7 +110,8 @@ def _marked(texts: Sequence[Labelled]) -> list[str]:
 
 
 def learn_charrnn(parts: Parts, flags: Sequence[str], directory: Path) -> Result:
-    """`charrnn train` and `charrnn predict`, in processes of their own, their files in a directory."""
+    """`charrnn train` and `charrnn predict`, in processes of their own, their files in a
+    directory."""
     for name, texts in zip(Parts._fields, parts, strict=True):
         write_table(directory / f"{name}.csv", texts)
     columns = ["--text", "text", "--label", "label"]

@@ -1,8 +1,8 @@
 """The texts of benchmarks.classification: snippets of files that a machine has, and made-up names.
 
-Each task is a function of a seed (and of the files that are there) and gives texts to learn from and
-others to be judged by. Snippets of one file are all in the same part: what is told of a file must not
-be learned from the rest of it.
+Each task is a function of a seed (and of the files that are there) and gives texts to learn from
+and others to be judged by. Snippets of one file are all in the same part: what is told of a file
+must not be learned from the rest of it.
 """
 
 import gettext
@@ -11,18 +11,18 @@ import sysconfig
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-TEST_SHARE = 0.2
+TEST_SHARE: Final = 0.2
 """The share of a class' files that no training reads."""
 
-LARGEST_FILE = 1_000_000
+LARGEST_FILE: Final = 1_000_000
 """Bytes; larger files are data, whatever they are called."""
 
-MOST_FILES = 800
+MOST_FILES: Final = 800
 """Of a class: more are not read."""
 
-SUFFIXES = {
+SUFFIXES: Final = {
     ".c": "c",
     ".cmake": "cmake",
     ".cpp": "c++",
@@ -47,7 +47,7 @@ SUFFIXES = {
 }
 """The language of a file, by how its name ends. `.h` is left out: it is C, C++ or both."""
 
-PACKAGES = (
+PACKAGES: Final = (
     "asyncio",
     "email",
     "idlelib",
@@ -59,7 +59,7 @@ PACKAGES = (
 )
 """Packages of the standard library, in every Python from 3.11 on."""
 
-NEIGHBOURS = (
+NEIGHBOURS: Final = (
     *("cs", "sk", "sl", "hr"),
     *("da", "nb", "nn", "sv"),
     *("ca", "es", "gl", "oc", "pt"),
@@ -67,9 +67,10 @@ NEIGHBOURS = (
 )
 """Languages in families, whose members are easily taken for each other."""
 
-TEST_FOLDERS = {"test", "tests", "idle_test"}
+TEST_FOLDERS: Final = {"test", "tests", "idle_test"}
 
-VOWELS, CONSONANTS = "aeiou", "bdfgklmnprstvz"
+VOWELS: Final = "aeiou"
+CONSONANTS: Final = "bdfgklmnprstvz"
 
 
 class Labelled(NamedTuple):
@@ -97,8 +98,8 @@ def programming_languages(
     """Which language a snippet of 100 to 200 characters is written in.
 
     Args:
-        roots: where to look; the standard library, the installed packages and /usr/share and /usr/lib
-            unless given.
+        roots: where to look; the standard library, the installed packages and /usr/share and
+            /usr/lib unless given.
         training, test: how many snippets of each class. A language without so many is left out.
         length: characters of a snippet, stripped.
     """
@@ -126,8 +127,8 @@ def packages(
     test: int = 75,
     length: tuple[int, int] = (200, 300),
 ) -> Parts:
-    """Which package of the standard library a snippet of 200 to 300 characters comes from, its tests
-    left out; see `programming_languages`."""
+    """Which package of the standard library a snippet of 200 to 300 characters comes from, its
+    tests left out; see `programming_languages`."""
     library = library or Path(sysconfig.get_paths()["stdlib"])
     files = {
         package: [
@@ -149,8 +150,9 @@ def natural_languages(
     test: int = 75,
     length: tuple[int, int] = (20, 60),
 ) -> Parts:
-    """Which of some languages a message of a program is in, 20 to 60 characters long: the translations
-    that are installed, all messages of a program in the same part. See `programming_languages`.
+    """Which of some languages a message of a program is in, 20 to 60 characters long: the
+    translations that are installed, all messages of a program in the same part. See
+    `programming_languages`.
 
     What is not translated, or the same in two languages, is left out.
     """
@@ -189,9 +191,9 @@ def _messages(path: Path) -> Mapping[str, str]:
 
 
 def echoes(seed: int = 0, *, training: int = 10_000, test: int = 1000) -> Parts:
-    """Made-up names, the halves of each class: whose last vowel is the first again, `echo`, and whose
-    is another, `other`. What is between them tells nothing: three to six syllables, one or two
-    consonants and a vowel each, at times a consonant more at the end."""
+    """Made-up names, the halves of each class: whose last vowel is the first again, `echo`, and
+    whose is another, `other`. What is between them tells nothing: three to six syllables, one or
+    two consonants and a vowel each, at times a consonant more at the end."""
     generator = random.Random(seed)
     wanted = {"echo": (training + test) // 2, "other": (training + test + 1) // 2}
     names: dict[str, str] = {}
@@ -269,7 +271,8 @@ def _deal(
     test: int,
     most_of_a_file: int | None,
 ) -> Parts:
-    """The texts of each class and file, in two parts without a file in common, so many of each class.
+    """The texts of each class and file, in two parts without a file in common, so many of each
+    class.
 
     A class that has not so many in either part is left out.
     """
@@ -301,7 +304,7 @@ def _draw(found: list[str], count: int, generator: random.Random) -> list[str]:
     return generator.sample(found, min(count, len(found)))
 
 
-TASKS: dict[str, Callable[[int], Parts]] = {
+TASKS: Final[dict[str, Callable[[int], Parts]]] = {
     "programming": programming_languages,
     "natural": natural_languages,
     "packages": packages,

@@ -1,4 +1,5 @@
-"""What a machine can do at most, and what a program took of it: speed of matrix products, memory."""
+"""What a machine can do at most, and what a program took of it: speed of matrix products,
+memory."""
 
 import functools
 import itertools
@@ -9,14 +10,14 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import ParamSpec
+from typing import Final, ParamSpec
 
 import torch
 from torch import Tensor
 
 P = ParamSpec("P")
 
-MOMENT = 0.05
+MOMENT: Final = 0.05
 """Seconds, at least, for each product."""
 
 

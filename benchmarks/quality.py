@@ -1,4 +1,5 @@
-"""How good a model `charrnn train` makes in a given time, and whether other settings make a better one.
+"""How good a model `charrnn train` makes in a given time, and whether other settings make a better
+one.
 
     python -m benchmarks.quality FILE --budget 112s
     python -m benchmarks.quality python-docs fables@20000 towns:lines --budget 600steps
@@ -12,8 +13,8 @@ which reads the last 10 % of the text as one stream: nothing of charrnn takes pa
 - A corpus is a file, the name of one in corpora/, `python-docs` (Python's manual) or `stdlib` (the
   sources of Python's standard library). `@20000` takes its first 20,000 characters; `:lines` trains
   with --lines.
-- A budget is a time, of which only a quiet machine makes fair use, or a number of steps, which gives
-  the same again however busy the machine is.
+- A budget is a time, of which only a quiet machine makes fair use, or a number of steps, which
+  gives the same again however busy the machine is.
 - `--json FILE`: a line for each run, as soon as it is done. Runs that are in the file already are
   not repeated, so that a search that was stopped goes on; `--again RECIPE` repeats those of a
   recipe, such as `chosen` after the program has changed, and the newest counts.
@@ -21,13 +22,13 @@ which reads the last 10 % of the text as one stream: nothing of charrnn takes pa
 - `--expected` asks `charrnn plan` before each run what loss is to be expected.
 
 A line has what was run (corpus, sha256, lines, budget, recipe, flags, seed) and what came of it:
-characters (of the training part), vocabulary (distinct characters), n_gram_nats (what n-grams reach;
-null for a large text); steps (taken), best_step, epochs, characters_read; cell, layers, hidden_size,
-embedding_size, dropout, weight_dropout, parameters, learning_rate, batch_size, sequence_length, precision, threads;
-nats (per character, by the plain module), bits, reported_nats (the best of the run's own),
-characters_per_second (the median while training), curve (characters read and validation nats, at
-each evaluation), seconds (of the whole command); with --expected, expected_nats, expected_low and
-expected_high.
+characters (of the training part), vocabulary (distinct characters), n_gram_nats (what n-grams
+reach; null for a large text); steps (taken), best_step, epochs, characters_read; cell, layers,
+hidden_size, embedding_size, dropout, weight_dropout, parameters, learning_rate, batch_size,
+sequence_length, precision, threads; nats (per character, by the plain module), bits, reported_nats
+(the best of the run's own), characters_per_second (the median while training), curve (characters
+read and validation nats, at each evaluation), seconds (of the whole command); with --expected,
+expected_nats, expected_low and expected_high.
 """
 
 import argparse

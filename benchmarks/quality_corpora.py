@@ -10,15 +10,16 @@ import tokenize
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from benchmarks.repetition import repetitive_text
 
-CORPORA = Path(__file__).parents[1] / "corpora"
+CORPORA: Final = Path(__file__).parents[1] / "corpora"
 
-TEST_FOLDERS = {"test", "tests", "idle_test", "site-packages", "dist-packages"}
+TEST_FOLDERS: Final = {"test", "tests", "idle_test", "site-packages", "dist-packages"}
 """Folders of Python's standard library that are left out of `stdlib`."""
 
-HELD_OUT = 0.1
+HELD_OUT: Final = 0.1
 """The share at the end of a text that no training reads."""
 
 
@@ -90,7 +91,7 @@ def joined(texts: Iterable[str]) -> str:
     return "".join(text if text.endswith("\n") else f"{text}\n" for text in texts)
 
 
-MADE: dict[str, Callable[[], str]] = {
+MADE: Final[dict[str, Callable[[], str]]] = {
     "python-docs": python_docs,
     "repetitive": repetitive_text,
     "stdlib": standard_library,

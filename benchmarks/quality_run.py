@@ -1,4 +1,5 @@
-"""One run of benchmarks.quality: `charrnn train` as a person types it, then a score without charrnn."""
+"""One run of benchmarks.quality: `charrnn train` as a person types it, then a score without
+charrnn."""
 
 import argparse
 import functools
@@ -13,7 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -23,16 +24,17 @@ from benchmarks.quality_table import CHOSEN, Budget, Record
 from benchmarks.torch_baseline import Plain
 from charrnn.evaluation.baselines import n_gram
 
-SETTLED = {
+SETTLED: Final = {
     *("--out", "--name", "--resume", "--from", "--seed", "--budget", "--steps", "--epochs"),
     *("--lines", "--tokenizer", "--min-count", "--validation-fraction", "--encoding"),
 }
-"""Flags of `charrnn train` that no recipe may set: the search does, or the scoring depends on them."""
+"""Flags of `charrnn train` that no recipe may set: the search does, or the scoring depends on
+them."""
 
-LARGEST_FOR_N_GRAMS = 3_000_000
+LARGEST_FOR_N_GRAMS: Final = 3_000_000
 """Characters of training text; with more, the n-gram takes longer than many a run."""
 
-PIECE = 1000
+PIECE: Final = 1000
 """Characters that the plain module reads at once; its state is carried on."""
 
 
@@ -93,10 +95,10 @@ class Task:
         return [str(self.corpus.path), *lines, *self.budget.flags, *self.recipe.flags, *seed]
 
 
-BOX = " ╭╮╰╯─│"
+BOX: Final = " ╭╮╰╯─│"
 """What is drawn around an error in a command line."""
 
-RUNNING: set[subprocess.Popen[str]] = set()
+RUNNING: Final[set[subprocess.Popen[str]]] = set()
 """What is being trained at the moment, for it to be ended with the search."""
 
 

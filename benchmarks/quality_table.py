@@ -13,7 +13,7 @@ import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from charrnn.errors import ConfigError
 from charrnn.training.config import parse_duration
@@ -21,10 +21,10 @@ from charrnn.training.config import parse_duration
 Record = Mapping[str, Any]
 """One run: the fields that benchmarks.quality's docstring names."""
 
-IDENTITY = ("corpus", "sha256", "budget", "recipe", "flags", "seed")
+IDENTITY: Final = ("corpus", "sha256", "budget", "recipe", "flags", "seed")
 """The fields in which two runs differ; those that agree in all are the same run."""
 
-CHOSEN = "chosen"
+CHOSEN: Final = "chosen"
 """The recipe that sets nothing but the budget."""
 
 

@@ -2,6 +2,7 @@
 
 import string
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from charrnn.data.tokenizer import CharTokenizer
 from charrnn.model.config import ModelConfig
 from charrnn.storage.model_directory import Model, Provenance, write_model
 
-ALPHABET = "\n !,.?" + string.ascii_letters
+ALPHABET: Final = "\n !,.?" + string.ascii_letters
 
 
 def write_fresh_model(directory: Path, layers: int, hidden_size: int) -> None:

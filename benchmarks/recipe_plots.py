@@ -1,4 +1,5 @@
-"""What the search for a recipe found, as pictures: SVG files from the lines that benchmarks.quality wrote.
+"""What the search for a recipe found, as pictures: SVG files from the lines that benchmarks.quality
+wrote.
 
     python -m benchmarks.recipe_plots EVIDENCE.jsonl [...] --out docs/recipe [--corpus NAME] [--png]
 
@@ -20,7 +21,7 @@ import re
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -40,7 +41,7 @@ from benchmarks.quality_table import (
     spread,
 )
 
-STYLE: dict[Any, Any] = {
+STYLE: Final[dict[Any, Any]] = {
     "svg.hashsalt": "charrnn",  # names in the file, else drawn at random
     "svg.fonttype": "none",  # text as text: a fifth of the size, and found by a search
     "font.sans-serif": ["DejaVu Sans"],  # matplotlib's own; where it lacks, whatever has no serifs
@@ -55,17 +56,26 @@ STYLE: dict[Any, Any] = {
     "legend.frameon": False,
 }
 
-COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#8a6d00")
+COLORS: Final = (
+    "#0072b2",
+    "#d55e00",
+    "#009e73",
+    "#cc79a7",
+    "#e69f00",
+    "#56b4e9",
+    "#000000",
+    "#8a6d00",
+)
 """Okabe & Ito's, which those who are colour-blind can tell apart, its yellow made darker."""
 
-MARKERS = "osD^vPX*"
+MARKERS: Final = "osD^vPX*"
 
 OURS, OTHERS, PLAIN = COLORS[1], "#8c8c8c", "#555555"
 
-WIDTH = 8.0
+WIDTH: Final = 8.0
 """Inches, of every picture."""
 
-COLUMNS = 3
+COLUMNS: Final = 3
 """Panels side by side."""
 
 

@@ -7,10 +7,11 @@ import argparse
 import string
 import sys
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
-_BRACKETS = {"(": ")", "[": "]", "{": "}"}
+_BRACKETS: Final = {"(": ")", "[": "]", "{": "}"}
 
 
 def repetitive_text(characters: int = 1_000_000, *, seed: int = 0) -> str:

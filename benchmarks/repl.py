@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pexpect
@@ -27,13 +28,13 @@ import pyte
 
 from benchmarks.random_models import write_fresh_model
 
-BAR = 16.0
+BAR: Final = 16.0
 """Milliseconds."""
 
-LONGEST_GAP = 0.05
+LONGEST_GAP: Final = 0.05
 """Seconds between a key's echo and the next key; ghost text begins within them, or is finished."""
 
-LINE = 60
+LINE: Final = 60
 """Keys between one Ctrl-C and the next."""
 
 

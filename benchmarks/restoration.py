@@ -1,20 +1,22 @@
 """How well what is missing is restored, and how well what is wrong is found.
 
     python -m benchmarks.restoration tinyshakespeare.txt --budget 300s
-    python -m benchmarks.restoration tinyshakespeare.txt --model checkpoints/both --forward checkpoints/one
+    python -m benchmarks.restoration tinyshakespeare.txt --model checkpoints/both --forward
+    checkpoints/one
 
-On the last 10 % of a text, which neither model has read. Two models learn from the rest, with the same
-budget and the same flags of `charrnn train`: one that restores (`--bidirectional`) and one that reads
-forward. Prints
+On the last 10 % of a text, which neither model has read. Two models learn from the rest, with the
+same
+budget and the same flags of `charrnn train`: one that restores (`--bidirectional`) and one that
+reads forward. Prints
 
 - of single characters and of spans of 2, 4 and 8 at seeded places: how often the best fill has the
-  character that stood there (top 1), one of the five best has (top 5), and how often all of the span
-  is right (exact). `forward` is the language model alone, which reads the left side, a beam of its
-  likeliest fills; `forward, weighed` chooses among those by how likely they and what follows are
-  together; `n-gram` is modified Kneser-Ney.
-- of seeded typos, one in 200 characters, of four kinds in turn: how many are found, and put right, and
-  of what is found how much is a typo. Thresholds are chosen, for each model by itself, on the first
-  half of the text with typos (for the best F1), and counted on the other half.
+  character that stood there (top 1), one of the five best has (top 5), and how often all of the
+  span is right (exact). `forward` is the language model alone, which reads the left side, a beam of
+  its likeliest fills; `forward, weighed` chooses among those by how likely they and what follows
+  are together; `n-gram` is modified Kneser-Ney.
+- of seeded typos, one in 200 characters, of four kinds in turn: how many are found, and put right,
+  and of what is found how much is a typo. Thresholds are chosen, for each model by itself, on the
+  first half of the text with typos (for the best F1), and counted on the other half.
 
 Legend: N characters, V vocabulary.
 """
@@ -25,7 +27,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -45,12 +47,12 @@ from charrnn.tasks.infill.fill import FillConfig
 from charrnn.tasks.infill.masked_model import MaskedIds, MaskedLM, pseudo_log_likelihoods
 from charrnn.tasks.infill.proofread import Finding, ProofreadConfig, proofread
 
-LENGTHS = (1, 2, 4, 8)
+LENGTHS: Final = (1, 2, 4, 8)
 
-CONTEXT = FillConfig().context
+CONTEXT: Final = FillConfig().context
 """Characters on each side that are read."""
 
-FOLLOWING = 16
+FOLLOWING: Final = 16
 """Characters after a span that fills are weighed by, where a model reads forward."""
 
 Weigh = Callable[[MaskedLM, Region, Fills], Fills]
@@ -162,8 +164,8 @@ def halves(text: str) -> tuple[str, str]:
 
 
 def middle(text: str, characters: int) -> str:
-    """So many characters in the middle of a text. (Costs and threshold of proofreading were chosen on
-    the beginning and the end of tinyshakespeare's held-out text.)"""
+    """So many characters in the middle of a text. (Costs and threshold of proofreading were chosen
+    on the beginning and the end of tinyshakespeare's held-out text.)"""
     begin = max(len(text) - characters, 0) // 2
     return text[begin : begin + characters]
 

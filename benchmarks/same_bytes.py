@@ -1,17 +1,20 @@
-"""Whether two versions of charrnn make the same bytes: a training of each task, a text of each engine.
+"""Whether two versions of charrnn make the same bytes: a training of each task, a text of each
+engine.
 
     python -m benchmarks.same_bytes BEFORE/.venv/bin/python .venv/bin/python
 
-Each command below is run with both interpreters, each in a folder of its own that begins with the same
-texts. One line a command: the SHA-256 of what it printed and of every file it left, or what differs. The
-exit status is 1 where anything does. This is how a change that moves code without changing it is shown
-to change nothing; run it on one machine, for sums are added up differently on another.
+Each command below is run with both interpreters, each in a folder of its own that begins with the
+same texts. One line a command: the SHA-256 of what it printed and of every file it left, or what
+differs. The exit status is 1 where anything does. This is how a change that moves code without
+changing it is shown to change nothing; run it on one machine, for sums are added up differently on
+another.
 """
 
 import csv
 import hashlib
 import os
 import random
+import shlex
 import shutil
 import subprocess
 import sys
@@ -19,44 +22,41 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-STEPS: Final = ("--steps", "40", "--evaluate-every", "20", "--hidden-size", "24", "--seed", "3")
+STEPS: Final = "--steps 40 --evaluate-every 20 --hidden-size 24 --seed 3"
 
-COMMANDS: Final[dict[str, tuple[str, ...]]] = {
-    "train lstm": ("train", "text.txt", "--name", "lstm", *STEPS),
-    "train gru, bf16": ("train", "text.txt", "--name", "gru", "--cell", "gru", *STEPS)
-    + ("--precision", "bf16", "--batch-size", "8"),
-    "train rnn, lines": ("train", "names.txt", "--name", "rnn", "--cell", "rnn", "--lines", *STEPS),
-    "train attention": ("train", "text.txt", "--name", "attention", "--attention", "32", *STEPS),
-    "train bytes": ("train", "text.txt", "--name", "bytes", "--tokenizer", "byte", *STEPS),
-    "train infilling": ("train", "text.txt", "--name", "infill", "--bidirectional", *STEPS),
-    "train classes": ("train", "rows.csv", "--name", "classes", "--text", "text")
-    + ("--label", "kind", *STEPS),
-    "train numbers": ("train", "rows.csv", "--name", "numbers", "--text", "text")
-    + ("--label", "number", "--regress", "--bidirectional", "--pooling", "attention", *STEPS),
-    "fine-tune": ("train", "names.txt", "--name", "tuned", "--from", "lstm", *STEPS[:4]),
-    "fine-tune classes": ("train", "rows.csv", "--name", "tuned-classes", "--text", "text")
-    + ("--label", "kind", "--from", "lstm", *STEPS[:4]),
-    "plan": ("plan", "text.txt", "--steps", "500", "--json"),
-    "sample": ("sample", "lstm", "--seed", "1", "--length", "400", "--prompt", "The "),
-    "sample, filtered": ("sample", "gru", "--seed", "2", "-n", "5", "--jsonl", "--top-k", "9")
-    + ("--top-p", "0.9", "--min-p", "0.01", "--typical", "0.95", "--logprobs")
-    + ("--repetition-penalty", "1.2", "--no-repeat-ngram", "6", "--length", "90"),
-    "sample lines": ("sample", "rnn", "--seed", "2", "-n", "12", "--unique", "--novel"),
-    "sample attention": ("sample", "attention", "--seed", "4", "--length", "300"),
-    "sample bytes": ("sample", "bytes", "--seed", "4", "-n", "3", "--json", "--length", "50"),
-    "sample beam": ("sample", "rnn", "--beam", "6", "-n", "6", "--json", "--seed", "7"),
-    "sample best": ("sample", "lstm", "--best-of", "3", "-n", "2", "--seed", "5", "--length", "60"),
-    "sample regex": ("sample", "lstm", "--regex", "[a-z]{4} [a-z]+", "--seed", "6", "-n", "4"),
-    "evaluate": ("evaluate", "lstm", "--json"),
-    "evaluate windows": ("evaluate", "gru", "--protocol", "windows", "--json"),
-    "evaluate adapting": ("evaluate", "lstm", "--adapt", "--json"),
-    "evaluate classes": ("evaluate", "classes", "--json"),
-    "evaluate numbers": ("evaluate", "numbers", "--json"),
-    "fill": ("fill", "infill", "gaps.txt", "--json"),
-    "proofread": ("proofread", "infill", "text.txt", "--threshold", "0", "--json"),
-    "predict classes": ("predict", "classes", "names.txt", "--lines", "--json"),
-    "predict numbers": ("predict", "numbers", "names.txt", "--lines", "--json"),
-    "info": ("info", "classes", "--json"),
+COMMANDS: Final = {
+    "train lstm": f"train text.txt --name lstm {STEPS}",
+    "train gru, bf16": f"train text.txt --name gru --cell gru --precision bf16 {STEPS}",
+    "train rnn, lines": f"train names.txt --name rnn --cell rnn --lines {STEPS}",
+    "train attention": f"train text.txt --name attention --attention 32 {STEPS}",
+    "train bytes": f"train text.txt --name bytes --tokenizer byte {STEPS}",
+    "train infilling": f"train text.txt --name infill --bidirectional {STEPS}",
+    "train classes": f"train rows.csv --name classes --text text --label kind {STEPS}",
+    "train numbers": "train rows.csv --name numbers --text text --label number --regress "
+    f"--bidirectional --pooling attention {STEPS}",
+    "fine-tune": "train names.txt --name tuned --from lstm --steps 40 --evaluate-every 20",
+    "fine-tune classes": "train rows.csv --name tuned-classes --text text --label kind "
+    "--from lstm --steps 40 --evaluate-every 20",
+    "plan": "plan text.txt --steps 500 --json",
+    "sample": "sample lstm --seed 1 --length 400 --prompt 'The '",
+    "sample, filtered": "sample gru --seed 2 -n 5 --jsonl --logprobs --top-k 9 --top-p 0.9 "
+    "--min-p 0.01 --typical 0.95 --repetition-penalty 1.2 --no-repeat-ngram 6 --length 90",
+    "sample lines": "sample rnn --seed 2 -n 12 --unique --novel",
+    "sample attention": "sample attention --seed 4 --length 300",
+    "sample bytes": "sample bytes --seed 4 -n 3 --json --length 50",
+    "sample beam": "sample rnn --beam 6 -n 6 --json --seed 7",
+    "sample best": "sample lstm --best-of 3 -n 2 --seed 5 --length 60",
+    "sample regex": "sample lstm --regex '[a-z]{4} [a-z]+' --seed 6 -n 4",
+    "evaluate": "evaluate lstm --json",
+    "evaluate windows": "evaluate gru --protocol windows --json",
+    "evaluate adapting": "evaluate lstm --adapt --json",
+    "evaluate classes": "evaluate classes --json",
+    "evaluate numbers": "evaluate numbers --json",
+    "fill": "fill infill gaps.txt --json",
+    "proofread": "proofread infill text.txt --threshold 0 --json",
+    "predict classes": "predict classes names.txt --lines --json",
+    "predict numbers": "predict numbers names.txt --lines --json",
+    "info": "info classes --json",
 }
 """The commands by what each is called, in the order in which they build on one another."""
 
@@ -65,6 +65,10 @@ ENGINES: Final = ("sample", "sample, filtered", "sample attention", "fill", "pre
 
 UNSTEADY: Final = ("metrics.jsonl", "training.json", "config.json", "manifest.json", ".lock")
 """Files that tell the time, or name others that do."""
+
+
+RENAMED: Final = {"unigram": "order_0", "readout_scale": "upward_scale"}
+"""Keys of JSON that were renamed once, with version 0.1.0's."""
 
 
 def write_texts(folder: Path) -> None:
@@ -85,15 +89,18 @@ def write_texts(folder: Path) -> None:
             table.writerow([sentence, kind, sentence.count("a") / 2])
 
 
-def run(python: str, folder: Path, command: tuple[str, ...], native: bool) -> dict[str, str]:
+def run(python: str, folder: Path, command: str, native: bool) -> dict[str, str]:
     """The SHA-256 of what a command prints and of each file it leaves, by name; its exit status."""
     environment = os.environ | {"PYTHONSAFEPATH": "1", "COLUMNS": "100"}
     environment |= {} if native else {"CHARRNN_NATIVE": "0"}
-    arguments = [python, "-m", "charrnn", *command]
+    arguments = [python, "-m", "charrnn", *shlex.split(command)]
     done = subprocess.run(arguments, cwd=folder, env=environment, capture_output=True, check=False)
     if done.returncode not in (0, 1):  # proofread exits with 1 where it has found something
-        sys.exit(f"{python}: charrnn {' '.join(command)}: {done.stderr.decode()}")
-    found = {"exit status": str(done.returncode), "stdout": digest(done.stdout)}
+        sys.exit(f"{python}: charrnn {command}: {done.stderr.decode()}")
+    stdout = done.stdout
+    for key, formerly in RENAMED.items():
+        stdout = stdout.replace(f'"{key}"'.encode(), f'"{formerly}"'.encode())
+    found = {"exit status": str(done.returncode), "stdout": digest(stdout)}
     for path in sorted(folder.rglob("*")):
         if path.is_file() and not path.is_symlink() and not path.name.endswith(UNSTEADY):
             found[str(path.relative_to(folder))] = digest(path.read_bytes())

@@ -22,7 +22,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -35,10 +35,10 @@ from charrnn.engines import ENGINES
 from charrnn.generation.sampler import Sampler
 from charrnn.storage.model_directory import Model
 
-TEMPERATURE = 0.8
-LINES = 10_000
-BATCH_SIZE = 256
-SIZES = {128: (2000, 8.0, 4.0), 256: (1000, 0.0, 0.0), 512: (300, 40.0, 5.0)}
+TEMPERATURE: Final = 0.8
+LINES: Final = 10_000
+BATCH_SIZE: Final = 256
+SIZES: Final = {128: (2000, 8.0, 4.0), 256: (1000, 0.0, 0.0), 512: (300, 40.0, 5.0)}
 """Hidden size: characters a round, and the bars against the usual loop, default and better."""
 
 

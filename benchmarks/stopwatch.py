@@ -4,7 +4,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, Final
 from unittest.mock import patch
 
 import torch
@@ -20,9 +20,9 @@ from charrnn.model.kernels.native import NativeRecurrence
 from charrnn.model.kernels.recurrence import PlainRecurrence
 from charrnn.model.kernels.sequence import SequenceKernel
 
-REST = "rest"
+REST: Final = "rest"
 
-CALLS: list[tuple[Any, str, str]] = [
+CALLS: Final[list[tuple[Any, str, str]]] = [
     (TBPTTLoader, "__next__", "data"),
     (charrnn.model.kernels.kernel, "look_up", "embedding"),
     (torch.nn.Embedding, "forward", "embedding"),
@@ -49,7 +49,7 @@ CALLS: list[tuple[Any, str, str]] = [
 ]
 """Whose attribute is called, its name, and the part of the step that it is."""
 
-PARTS = [*dict.fromkeys(part for _, _, part in CALLS), REST]
+PARTS: Final = [*dict.fromkeys(part for _, _, part in CALLS), REST]
 
 
 class Stopwatch:

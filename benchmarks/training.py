@@ -11,8 +11,8 @@ and `Learner.step` with its loader, by each kernel in each precision. "ours" is 
 fastest: of two that are close, the luckier.
 
 - Operations are those of the matrix products (Setting.operations), the first layer's input product
-  left out; the peak is the fastest matrix product in the same precision, over a few shapes and those
-  of the network, measured anew in every round.
+  left out; the peak is the fastest matrix product in the same precision, over a few shapes and
+  those of the network, measured anew in every round.
 - Peak memory is all that was ever resident in a fresh process that takes a few steps, Python and
   PyTorch included (one that only imports them is measured too); on a GPU what was allocated there.
 - `--sweep`: batches of 1 to 256, the best kernel in each precision; nothing should be below 1.
@@ -27,7 +27,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import torch
 
@@ -38,14 +38,16 @@ from charrnn.model.config import GATES
 from charrnn.model.kernels import KERNELS
 from charrnn.training.recipe import BATCH_SIZE, SEQUENCE_LENGTH
 
-CELLS = ("rnn", "gru", "lstm")
-CPU_SHAPES = {"2x128": (50, 50), "2x256": (64, 64), "2x512": (64, 64), "3x512": (64, 64)}
+CELLS: Final = ("rnn", "gru", "lstm")
+CPU_SHAPES: Final = {"2x128": (50, 50), "2x256": (64, 64), "2x512": (64, 64), "3x512": (64, 64)}
 """Batch size and sequence length for each size."""
-RECIPE_SIZES = ("2x128", "2x256", "2x512")
-GPU_SIZES, GPU_BATCHES = ("2x512", "3x1024"), (128, 512)
-SWEEP_SIZES, SWEEP_BATCHES = ("2x128", "2x256"), (1, 2, 4, 8, 16, 32, 64, 128, 256)
+RECIPE_SIZES: Final = ("2x128", "2x256", "2x512")
+GPU_SIZES: Final = ("2x512", "3x1024")
+GPU_BATCHES: Final = (128, 512)
+SWEEP_SIZES: Final = ("2x128", "2x256")
+SWEEP_BATCHES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
-RATIO_BARS = {
+RATIO_BARS: Final = {
     ("lstm", "2x128"): 1.6,
     ("lstm", "2x256"): 1.9,
     ("lstm", "2x512"): 2.4,
@@ -54,13 +56,13 @@ RATIO_BARS = {
 }
 """Against the stock loop, at CPU_SHAPES; everywhere else it is 1."""
 
-PEAK_BARS = {"2x512": 0.6}
+PEAK_BARS: Final = {"2x512": 0.6}
 """The share of the peak, likewise."""
 
-TURN = 0.25
+TURN: Final = 0.25
 """Seconds, at least, that a program runs before the next has its turn."""
 
-WARM_UP = 3
+WARM_UP: Final = 3
 """Steps in which memory is taken and threads start."""
 
 
@@ -181,7 +183,7 @@ def nothing() -> None:
     """Work that takes no memory but for the imports."""
 
 
-COMPARED = """\
+COMPARED: Final = """\
 | setting | program | characters/s | GFLOP/s | of the peak | peak MB | x stock | bars |
 |---|---|---|---|---|---|---|---|"""
 
@@ -222,7 +224,7 @@ def sweep(setting: Setting, options: argparse.Namespace) -> dict[str, Any]:
     return {"setting": asdict(setting), "programs": ratios}
 
 
-SWEPT = """\
+SWEPT: Final = """\
 | setting | program | x stock | |
 |---|---|---|---|"""
 
@@ -252,7 +254,7 @@ def profile(setting: Setting, options: argparse.Namespace) -> dict[str, Any]:
     return {"setting": asdict(setting), "milliseconds": milliseconds}
 
 
-PROFILED = "In brackets, the share of the whole; the parts are timed while it runs.\n"
+PROFILED: Final = "In brackets, the share of the whole; the parts are timed while it runs.\n"
 
 
 def profiled(result: dict[str, Any]) -> Iterator[str]:

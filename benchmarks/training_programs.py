@@ -6,7 +6,7 @@ Legend: B batch, T time.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 import torch
@@ -21,16 +21,19 @@ from charrnn.model.language_model import CharRNN
 from charrnn.training.config import TrainingConfig
 from charrnn.training.learner import Learner
 
-STOCK = "stock"
+STOCK: Final = "stock"
 
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+DTYPES: Final = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
-VOCABULARY_SIZE, EMBEDDING_SIZE = 65, 64
+VOCABULARY_SIZE: Final = 65
+EMBEDDING_SIZE: Final = 64
 
-CHUNKS = 64
+CHUNKS: Final = 64
 """Steps that the text, which is random, is long enough for; then it begins anew."""
 
-LEARNING_RATE, BETAS, CLIP = 1e-3, (0.9, 0.99), 1.0
+LEARNING_RATE: Final = 1e-3
+BETAS: Final = (0.9, 0.99)
+CLIP: Final = 1.0
 
 
 @dataclass(frozen=True)

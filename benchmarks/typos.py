@@ -4,10 +4,11 @@ import random
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from charrnn.tasks.infill.proofread import DELETE, INSERT, KINDS, SUBSTITUTE, SWAP, Finding
 
-_AROUND = 12
+_AROUND: Final = 12
 """Characters on each side by which two texts are compared."""
 
 
@@ -16,9 +17,10 @@ class Typo:
     """A mistake that was made on purpose.
 
     Attributes:
-        kind: what was done: another letter in the place of one, one less, one more, two that changed
-            places.
-        begin, end: where the mistake is, in the text with mistakes; empty where a letter is missing.
+        kind: what was done: another letter in the place of one, one less, one more, two that
+            changed places.
+        begin, end: where the mistake is, in the text with mistakes; empty where a letter is
+            missing.
         original: what stood there.
     """
 
@@ -29,8 +31,8 @@ class Typo:
 
 
 def with_typos(text: str, *, every: int = 200, seed: int = 0) -> tuple[str, list[Typo]]:
-    """The text with a typo in each piece of so many characters, of the four kinds in turn, at letters
-    drawn at random; and what they are."""
+    """The text with a typo in each piece of so many characters, of the four kinds in turn, at
+    letters drawn at random; and what they are."""
     generator = random.Random(seed)
     pieces, typos = [], []
     length = 0
@@ -125,7 +127,7 @@ def score(text: str, typos: Sequence[Typo], findings: Sequence[Finding]) -> Scor
         found.append(typo.kind)
         corrected += bool(right)
     kinds = [typo.kind for typo in typos]
-    shares = {kind: found.count(kind) / kinds.count(kind) for kind in KINDS if kind in kinds}
+    shares = {str(kind): found.count(kind) / kinds.count(kind) for kind in KINDS if kind in kinds}
     return Score(len(typos), len(findings), len(found), corrected, shares)
 
 

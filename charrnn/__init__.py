@@ -12,7 +12,7 @@ Everything below is imported when it is first used, so that `import charrnn` cos
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import charrnn.forks  # noqa: F401  (it watches for forks from here on)
 
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_HOMES = {
+_HOMES: Final = {
     "charrnn.data.corpus": ("Corpus", "TokenizedCorpus", "open_corpus", "tokenize"),
     "charrnn.data.dataloader": ("TBPTTLoader",),
     "charrnn.data.sources": ("ReadOptions",),
@@ -88,7 +88,7 @@ _HOMES = {
     "charrnn.api": ("train",),
     "charrnn.training.trainer": ("Progress", "Trainer"),
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+_HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "AdaptationConfig",

@@ -1,9 +1,9 @@
 """What a process has set for all of NumPy and PyTorch: the verbs compute as if it had not.
 
-A notebook's first cell may have made float64 PyTorch's default type, forbidden gradients, or had NumPy
-raise where a number underflows. Numbers here are a function of what a verb was given, and of nothing
-else; so `as_usual` gives every verb the settings that NumPy and PyTorch begin with, and puts back
-what was there whenever the caller's code goes on.
+A notebook's first cell may have made float64 PyTorch's default type, forbidden gradients, or had
+NumPy raise where a number underflows. Numbers here are a function of what a verb was given, and of
+nothing else; so `as_usual` gives every verb the settings that NumPy and PyTorch begin with, and
+puts back what was there whenever the caller's code goes on.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 from charrnn.forks import forked
 
@@ -21,7 +21,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
 
-_AUTOCAST_DEVICES = ("cpu", "cuda")
+_AUTOCAST_DEVICES: Final = ("cpu", "cuda")
 
 _inside = threading.local()
 
@@ -47,7 +47,8 @@ def as_usual(verb: Callable[P, R]) -> Callable[P, R]:
 def stepwise(
     steps: Iterator[T], settings: Callable[[], AbstractContextManager[None]]
 ) -> Generator[T, None, None]:
-    """What an iterator gives, its code run within settings, the caller's in between without them."""
+    """What an iterator gives, its code run within settings, the caller's in between without
+    them."""
     try:
         while True:
             with settings():
@@ -66,8 +67,8 @@ def stepwise(
 def usual_settings() -> Iterator[None]:
     """The settings that NumPy and PyTorch begin with.
 
-    Left as they are: PyTorch's number of threads (a training has its own), its global random numbers
-    (none are drawn), and deterministic algorithms, which give the same numbers here.
+    Left as they are: PyTorch's number of threads (a training has its own), its global random
+    numbers (none are drawn), and deterministic algorithms, which give the same numbers here.
     """
     if getattr(_inside, "entered", False):
         yield

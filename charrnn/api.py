@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from charrnn.ambient import as_usual
 from charrnn.data.corpus import (
@@ -195,10 +195,11 @@ def train(
     In a script that torchrun has started, its processes train together, and the first of them gives
     Progress.
 
-    An interrupt (Ctrl-C, a notebook's stop button) in the middle of a step raises KeyboardInterrupt once
-    that step has been taken and saved; a second one at once, and what was learned since the last
-    checkpoint is lost then. After a `break`, or what is raised in the loop, it is saved as well, as
-    soon as nothing refers to the iterator any more (or it is closed). `resume` goes on from there.
+    An interrupt (Ctrl-C, a notebook's stop button) in the middle of a step raises KeyboardInterrupt
+    once that step has been taken and saved; a second one at once, and what was learned since the
+    last checkpoint is lost then. After a `break`, or what is raised in the loop, it is saved as
+    well, as soon as nothing refers to the iterator any more (or it is closed). `resume` goes on
+    from there.
 
     >>> for progress in charrnn.train("fables", budget="1m", name="fables"):
     ...     pass
@@ -212,8 +213,8 @@ def train(
         start_from: a model to fine-tune.
         tokenizer, min_count, read: how to read the corpus; see `tokenize` and ReadOptions.
         text, label: the columns of a table that hold a text, and the class or number that is to be
-            told of it; `label="folder"` for a folder with a folder for each class. They take the place
-            of `column` and `label` of `read`.
+            told of it; `label="folder"` for a folder with a folder for each class. They take the
+            place of `column` and `label` of `read`.
         budget: like "10m", or seconds.
         progress_bar: show one (tqdm's, which suits a notebook).
         options: the other attributes of TrainingOptions.
@@ -302,7 +303,7 @@ def _reading_bar(wanted: bool) -> Iterator[ReadingProgress]:
         yield show
 
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextlib.contextmanager

@@ -16,8 +16,9 @@ CharRNNWarning says what else a person should know.
 
 import unicodedata
 from collections.abc import Sequence
+from typing import Final
 
-LONGEST_MESSAGE = 1000
+LONGEST_MESSAGE: Final = 1000
 """Characters; names and values from strangers can be a megabyte long."""
 
 
@@ -63,8 +64,8 @@ class DivergedError(TrainingError):
 class UnknownCharacterError(CharRNNError, ValueError):
     """A text has characters that are not in the vocabulary.
 
-    `characters` holds them, each once, in order of first appearance; `shown` is a line of them, with
-    how the model knows them otherwise written, where it does.
+    `characters` holds them, each once, in order of first appearance; `shown` is a line of them,
+    with how the model knows them otherwise written, where it does.
 
     Args:
         hint: how the model knows them (see charrnn.data.spelling); nothing where it does not.

@@ -7,8 +7,9 @@ import of charrnn on, whatever of it is used later.
 import os
 import sys
 import threading
+from typing import Final
 
-_TASKS = "/proc/self/task"
+_TASKS: Final = "/proc/self/task"
 
 _had_threads = False
 _forked = False
@@ -20,7 +21,8 @@ def forked() -> bool:
 
 
 def _note_threads() -> None:
-    """Notes whether there are threads that are not Python's. Where that cannot be known, there are."""
+    """Notes whether there are threads that are not Python's. Where that cannot be known, there
+    are."""
     global _had_threads
     try:
         _had_threads = len(os.listdir(_TASKS)) > threading.active_count()

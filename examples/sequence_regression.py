@@ -1,5 +1,5 @@
-"""A simple recurrent network that learns a number for each of 1000 sequences: 100 steps of 32 random
-numbers each. There is no rule in them; what it learns, it learns by heart."""
+"""A simple recurrent network that learns a number for each of 1000 sequences: 100 steps of 32
+random numbers each. There is no rule in them; what it learns, it learns by heart."""
 
 import numpy as np
 

@@ -9,7 +9,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
@@ -21,20 +21,21 @@ from charrnn.cli.streams import finish_stdout, open_standard_streams, write_one_
 from charrnn.errors import CharRNNError, CharRNNWarning, ConfigError, CorpusError, ModelError
 from charrnn.training.parallel.torchrun import place
 
-EXIT_CODES: dict[type[BaseException], int] = {
+EXIT_CODES: Final[dict[type[BaseException], int]] = {
     ConfigError: 2,
     ModelError: 3,
     CorpusError: 4,
     CharRNNError: 1,
 }
-INTERRUPTED = 130
+INTERRUPTED: Final = 130
 
 
 class Commands(TyperGroup):
     """Turns what a command raises into one line and an exit code."""
 
     def main(self, *arguments: Any, **settings: Any) -> Any:
-        """Runs the command that the arguments name. What it wrote has been written when this ends."""
+        """Runs the command that the arguments name. What it wrote has been written when this
+        ends."""
         write_one_way()
         try:
             try:
@@ -128,7 +129,9 @@ def _is_usage_error(error: Exception) -> bool:
     return hasattr(error, "exit_code")
 
 
-_ENVIRONMENT = "Every option has an environment variable: CHARRNN_SEED for --seed, and so on."
+_ENVIRONMENT: Final = (
+    "Every option has an environment variable: CHARRNN_SEED for --seed, and so on."
+)
 
 app = typer.Typer(
     cls=Commands,

@@ -1,7 +1,7 @@
 """How well a model tells classes or numbers, on screen: for `train` and `evaluate`."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from charrnn.cli.unicode_json import dumps
 
@@ -18,11 +18,14 @@ if TYPE_CHECKING:
     from charrnn.tasks.classify.report import Float64Array
     from charrnn.training.checkpoint import Checkpoint
 
-LARGEST_AT_THE_END = 2_000_000
+LARGEST_AT_THE_END: Final = 2_000_000
 """Characters that are read at the end of a training at most; `charrnn evaluate` reads all."""
 
-_LARGEST_MATRIX, _CONFUSIONS, _LONGEST_NAME = 10, 8, 24
-"""Classes whose matrix is shown; of more, the most frequent confusions; and characters of a name."""
+_LARGEST_MATRIX: Final = 10
+_CONFUSIONS: Final = 8
+_LONGEST_NAME: Final = 24
+"""Classes whose matrix is shown; of more, the most frequent confusions; and characters of a
+name."""
 
 
 def show(
@@ -34,8 +37,8 @@ def show(
     *,
     held_out: bool = True,
 ) -> None:
-    """Prints how good predictions (N, C) are, beside the simplest guess, and which classes are taken
-    for which.
+    """Prints how good predictions (N, C) are, beside the simplest guess, and which classes are
+    taken for which.
 
     Args:
         targets: (N,) what is right.
@@ -79,8 +82,8 @@ def evaluate_labelled(
     as_json: bool,
     progress: "ReadingProgress",
 ) -> None:
-    """`charrnn evaluate` of a model to classify or regress: on what was held out of the documents it
-    learned from, or on the labelled documents of a file.
+    """`charrnn evaluate` of a model to classify or regress: on what was held out of the documents
+    it learned from, or on the labelled documents of a file.
 
     Raises CorpusError, ConfigError.
     """
@@ -94,7 +97,8 @@ def evaluate_labelled(
     if file is None:
         if checkpoint is None:
             raise CorpusError(
-                f"{directory}: it does not say where the documents are that it learned from; name a "
+                f"{directory}: it does not say where the documents are that it learned from; "
+                "name a "
                 "FILE of labelled documents to read"
             )
         corpus, learned, numbers = _own_documents(checkpoint, directory, progress)
@@ -119,8 +123,8 @@ def evaluate_labelled(
 def _own_documents(
     checkpoint: "Checkpoint", directory: "Path", progress: "ReadingProgress"
 ) -> "tuple[LabelledCorpus, Indices, Indices]":
-    """The documents of a training, and the numbers of those that were learned from and held out. Raises
-    CorpusError."""
+    """The documents of a training, and the numbers of those that were learned from and held out.
+    Raises CorpusError."""
     from functools import partial
 
     from charrnn.storage.token_cache import IDS_FOLDER, find_ids
@@ -137,8 +141,8 @@ def _own_documents(
 def _learned(
     checkpoint: "Checkpoint | None", directory: "Path", progress: "ReadingProgress"
 ) -> "Any":
-    """The targets that a model learned from, for the baselines; None, and a warning, where they cannot be
-    had."""
+    """The targets that a model learned from, for the baselines; None, and a warning, where they
+    cannot be had."""
     from charrnn.cli.display import warn
     from charrnn.errors import CorpusError
 
@@ -160,8 +164,8 @@ def _documents(
     read: "ReadOptions",
     progress: "ReadingProgress",
 ) -> "LabelledCorpus":
-    """The documents of a file, their classes numbered as the model numbers them. The columns are those of
-    the training, unless others are named. Raises CorpusError, ConfigError."""
+    """The documents of a file, their classes numbered as the model numbers them. The columns are
+    those of the training, unless others are named. Raises CorpusError, ConfigError."""
     from dataclasses import replace
 
     from charrnn.cli.folders import say_what_is_read

@@ -1,4 +1,5 @@
-"""What every command has in common: where its options' values come from, and advice on what is mistyped."""
+"""What every command has in common: where its options' values come from, and advice on what is
+mistyped."""
 
 import shlex
 from typing import Any
@@ -9,10 +10,11 @@ from charrnn.cli.environment import settle
 
 
 class Command(TyperCommand):
-    """A command whose every option has an environment variable, under each of the option's own names.
+    """A command whose every option has an environment variable, under each of the option's own
+    names.
 
-    `--top-k` of `sample` reads CHARRNN_SAMPLE_TOP_K, then CHARRNN_TOP_K. What is typed goes first; see
-    `environment.py`.
+    `--top-k` of `sample` reads CHARRNN_SAMPLE_TOP_K, then CHARRNN_TOP_K. What is typed goes first;
+    see `environment.py`.
     """
 
     def __init__(self, name: str | None, **settings: Any) -> None:
@@ -26,7 +28,8 @@ class Command(TyperCommand):
                 option.show_envvar = False  # thirty of them would bury the help
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parses the command line; what seems to be a text and no option is told apart by a hint."""
+        """Parses the command line; what seems to be a text and no option is told apart by a
+        hint."""
         given = list(args)
         try:
             remaining = super().parse_args(ctx, args)

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 _Item = TypeVar("_Item")
 
-BASELINES = {"unigram": "character frequencies", "n_gram": "n-grams", "xz": "xz"}
+BASELINES: Final = {"unigram": "character frequencies", "n_gram": "n-grams", "xz": "xz"}
 """What the baselines are called on screen."""
 
-UNITS = {"char": "character", "byte": "byte"}
+UNITS: Final = {"char": "character", "byte": "byte"}
 """What a model counts in, by the kind of its tokenizer."""
 
-_BIDIRECTIONAL = frozenset(
+_BIDIRECTIONAL: Final = frozenset(
     "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 )
 
@@ -59,8 +59,8 @@ class _Stream:
 def _console(stream: _Stream, width: int | None) -> "Console":
     """A console whose `is_terminal` is true where the cursor can be moved, and nowhere else.
 
-    For Rich it is true as well where colours are forced, by FORCE_COLOR or TTY_COMPATIBLE: a log would
-    be full of cursor movements. There, colours are all that it gets.
+    For Rich it is true as well where colours are forced, by FORCE_COLOR or TTY_COMPATIBLE: a log
+    would be full of cursor movements. There, colours are all that it gets.
     """
     from rich.console import Console
 
@@ -96,12 +96,13 @@ def working(what: str) -> Iterator[Callable[[str], None]]:
         yield spinner.update
 
 
-_WORTH_A_BAR = 100
+_WORTH_A_BAR: Final = 100
 """Items; fewer are there before anyone has seen it."""
 
 
 def tracked(items: Iterator[_Item], total: int) -> Iterator[_Item]:
-    """The items, with a progress bar on stderr when they are many and go elsewhere than the screen."""
+    """The items, with a progress bar on stderr when they are many and go elsewhere than the
+    screen."""
     if total < _WORTH_A_BAR or sys.stdout.isatty() or not messages().is_terminal:
         return items
     from rich.progress import track
@@ -148,7 +149,8 @@ def reading(what: str) -> "Iterator[ReadingProgress]":
 
 @contextmanager
 def time_left(what: str) -> "Iterator[Callable[[int, int], None]]":
-    """A bar, with the time that is left, of what tells how much of how much is done; on terminals."""
+    """A bar, with the time that is left, of what tells how much of how much is done; on
+    terminals."""
     from rich.progress import (
         BarColumn,
         Progress,

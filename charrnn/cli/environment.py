@@ -1,14 +1,14 @@
 """Which options that come from the environment take part in a command.
 
-A variable is set once, for many commands. What does not go with what is typed, or with what is read, is as
-if it were not set; where all of it is typed, the command says what is wrong.
+A variable is set once, for many commands. What does not go with what is typed, or with what is
+read, is as if it were not set; where all of it is typed, the command says what is wrong.
 """
 
 import os
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
-EXCLUSIVE = (
+EXCLUSIVE: Final = (
     {"budget", "epochs", "steps"},
     {"name", "out"},
     {"as_json", "as_jsonl"},
@@ -30,7 +30,7 @@ EXCLUSIVE = (
 )
 """Options, by the names of their parameters, of which no two may be given."""
 
-NEEDED = {
+NEEDED: Final = {
     "regress": ("label",),
     "class_weights": ("label",),
     "pooling": ("label",),
@@ -38,7 +38,7 @@ NEEDED = {
 }
 """Options that take one of the others beside them."""
 
-DECIDED = {
+DECIDED: Final = {
     "lines": ("label",),
     "attention": ("label", "start_from"),
     **dict.fromkeys(
@@ -56,10 +56,19 @@ DECIDED = {
 }
 """Options that mean nothing beside one of the others, which decides that."""
 
-BESIDE_RESUME = {"corpus", "resume", "quiet", "encoding", "glob", "column", "label", "delimiter"}
+BESIDE_RESUME: Final = {
+    "corpus",
+    "resume",
+    "quiet",
+    "encoding",
+    "glob",
+    "column",
+    "label",
+    "delimiter",
+}
 """What may be given with --resume: where the text now is, and how to show progress."""
 
-_READING = ("column", "label", "delimiter")
+_READING: Final = ("column", "label", "delimiter")
 """How tables are read; other texts have nothing of the kind."""
 
 

@@ -1,14 +1,14 @@
 """Escapes: characters that are hard to type on a command line, written with a backslash."""
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from charrnn.data.tokenizer import Tokenizer
 
-_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\"}
-_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.|$)", re.DOTALL)
-_MEANT = re.compile(r"\\(?:[ntr]|u[0-9a-fA-F]{4})")
+_ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\"}
+_ESCAPE: Final = re.compile(r"\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.|$)", re.DOTALL)
+_MEANT: Final = re.compile(r"\\(?:[ntr]|u[0-9a-fA-F]{4})")
 
 
 def unescaped(text: str) -> str:
@@ -24,7 +24,8 @@ def unescaped(text: str) -> str:
             return chr(point)
         if escape not in _ESCAPES:
             raise ConfigError(
-                f"{match[0]}: no such escape; there are \\n, \\t, \\r, \\uXXXX, \\UXXXXXXXX and \\\\"
+                f"{match[0]}: no such escape; there are \\n, \\t, \\r, \\uXXXX, \\UXXXXXXXX and "
+                "\\\\"
             )
         return _ESCAPES[escape]
 
@@ -46,7 +47,8 @@ def escaped(text: str) -> str:
 
 
 def warn_of_escapes(tokenizer: "Tokenizer", *texts: str | None) -> None:
-    """Says that --escapes is missing, where a text seems to have escapes that the model cannot read."""
+    """Says that --escapes is missing, where a text seems to have escapes that the model cannot
+    read."""
     from charrnn.cli.display import warn
 
     found = (match for text in texts if text and (match := _MEANT.search(text)))

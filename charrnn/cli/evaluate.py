@@ -4,7 +4,7 @@ import os
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from charrnn.training.checkpoint import Checkpoint
 
 
-AT_MOST = 1_000_000
+AT_MOST: Final = 1_000_000
 """Characters, or bytes, that are read of a longer text: minutes, for the largest networks."""
 
 
@@ -63,7 +63,8 @@ def evaluate(
         bool,
         typer.Option(
             "--all",
-            help=f"Read all of a text of more than {AT_MOST:,} characters or bytes, not passages from "
+            help=f"Read all of a text of more than {AT_MOST:,} characters or bytes, not "
+            "passages from "
             "all over it.",
         ),
     ] = False,

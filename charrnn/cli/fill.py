@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
@@ -59,8 +59,9 @@ def fill(
 ) -> None:
     """Fill the gaps of a text with what is likely to have stood there.
 
-    The restored text goes to stdout, and nothing else does: that of a file in the file's encoding, every
-    other byte as it was. Texts are divided by a line of ---, and stderr says how probable each is.
+    The restored text goes to stdout, and nothing else does: that of a file in the file's encoding,
+    every other byte as it was. Texts are divided by a line of ---, and stderr says how probable
+    each is.
     """
     from charrnn.cli.display import TextOutput, say, working
     from charrnn.cli.escapes import unescaped
@@ -115,7 +116,7 @@ def _record(fillings: "Sequence[Filling]") -> dict[str, object]:
     return {"text": fillings[0].text, "alternatives": [asdict(each) for each in fillings]}
 
 
-_MOST_SHOWN = 12
+_MOST_SHOWN: Final = 12
 """Gaps whose fill is named, of each text."""
 
 

@@ -8,7 +8,8 @@ if TYPE_CHECKING:
 
 
 def say_what_is_read(names: Sequence[str], options: "ReadOptions") -> None:
-    """Says of each folder among the names how many of its files are read, how many are left out, and why.
+    """Says of each folder among the names how many of its files are read, how many are left out,
+    and why.
 
     Raises CorpusError where a folder cannot be read.
     """

@@ -5,18 +5,18 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from charrnn.training.parallel.torchrun import place
 
 if TYPE_CHECKING:
     from charrnn.training.trainer import Trainer
 
-AGAIN = 1.0
+AGAIN: Final = 1.0
 """Seconds after a signal within which a Ctrl-C is the same one once more: a key that bounces, or a
 shell that passes on what the terminal has sent to all."""
 
-AGAIN_UNDER_TORCHRUN = 10.0
+AGAIN_UNDER_TORCHRUN: Final = 10.0
 """The same where torchrun passes it on, from a process that may have to wait for its turn."""
 
 

@@ -1,16 +1,16 @@
 """Arguments and options that several commands share, each written once."""
 
 from collections.abc import Iterable, Sequence
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from charrnn.cli.environment import is_typed
 
-TEXT = "The text"
+TEXT: Final = "The text"
 """The panel of `--help` for options about how text is read."""
 
-NEXT = "What may come next, in this order"
+NEXT: Final = "What may come next, in this order"
 """The panel of `--help` for filters."""
 
 
@@ -173,7 +173,8 @@ Escapes = Annotated[
     bool,
     typer.Option(
         "--escapes",
-        help="Read \\n, \\t, \\r, \\uXXXX and \\\\ in --prompt, --stop, --ban and --only as what they mean.",
+        help="Read \\n, \\t, \\r, \\uXXXX and \\\\ in --prompt, --stop, --ban and --only as "
+        "what they mean.",
     ),
 ]
 Seed = Annotated[
@@ -215,7 +216,8 @@ Label = Annotated[
     str | None,
     typer.Option(
         "--label",
-        help="Which column holds what is to be told of each text, a class or a number; `folder`: the "
+        help="Which column holds what is to be told of each text, a class or a number; "
+        "`folder`: the "
         "folders in a folder are classes.",
         rich_help_panel=TEXT,
     ),

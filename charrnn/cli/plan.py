@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from charrnn.training.config import TrainingOptions
     from charrnn.training.plan import Plan
 
-_HOW_TO_READ = (
+_HOW_TO_READ: Final = (
     "corpus",
     "tokenizer",
     "min_count",
@@ -95,7 +95,8 @@ def plan(
     patience: Patience = None,
     as_json: Json = False,
 ) -> None:
-    """Show what train would choose for a text and a time, and the loss to expect, without training."""
+    """Show what train would choose for a text and a time, and the loss to expect, without
+    training."""
     from charrnn.cli.display import UNITS, reading, results, say
     from charrnn.cli.folders import say_what_is_read
     from charrnn.data.sources import PYTHON_DOCS
@@ -196,7 +197,8 @@ def plan_table(plan: "Plan", *, named: bool, processes: int = 1) -> Any:
     piece = "window" if model.task == "restore" else "lane"
     ways = "bidirectional " if model.bidirectional else ""
     network = (
-        f"{ways}{model.cell} {model.layers} x {model.hidden_size}, embedding {model.embedding_size}: "
+        f"{ways}{model.cell} {model.layers} x {model.hidden_size}, embedding "
+        f"{model.embedding_size}: "
         f"{model.parameters:,} weights"
     )
     attention = []

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from textwrap import indent
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -65,9 +65,9 @@ def predict(
 ) -> None:
     """Tell the class of texts, or a number, with a model of labelled texts.
 
-    A line for each text goes to stdout: its class and how probable that is, divided by a tab, or the
-    number. --json and --jsonl print the probabilities of all classes. Of several texts, one that
-    has no prediction is null, followed by the reason.
+    A line for each text goes to stdout: its class and how probable that is, divided by a tab, or
+    the number. --json and --jsonl print the probabilities of all classes. Of several texts, one
+    that has no prediction is null, followed by the reason.
     """
     from itertools import tee
 
@@ -146,8 +146,8 @@ def _documents(
 def _printed(
     *, as_json: bool, as_jsonl: bool, numbers: bool
 ) -> "Iterator[Callable[[Prediction, Document], None]]":
-    """Gives what prints predictions on stdout, as they come. What has been printed is whole, also where
-    what comes next fails."""
+    """Gives what prints predictions on stdout, as they come. What has been printed is whole, also
+    where what comes next fails."""
     from charrnn.cli.display import TextOutput
 
     output = TextOutput()
@@ -182,7 +182,7 @@ def _printed(
     output.close()
 
 
-_ON_A_LINE = {9: "\\t", 10: "\\n", 13: "\\r"}
+_ON_A_LINE: Final = {9: "\\t", 10: "\\n", 13: "\\r"}
 
 
 def _line(prediction: "Prediction") -> str:

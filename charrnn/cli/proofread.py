@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from charrnn.data.tokenizer import Tokenizer
     from charrnn.tasks.infill.proofread import Correction, Finding
 
-FOUND, FAILED = 1, 5
+FOUND: Final = 1
+FAILED: Final = 5
 """The exit codes where something was found, and of a failure that has no code of its own."""
 
-_AROUND = 32
+_AROUND: Final = 32
 """Characters of the text that are shown on each side of a finding."""
 
 
@@ -52,8 +53,8 @@ def proofread(
 ) -> None:
     """Find what seems to be wrong in a text, and what may have been meant.
 
-    The exit code is 0 when nothing was found, 1 when something was, and above 1 when it failed: 2 wrong
-    usage, 3 an unusable model, 4 an unusable text, 5 anything else.
+    The exit code is 0 when nothing was found, 1 when something was, and above 1 when it failed: 2
+    wrong usage, 3 an unusable model, 4 an unusable text, 5 anything else.
     """
     from charrnn.cli.display import TextOutput, results, say, working
     from charrnn.cli.infill_common import load_restorer, read_text, warn_of_unknown
@@ -112,8 +113,10 @@ def _require_known(tokenizer: "Tokenizer", file: "TextFile") -> None:
 
     if (count := unknown_characters(tokenizer, file.text)) > MOST_UNKNOWN * len(file.text):
         raise CorpusError(
-            f"{file.name}: the model has never seen {count:,} of its {len(file.text):,} characters, "
-            f"{unknown_error(tokenizer, tokenizer.unknown(file.text)).shown}; read as {file.encoding}: "
+            f"{file.name}: the model has never seen {count:,} of its {len(file.text):,} "
+            "characters, "
+            f"{unknown_error(tokenizer, tokenizer.unknown(file.text)).shown}; read as "
+            f"{file.encoding}: "
             "is it in another --encoding, or another language?"
         )
 

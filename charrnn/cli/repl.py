@@ -74,7 +74,8 @@ def repl(
         gc.freeze()  # else the collector looks through all that was loaded, while a key waits
         prompt = Prompt(session, None if no_history else history_path(), vi=vi, ghost=not no_ghost)
         say(
-            f"{sampler.model.provenance.corpus}: type a beginning and press Enter; /help shows more",
+            f"{sampler.model.provenance.corpus}: type a beginning and press Enter; /help shows "
+            "more",
             "dim",
         )
         while True:
@@ -105,8 +106,8 @@ def complete(
 
 
 def history_path() -> Path | None:
-    """Where what is typed is remembered: XDG's folder for state, readable by its owner alone. None, with a
-    warning, for a user without a home folder."""
+    """Where what is typed is remembered: XDG's folder for state, readable by its owner alone. None,
+    with a warning, for a user without a home folder."""
     if state := os.environ.get("XDG_STATE_HOME"):
         return Path(state) / "charrnn" / "history"
     try:

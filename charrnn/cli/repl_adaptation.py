@@ -1,10 +1,12 @@
 """What a REPL's model learns from what is typed. On disk, nothing changes."""
 
+from typing import Final
+
 from charrnn.engines import best_engine
 from charrnn.evaluation.dynamic_evaluation import Adapter
 from charrnn.generation.sampler import Sampler
 
-CONTEXT = 500
+CONTEXT: Final = 500
 """Characters that the model looks back at before it learns from what is typed after them."""
 
 

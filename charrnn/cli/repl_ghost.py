@@ -7,16 +7,16 @@ step is a fraction of a millisecond, and gives way to a key in the middle.
 from collections.abc import Callable
 from functools import partial
 from threading import Condition, Thread
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from charrnn.cli.display import printable
 from charrnn.errors import CharRNNError
 from charrnn.interactive.lookahead import Foresight
 
-LENGTH = 24
+LENGTH: Final = 24
 """Characters shown at most."""
 
-PAUSE = 0.02
+PAUSE: Final = 0.02
 """Seconds without a key before work begins: the echo of a key comes first."""
 
 Deliver = Callable[[str], None]
@@ -46,8 +46,9 @@ class Ghost:
     def ask(self, typed: str, deliver: Deliver) -> str | None:
         """The ghost text after what is typed, if it is known.
 
-        Else what is left of the one before, if that foresaw what is typed, or None; and `deliver` is called with it, in the ghost's own thread, once it is known,
-        unless something else is asked for meanwhile.
+        Else what is left of the one before, if that foresaw what is typed, or None; and `deliver`
+        is called with it, in the ghost's own thread, once it is known, unless something else is
+        asked for meanwhile.
         """
         if typed in self._known:
             self.cancel()

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from prompt_toolkit import Application, PromptSession
 from prompt_toolkit.application import create_app_session
@@ -33,12 +34,12 @@ from charrnn.cli.repl_settings import HELP, option_choices, option_kinds
 from charrnn.interactive.suggestions import UNITS
 from charrnn.storage.run import run_names
 
-ESCAPE_SECONDS = 0.05
+ESCAPE_SECONDS: Final = 0.05
 """How long after Esc a key still belongs to it, as it does in what arrows and Alt send."""
 
-STYLE = Style.from_dict({"auto-suggestion": "fg:ansidefault dim", "chosen": "reverse"})
+STYLE: Final = Style.from_dict({"auto-suggestion": "fg:ansidefault dim", "chosen": "reverse"})
 
-_VISIBLE = {"\n": "⏎", "\t": "⇥"}
+_VISIBLE: Final = {"\n": "⏎", "\t": "⇥"}
 
 
 class Prompt:
@@ -274,8 +275,8 @@ def _cut(text: str, width: int) -> str:
 
 
 def _terminal() -> Output | None:
-    """stdout, or stderr when what is written goes to a file; None, which is what `plain_where_dumb` has
-    set, where the cursor cannot be moved."""
+    """stdout, or stderr when what is written goes to a file; None, which is what `plain_where_dumb`
+    has set, where the cursor cannot be moved."""
     return None if is_dumb_terminal() else create_output(always_prefer_tty=True)
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import pairwise
 from math import isnan, log
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from rich.cells import cell_len
 from rich.text import Text
@@ -29,32 +29,32 @@ from charrnn.interactive.manuscript import Manuscript
 from charrnn.interactive.suggestions import UNITS
 from charrnn.storage.files import write_file
 
-LONG = 5_000
+LONG: Final = 5_000
 """Characters; while more are read, a person is told how far it is."""
 
-TAIL = 2_000
+TAIL: Final = 2_000
 """Characters that `/surprise` shows, unless all are asked for."""
 
-CONTEXT = 60
+CONTEXT: Final = 60
 """Characters of the line before it that stand, dim, before a continuation."""
 
-PICKS = 9
+PICKS: Final = 9
 """How many picks are offered when nothing else is said: as many as there are digits."""
 
-MOST_PICKS = 20
+MOST_PICKS: Final = 20
 
-ADAPTING = {
+ADAPTING: Final = {
     "on": "learn from what you type",
     "off": "write as it was trained",
     "forget": "what was learned",
 }
 """What may follow `/adapt`, and what it means."""
 
-LIMITS = (1.0, 3.0, 5.0, 8.0)
+LIMITS: Final = (1.0, 3.0, 5.0, 8.0)
 """Bits at which the colours of `/surprise` change."""
 
-COLOURS = ("dim", "", "yellow", "red", "bold red")
-ATTRIBUTES = ("dim", "", "underline", "bold", "bold reverse")
+COLOURS: Final = ("dim", "", "yellow", "red", "bold red")
+ATTRIBUTES: Final = ("dim", "", "underline", "bold", "bold reverse")
 """The same without colours."""
 
 
@@ -263,7 +263,8 @@ class Session:
         say(text if value.strip() or name not in HELP else f"{text}: {HELP[name]}", "dim")
 
     def _warn_of_dropped(self, before: SamplingConfig | None = None) -> None:
-        """Says what of the options has no effect, as the model can never write it, and had some before."""
+        """Says what of the options has no effect, as the model can never write it, and had some
+        before."""
         tokenizer = self.sampler.model.tokenizer
         known = dropped(before, tokenizer) if before is not None else []
         for line in dropped(self.config, tokenizer):
@@ -335,7 +336,8 @@ class Session:
         if not _read(manuscript.reading(text), len(text), path.name):
             return
         self.manuscript = manuscript
-        # What was left out is still in the file, and is not to be lost by a /save, which writes UTF-8.
+        # What was left out is still in the file, and is not to be lost by a /save, which writes
+        # UTF-8.
         is_whole = text == whole and not file.mark and file.encoding == UTF_8
         self.file = path if is_whole else None
         say(f"{len(manuscript):,} characters from {path}", "dim")
@@ -380,7 +382,7 @@ class Session:
         self._left = True
 
 
-COMMANDS = {
+COMMANDS: Final = {
     "/more": Command(Session._more, "", "go on from the end, as an empty line does"),
     "/again": Command(Session._again, "", "another continuation instead of the last"),
     "/undo": Command(Session._undo, "", "take the last continuation back"),
@@ -474,7 +476,8 @@ def _last_line(tail: str) -> str:
 
 
 def _show_context(tail: str) -> bool:
-    """Shows, dim, the line that is to be gone on with; whether there is one. The line stays open."""
+    """Shows, dim, the line that is to be gone on with; whether there is one. The line stays
+    open."""
     line = _last_line(tail)
     if not line or not sys.stderr.isatty():
         return False

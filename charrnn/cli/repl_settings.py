@@ -4,15 +4,15 @@ import shlex
 import types
 from dataclasses import fields, replace
 from functools import cache
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
 from charrnn.cli.escapes import escaped, unescaped
 from charrnn.errors import ConfigError
 from charrnn.generation.config import SamplingConfig
 
-OFF = "off"
+OFF: Final = "off"
 
-HELP = {
+HELP: Final = {
     "length": "characters to make at most; 0 is without end",
     "min-length": "characters before a stop string or newline may end it",
     "temperature": "below 1 safer, above 1 wilder; 0 is greedy",
@@ -32,7 +32,7 @@ HELP = {
 }
 """What the options do; one that is not here is shown without."""
 
-_BOOLEANS = {"on": True, "yes": True, "true": True, OFF: False, "no": False, "false": False}
+_BOOLEANS: Final = {"on": True, "yes": True, "true": True, OFF: False, "no": False, "false": False}
 
 
 @cache

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from itertools import count, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -39,11 +39,11 @@ if TYPE_CHECKING:
     from charrnn.generation.draw import Sample
     from charrnn.generation.selection import Lines
 
-ENDS = "Where a text begins and ends"
-WHICH = "Which texts"
-OUTPUT = "What is printed"
+ENDS: Final = "Where a text begins and ends"
+WHICH: Final = "Which texts"
+OUTPUT: Final = "What is printed"
 
-_PIECE = 1 << 20
+_PIECE: Final = 1 << 20
 """Characters of the training text decoded at once."""
 
 

@@ -1,7 +1,8 @@
 """stdin, stdout and stderr as all commands have them, however the process was started.
 
-A file or a pipe gets UTF-8, whatever the locale says, and of a text each byte: the same command writes
-the same file everywhere. A terminal gets its own encoding, and escapes for what that has not.
+A file or a pipe gets UTF-8, whatever the locale says, and of a text each byte: the same command
+writes the same file everywhere. A terminal gets its own encoding, and escapes for what that has
+not.
 """
 
 import codecs
@@ -9,16 +10,16 @@ import contextlib
 import io
 import os
 import sys
-from typing import Any
+from typing import Any, Final
 
-_EXACTLY = "charrnn-exactly"
+_EXACTLY: Final = "charrnn-exactly"
 
 
 def open_standard_streams(*, silent: bool) -> None:
     """Makes something of standard streams that the shell has closed, or that may break.
 
-    What nobody can read must not end the work: stderr never raises. stdout does when it is written to,
-    also where it was closed from the beginning, as with >&-.
+    What nobody can read must not end the work: stderr never raises. stdout does when it is written
+    to, also where it was closed from the beginning, as with >&-.
 
     Args:
         silent: say and write nothing.
@@ -65,8 +66,8 @@ def write_one_way() -> None:
 
 
 def finish_stdout() -> None:
-    """Writes what is left for stdout; where it cannot be, lets it go nowhere, so that Python does not
-    complain of it at exit."""
+    """Writes what is left for stdout; where it cannot be, lets it go nowhere, so that Python does
+    not complain of it at exit."""
     try:
         sys.stdout.flush()
     except (OSError, ValueError):

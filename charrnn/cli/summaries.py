@@ -1,9 +1,9 @@
-"""What is said at the end of a training: how good the model is, beside simpler means, and what to type
-next."""
+"""What is said at the end of a training: how good the model is, beside simpler means, and what to
+type next."""
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from charrnn.cli.display import BASELINES, UNITS, messages, say
 
@@ -100,20 +100,23 @@ def _say_turned(trainer: "Trainer") -> None:
         assert position.validation_nats is not None and position.best_nats is not None
         risen = position.validation_nats / position.best_nats - 1
         say(
-            f"it ended at step {position.step:,} of {trainer.config.steps:,}: the loss on what is held "
-            f"out was lowest at step {position.best_step:,} and has risen by {100 * risen:.0f} % since. What "
-            "may help: more text; else a smaller --hidden-size, or more --dropout and --weight-dropout"
+            f"it ended at step {position.step:,} of {trainer.config.steps:,}: the loss on what "
+            "is held "
+            f"out was lowest at step {position.best_step:,} and has risen by {100 * risen:.0f} "
+            "% since. What "
+            "may help: more text; else a smaller --hidden-size, or more --dropout and "
+            "--weight-dropout"
         )
 
 
-_CONCLUSIONS: dict[str, Callable[["Trainer"], None]] = {
+_CONCLUSIONS: Final[dict[str, Callable[["Trainer"], None]]] = {
     "generate": _generate,
     "restore": _restore,
     "classify": _tell,
     "regress": _tell,
 }
 
-_IN_A_ROW = {1: "one is missing", 2: "two in a row", 4: "four in a row"}
+_IN_A_ROW: Final = {1: "one is missing", 2: "two in a row", 4: "four in a row"}
 
-_LARGEST_FOR_BASELINES = 3_000_000
+_LARGEST_FOR_BASELINES: Final = 3_000_000
 """Characters; beyond that the comparison takes long, and `charrnn evaluate` makes it."""

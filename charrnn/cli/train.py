@@ -1,7 +1,7 @@
 """charrnn train: a model from text."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from charrnn.training.plan import Plan
     from charrnn.training.trainer import Trainer
 
-_NOT_TRAINING_OPTIONS = {
+_NOT_TRAINING_OPTIONS: Final = {
     *("corpus", "name", "out", "resume", "start_from", "quiet"),
     *("tokenizer", "min_count", "encoding", "glob", "column", "label", "delimiter"),
 }
@@ -155,7 +155,8 @@ def train(
 
 
 def _lead(params: dict[str, Any], group: "Group | None") -> int | None:
-    """Begins a training or goes on with one, to its end or the first signal; the signal's number."""
+    """Begins a training or goes on with one, to its end or the first signal; the signal's
+    number."""
     from charrnn.api import failures_told
     from charrnn.cli.display import messages, reading, say
     from charrnn.cli.folders import say_what_is_read

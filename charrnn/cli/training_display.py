@@ -2,7 +2,7 @@
 
 import math
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from charrnn.cli.display import UNITS, duration, messages, printable, say, sparkline, thousands
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from charrnn.training.trainer import Progress, Trainer
 
-_SAMPLE_LINES = 5
+_SAMPLE_LINES: Final = 5
 
 
 class PlainDisplay:
@@ -41,14 +41,16 @@ class PlainDisplay:
             say(
                 f"step {progress.step}/{progress.steps}  {duration(progress.seconds)}  "
                 f"training {self._loss.training(train)}  "
-                f"validation {self._loss.validation(progress.validation_nats)} {self._loss.unit}{best}"
+                f"validation {self._loss.validation(progress.validation_nats)} "
+                f"{self._loss.unit}{best}"
                 f"{self._loss.measured()}  "
                 f"{thousands(progress.characters_per_second)} {self._unit}s/s"
             )
 
 
 class LiveDisplay(PlainDisplay):
-    """A bar with the time left, the two losses with a sparkline, the speed; samples scroll above."""
+    """A bar with the time left, the two losses with a sparkline, the speed; samples scroll
+    above."""
 
     def __init__(self, trainer: "Trainer") -> None:
         super().__init__(trainer)
@@ -98,7 +100,8 @@ class LiveDisplay(PlainDisplay):
         validation = self._loss.validation(self._validation[-1]) if self._validation else "..."
         speed = thousands(progress.characters_per_second)
         self._line = (
-            f"{self._loss.short_unit}: training {self._loss.training(train)}, validation {validation} "
+            f"{self._loss.short_unit}: training {self._loss.training(train)}, validation "
+            f"{validation} "
             f"{sparkline(self._validation, 10)}  {speed} {self._unit}s/s"
         )
         self._bar.update(self._task, completed=progress.step)
@@ -122,8 +125,8 @@ class LiveDisplay(PlainDisplay):
 
 
 class _Loss:
-    """How a loss is shown: in bits of a character, or of a text whose class is told; where numbers are
-    told, as the root of the mean squared error, in their own unit."""
+    """How a loss is shown: in bits of a character, or of a text whose class is told; where numbers
+    are told, as the root of the mean squared error, in their own unit."""
 
     def __init__(self, trainer: "Trainer") -> None:
         self._trainer = trainer

@@ -1,19 +1,17 @@
 """What a training may be asked for on the command line: each option written once, for `train` and
 `plan`."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import typer
 
 from charrnn.cli.options import TEXT, complete_corpora, complete_runs
 
-RUN, NETWORK, LEARNING, LENGTH = (
-    "The run",
-    "The network",
-    "Learning",
-    "How long, and what is kept",
-)
-_CHOSEN = "chosen for the text"
+RUN: Final = "The run"
+NETWORK: Final = "The network"
+LEARNING: Final = "Learning"
+LENGTH: Final = "How long, and what is kept"
+_CHOSEN: Final = "chosen for the text"
 
 Corpora = Annotated[
     list[str] | None,

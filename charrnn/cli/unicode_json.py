@@ -1,4 +1,5 @@
-"""JSON that every reader takes: text that is no valid Unicode stands there with its bytes beside it.
+"""JSON that every reader takes: text that is no valid Unicode stands there with its bytes beside
+it.
 
 Bytes that are not UTF-8, which a byte model writes and any file may have, are lone surrogates in
 Python's strings; strict readers of JSON refuse those.
@@ -7,18 +8,19 @@ Python's strings; strict readers of JSON refuse those.
 import json
 import re
 from base64 import b64encode
-from typing import Any
+from typing import Any, Final
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
-_STEERING = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_STEERING: Final = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def dumps(data: object, **settings: Any) -> str:
     """`json.dumps`, U+FFFD in the place of each byte that is no part of a character.
 
     In an object, the string's own bytes in base64 follow it: those of `text` as `bytes`, those of
-    any other key as `KEY_bytes`. What could steer a terminal is escaped, also without `ensure_ascii`.
+    any other key as `KEY_bytes`. What could steer a terminal is escaped, also without
+    `ensure_ascii`.
     """
     return _STEERING.sub(_escaped, json.dumps(_valid(data), **settings))
 
@@ -51,7 +53,8 @@ def _valid(data: Any) -> Any:
 
 
 def _bytes(text: str) -> bytes:
-    """What a text stands for; half a pair, which stands for no byte, as JavaScript would have it."""
+    """What a text stands for; half a pair, which stands for no byte, as JavaScript would have
+    it."""
     return b"".join(
         character.encode("utf-8", "surrogateescape" if character >= "\udc80" else "surrogatepass")
         for character in text

@@ -4,20 +4,22 @@ import datetime
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from charrnn.errors import CorpusError
 
-LONGEST_ROW = 1 << 26
-"""Characters of a row of a table that is text; in what is longer, something that ends it is missing."""
+LONGEST_ROW: Final = 1 << 26
+"""Characters of a row of a table that is text; in what is longer, something that ends it is
+missing."""
 
 
 class Row(NamedTuple):
     """A row of a table, and where it is: the file, and the line where the row begins, from 1 on; of
     `.parquet`, the number of the row.
 
-    A row that is wrong by itself, such as one with a cell too many, has a `problem` instead of cells: the
-    others can be read. Those who need all rows take cells by `row_cell`, which raises it."""
+    A row that is wrong by itself, such as one with a cell too many, has a `problem` instead of
+    cells: the others can be read. Those who need all rows take cells by `row_cell`, which raises
+        it."""
 
     where: str
     cells: dict[str, Any]
@@ -33,7 +35,7 @@ class Row(NamedTuple):
 def is_missing(cell: object) -> bool:
     """Whether a cell says that there is nothing: None, NaN, NaT, or pandas' NA."""
     try:
-        return cell is None or bool(cell != cell)  # noqa: PLR0124
+        return cell is None or bool(cell != cell)
     except TypeError:  # NA is neither equal to itself nor not
         return True
     except ValueError:  # of an array
@@ -50,7 +52,8 @@ def row_cell(row: Row, column: str) -> Any:
 
 
 def row_text(row: Row, column: str, *, errors: str = "strict") -> str | None:
-    """The text that a row has in a column; None where it is missing. `errors` is that of `cell_text`.
+    """The text that a row has in a column; None where it is missing. `errors` is that of
+    `cell_text`.
 
     Raises CorpusError where it is no text.
     """
@@ -70,8 +73,8 @@ def no_column(header: Iterable[str], column: str) -> str:
 def cell_text(cell: object, *, errors: str = "strict") -> str | None:
     """What a cell says; None where it is missing.
 
-    Numbers that are equal are written in one way, whatever their type: 1, 1.0 and Decimal("1.00") are
-    `1`. Booleans are `True` and `False`, dates and times as ISO 8601 has them, bytes are UTF-8.
+    Numbers that are equal are written in one way, whatever their type: 1, 1.0 and Decimal("1.00")
+    are `1`. Booleans are `True` and `False`, dates and times as ISO 8601 has them, bytes are UTF-8.
 
     Args:
         errors: what to do with bytes that are not UTF-8, as `bytes.decode` has it.
@@ -95,7 +98,7 @@ def cell_text(cell: object, *, errors: str = "strict") -> str | None:
     raise ValueError(f"{_TYPES.get(type(cell), type(cell).__name__)}, not text")
 
 
-_TYPES: dict[type, str] = {list: "a list", dict: "an object", tuple: "a list"}
+_TYPES: Final[dict[type, str]] = {list: "a list", dict: "an object", tuple: "a list"}
 
 
 def _number_text(number: float | Decimal) -> str:
@@ -116,8 +119,8 @@ def _number_text(number: float | Decimal) -> str:
 def check_columns(
     where: str, header: Sequence[str], columns: Sequence[str], advice: str = ""
 ) -> None:
-    """Raises CorpusError where a column is missing, or one is named twice. Those without a name, such as
-    pandas' index, cannot be asked for, and may be several."""
+    """Raises CorpusError where a column is missing, or one is named twice. Those without a name,
+    such as pandas' index, cannot be asked for, and may be several."""
     named = [title for title in header if title]
     for column in columns:
         if column not in named:

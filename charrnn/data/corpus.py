@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import PurePath
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 
@@ -46,7 +46,7 @@ from charrnn.data.tokenizer import (
 )
 from charrnn.errors import ConfigError, CorpusError, UnknownCharacterError
 
-LARGEST_IN_MEMORY = 64 << 20
+LARGEST_IN_MEMORY: Final = 64 << 20
 """Bytes of ids; more than that are kept in a file, where there is a place for one."""
 
 ReadingProgress = Callable[[str, int, int | None], None]
@@ -192,8 +192,8 @@ def tokenize(
             it with them (after its own characters), or skip them.
         find: where ids that are too large for memory may lie in a file already; None when not.
         keep: puts such ids, which come in pieces, into a file. Without it they fill the memory.
-        at_most: bytes, where it is known how many there are: what has more is another text, which may
-            have no end.
+        at_most: bytes, where it is known how many there are: what has more is another text, which
+            may have no end.
         progress: is told how far the reading has come.
 
     Raises CorpusError when the text is empty, is not text, or changes while it is read.
@@ -318,8 +318,8 @@ def count_characters(
     min_count: int,
     unknown: Literal["error", "extend", "skip"],
 ) -> Counted:
-    """Reads a text for the first time, under a tokenizer that is fitted to it, extended, or given; see
-    `tokenize`.
+    """Reads a text for the first time, under a tokenizer that is fitted to it, extended, or given;
+    see `tokenize`.
 
     Raises CorpusError where it is empty, or has too many distinct characters.
     """
@@ -372,7 +372,8 @@ def collect_ids(
     keep: Callable[[IdsKey, Iterator[Ids]], Ids] | None,
     progress: ReadingProgress,
 ) -> Ids:
-    """The ids (N,) of a text that was counted: found in a file, or by reading it again; see `tokenize`.
+    """The ids (N,) of a text that was counted: found in a file, or by reading it again; see
+    `tokenize`.
 
     Raises CorpusError where it is empty, or not what the first reading read.
     """

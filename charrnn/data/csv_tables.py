@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 from charrnn.data.cells import LONGEST_ROW, Row, check_columns, lines_of
 from charrnn.errors import CorpusError
 
-_OTHER_DELIMITERS = ",;\t|:"
+_OTHER_DELIMITERS: Final = ",;\t|:"
 """What may divide them otherwise, and is then advised."""
 
 
@@ -53,7 +54,7 @@ def _cells(count: int) -> str:
     return "1 cell" if count == 1 else f"{count:,} cells"
 
 
-_INSIDE = re.compile(r'[^"]*+(?:""[^"]*+)*+')
+_INSIDE: Final = re.compile(r'[^"]*+(?:""[^"]*+)*+')
 """What may stand between the quotes around a cell."""
 
 
@@ -113,7 +114,8 @@ def _quoted_cells(
             if line[at] in _OTHER_DELIMITERS:
                 advice += f"; if its cells are divided by {line[at]!r}, say so with --delimiter"
             raise CorpusError(
-                f"{name}: line {opened}: a cell in quotes begins there and goes on behind the quote "
+                f"{name}: line {opened}: a cell in quotes begins there and goes on behind the "
+                "quote "
                 f"that closes it{closed}; {advice}"
             )
         at += 1

@@ -7,14 +7,15 @@ the hidden state a chunk ends with is the one that the next begins with:
     lane 1:  ion whether |tis nobler i|n the mind t
               chunk 0      chunk 1      chunk 2
 
-Where several processes train together, each reads a share of the lanes; all else is the same in each.
+Where several processes train together, each reads a share of the lanes; all else is the same in
+each.
 
 Legend: N characters, B batch, b lanes of one process (all B, where there is but one), T time.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +26,7 @@ from charrnn.data.splitting import positions_after
 from charrnn.data.tokenizer import Ids
 from charrnn.errors import ConfigError
 
-IGNORED = -100
+IGNORED: Final = -100
 """The target where a lane has already ended (PyTorch's own `ignore_index`)."""
 
 Int64Array = npt.NDArray[np.int64]

@@ -1,7 +1,8 @@
-"""Documents: texts that stand each for itself, the rows of a table, the files of a folder, or lines.
+"""Documents: texts that stand each for itself, the rows of a table, the files of a folder, or
+lines.
 
-One that is no text says why, and does not end the reading: what is to be learned refuses it, what is to be
-answered answers the others.
+One that is no text says why, and does not end the reading: what is to be learned refuses it, what
+is to be answered answers the others.
 
 Newlines at the end of a document are left out, so that a line of a file and the cell of a table are
 the same text.
@@ -10,7 +11,7 @@ the same text.
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from charrnn.data.cells import cell_text, no_column, row_cell
 from charrnn.data.folders import find_files
@@ -30,13 +31,13 @@ from charrnn.data.standard_input import standard_input_pieces
 from charrnn.data.tables import DELIMITERS, PARQUET, is_table, table_suffix
 from charrnn.errors import CorpusError
 
-FOLDER = "folder"
+FOLDER: Final = "folder"
 """The label of a folder's files: the name of the folder in it that they lie in."""
 
 
-EMPTY = "its text is empty"
+EMPTY: Final = "its text is empty"
 
-RAW = "utf-8"
+RAW: Final = "utf-8"
 """How files are decoded for a tokenizer of bytes, which gets back every byte as it was."""
 
 
@@ -63,9 +64,11 @@ def read_documents(
 ) -> Iterator[Document]:
     """The documents of what a name names: the rows of a table, the files of a folder, or one file.
 
-    `as_bytes` is for a tokenizer of bytes: what is not UTF-8 becomes lone surrogates, which stand for it.
+    `as_bytes` is for a tokenizer of bytes: what is not UTF-8 becomes lone surrogates, which stand
+        for it.
 
-    Raises CorpusError where it cannot be read at all, ConfigError for an encoding Python does not know.
+    Raises CorpusError where it cannot be read at all, ConfigError for an encoding Python does not
+    know.
     """
     check_encoding(options.encoding)
     path = find_corpus(name)
@@ -79,9 +82,11 @@ def read_documents(
 
 
 def read_lines(name: str, options: ReadOptions, *, as_bytes: bool = False) -> Iterator[Document]:
-    """The lines of a file, or of standard input (-), each a document of its own; see `read_documents`.
+    """The lines of a file, or of standard input (-), each a document of its own; see
+    `read_documents`.
 
-    Raises CorpusError where it cannot be read at all, ConfigError for an encoding Python does not know.
+    Raises CorpusError where it cannot be read at all, ConfigError for an encoding Python does not
+    know.
     """
     check_encoding(options.encoding)
     number = 0
@@ -195,8 +200,8 @@ def _document(
 
 
 def problem_of(text: str, *, as_bytes: bool = False, encoding: str | None = "utf-8") -> str | None:
-    """Why what was read leniently is no text, None where it is. `encoding` is None where it cannot be
-    chosen, as in .parquet, whose text is UTF-8."""
+    """Why what was read leniently is no text, None where it is. `encoding` is None where it cannot
+    be chosen, as in .parquet, whose text is UTF-8."""
     if not text:
         return EMPTY
     if text.isascii() and "\0" not in text:

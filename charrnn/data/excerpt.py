@@ -6,14 +6,14 @@ its passages are kept.
 Legend: N characters of the text, n of the excerpt, P passages.
 """
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from charrnn.data.tokenizer import Ids
 
-_PIECE = 1 << 16
+_PIECE: Final = 1 << 16
 """Ids that are looked up in one go."""
 
 

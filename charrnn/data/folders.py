@@ -6,17 +6,20 @@ import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from charrnn.errors import CorpusError
 
-_NAMED = 3
+_NAMED: Final = 3
 """Files that are left out and named, for each reason."""
 
-_OTHER_NAME, _HIDDEN = "not named {glob}", "hidden"
-_BROKEN, _SPECIAL = "linked to nothing", "neither file nor folder"
-_BACK = "linked to a folder above, or read already"
+_OTHER_NAME: Final = "not named {glob}"
+_HIDDEN: Final = "hidden"
+_BROKEN: Final = "linked to nothing"
+_SPECIAL: Final = "neither file nor folder"
+_BACK: Final = "linked to a folder above, or read already"
 
-_NO_TARGET = (errno.ENOENT, errno.ELOOP, errno.ENOTDIR)
+_NO_TARGET: Final = (errno.ENOENT, errno.ELOOP, errno.ENOTDIR)
 
 
 @dataclass(frozen=True)
@@ -57,8 +60,8 @@ class FolderFiles:
         return f"; left out: {', '.join(reasons)}" if reasons else ""
 
     def surprises(self, *, classes: bool) -> list[str]:
-        """A line each on what may not be meant: files that are left out for another reason than their
-        names, and where folders are classes, those of which nothing is read."""
+        """A line each on what may not be meant: files that are left out for another reason than
+        their names, and where folders are classes, those of which nothing is read."""
         lines = []
         if not self.left_out.keys() <= {_HIDDEN, _OTHER_NAME.format(glob=self.glob)}:
             lines.append(self.summary)
@@ -73,7 +76,8 @@ class FolderFiles:
         """Raises CorpusError where no file is read."""
         if not self.files:
             raise CorpusError(
-                f"{self.folder}: no file in it matches {self.glob}; choose others with --glob '*.md'"
+                f"{self.folder}: no file in it matches {self.glob}; choose others with --glob "
+                "'*.md'"
                 f"{self._left_out}"
             )
 
@@ -81,9 +85,11 @@ class FolderFiles:
 def find_files(folder: Path, glob: str, *, at_most: int | None = None) -> FolderFiles:
     """Looks for the files whose names match a pattern, in a folder and all folders below it.
 
-    Upper and lower case are the same to the pattern. Symbolic links to files and folders are followed, and each
-    folder is read once, however many links lead to it: at its own place, if it lies in the folder. Links to
-    where the folder lies are not followed. What is hidden, by a dot before its name, is left out.
+    Upper and lower case are the same to the pattern. Symbolic links to files and folders are
+    followed, and each
+    folder is read once, however many links lead to it: at its own place, if it lies in the folder.
+    Links to where the folder lies are not followed. What is hidden, by a dot before its name, is
+    left out.
 
     Raises CorpusError where a folder cannot be read, or more files and folders than `at_most` are
     looked at.

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 from charrnn.data.cells import LONGEST_ROW, Row, lines_of
 from charrnn.errors import CorpusError
@@ -29,8 +29,8 @@ def jsonl_rows(
 def json_rows(
     name: str, texts: Iterable[str], _columns: Sequence[str], _delimiter: str
 ) -> Iterator[Row]:
-    """The objects of an array, or those that stand one after another, only one of which is in memory
-    at a time, each with the columns it has. Raises CorpusError."""
+    """The objects of an array, or those that stand one after another, only one of which is in
+    memory at a time, each with the columns it has. Raises CorpusError."""
     text = _JSONText(name, texts)
     array = text.peek() == "["
     if array:
@@ -64,7 +64,7 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_pairs)
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_pairs)
 
 
 def _object_row(name: str, line: int, cells: Any) -> Row:
@@ -125,7 +125,8 @@ class _JSONText:
         self._at = place
 
     def _more(self) -> bool:
-        """Reads on, as much as there is unread text: to read a long value takes time that is linear."""
+        """Reads on, as much as there is unread text: to read a long value takes time that is
+        linear."""
         self._text, self._at = self._text[self._at :], 0
         before, pieces = len(self._text), [self._text]
         added = 0
@@ -138,4 +139,4 @@ class _JSONText:
         return added > 0
 
 
-_SPACE = re.compile(r"\s*")
+_SPACE: Final = re.compile(r"\s*")

@@ -9,13 +9,14 @@ Legend: N characters.
 
 import mmap
 from collections.abc import Iterator
+from typing import Final
 
 import numpy as np
 
 from charrnn.data.excerpt import AnyIds, Excerpt
 from charrnn.data.tokenizer import Ids
 
-CHUNK = 1 << 20
+CHUNK: Final = 1 << 20
 """Ids that are looked at in one go, where all of them have to be."""
 
 

@@ -1,14 +1,16 @@
-"""Parts of a corpus: named streams of bytes that can be read again, how they are read, and as text."""
+"""Parts of a corpus: named streams of bytes that can be read again, how they are read, and as
+text."""
 
 import codecs
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Final
 
 from charrnn.data.cells import Row, row_text
 from charrnn.errors import CharRNNWarning, ConfigError, CorpusError
 
-PIECE_BYTES = 1 << 20
+PIECE_BYTES: Final = 1 << 20
 """Files are read this much at a time."""
 
 
@@ -21,8 +23,8 @@ class ReadOptions:
         glob: which files of a folder are text.
         column: which column of a table, or of a data set, holds the text.
         label: which one holds what is to be told of it; see `labelled.py`.
-        delimiter: what divides the cells of a `.csv` or `.tsv`, a character or `\\t`; None: a comma, or
-            a tab.
+        delimiter: what divides the cells of a `.csv` or `.tsv`, a character or `\\t`; None: a
+            comma, or a tab.
     """
 
     encoding: str = "utf-8"
@@ -36,7 +38,8 @@ class ReadOptions:
             len(self.delimiter or "") != 1 or self.delimiter in ('"', "\n", "\r", "\0")
         ):
             raise ConfigError(
-                f"delimiter {self.delimiter!r}: choose one character, such as ';', or '\\t' for a tab"
+                f"delimiter {self.delimiter!r}: choose one character, such as ';', or '\\t' for "
+                "a tab"
             )
 
     @property
@@ -49,8 +52,9 @@ class ReadOptions:
 class Part:
     """One stream of bytes of a corpus. `pieces()` reads it from the start, every time.
 
-    `size` is how many bytes that will be, where it is known beforehand; `column`, where it is a column of
-    a table, what there is to say of that. `raw()` reads what a tokenizer of bytes gets, where that is
+    `size` is how many bytes that will be, where it is known beforehand; `column`, where it is a
+    column of a table, what there is to say of that. `raw()` reads what a tokenizer of bytes gets,
+    where that is
     something else: texts that need not be UTF-8.
     """
 
@@ -112,7 +116,7 @@ class TextColumn:
         return row.where.removeprefix(f"{self.name}: ")
 
 
-_NO_ENCODINGS_OF_FILES = ("idna", "punycode")
+_NO_ENCODINGS_OF_FILES: Final = ("idna", "punycode")
 """Encodings of short names, whose decoders take time that grows with the square of a text."""
 
 
@@ -164,8 +168,8 @@ def decode(part: Part, *, or_bytes: bool = True) -> Iterator[str]:
 
 
 def decode_leniently(part: Part) -> Iterator[str]:
-    """The pieces of one part as text, in which a lone surrogate stands for each byte that is not text, as
-    Python's surrogateescape has it; never an empty one.
+    """The pieces of one part as text, in which a lone surrogate stands for each byte that is not
+    text, as Python's surrogateescape has it; never an empty one.
 
     Raises CorpusError where even that cannot be, as when the whole seems to be of another encoding.
     """
@@ -193,7 +197,7 @@ def _with_end(pieces: Iterator[bytes]) -> Iterator[tuple[bool, bytes]]:
     yield True, b""
 
 
-_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def _hint(part: Part, start: bytes, *, or_bytes: bool = True) -> str:

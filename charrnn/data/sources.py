@@ -17,7 +17,7 @@ from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, Final, cast
 
 from charrnn.data.cells import Row
 from charrnn.data.folders import FolderFiles, find_files
@@ -44,17 +44,17 @@ from charrnn.data.tables import (
 )
 from charrnn.errors import ConfigError, CorpusError
 
-CORPORA = Path("corpora")
+CORPORA: Final = Path("corpora")
 """The folder, in the working directory, that is searched for a corpus by name."""
 
-PYTHON_DOCS = "python-docs"
-HUGGING_FACE = "hf:"
+PYTHON_DOCS: Final = "python-docs"
+HUGGING_FACE: Final = "hf:"
 
 
 @dataclass(frozen=True)
 class Source:
-    """A kind of corpus: whether it knows a name, how it opens it, and which of the ReadOptions make a
-    difference then."""
+    """A kind of corpus: whether it knows a name, how it opens it, and which of the ReadOptions make
+    a difference then."""
 
     matches: Callable[[str], bool]
     open: Callable[[str, ReadOptions], list[Part]]
@@ -160,7 +160,8 @@ def file_part(path: Path, options: ReadOptions) -> Part:
         if options.column is None:
             option = "--column" if options.label is None else "--text"
             raise CorpusError(
-                f"{path}: say which column holds the text with {option} NAME; to learn the file as it "
+                f"{path}: say which column holds the text with {option} NAME; to learn the file "
+                "as it "
                 "is, pipe it in and name it '-'"
             )
         return _column_part(str(path), options.column, partial(table_rows, path, options))
@@ -355,9 +356,9 @@ def _is(suffixes: Container[str | None]) -> Callable[[str], bool]:
     return matches
 
 
-_PLAIN = frozenset({"encoding"})
-_DIVIDED = frozenset({"encoding", "column", "label", "delimiter"})
-_EVERY = _DIVIDED | {"glob"}
+_PLAIN: Final = frozenset({"encoding"})
+_DIVIDED: Final = frozenset({"encoding", "column", "label", "delimiter"})
+_EVERY: Final = _DIVIDED | {"glob"}
 
 
 def _uses(suffix: str) -> frozenset[str]:
@@ -366,7 +367,7 @@ def _uses(suffix: str) -> frozenset[str]:
 
 
 # The first that knows the name opens it.
-SOURCES: dict[str, Source] = {
+SOURCES: Final[dict[str, Source]] = {
     "stdin": Source(lambda name: name == "-", _stdin, _PLAIN),
     "python-docs": Source(lambda name: name == PYTHON_DOCS, _python_docs, frozenset()),
     "hugging-face": Source(

@@ -8,8 +8,9 @@ import re
 import unicodedata
 from collections.abc import Collection, Sequence
 from itertools import islice
+from typing import Final
 
-_TYPOGRAPHIC = {
+_TYPOGRAPHIC: Final = {
     "\N{LEFT SINGLE QUOTATION MARK}": "'",
     "\N{RIGHT SINGLE QUOTATION MARK}": "'",
     "\N{SINGLE LOW-9 QUOTATION MARK}": "'",
@@ -29,12 +30,12 @@ _TYPOGRAPHIC = {
 }
 """What word processors put in the place of what keyboards have."""
 
-_MOST_HINTS = 3
+_MOST_HINTS: Final = 3
 
-_MOST_LOOKED_AT = 100
+_MOST_LOOKED_AT: Final = 100
 """Unknown characters, and places of one in the text."""
 
-_AROUND = 3
+_AROUND: Final = 3
 """Characters on each side that may be composed with one."""
 
 

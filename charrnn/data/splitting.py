@@ -1,14 +1,14 @@
 """What is held out of a text, to see how well it is predicted by who has not learned from it.
 
-Of running text that is the last part. Lines that are documents of their own come in an order that may
-mean something (sorted, by date, by kind), and some of them are far longer than others: of these, lines
-from all over the text are held out, drawn by a seed.
+Of running text that is the last part. Lines that are documents of their own come in an order that
+may mean something (sorted, by date, by kind), and some of them are far longer than others: of
+these, lines from all over the text are held out, drawn by a seed.
 
 Legend: N characters, D lines.
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,16 +18,16 @@ from charrnn.data.memmap import CHUNK, chunks, release_pages
 from charrnn.data.tokenizer import Ids
 from charrnn.errors import ConfigError, CorpusError
 
-MINIMUM_SPLIT = 2
+MINIMUM_SPLIT: Final = 2
 """Characters that training and validation each need: one to read and one to predict."""
 
-LARGEST_SHARE = 1.1
+LARGEST_SHARE: Final = 1.1
 """How many times the fraction that is held out of the lines may be held out of the characters."""
 
-_LINES = 1 << 16
+_LINES: Final = 1 << 16
 """Lines that are looked at in one go, where all of them have to be."""
 
-_DRAWN = 0x6C696E65
+_DRAWN: Final = 0x6C696E65
 """Beside the seed, so that what is held out follows from other numbers than what is trained."""
 
 
@@ -59,7 +59,8 @@ def split(
         drawn = _draw_lines(ids, fraction, newline, seed)
         if drawn is None:
             raise CorpusError(
-                "--lines needs at least a few lines that are not empty: one to learn from, and one to "
+                "--lines needs at least a few lines that are not empty: one to learn from, and "
+                "one to "
                 "be held out"
             )
         training, held_out = drawn
@@ -120,8 +121,8 @@ def _draw_lines(
 def _draw(
     order: npt.NDArray[Any], ends: npt.NDArray[Any], fraction: float, room: float
 ) -> npt.NDArray[Any]:
-    """The first lines of an order that fit in a room of characters, one after another: that fraction
-    of them, or as many as do fit; where none does, the shortest."""
+    """The first lines of an order that fit in a room of characters, one after another: that
+    fraction of them, or as many as do fit; where none does, the shortest."""
     wanted = min(max(round(fraction * len(order)), 1), len(order) - 1)
     every, drawn = order, order[:0]
     while len(order):
@@ -174,8 +175,8 @@ def positions_after(ids: AnyIds, separator: int, dtype: np.dtype[Any]) -> npt.ND
 
 
 def count_repeated(training: AnyIds, held_out: AnyIds, newline: int) -> tuple[int, int]:
-    """How many lines that are not empty were held out, and how many of them occur among those to learn
-    from as well."""
+    """How many lines that are not empty were held out, and how many of them occur among those to
+    learn from as well."""
     wanted = [line for line in _lines(held_out, newline) if line]
     unseen = set(wanted)
     for line in _lines(training, newline):

@@ -2,13 +2,13 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from charrnn.errors import CorpusError
 
-NAME = "standard input"
+NAME: Final = "standard input"
 
-_PIECE_BYTES = 1 << 20
+_PIECE_BYTES: Final = 1 << 20
 
 
 def read_standard_input() -> bytes:
@@ -22,8 +22,8 @@ def standard_input_pieces() -> Iterator[bytes]:
 
 
 def standard_input_lines() -> Iterator[bytes]:
-    """What comes in, a line at a time, each as soon as it is there. Raises CorpusError where stdin is
-    closed or cannot be read."""
+    """What comes in, a line at a time, each as soon as it is there. Raises CorpusError where stdin
+    is closed or cannot be read."""
     return _each(lambda stream: stream.readline())
 
 

@@ -5,28 +5,31 @@
     .json               an array of objects, or objects one after another
     .parquet            columns of any type
 
-A file is a table by its suffix, in capitals or not, and `.gz` may follow it. Reading is strict: what
-is ambiguous (a quote that is not closed, a row that is too short, a column that is named twice) is
+A file is a table by its suffix, in capitals or not, and `.gz` may follow it. Reading is strict:
+what is ambiguous (a quote that is not closed, a row that is too short, a column that is named
+twice) is
 refused with its line, and what a cell means is never guessed: `007` and `NA` are text.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import PurePath
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from charrnn.data.cells import Row, check_columns
 from charrnn.data.csv_tables import csv_rows
 from charrnn.data.json_tables import json_rows, jsonl_rows
 from charrnn.errors import CorpusError
 
-PARQUET, GZIP = ".parquet", ".gz"
+PARQUET: Final = ".parquet"
+GZIP: Final = ".gz"
 
-DELIMITERS = {".csv": ",", ".tsv": "\t"}
+DELIMITERS: Final = {".csv": ",", ".tsv": "\t"}
 """What divides the cells of a row, where nothing else is said."""
 
 
 def table_suffix(path: str | PurePath) -> str | None:
-    """The suffix that makes a table of a file, in small letters and less `.gz`; None for other files."""
+    """The suffix that makes a table of a file, in small letters and less `.gz`; None for other
+    files."""
     suffix = PurePath(PurePath(path).name.lower().removesuffix(GZIP)).suffix
     return suffix if suffix in TABLE_SUFFIXES else None
 
@@ -65,7 +68,7 @@ TextReader = Callable[[str, Iterable[str], Sequence[str], str], Iterator[Row]]
 """Reads a table that is text: its name, its text in pieces, the columns that it must have, and what
 divides its cells."""
 
-TEXT_TABLES: dict[str, TextReader] = {
+TEXT_TABLES: Final[dict[str, TextReader]] = {
     ".csv": csv_rows,
     ".tsv": csv_rows,
     ".jsonl": jsonl_rows,
@@ -73,4 +76,4 @@ TEXT_TABLES: dict[str, TextReader] = {
     ".json": json_rows,
 }
 
-TABLE_SUFFIXES = (*TEXT_TABLES, PARQUET)
+TABLE_SUFFIXES: Final = (*TEXT_TABLES, PARQUET)

@@ -1,20 +1,21 @@
 """A file of text that is to be written again: its text, and how the text becomes bytes.
 
-Where a text is changed in places, every byte elsewhere stays as it was: byte-order mark, encoding, ends
-of lines, and the newline that the last line may lack.
+Where a text is changed in places, every byte elsewhere stays as it was: byte-order mark, encoding,
+ends of lines, and the newline that the last line may lack.
 """
 
 import codecs
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from charrnn.data.sources import Part, check_encoding, decode
 from charrnn.data.standard_input import NAME, read_standard_input
 from charrnn.errors import CorpusError
 
-UTF_8 = "utf-8"
+UTF_8: Final = "utf-8"
 
-MARKS: dict[bytes, str] = {
+MARKS: Final[dict[bytes, str]] = {
     codecs.BOM_UTF8: UTF_8,
     codecs.BOM_UTF32_LE: "utf-32-le",  # begins as that of UTF-16 does
     codecs.BOM_UTF32_BE: "utf-32-be",
@@ -61,7 +62,8 @@ class TextFile:
             return text.encode(self.encoding, self.errors)
         except UnicodeEncodeError as error:
             raise CorpusError(
-                f"{self.name}: {text[error.start]!r} cannot be written in {self.encoding}; use --json, "
+                f"{self.name}: {text[error.start]!r} cannot be written in {self.encoding}; use "
+                "--json, "
                 "or convert the file to UTF-8"
             ) from error
 
@@ -81,7 +83,8 @@ def read_text_file(name: str, encoding: str | None = None) -> TextFile:
     mark = next((mark for mark in MARKS if content.startswith(mark) and _may(mark, encoding)), b"")
     if not mark and encoding is not None and _known_as(encoding) in ("utf-16", "utf-32"):
         raise CorpusError(
-            f"{name}: it has no byte-order mark; name its order of bytes: --encoding {encoding}-le or "
+            f"{name}: it has no byte-order mark; name its order of bytes: --encoding "
+            f"{encoding}-le or "
             f"{encoding}-be"
         )
     if mark:
@@ -93,7 +96,8 @@ def read_text_file(name: str, encoding: str | None = None) -> TextFile:
 
 
 def read_bytes_file(name: str) -> TextFile:
-    """The same for a model of bytes, which any file is text for: what is no UTF-8 are lone surrogates.
+    """The same for a model of bytes, which any file is text for: what is no UTF-8 are lone
+    surrogates.
 
     Raises CorpusError where it cannot be read.
     """

@@ -9,7 +9,7 @@ Legend: N characters, V vocabulary.
 
 import codecs
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,13 +19,13 @@ from charrnn.errors import CorpusError, ModelError, UnknownCharacterError
 
 Ids = npt.NDArray[np.unsignedinteger[Any]]
 
-REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 """What rare characters are folded into; where it is in the vocabulary, nothing is unknown."""
 
-LARGEST_VOCABULARY = 1 << 18
+LARGEST_VOCABULARY: Final = 1 << 18
 """Characters; of all of Unicode, some 155,000 are assigned."""
 
-_UNICODE_SIZE = 0x110000
+_UNICODE_SIZE: Final = 0x110000
 
 
 class Tokenizer(Protocol):
@@ -255,7 +255,7 @@ def unknown_error(
     return UnknownCharacterError(characters, hint)
 
 
-TOKENIZERS = {CharTokenizer.kind: CharTokenizer, ByteTokenizer.kind: ByteTokenizer}
+TOKENIZERS: Final = {CharTokenizer.kind: CharTokenizer, ByteTokenizer.kind: ByteTokenizer}
 
 
 def tokenizer_from_json(data: object) -> Tokenizer:

@@ -5,6 +5,7 @@ character after character. Each engine says in its docstring how exact and how f
 """
 
 from collections.abc import Callable
+from typing import Final
 
 from charrnn.engines.engine import Array, Engine, Lanes, Reader, State
 from charrnn.engines.native_engine import NativeEngine, available
@@ -12,7 +13,10 @@ from charrnn.engines.numpy_engine import NumPyEngine
 from charrnn.engines.torch_engine import TorchEngine
 from charrnn.storage.model_directory import Model
 
-ENGINES: dict[str, Callable[[Model], Engine]] = {"numpy": NumPyEngine.of, "torch": TorchEngine.of}
+ENGINES: Final[dict[str, Callable[[Model], Engine]]] = {
+    "numpy": NumPyEngine.of,
+    "torch": TorchEngine.of,
+}
 if available():
     ENGINES["native"] = NativeEngine.of
 

@@ -29,8 +29,8 @@ class ArrayLanes:
 
     @property
     def attended(self) -> Array | None:
-        """(B, W): how much of each of the last W states the last step looked up, the oldest first, the
-        newest being its own. The lanes' own memory; None of a network without attention."""
+        """(B, W): how much of each of the last W states the last step looked up, the oldest first,
+        the newest being its own. The lanes' own memory; None of a network without attention."""
         return self._memory.attended if self._memory is not None else None
 
     def get(self, lane: int) -> State:

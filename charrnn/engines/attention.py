@@ -1,13 +1,15 @@
 """Attention on the CPU path: the equations of `model/attention.py`, a character at a time.
 
 Keys and values are made once, when their state is new, and kept. Every lane's are multiplied by
-themselves, in arrays of one shape and order, so that a lane's numbers are the same to the last bit in
-any company.
+themselves, in arrays of one shape and order, so that a lane's numbers are the same to the last bit
+in any company.
 
-Legend: B lanes, R rows (B filled up), W window, H hidden, D of a key, both filled up, P states in a piece.
+Legend: B lanes, R rows (B filled up), W window, H hidden, D of a key, both filled up, P states in a
+  piece.
 """
 
 import math
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,16 +19,17 @@ from charrnn.engines.engine import Array, State
 from charrnn.model.config import ModelConfig
 from charrnn.storage.tensor_file import Tensors
 
-_EPSILON = np.float32(1e-5)
+_EPSILON: Final = np.float32(1e-5)
 """That of torch.nn.LayerNorm."""
 
-_LARGEST_PIECE = 9215
-"""Numbers, keys or values, that a query or its weights are multiplied by at once: OpenBLAS divides more
-among its threads, and rounds in another way where it does."""
+_LARGEST_PIECE: Final = 9215
+"""Numbers, keys or values, that a query or its weights are multiplied by at once: OpenBLAS divides
+more among its threads, and rounds in another way where it does."""
 
 
 class AttentionWeights:
-    """The weights of a head, transposed for row vectors, the scores' scale folded into the queries'.
+    """The weights of a head, transposed for row vectors, the scores' scale folded into the
+    queries'.
 
     Attributes:
         window, size, hidden_size: W, D, H, none of them filled up.
@@ -217,8 +220,8 @@ class _Piece:
 
 
 def _pieces(window: int, size: int) -> list[tuple[int, int, int]]:
-    """Pieces of a window of states, of equal lengths but for the rest: where they begin, how many they
-    are, and their length."""
+    """Pieces of a window of states, of equal lengths but for the rest: where they begin, how many
+    they are, and their length."""
     most = max(_LARGEST_PIECE // size, 1)
     most = min(most - most % 16 or most, window)
     # Of equal pieces without a rest, if there are any that are nearly as long.

@@ -4,26 +4,29 @@ however many threads BLAS has.
 Legend: B lanes, H hidden, N columns.
 """
 
+from typing import Final
+
 import numpy as np
 
 from charrnn.engines.engine import Array
 
-_ALIGNMENT = 16
+_ALIGNMENT: Final = 16
 """Sizes are filled up with zeros to a multiple: BLAS rounds odd ends in other ways."""
 
-_LONGEST_SUM = 256
+_LONGEST_SUM: Final = 256
 """Longer sums are cut in pieces of our own, as every BLAS cuts them where it likes."""
 
-_WIDTH = 256
+_WIDTH: Final = 256
 """Columns of each part of a wide product."""
 
-_LARGEST_WEIGHT = 256 * 256
-"""Numbers of a weight that ROWS rows are multiplied by at once: OpenBLAS divides more among its threads,
-at places that depend on how many there are, and rounds the columns there in other ways."""
+_LARGEST_WEIGHT: Final = 256 * 256
+"""Numbers of a weight that ROWS rows are multiplied by at once: OpenBLAS divides more among its
+threads, at places that depend on how many there are, and rounds the columns there in other ways."""
 
-ROWS = 4
-"""Rows of a product, always: BLAS has other code for other numbers, which rounds in another way. With
-four, of any others, each row comes out the same wherever it stands, on processors with AVX2 too."""
+ROWS: Final = 4
+"""Rows of a product, always: BLAS has other code for other numbers, which rounds in another way.
+With four, of any others, each row comes out the same wherever it stands, on processors with AVX2
+too."""
 
 
 def padded(size: int) -> int:

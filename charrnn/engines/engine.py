@@ -13,7 +13,8 @@ from charrnn.errors import ConfigError
 
 Array = npt.NDArray[np.float32]
 State = tuple[Any, ...]
-"""What an engine carries on: (h,) or (h, c), each (L, B, H), and what it remembers to look things up
+"""What an engine carries on: (h,) or (h, c), each (L, B, H), and what it remembers to look things
+up
 in, lanes always the second axis: arrays of its own kind.
 
 A state is a value: no engine changes one that it has given, so any can be kept and gone back to.

@@ -7,7 +7,7 @@ Legend: I inputs, H hidden, G gates.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -17,8 +17,8 @@ from charrnn.model.config import GATES
 
 
 class Layer(NamedTuple):
-    """A layer's weights, transposed for row vectors; the gates in order, those of sigmoids halved. I
-    and H are filled up with zeros."""
+    """A layer's weights, transposed for row vectors; the gates in order, those of sigmoids halved.
+    I and H are filled up with zeros."""
 
     weight_ih: Array  # (G, I, H)
     weight_hh: Array  # (G, H, H)
@@ -55,7 +55,7 @@ def prepared_layer(cell: str, tensors: Mapping[str, Array], suffix: str) -> Laye
         )
 
 
-_GATES: dict[str, tuple[list[int], tuple[float, ...]]] = {
+_GATES: Final[dict[str, tuple[list[int], tuple[float, ...]]]] = {
     "rnn": ([0], (1.0,)),
     "gru": ([0, 1, 2], (0.5, 0.5, 1.0)),
     "lstm": ([0, 1, 3, 2], (0.5, 0.5, 0.5, 1.0)),

@@ -9,7 +9,7 @@ import os
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -33,14 +33,14 @@ from charrnn.native_library import open_library, switched_off
 from charrnn.storage.model_directory import Model
 from charrnn.storage.tensor_file import Tensors
 
-_CELLS = ("rnn", "gru", "lstm")
+_CELLS: Final = ("rnn", "gru", "lstm")
 """In the order of step.c."""
 
-_PIECE = 512
-"""Characters, of all lanes together, that go through one layer before any goes through the next: enough
-that weights are read seldom."""
+_PIECE: Final = 512
+"""Characters, of all lanes together, that go through one layer before any goes through the next:
+enough that weights are read seldom."""
 
-_SHARED_BYTES = 1_500_000
+_SHARED_BYTES: Final = 1_500_000
 """Weights that no core's own cache holds: two cores read them in half the time."""
 
 
@@ -66,9 +66,10 @@ class NativeEngine:
     """The network of a model directory in C, float32; the weights are folded as NumPyEngine's are.
 
     Every number is added up term by term in one order, that of the folded weights too, whatever the
-    number of lanes or threads. So a lane's numbers are the same to the last bit alone and in any company, and whether a text is
-    read at once or by the character. AVX2 and AVX-512 give the same bits, whichever
-    compiler made the library; what has no instruction for a product and a sum rounds in another way.
+    number of lanes or threads. So a lane's numbers are the same to the last bit alone and in any
+    company, and whether a text is read at once or by the character. AVX2 and AVX-512 give the same
+    bits, whichever compiler made the library; what has no instruction for a product and a sum
+    rounds in another way.
 
     Several threads can step lanes of one engine at the same time, each its own.
 
@@ -308,8 +309,8 @@ class NativeLanes(ArrayLanes):
         return self._get(slice(None))
 
     def _read(self, ids: npt.NDArray[Any], *, scored: bool) -> Iterator[tuple[Array, Array]]:
-        """Reads ids (B, T) in pieces; gives of each the states (t, B, H) and, if asked for, their scores
-        (t, B, V or 3 D): memory that the next piece overwrites."""
+        """Reads ids (B, T) in pieces; gives of each the states (t, B, H) and, if asked for, their
+        scores (t, B, V or 3 D): memory that the next piece overwrites."""
         time = ids.shape[1]
         longest = min(max(_PIECE // max(self._count, 1), 1), time)
         scores = aligned((longest if scored else 0, *self._scores.shape))
@@ -331,7 +332,8 @@ class NativeLanes(ArrayLanes):
             yield history[: len(piece)], scores[: len(piece)]
 
     def _look_up(self, h: int, projected: int) -> None:
-        """The logits, in their place, of states (B, H) and their projections (B, 3 D), by address."""
+        """The logits, in their place, of states (B, H) and their projections (B, 3 D), by
+        address."""
         assert self._memory is not None
         self._look.start = self._memory.start
         self._engine._library.charrnn_look(self._pointer, self._look_pointer, h, projected)

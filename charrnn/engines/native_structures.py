@@ -5,16 +5,17 @@ Legend: B lanes, W window, D of a key, F numbers in a vector.
 
 import ctypes
 import math
+from typing import Final
 
 import numpy as np
 
 from charrnn.engines.attention import AttentionLanes
 from charrnn.engines.engine import Array
 
-SUMS = 4
+SUMS: Final = 4
 """Vectors of sums in a panel."""
 
-_ALIGNMENT = 64
+_ALIGNMENT: Final = 64
 """Bytes of a cache line, and of the longest vector."""
 
 
@@ -115,7 +116,7 @@ class CLook(ctypes.Structure):
         return look
 
 
-STRUCTURES = (CLayer, CModel, CLanes, CLook)
+STRUCTURES: Final = (CLayer, CModel, CLanes, CLook)
 """In the order of step.c's charrnn_layout."""
 
 

@@ -1,10 +1,11 @@
 """NumPyEngine: the CPU path. It imports no torch, so that the first character comes at once.
 
-Legend: B lanes, R rows (B filled up), T time, V vocabulary, E embedding, H hidden, L layers, G gates.
+Legend: B lanes, R rows (B filled up), T time, V vocabulary, E embedding, H hidden, L layers, G
+  gates.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,15 +19,15 @@ from charrnn.model.config import GATES, STATES, ModelConfig
 from charrnn.storage.model_directory import Model
 from charrnn.storage.tensor_file import Tensors
 
-_PIECE = 512
+_PIECE: Final = 512
 """Characters, of all lanes together, that go through one layer before any goes through the next."""
 
 
 class NumPyEngine:
     """The network of a model directory in NumPy, float32.
 
-    The first layer's input product is a table look-up: embedding, input weights and biases fold into
-    one row of G H numbers for each character.
+    The first layer's input product is a table look-up: embedding, input weights and biases fold
+    into one row of G H numbers for each character.
 
     A lane's numbers are the same to the last bit alone and in any company, and whether a text is
     read at once or by the character, and however many threads BLAS has: every product of matrices
@@ -114,8 +115,8 @@ class NumPyEngine:
 def run_layer(
     cell: str, layer: Layer, inputs: Array, parts: tuple[Array, ...], work: "Work | None" = None
 ) -> Array:
-    """The outputs (T, R, H) of a layer, of its input products (G, T, R, H), biases among them, and its
-    states (R, H), which become those after the last step. R is a multiple of ROWS."""
+    """The outputs (T, R, H) of a layer, of its input products (G, T, R, H), biases among them, and
+    its states (R, H), which become those after the last step. R is a multiple of ROWS."""
     gates, time, rows, size = inputs.shape
     outputs = np.empty((time, rows, size), dtype=np.float32)
     work = work or Work.of(gates, rows, size)
@@ -236,8 +237,8 @@ class Work(NamedTuple):
 
 
 def _with_table(embedding: Array, layer: Layer, hidden: int) -> Layer:
-    """The first layer with a table (G, V, H) in the place of its input weights, for embeddings (V, E):
-    what of each character's sums depends on nothing else, biases among them."""
+    """The first layer with a table (G, V, H) in the place of its input weights, for embeddings (V,
+    E): what of each character's sums depends on nothing else, biases among them."""
     count, size = embedding.shape
     filled = np.zeros((whole_rows(count), layer.weight_ih.shape[1]), dtype=np.float32)
     filled[:count, :size] = embedding
@@ -299,7 +300,7 @@ def _sigmoid(x: Array) -> None:
     x += 0.5
 
 
-_CELLS: dict[str, Callable[[Layer, Work, _Parts], None]] = {
+_CELLS: Final[dict[str, Callable[[Layer, Work, _Parts], None]]] = {
     "rnn": _rnn,
     "gru": _gru,
     "lstm": _lstm,

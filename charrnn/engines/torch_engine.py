@@ -4,7 +4,7 @@ Legend: B lanes, T time, V vocabulary, H hidden, L layers.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from charrnn.model.language_model import CharRNN
 
 
-_LARGEST_PIECE = 1 << 23
+_LARGEST_PIECE: Final = 1 << 23
 """Numbers that are computed at once where no logits are asked for."""
 
 
 class TorchEngine:
     """The training network as an engine, on its own device and without gradients.
 
-    It loads in seconds and makes single streams slowly; where there is a GPU, large batches of large
-    models run faster than on any CPU. A lane's last bits depend on how many lanes there are, so a
-    sample is the same in every batch of one size only.
+    It loads in seconds and makes single streams slowly; where there is a GPU, large batches of
+    large models run faster than on any CPU. A lane's last bits depend on how many lanes there are,
+    so a sample is the same in every batch of one size only.
     """
 
     parallel = False

@@ -1,8 +1,8 @@
-"""Arrays of what a person has: lists, tensors, columns of a table. All of it is looked at before NumPy
-converts it.
+"""Arrays of what a person has: lists, tensors, columns of a table. All of it is looked at before
+NumPy converts it.
 
-`np.asarray` alone drops the mask of a masked array, writes what is missing as the word "nan", and takes
-the number 1 and the string "1" for the same.
+`np.asarray` alone drops the mask of a masked array, writes what is missing as the word "nan", and
+takes the number 1 and the string "1" for the same.
 """
 
 import math
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from decimal import Decimal
 from numbers import Real
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -19,23 +19,24 @@ from charrnn.errors import ConfigError
 
 Array = npt.NDArray[Any]
 
-_PLAIN = {bool, int, float, np.bool_, np.int32, np.int64, np.float32, np.float64}
+_PLAIN: Final = {bool, int, float, np.bool_, np.int32, np.int64, np.float32, np.float64}
 """Types of numbers that NumPy converts as they are."""
 
-_MISSING = ("NAType", "NaTType", "MaskedConstant")
-"""The types of pandas.NA, pandas.NaT and numpy.ma.masked, which need not be installed, or loaded."""
+_MISSING: Final = ("NAType", "NaTType", "MaskedConstant")
+"""The types of pandas.NA, pandas.NaT and numpy.ma.masked, which need not be installed, or
+loaded."""
 
 
 def as_array(values: Any, what: str) -> Array:
     """An array of what was given; of Python's objects where not all of it is numbers, or strings.
 
     Args:
-        values: an array, a list (of lists, of arrays), a tensor of PyTorch on any device, a Series or
-            DataFrame of pandas, or anything else that NumPy makes an array of.
+        values: an array, a list (of lists, of arrays), a tensor of PyTorch on any device, a Series
+            or DataFrame of pandas, or anything else that NumPy makes an array of.
         what: how a message calls it.
 
-    Raises ConfigError that says what it is and where, where something of it is masked, or it is sparse,
-    ragged or no array.
+    Raises ConfigError that says what it is and where, where something of it is masked, or it is
+    sparse, ragged or no array.
     """
     values = unwrap(values, what)
     if isinstance(values, np.ndarray):
@@ -94,7 +95,8 @@ def as_numbers(values: Any, what: str) -> Array:
         for place, value in np.ndenumerate(numbers):
             if not isinstance(value, Real | Decimal):
                 raise ConfigError(
-                    f"{what} has {_shown(value)} at {list(place)}, which is a {type(value).__name__}: "
+                    f"{what} has {_shown(value)} at {list(place)}, which is a "
+                    f"{type(value).__name__}: "
                     f"expected real numbers"
                 )
         try:
@@ -155,7 +157,8 @@ def check_finite(numbers: Array, what: str) -> None:
     if len(bad):
         place = tuple(bad[0].tolist())
         raise ConfigError(
-            f"{what} has {numbers[place]} at {list(place)}: fill in what is missing (NaN), and scale "
+            f"{what} has {numbers[place]} at {list(place)}: fill in what is missing (NaN), and "
+            "scale "
             f"what is too large (infinite)"
         )
 

@@ -1,7 +1,7 @@
 """RecurrentEstimator: the stacked cells for whoever has sequences of vectors.
 
-Regressor and classifier are estimators as scikit-learn's are (and need none of it): `fit`, `predict`, `score`,
-`get_params`; they work in its pipelines, searches and cross-validation.
+Regressor and classifier are estimators as scikit-learn's are (and need none of it): `fit`,
+`predict`, `score`, `get_params`; they work in its pipelines, searches and cross-validation.
 
 Legend: N sequences, T steps, E numbers of a step, B batch, K outputs.
 """
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from numbers import Integral, Real
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +29,7 @@ from charrnn.model.many_to_one import ManyToOne
 from charrnn.training.learner import BETAS, threads
 from charrnn.training.probe import choose_device, kernels, usual_threads
 
-OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+OPTIMIZERS: Final[dict[str, Callable[..., torch.optim.Optimizer]]] = {
     # Loshchilov & Hutter, 2019, as the trainer of texts has it.
     "adamw": partial(torch.optim.AdamW, betas=BETAS, weight_decay=0.0),
     # Hinton's lecture of 2012, the averages over the last hundred steps.
@@ -86,11 +86,13 @@ class RecurrentEstimator:
         return sorted(set(inspect.signature(cls.__init__).parameters) - {"self"})
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The parameters by name. None of them has parameters of its own, so that `deep` is the same."""
+        """The parameters by name. None of them has parameters of its own, so that `deep` is the
+        same."""
         return {name: getattr(self, name) for name in self._names()}
 
     def set_params(self, **params: Any) -> Self:
-        """Sets parameters, to be used by the next `fit`. Raises ConfigError where one is unknown."""
+        """Sets parameters, to be used by the next `fit`. Raises ConfigError where one is
+        unknown."""
         names = self._names()
         for name in params:
             if name not in names:
@@ -222,7 +224,8 @@ class RecurrentEstimator:
             loss = total.double().cpu().numpy() / len(sequences)
             if not np.isfinite(loss).all():
                 raise DivergedError(
-                    f"epoch {epoch + 1}: the loss is {loss.max():.3g}; choose a learning_rate below "
+                    f"epoch {epoch + 1}: the loss is {loss.max():.3g}; choose a learning_rate "
+                    "below "
                     f"{self.learning_rate:g}"
                 )
             epochs.append(loss)

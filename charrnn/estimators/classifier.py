@@ -66,7 +66,8 @@ class RecurrentClassifier(RecurrentEstimator):
         classes, numbers = np.unique(labels, return_inverse=True)
         if len(classes) < 2:
             raise ConfigError(
-                f"y has the class {classes.tolist()[0]!r} only, and of one class there is nothing to "
+                f"y has the class {classes.tolist()[0]!r} only, and of one class there is "
+                "nothing to "
                 f"tell apart"
             )
         return {"classes_": classes}, torch.from_numpy(numbers.astype(np.int64))
@@ -86,7 +87,8 @@ def _read_classes(y: Any, count: int) -> Array:
     labels = as_classes(y, "y")
     if labels.shape == (count, 1):
         message = (
-            f"A column-vector y was passed when a 1d array was expected: y has shape {labels.shape}, "
+            "A column-vector y was passed when a 1d array was expected: y has shape "
+            f"{labels.shape}, "
             f"and is read as ({count},)"
         )
         warnings.warn(message, data_conversion_warning(), stacklevel=4)

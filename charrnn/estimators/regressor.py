@@ -25,8 +25,8 @@ class RecurrentRegressor(RecurrentEstimator):
     >>> regressor.fit(X, y).predict(X_new)
 
     Targets are learned as if each of the K had mean 0 and variance 1, so that their units do not
-    matter; inputs are taken as they are. Sequences of a batch are filled up to the same length, which
-    changes no answer.
+    matter; inputs are taken as they are. Sequences of a batch are filled up to the same length,
+    which changes no answer.
 
     Args:
         input_size: E; what X has when None.

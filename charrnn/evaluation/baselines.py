@@ -7,7 +7,7 @@ Legend: N characters, V vocabulary.
 
 import lzma
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +16,10 @@ from charrnn.data.excerpt import AnyIds
 from charrnn.data.memmap import CHUNK, chunks, release_pages
 from charrnn.data.tokenizer import Ids, Tokenizer
 
-LARGEST_TRAINING_CHARACTERS = 10_000_000
+LARGEST_TRAINING_CHARACTERS: Final = 10_000_000
 """The n-gram counts this much text at most, the nearest to the held-out text."""
 
-LONGEST_MEMORY = 64 << 20
+LONGEST_MEMORY: Final = 64 << 20
 """Characters of training text that xz is given at most, the nearest to the held-out text: at its
 strongest it looks back 64 MiB."""
 

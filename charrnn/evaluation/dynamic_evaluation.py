@@ -1,18 +1,20 @@
 """Dynamic evaluation: a model that goes on learning from the text that it reads.
 
-After Krause et al., 2018 (arXiv:1709.07432) and 2019 (arXiv:1904.08378): a text is read in segments.
-Each is first predicted with the weights as they are, and only then learned from, by one step
+After Krause et al., 2018 (arXiv:1709.07432) and 2019 (arXiv:1904.08378): a text is read in
+segments. Each is first predicted with the weights as they are, and only then learned from, by one
+step
 
     g  the gradient of the segment's nats per character
-    r  the root of the mean of g^2 over all segments so far, of each weight; r' the mean over all weights
-    w <- w - learning_rate g / (r + damping r') + min(decay r / r', 1) (w_trained - w)
+    r  the root of the mean of g^2 over all segments so far, of each weight; r' the mean over all
+    weights w <- w - learning_rate g / (r + damping r') + min(decay r / r', 1) (w_trained - w)
 
-so that no weight goes much further in a step than any other, and those that go astray most come back
-soonest. Krause takes r from the training text; here it is that of the text being read, so that a model
-directory is all that is needed.
+so that no weight goes much further in a step than any other, and those that go astray most come
+back soonest. Krause takes r from the training text; here it is that of the text being read, so that
+a model directory is all that is needed.
 
-Where there is nothing to learn, weights that still learn predict a little worse than those that do not.
-So what is given are the predictions of both, mixed, with more trust in the one that has lately been
+Where there is nothing to learn, weights that still learn predict a little worse than those that do
+not. So what is given are the predictions of both, mixed, with more trust in the one that has lately
+been
 right: the fixed share of Herbster & Warmuth, 1998 (doi:10.1023/A:1007424614876).
 
 Legend: N characters, T time, P weights, all in one row.
@@ -21,7 +23,7 @@ Legend: N characters, T time, P weights, all in one row.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
     from charrnn.model.language_model import CharRNN, State
 
 
-_PIECE = 4096
+_PIECE: Final = 4096
 """Characters that are read at once, where nothing is learned from them."""
 
 
@@ -48,8 +50,8 @@ _PIECE = 4096
 class AdaptationConfig:
     """How a model learns from what it reads. Raises ConfigError when a setting is out of range.
 
-    What is counted in characters is counted in bytes under a byte tokenizer. The defaults were chosen
-    on names, fables, a manual and programs.
+    What is counted in characters is counted in bytes under a byte tokenizer. The defaults were
+    chosen on names, fables, a manual and programs.
 
     Attributes:
         segment: characters that are predicted before they are learned from.
@@ -105,7 +107,8 @@ class Adapter:
         model.require("generate")
         self.model, self.config = model, config or AdaptationConfig()
         self.learned = 0
-        # Of the weights that the generator gives, nothing is left: without, PyTorch's own would move.
+        # Of the weights that the generator gives, nothing is left: without, PyTorch's own would
+        # move.
         network = CharRNN(model.config, kernel="native", generator=torch.Generator()).eval()
         network.load_state_dict({k: torch.from_numpy(v) for k, v in model.tensors.items()})
         self._network = network

@@ -60,7 +60,8 @@ def confusion_matrix(truth: npt.ArrayLike, predicted: npt.ArrayLike, classes: in
 
 
 def class_scores(confusion: Int64Array) -> ClassScores:
-    """Precision, recall and F1 of each class, from its row and column of the confusion matrix (C, C)."""
+    """Precision, recall and F1 of each class, from its row and column of the confusion matrix (C,
+    C)."""
     right = np.diagonal(confusion)
     called, texts = confusion.sum(0), confusion.sum(1)
     return ClassScores(
@@ -82,8 +83,8 @@ def macro_f1(confusion: Int64Array) -> float:
 
 
 def root_mean_squared_error(truth: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
-    """The root of the mean squared error, in the unit of the numbers: (N,), or (N, K), where it is the
-    mean of those of the K. Raises ConfigError where the shapes differ, or no text is there."""
+    """The root of the mean squared error, in the unit of the numbers: (N,), or (N, K), where it is
+    the mean of those of the K. Raises ConfigError where the shapes differ, or no text is there."""
     true, guessed = _numbers(truth, predicted)
     return float(np.sqrt(((true - guessed) ** 2).mean(0)).mean())
 
@@ -91,9 +92,10 @@ def root_mean_squared_error(truth: npt.ArrayLike, predicted: npt.ArrayLike) -> f
 def r_squared(truth: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
     """The share of the variance that the predictions explain: 1 - squared error / variance.
 
-    1 is perfect; 0 is as good as always saying the mean; below 0, worse. Of numbers that are all the
-    same there is no variance to explain: 1 where all predictions are exact, else 0. Of (N, K), it is
-    the mean of those of the K. Raises ConfigError where the shapes differ, or no text is there.
+    1 is perfect; 0 is as good as always saying the mean; below 0, worse. Of numbers that are all
+    the
+    same there is no variance to explain: 1 where all predictions are exact, else 0. Of (N, K), it
+    is the mean of those of the K. Raises ConfigError where the shapes differ, or no text is there.
     """
     true, guessed = _numbers(truth, predicted)
     errors = ((true - guessed) ** 2).sum(0)  # (K)

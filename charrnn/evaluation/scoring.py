@@ -17,6 +17,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -42,16 +43,17 @@ from charrnn.evaluation.baselines import LONGEST_MEMORY, baselines
 from charrnn.evaluation.dynamic_evaluation import AdaptationConfig, Adapter
 from charrnn.storage.model_directory import Model
 
-PROTOCOLS = ("stream", "windows")
-ADAPTED = "adapted"
-WINDOW = 256
-WINDOWS = 1000
-_CHUNK = 512
-_PASSAGES = 64
-_LARGEST_COUNTED, _SHORT_MEMORY = 100_000_000, 16 << 20
-"""Where not all of a text is read: ids of the training text in which its lines are looked for at most,
-and that xz is given at most."""
-_LARGEST_LOGITS = 1 << 22
+PROTOCOLS: Final = ("stream", "windows")
+ADAPTED: Final = "adapted"
+WINDOW: Final = 256
+WINDOWS: Final = 1000
+_CHUNK: Final = 512
+_PASSAGES: Final = 64
+_LARGEST_COUNTED: Final = 100_000_000
+_SHORT_MEMORY: Final = 16 << 20
+"""Where not all of a text is read: ids of the training text in which its lines are looked for at
+most, and that xz is given at most."""
+_LARGEST_LOGITS: Final = 1 << 22
 """Numbers: a large alphabet is read in shorter chunks, or it would take gigabytes."""
 
 
@@ -70,7 +72,8 @@ class Evaluation:
         baselines: bits per character that simpler means reach on the same text (see baselines.py);
             empty when the training text was not at hand to learn them from.
         skipped: characters of the text that the model has never seen, left out.
-        lines: of a model of lines, how many of the text are not empty; None where they were not counted.
+        lines: of a model of lines, how many of the text are not empty; None where they were not
+            counted.
         lines_in_training: how many of these are lines of the training text as well; None likewise.
         of_characters: how many the text has, where only passages of it were read; else None.
     """
@@ -110,8 +113,8 @@ def evaluate(
         read: how to read a file.
         adapt: learn from the text while reading it, and how (True: as is usual). The model stays as
             it is. It runs on no engine then, but on an Adapter.
-        at_most: of a text of more ids, so many are read, in passages from all over it (while adapting,
-            its beginning); None: all of it. Protocol `windows` reads few anyway.
+        at_most: of a text of more ids, so many are read, in passages from all over it (while
+            adapting, its beginning); None: all of it. Protocol `windows` reads few anyway.
         keep: puts the ids of a file that is larger than memory elsewhere, see `tokenize`.
         progress: is told how many ids were read, and of how many.
 
@@ -217,8 +220,8 @@ def score_in_steps(
     at_most: float = math.inf,
     at_once: int | None = None,
 ) -> Iterator[tuple[float, int]]:
-    """`score`, giving the mean so far and of how many characters, after every chunk; the last is the
-    result.
+    """`score`, giving the mean so far and of how many characters, after every chunk; the last is
+    the result.
 
     It ends early once `at_most` characters were predicted: the first of each lane, which lie all
     over the text. All lanes together read `at_once` characters at a time, or few more.

@@ -9,6 +9,7 @@ import unicodedata
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,7 @@ from charrnn.errors import ModelError
 from charrnn.storage.files import write_file
 from charrnn.storage.model_directory import Model
 
-LEAST = 0.01
+LEAST: Final = 0.01
 """The smallest share of a look that a page shows."""
 
 
@@ -29,9 +30,9 @@ class AttentionMap:
     Attributes:
         text: its N characters, those that were given first.
         given: how many those are.
-        looks: N arrays: how each character, when it was written, divided its attention among the W or
-            fewer just before it, in the order of the text. What is missing to 1 went to the nothing
-            before the first. Those of given characters are empty.
+        looks: N arrays: how each character, when it was written, divided its attention among the W
+            or fewer just before it, in the order of the text. What is missing to 1 went to the
+            nothing before the first. Those of given characters are empty.
     """
 
     text: str
@@ -51,8 +52,8 @@ def require_attention(model: Model) -> None:
 def attention_map(model: Model, given: str, written: str) -> AttentionMap:
     """What each written character looked at, where the model wrote this after what was given.
 
-    Raises ModelError when the model has no attention, UnknownCharacterError for characters that it has
-    never seen.
+    Raises ModelError when the model has no attention, UnknownCharacterError for characters that it
+    has never seen.
     """
     require_attention(model)
     text = given + written
@@ -116,7 +117,7 @@ def _shown(character: str) -> str:
     return html.escape(character)
 
 
-_PAGE = """<!DOCTYPE html>
+_PAGE: Final = """<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">

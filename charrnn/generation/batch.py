@@ -14,7 +14,7 @@ import queue
 import threading
 from collections.abc import Generator, Iterable, Iterator
 from itertools import chain, islice
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -32,19 +32,19 @@ from charrnn.generation.draw import (
 from charrnn.generation.randomness import sample_keys, uniforms
 from charrnn.generation.smc import steered_sample
 
-_WAITING = 256
+_WAITING: Final = 256
 """Steps with samples that may wait to be taken; then the threads wait as well."""
 
-_FEWEST_LANES = 8
+_FEWEST_LANES: Final = 8
 """Fewer in a thread are not worth another thread."""
 
-_BLOCK = 64
+_BLOCK: Final = 64
 """Ids that may wait for their draft."""
 
-_MOST_AHEAD = 1 << 16
+_MOST_AHEAD: Final = 1 << 16
 """Samples that may be begun after one that has not ended."""
 
-_PAUSE = 0.02
+_PAUSE: Final = 0.02
 """Seconds between two looks whether others may be begun."""
 
 _Task = tuple[int, int]  # its place in the order, the sample's index
@@ -274,7 +274,7 @@ def _side_by_side(
                 if closed.is_set():
                     return
             put(None)
-        except BaseException as error:  # noqa: BLE001 -- it is raised where the results are taken
+        except BaseException as error:
             put(error)
 
     threads = [threading.Thread(target=run, args=(writer,), daemon=True) for writer in writers]

@@ -69,7 +69,8 @@ class Rules:
         if self.automaton is not None:
             if self.newline is None and not self.automaton.can_end:
                 raise ConfigError(
-                    f"regex {config.regex!r}: every text that matches may go on with any character, "
+                    f"regex {config.regex!r}: every text that matches may go on with any "
+                    "character, "
                     "so that none ever ends; give a length"
                 )
         elif config.stops and not any(self.may_come(*stop) for stop in self.stops):
@@ -186,8 +187,8 @@ class Draft:
         self._finish("match", 0)
 
     def copy(self) -> "Draft":
-        """Another that goes on from here by itself. It takes as long as what was made since the last
-        copy, however long the text is."""
+        """Another that goes on from here by itself. It takes as long as what was made since the
+        last copy, however long the text is."""
         if self.made > self._copied:
             own = self.ids[len(self.ids) - (self.made - self._copied) :]
             self._earlier, self._copied = (self._earlier, own), self.made

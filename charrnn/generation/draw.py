@@ -6,7 +6,7 @@ Legend: B lanes, V vocabulary.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ from charrnn.errors import CharRNNError, ConfigError, ModelError
 from charrnn.generation.constraints import Draft, Rules
 from charrnn.generation.filters import Logits, draw
 
-LONGEST = 1 << 17
+LONGEST: Final = 1 << 17
 """Ids of a text without a length that is wanted whole; what has not ended by then hardly will."""
 
 
@@ -61,7 +61,8 @@ def choose(
 
 
 def pick(logits: Array, filtered: Logits, uniform: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
-    """The ids (B,) that random numbers (B,) pick from filtered logits (B, V). Raises as `choose`."""
+    """The ids (B,) that random numbers (B,) pick from filtered logits (B, V). Raises as
+    `choose`."""
     check_finite(logits)
     ids = draw(filtered, uniform)
     if ids.max() == logits.shape[-1]:

@@ -17,6 +17,8 @@ batch by itself: a row's numbers are the same to the last bit in any company.
 Legend: B batch, V vocabulary; (..., V) one or many rows.
 """
 
+from typing import Final
+
 import numpy as np
 import numpy.typing as npt
 
@@ -25,7 +27,7 @@ from charrnn.errors import ConfigError
 Logits = npt.NDArray[np.floating]
 Mask = npt.NDArray[np.bool_]
 
-_TINY = 1e-200
+_TINY: Final = 1e-200
 """Of a temperature: float32 divided by it might be more than float64 holds."""
 
 

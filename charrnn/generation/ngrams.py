@@ -1,12 +1,14 @@
 """N-grams: what has followed what in a text, so that no n ids in a row come twice."""
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
-_NEW = 256
+_NEW: Final = 256
 """Beginnings that a copy may have to copy; what came before is shared."""
 
-_SHARE = 64
-"""Of very many beginnings, so large a part is copied rather than all put together anew too often."""
+_SHARE: Final = 64
+"""Of very many beginnings, so large a part is copied rather than all put together anew too
+often."""
 
 _Table = dict[tuple[int, ...], tuple[int, ...]]
 

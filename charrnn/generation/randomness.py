@@ -6,12 +6,13 @@ had without those before it.
 
 from collections.abc import Sequence
 from hashlib import blake2b
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-_INCREMENT = 0x9E3779B97F4A7C15
-_MODULUS = 1 << 64
+_INCREMENT: Final = 0x9E3779B97F4A7C15
+_MODULUS: Final = 1 << 64
 
 
 def sample_keys(seed: int, indices: Sequence[int]) -> npt.NDArray[np.uint64]:
@@ -46,5 +47,5 @@ def split(key: npt.NDArray[np.uint64], count: int) -> npt.NDArray[np.uint64]:
     return _mixed(key, np.arange(_SPLIT, _SPLIT + count, dtype=np.uint64))
 
 
-_SPLIT = 1 << 63
+_SPLIT: Final = 1 << 63
 """Positions from here on are keys of parts, not numbers."""

@@ -20,6 +20,7 @@ import warnings
 from collections import deque
 from collections.abc import Iterable
 from itertools import chain
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -27,21 +28,21 @@ import numpy.typing as npt
 from charrnn.data.tokenizer import Tokenizer
 from charrnn.errors import ConfigError
 
-LARGEST_TABLE = 1 << 26
+LARGEST_TABLE: Final = 1 << 26
 """Entries (S * V); as int32 a quarter of a gigabyte."""
 
-MAX_SECONDS = 20
+MAX_SECONDS: Final = 20
 """For the library to compile a pattern."""
 
-MAX_BYTES = 1 << 30
+MAX_BYTES: Final = 1 << 30
 """Of memory, for the library to compile a pattern; not every system obeys."""
 
 Table = npt.NDArray[np.int32]
 
-_FAR = int(np.iinfo(np.int32).max)
-_TOO_LARGE = r"it is too large; repeat less than in {1,1000}, and prefer [a-z] to \w"
+_FAR: Final = int(np.iinfo(np.int32).max)
+_TOO_LARGE: Final = r"it is too large; repeat less than in {1,1000}, and prefer [a-z] to \w"
 # Look-around, back-references, atomic groups and conditions, where no backslash comes before.
-_UNSUPPORTED = re.compile(r"(?<!\\)(?:\\\\)*(?:\(\?(?:<?[=!]|P=|[>(])|\\[1-9]|\\k<)")
+_UNSUPPORTED: Final = re.compile(r"(?<!\\)(?:\\\\)*(?:\(\?(?:<?[=!]|P=|[>(])|\\[1-9]|\\k<)")
 
 
 class Automaton:

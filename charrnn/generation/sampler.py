@@ -11,6 +11,7 @@ import math
 import warnings
 from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -35,7 +36,7 @@ from charrnn.generation.unwritable import dropped
 from charrnn.storage.model_directory import Model
 from charrnn.storage.run import load
 
-_BLOCK = 64
+_BLOCK: Final = 64
 """Random numbers made at once for a single stream."""
 
 

@@ -5,6 +5,7 @@ They compose: `islice(unique(novel(samples, known)), 10)` are ten new and differ
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ import numpy.typing as npt
 from charrnn.errors import CharRNNError
 from charrnn.generation.draw import Sample
 
-MOST_REJECTED = 10_000
+MOST_REJECTED: Final = 10_000
 """Samples in a row; after so many, there are hardly more to be found."""
 
 

@@ -14,6 +14,7 @@ Legend: B particles, V vocabulary.
 
 import math
 from collections.abc import Generator
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -31,15 +32,15 @@ from charrnn.generation.draw import (
 from charrnn.generation.filters import apply_temperature, probabilities
 from charrnn.generation.randomness import sample_keys, split, uniforms
 
-PARTICLES = 128
+PARTICLES: Final = 128
 """Beginnings that are written side by side for one text."""
 
-_NEGLIGIBLE = 0.01
+_NEGLIGIBLE: Final = 0.01
 """The share of those that have not ended, when they are not waited for any more."""
 
 Weights = npt.NDArray[np.float64]
 
-_LEAST = 1e-300
+_LEAST: Final = 1e-300
 """Of a probability, so that it has a logarithm."""
 
 

@@ -1,4 +1,5 @@
-"""What of a configuration a model can never write: characters it has never seen, or that never come."""
+"""What of a configuration a model can never write: characters it has never seen, or that never
+come."""
 
 import re
 from collections.abc import Iterator, Sequence

@@ -1,17 +1,18 @@
 """The states of a text that are kept, so that it can be gone back in without reading it again."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from charrnn.engines import State
 
-RECENT = 4096
+RECENT: Final = 4096
 """Of so many ids at the end, every state is kept, unless states are large."""
 
-SPACING = 64
+SPACING: Final = 64
 """Before those, the state after every so many: going back there reads 63 again at most. Of a very
 long text, or where states are large, after every so many times 2, 4, 8, ..."""
 
-KEPT_BYTES = 128 << 20
+KEPT_BYTES: Final = 128 << 20
 """What the states at the end may take, and those before them."""
 
 

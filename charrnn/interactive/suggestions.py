@@ -4,7 +4,7 @@ Legend: N scores, V vocabulary, W hypotheses side by side.
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +15,10 @@ from charrnn.engines import Array, Engine, State
 from charrnn.generation.draw import check_finite
 from charrnn.generation.filters import largest, log_softmax
 
-UNITS = ("character", "word", "line")
+UNITS: Final = ("character", "word", "line")
 """What can be picked."""
 
-LONGEST_PICK = {"character": 4, "word": 40, "line": 80}
+LONGEST_PICK: Final = {"character": 4, "word": 40, "line": 80}
 """Ids; what has not ended by then is offered as it is."""
 
 
@@ -159,7 +159,7 @@ class _LineSearch(_Search):
         return False
 
 
-_SEARCHES: dict[str, Callable[[Tokenizer, int], _Search]] = {
+_SEARCHES: Final[dict[str, Callable[[Tokenizer, int], _Search]]] = {
     "character": _Search,
     "word": _WordSearch,
     "line": _LineSearch,

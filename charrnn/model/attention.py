@@ -8,18 +8,19 @@ One head of few weights over the states of the top layer, in the spirit of Bahda
     y_t = LayerNorm(h_t + W_o (sum over d of a_td v_(t-d)))
 
 A key stands beside the value of the state that came *after* it, as in the continuous cache of Grave
-et al., 2017 (arXiv:1612.04426): where a state was like this one, what followed it is looked up. Before
-the first character all are zeros, which may be attended to like any.
+et al., 2017 (arXiv:1612.04426): where a state was like this one, what followed it is looked up.
+Before the first character all are zeros, which may be attended to like any.
 
-What is carried from chunk to chunk is the states, without their past, as in Transformer-XL (Dai et al.,
-2019, arXiv:1901.02860): their keys and values are made anew, by weights that learn from them. Where keys
-and values were carried, weights learned from no more than the chunk, and a text whose repetitions lie
-further apart taught them nothing (benchmarks/README.md).
+What is carried from chunk to chunk is the states, without their past, as in Transformer-XL (Dai et
+al., 2019, arXiv:1901.02860): their keys and values are made anew, by weights that learn from them.
+Where keys and values were carried, weights learned from no more than the chunk, and a text whose
+repetitions lie further apart taught them nothing (benchmarks/README.md).
 
 Legend: B batch, T time, W window, E entries, H hidden, D of a key.
 """
 
 import math
+from typing import Final
 
 import torch
 from torch import Tensor, nn
@@ -27,10 +28,10 @@ from torch.nn.functional import linear, pad
 
 from charrnn.model.recurrent import reset_linear
 
-SHARPNESS = 2.0
+SHARPNESS: Final = 2.0
 """How many times as large as others the weights of queries and keys begin."""
 
-_LONGEST = 128
+_LONGEST: Final = 128
 """Queries answered at once: all of a long text's would need memory for the square of its length."""
 
 
@@ -57,9 +58,9 @@ class Attention(nn.Module):
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
         """Fresh weights: `reset_linear`, no distance preferred, and a norm that changes nothing.
 
-        Keys begin as queries, both SHARPNESS times as large: states that are alike find each other from
-        the first step on. Else it takes a thousand steps or more until anything is found, and until
-        then there is nothing to learn from.
+        Keys begin as queries, both SHARPNESS times as large: states that are alike find each other
+        from the first step on. Else it takes a thousand steps or more until anything is found, and
+        until then there is nothing to learn from.
         """
         for each in (self.query, self.value, self.output):
             reset_linear(each.weight, each.bias, generator=generator)
@@ -74,8 +75,8 @@ class Attention(nn.Module):
         return [self.query.weight, self.key.weight, self.value.weight]
 
     def forward(self, h: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-        """States h (T, B, H) and the W before them, the oldest first (W, B, H) -> what was looked up for
-        each (T, B, H), and the last W states."""
+        """States h (T, B, H) and the W before them, the oldest first (W, B, H) -> what was looked
+        up for each (T, B, H), and the last W states."""
         found = []
         for piece in torch.split(h, _LONGEST):
             found.append(self._look_up(piece, memory))
@@ -104,8 +105,8 @@ class Attention(nn.Module):
         return values
 
     def _biases(self, queries: int) -> Tensor:
-        """What is added to the score (T, E) of each query and entry: that of their distance, and minus
-        infinity where an entry is not among the W of the query."""
+        """What is added to the score (T, E) of each query and entry: that of their distance, and
+        minus infinity where an entry is not among the W of the query."""
         oldest_first = self.distance.weight[:, 0].flip(0)  # (W,)
         beside = queries - 1
         padded = pad(oldest_first, (beside, beside), value=-math.inf)

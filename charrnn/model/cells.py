@@ -8,7 +8,7 @@ Legend: T time, B batch, I input (E in the first layer, H in the others), H hidd
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import torch
 from torch import Tensor
@@ -32,7 +32,8 @@ Cell = Callable[[Tensor, LayerState, LayerWeights], tuple[Tensor, LayerState]]
 
 
 def rnn(x: Tensor, state: LayerState, weights: LayerWeights) -> tuple[Tensor, LayerState]:
-    """Elman's network: h = tanh(W_i x + b_i + W_h h + b_h). Elman, 1990, Finding structure in time."""
+    """Elman's network: h = tanh(W_i x + b_i + W_h h + b_h). Elman, 1990, Finding structure in
+    time."""
     (h,) = state
     outputs = []
     for x_t in linear(x, weights.weight_ih, weights.bias_ih):
@@ -70,4 +71,4 @@ def lstm(x: Tensor, state: LayerState, weights: LayerWeights) -> tuple[Tensor, L
     return torch.stack(outputs), (h, c)
 
 
-CELLS: dict[str, Cell] = {"rnn": rnn, "gru": gru, "lstm": lstm}
+CELLS: Final[dict[str, Cell]] = {"rnn": rnn, "gru": gru, "lstm": lstm}

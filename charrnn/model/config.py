@@ -1,27 +1,27 @@
 """ModelConfig: the sizes of a network, and the tensors they imply. No torch."""
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from charrnn.errors import ConfigError
 
-GATES = {"rnn": 1, "gru": 3, "lstm": 4}
+GATES: Final = {"rnn": 1, "gru": 3, "lstm": 4}
 """Rows of a cell's weight matrices, in units of the hidden size H."""
 
-STATES = {"rnn": ("h",), "gru": ("h",), "lstm": ("h", "c")}
+STATES: Final = {"rnn": ("h",), "gru": ("h",), "lstm": ("h", "c")}
 """What each cell carries from one character to the next, each of shape (L, B, H)."""
 
-TASKS = ("generate", "restore", "classify", "regress")
+TASKS: Final = ("generate", "restore", "classify", "regress")
 """What a network is for: to write on, to restore what is masked, to tell the class of a text, or a
 number of it."""
 
-POOLINGS = ("last", "mean", "max", "attention")
+POOLINGS: Final = ("last", "mean", "max", "attention")
 """How the outputs for all characters of a text become one."""
 
-ATTENTION_SIZE = 64
+ATTENTION_SIZE: Final = 64
 """D, of the keys and values that are attended to, at most: a small head finds its place as well."""
 
-LATER: Any = {"later": True}
+LATER: Final[Any] = {"later": True}
 """Of fields that came later: a model that was written before has none of them, and means the
 default."""
 
@@ -44,8 +44,8 @@ class ModelConfig:
         pooling: see POOLINGS; of a network that classifies or regresses, else None.
         outputs: how many classes there are, or numbers (one); None where each output is a
             character's.
-        attention: W, how many of the last states are attended to; of a network to generate, None for
-            none of them.
+        attention: W, how many of the last states are attended to; of a network to generate, None
+            for none of them.
     """
 
     vocabulary_size: int
@@ -119,7 +119,8 @@ class ModelConfig:
 
     @property
     def mixed(self) -> bool:
-        """Whether a layer reads both directions of the one below, as `torch.nn.LSTM` does. To restore,
+        """Whether a layer reads both directions of the one below, as `torch.nn.LSTM` does. To
+        restore,
         each direction is a stack of its own: one that had read the other would have seen what it is
         to predict."""
         return self.bidirectional and self.task != "restore"
@@ -157,7 +158,8 @@ class ModelConfig:
         return shapes | {"head.weight": (outputs, top), "head.bias": (outputs,)}
 
     def state_shapes(self, lanes: int) -> dict[str, tuple[int, ...]]:
-        """The name and shape of every part of what so many lanes carry from one character to the next.
+        """The name and shape of every part of what so many lanes carry from one character to the
+        next.
 
         Lanes are always the second axis, and zeros the state before the first character. Networks
         whose texts stand each for itself carry nothing.
@@ -183,13 +185,13 @@ class ModelConfig:
         return asdict(self)
 
 
-_MOST_PARAMETERS = 1 << 30
+_MOST_PARAMETERS: Final = 1 << 30
 
-_MOST_CLASSES = 1 << 16
+_MOST_CLASSES: Final = 1 << 16
 
-_LONGEST_WINDOW = 1 << 12
+_LONGEST_WINDOW: Final = 1 << 12
 
-_LARGEST = {
+_LARGEST: Final = {
     "vocabulary_size": 1 << 18,
     "hidden_size": 16_384,
     "embedding_size": 16_384,

@@ -73,8 +73,8 @@ class CharRNN(RecurrentNetwork):
         reset_linear(self.head.weight, self.head.bias, generator=generator)
 
     def readout_weights(self) -> list[Tensor]:
-        """Those that read outputs of a layer: between layers (G H, H), and the head's (V, H), or where
-        there is attention, its own (D, H), for the head reads what is normalized."""
+        """Those that read outputs of a layer: between layers (G H, H), and the head's (V, H), or
+        where there is attention, its own (D, H), for the head reads what is normalized."""
         if self.attention is None:
             return [*self.between_layers(), self.head.weight]
         return [*self.between_layers(), *self.attention.readout_weights()]

@@ -1,7 +1,7 @@
 """ManyToOne: stacked cells -> pooling -> head. One answer for a whole sequence.
 
-Parameters carry the names and layout of PyTorch's own modules: `rnn` is a `torch.nn.LSTM` (or GRU, RNN),
-bidirectional or not, `head` a `torch.nn.Linear`.
+Parameters carry the names and layout of PyTorch's own modules: `rnn` is a `torch.nn.LSTM` (or GRU,
+RNN), bidirectional or not, `head` a `torch.nn.Linear`.
 
 Legend: B batch, T time, E input, H hidden, L layers, F features (H, or 2 H of both directions), K
 outputs.

@@ -1,6 +1,7 @@
 """NETWORKS: the network of each task."""
 
 from collections.abc import Callable
+from typing import Final
 
 import torch
 
@@ -10,7 +11,7 @@ from charrnn.model.recurrent import RecurrentNetwork
 from charrnn.tasks.classify.network import SequenceClassifier
 from charrnn.tasks.infill.network import Restorer
 
-NETWORKS: dict[str, Callable[..., RecurrentNetwork]] = {
+NETWORKS: Final[dict[str, Callable[..., RecurrentNetwork]]] = {
     "generate": CharRNN,
     "restore": Restorer,
     "classify": SequenceClassifier,

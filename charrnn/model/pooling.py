@@ -1,7 +1,7 @@
 """Pooling: how the outputs for all steps of a sequence become one, whatever it is padded with.
 
-Sequences of different lengths lie side by side, each from step 0 on; what is behind its end is padding,
-and counts as nothing.
+Sequences of different lengths lie side by side, each from step 0 on; what is behind its end is
+padding, and counts as nothing.
 
 Legend: T time, B batch, H hidden, F features (H, or 2 H of both directions).
 """
@@ -19,12 +19,12 @@ class Pooling(nn.Module):
     Args:
         kind: an entry of POOLINGS.
 
-            last: what each direction says when it has read all: the first half of the features at the
-                last step, of both directions the second half at the first.
+            last: what each direction says when it has read all: the first half of the features at
+                the last step, of both directions the second half at the first.
             mean: the mean of all steps.
             max: the largest that each feature ever is.
-            attention: the mean, weighted by a softmax of w . output over the steps (a simple form of
-                Yang et al., 2016). It begins as the mean: w is zero.
+            attention: the mean, weighted by a softmax of w . output over the steps (a simple form
+                of Yang et al., 2016). It begins as the mean: w is zero.
         features: F.
         bidirectional: whether the second half of them read from the end.
 

@@ -5,6 +5,7 @@ Legend: B batch, T time, V vocabulary, E embedding, H hidden, L layers, G gates.
 
 import math
 from collections.abc import Callable
+from typing import Final
 
 import torch
 from torch import Tensor, nn
@@ -17,10 +18,14 @@ State = tuple[Tensor, ...]
 """What the network carries from one chunk to the next: (h,) or (h, c), each (L, B, H), of the
 weights' type."""
 
-REVERSE = "_reverse"
+REVERSE: Final = "_reverse"
 """What PyTorch puts after the names of weights that read from the last step to the first."""
 
-_HOLDERS: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+_HOLDERS: Final[dict[str, Callable[..., nn.RNNBase]]] = {
+    "rnn": nn.RNN,
+    "gru": nn.GRU,
+    "lstm": nn.LSTM,
+}
 
 
 class RecurrentNetwork(nn.Module):
@@ -29,8 +34,9 @@ class RecurrentNetwork(nn.Module):
     Subclasses add a head, and initialise all.
 
     Attributes:
-        unit: what the head's outputs are measured in while the network learns: a model of numbers is
-            saved with a head that is so many times as large. A power of two, so that this is exact.
+        unit: what the head's outputs are measured in while the network learns: a model of numbers
+            is saved with a head that is so many times as large. A power of two, so that this is
+            exact.
 
     Args:
         cell, hidden_size, layers, dropout, weight_dropout, bidirectional: see ModelConfig.
@@ -120,8 +126,8 @@ class RecurrentNetwork(nn.Module):
         """Makes the readout weights so many times as large.
 
         Outputs lie between -1 and 1, most of them near 0, and what is learned from them is learned
-        slowly. Where readout weights begin larger, and learn faster by as much, the network learns as
-        if each layer's outputs were multiplied, and stays what torch.nn has.
+        slowly. Where readout weights begin larger, and learn faster by as much, the network learns
+        as if each layer's outputs were multiplied, and stays what torch.nn has.
         """
         for weight in self.readout_weights():
             weight.mul_(scale)
@@ -188,9 +194,9 @@ class RecurrentNetwork(nn.Module):
     def _drop_weights(
         self, weights: LayerWeights, generator: torch.Generator | None
     ) -> LayerWeights:
-        """DropConnect on the recurrent weights (Merity et al., 2018, arXiv:1708.02182): one mask for
-        all of T and B. All gates share it, for it does as much good and is drawn in a fourth of the
-        time."""
+        """DropConnect on the recurrent weights (Merity et al., 2018, arXiv:1708.02182): one mask
+        for all of T and B. All gates share it, for it does as much good and is drawn in a fourth of
+        the time."""
         share, hidden = self.weight_dropout, self.hidden_size
         if not self.training or share == 0:
             return weights

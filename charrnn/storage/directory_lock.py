@@ -8,8 +8,8 @@ from pathlib import Path
 
 
 class DirectoryLock:
-    """A claim on a folder, which ends with `release` or with the process, however that ends; a process
-    that is forked off has no part in it.
+    """A claim on a folder, which ends with `release` or with the process, however that ends; a
+    process that is forked off has no part in it.
 
     It leaves nothing on the disk. Raises BlockingIOError when another holds one, or deletes the
     folder meanwhile; OSError where the file system has no locks.
@@ -55,8 +55,8 @@ _held: "weakref.WeakSet[DirectoryLock]" = weakref.WeakSet()
 
 
 def _let_go() -> None:
-    """In a process that was forked off: closes what it has inherited, without which the claims would
-    last as long as it does."""
+    """In a process that was forked off: closes what it has inherited, without which the claims
+    would last as long as it does."""
     for lock in list(_held):
         lock.release()
 

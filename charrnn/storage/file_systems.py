@@ -4,10 +4,11 @@ import errno
 import os
 import warnings
 from pathlib import Path
+from typing import Final
 
 from charrnn.errors import CharRNNWarning
 
-UNSUPPORTED = frozenset(
+UNSUPPORTED: Final = frozenset(
     {
         *(errno.EPERM, errno.EACCES, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP),
         *(errno.ENOTTY, errno.EBADF, errno.EISDIR),
@@ -15,7 +16,7 @@ UNSUPPORTED = frozenset(
 )
 """What a system call may fail with where a file system lacks what it asks for."""
 
-NO_LOCKS = UNSUPPORTED - {errno.EACCES} | {errno.ENOLCK}
+NO_LOCKS: Final = UNSUPPORTED - {errno.EACCES} | {errno.ENOLCK}
 """The same of a lock."""
 
 _told: set[tuple[int, str]] = set()

@@ -4,9 +4,9 @@ After a crash, a file or folder is whole and new, or whole and old. The order is
 write beside the target, fsync the content, rename over the target, fsync the folder that holds it.
 Everything gets the mode that the user's umask gives.
 
-A file system may lack a part of this, as links (FAT), fsync of folders (some network file systems) or
-the renaming of a folder that lies in a lower layer (OverlayFS). The same is then done in another way,
-or not at all, and one warning says what that costs.
+A file system may lack a part of this, as links (FAT), fsync of folders (some network file systems)
+or the renaming of a folder that lies in a lower layer (OverlayFS). The same is then done in another
+way, or not at all, and one warning says what that costs.
 """
 
 import contextlib
@@ -18,17 +18,18 @@ import stat
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Final
 
 from charrnn.errors import CharRNNWarning, ModelError, StorageError
 from charrnn.storage.file_systems import UNSUPPORTED, tell_lack
 
-LONGEST_LINE = 1 << 26
+LONGEST_LINE: Final = 1 << 26
 """Bytes; a line that is longer has no end, as of a sparse file of a terabyte."""
 
-TEMPORARY_PREFIX = ".partial-"
+TEMPORARY_PREFIX: Final = ".partial-"
 """What the names of unfinished files and folders begin with; they may be deleted at any time."""
 
-REPLACED_PREFIX = ".replaced-"
+REPLACED_PREFIX: Final = ".replaced-"
 """What the name of a folder begins with while another takes its place."""
 
 
@@ -301,7 +302,8 @@ def _clear(path: Path) -> None:
 
 
 def _discard(path: Path) -> None:
-    """Deletes what nothing depends on. Where that is not possible, a warning is all there is to it."""
+    """Deletes what nothing depends on. Where that is not possible, a warning is all there is to
+    it."""
     if not os.path.lexists(path):
         return
     try:
@@ -341,8 +343,8 @@ def _can_make_room(target: Path) -> bool:
 
 
 def _rename_in_two_steps(source: Path, target: Path) -> None:
-    """Renames where that is not possible over what is there. After a crash in between, the old one is
-    under its other name, from which `recover` puts it back."""
+    """Renames where that is not possible over what is there. After a crash in between, the old one
+    is under its other name, from which `recover` puts it back."""
     replaced = target.with_name(f"{REPLACED_PREFIX}{target.name}")
     _clear(replaced)
     os.rename(target, replaced)

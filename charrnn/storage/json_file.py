@@ -4,11 +4,11 @@ import json
 import math
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from charrnn.errors import ConfigError, ModelError
 
-LARGEST_BYTES = 1 << 20
+LARGEST_BYTES: Final = 1 << 20
 """A hundred times what is usual. Python takes up to 24 bytes of memory for a byte of JSON."""
 
 T = TypeVar("T")

@@ -11,12 +11,13 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Final
 
 from charrnn.errors import ModelError
 from charrnn.storage.files import read_file
 from charrnn.storage.json_file import LARGEST_BYTES, from_json, parse_json, to_json
 
-MANIFEST = "manifest.json"
+MANIFEST: Final = "manifest.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +73,8 @@ def read_sealed(path: Path, largest: int, manifest: Manifest | None) -> bytearra
 def read_json(
     path: Path, manifest: Manifest | None = None, *, largest: int = LARGEST_BYTES
 ) -> object:
-    """The value in a JSON file of at most `largest` bytes, as its manifest says. Raises ModelError."""
+    """The value in a JSON file of at most `largest` bytes, as its manifest says. Raises
+    ModelError."""
     return parse_json(path, read_sealed(path, largest, manifest))
 
 

@@ -7,7 +7,7 @@ numbers are refused, and nothing in a model is ever run. No torch: tensors are N
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from charrnn.data.tokenizer import Tokenizer, tokenizer_from_json
 from charrnn.errors import ConfigError, ModelError
@@ -17,9 +17,11 @@ from charrnn.storage.json_file import from_json, to_json
 from charrnn.storage.manifest import MANIFEST, Manifest, read_json, read_manifest
 from charrnn.storage.tensor_file import Tensors, read_tensors, to_safetensors
 
-CONFIG, TOKENIZER, TENSORS = "config.json", "tokenizer.json", "model.safetensors"
+CONFIG: Final = "config.json"
+TOKENIZER: Final = "tokenizer.json"
+TENSORS: Final = "model.safetensors"
 
-_LARGEST_TOKENIZER = 4 << 20
+_LARGEST_TOKENIZER: Final = 4 << 20
 """Bytes; the largest vocabulary takes 14 for each character."""
 
 
@@ -37,10 +39,10 @@ class Provenance:
         characters: characters read, all epochs together.
         seconds: time spent training.
         seed: of everything random.
-        split_seed: drew the lines that were held out; None: the last part of the text was (of labelled
-            documents, those that the seed drew).
-        validation_nats: nats per character of the held-out text (per document, where classes are told;
-            the mean squared error, where numbers are); None before it was measured.
+        split_seed: drew the lines that were held out; None: the last part of the text was (of
+            labelled documents, those that the seed drew).
+        validation_nats: nats per character of the held-out text (per document, where classes are
+            told; the mean squared error, where numbers are); None before it was measured.
     """
 
     corpus: str
@@ -63,7 +65,7 @@ class Provenance:
                 raise ConfigError(f"{name.replace('_', ' ')} {value} is below 0")
 
 
-COMMANDS = {
+COMMANDS: Final = {
     "generate": "charrnn sample or charrnn repl",
     "restore": "charrnn fill or charrnn proofread",
     "classify": "charrnn predict",
@@ -92,7 +94,8 @@ class Model:
     labels: tuple[str, ...] = ()
 
     def require(self, *tasks: str) -> None:
-        """Raises ModelError, with the commands that it is for, unless the model's task is among these."""
+        """Raises ModelError, with the commands that it is for, unless the model's task is among
+        these."""
         task = self.config.task
         if task not in tasks:
             raise ModelError(

@@ -4,7 +4,8 @@ A pointer is a symbolic link to a checkpoint beside it. Where the file system ha
 a copy has made a file of one (as git does on Windows), it is a small file that holds the
 checkpoint's name; where a copy has followed the link, it is a model directory of its own.
 
-A copy may also lose the pointers. What the run has measured then still says which model is the best.
+A copy may also lose the pointers. What the run has measured then still says which model is the
+best.
 """
 
 import contextlib
@@ -13,7 +14,7 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeGuard
+from typing import Final, TypeGuard
 
 from charrnn.errors import ModelError
 from charrnn.storage.files import point, read_file, read_lines, remove_directory, resolve_replaced
@@ -21,23 +22,24 @@ from charrnn.storage.json_file import parse_json
 from charrnn.storage.manifest import read_json
 from charrnn.storage.model_directory import CONFIG, read_config
 
-BEST, LAST = "best", "last"
+BEST: Final = "best"
+LAST: Final = "last"
 """The names of the pointers."""
 
-METRICS = "metrics.jsonl"
+METRICS: Final = "metrics.jsonl"
 
-CHECKPOINT_NAME = re.compile(r"step-(\d{8,15})")
+CHECKPOINT_NAME: Final = re.compile(r"step-(\d{8,15})")
 
-LONGEST_MEASUREMENT = 1 << 16
+LONGEST_MEASUREMENT: Final = 1 << 16
 """Bytes of a line of metrics.jsonl; what is longer is none."""
 
-LARGEST_TRAINING = 16 << 20
+LARGEST_TRAINING: Final = 16 << 20
 """Bytes of a checkpoint's training.json, which has the names of all files that were trained on."""
 
-_LARGEST_POINTER = 256
+_LARGEST_POINTER: Final = 256
 """Bytes; the name of a checkpoint takes 20."""
 
-_TRAINING = "training.json"
+_TRAINING: Final = "training.json"
 
 
 def step_of(checkpoint: Path) -> int:
@@ -51,8 +53,8 @@ def is_pointer(path: Path) -> bool:
 
 
 def pointed(pointer: Path) -> Path | None:
-    """The checkpoint that a pointer names, whether it is there or not; the pointer itself where it is
-    a model directory; None where it names none.
+    """The checkpoint that a pointer names, whether it is there or not; the pointer itself where it
+    is a model directory; None where it names none.
 
     What points out of the run points nowhere.
     """
@@ -72,8 +74,8 @@ def point_at(pointer: Path, checkpoint: Path) -> None:
 
 
 def ranked(directory: Path, checkpoints: Sequence[Path]) -> tuple[list[Path], str]:
-    """The models of a run that has these checkpoints, oldest first: its best, then what to fall back
-    on, newest first.
+    """The models of a run that has these checkpoints, oldest first: its best, then what to fall
+    back on, newest first.
 
     Where `best` names no model, what the run has measured says which is the best; a sentence tells
     of that, where there was a choice.
@@ -175,6 +177,7 @@ def _evaluation(step: object, nats: object) -> dict[int, float]:
 
 
 def _is_finite(value: object) -> TypeGuard[float]:
-    """Whether a value of JSON, where a whole number may have any number of digits, is a finite float."""
+    """Whether a value of JSON, where a whole number may have any number of digits, is a finite
+    float."""
     largest = sys.float_info.max
     return isinstance(value, int | float) and -largest <= value <= largest

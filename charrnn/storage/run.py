@@ -17,7 +17,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from charrnn.ambient import as_usual
 from charrnn.errors import CharRNNWarning, ConfigError, ModelError, StorageError, TrainingError
@@ -53,10 +53,10 @@ from charrnn.storage.pointers import (
 )
 from charrnn.storage.token_cache import IDS_FOLDER, is_ids_folder, remove_ids
 
-RUNS = Path("checkpoints")
+RUNS: Final = Path("checkpoints")
 """The folder, in the working directory, where runs live and are looked for by name."""
 
-_ASIDE_PREFIX = "unreadable-"
+_ASIDE_PREFIX: Final = "unreadable-"
 """What the name of a checkpoint begins with that could not be read."""
 
 T = TypeVar("T")
@@ -117,7 +117,8 @@ class Run:
 
     @property
     def is_ours(self) -> bool:
-        """Whether this process may write there: not where it is a fork of the one that trains it."""
+        """Whether this process may write there: not where it is a fork of the one that trains
+        it."""
         return self._lock is None or self._lock.is_of_this_process
 
     def discard(self) -> None:
@@ -132,8 +133,8 @@ class Run:
             self.directory.rmdir()
 
     def _check_claim(self) -> None:
-        """Raises StorageError when the folder was deleted and made anew, perhaps by another run; and
-        in a fork of the process that trains it."""
+        """Raises StorageError when the folder was deleted and made anew, perhaps by another run;
+        and in a fork of the process that trains it."""
         lock = self._lock
         if not self.is_ours:
             raise StorageError(
@@ -215,8 +216,8 @@ class Run:
         return path
 
     def prune(self, keep: int, *others: Path) -> None:
-        """Deletes all checkpoints but the newest `keep`, the best, and others; and what was set aside
-        and has been made again. Warns of what cannot be deleted: nothing depends on that."""
+        """Deletes all checkpoints but the newest `keep`, the best, and others; and what was set
+        aside and has been made again. Warns of what cannot be deleted: nothing depends on that."""
         found = self.checkpoints()
         kept = {*others, *self.models()[:1], *found[-keep:]}
         aside = [
@@ -277,8 +278,8 @@ class Run:
         recover(self.directory)
 
     def rewind(self, step: int, *, evaluated: int | None = None) -> None:
-        """Forgets what came after a step, and what a crash left unfinished. Later checkpoints are set
-        aside, until they have been made again.
+        """Forgets what came after a step, and what a crash left unfinished. Later checkpoints are
+        set aside, until they have been made again.
 
         `evaluated` is the last step whose evaluation counts, if not this one. Raises StorageError.
         """
@@ -403,8 +404,8 @@ def run_names() -> list[str]:
 
 
 def remove_abandoned() -> None:
-    """Deletes what trainings that were killed have left unfinished under `checkpoints/`: of one that
-    was making a large corpus, up to all of its ids, under a hidden name.
+    """Deletes what trainings that were killed have left unfinished under `checkpoints/`: of one
+    that was making a large corpus, up to all of its ids, under a hidden name.
 
     Leaves alone what a training has claimed, and all where the file system has no locks.
     """

@@ -13,7 +13,7 @@ accepts nothing but the tensors it expects.
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +27,7 @@ Tensors = Mapping[str, npt.NDArray[np.float32]]
 
 Shapes = Mapping[str, tuple[int, ...]]
 
-_LARGEST_HEADER = 1 << 20
+_LARGEST_HEADER: Final = 1 << 20
 """Bytes; 64 layers and the optimizer's moments of each take a tenth of that."""
 
 

@@ -18,6 +18,7 @@ import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -29,10 +30,11 @@ from charrnn.storage.files import map_file, new_directory, remove_directory, wri
 from charrnn.storage.json_file import from_json, to_json
 from charrnn.storage.manifest import MANIFEST, Entry, Manifest, read_json, read_manifest
 
-IDS_FOLDER = "corpus"
+IDS_FOLDER: Final = "corpus"
 """What it is called in a run."""
 
-IDS, KEY = "ids.bin", "corpus.json"
+IDS: Final = "ids.bin"
+KEY: Final = "corpus.json"
 
 
 def is_ids_folder(folder: Path) -> bool:
@@ -75,8 +77,8 @@ def keep_ids(folder: Path, key: IdsKey, ids: Iterable[Ids]) -> Ids:
 
 
 def keep_for_now(key: IdsKey, ids: Iterable[Ids]) -> Ids:
-    """The ids that come in pieces, mapped, in a file without a name that is gone with the process: for
-    who only wants to look at a corpus that is larger than memory.
+    """The ids that come in pieces, mapped, in a file without a name that is gone with the process:
+    for who only wants to look at a corpus that is larger than memory.
 
     Raises StorageError, and what the pieces raise.
     """
@@ -88,7 +90,8 @@ def keep_for_now(key: IdsKey, ids: Iterable[Ids]) -> Ids:
             mapped = mmap.mmap(file.fileno(), key.bytes, prot=mmap.PROT_READ)
     except OSError as error:
         raise StorageError(
-            f"{tempfile.gettempdir()}: {error.strerror or error}; {key.bytes:,} bytes are needed there "
+            f"{tempfile.gettempdir()}: {error.strerror or error}; {key.bytes:,} bytes are "
+            "needed there "
             "to read this text: set TMPDIR to a folder that has room"
         ) from error
     return np.frombuffer(mapped, dtype=key.dtype)

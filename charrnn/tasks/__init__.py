@@ -1,7 +1,7 @@
 """TASKS and LOSSES: what a network can be trained for, by the names of `model.config.TASKS`."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from charrnn.data.corpus import TokenizedCorpus
 from charrnn.tasks.classify.task import LabelledTask, labelled_loss
@@ -10,14 +10,14 @@ from charrnn.tasks.infill.task import Restoration, restoration_loss
 from charrnn.training.config import TrainingConfig, TrainingOptions
 from charrnn.training.task import Learned, Loader, Loss, Task
 
-TASKS: dict[str, Callable[..., Task]] = {
+TASKS: Final[dict[str, Callable[..., Task]]] = {
     "generate": Generation,
     "classify": LabelledTask,
     "regress": LabelledTask,
     "restore": Restoration,
 }
 
-LOSSES: dict[str, Loss] = {
+LOSSES: Final[dict[str, Loss]] = {
     "generate": generation_loss,
     "classify": labelled_loss,
     "regress": labelled_loss,

@@ -1,5 +1,7 @@
 """What a person should be told of a plan before the training begins."""
 
+from typing import Final
+
 import numpy as np
 
 from charrnn.data.corpus import TokenizedCorpus, newline_id
@@ -10,17 +12,18 @@ from charrnn.data.tokenizer import Tokenizer
 from charrnn.training.config import TrainingConfig, TrainingOptions
 from charrnn.training.recipe import DEFAULT_BUDGET
 
-MANY_CHARACTERS = 4096
+MANY_CHARACTERS: Final = 4096
 """Distinct characters beyond which most of a step goes into how probable each of them is; a Chinese
 novel has about as many."""
 
-RARE, MIN_COUNTS = 0.01, (2, 3, 5, 10, 20, 50, 100)
+RARE: Final = 0.01
+MIN_COUNTS: Final = (2, 3, 5, 10, 20, 50, 100)
 """The share of a text that may be folded into U+FFFD, and what --min-count is advised from."""
 
-OVERRUN = 1.2
+OVERRUN: Final = 1.2
 """How many times its budget a training may take before that is said."""
 
-LARGEST_COUNTED = 20_000_000
+LARGEST_COUNTED: Final = 20_000_000
 """Characters; of longer texts, lines that are held out are not looked for among the others (half a
 second's work) before the training begins."""
 
@@ -46,7 +49,8 @@ def advise_on_alphabet(text: TokenizedCorpus, batch_size: int, sequence_length: 
                 "U+FFFD; "
             )
     advice = (
-        f"{size:,} distinct characters make a step slow, and take some {megabytes:,.0f} MB in each: "
+        f"{size:,} distinct characters make a step slow, and take some {megabytes:,.0f} MB in "
+        "each: "
         f"{fold}--tokenizer byte needs 256, and more of them for each character"
     )
     return [advice]
@@ -64,15 +68,16 @@ def advise_on_budget(options: TrainingOptions, config: TrainingConfig, seconds: 
     steps = "1 training step" if config.steps == 1 else f"{config.steps:,} training steps"
     advice = (
         f"the budget of {budget:g} s is too short for this text on this machine as it is now: "
-        f"measuring it, {steps} and an evaluation take about {seconds:,.0f} s; give it more time with "
+        f"measuring it, {steps} and an evaluation take about {seconds:,.0f} s; give it more "
+        "time with "
         "--budget, or a smaller --hidden-size"
     )
     return [advice]
 
 
 def describe_held_out(training: AnyIds, held_out: AnyIds, tokenizer: Tokenizer) -> str:
-    """How many lines are held out, and how many of them occur among the others as well, as far as that
-    is soon counted."""
+    """How many lines are held out, and how many of them occur among the others as well, as far as
+    that is soon counted."""
     newline = newline_id(tokenizer)
     assert newline is not None
     if len(training) > LARGEST_COUNTED:

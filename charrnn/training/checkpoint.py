@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from charrnn.data.corpus import (
     Corpus,
@@ -36,18 +36,20 @@ from charrnn.storage.tensor_file import Tensors, read_tensors, to_safetensors
 from charrnn.tasks.classify.documents import open_any, read_labelled
 from charrnn.training.config import TrainingConfig
 
-TRAINING, TRAINING_TENSORS = "training.json", "training.safetensors"
+TRAINING: Final = "training.json"
+TRAINING_TENSORS: Final = "training.safetensors"
 
-MOMENTS = ("exp_avg", "exp_avg_sq")
+MOMENTS: Final = ("exp_avg", "exp_avg_sq")
 """What AdamW keeps of each weight, by its own names."""
 
-_ALL_ELSE = 1 << 20
+_ALL_ELSE: Final = 1 << 20
 """Bytes that training.json takes at most beside what it says of the text."""
 
-MOST_FILES = 50_000
-"""Files and folders that a folder may hold beside one for each byte of the text that was trained on."""
+MOST_FILES: Final = 50_000
+"""Files and folders that a folder may hold beside one for each byte of the text that was trained
+on."""
 
-WEIGHTS = "weights"
+WEIGHTS: Final = "weights"
 """Before the names of the weights that are trained; those of the model are their average."""
 
 
@@ -106,7 +108,8 @@ class Checkpoint:
         config: the settings of the training.
         sources, options: the corpus, as TokenizedCorpus has them, to find it again.
         position: how far it has come.
-        tensors: the weights, the optimizer's moments and the hidden state, by name (see `tensor_shapes`).
+        tensors: the weights, the optimizer's moments and the hidden state, by name (see
+            `tensor_shapes`).
     """
 
     model: Model
@@ -213,7 +216,8 @@ def check_sources(corpus: Corpus | TokenizedCorpus) -> None:
     size = len(to_json(_described(corpus.sources, corpus.options)))
     if size > LARGEST_TRAINING - _ALL_ELSE:
         raise ConfigError(
-            f"{corpus.name}: the {len(corpus.sources):,} names of its files take {size:,} bytes, more "
+            f"{corpus.name}: the {len(corpus.sources):,} names of its files take {size:,} "
+            "bytes, more "
             f"than a checkpoint may; name their folder instead, with --glob"
         )
 

@@ -4,13 +4,14 @@ import math
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 from charrnn.errors import ConfigError
 from charrnn.model.config import LATER
 
-PRECISIONS = ("fp32", "bf16")
+PRECISIONS: Final = ("fp32", "bf16")
 
-CLASS_WEIGHTS = ("none", "balanced")
+CLASS_WEIGHTS: Final = ("none", "balanced")
 """What a document counts: all the same, or as much more as its class is rarer (see
 `balanced_weights`)."""
 
@@ -21,8 +22,8 @@ class TrainingOptions:
 
     Attributes:
         cell, layers, hidden_size, embedding_size, dropout, weight_dropout: see ModelConfig.
-        bidirectional: whether to read a text from its end as well, and so to restore what is missing
-            in it instead of writing on; where documents have labels, to tell those.
+        bidirectional: whether to read a text from its end as well, and so to restore what is
+            missing in it instead of writing on; where documents have labels, to tell those.
         labelled: whether documents have labels, so that the network is to tell a class.
         regress: whether the labels are numbers.
         pooling: see ModelConfig.
@@ -38,8 +39,8 @@ class TrainingOptions:
         precision: `fp32`, `bf16`, or the faster of the two (measured under a budget, else the one
             that usually is).
         device: `cpu`, `cuda`, or the best there is.
-        validation_fraction: the share that is held out: the last part of the corpus; of lines, and of
-            labelled documents, some that the seed draws.
+        validation_fraction: the share that is held out: the last part of the corpus; of lines, and
+            of labelled documents, some that the seed draws.
         lines: each line is a document; documents are reshuffled every epoch.
         budget: seconds that training may take, evaluations and saves included.
         epochs, steps: how long to train, instead of a budget.
@@ -107,8 +108,8 @@ class TrainingConfig:
         evaluation_characters: of the validation text, read at each evaluation; all at most.
         kernel: the entry of KERNELS that computes the layers.
         threads: of the CPU.
-        split_seed: draws the lines that are held out; None: the last part of the text is (of labelled
-            documents, None is the seed).
+        split_seed: draws the lines that are held out; None: the last part of the text is (of
+            labelled documents, None is the seed).
     """
 
     steps: int
@@ -148,14 +149,14 @@ class TrainingConfig:
         return self.learning_rate * (lowest + (1 - lowest) * (1 + math.cos(math.pi * through)) / 2)
 
 
-_ABOVE_ZERO = ("budget", "epochs", "learning_rate", "readout_scale")
-_ONE_OR_MORE = (
+_ABOVE_ZERO: Final = ("budget", "epochs", "learning_rate", "readout_scale")
+_ONE_OR_MORE: Final = (
     *("steps", "batch_size", "sequence_length", "threads"),
     *("evaluate_every", "evaluation_characters", "checkpoint_every", "keep"),
 )
-_DEVICES = r"auto|cpu|cuda(:\d{1,3})?"
-_WHOLE = (*_ONE_OR_MORE, "seed", "split_seed", "warmup_steps", "patience")
-_ZERO_OR_MORE = ("clip", "seed", "split_seed", "warmup_steps", "patience")
+_DEVICES: Final = r"auto|cpu|cuda(:\d{1,3})?"
+_WHOLE: Final = (*_ONE_OR_MORE, "seed", "split_seed", "warmup_steps", "patience")
+_ZERO_OR_MORE: Final = ("clip", "seed", "split_seed", "warmup_steps", "patience")
 
 
 def _check(settings: TrainingOptions | TrainingConfig) -> None:

@@ -6,17 +6,21 @@ read the text: that is the law below, fitted to trainings on plays, fables, a ma
 
 import math
 from dataclasses import dataclass
+from typing import Final
 
 from charrnn.evaluation.baselines import n_gram, unigram
 from charrnn.training.plan import Plan
 
-LARGEST_HELD_OUT = 1_000_000
+LARGEST_HELD_OUT: Final = 1_000_000
 """Characters that the n-gram is scored on at most: a second of work."""
 
-FLOOR, REACH, POWER = 0.938, 0.45, 1.4
+FLOOR: Final = 0.938
+REACH: Final = 0.45
+POWER: Final = 1.4
 """The loss as a share of the n-gram's: FLOOR after endless reading, and so much more before."""
 
-LOW, HIGH = 0.82, 1.06
+LOW: Final = 0.82
+HIGH: Final = 1.06
 """The band around what is expected. A text made by rules, which a network finds and an n-gram does
 not, lies at its lower end."""
 
@@ -53,6 +57,7 @@ def forecast(plan: Plan) -> Forecast:
 
 
 def share_of_n_gram(epochs: float, characters: float) -> float:
-    """The loss of a network of the recipe's sizes, as a share of an n-gram's, after so many epochs in
+    """The loss of a network of the recipe's sizes, as a share of an n-gram's, after so many epochs
+    in
     which it has read so many characters: a long text teaches much at once, a short one often."""
     return FLOOR + REACH * math.pow(epochs + characters / 1e6, -POWER)

@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 
 @contextlib.contextmanager
 def interrupts_wait(stop: Callable[[int], None]) -> Iterator[None]:
-    """Has what runs in here be asked to stop by an interrupt, and raises KeyboardInterrupt where it has.
+    """Has what runs in here be asked to stop by an interrupt, and raises KeyboardInterrupt where it
+    has.
 
     In the middle of a step it would leave weights half changed, and nothing to save. A second
-    interrupt is not waited with. Where the program has a handler of its own, or this is not the main
-    thread, nothing is changed.
+    interrupt is not waited with. Where the program has a handler of its own, or this is not the
+    main thread, nothing is changed.
     """
     usual = signal.default_int_handler
     in_main = threading.current_thread() is threading.main_thread()

@@ -4,7 +4,7 @@ import contextlib
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -18,12 +18,12 @@ from charrnn.training.config import TrainingConfig
 from charrnn.training.parallel.group import Group
 from charrnn.training.parallel.torchrun import usable_cores
 
-BETAS = (0.9, 0.999)
-"""What AdamW remembers of its moments at each step: Adam's own (Kingma & Ba, 2015). The squares of the
-last hundred steps instead of the last thousand cost up to 1.3 %, where a text is read often
+BETAS: Final = (0.9, 0.999)
+"""What AdamW remembers of its moments at each step: Adam's own (Kingma & Ba, 2015). The squares of
+the last hundred steps instead of the last thousand cost up to 1.3 %, where a text is read often
 (docs/recipe.md)."""
 
-HOPELESS = 1000.0
+HOPELESS: Final = 1000.0
 """Nats per character from which a network does not come back (guessing costs ln V, 14 at most).
 Clipped and saturated, an LSTM can go on for ever with a loss of 1e30 and never reach infinity."""
 
@@ -38,7 +38,8 @@ def threads(count: int) -> Iterator[None]:
     """
     if count > 1 and forked():
         raise TrainingError(
-            f"this process was forked from one that had loaded PyTorch, whose {count} threads are lost "
+            f"this process was forked from one that had loaded PyTorch, whose {count} threads "
+            "are lost "
             f"here; start it with multiprocessing's spawn, or as a program of its own"
         )
     before = torch.get_num_threads()
@@ -108,10 +109,11 @@ class Learner:
     def step(self, chunk: Any, number: int) -> StepResult:
         """Takes step `number` (0, 1, 2, ...) on a chunk, a batch of the task's loader.
 
-        Raises DivergedError, the weights untouched, when the loss is hopeless or its gradient is not
-        finite; and what Group.sum_gradients raises, the weights untouched as well.
+        Raises DivergedError, the weights untouched, when the loss is hopeless or its gradient is
+        not finite; and what Group.sum_gradients raises, the weights untouched as well.
         """
-        # All that is random in a step is a function of (seed, step), so that nothing has to be kept.
+        # All that is random in a step is a function of (seed, step), so that nothing has to be
+        # kept.
         random = np.random.default_rng([self.config.seed, number])
         self._masks.manual_seed(int(random.integers(2**63)))
         with autocast(self.config.device, self.config.precision):

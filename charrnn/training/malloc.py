@@ -3,9 +3,11 @@
 import contextlib
 import ctypes
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_MMAP_MAX = -1, -3, -4
+_M_TRIM_THRESHOLD: Final = -1
+_M_MMAP_THRESHOLD: Final = -3
+_M_MMAP_MAX: Final = -4
 """Of glibc's malloc.h."""
 
 _users = 0
@@ -19,7 +21,8 @@ def freed_memory_kept() -> Iterator[None]:
     each cleared first: with a hidden size of 512, 6,000 pages and a seventh of a step's time. Does
     nothing where the C library is another.
 
-    At the end what is free goes back to the system, and large arrays do from then on. glibc cannot be
+    At the end what is free goes back to the system, and large arrays do from then on. glibc cannot
+    be
     asked what was set before, nor be told to adapt by itself again: it gets the limits at which its
     adaptation ends, 32 and 64 MiB.
     """

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 import numpy as np
 import torch
@@ -51,7 +52,8 @@ class Plan:
         network: what will learn, fresh or from another model.
         config: how.
         epochs: how often it will read the training text.
-        seconds: what that will take, evaluations and saves included; None where it was not measured.
+        seconds: what that will take, evaluations and saves included; None where it was not
+            measured.
         notes: what a person should be told of the choices, a line each.
     """
 
@@ -176,28 +178,31 @@ def make_plan(
 
 
 def _warn_of_cut_texts(corpus: Corpus) -> None:
-    """Says how many texts of a table have several lines, each of which becomes a document of its own."""
+    """Says how many texts of a table have several lines, each of which becomes a document of its
+    own."""
     for part in corpus.parts:
         if part.column is not None and part.column.several_lines:
             warnings.warn(
-                f"{part.name}: {part.column.several_lines:,} of its texts have several lines, and with "
-                f"--lines each line is a document of its own; the first is {part.column.first_of_several}",
+                f"{part.name}: {part.column.several_lines:,} of its texts have several lines, "
+                "and with "
+                "--lines each line is a document of its own; the first is "
+                f"{part.column.first_of_several}",
                 CharRNNWarning,
                 stacklevel=3,
             )
 
 
-SIZES_OF_LAYERS = ("cell", "layers", "hidden_size", "embedding_size")
+SIZES_OF_LAYERS: Final = ("cell", "layers", "hidden_size", "embedding_size")
 
 
 def choose_split(
     options: TrainingOptions, text: TokenizedCorpus, base: Model | None, *, otherwise: int | None
 ) -> tuple[TrainingOptions, int | None, list[str]]:
-    """What is held out: the options with the fraction, the seed that draws it (see TrainingConfig), and
-    what a person should be told.
+    """What is held out: the options with the fraction, the seed that draws it (see TrainingConfig),
+    and what a person should be told.
 
-    Where the base has learned this very text, it is what was held out of it then: of anything else the
-    base has learned most. Else the seed is `otherwise`.
+    Where the base has learned this very text, it is what was held out of it then: of anything else
+    the base has learned most. Else the seed is `otherwise`.
     """
     if base is None or base.provenance.sha256 != text.sha256:
         return options, otherwise, []
@@ -217,7 +222,8 @@ def choose_split(
 
 
 def check_kind(kind: str | None, base: Model) -> None:
-    """Raises ConfigError where another tokenizer is asked for than that of the model to start from."""
+    """Raises ConfigError where another tokenizer is asked for than that of the model to start
+    from."""
     if kind not in (None, base.tokenizer.kind):
         raise ConfigError(
             f"the model to start from has a {base.tokenizer.kind} tokenizer, not {kind}; "
@@ -248,7 +254,8 @@ def fresh_network(model: ModelConfig, config: TrainingConfig) -> RecurrentNetwor
 
 
 def arrays(network: RecurrentNetwork) -> Tensors:
-    """A copy of the network's weights by name, float32, on the CPU; its head's outputs in units of 1."""
+    """A copy of the network's weights by name, float32, on the CPU; its head's outputs in units of
+    1."""
     tensors = {
         name: tensor.detach().to("cpu", torch.float32, copy=True).numpy()
         for name, tensor in network.named_parameters()
@@ -267,12 +274,12 @@ def load(network: RecurrentNetwork, tensors: Tensors) -> None:
             parameter.div_(network.unit)
 
 
-_OF_UNIT = ("head.weight", "head.bias")
+_OF_UNIT: Final = ("head.weight", "head.bias")
 
 
 def _inherit(options: TrainingOptions, base: Model) -> TrainingOptions:
-    """The options with the base's sizes; raises ConfigError where they ask for others, ModelError where
-    the base is for something else."""
+    """The options with the base's sizes; raises ConfigError where they ask for others, ModelError
+    where the base is for something else."""
     base.require(*(("restore",) if options.bidirectional else ("generate", "restore")))
     options = dataclasses.replace(options, bidirectional=base.config.task == "restore")
     options = keep_sizes(options, base, (*SIZES_OF_LAYERS, "attention"))

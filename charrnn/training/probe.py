@@ -6,6 +6,7 @@ import math
 import time
 import warnings
 from collections.abc import Iterator
+from typing import Final
 
 import torch
 
@@ -23,26 +24,27 @@ from charrnn.training.parallel.leader_follower import rehearsing
 from charrnn.training.parallel.torchrun import threads_each
 from charrnn.training.recipe import DEFAULT_BUDGET, Machine, choose_training
 
-HANDICAPS = {"fp32": 1.0, "bf16": 1.15}
+HANDICAPS: Final = {"fp32": 1.0, "bf16": 1.15}
 """What a step's time is multiplied with: bf16 must be so much faster to be worth its rounding."""
 
-ALL_THREADS = threads_each(torch.get_num_threads())
+ALL_THREADS: Final = threads_each(torch.get_num_threads())
 """What PyTorch would use by itself, before any training has set it; less where several processes
 share the machine."""
 
-SLOW = 50e9
+SLOW: Final = 50e9
 """Operations a second that any machine does, for a guess at the time of a step."""
 
-HOPELESS_RATIO = 3
+HOPELESS_RATIO: Final = 3
 """A candidate with a step so much slower than the best so far is not measured further."""
 
-PROBE_SHARE, LONGEST_PROBE = 0.05, 10.0
+PROBE_SHARE: Final = 0.05
+LONGEST_PROBE: Final = 10.0
 """How much of a budget may go into measuring a network of the chosen sizes, and seconds at most."""
 
-ENOUGH_EVALUATED = 20_000
+ENOUGH_EVALUATED: Final = 20_000
 """Characters whose evaluation is timed."""
 
-TYPICAL_DROPOUT = 0.1
+TYPICAL_DROPOUT: Final = 0.1
 """What is dropped while measuring, where that is not chosen yet: drawing the masks takes time, the
 same for any share."""
 
@@ -214,7 +216,7 @@ def kernels(device: str, cell: str, precision: str) -> list[str]:
     return ["fused", "sequence"] if cell == "lstm" else ["sequence", "fused"]
 
 
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+DTYPES: Final = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 def usual_threads(device: str, kernel: str, cell: str, hidden_size: int) -> int:
@@ -235,7 +237,8 @@ def _most_threads(device: str, kernel: str, cell: str) -> int:
     count = ALL_THREADS if exact or device != "cpu" else 1
     if count > 1 and forked():
         message = (
-            "this process was forked from one that had loaded PyTorch, whose threads are lost here: it "
+            "this process was forked from one that had loaded PyTorch, whose threads are lost "
+            "here: it "
             f"trains on one thread instead of {count}, which rounds otherwise; start it with "
             "multiprocessing's spawn to train on all"
         )

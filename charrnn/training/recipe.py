@@ -9,7 +9,7 @@ import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from charrnn.errors import ConfigError
 from charrnn.model.config import ModelConfig
@@ -17,47 +17,52 @@ from charrnn.training.config import TrainingConfig, TrainingOptions
 
 T = TypeVar("T")
 
-DEFAULT_BUDGET = 300.0
+DEFAULT_BUDGET: Final = 300.0
 """Seconds of training, when nobody says how long."""
 
-SIZES = (64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048)
+SIZES: Final = (64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048)
 """Hidden sizes that are chosen from."""
 
-LARGEST_UNTIMED = 512
+LARGEST_UNTIMED: Final = 512
 """The largest that is chosen where epochs or steps are given, not a time: what is larger may take
 hours."""
 
-CHARACTERS_PER_WEIGHT, OF_NEW_TEXT = 1.0, 3.0
-"""What a network must read to be worth its size: with less, the next smaller one, which reads two or
-three times as much in the same time, comes as far. Of a text that is new throughout it must read more:
-every character that a smaller one gets beyond that teaches it something, while one that has been read
-before teaches little."""
+CHARACTERS_PER_WEIGHT: Final = 1.0
+OF_NEW_TEXT: Final = 3.0
+"""What a network must read to be worth its size: with less, the next smaller one, which reads two
+or three times as much in the same time, comes as far. Of a text that is new throughout it must read
+more: every character that a smaller one gets beyond that teaches it something, while one that has
+been read before teaches little."""
 
-NIMBLE = 256
-"""The hidden size up to which a smaller network is not much faster, and so gains nothing on new text;
-least of all where most of the time goes into a large alphabet."""
+NIMBLE: Final = 256
+"""The hidden size up to which a smaller network is not much faster, and so gains nothing on new
+text; least of all where most of the time goes into a large alphabet."""
 
-MOST_EPOCHS = 60
+MOST_EPOCHS: Final = 60
 """After so many, a network of such a size knows its text by heart, whatever is dropped out."""
 
-BATCH_SIZE, SEQUENCE_LENGTH = 32, 48
+BATCH_SIZE: Final = 32
+SEQUENCE_LENGTH: Final = 48
 
-BATCHES = {"generate": (BATCH_SIZE, SEQUENCE_LENGTH), "restore": (12, 128)}
-"""The batch size and sequence length of each task. What is restored is read in windows that begin and
-end cold, and has to be longer."""
+BATCHES: Final = {"generate": (BATCH_SIZE, SEQUENCE_LENGTH), "restore": (12, 128)}
+"""The batch size and sequence length of each task. What is restored is read in windows that begin
+and end cold, and has to be longer."""
 
-EVALUATION_SHARE, EVALUATIONS, LEAST_EVALUATIONS = 0.06, 20, 10
-"""How much of a time budget may go into evaluations; how many there are where it suffices; and where
-it does not suffice for the least, each reads but a part of the validation text."""
+EVALUATION_SHARE: Final = 0.06
+EVALUATIONS: Final = 20
+LEAST_EVALUATIONS: Final = 10
+"""How much of a time budget may go into evaluations; how many there are where it suffices; and
+where it does not suffice for the least, each reads but a part of the validation text."""
 
-LEAST_EVALUATED, MOST_EVALUATED = 50_000, 1_000_000
+LEAST_EVALUATED: Final = 50_000
+MOST_EVALUATED: Final = 1_000_000
 """Characters of that part, as long as two evaluations fit in; and where no budget limits them."""
 
-PATIENCE = 5
+PATIENCE: Final = 5
 """Evaluations without a better model, where nobody said otherwise."""
 
 
-CHECKPOINT_SECONDS = 300.0
+CHECKPOINT_SECONDS: Final = 300.0
 """What a power cut may cost at most, where nobody said otherwise."""
 
 
@@ -224,8 +229,8 @@ def choose_length(
     """How long to train, and how often and thoroughly to evaluate.
 
     A time budget is turned into steps: what is left of it after the probe, the evaluations with
-    their samples, and the saves, those between two evaluations too, divided by the time of a step. Of
-    a short text not all of it is needed.
+    their samples, and the saves, those between two evaluations too, divided by the time of a step.
+    Of a short text not all of it is needed.
     """
     if options.steps is not None or options.epochs is not None:
         steps = options.steps or max(1, round((options.epochs or 0) * chunks_per_epoch))
@@ -269,7 +274,8 @@ def planned_seconds(config: TrainingConfig, machine: Machine) -> float:
     """What a training will take on a machine, from the probe to the last save."""
     evaluation = config.evaluation_characters / machine.evaluation_speed + machine.sample_seconds
     evaluations = math.ceil(config.steps / config.evaluate_every)
-    # Each evaluation may be of the best model so far, and is saved; and so is what lies between them.
+    # Each evaluation may be of the best model so far, and is saved; and so is what lies between
+    # them.
     both = math.lcm(config.checkpoint_every, config.evaluate_every)
     saves = evaluations + config.steps // config.checkpoint_every - config.steps // both
     return (
@@ -319,8 +325,8 @@ def choose_dropout(
 
 
 def memorization_pressure(config: ModelConfig, *, epochs: float, training_characters: int) -> float:
-    """How easily a text is learned by heart: how often it is read, times how many weights the layers
-    have for each of its characters. 1 at least."""
+    """How easily a text is learned by heart: how often it is read, times how many weights the
+    layers have for each of its characters. 1 at least."""
     return max(epochs * layer_weights(config) / training_characters, 1.0)
 
 

@@ -64,12 +64,12 @@ class Task(Protocol):
     def evaluate(
         self, network: RecurrentNetwork, *, at_most: float, at_once: int | None = None
     ) -> Iterator[tuple[float, int]]:
-        """The loss on what was held out, and of how many characters, after each part of it; the last
-        is the result.
+        """The loss on what was held out, and of how many characters, after each part of it; the
+        last is the result.
 
         Args:
-            at_most: it may end early once so many characters were read, which lie all over the text,
-                or are of documents drawn by chance, always the same.
+            at_most: it may end early once so many characters were read, which lie all over the
+                text, or are of documents drawn by chance, always the same.
             at_once: characters that are read side by side, at most, as far as a single document
                 allows: what a step reads, so that who has the memory to train can evaluate; None:
                 as many as is quick.
@@ -87,7 +87,8 @@ class Learned(NamedTuple):
     Attributes:
         loss: its mean.
         state: what the next step begins with.
-        judged: what tells whether the network has diverged, where the loss does not: it may be weighted.
+        judged: what tells whether the network has diverged, where the loss does not: it may be
+            weighted.
     """
 
     loss: Tensor
@@ -96,6 +97,6 @@ class Learned(NamedTuple):
 
 
 Loss = Callable[..., Learned]
-"""What a network of a task learns by: `loss(network, batch, state, random=..., masks=...)`. `state` is what the last step gave, None
-at the first; `random` (NumPy's) and `masks` (PyTorch's) are generators for all that is random, both a
-function of (seed, step)."""
+"""What a network of a task learns by: `loss(network, batch, state, random=..., masks=...)`. `state`
+is what the last step gave, None at the first; `random` (NumPy's) and `masks` (PyTorch's) are
+generators for all that is random, both a function of (seed, step)."""

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -62,12 +62,12 @@ from charrnn.training.plan import Plan, arrays, load
 from charrnn.training.probe import DTYPES, choose_device
 from charrnn.training.weight_average import WeightAverage
 
-LOG_EVERY = 10
+LOG_EVERY: Final = 10
 """Steps to a training line of metrics.jsonl."""
 
-TURNED = 1.01
-"""How many times its best the validation loss is, when it has turned. A rate that is still high makes
-it waver by less."""
+TURNED: Final = 1.01
+"""How many times its best the validation loss is, when it has turned. A rate that is still high
+makes it waver by less."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -264,9 +264,11 @@ class Trainer:
         """Trains to the end. Raises DivergedError, StorageError; TrainingError when another process
         that trains with it fails.
 
-        An interrupt (Ctrl-C, a notebook's stop button) raises KeyboardInterrupt once the step that it
-        came in has been taken and saved, and a second one at once. A `break`, and whatever is raised in
-        the loop over it, saves as well: when the iterator is closed, or nothing refers to it any more.
+        An interrupt (Ctrl-C, a notebook's stop button) raises KeyboardInterrupt once the step that
+        it came in has been taken and saved, and a second one at once. A `break`, and whatever is
+        raised in
+        the loop over it, saves as well: when the iterator is closed, or nothing refers to it any
+            more.
         """
         self.run.claim()
         try:
@@ -474,7 +476,8 @@ class Trainer:
         return {"validation_nats": nats, "best_nats": self.position.best_nats, "sample": text}
 
     def _find_best(self) -> None:
-        """Points `best` at the best model; where that is damaged or gone, forgets how good it was."""
+        """Points `best` at the best model; where that is damaged or gone, forgets how good it
+        was."""
         position = self.position
         step = position.step if position.best_step is None else position.best_step
         try:
@@ -519,8 +522,8 @@ class Trainer:
 
 
 def should_stop_early(position: TrainingState, config: TrainingConfig) -> bool:
-    """Whether a training has come so far past its best model that it will not make a better one: all
-    of the last `patience` evaluations were worse, the last of them clearly (Prechelt, 1998)."""
+    """Whether a training has come so far past its best model that it will not make a better one:
+    all of the last `patience` evaluations were worse, the last of them clearly (Prechelt, 1998)."""
     if not config.patience or position.best_step is None or position.evaluated != position.step:
         return False
     assert position.validation_nats is not None and position.best_nats is not None

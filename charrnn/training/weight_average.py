@@ -1,20 +1,22 @@
 """The average of a network's weights over the last stretch of its training.
 
 While the learning rate is high, weights wander around what they have learned, and their mean is
-better than any of them. Where a text is short and its best model comes early, that is worth 2 to 3 %
-of the loss; at the end of a cosine, where they wander no more, nothing, and it costs nothing.
+better than any of them. Where a text is short and its best model comes early, that is worth 2 to 3
+% of the loss; at the end of a cosine, where they wander no more, nothing, and it costs nothing.
 """
 
 import copy
+from typing import Final
 
 import torch
 
 from charrnn.model.recurrent import RecurrentNetwork
 
-STRETCH = 10
+STRETCH: Final = 10
 """The average is over about the last tenth of the steps taken."""
 
-STRIDE, DENSE = 8, 100
+STRIDE: Final = 8
+DENSE: Final = 100
 """After the first steps, every eighth is enough: all weights are read from memory for each."""
 
 

@@ -312,7 +312,8 @@ def of_bytes(run: Charrnn, here: Path) -> bytes:
     (here / "latin.txt").write_bytes(text * 100)
     trained = run(
         "train", "latin.txt", "--name", "bytes", "--steps", "200", "--hidden-size", "24",
-        "--quiet", "--lines", "--precision", "fp32", "--tokenizer", "byte", "--learning-rate", "0.02",
+        "--quiet", "--lines", "--precision", "fp32", "--tokenizer", "byte",
+        "--learning-rate", "0.02",
     )  # fmt: skip
     assert trained.exit_code == 0, trained.stderr
     return text

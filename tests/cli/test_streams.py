@@ -105,7 +105,8 @@ def test_what_does_not_read_stdin_does_not_mind_that_it_is_closed() -> None:
 
 @pytest.mark.usefixtures("here")
 def test_no_file_takes_the_place_of_a_closed_stream(here: Path) -> None:
-    """The first file that is opened gets the lowest free number; what a library prints goes there."""
+    """The first file that is opened gets the lowest free number; what a library prints goes
+    there."""
     result = redirected("<&- >&- 2>&-", "train", "text.txt", "--steps", "2", "--hidden-size", "8")
     assert result.returncode == 0
     lines = (here / "checkpoints/text/metrics.jsonl").read_text().splitlines()

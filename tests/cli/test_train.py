@@ -39,8 +39,8 @@ def test_it_trains_and_says_what_to_type_next(run: Charrnn, here: Path) -> None:
 def test_a_training_whose_validation_has_turned_ends_well_and_says_what_helps(
     run: Charrnn, here: Path
 ) -> None:
-    """Of random digits, all that can be learned is learned by heart; but all that was seen is the loss,
-    which rises as well where what was held out is of another kind."""
+    """Of random digits, all that can be learned is learned by heart; but all that was seen is the
+    loss, which rises as well where what was held out is of another kind."""
     digits = random.Random(0).choices("0123456789", k=500)
     (here / "noise.txt").write_text("".join(digits))
     schedule = ("--steps", "400", "--evaluate-every", "10", "--patience", "3")

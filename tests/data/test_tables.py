@@ -133,7 +133,8 @@ STRICT = {
     ),
     "unclosed quote, another later": (
         'text,kind\n"b,y\nc,z\n"d",x\n',
-        "line 2: a cell in quotes begins there and goes on behind the quote that closes it on line 4",
+        "line 2: a cell in quotes begins there and goes on behind the quote that closes it on "
+        "line 4",
     ),
     "quote in the middle": (
         'text,kind\na,x\nthe 5" one,y\n',
@@ -167,7 +168,8 @@ STRICT = {
 @pytest.mark.parametrize("fault", STRICT)
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["lf", "crlf", "cr"])
 def test_a_table_that_is_ambiguous_is_refused_with_its_line(fault: str, end: str) -> None:
-    """One unclosed quote made one cell of the rest of the file; of two columns, the last one won."""
+    """One unclosed quote made one cell of the rest of the file; of two columns, the last one
+    won."""
     content, problem = STRICT[fault]
     assert message("rows.csv", content.replace("\n", end)).startswith(problem)
 

@@ -1,5 +1,5 @@
-"""The same seed is the same text: an engine's bits depend on no number of threads of BLAS, and those of
-the native engine not on which processor BLAS takes this one for."""
+"""The same seed is the same text: an engine's bits depend on no number of threads of BLAS, and
+those of the native engine not on which processor BLAS takes this one for."""
 
 import os
 import subprocess

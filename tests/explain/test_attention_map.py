@@ -26,7 +26,8 @@ TEXT = "abc de fgh abc de"
 
 
 def by_pytorch(model: Model, text: str) -> list[list[float]]:
-    """What each character looks at, the nothing before the first left out, by the training network."""
+    """What each character looks at, the nothing before the first left out, by the training
+    network."""
     network = CharRNN(model.config).double().eval()
     network.load_state_dict({k: torch.from_numpy(v) for k, v in model.tensors.items()})
     head = network.attention

@@ -100,8 +100,8 @@ def test_no_indices_are_no_samples(sampler: Sampler, watched: Watched) -> None:
 
 
 class Endless:
-    """Lanes of a model that never ends the text of its first lane, and others at once: the first text
-    that was begun goes on with id 1 for ever, or for so many characters."""
+    """Lanes of a model that never ends the text of its first lane, and others at once: the first
+    text that was begun goes on with id 1 for ever, or for so many characters."""
 
     def __init__(self, ends_after: int | None) -> None:
         self.ends_after, self.parallel, self.vocabulary_size = ends_after, False, 2

@@ -387,7 +387,8 @@ def test_many_samples_may_begin_at_one_opening(
 
 
 def cut(text: str, stops: tuple[str, ...]) -> str:
-    """The text up to the stop string that is complete first (of those, the one that begins first)."""
+    """The text up to the stop string that is complete first (of those, the one that begins
+    first)."""
     for end in range(len(text) + 1):
         found = [i for stop in stops if (i := text[:end].find(stop)) >= 0]
         if found:

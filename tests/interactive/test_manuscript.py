@@ -602,7 +602,7 @@ def test_picks_are_different_ordered_and_can_be_taken(
         assert len({pick.text for pick in picks}) == len(picks)
         likely = [pick.probability for pick in picks]
         assert likely == sorted(likely, reverse=True)
-        assert 0 < likely[-1] and sum(likely) <= 1 + 1e-9
+        assert likely[-1] > 0 and sum(likely) <= 1 + 1e-9
         before = manuscript.text
         manuscript.take(picks[-1].text)
         assert manuscript.text == before + picks[-1].text

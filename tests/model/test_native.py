@@ -1,4 +1,5 @@
-"""The steps in C: the same numbers as `cells.py` on every kind of processor that this one can be."""
+"""The steps in C: the same numbers as `cells.py` on every kind of processor that this one can
+be."""
 
 import ctypes
 import os

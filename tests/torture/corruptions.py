@@ -314,7 +314,7 @@ def specials(name: str, files: Files) -> Iterator[tuple[str, Change]]:
             change[target] = files[name]
         yield f"{name}: a link to {target}", change
     yield f"{name}: a link to itself", {name: _link_to_itself}
-    yield f"{name}: a FIFO", {name: lambda path: os.mkfifo(path)}
+    yield f"{name}: a FIFO", {name: os.mkfifo}
     yield f"{name}: a directory", {name: lambda path: path.mkdir()}
     yield f"{name}: a socket", {name: _socket}
     for size in (1 << 40, (1 << 40) - 1, LARGEST_BYTES, LARGEST_BYTES + 1):
@@ -366,7 +366,8 @@ def heavy_json(name: str, size: int) -> Iterator[tuple[str, bytes]]:
 
 
 def fill(directory: Path, files: Mapping[str, bytes | Put | None]) -> int:
-    """Fills a folder with these alone; gives how many bytes they have, a sparse terabyte not counted."""
+    """Fills a folder with these alone; gives how many bytes they have, a sparse terabyte not
+    counted."""
     if directory.is_symlink() or not directory.is_dir():
         directory.mkdir(parents=True)
     for entry in os.scandir(directory):

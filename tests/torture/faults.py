@@ -125,7 +125,7 @@ def _torture(plan: Plan, directory: Path, disk: Disk, undisturbed: dict[str, byt
             return f"it said: {message}"
         if disk.failed in ("create", "write") and "it needs" not in message:
             return f"it did not say how much room it needs: {message}"
-    except Exception as error:  # noqa: BLE001 -- whatever it is, it is a failure
+    except Exception as error:
         return f"{type(error).__name__}: {error}"
     if disk.failed is None:
         return "nothing failed"
@@ -219,7 +219,8 @@ def small_disk(work: Path) -> Report:
 
 
 def _train_until(arguments: list[str], hurt: str | None, message: str, disk: Path) -> str | None:
-    """What went wrong when the disk was mounted anew, so, while a process trained; None: nothing."""
+    """What went wrong when the disk was mounted anew, so, while a process trained; None:
+    nothing."""
     process = subprocess.Popen(
         [sys.executable, "-m", "charrnn", *arguments], stderr=subprocess.PIPE, text=True
     )

@@ -195,7 +195,7 @@ def _live(task: dict[str, Any], pipe: Pipe) -> None:
         module, name = task["function"].split(":")
         getattr(importlib.import_module(module), name)(pipe, *task["arguments"])
         code = 0
-    except BaseException:  # noqa: BLE001 -- whatever it was, the parent is to hear of it
+    except BaseException:
         pipe.send("failed", traceback.format_exc())
     finally:
         os._exit(code)

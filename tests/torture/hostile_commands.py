@@ -1,7 +1,7 @@
 """Hostile runs on the command line: each command that reads one, its time and its memory.
 
-Several fields at a time are changed, and the sources of the text among them: what a stranger's model
-names is read by `evaluate`, `sample --novel` and `train --from`.
+Several fields at a time are changed, and the sources of the text among them: what a stranger's
+model names is read by `evaluate`, `sample --novel` and `train --from`.
 """
 
 import copy
@@ -82,7 +82,8 @@ def command_trials(work: str, seed: int) -> Callable[[int], Trial]:
 
 
 def _changed(content: bytes, names: dict[str, str], chance: random.Random) -> tuple[bytes, str]:
-    """training.json with other sources, or damaged in several places, or both; and what was done."""
+    """training.json with other sources, or damaged in several places, or both; and what was
+    done."""
     what = []
     if chance.random() < 0.6:
         training = copy.deepcopy(json.loads(content))
@@ -110,8 +111,8 @@ def _named(command: Sequence[str], names: dict[str, str]) -> list[str]:
 def run_commands(count: int, work: Path, seed: int = 0, deadline: Deadline | None = None) -> Report:
     """Runs commands on `count` hostile runs.
 
-    Each must end with exit code 0, or with 3 or 4 and one line; in five seconds of the processor, and
-    200 MB beside the files of the run.
+    Each must end with exit code 0, or with 3 or 4 and one line; in five seconds of the processor,
+    and 200 MB beside the files of the run.
     """
     settings = {"work": str(work), "seed": seed}
     results = supervise("tests.torture.hostile_commands:command_trials", settings, count, deadline)

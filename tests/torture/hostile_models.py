@@ -140,7 +140,8 @@ def _characters(characters: Any) -> bytes:
 
 
 def handcrafted(files: Files) -> list[tuple[str, Change]]:
-    """What no chance comes upon, for one sound model with a char tokenizer and without a manifest."""
+    """What no chance comes upon, for one sound model with a char tokenizer and without a
+    manifest."""
     config, numbers = files[CONFIG], split_tensors(files[TENSORS])[1]
     header = split_tensors(files[TENSORS])[0]
     cases: list[tuple[str, Change]] = [

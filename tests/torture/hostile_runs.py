@@ -206,8 +206,10 @@ def _run_cases(files: Files) -> list[tuple[str, Change]]:
         *(f'{{"step": {"1" * 5_000}}}\n', '{"step": 1e308}\n', '{"step": -1, "\x1b[2J": 1}\n'),
         *('{"step": 1, "a": "\\ud800"}\n', '{"step": 1, "\\ud800": 1}\n', '{"step": -1}\r\n' * 999),
     )
-    for line in lines:
-        cases.append((f"{METRICS}: {line!a:.30}", {METRICS: line.encode("utf-8", "surrogatepass")}))
+    cases += [
+        (f"{METRICS}: {line!a:.30}", {METRICS: line.encode("utf-8", "surrogatepass")})
+        for line in lines
+    ]
     cases.append((f"{METRICS}: UTF-16", {METRICS: '{"step": 1}\n'.encode("utf-16")}))
     for name in (TRAINING, TRAINING_TENSORS, MANIFEST, METRICS):
         cases += specials(name, files)
@@ -225,7 +227,7 @@ def _run_cases(files: Files) -> list[tuple[str, Change]]:
             cases.append((f"{name}: a link to {target}", {f"../{name}": symlink(target)}))
         cases.append((f"{name}: a folder", {f"../{name}": lambda path: path.mkdir()}))
         cases.append((f"{name}: a file", {f"../{name}": b"nothing"}))
-        cases.append((f"{name}: a FIFO", {f"../{name}": lambda path: os.mkfifo(path)}))
+        cases.append((f"{name}: a FIFO", {f"../{name}": os.mkfifo}))
     return cases
 
 

@@ -450,9 +450,11 @@ def _differences(straight: Run, killed: Run) -> list[str]:
     where, other = (
         json.loads((run.last / TRAINING).read_bytes())["position"] for run in (straight, killed)
     )
-    for key in where:
-        if key not in OF_THE_CLOCK and where[key] != other[key]:
-            found.append(f"last/{TRAINING}: {key} is {other[key]} instead of {where[key]}")
+    found += [
+        f"last/{TRAINING}: {key} is {other[key]} instead of {where[key]}"
+        for key in where
+        if key not in OF_THE_CLOCK and where[key] != other[key]
+    ]
     return found
 
 
@@ -703,8 +705,8 @@ def _kill_a_run(
 
 
 def is_over(trace: str) -> bool:
-    """Whether a training failed to go on because it has come to its end: all steps are taken, or its
-    validation has turned."""
+    """Whether a training failed to go on because it has come to its end: all steps are taken, or
+    its validation has turned."""
     return "has finished its" in trace or "its validation has turned" in trace
 
 

@@ -1,7 +1,7 @@
 """Code in disguise: files that run something when a careless loader reads them.
 
-Each payload would leave a sentinel, a folder of its own name. It is put under every name that any of
-our loaders reads, and everything that reads is called on it. To show that the payloads are live,
+Each payload would leave a sentinel, a folder of its own name. It is put under every name that any
+of our loaders reads, and everything that reads is called on it. To show that the payloads are live,
 each one that has a careless loader on this machine is read by that too, in another process.
 """
 
@@ -250,8 +250,8 @@ def payloads(
 
     Args:
         seed: which command comes first, where not all are run.
-        every: on every so many files, one of the four commands in turn is run; all on all when None.
-            The library's readers are called on all.
+        every: on every so many files, one of the four commands in turn is run; all on all when
+            None. The library's readers are called on all.
 
     None may be executed; each must be refused, where the file is read, with a ModelError, and the
     command with exit code 3. Damaged measurements are a warning.

@@ -46,7 +46,8 @@ class Trial:
 
     Attributes:
         label: what it is, in a few words.
-        run: tries it; gives a word for how it ended, raises Broken or anything else when it is wrong.
+        run: tries it; gives a word for how it ended, raises Broken or anything else when it is
+            wrong.
         size: bytes of the files that it reads.
         seconds: of the CPU that it may take.
         megabytes: of memory that it may take beside `size`.
@@ -83,8 +84,8 @@ def supervise(
     """Runs trials 0 to count - 1 in a process of their own, in order, for how each of them ended.
 
     Args:
-        maker: `module:function`, which is called with the settings, there, for a function that makes
-            the trial of an index.
+        maker: `module:function`, which is called with the settings, there, for a function that
+            makes the trial of an index.
         silence: seconds without a word after which the process is killed.
 
     A process that dies takes one trial with it; the next one begins after that.
@@ -204,7 +205,7 @@ def _try(trial: Trial) -> Result:
         result.problem = str(error)
     except _Hanging:
         result.problem = "still at it, and stopped"
-    except BaseException as error:  # noqa: BLE001 -- whatever it is, it is what we look for
+    except BaseException as error:
         result.problem = described(error)
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
@@ -292,8 +293,8 @@ def summarize(report: Report, results: Iterator[Result]) -> Report:
 
 
 def check_command(command: Sequence[str], *codes: int) -> str:
-    """Runs charrnn with these arguments; raises Broken unless it ends with one of the exit codes and,
-    where it fails, with one line that says why."""
+    """Runs charrnn with these arguments; raises Broken unless it ends with one of the exit codes
+    and, where it fails, with one line that says why."""
     from typer.testing import CliRunner
 
     from charrnn.cli.app import app

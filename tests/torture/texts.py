@@ -63,7 +63,8 @@ def terminals(count: int) -> Report:
 
 
 def arguments(count: int) -> Report:
-    """Whatever is typed in place of a file, a name, a prompt or a number is told back harmlessly."""
+    """Whatever is typed in place of a file, a name, a prompt or a number is told back
+    harmlessly."""
     runner = CliRunner()
 
     def check(text: str) -> None:

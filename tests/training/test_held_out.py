@@ -1,4 +1,5 @@
-"""All that uses what is held out agrees on it: training, resuming, tuning, evaluating, forecasting."""
+"""All that uses what is held out agrees on it: training, resuming, tuning, evaluating,
+forecasting."""
 
 import dataclasses
 import json

@@ -374,7 +374,8 @@ def test_a_training_runs_on_its_own_threads_and_gives_them_back(
 def test_an_interrupt_waits_for_the_step_and_nothing_is_lost(
     where: str, make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A notebook's stop button came in the middle of a step, and all since the last checkpoint went."""
+    """A notebook's stop button came in the middle of a step, and all since the last checkpoint
+    went."""
     settings = {"evaluate_every": 5, "checkpoint_every": 100}
     straight, stopped = make_trainer("straight", **settings), make_trainer("stopped", **settings)
     list(straight)

@@ -5,6 +5,7 @@ outputs, states and gradients.
 """
 
 from collections.abc import Callable
+from typing import Final
 
 from charrnn.model.cells import CELLS
 from charrnn.model.kernels.fused import fused
@@ -13,7 +14,7 @@ from charrnn.model.kernels.native import NativeRecurrence
 from charrnn.model.kernels.recurrence import PlainRecurrence
 from charrnn.model.kernels.sequence import SequenceKernel
 
-KERNELS: dict[str, Callable[[str], Kernel]] = {
+KERNELS: Final[dict[str, Callable[[str], Kernel]]] = {
     # As they stand, one small operation after another.
     "equations": lambda cell: CellKernel(CELLS[cell]),
     # PyTorch's own: oneDNN's on the CPU, cuDNN's on a GPU.

@@ -1,8 +1,8 @@
 """PyTorch's own recurrent operators: oneDNN's LSTM on the CPU, cuDNN's cells on a GPU.
 
 They are what `torch.nn.RNN/GRU/LSTM` call, one layer at a time here, so that a dropout mask can be
-put between layers. Under bf16 autocast they compute in bf16; oneDNN's LSTM, where the processor lacks
-AVX-512, in float32 on what bf16 has rounded.
+put between layers. Under bf16 autocast they compute in bf16; oneDNN's LSTM, where the processor
+lacks AVX-512, in float32 on what bf16 has rounded.
 """
 
 import torch

@@ -6,7 +6,7 @@ Legend: T time, B batch, H hidden, G gates.
 import ctypes
 import functools
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor
@@ -16,10 +16,10 @@ from charrnn.model.config import GATES
 from charrnn.model.kernels.recurrence import Gradients, PlainRecurrence, Reading
 from charrnn.native_library import open_library, switched_off
 
-_CELLS = ("rnn", "gru", "lstm")
+_CELLS: Final = ("rnn", "gru", "lstm")
 """In the order of recurrence.c."""
 
-_KINDS: dict[torch.dtype, tuple[str, ...]] = {
+_KINDS: Final[dict[torch.dtype, tuple[str, ...]]] = {
     torch.float32: ("avx512", "avx2"),
     torch.bfloat16: ("amx", "bf16"),
 }
@@ -152,7 +152,8 @@ class NativeRecurrence:
         return sums
 
     def _gates_size(self, time: int, batch: int, hidden: int, sample: Tensor) -> int:
-        """Numbers that the gates take, as recurrence.c lays them out: 64 bytes of units at a time."""
+        """Numbers that the gates take, as recurrence.c lays them out: 64 bytes of units at a
+        time."""
         units = 64 // sample.element_size()
         return 0 if self.cell == "rnn" else time * batch * 4 * -(-hidden // units) * units
 

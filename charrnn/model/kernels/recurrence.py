@@ -10,7 +10,7 @@ Legend: T time, B batch, H hidden, G gates, V rows of a table.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 import torch
 from torch import Tensor
@@ -219,11 +219,11 @@ def _lstm_back(
     return dsums, dsums, (torch.zeros_like(dh), dc * f)
 
 
-_STEPS: dict[str, tuple[_Forth, _Back]] = {
+_STEPS: Final[dict[str, tuple[_Forth, _Back]]] = {
     "rnn": (_rnn, _rnn_back),
     "gru": (_gru, _gru_back),
     "lstm": (_lstm, _lstm_back),
 }
 
-_GATES_KEPT = {"rnn": 0, "gru": 4, "lstm": 4}
+_GATES_KEPT: Final = {"rnn": 0, "gru": 4, "lstm": 4}
 """What the way back needs beside h and c, in units of the hidden size."""

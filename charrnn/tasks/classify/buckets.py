@@ -2,15 +2,15 @@
 
 Each epoch shuffles the documents, sorts them by length within pools of many batches, cuts the pools
 into batches and shuffles those: what is padded stays little, and a batch's company is another every
-time. Of a document longer than a step reads, it is a window that is read, anywhere in it and another
-in every epoch, so that in time all of it is.
+time. Of a document longer than a step reads, it is a window that is read, anywhere in it and
+another in every epoch, so that in time all of it is.
 
 Legend: D documents, B batch, T time.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ from charrnn.data.memmap import release_pages
 from charrnn.data.tokenizer import Ids
 from charrnn.errors import ConfigError
 
-POOL = 50
+POOL: Final = 50
 """Batches whose documents are sorted by length together."""
 
 
@@ -83,8 +83,8 @@ class Documents:
     def batch(
         self, places: Int64Array, longest: int, offsets: Int64Array | None = None
     ) -> DocumentBatch:
-        """The documents at some places (B,), up to `longest` characters of each, from an offset (B,)
-        on."""
+        """The documents at some places (B,), up to `longest` characters of each, from an offset
+        (B,) on."""
         lengths = np.minimum(self.lengths[places], longest)
         starts = self.starts[places] + (0 if offsets is None else offsets)
         steps = np.arange(lengths.max(initial=1))
@@ -119,7 +119,8 @@ def similar_in_length(lengths: Int64Array, order: Int64Array, batch_size: int) -
 def in_characters(
     lengths: Int64Array, order: Int64Array, *, batch_size: int, at_once: int
 ) -> Iterator[Int64Array]:
-    """An order (D,) of places cut into batches, the shortest first, that have no more characters than
+    """An order (D,) of places cut into batches, the shortest first, that have no more characters
+    than
     at_once when they are filled up: a longer document is alone."""
     order = order[np.argsort(lengths[order], kind="stable")]
     begin = 0

@@ -14,7 +14,7 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -42,16 +42,17 @@ from charrnn.data.tokenizer import (
 )
 from charrnn.errors import ConfigError, CorpusError
 
-LONGEST_LABEL, LARGEST_LABELS = 200, 1 << 19
+LONGEST_LABEL: Final = 200
+LARGEST_LABELS: Final = 1 << 19
 """Characters of a class' name, and bytes of all names: what is longer is a text, not a class."""
 
-LARGEST_NUMBER = 1e30
+LARGEST_NUMBER: Final = 1e30
 """What is larger leaves float32 when it is squared or scaled."""
 
-_PIECE = 1 << 20
+_PIECE: Final = 1 << 20
 """Ids that are read together, at least."""
 
-_SHOWN = 10
+_SHOWN: Final = 10
 """Classes that a message names."""
 
 Indices = npt.NDArray[np.int64]
@@ -115,7 +116,8 @@ class LabelledCorpus(TokenizedCorpus):
             if all(as_number(label) is not None for label in self.labels):
                 hint = "; to have numbers told, not classes: --regress"
         return CorpusError(
-            f"{self.name}: the class {self.labels[number]!r} has one document, and needs one to learn "
+            f"{self.name}: the class {self.labels[number]!r} has one document, and needs one to "
+            "learn "
             f"from and one to be held out: add to it, or leave it out{hint}"
         )
 
@@ -201,7 +203,8 @@ def open_any(names: Sequence[str], options: ReadOptions | None = None) -> Corpus
             raise CorpusError(f"{name}: labels are read from files and folders only")
         if path is not None and not folder and not is_table(path):
             raise CorpusError(
-                f"{name}: it is plain text; labels are read from {', '.join(TABLE_SUFFIXES)} and from "
+                f"{name}: it is plain text; labels are read from {', '.join(TABLE_SUFFIXES)} "
+                "and from "
                 "a folder with a folder for each class"
             )
         if folder and options.label != FOLDER:
@@ -242,7 +245,8 @@ class _Reading(Reading):
         self._as_bytes = as_bytes
 
     def texts(self, prepare: Callable[[str], str] = str) -> Iterator[str]:
-        """The texts, many put together: to count the characters of one costs as much as of a page."""
+        """The texts, many put together: to count the characters of one costs as much as of a
+        page."""
         names: dict[str | float, str | float] = {}  # a class is one object, however many have it
         pending: list[str] = []
         size = 0
@@ -325,7 +329,8 @@ def _classes(corpus: Corpus, labels: list[str | float]) -> tuple[str, ...]:
     names = tuple(sorted({str(label) for label in labels}))
     if len(names) == 1:
         raise CorpusError(
-            f"{corpus.name}: all documents are of the class {names[0]!r}; there is nothing to tell apart"
+            f"{corpus.name}: all documents are of the class {names[0]!r}; there is nothing to "
+            "tell apart"
         )
     if len(names) > 1 << 16 or sum(len(name.encode()) + 8 for name in names) > LARGEST_LABELS:
         raise CorpusError(
@@ -335,10 +340,11 @@ def _classes(corpus: Corpus, labels: list[str | float]) -> tuple[str, ...]:
     return names
 
 
-_NUMBERS = (int, float, Decimal)
+_NUMBERS: Final = (int, float, Decimal)
 
-_BOOLEANS: dict[str | float, str | float] = {"True": "1", "False": "0"}
-"""What booleans are among numbers, which they are equal to; by themselves they are classes as they are."""
+_BOOLEANS: Final[dict[str | float, str | float]] = {"True": "1", "False": "0"}
+"""What booleans are among numbers, which they are equal to; by themselves they are classes as they
+are."""
 
 
 def _as_known(labels: list[str | float], known: tuple[str, ...]) -> list[str | float]:

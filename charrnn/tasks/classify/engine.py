@@ -1,12 +1,13 @@
 """ClassifyingEngine: what a network tells of whole texts, without torch.
 
-Legend: B texts, T time, N characters, H hidden, D directions, F features (D H), G gates, C classes (1 for
-a number).
+Legend: B texts, T time, N characters, H hidden, D directions, F features (D H), G gates, C classes
+(1 for a number).
 """
 
 import dataclasses
 import math
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -23,26 +24,27 @@ from charrnn.storage.model_directory import Model
 from charrnn.storage.tensor_file import Tensors
 from charrnn.tasks.classify.engine_pooling import pooler
 
-CHUNK = 256
-"""Characters of each text that are read at once. Chunks of every text end at the same places, however
-long the others are, and so its sums are added up in the same order."""
+CHUNK: Final = 256
+"""Characters of each text that are read at once. Chunks of every text end at the same places,
+however long the others are, and so its sums are added up in the same order."""
 
-TOGETHER = 32
+TOGETHER: Final = 32
 """Texts that are read side by side, those of similar length."""
 
-_MOST_OUTPUTS, _MOST_OF_ONE = 1 << 26, 1 << 28
-"""Numbers that are kept where outputs are needed all at once: of texts that are read side by side, and of
-one that is longer than that."""
+_MOST_OUTPUTS: Final = 1 << 26
+_MOST_OF_ONE: Final = 1 << 28
+"""Numbers that are kept where outputs are needed all at once: of texts that are read side by side,
+and of one that is longer than that."""
 
 
 class ClassifyingEngine:
     """The network of a model directory that classifies or regresses, float32, on the CPU.
 
-    Its layers run on the engines that language models run on, each with a head that changes nothing.
-    As there, what comes of a text is the same to the last bit alone and in any company.
+    Its layers run on the engines that language models run on, each with a head that changes
+    nothing. As there, what comes of a text is the same to the last bit alone and in any company.
 
-    In one direction a text is read as a stream, in memory that does not depend on its length. In both,
-    a chunk's outputs wait for those of the other direction.
+    In one direction a text is read as a stream, in memory that does not depend on its length. In
+    both, a chunk's outputs wait for those of the other direction.
 
     Args:
         config: of the task `classify` or `regress`.
@@ -81,8 +83,8 @@ class ClassifyingEngine:
     def logits(self, texts: Sequence[Ids]) -> Array:
         """The logits (B, C) of texts, or their numbers (B, 1), each of one character at least.
 
-        Raises ModelError when the model's numbers overflow, CorpusError for a text too long to be read
-        in both directions.
+        Raises ModelError when the model's numbers overflow, CorpusError for a text too long to be
+        read in both directions.
         """
         result = np.empty((len(texts), len(self._head_bias)), dtype=np.float32)
         longest_first = sorted(range(len(texts)), key=lambda place: -len(texts[place]))
@@ -118,7 +120,8 @@ class ClassifyingEngine:
         features = self._features
         if longest > self.longest:
             raise CorpusError(
-                f"a text of {longest:,} characters is too long to be read from both ends: cut it into "
+                f"a text of {longest:,} characters is too long to be read from both ends: cut "
+                "it into "
                 f"pieces of up to {self.longest:,}, or train without --bidirectional"
             )
         return min(max(_MOST_OUTPUTS // (longest * features), 1), TOGETHER)
@@ -174,7 +177,8 @@ class _Above:
     def stream(
         self, below: Array, lengths: npt.NDArray[np.int64], *, backwards: bool
     ) -> Iterator[tuple[int, Array]]:
-        """Outputs (b, T, H) chunk after chunk, of inputs (B, T, 2 H) read from either end of each."""
+        """Outputs (b, T, H) chunk after chunk, of inputs (B, T, 2 H) read from either end of
+        each."""
         layer, features = self._layer, below.shape[2]
         states = tuple(
             np.zeros((whole_rows(len(lengths)), layer.weight_hh.shape[1]), dtype=np.float32)
@@ -196,8 +200,8 @@ class _Above:
 
 
 def _stream(engine: Reader, texts: Sequence[Ids]) -> Iterator[tuple[int, Array]]:
-    """Where each chunk begins, and the outputs (b, T, H) of the texts that have not ended before, the
-    longest first."""
+    """Where each chunk begins, and the outputs (b, T, H) of the texts that have not ended before,
+    the longest first."""
     state: State | None = None
     lengths = np.array([len(text) for text in texts])
     for begin in range(0, int(lengths[0]), CHUNK):
@@ -233,8 +237,8 @@ def _layer(tensors: Tensors, layer: int, direction: str) -> dict[str, Array]:
 
 
 def _stack(config: ModelConfig, tensors: Tensors, direction: str, layers: int) -> Tensors:
-    """The first layers of one direction under the names of a network of its own, whose head gives their
-    outputs as they are."""
+    """The first layers of one direction under the names of a network of its own, whose head gives
+    their outputs as they are."""
     own = {
         "embedding.weight": tensors["embedding.weight"],
         "head.weight": np.eye(config.hidden_size, dtype=np.float32),

@@ -1,7 +1,7 @@
 """Pooling, chunk by chunk: what `model/pooling.py` does at once, in memory that does not grow.
 
-Sums are added up step after step in float64, so that they are the same to the last bit whatever texts
-lie beside one another.
+Sums are added up step after step in float64, so that they are the same to the last bit whatever
+texts lie beside one another.
 
 Legend: B texts, b those that have not ended, T time, F features.
 """
@@ -21,8 +21,8 @@ class Pool(Protocol):
     """Takes in the outputs of texts, chunk after chunk, and gives one vector for each."""
 
     def add(self, begin: int, outputs: Array) -> None:
-        """The outputs (b, T, F) from step `begin` on, of the first b texts; what is behind the end of
-        one counts as nothing."""
+        """The outputs (b, T, F) from step `begin` on, of the first b texts; what is behind the end
+        of one counts as nothing."""
         ...
 
     def result(self) -> Array:

@@ -6,6 +6,7 @@ Legend: D documents, H hidden.
 import dataclasses
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Final
 
 import numpy as np
 import torch
@@ -41,31 +42,39 @@ from charrnn.training.recipe import (
     planned_seconds,
 )
 
-BATCH_SIZE, LONGEST = 32, 1000
+BATCH_SIZE: Final = 32
+LONGEST: Final = 1000
 """Documents of a step, and characters of one that a step reads at most."""
 
-SIZES, FEW_DOCUMENTS, MANY_DOCUMENTS = (64, 128, 256), 1000, 30_000
+SIZES: Final = (64, 128, 256)
+FEW_DOCUMENTS: Final = 1000
+MANY_DOCUMENTS: Final = 30_000
 """Hidden sizes, and how many documents ask for more than the first and than the second."""
 
-LEAST_EPOCHS = 5
+LEAST_EPOCHS: Final = 5
 """A network that cannot read all documents so often in its time is too large for it."""
 
-DROPOUT, FULL_DROPOUT_EPOCHS = 0.3, 24
-"""What is dropped of each layer's output where documents are read so often, and proportionally less where
-they are read less. Telling functions from which of 20 modules they are: after 8 epochs 0.69 nats without
-against 0.78 with all of it, after 25 epochs 0.553 against 0.539."""
+DROPOUT: Final = 0.3
+FULL_DROPOUT_EPOCHS: Final = 24
+"""What is dropped of each layer's output where documents are read so often, and proportionally less
+where they are read less. Telling functions from which of 20 modules they are: after 8 epochs 0.69
+nats without against 0.78 with all of it, after 25 epochs 0.553 against 0.539."""
 
-MANY_NUMBERS = 10
+MANY_NUMBERS: Final = 10
 """Classes that are all numbers, which more than so many are unlikely to be meant as."""
 
-POOLING, POOLING_OF_LANGUAGE_MODELS = "max", "attention"
-"""What is best of a fresh network, and of one that reads one way and begins as a language model, whose
-outputs jump with every character, so that all of them are near 1 once. Of 238 snippets of 150
-characters, each from one of 20 modules, with 555 to learn from, a fresh network tells 0.58 with max and
-0.51 with attention; from a language model of those modules it is 0.55 and 0.66 (in both directions, with
-max, 0.64 fresh and 0.69 from it). Layers that learn only after a quarter of the steps make that 0.60."""
+POOLING: Final = "max"
+POOLING_OF_LANGUAGE_MODELS: Final = "attention"
+"""What is best of a fresh network, and of one that reads one way and begins as a language model,
+whose outputs jump with every character, so that all of them are near 1 once. Of 238 snippets of 150
+characters, each from one of 20 modules, with 555 to learn from, a fresh network tells 0.58 with max
+and 0.51 with attention; from a language model of those modules it is 0.55 and 0.66 (in both
+directions, with max, 0.64 fresh and 0.69 from it). Layers that learn only after a quarter of the
+steps make
+that
+0.60."""
 
-RARE = 0.2
+RARE: Final = 0.2
 """The share of an even one below which a class is called rare."""
 
 
@@ -81,8 +90,8 @@ def make_labelled_plan(
 ) -> Plan:
     """Reads labelled documents, measures the machine, and decides; see `make_plan`.
 
-    `base` is a language model, whose embedding and layers are where a fresh network begins, or another
-    model of labelled documents.
+    `base` is a language model, whose embedding and layers are where a fresh network begins, or
+    another model of labelled documents.
     """
     options = dataclasses.replace(options, labelled=True)
     if options.lines:
@@ -180,7 +189,8 @@ def make_any_plan(
     group: Group | None = None,
     progress: ReadingProgress = no_progress,
 ) -> Plan:
-    """`make_labelled_plan` of documents whose options name a label, `make_plan` of any other text."""
+    """`make_labelled_plan` of documents whose options name a label, `make_plan` of any other
+    text."""
     if corpus.options.label is None:
         _refuse_without_labels(options)
         return make_plan(
@@ -315,13 +325,15 @@ def _notes(
     long = int((text.lengths > longest).sum())
     if long:
         notes.append(
-            f"{long:,} of {len(text.targets):,} documents are longer than {longest:,} characters: of "
+            f"{long:,} of {len(text.targets):,} documents are longer than {longest:,} "
+            "characters: of "
             f"each a step reads a part of that length, another one every time (--sequence-length); "
             f"while training, their first {LONGEST_EVALUATED:,} are what it is evaluated on"
         )
     if len(text.labels) > MANY_NUMBERS and all(as_number(each) is not None for each in text.labels):
         notes.append(
-            f"all {len(text.labels):,} classes are numbers: to have numbers told, not classes: --regress"
+            f"all {len(text.labels):,} classes are numbers: to have numbers told, not classes: "
+            "--regress"
         )
     if text.labels and options.class_weights == "none":
         counts = np.bincount(text.targets, minlength=len(text.labels))

@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -19,9 +19,10 @@ from charrnn.storage.model_directory import Model
 from charrnn.storage.run import load
 from charrnn.tasks.classify.engine import ClassifyingEngine
 
-TEXTS_AT_ONCE, CHARACTERS_AT_ONCE = 512, 1 << 21
-"""Texts that are sorted by length together, and how many characters of them at most: beyond that, what is
-told of the first is told before the next are read."""
+TEXTS_AT_ONCE: Final = 512
+CHARACTERS_AT_ONCE: Final = 1 << 21
+"""Texts that are sorted by length together, and how many characters of them at most: beyond that,
+what is told of the first is told before the next are read."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,12 @@ class Prediction:
 
     Attributes:
         label: its class; None of a model that tells numbers.
-        probabilities: of each class by name, the likeliest first; none of a model that tells numbers.
+        probabilities: of each class by name, the likeliest first; none of a model that tells
+            numbers.
         number: what a model that tells numbers does; else None.
         skipped: characters of the text that the model has never seen, left out.
-        problem: why there is no prediction, and all of the above is None or empty; None where there is one.
+        problem: why there is no prediction, and all of the above is None or empty; None where there
+            is one.
     """
 
     label: str | None
@@ -68,8 +71,8 @@ class Classifier:
         """Of each of them, in order, as they come.
 
         Newlines at a text's end are left out, as they are in training. A text without a
-        character that the model knows, or a document that has a problem, gets a prediction that says so,
-        and the others theirs. Where the texts end in an error,
+        character that the model knows, or a document that has a problem, gets a prediction that
+        says so, and the others theirs. Where the texts end in an error,
         those before it are told first.
 
         Raises ModelError when the model's numbers overflow.
@@ -102,7 +105,8 @@ class Classifier:
         ids = tokenizer.encode(known)
         if len(ids) > self._engine.longest:
             problem = (
-                f"its {len(ids):,} characters are too long to be read from both ends: cut it into pieces "
+                f"its {len(ids):,} characters are too long to be read from both ends: cut it "
+                "into pieces "
                 f"of up to {self._engine.longest:,}, or train without --bidirectional"
             )
             return _Encoded(_NO_IDS, skipped, problem)
@@ -129,7 +133,7 @@ class _Encoded(NamedTuple):
     problem: str | None = None
 
 
-_NO_IDS: Ids = np.empty(0, dtype=np.uint8)
+_NO_IDS: Final[Ids] = np.empty(0, dtype=np.uint8)
 
 
 @as_usual
@@ -143,12 +147,12 @@ def predict(
 
     Args:
         model: one that is read already, or a run's name, a run directory or a model directory.
-        texts: one; or several, each of which gets a prediction, one with a `problem` where there can be
-            none.
+        texts: one; or several, each of which gets a prediction, one with a `problem` where there
+            can be none.
         strict: to raise CorpusError at the first of several that has a problem, too.
 
-    Raises ModelError when it cannot be read or is not one to classify or regress; CorpusError for a single
-    text without a character that it knows.
+    Raises ModelError when it cannot be read or is not one to classify or regress; CorpusError for a
+    single text without a character that it knows.
     """
     classifier = Classifier(model if isinstance(model, Model) else load(model))
     if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
@@ -167,7 +171,8 @@ def _without_problem(prediction: Prediction, number: int) -> Prediction:
 
 
 def _groups(texts: Iterable[str | Document]) -> Iterator[list[str | Document]]:
-    """Texts that are read together. What the texts end in, an error or not, ends the last group first."""
+    """Texts that are read together. What the texts end in, an error or not, ends the last group
+    first."""
     group: list[str | Document] = []
     characters = 0
     failure: Exception | None = None
@@ -177,7 +182,7 @@ def _groups(texts: Iterable[str | Document]) -> Iterator[list[str | Document]]:
             text = next(remaining)
         except StopIteration:
             break
-        except Exception as error:  # noqa: BLE001 -- raised below, once what was read before it is told
+        except Exception as error:
             failure = error
             break
         group.append(text)

@@ -3,7 +3,7 @@
 Legend: N texts, M texts that were learned from, C classes (1 for a number).
 """
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,7 @@ from charrnn.tasks.classify.engine import ClassifyingEngine
 
 Float64Array = npt.NDArray[np.float64]
 
-NAMES = {
+NAMES: Final = {
     "accuracy": "accuracy",
     "macro_f1": "macro F1",
     "root_mean_squared_error": "root mean squared error",
@@ -37,13 +37,13 @@ def measures(
     *,
     classes: int,
 ) -> dict[str, float]:
-    """How good predictions (N, C) are, and how good the simplest guess is: the most frequent class, or
-    the mean, of what was learned from.
+    """How good predictions (N, C) are, and how good the simplest guess is: the most frequent class,
+    or the mean, of what was learned from.
 
     Args:
         targets: (N,) what is right.
-        learned: (M,) the targets that were learned from; None where they are not known, and there is no
-            simplest guess.
+        learned: (M,) the targets that were learned from; None where they are not known, and there
+            is no simplest guess.
         classes: how many; 0 for numbers.
     """
     if classes:
@@ -72,8 +72,8 @@ def measures(
 def predict_documents(
     model: Model, corpus: LabelledCorpus, numbers: Indices, *, at_most: float = np.inf
 ) -> tuple[Float64Array, npt.NDArray[Any]]:
-    """The logits of classes, or the numbers, (N, C) that a model tells of documents, each read from its
-    first character to its last, and what is right (N,).
+    """The logits of classes, or the numbers, (N, C) that a model tells of documents, each read from
+    its first character to its last, and what is right (N,).
 
     It reads the documents of those numbers, in that order, until it has read `at_most` characters.
     Raises ModelError when the model is not one to classify or regress, or its numbers overflow.

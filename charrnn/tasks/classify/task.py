@@ -5,7 +5,7 @@ Legend: D documents, B batch, T time, C classes (1 for a number).
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -23,14 +23,15 @@ from charrnn.tasks.classify.network import SequenceClassifier
 from charrnn.tasks.classify.report import NAMES, measures
 from charrnn.training.task import Learned
 
-LONGEST_EVALUATED = 4000
-"""Characters of a held-out document that are read while training, from its first on. `charrnn predict`
-and `charrnn evaluate` read all of it."""
+LONGEST_EVALUATED: Final = 4000
+"""Characters of a held-out document that are read while training, from its first on. `charrnn
+predict` and `charrnn evaluate` read all of it."""
 
-EVALUATED_TOGETHER = 64
+EVALUATED_TOGETHER: Final = 64
 """Held-out documents that are read side by side, at most."""
 
-SHOWN, SHOWN_CHARACTERS = 3, 60
+SHOWN: Final = 3
+SHOWN_CHARACTERS: Final = 60
 """Held-out documents that are shown with what was told of them, and how much of each."""
 
 
@@ -93,8 +94,8 @@ class LabelledTask:
         return self.validation.characters(LONGEST_EVALUATED)
 
     def initial_bias(self) -> npt.NDArray[np.float32]:
-        """What the head begins with (C,): the mean, or how frequent each class is, so that it is not
-        what the first hundred steps have to learn."""
+        """What the head begins with (C,): the mean, or how frequent each class is, so that it is
+        not what the first hundred steps have to learn."""
         if not self.corpus.labels:
             return np.array([self.training.targets.mean()], dtype=np.float32)
         counts = np.bincount(
@@ -164,9 +165,9 @@ class LabelledTask:
         return in_characters(lengths, drawn, batch_size=EVALUATED_TOGETHER, at_once=at_once)
 
     def measures(self) -> dict[str, float]:
-        """How good the last predictions are: accuracy and macro F1, or the root mean squared error and
-        R²; those of the simplest guess follow, the most frequent class or the mean of what was learned
-        from."""
+        """How good the last predictions are: accuracy and macro F1, or the root mean squared error
+        and R²; those of the simplest guess follow, the most frequent class or the mean of what was
+        learned from."""
         assert self.predictions is not None, "nothing was evaluated yet"
         learned = self.corpus.targets[self.training.numbers]
         return measures(self.predictions, self.targets, learned, classes=len(self.corpus.labels))

@@ -4,6 +4,7 @@ Legend: B batch, b lanes of one process, T time, V vocabulary.
 """
 
 from collections.abc import Iterator
+from typing import Final
 
 import numpy as np
 import torch
@@ -20,14 +21,14 @@ from charrnn.model.recurrent import RecurrentNetwork, State, detach
 from charrnn.storage.model_directory import Model
 from charrnn.training.task import Learned
 
-COLD_STARTS = 0.01
+COLD_STARTS: Final = 0.01
 """The share of lanes whose state is set to zero before a chunk (Melis et al., 2018,
 arXiv:1707.05589). A state that is only ever carried on leaves the network lost where every sample
 begins: after nothing."""
 
-SAMPLE_LENGTH = 300
+SAMPLE_LENGTH: Final = 300
 
-VALIDATION_LANES = 64
+VALIDATION_LANES: Final = 64
 
 
 class Generation:

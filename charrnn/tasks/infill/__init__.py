@@ -1,1 +1,2 @@
-"""The task of infilling: each character is predicted from both sides of it. Filling and proofreading."""
+"""The task of infilling: each character is predicted from both sides of it. Filling and
+proofreading."""

@@ -3,23 +3,27 @@
 Legend: N characters, B windows, T time, V vocabulary.
 """
 
+from typing import Final
+
 import numpy as np
 
 from charrnn.data.excerpt import AnyIds
 from charrnn.errors import CorpusError
 from charrnn.tasks.infill.masked_model import MaskedLM
 
-PLACES, CONTEXT = 400, 64
-"""How many places are damaged, each in a window of its own, and the characters on both sides of it."""
+PLACES: Final = 400
+CONTEXT: Final = 64
+"""How many places are damaged, each in a window of its own, and the characters on both sides of
+it."""
 
-_AT_ONCE = 50
+_AT_ONCE: Final = 50
 
 
 def share_restored(
     restorer: MaskedLM, ids: AnyIds, span: int = 1, *, best: int = 1, places: int = PLACES
 ) -> float:
-    """The share of missing characters of a text (N,) that are among the model's `best`, where so many
-    in a row are missing. All of them are told at once, none by the help of another.
+    """The share of missing characters of a text (N,) that are among the model's `best`, where so
+    many in a row are missing. All of them are told at once, none by the help of another.
 
     The places are seeded: the same for every model. Raises CorpusError when the text is too short.
     """

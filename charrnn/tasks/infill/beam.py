@@ -1,7 +1,7 @@
 """Which characters stand at the masked places of a text: a beam, from left to right.
 
-By the chain rule, log p(fill) = sum over places of log p(character | both sides), where of the places
-themselves those before are filled, and those after are masks.
+By the chain rule, log p(fill) = sum over places of log p(character | both sides), where of the
+places themselves those before are filled, and those after are masks.
 
 Legend: N ids, V vocabulary, G places of a region, W fills or beginnings of fills.
 """
@@ -9,6 +9,7 @@ Legend: N ids, V vocabulary, G places of a region, W fills or beginnings of fill
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,7 @@ from charrnn.tasks.infill.masked_model import (
     pseudo_log_likelihoods,
 )
 
-_REGIONS_AT_ONCE = 256
+_REGIONS_AT_ONCE: Final = 256
 
 Progress = Callable[[int], None]
 """Is told how many more places were filled."""
@@ -39,7 +40,8 @@ class Region:
     places: npt.NDArray[np.int64]
 
     def window(self, step: int, values: MaskedIds, context: int) -> tuple[MaskedIds, int]:
-        """What is read to fill place `step`: (W, up to 2 context + 1), and where in it that place is.
+        """What is read to fill place `step`: (W, up to 2 context + 1), and where in it that place
+        is.
 
         Args:
             values: (W, step) what the places before it are filled with.
@@ -129,9 +131,10 @@ def _likeliest(beginnings: Fills, scores: npt.NDArray[np.float64], width: int) -
 def rescore(restorer: MaskedLM, region: Region, fills: Fills, *, reach: int, context: int) -> Fills:
     """The fills of a region, weighed anew by how well they and what is around them fit together.
 
-    The chain rule asks each place of a fill once, while places after it are masks. Here each is asked
-    given all others, as are `reach` characters on each side, which only a right fill makes likely. The
-    mean of both logarithms decides; what all fills together had by the chain rule is shared out anew.
+    The chain rule asks each place of a fill once, while places after it are masks. Here each is
+    asked given all others, as are `reach` characters on each side, which only a right fill makes
+    likely. The mean of both logarithms decides; what all fills together had by the chain rule is
+    shared out anew.
     """
     first, last = int(region.places[0]) - reach, int(region.places[-1]) + reach + 1
     begin = max(first - context, 0)

@@ -5,6 +5,7 @@ Legend: B batch, T time, N characters, V vocabulary, H hidden.
 
 import dataclasses
 from collections.abc import Iterator
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -20,20 +21,21 @@ from charrnn.storage.model_directory import Model
 from charrnn.storage.tensor_file import Tensors
 from charrnn.tasks.infill.windows import cover
 
-WINDOW, MARGIN = 256, 32
+WINDOW: Final = 256
+MARGIN: Final = 32
 """Characters of a text that are read as one, and those at either end of them that are read for the
-others' sake. What stands on both sides at once tells so much that further ones add nothing: of a play,
-8 on each side cost 0.0002 bits per character, 16 and more none that shows in four digits."""
+others' sake. What stands on both sides at once tells so much that further ones add nothing: of a
+play, 8 on each side cost 0.0002 bits per character, 16 and more none that shows in four digits."""
 
-_LARGEST_AT_ONCE = 1 << 21
+_LARGEST_AT_ONCE: Final = 1 << 21
 """Numbers: windows of a long text are read side by side while no more logits come of them."""
 
 
 class RestoringEngine:
     """The network of a model directory that restores, float32, on the CPU.
 
-    Each of its two stacks runs on an engine that reads texts, whose head is that stack's half of the
-    join. As there, what comes of a text is the same to the last bit alone and in any company.
+    Each of its two stacks runs on an engine that reads texts, whose head is that stack's half of
+    the join. As there, what comes of a text is the same to the last bit alone and in any company.
 
     Args:
         config: of the task `restore`.
@@ -61,14 +63,16 @@ class RestoringEngine:
     @classmethod
     @as_usual
     def of(cls, model: Model) -> "RestoringEngine":
-        """The engine of a model that was read from disk. Raises ModelError when it does not restore."""
+        """The engine of a model that was read from disk. Raises ModelError when it does not
+        restore."""
         model.require("restore")
         return cls(model.config, model.tensors)
 
     @as_usual
     def log_probabilities(self, ids: npt.ArrayLike) -> Array:
-        """Of texts (B, T), masks among them: the log-probabilities (B, T, V) of the character at each
-        place, given all others of its text, and never itself. Before and after a text is nothing.
+        """Of texts (B, T), masks among them: the log-probabilities (B, T, V) of the character at
+        each place, given all others of its text, and never itself. Before and after a text is
+        nothing.
 
         Raises ModelError when the model's numbers overflow.
         """

@@ -11,6 +11,7 @@ import heapq
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -23,9 +24,9 @@ from charrnn.tasks.infill.gap_lengths import infill_any_length
 from charrnn.tasks.infill.gaps import Gap, Passage, grouped, read_passage
 from charrnn.tasks.infill.masked_model import MaskedLM, writable
 
-GAP = "_"
+GAP: Final = "_"
 
-LONGEST = 12
+LONGEST: Final = 12
 """Characters that a gap of unknown length stands for at most."""
 
 

@@ -1,20 +1,22 @@
 """How many characters stood in a gap, and which.
 
-For each length the likeliest fills are found (see infilling.py). Two fills of unlike lengths compare by
-what both of them explain: the fill itself with the K characters that follow it, from left to right and
-each given what is left of it and all that lies beyond, with masks between. (How likely a fill alone is
-favours short ones, and its mean favours long ones.) To that comes, as in infilling.py, how well it
-fits with what is around it.
+For each length the likeliest fills are found (see infilling.py). Two fills of unlike lengths
+compare by
+what both of them explain: the fill itself with the K characters that follow it, from left to right
+and each given what is left of it and all that lies beyond, with masks between. (How likely a fill
+alone is favours short ones, and its mean favours long ones.) To that comes, as in infilling.py, how
+well it fits with what is around it.
 
 Of 64 gaps of 1 to 6 characters in held-out Shakespeare, this told the length of 31 and all
-characters of 26; the first score alone 31 and 25, the second 21 and 15, likelihoods of the fill alone
-19 and 18, and means of the second 8 and 6.
+characters of 26; the first score alone 31 and 25, the second 21 and 15, likelihoods of the fill
+alone 19 and 18, and means of the second 8 and 6.
 
 Legend: N ids, K characters that follow, V vocabulary.
 """
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -31,16 +33,16 @@ from charrnn.tasks.infill.masked_model import (
 Candidate = tuple[MaskedIds, float]
 """What may stand in a gap, and the logarithm of how probable that is."""
 
-FOLLOWING = 6
+FOLLOWING: Final = 6
 """K."""
 
-_REACH = 8
+_REACH: Final = 8
 """Characters on each side of a fill of which it counts how well they fit with it."""
 
-_FILLS = 4
+_FILLS: Final = 4
 """Of each length."""
 
-_CONTEXT = 48
+_CONTEXT: Final = 48
 
 
 def infill_any_length(
@@ -154,7 +156,8 @@ def _first(pieces: Iterable[MaskedIds], count: int) -> MaskedIds:
 def joint_scores(
     restorer: MaskedLM, left: MaskedIds, values: Sequence[MaskedIds], right: MaskedIds
 ) -> npt.NDArray[np.float64]:
-    """How likely each of these (each of any length) is between left and right, together with the first
+    """How likely each of these (each of any length) is between left and right, together with the
+    first
     K of `right`: log-probabilities (one each) that compare across lengths, but for a constant."""
     windows: list[MaskedIds] = []
     places, owners, wanted = [], [], []

@@ -5,7 +5,7 @@ Legend: N characters, B batch, T time, V vocabulary.
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +18,10 @@ Array = npt.NDArray[np.floating[Any]]
 MaskedIds = npt.NDArray[np.int64]
 """Ids (N,), a mask where a character is not known."""
 
-_MOST_AT_ONCE = 1 << 14
+_MOST_AT_ONCE: Final = 1 << 14
 """Characters of all windows that are read side by side."""
 
-_LARGEST_AT_ONCE = 1 << 22
+_LARGEST_AT_ONCE: Final = 1 << 22
 """Numbers that come of it: of a large alphabet, fewer are read side by side."""
 
 
@@ -39,8 +39,8 @@ class MaskedLM(Protocol):
         ...
 
     def log_probabilities(self, ids: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """Of texts (B, T), masks among them: the log-probabilities (B, T, V) of the character at each
-        place, given all others of its text, and never itself.
+        """Of texts (B, T), masks among them: the log-probabilities (B, T, V) of the character at
+        each place, given all others of its text, and never itself.
         """
         ...
 
@@ -80,8 +80,8 @@ def read_windows(
 ) -> Iterator[tuple[list[int], npt.NDArray[np.float32]]]:
     """Reads windows, each (T,) of its own, many of one length side by side.
 
-    Gives which of them were read, B places in `windows`, and their log-probabilities (B, T, V). Raises
-    ModelError when the model's numbers overflow.
+    Gives which of them were read, B places in `windows`, and their log-probabilities (B, T, V).
+    Raises ModelError when the model's numbers overflow.
     """
     by_length: dict[int, list[int]] = {}
     for place, window in enumerate(windows):

@@ -3,20 +3,24 @@
 Legend: B windows, T time.
 """
 
+from typing import Final
+
 import numpy as np
 import numpy.typing as npt
 
 Int64Array = npt.NDArray[np.int64]
 
-LONGEST_SPAN = 8
-"""Characters that are hidden in a row, or more where spans meet: each length from 1 on is as likely."""
+LONGEST_SPAN: Final = 8
+"""Characters that are hidden in a row, or more where spans meet: each length from 1 on is as
+likely."""
 
-LARGEST_SHARE = 0.3
-"""Of the characters of a window: each share up to this one is as likely, so that texts are met that are
-hardly damaged and others that are hardly legible."""
+LARGEST_SHARE: Final = 0.3
+"""Of the characters of a window: each share up to this one is as likely, so that texts are met that
+are hardly damaged and others that are hardly legible."""
 
-UNDAMAGED = 0.15
-"""Windows of which nothing is hidden; to read such a text, for what may be wrong in it, is a use too."""
+UNDAMAGED: Final = 0.15
+"""Windows of which nothing is hidden; to read such a text, for what may be wrong in it, is a use
+too."""
 
 
 def mask_spans(ids: Int64Array, mask: int, random: np.random.Generator) -> Int64Array:

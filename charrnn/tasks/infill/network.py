@@ -68,7 +68,8 @@ class Restorer(RecurrentNetwork):
             reset_linear(linear.weight, linear.bias, generator=generator)
 
     def readout_weights(self) -> list[Tensor]:
-        """Those that read outputs: between layers (G H, H), the join's (H, 2 H), the head's (V, H)."""
+        """Those that read outputs: between layers (G H, H), the join's (H, 2 H), the head's (V,
+        H)."""
         return [*self.between_layers(), self.join.weight, self.head.weight]
 
     def forward(self, ids: Tensor, *, generator: torch.Generator | None = None) -> Tensor:

@@ -1,10 +1,11 @@
 """Proofreading: characters that their surroundings on both sides do not expect, and what may have
 been meant.
 
-Where a character is surprising, given all others, edits of it and of its neighbours are tried: another
-character in its place, none, one more, two that change places. An edit's gain is by how much likelier
-it makes each of the characters around it, given all others (a pseudo-log-likelihood: Besag, 1975), all
-together, in nats, less what an edit of its kind costs. What gains more than a threshold is found.
+Where a character is surprising, given all others, edits of it and of its neighbours are tried:
+another character in its place, none, one more, two that change places. An edit's gain is by how
+much likelier it makes each of the characters around it, given all others (a pseudo-log-likelihood:
+Besag, 1975), all together, in nats, less what an edit of its kind costs. What gains more than a
+threshold is found.
 
 Legend: N ids, B batch, T time, V vocabulary.
 """
@@ -13,6 +14,7 @@ import bisect
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -31,27 +33,31 @@ from charrnn.tasks.infill.masked_model import (
     writable,
 )
 
-SUBSTITUTE, DELETE, INSERT, SWAP = "substitute", "delete", "insert", "swap"
+SUBSTITUTE: Final = "substitute"
+DELETE: Final = "delete"
+INSERT: Final = "insert"
+SWAP: Final = "swap"
 
-KINDS = (SUBSTITUTE, DELETE, INSERT, SWAP)
+KINDS: Final = (SUBSTITUTE, DELETE, INSERT, SWAP)
 """What an edit does: another character in the place of one, one less, one more, or two that change
 places."""
 
-COSTS = {SUBSTITUTE: 8.0, DELETE: 4.0, INSERT: 6.0, SWAP: 0.0}
-"""Nats that an edit must gain before it counts at all. Of the many characters that may be put in the
-place of another, one often fits better by chance; what deletes a character is spared its surprise; what
-inserts one fits as often. (Measured on typos in held-out text, with a model of five minutes.)"""
+COSTS: Final = {SUBSTITUTE: 8.0, DELETE: 4.0, INSERT: 6.0, SWAP: 0.0}
+"""Nats that an edit must gain before it counts at all. Of the many characters that may be put in
+the place of another, one often fits better by chance; what deletes a character is spared its
+surprise; what inserts one fits as often. (Measured on typos in held-out text, with a model of five
+minutes.)"""
 
-_APART = 4
+_APART: Final = 4
 """Places; what is nearer to a correction than this is of the same mistake."""
 
-_MOST_OTHERS = 3
+_MOST_OTHERS: Final = 3
 
-MOST_UNKNOWN = 0.5
+MOST_UNKNOWN: Final = 0.5
 """The share of a text's characters that the model may not know, at most, for it to be judged."""
 
-_BLOCK = 1 << 14
-_SUSPECTS_AT_ONCE = 512
+_BLOCK: Final = 1 << 14
+_SUSPECTS_AT_ONCE: Final = 512
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +155,8 @@ def proofread(
 ) -> list[Finding]:
     """What seems to be wrong in a text, in its order; no two corrections touch each other.
 
-    Characters that the model has never seen are left alone; a CharRNNWarning says so where most are.
+    Characters that the model has never seen are left alone; a CharRNNWarning says so where most
+    are.
 
     Args:
         progress: is told how many surprising characters were looked at, and of how many.
@@ -160,7 +167,8 @@ def proofread(
     config = config or ProofreadConfig()
     if (count := unknown_characters(tokenizer, text)) > MOST_UNKNOWN * len(text):
         warnings.warn(
-            f"the model has never seen {count:,} of the {len(text):,} characters of the text, and finds "
+            f"the model has never seen {count:,} of the {len(text):,} characters of the text, "
+            "and finds "
             "nothing among them",
             CharRNNWarning,
             stacklevel=2,
@@ -211,8 +219,8 @@ class _Proof:
     def _suspects(
         self,
     ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float32], npt.NDArray[np.intp]]:
-        """The places (B,) of surprising characters, their surprise (B,), and what is likeliest to stand
-        there (B, tried + 1)."""
+        """The places (B,) of surprising characters, their surprise (B,), and what is likeliest to
+        stand there (B, tried + 1)."""
         reach = self.config.scored + self.config.context
         suspects, surprises = [np.empty(0, np.intp)], [np.empty(0, np.float32)]
         substitutes = [np.empty((0, self.config.tried + 1), np.intp)]

@@ -4,6 +4,7 @@ Legend: B batch, T time, V vocabulary.
 """
 
 from collections.abc import Iterator
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -24,13 +25,18 @@ from charrnn.tasks.infill.network import Restorer
 from charrnn.tasks.infill.windows import WindowBatch, WindowLoader, cover, windows_per_epoch
 from charrnn.training.task import Learned
 
-PASSAGES, PASSAGE_LENGTH, GAPS = 2, 72, (1, 2, 1, 4, 1)
+PASSAGES: Final = 2
+PASSAGE_LENGTH: Final = 72
+GAPS: Final = (1, 2, 1, 4, 1)
 """How many passages are shown restored, their characters, and how many are missing in each gap."""
 
-GAP, LINE_END = "_", "\N{DOWNWARDS ARROW WITH CORNER LEFTWARDS}"
+GAP: Final = "_"
+LINE_END: Final = "\N{DOWNWARDS ARROW WITH CORNER LEFTWARDS}"
 
-_AT_ONCE, _LARGEST_LOGITS = 64, 1 << 22
-"""Windows of the validation text that are read side by side, at most; and numbers that come of it."""
+_AT_ONCE: Final = 64
+_LARGEST_LOGITS: Final = 1 << 22
+"""Windows of the validation text that are read side by side, at most; and numbers that come of
+it."""
 
 
 class Restoration:
@@ -120,7 +126,8 @@ class Restoration:
                 return
 
     def sample(self, model: Model, seed: int) -> str:
-        """Passages of the held-out text: how they were damaged, and below, what was made of them."""
+        """Passages of the held-out text: how they were damaged, and below, what was made of
+        them."""
         engine = RestoringEngine.of(model)
         random = np.random.default_rng(seed)
         length = min(PASSAGE_LENGTH, len(self.validation))

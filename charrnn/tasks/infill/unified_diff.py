@@ -3,16 +3,18 @@
 import difflib
 import os
 import re
+from typing import Final
 
-_CONTROL = re.compile("[\0-\x1f\x7f]")
+_CONTROL: Final = re.compile("[\0-\x1f\x7f]")
 
-_NO_NEWLINE = "\\ No newline at end of file\n"
+_NO_NEWLINE: Final = "\\ No newline at end of file\n"
 
 
 def unified_diff(before: bytes, after: bytes, name: str) -> bytes:
     """What changes in a file of that name; nothing where nothing does.
 
-    Lines end with a newline, and with nothing else: carriage returns belong to them. They are lines of
+    Lines end with a newline, and with nothing else: carriage returns belong to them. They are lines
+        of
     bytes, whatever these mean, as they are for `patch`: so it applies to files in any encoding.
     """
     header = header_name(name)
@@ -22,13 +24,14 @@ def unified_diff(before: bytes, after: bytes, name: str) -> bytes:
 
 
 def _lines(content: bytes) -> list[str]:
-    """The lines of a file with their newlines, which the last may lack; a character for each byte."""
+    """The lines of a file with their newlines, which the last may lack; a character for each
+    byte."""
     return re.findall("[^\n]*\n|[^\n]+", content.decode("latin-1"))
 
 
 def header_name(name: str) -> str:
-    """What a diff calls a file, a character for each byte: its path below the working directory, links
-    resolved, or else its base name, as `patch` refuses absolute paths, `..` and links.
+    """What a diff calls a file, a character for each byte: its path below the working directory,
+    links resolved, or else its base name, as `patch` refuses absolute paths, `..` and links.
     """
     encoded = os.fsencode(_below_here(name)).decode("latin-1")
     if encoded.strip(' "') != encoded or _CONTROL.search(encoded):

@@ -1,4 +1,5 @@
-"""Windows of a text: pieces that are read each by itself, with context on both sides of what matters.
+"""Windows of a text: pieces that are read each by itself, with context on both sides of what
+matters.
 
     to be or not to be that is the question
     [to be or not to ]
@@ -24,8 +25,8 @@ Int64Array = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class WindowLayout:
-    """Windows of one length over a text, such that of each a part is kept, and each character is kept
-    of one window.
+    """Windows of one length over a text, such that of each a part is kept, and each character is
+    kept of one window.
 
     Attributes:
         length: T, of every window.
@@ -55,8 +56,8 @@ class WindowLayout:
 
 
 def cover(characters: int, length: int, margin: int) -> WindowLayout:
-    """Windows that cover so many characters, each with a margin on both sides of what is kept of it,
-    but where the text ends.
+    """Windows that cover so many characters, each with a margin on both sides of what is kept of
+    it, but where the text ends.
 
     Args:
         length: T of each, more than both margins; that of the text where that is shorter.
@@ -94,8 +95,8 @@ class WindowLoader:
     """Epochs of a text, windows in random order, for ever. Its position is its state.
 
     Each epoch is a pure function of (ids, settings, epoch): the text, a ring, is cut into windows
-    from another offset, all of one length, so that some overlap their neighbour by a little; they are
-    shuffled, and dealt to batches of one size but for one window.
+    from another offset, all of one length, so that some overlap their neighbour by a little; they
+    are shuffled, and dealt to batches of one size but for one window.
 
     Args:
         ids: (N,) of the training text.
@@ -157,8 +158,8 @@ class WindowLoader:
 
 
 def spread(numbers: Int64Array, length: int, intervals: int) -> Int64Array:
-    """Where the intervals of these numbers begin in a length, number * length // intervals, which is
-    itself too large for 64 bits in a text of 34 GB. Right for up to half a trillion of them."""
+    """Where the intervals of these numbers begin in a length, number * length // intervals, which
+    is itself too large for 64 bits in a text of 34 GB. Right for up to half a trillion of them."""
     each, more = divmod(length, intervals)
     high, low = divmod(more, 1 << 16)  # so that no product is larger than 64 bits
     of_high, rest = np.divmod(numbers * high, intervals)

@@ -3,8 +3,8 @@
 torchrun starts them. Process 0 leads, the others follow (`companions.py` says how). They meet where
 the environment says, and tell each other two kinds of things:
 
-- sums, once in each step: the gradients and the loss, and behind them one word of each process, such
-  as that it was asked to stop. So all know the same of each other, at the same step.
+- sums, once in each step: the gradients and the loss, and behind them one word of each process,
+  such as that it was asked to stop. So all know the same of each other, at the same step.
 - messages (JSON) and tensors from one to all, before the first step and after the last.
 
 Legend: B lanes of all processes, b of one, N whatever else a part of the state has.
@@ -18,7 +18,7 @@ import socket
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import numpy as np
 import torch
@@ -32,20 +32,24 @@ from charrnn.errors import CharRNNError, ConfigError, TrainingError
 from charrnn.model.language_model import State
 from charrnn.training.parallel.torchrun import Place, place
 
-MEETING = timedelta(minutes=5)
+MEETING: Final = timedelta(minutes=5)
 """How long processes wait for each other to start."""
 
-PATIENCE = timedelta(minutes=30)
+PATIENCE: Final = timedelta(minutes=30)
 """How long processes wait for one of which they hear nothing. One that has died is noticed at once,
 by its closed connections."""
 
-BUSY_EVERY = 60.0
-"""Seconds after which the leader, while it reads or evaluates a large text, says that it is there."""
+BUSY_EVERY: Final = 60.0
+"""Seconds after which the leader, while it reads or evaluates a large text, says that it is
+there."""
 
-GOES_ON, LEAVES, HAS_FAILED, IS_BUSY = 0, -1, -2, -3
+GOES_ON: Final = 0
+LEAVES: Final = -1
+HAS_FAILED: Final = -2
+IS_BUSY: Final = -3
 """Words. Above zero: it was asked to stop after the step, by the signal of that number."""
 
-ASKED = 100
+ASKED: Final = 100
 """The word of a process that was asked to stop, but not by a signal."""
 
 
@@ -111,8 +115,8 @@ class Group:
 
     @property
     def stopped_by(self) -> int | None:
-        """What one of them was asked to stop by, as all know since the last step: a signal's number,
-        0 for anything else; None where none was."""
+        """What one of them was asked to stop by, as all know since the last step: a signal's
+        number, 0 for anything else; None where none was."""
         return None if self.stops == GOES_ON else self.stops % ASKED
 
     # Sums
@@ -161,8 +165,8 @@ class Group:
             self._broadcast(_described(error) if failed == self.rank else None, failed)
 
     def say_busy(self, *, in_steps: bool) -> None:
-        """Has the others, who wait for a step or a message, wait on; from time to time, however often
-        it is called. Raises what `sum_gradients` raises."""
+        """Has the others, who wait for a step or a message, wait on; from time to time, however
+        often it is called. Raises what `sum_gradients` raises."""
         if time.monotonic() - self._heard < BUSY_EVERY:
             return
         if in_steps:
@@ -231,7 +235,8 @@ class Group:
         return tuple(part for part in parts if part is not None) or None
 
     def _gather(self, mine: Tensor, counts: Sequence[int]) -> Tensor | None:
-        """One part of the state (N, B, ...), where each process has as many lanes as `counts` says."""
+        """One part of the state (N, B, ...), where each process has as many lanes as `counts`
+        says."""
         missing = max(counts) - mine.shape[1]
         padded = torch.nn.functional.pad(mine, (0, 0, 0, missing)).contiguous()
         all_padded = [torch.empty_like(padded) for _ in counts] if self.rank == 0 else None

@@ -15,7 +15,7 @@ import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -97,8 +97,8 @@ class Leader:
 
     @property
     def asked(self) -> int | None:
-        """What it, or a follower, was asked to stop by: a signal's number, 0 for anything else; None
-        before that."""
+        """What it, or a follower, was asked to stop by: a signal's number, 0 for anything else;
+        None before that."""
         if self._asked is None and self.group is not None:
             return self.group.stopped_by
         return self._asked
@@ -126,7 +126,8 @@ class Leader:
         self._end()
 
     def say_busy(self) -> None:
-        """Has the followers wait on, while the leader takes long over something that it does alone."""
+        """Has the followers wait on, while the leader takes long over something that it does
+        alone."""
         if self.group is not None:
             self.group.say_busy(in_steps=self._in_steps)
 
@@ -147,7 +148,8 @@ class Leader:
                 self._whole = self.group.gather(self.learner.state, self.loader.batch_size)
 
     def _lanes(self) -> TBPTTLoader:
-        """The loader, whose lanes processes share; a training of another task has but one process."""
+        """The loader, whose lanes processes share; a training of another task has but one
+        process."""
         assert isinstance(self.loader, TBPTTLoader)
         return self.loader
 
@@ -301,7 +303,8 @@ def _part(state: State, loader: TBPTTLoader) -> State:
 
 
 def _exchange(group: Group, learner: Learner, whole: State | None) -> None:
-    """Gives everyone the leader's weights; where the training goes on, its moments and state too."""
+    """Gives everyone the leader's weights; where the training goes on, its moments and state
+    too."""
     for parameter in learner.network.parameters():
         group.hand_out(parameter.data)
     if whole is not None:
@@ -312,7 +315,7 @@ def _exchange(group: Group, learner: Learner, whole: State | None) -> None:
             group.hand_out(part)
 
 
-_PIECE = 1 << 28
+_PIECE: Final = 1 << 28
 """Bytes that are handed out in one go."""
 
 
@@ -336,8 +339,8 @@ def _learner(group: Group, told: dict[str, Any]) -> Learner:
 
 
 def _room_for_state(learner: Learner, step: int, lanes: int) -> State | None:
-    """The state of all lanes after a step, and in the learner its moments, all of them 0 as yet; None
-    where nothing was learned before."""
+    """The state of all lanes after a step, and in the learner its moments, all of them 0 as yet;
+    None where nothing was learned before."""
     if step == 0:
         return None
     whole = learner.network.zero_state(lanes)

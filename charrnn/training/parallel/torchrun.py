@@ -5,13 +5,14 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from charrnn.errors import ConfigError
 
-_MEETING = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+_MEETING: Final = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 """What processes need to find each other. With one of these missing, a process is on its own."""
 
-_GROUPS = Path("/sys/fs/cgroup")
+_GROUPS: Final = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,8 @@ def usable_cores() -> int:
 
 
 def _quotas(process: Path = Path("/proc/self/cgroup"), root: Path = _GROUPS) -> Iterator[int]:
-    """The cores, rounded up, that each control group around this process allows (version 2, which has
-    `cpu.max`, or 1, which has two files); none where there are no such limits."""
+    """The cores, rounded up, that each control group around this process allows (version 2, which
+    has `cpu.max`, or 1, which has two files); none where there are no such limits."""
     try:
         lines = process.read_text().splitlines()
     except OSError:
@@ -88,7 +89,8 @@ def _quotas(process: Path = Path("/proc/self/cgroup"), root: Path = _GROUPS) -> 
 
 
 def _limit(group: Path) -> tuple[int, int]:
-    """The microseconds of a core that a control group may use, of how many; 0, 0 for all of them."""
+    """The microseconds of a core that a control group may use, of how many; 0, 0 for all of
+    them."""
     for names in (("cpu.max",), ("cpu.cfs_quota_us", "cpu.cfs_period_us")):
         try:
             quota, period = " ".join((group / name).read_text() for name in names).split()

@@ -60,7 +60,8 @@ def short_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_it_computes_what_the_network_does(
     cell: str, pooling: str, bidirectional: bool, layers: int, native: bool
 ) -> None:
-    """Texts of several chunks, some ending where a chunk does, and one-character texts among them."""
+    """Texts of several chunks, some ending where a chunk does, and one-character texts among
+    them."""
     network, tensors = make(cell=cell, pooling=pooling, bidirectional=bidirectional, layers=layers)
     engine = ClassifyingEngine(network.config, tensors, native=native)
     found = engine.logits(texts((*LENGTHS, 8, 16, 17)))

@@ -279,8 +279,8 @@ def test_any_number_of_processes_goes_on_with_what_another_began(
 def test_two_processes_stopped_anywhere_in_the_last_step_are_resumed(
     process: int, place: str, here: Path, pair: list[dict[str, Any]]
 ) -> None:
-    """Stopped in its last evaluation and resumed, one waited for a step, the other for a word: for a
-    day."""
+    """Stopped in its last evaluation and resumed, one waited for a step, the other for a word: for
+    a day."""
     name = f"{process} stopped {place}"
     for result in pair:
         assert "error" not in result[name]
