@@ -37,8 +37,8 @@ from charrnn.evaluation.scoring import score
 from charrnn.model.cells import LayerState, LayerWeights
 from charrnn.model.config import ModelConfig
 from charrnn.model.language_model import CharRNN, State
-from charrnn.tasks import Generation
 from charrnn.tasks.generate.task import validation_lanes
+from charrnn.tasks.registry import Generation
 from charrnn.training.config import TrainingConfig, TrainingOptions
 from charrnn.training.learner import Learner, autocast, threads
 from charrnn.training.probe import ALL_THREADS, Probe

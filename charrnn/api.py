@@ -273,7 +273,7 @@ def _warn_of_folders(names: Sequence[str], read: ReadOptions) -> None:
 
 def _measured(trainer: "Trainer", nats: float) -> dict[str, str]:
     """What the last evaluation found, by what it is."""
-    from charrnn.tasks import LabelledTask
+    from charrnn.tasks.registry import LabelledTask
 
     if isinstance(trainer.task, LabelledTask):
         return {name: f"{value:.4g}" for name, value in list(trainer.task.measures().items())[:2]}

@@ -294,7 +294,8 @@ expected = regressor.predict(x)
 forked(lambda: np.abs(regressor.predict(x) - expected).max() < 1e-4)
 forked(lambda: fitted().threads_)
 forked(lambda: trained(corpus=folder + "/text.txt", out=folder + "/other", steps=2,
-hidden_size=256)) forked(lambda: trained(resume=folder + "/run"))
+    hidden_size=256))
+forked(lambda: trained(resume=folder + "/run"))
 forked(lambda: len(charrnn.sample(folder + "/run", "a", length=20)))
 warnings.simplefilter("error")
 try:

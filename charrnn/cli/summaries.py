@@ -18,7 +18,7 @@ def conclude(trainer: "Trainer") -> None:
 
 def _generate(trainer: "Trainer") -> None:
     from charrnn.evaluation.baselines import baselines
-    from charrnn.tasks import Generation
+    from charrnn.tasks.registry import Generation
 
     task = trainer.task
     assert isinstance(task, Generation)
@@ -34,9 +34,9 @@ def _generate(trainer: "Trainer") -> None:
 
 def _restore(trainer: "Trainer") -> None:
     from charrnn.storage.model_directory import read_model
-    from charrnn.tasks import Restoration
     from charrnn.tasks.infill.accuracy import CONTEXT, share_restored
     from charrnn.tasks.infill.engine import RestoringEngine
+    from charrnn.tasks.registry import Restoration
 
     task = trainer.task
     assert isinstance(task, Restoration)
@@ -74,8 +74,8 @@ def _say_best(trainer: "Trainer") -> None:
 def _tell(trainer: "Trainer") -> None:
     from charrnn.cli.classification_report import LARGEST_AT_THE_END, show
     from charrnn.storage.model_directory import read_model
-    from charrnn.tasks import LabelledTask
     from charrnn.tasks.classify.report import predict_documents
+    from charrnn.tasks.registry import LabelledTask
 
     task, position = trainer.task, trainer.position
     assert isinstance(task, LabelledTask)

@@ -148,7 +148,7 @@ class _Loss:
 
     def measured(self) -> str:
         """The accuracy of the last evaluation, where classes are told."""
-        from charrnn.tasks import LabelledTask
+        from charrnn.tasks.registry import LabelledTask
 
         task = self._trainer.task
         if not isinstance(task, LabelledTask) or self._numbers:

@@ -13,7 +13,7 @@ from torch import Tensor
 from charrnn.errors import DivergedError, TrainingError
 from charrnn.forks import forked
 from charrnn.model.recurrent import RecurrentNetwork, State
-from charrnn.tasks import LOSSES
+from charrnn.tasks.registry import LOSSES
 from charrnn.training.config import TrainingConfig
 from charrnn.training.parallel.group import Group
 from charrnn.training.parallel.torchrun import usable_cores

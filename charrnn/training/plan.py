@@ -25,7 +25,7 @@ from charrnn.model.networks import build_network
 from charrnn.model.recurrent import RecurrentNetwork
 from charrnn.storage.model_directory import Model
 from charrnn.storage.tensor_file import Tensors
-from charrnn.tasks import Generation, Restoration, make_task
+from charrnn.tasks.registry import Generation, Restoration, make_task
 from charrnn.training.advice import advise_on_alphabet, advise_on_budget, describe_held_out
 from charrnn.training.config import TrainingConfig, TrainingOptions
 from charrnn.training.learner import threads

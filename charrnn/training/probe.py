@@ -15,7 +15,7 @@ from charrnn.forks import forked
 from charrnn.model.config import ModelConfig
 from charrnn.model.kernels import native
 from charrnn.model.networks import build_network
-from charrnn.tasks import Loader, Task
+from charrnn.tasks.registry import Loader, Task
 from charrnn.training.config import TrainingOptions
 from charrnn.training.learner import Learner, autocast, threads
 from charrnn.training.malloc import freed_memory_kept

@@ -40,8 +40,8 @@ from charrnn.model.recurrent import RecurrentNetwork
 from charrnn.storage.model_directory import Model, Provenance, read_model
 from charrnn.storage.run import Run
 from charrnn.storage.token_cache import find_ids, keep_ids
-from charrnn.tasks import LabelledTask, make_task
 from charrnn.tasks.classify.documents import LabelledCorpus
+from charrnn.tasks.registry import LabelledTask, make_task
 from charrnn.training.checkpoint import (
     MOMENTS,
     WEIGHTS,

@@ -188,7 +188,7 @@ def test_baselines_do_not_depend_on_where_texts_are_cut(
     tokenizer = CharTokenizer.fit([text]) if kind == "char" else ByteTokenizer()
     ids = tokenizer.encode(text)
     whole = baselines(ids[:400], ids[400:], tokenizer)
-    monkeypatch.setattr(module, "pieces", lambda ids, _size=0: chunks(ids, size))
+    monkeypatch.setattr(module, "chunks", lambda ids, _size=0: chunks(ids, size))
     cut = baselines(ids[:400], ids[400:], tokenizer)
     assert cut == {name: pytest.approx(nats, rel=1e-12) for name, nats in whole.items()}
 

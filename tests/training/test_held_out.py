@@ -18,9 +18,9 @@ from charrnn.storage.json_file import to_json
 from charrnn.storage.manifest import MANIFEST, with_manifest
 from charrnn.storage.model_directory import Model
 from charrnn.storage.run import Run
-from charrnn.tasks import Generation, Restoration
 from charrnn.tasks.classify.documents import open_any
 from charrnn.tasks.classify.plan import make_any_plan
+from charrnn.tasks.registry import Generation, Restoration
 from charrnn.training.checkpoint import read_newest
 from charrnn.training.plan import Plan, make_plan
 from charrnn.training.trainer import Trainer

@@ -28,7 +28,7 @@ from charrnn.errors import CharRNNWarning, CorpusError, DivergedError, StorageEr
 from charrnn.storage import files, token_cache
 from charrnn.storage.run import Run
 from charrnn.storage.token_cache import IDS, IDS_FOLDER, find_ids, keep_for_now
-from charrnn.tasks import Generation
+from charrnn.tasks.registry import Generation
 from charrnn.training.checkpoint import read_newest
 from charrnn.training.trainer import Trainer
 

@@ -11,7 +11,7 @@ from charrnn.data.tokenizer import CharTokenizer, Ids
 from charrnn.errors import ConfigError
 from charrnn.model.cells import CELLS
 from charrnn.model.config import ModelConfig
-from charrnn.tasks import Generation
+from charrnn.tasks.registry import Generation
 from charrnn.training.config import PRECISIONS, TrainingOptions
 from charrnn.training.probe import Probe, choose_device, kernels
 from charrnn.training.recipe import Machine

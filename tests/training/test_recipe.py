@@ -422,7 +422,7 @@ def test_what_is_learned_by_heart_more_easily_never_gets_less_dropout(
 
 
 @pytest.mark.parametrize(
-    ("pressure", "dropout", "weight_dropout"),
+    ("memorization_pressure", "dropout", "weight_dropout"),
     [(0.1, 0, 0), (2, 0, 0), (10, 0.12, 0), (64, 0.25, 0.16), (2048, 0.5, 0.46), (9999, 0.5, 0.5)],
 )
 def test_dropout_is_what_the_recipe_names(
@@ -451,7 +451,7 @@ def readout_scale(memorization_pressure: float, **options: Any) -> float:
 
 
 @pytest.mark.parametrize(
-    ("pressure", "scale"), [(0.1, 2), (1, 2), (10, 2), (16, 1.25), (20, 1), (9999, 1)]
+    ("memorization_pressure", "scale"), [(0.1, 2), (1, 2), (10, 2), (16, 1.25), (20, 1), (9999, 1)]
 )
 def test_upward_weights_hurry_where_nothing_can_be_learned_by_heart(
     memorization_pressure: float, scale: float

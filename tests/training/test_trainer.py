@@ -42,8 +42,8 @@ from charrnn.storage import files
 from charrnn.storage.manifest import MANIFEST
 from charrnn.storage.model_directory import TENSORS, read_model
 from charrnn.storage.run import Run, load
-from charrnn.tasks import Generation
 from charrnn.tasks.generate import task
+from charrnn.tasks.registry import Generation
 from charrnn.training import trainer as module
 from charrnn.training.checkpoint import TRAINING, TRAINING_TENSORS, read_checkpoint
 from charrnn.training.learner import StepResult

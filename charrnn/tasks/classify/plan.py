@@ -17,9 +17,9 @@ from charrnn.errors import ConfigError
 from charrnn.model.config import ModelConfig
 from charrnn.model.recurrent import RecurrentNetwork
 from charrnn.storage.model_directory import Model
-from charrnn.tasks import make_task
 from charrnn.tasks.classify.documents import Indices, LabelledCorpus, as_number, read_labelled
 from charrnn.tasks.classify.task import LONGEST_EVALUATED, LabelledTask
+from charrnn.tasks.registry import make_task
 from charrnn.training.advice import advise_on_budget
 from charrnn.training.config import TrainingOptions
 from charrnn.training.parallel.group import Group

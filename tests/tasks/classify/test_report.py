@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from charrnn.storage.model_directory import read_model
-from charrnn.tasks import LabelledTask
 from charrnn.tasks.classify.report import measures, predict_documents
+from charrnn.tasks.registry import LabelledTask
 from tests.labelled import make_trainer
 
 

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from charrnn.errors import DivergedError
-from charrnn.tasks import LabelledTask
 from charrnn.tasks.classify import task
 from charrnn.tasks.classify.buckets import DocumentBatch
+from charrnn.tasks.registry import LabelledTask
 from charrnn.training.learner import HOPELESS
 from charrnn.training.trainer import Trainer
 from tests.labelled import make_trainer, rows, write_rows

@@ -19,7 +19,6 @@ from charrnn.model.config import POOLINGS
 from charrnn.storage.model_directory import TENSORS, read_model
 from charrnn.storage.run import Run, find_run
 from charrnn.storage.token_cache import IDS_FOLDER
-from charrnn.tasks import LabelledTask
 from charrnn.tasks.classify.documents import open_any
 from charrnn.tasks.classify.plan import (
     choose_classifier,
@@ -29,6 +28,7 @@ from charrnn.tasks.classify.plan import (
 )
 from charrnn.tasks.classify.predict import Classifier
 from charrnn.tasks.classify.task import balanced_weights
+from charrnn.tasks.registry import LabelledTask
 from charrnn.training.checkpoint import TRAINING_TENSORS, read_newest
 from charrnn.training.config import TrainingOptions
 from charrnn.training.plan import arrays, load, make_plan
