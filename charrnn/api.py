@@ -8,20 +8,19 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from charrnn.ambient import as_usual
 from charrnn.data.corpus import (
     LARGEST_IN_MEMORY,
-    IdsKey,
     ReadingProgress,
     no_progress,
 )
 from charrnn.data.sources import ReadOptions, folders_of
-from charrnn.data.tokenizer import Ids
-from charrnn.errors import CharRNNWarning, ConfigError, TrainingError
-from charrnn.storage.run import Run, find_run, load, remove_abandoned, run_directory
-from charrnn.storage.token_cache import keep_ids
+from charrnn.errors import CharRNNWarning, ConfigError
+from charrnn.signals import STOP_SIGNALS, signals_blocked
+from charrnn.storage.new_run import new_run
+from charrnn.storage.run import find_run, load
 from charrnn.tasks.classify.documents import open_any
 from charrnn.training.config import TrainingOptions, parse_duration
 from charrnn.training.parallel.torchrun import place
@@ -54,24 +53,14 @@ def begin(
     """
     progress = _heard_by(group, progress)
     text = open_any(corpus, read)
-    remove_abandoned()
-    directory = run_directory(text.name, name=name, out=out)
-    base = load(start_from) if start_from is not None else None
-    with _signals_held_back():
-        # Only from here on is PyTorch needed: what is misspelt is told at once.
-        from charrnn.tasks.classify.plan import make_any_plan
-        from charrnn.training.checkpoint import check_sources
-        from charrnn.training.trainer import start
+    with new_run(text.name, name=name, out=out) as new:
+        base = load(start_from) if start_from is not None else None
+        with signals_blocked():
+            # Only from here on is PyTorch needed: what is misspelt is told at once.
+            from charrnn.tasks.classify.plan import make_any_plan
+            from charrnn.training.checkpoint import check_sources
+            from charrnn.training.trainer import start
 
-    run: Run | None = None
-
-    def keep(key: IdsKey, ids: Iterator[Ids]) -> Ids:
-        """Puts a large corpus into the run, which is made for that before all else is planned."""
-        nonlocal run
-        run = _create(directory, text.name, name, out)
-        return keep_ids(run.ids_folder, key, ids)
-
-    try:
         check_sources(text)  # before it is read
         plan = make_any_plan(
             text,
@@ -79,29 +68,11 @@ def begin(
             kind=tokenizer,
             min_count=min_count,
             base=base,
-            keep=keep,
+            keep=new.keep_ids,
             group=group,
             progress=progress,
         )
-        run = run or _create(directory, text.name, name, out)
-        return start(plan, run, group), plan
-    except BaseException:
-        if run is not None:
-            with _signals_held_back():  # a second one must not end the tidying up after the first
-                run.discard()
-                run.release()
-        raise
-
-
-def _create(directory: Path, corpus: str, name: str | None, out: Path | None) -> Run:
-    """A new run in the directory, or beside it when another training has taken it meanwhile."""
-    while True:
-        try:
-            return Run.create(directory)
-        except (ConfigError, TrainingError):
-            taken, directory = directory, run_directory(corpus, name=name, out=out)
-            if directory == taken:
-                raise
+        return start(plan, new.claim(), group), plan
 
 
 @as_usual
@@ -121,7 +92,7 @@ def go_on(
     progress = _heard_by(group, progress)
     found = find_run(run)
     text = open_any(corpus, read) if corpus else None
-    with _signals_held_back():
+    with signals_blocked():
         from charrnn.training.trainer import Trainer
 
     return Trainer.resume(found, text, group=group, progress=progress)
@@ -147,7 +118,7 @@ def join() -> "Group | None":
     """
     if place().size == 1:
         return None
-    with _signals_held_back():
+    with signals_blocked():
         from charrnn.training.parallel.group import Group
 
     with _signals_at_once():
@@ -156,7 +127,7 @@ def join() -> "Group | None":
 
 def follow(group: "Group") -> int | None:
     """Takes part in what the first process of the group leads; see `companions.follow`."""
-    with _signals_held_back():
+    with signals_blocked():
         from charrnn.training.parallel import leader_follower
 
     return leader_follower.follow(group)
@@ -303,29 +274,16 @@ def _reading_bar(wanted: bool) -> Iterator[ReadingProgress]:
         yield show
 
 
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
 @contextlib.contextmanager
 def _signals_at_once() -> Iterator[None]:
     """Has a signal end the process, which may be waiting where Python would not hear of it."""
     if threading.current_thread() is not threading.main_thread():  # which alone may say so
         yield
         return
-    heeded = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    heeded = [number for number in STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, signal.SIG_DFL) for number in heeded}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-@contextlib.contextmanager
-def _signals_held_back() -> Iterator[None]:
-    """Has a Ctrl-C wait until PyTorch is loaded: in the middle of that, it can end in an abort."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -18,6 +18,7 @@ FLOORS = {
     "errors": 0,
     "forks": 0,
     "native_library": 0,
+    "signals": 0,
     "ambient": 1,
     "data": 2,
     "model": 2,

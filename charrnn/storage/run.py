@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from charrnn.ambient import as_usual
+from charrnn.data.corpus import IdsKey, ReadingProgress, no_progress
+from charrnn.data.tokenizer import Ids
 from charrnn.errors import CharRNNWarning, ConfigError, ModelError, StorageError, TrainingError
 from charrnn.storage.directory_lock import DirectoryLock
 from charrnn.storage.file_systems import NO_LOCKS
@@ -51,7 +53,7 @@ from charrnn.storage.pointers import (
     ranked,
     step_of,
 )
-from charrnn.storage.token_cache import IDS_FOLDER, is_ids_folder, remove_ids
+from charrnn.storage.token_cache import IDS_FOLDER, find_ids, is_ids_folder, keep_ids, remove_ids
 
 RUNS: Final = Path("checkpoints")
 """The folder, in the working directory, where runs live and are looked for by name."""
@@ -132,6 +134,16 @@ class Run:
                 remove_ids(self.ids_folder)
             self.directory.rmdir()
 
+    def remove_unfinished(self) -> None:
+        """Deletes what a killed training left unfinished, and the run where nothing had happened
+        in it. Does nothing while a training has claimed the run, nor where the file system has no
+        locks, as another machine's training may be writing there."""
+        with contextlib.suppress(OSError, StorageError):
+            self._lock = DirectoryLock(self.directory)
+            self.tidy()
+            self.discard()
+        self.release()
+
     def _check_claim(self) -> None:
         """Raises StorageError when the folder was deleted and made anew, perhaps by another run;
         and in a fork of the process that trains it."""
@@ -176,6 +188,18 @@ class Run:
     def ids_folder(self) -> Path:
         """Where the ids of its text are, if that is larger than memory."""
         return self.directory / IDS_FOLDER
+
+    def find_ids(self, key: IdsKey, *, progress: ReadingProgress = no_progress) -> Ids | None:
+        """The ids of its text, mapped; None where there are none, or no sound ones: see
+        `token_cache.find_ids`."""
+        return find_ids(self.ids_folder, key, progress=progress)
+
+    def keep_ids(self, key: IdsKey, ids: Iterable[Ids]) -> Ids:
+        """Writes the ids of its text, and gives them mapped; see `token_cache.keep_ids`.
+
+        Raises StorageError, and what reading the ids raises.
+        """
+        return keep_ids(self.ids_folder, key, ids)
 
     def checkpoint(self, step: int) -> Path:
         """Where the checkpoint of a step is, or would be."""
@@ -403,21 +427,6 @@ def run_names() -> list[str]:
     return [run.name for run in sorted(runs, key=_changed, reverse=True)]
 
 
-def remove_abandoned() -> None:
-    """Deletes what trainings that were killed have left unfinished under `checkpoints/`: of one
-    that was making a large corpus, up to all of its ids, under a hidden name.
-
-    Leaves alone what a training has claimed, and all where the file system has no locks.
-    """
-    for folder in {path.parent for path in RUNS.glob(f"*/{TEMPORARY_PREFIX}*")}:
-        run = Run(folder)
-        with contextlib.suppress(OSError, StorageError):
-            run._lock = DirectoryLock(folder)
-            run.tidy()
-            run.discard()
-        run.release()
-
-
 def find_run(name: str) -> Run:
     """The run of that name, or at that path. Raises ModelError."""
     for path in (Path(name), RUNS / name):
@@ -501,43 +510,6 @@ def read_found(name: str | None, read: Callable[[Path], T]) -> tuple[Path, T]:
 def load(name: str | Path | None = None) -> Model:
     """Reads the model that a name or path means; see `read_found`. Raises ModelError."""
     return read_found(None if name is None else str(name), read_model)[1]
-
-
-def unused_name(name: str) -> str:
-    """The name, or the first of NAME-2, NAME-3, ... that no run has yet."""
-    number, candidate = 1, name
-    while not _is_free(RUNS / candidate):
-        number += 1
-        candidate = f"{name}-{number}"
-    return candidate
-
-
-def _is_free(directory: Path) -> bool:
-    """Whether nothing is there, or nothing but what a run left that came to nothing."""
-    if not os.path.lexists(directory):
-        return True
-    try:
-        check_unused(directory)
-        DirectoryLock(directory).release()
-    except ConfigError:
-        return False
-    except OSError as error:
-        return error.errno in NO_LOCKS
-    return True
-
-
-def run_directory(corpus: str, *, name: str | None = None, out: Path | None = None) -> Path:
-    """Where a new run goes: `out`, or `name` (or one made of the corpus's) under `checkpoints/`.
-
-    Raises ConfigError when that is taken, or is no plain name.
-    """
-    if name is not None and out is not None:
-        raise ConfigError("a name and a folder exclude each other; choose one")
-    if name is not None and (Path(name).name != name or name in (".", "..")):
-        raise ConfigError(f"name {name!r} is not a plain name; give a folder with --out")
-    directory = out or RUNS / (name or unused_name(corpus))
-    check_unused(directory)
-    return directory
 
 
 def _choices() -> str:

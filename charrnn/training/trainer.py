@@ -39,7 +39,6 @@ from charrnn.model.networks import build_network
 from charrnn.model.recurrent import RecurrentNetwork
 from charrnn.storage.model_directory import Model, Provenance, read_model
 from charrnn.storage.run import Run
-from charrnn.storage.token_cache import find_ids, keep_ids
 from charrnn.tasks.classify.documents import LabelledCorpus
 from charrnn.tasks.registry import LabelledTask, make_task
 from charrnn.training.checkpoint import (
@@ -204,8 +203,8 @@ class Trainer:
         try:
             text = checkpoint.read_corpus(
                 corpus,
-                find=partial(find_ids, run.ids_folder, progress=progress),
-                keep=partial(keep_ids, run.ids_folder),
+                find=partial(run.find_ids, progress=progress),
+                keep=run.keep_ids,
                 progress=progress,
             )
         except CorpusError as error:

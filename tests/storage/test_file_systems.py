@@ -28,8 +28,9 @@ from charrnn.storage.files import (
     write_file,
 )
 from charrnn.storage.model_directory import CONFIG
+from charrnn.storage.new_run import unused_name
 from charrnn.storage.pointers import pointed
-from charrnn.storage.run import RUNS, Run, find_run, read_found, run_names, unused_name
+from charrnn.storage.run import RUNS, Run, find_run, read_found, run_names
 
 Patch = pytest.MonkeyPatch
 

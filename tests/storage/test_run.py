@@ -29,6 +29,7 @@ from charrnn.storage import run as module
 from charrnn.storage.files import make_directory
 from charrnn.storage.manifest import with_manifest
 from charrnn.storage.model_directory import CONFIG, Model, Provenance, model_files
+from charrnn.storage.new_run import unused_name
 from charrnn.storage.run import (
     RUNS,
     Run,
@@ -39,9 +40,7 @@ from charrnn.storage.run import (
     is_run,
     load,
     read_found,
-    remove_abandoned,
     run_names,
-    unused_name,
 )
 
 
@@ -575,20 +574,6 @@ def test_a_run_without_its_last_checkpoint_is_found_all_the_same() -> None:
     assert step_of(find_models("fables")[0]) == 2
 
 
-def test_names_that_are_taken_get_a_number() -> None:
-    names, runs = [], []
-    for _ in range(4):
-        names.append(unused_name("fables"))
-        runs.append(Run.create(RUNS / names[-1]))  # and being trained
-    assert names == ["fables", "fables-2", "fables-3", "fables-4"]
-
-
-def test_a_name_is_free_again_where_a_run_was_killed_before_its_first_checkpoint() -> None:
-    """Killed twice at its start, the third was `fables-3`, and two folders of nothing remained."""
-    Run.create(RUNS / "fables").log({"step": 10, "train_nats": 3.0})
-    assert unused_name("fables") == "fables"
-
-
 def test_links_to_nothing_are_no_run_and_in_nobodys_way(run: Run) -> None:
     """It could neither be resumed nor begun again."""
     save(run, 1, best=1)
@@ -627,15 +612,6 @@ def test_what_could_not_be_read_is_set_aside_until_it_was_made_again(run: Run) -
     assert [path.exists() for path in aside] == [False, True]
     save(run, 5)
     assert [path.exists() for path in aside] == [False, False]
-
-
-def test_a_name_is_taken_by_whatever_is_there() -> None:
-    RUNS.mkdir()
-    (RUNS / "file").write_text("")
-    (RUNS / "dangling").symlink_to("nowhere")
-    assert unused_name("file") == "file-2"
-    assert unused_name("dangling") == "dangling-2"
-    assert unused_name("free") == "free"
 
 
 def test_the_files_of_a_run_have_the_mode_that_the_umask_gives() -> None:
@@ -1014,33 +990,3 @@ def test_an_old_checkpoint_that_cannot_be_deleted_ends_no_training(
     monkeypatch.setattr(os, "replace", rename)
     save(run, 5, keep=1)
     assert steps(run) == [4, 5]
-
-
-def test_what_a_killed_training_left_unfinished_is_deleted_at_the_next_start(run: Run) -> None:
-    """Up to 50 GB of ids under a hidden name, for good."""
-    claimed, empty, saved = run, Run.create(RUNS / "empty"), Run.create(RUNS / "saved")
-    save(saved, 1, best=1)
-    for each in (claimed, empty, saved):
-        (each.directory / ".partial-corpus").mkdir()
-        (each.directory / ".partial-corpus" / "ids.bin").write_bytes(b"half of i")
-    empty.release()
-    saved.release()
-    remove_abandoned()
-    assert os.listdir(claimed.directory / ".partial-corpus") == ["ids.bin"]
-    assert not empty.directory.exists()
-    assert sorted(os.listdir(saved.directory)) == ["best", "last", "step-00000001"]
-
-
-def test_nothing_is_abandoned_where_there_are_no_locks(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It may be another machine's that trains."""
-
-    def none(*_: object) -> None:
-        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
-
-    run.release()
-    (run.directory / ".partial-corpus").mkdir()
-    monkeypatch.setattr("fcntl.flock", none)
-    remove_abandoned()
-    assert (run.directory / ".partial-corpus").exists()
