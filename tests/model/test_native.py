@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import NamedTuple
@@ -20,7 +21,7 @@ from charrnn.model.config import GATES, STATES
 from charrnn.model.kernels import KERNELS, native
 from charrnn.model.kernels.kernel import CellKernel, Kernel
 from charrnn.model.kernels.native import NativeRecurrence
-from charrnn.model.kernels.recurrence import PlainRecurrence, Reading, Recurrence
+from charrnn.model.kernels.recurrence import LayerInputs, PlainRecurrence, Recurrence
 from charrnn.model.kernels.sequence import SequenceKernel
 
 V, E = 6, 5
@@ -208,16 +209,24 @@ def steps_of(
     *,
     ids: bool,
 ) -> list[Tensor]:
-    """All that a Recurrence gives, forth and back; its products alone, none of PyTorch's."""
+    """Everything that a Recurrence computes, forward and backward, without PyTorch's products."""
     case = make_case(cell, hidden, batch, time, ids=ids)
     wide, weight = GATES[cell] * hidden, case.weights.weight_hh
-    sums = torch.sin(torch.arange((V if ids else time * batch) * wide).float()).to(dtype)
-    sums = sums.view(*((V,) if ids else (time, batch)), wide)
+    preactivations = torch.sin(torch.arange((V if ids else time * batch) * wide).float()).to(dtype)
+    preactivations = preactivations.view(*((V,) if ids else (time, batch)), wide)
     bias = case.weights.bias_hh[-hidden:]
-    reading = recurrence.forward(sums, case.ids, case.state, weight, bias, keep=True)
-    back = recurrence.backward(reading, weight, case.doutputs.to(dtype), case.dstate)
-    rows = recurrence.sum_rows(back.sums, case.ids, V if ids else 1)
-    return [reading.outputs, *reading.state, back.sums, back.hidden_sums, *back.state, rows]
+    inputs = LayerInputs(preactivations, case.ids, case.state, weight, bias)
+    activations = recurrence.forward(inputs, keep=True)
+    gradients = recurrence.backward(activations, weight, case.doutputs.to(dtype), case.dstate)
+    rows = recurrence.sum_rows(gradients.preactivations, case.ids, V if ids else 1)
+    return [
+        activations.outputs,
+        *activations.state,
+        gradients.preactivations,
+        gradients.recurrent,
+        *gradients.state,
+        rows,
+    ]
 
 
 @every_kind
@@ -254,10 +263,10 @@ def test_what_it_is_given_does_not_change(cell: str, doutputs: bool, kind: str) 
     hidden, batch, time = 20, 17, 3
     case = make_case(cell, hidden, batch, time, ids=True)
     wide, dtype = GATES[cell] * hidden, DTYPES[kind]
-    sums, weight = torch.randn(V, wide).to(dtype), case.weights.weight_hh
+    preactivations, weight = torch.randn(V, wide).to(dtype), case.weights.weight_hh
     bias, weighed = case.weights.bias_hh[-hidden:], case.doutputs.to(dtype) if doutputs else None
     assert case.ids is not None
-    given = [sums, case.ids, *case.state, *case.weights, *case.dstate]
+    given = [preactivations, case.ids, *case.state, *case.weights, *case.dstate]
     given += [] if weighed is None else [weighed]
     # Each in the middle of others' memory, which is not to change either.
     around = [torch.full((3, *tensor.shape), 7).to(tensor.dtype) for tensor in given]
@@ -266,15 +275,16 @@ def test_what_it_is_given_does_not_change(cell: str, doutputs: bool, kind: str) 
         tensor.data = room[1]
     copies = [room.clone() for room in around]
     recurrence = NativeRecurrence(cell, kind)
-    reading = recurrence.forward(sums, case.ids, case.state, weight, bias, keep=True)
-    kept = [part.clone() for part in (reading.outputs, reading.gates, reading.c)]
-    back = recurrence.backward(reading, weight, weighed, case.dstate)
-    recurrence.sum_rows(back.sums, case.ids, V)
+    inputs = LayerInputs(preactivations, case.ids, case.state, weight, bias)
+    activations = recurrence.forward(inputs, keep=True)
+    kept = [part.clone() for part in (activations.outputs, activations.gates, activations.c)]
+    gradients = recurrence.backward(activations, weight, weighed, case.dstate)
+    recurrence.sum_rows(gradients.preactivations, case.ids, V)
     for room, copy in zip(around, copies, strict=True):
         assert torch.equal(room, copy)
-    for part, copy in zip((reading.outputs, reading.c), (kept[0], kept[2]), strict=True):
+    for part, copy in zip((activations.outputs, activations.c), (kept[0], kept[2]), strict=True):
         assert torch.equal(part, copy)
-    assert torch.equal(reading.gates.isfinite(), kept[1].isfinite())
+    assert torch.equal(activations.gates.isfinite(), kept[1].isfinite())
 
 
 @every_kind
@@ -311,7 +321,7 @@ def test_two_ways_back_are_the_same(cell: str, kind: str) -> None:
 @every_kind
 @pytest.mark.parametrize("cell", CELLS)
 def test_results_that_are_changed_in_place_are_not_gone_back_through(cell: str, kind: str) -> None:
-    # They are parts of what the way back reads.
+    # They are parts of what the backward pass reads.
     case = make_case(cell, 20, 3, 5, ids=False)
     for tensor in case.tensors():
         tensor.requires_grad_()
@@ -364,14 +374,16 @@ def test_far_out_it_is_what_the_equations_are(cell: str, nan: bool, kind: str) -
     hidden, batch, time = 20, 40, 4
     case = make_case(cell, hidden, batch, time, ids=False)
     choice = torch.randint(len(FAR_OUT), (time, batch, GATES[cell] * hidden), generator=generator)
-    sums = torch.tensor(FAR_OUT)[choice].to(DTYPES[kind])
+    preactivations = torch.tensor(FAR_OUT)[choice].to(DTYPES[kind])
     if nan:
-        sums[1, ::3, ::7] = torch.nan
+        preactivations[1, ::3, ::7] = torch.nan
     weight, bias = case.weights.weight_hh, case.weights.bias_hh[-hidden:]
     # The equations in float32: PyTorch's product in bf16 (2.13, oneDNN on AMX) puts one row's NaN
     # into others.
-    mine = NativeRecurrence(cell, kind).forward(sums, None, case.state, weight, bias, keep=True)
-    theirs = PlainRecurrence(cell).forward(sums.float(), None, case.state, weight, bias, keep=True)
+    inputs = LayerInputs(preactivations, None, case.state, weight, bias)
+    wide = replace(inputs, preactivations=preactivations.float())
+    mine = NativeRecurrence(cell, kind).forward(inputs, keep=True)
+    theirs = PlainRecurrence(cell).forward(wide, keep=True)
     assert theirs.outputs.isnan().any() == nan
 
     def same(found: Tensor, expected: Tensor) -> None:
@@ -385,7 +397,7 @@ def test_far_out_it_is_what_the_equations_are(cell: str, nan: bool, kind: str) -
     doutputs = case.doutputs.to(DTYPES[kind])
     back = NativeRecurrence(cell, kind).backward(mine, weight, doutputs, case.dstate)
     back_again = PlainRecurrence(cell).backward(theirs, weight, doutputs, case.dstate)
-    assert torch.equal(back.sums.isfinite(), back_again.sums.isfinite())
+    assert torch.equal(back.preactivations.isfinite(), back_again.preactivations.isfinite())
 
 
 @every_kind
@@ -393,13 +405,15 @@ def test_far_out_it_is_what_the_equations_are(cell: str, nan: bool, kind: str) -
 def test_a_state_of_infinities_is_read_as_the_equations_read_it(cell: str, kind: str) -> None:
     # Beyond the last unit and lane of 20 and 3 there are zeros, whose product with it is NaN.
     case = make_case(cell, 20, 3, 4, ids=False)
-    sums = torch.zeros(4, 3, GATES[cell] * 20, dtype=DTYPES[kind])
+    preactivations = torch.zeros(4, 3, GATES[cell] * 20, dtype=DTYPES[kind])
     weight, bias = case.weights.weight_hh, case.weights.bias_hh[-20:]
     h = case.state[0].clone()
     h[0, 3] = torch.inf
     state = (h, *case.state[1:])
-    mine = NativeRecurrence(cell, kind).forward(sums, None, state, weight, bias, keep=False)
-    theirs = PlainRecurrence(cell).forward(sums.float(), None, state, weight, bias, keep=False)
+    inputs = LayerInputs(preactivations, None, state, weight, bias)
+    wide = replace(inputs, preactivations=preactivations.float())
+    mine = NativeRecurrence(cell, kind).forward(inputs, keep=False)
+    theirs = PlainRecurrence(cell).forward(wide, keep=False)
     assert mine.outputs[1:].isfinite().all()
     torch.testing.assert_close(mine.outputs.float(), theirs.outputs, rtol=0, atol=0.02)
 
@@ -598,22 +612,17 @@ def test_it_is_of_pytorchs_threads() -> None:
     assert native._threads().parallel is None
 
 
-def test_a_reading_is_told_from_its_sizes() -> None:
-    # What `sequence.py` relies on, and no type says.
+def test_activations_have_the_sizes_that_are_documented() -> None:
+    # `sequence.py` relies on them, and no type says them.
     for cell in CELLS:
         case = make_case(cell, 20, 3, 5, ids=True)
-        sums = torch.zeros(V, GATES[cell] * 20)
+        weight, bias = case.weights.weight_hh, case.weights.bias_hh[-20:]
+        preactivations = torch.zeros(V, GATES[cell] * 20)
+        inputs = LayerInputs(preactivations, case.ids, case.state, weight, bias)
         for recurrence in (NativeRecurrence(cell), PlainRecurrence(cell)):
             for keep in (True, False):
-                reading: Reading = recurrence.forward(
-                    sums,
-                    case.ids,
-                    case.state,
-                    case.weights.weight_hh,
-                    case.weights.bias_hh[-20:],
-                    keep=keep,
-                )
-                assert reading.outputs.shape == (6, 3, 20)
-                assert torch.equal(reading.outputs[0], case.state[0])
-                assert torch.equal(reading.outputs[-1], reading.state[0])
-                assert len(reading.gates) == 0 or keep
+                activations = recurrence.forward(inputs, keep=keep)
+                assert activations.outputs.shape == (6, 3, 20)
+                assert torch.equal(activations.outputs[0], case.state[0])
+                assert torch.equal(activations.outputs[-1], activations.state[0])
+                assert len(activations.gates) == 0 or keep

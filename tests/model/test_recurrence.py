@@ -1,4 +1,4 @@
-"""The way back that was derived by hand, against differences (`gradcheck`), in float64."""
+"""The hand-derived backward pass against finite differences (`gradcheck`), in float64."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from charrnn.model.cells import CELLS, LayerWeights
 from charrnn.model.config import GATES, STATES
-from charrnn.model.kernels.recurrence import PlainRecurrence
+from charrnn.model.kernels.recurrence import LayerInputs, PlainRecurrence
 from charrnn.model.kernels.sequence import SequenceKernel
 
 V, E, H = 3, 2, 3
@@ -89,9 +89,9 @@ def test_nothing_is_kept_where_nothing_learns(cell: str, monkeypatch: pytest.Mon
     kept = []
     forward = PlainRecurrence.forward
 
-    def watched(self: PlainRecurrence, *arguments: Tensor, keep: bool) -> object:
+    def watched(self: PlainRecurrence, inputs: LayerInputs, *, keep: bool) -> object:
         kept.append(keep)
-        return forward(self, *arguments, keep=keep)  # type: ignore[arg-type]
+        return forward(self, inputs, keep=keep)
 
     monkeypatch.setattr(PlainRecurrence, "forward", watched)
     kernel, rest = SequenceKernel(PlainRecurrence(cell)), learned(cell, 2)

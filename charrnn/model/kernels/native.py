@@ -13,7 +13,7 @@ from torch import Tensor
 
 from charrnn.model.cells import LayerState
 from charrnn.model.config import GATES
-from charrnn.model.kernels.recurrence import Gradients, PlainRecurrence, Reading
+from charrnn.model.kernels.recurrence import Activations, Gradients, LayerInputs, PlainRecurrence
 from charrnn.native_library import open_library, switched_off
 
 _CELLS: Final = ("rnn", "gru", "lstm")
@@ -55,10 +55,10 @@ def kind_for(dtype: torch.dtype) -> str | None:
 
 
 class NativeRecurrence:
-    """The steps in C, by as many threads as PyTorch uses, which are PyTorch's own.
+    """Computes the steps in C, on as many threads as PyTorch uses, which are PyTorch's own.
 
-    Of what no processor here is made for (float64, another device), and of no lanes or characters,
-    PlainRecurrence takes care.
+    PlainRecurrence computes what C does not: other types (float64), other devices, and sequences
+    without lanes or characters.
 
     Args:
         cell: the name of one.
@@ -68,56 +68,49 @@ class NativeRecurrence:
     def __init__(self, cell: str, kind: str | None = None) -> None:
         self.cell, self.kind, self.plain = cell, kind, PlainRecurrence(cell)
 
-    def forward(
-        self,
-        sums: Tensor,
-        index: Tensor | None,
-        state: LayerState,
-        weight_hh: Tensor,
-        inner_bias: Tensor,
-        *,
-        keep: bool,
-    ) -> Reading:
+    def forward(self, inputs: LayerInputs, *, keep: bool) -> Activations:
         """See Recurrence."""
-        time, batch = (sums if index is None else index).shape[:2]
-        kind = self._kind(sums, time * batch)
+        time, batch = inputs.steps
+        kind = self._kind(inputs.preactivations, time * batch)
         if kind is None:
-            return self.plain.forward(sums, index, state, weight_hh, inner_bias, keep=keep)
-        hidden = weight_hh.shape[1]
-        # What C reads is of these sizes; the state is copied into tensors that are.
-        assert sums.shape[-1] == len(weight_hh) == GATES[self.cell] * hidden
-        assert len(inner_bias) == hidden
-        sums = sums.contiguous()
-        index = None if index is None else index.contiguous()
-        weight, bias = weight_hh.float().contiguous(), inner_bias.float().contiguous()
+            return self.plain.forward(inputs, keep=keep)
+        hidden = inputs.weight_hh.shape[1]
+        # C reads arrays of these sizes; the state is copied into tensors that have them.
+        rows = GATES[self.cell] * hidden
+        assert inputs.preactivations.shape[-1] == len(inputs.weight_hh) == rows
+        assert len(inputs.inner_bias) == hidden
+        x = inputs.preactivations.contiguous()
+        index = None if inputs.index is None else inputs.index.contiguous()
+        weight = inputs.weight_hh.float().contiguous()
+        bias = inputs.inner_bias.float().contiguous()
         h = weight.new_empty(batch, hidden)
-        h.copy_(state[0])
-        outputs = sums.new_empty(time + 1, batch, hidden)
-        gates = sums.new_empty(self._gates_size(time, batch, hidden, sums) if keep else 0)
+        h.copy_(inputs.state[0])
+        outputs = x.new_empty(time + 1, batch, hidden)
+        gates = x.new_empty(self._gates_size(time, batch, hidden, x) if keep else 0)
         c = h.new_empty(0)
         if self.cell == "lstm":
             c = h.new_empty(time + 1 if keep else 1, batch, hidden)
-            c[0] = state[1]
+            c[0] = inputs.state[1]
         layer = self._layer(kind, outputs, weight, h, c)
         layer.c_stride = batch * hidden if keep else 0
-        layer.inner_bias, layer.x, layer.index = _at(bias), _at(sums), _at(index)
+        layer.inner_bias, layer.x, layer.index = _at(bias), _at(x), _at(index)
         layer.gates_kept = _at(gates) if len(gates) else None
         _call("charrnn_forward", layer)
-        return Reading(outputs, gates, c, (h, c[-1]) if self.cell == "lstm" else (h,))
+        return Activations(outputs, gates, c, (h, c[-1]) if self.cell == "lstm" else (h,))
 
     def backward(
         self,
-        reading: Reading,
+        activations: Activations,
         weight_hh: Tensor,
         doutputs: Tensor | None,
         dstate: LayerState,
     ) -> Gradients:
         """See Recurrence."""
-        outputs = reading.outputs
+        outputs = activations.outputs
         time, (batch, hidden) = len(outputs) - 1, outputs.shape[1:]
         kind = self._kind(outputs, time * batch)
         if kind is None:
-            return self.plain.backward(reading, weight_hh, doutputs, dstate)
+            return self.plain.backward(activations, weight_hh, doutputs, dstate)
         weight = weight_hh.float().contiguous()
         dh = dstate[0].float().clone(memory_format=torch.contiguous_format)
         dc = torch.zeros_like(dh)
@@ -125,17 +118,17 @@ class NativeRecurrence:
             dc.copy_(dstate[1])
         if doutputs is not None:
             doutputs = doutputs.to(outputs.dtype).contiguous()
-        layer = self._layer(kind, outputs, weight, dh, reading.c)
-        dsums = outputs.new_empty(time, batch, len(weight))
+        layer = self._layer(kind, outputs, weight, dh, activations.c)
+        dx = outputs.new_empty(time, batch, len(weight))
         dinner = outputs.new_empty(time, batch, hidden) if self.cell == "gru" else None
         layer.c_stride, layer.dc, layer.doutputs = batch * hidden, _at(dc), _at(doutputs)
-        layer.gates_kept = _at(reading.gates)
-        layer.dx, layer.dinner = _at(dsums), _at(dinner)
+        layer.gates_kept = _at(activations.gates)
+        layer.dx, layer.dinner = _at(dx), _at(dinner)
         _call("charrnn_backward", layer)
-        hidden_sums = dsums
+        drecurrent = dx
         if dinner is not None:
-            hidden_sums = torch.cat([dsums[..., : 2 * hidden], dinner], dim=-1)
-        return Gradients(dsums, hidden_sums, (dh, dc) if self.cell == "lstm" else (dh,))
+            drecurrent = torch.cat([dx[..., : 2 * hidden], dinner], dim=-1)
+        return Gradients(dx, drecurrent, (dh, dc) if self.cell == "lstm" else (dh,))
 
     def sum_rows(self, rows: Tensor, index: Tensor | None, count: int) -> Tensor:
         """See Recurrence."""

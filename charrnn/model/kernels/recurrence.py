@@ -1,11 +1,12 @@
-"""The recurrent part of each cell over a whole sequence, forth and back, in plain PyTorch.
+"""The recurrent part of each cell over a whole sequence, forward and backward, in plain PyTorch.
 
-What a layer reads enters by its input product, which is one for the whole sequence and comes ready
-(`sums`). Left is, step after step, the product with the layer's own h and the gates; and, on the
-way back, the gradients of those sums, from which whole-sequence products make the rest
-(`sequence.py`). The equations are those of `cells.py`; the way back is derived from them by hand.
+The input product is one product for the whole sequence and comes ready, biases included
+(`preactivations`). What is left for each step is the product with the layer's own h and the gates;
+and, backward, the gradients of the preactivations, from which `sequence.py` makes those of the
+weights in products over the whole sequence. The equations are those of `cells.py`; their
+derivatives were worked out by hand.
 
-Legend: T time, B batch, H hidden, G gates, V rows of a table.
+Legend: T time, B batch, H hidden, G gates, V rows of a preactivations.
 """
 
 from collections.abc import Callable
@@ -19,13 +20,39 @@ from charrnn.model.cells import LayerState
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What a layer has read of a sequence, and what the way back needs of it.
+class LayerInputs:
+    """What a layer's steps are computed from.
+
+    Attributes:
+        preactivations: (T, B, G H) input products with all biases but `inner_bias`; or (V, G H),
+            rows that the index names.
+        index: (T, B), or None.
+        state: h, or h and c, before the first step, each (B, H).
+        weight_hh: (G H, H), of any floating type.
+        inner_bias: (H) of the GRU's candidate, inside the reset gate; other cells ignore it.
+    """
+
+    preactivations: Tensor
+    index: Tensor | None
+    state: LayerState
+    weight_hh: Tensor
+    inner_bias: Tensor
+
+    @property
+    def steps(self) -> tuple[int, int]:
+        """T and B."""
+        time, batch = (self.preactivations if self.index is None else self.index).shape[:2]
+        return time, batch
+
+
+@dataclass(frozen=True)
+class Activations:
+    """What a layer computed over a sequence, and what its backward pass reads.
 
     Attributes:
         outputs: (T + 1, B, H): h before the first character, then after each.
-        gates: what the gates were, 4 H numbers of each lane and step, in an order of the
-            Recurrence's own; empty where no way back was asked for.
+        gates: the gates' values, 4 H numbers of each lane and step, in an order of the Recurrence's
+            own; empty where no backward pass was asked for.
         c: (T + 1, B, H) the LSTM's cell state, as `outputs`; empty for the other cells.
         state: h, or h and c, (B, H), after the last character.
     """
@@ -38,56 +65,45 @@ class Reading:
 
 @dataclass(frozen=True)
 class Gradients:
-    """What comes back from a layer's steps.
+    """The gradients that a layer's backward pass gives.
 
     Attributes:
-        sums: (T, B, G H) of the sums with what the layer read.
-        hidden_sums: (T, B, G H) of the recurrent product; another only for the GRU, whose reset
-            gate stands between.
+        preactivations: (T, B, G H) of the input products.
+        recurrent: (T, B, G H) of the recurrent products; the same tensor but for the GRU, whose
+            reset gate stands between the two.
         state: of the state before the first character.
     """
 
-    sums: Tensor
-    hidden_sums: Tensor
+    preactivations: Tensor
+    recurrent: Tensor
     state: LayerState
 
 
 class Recurrence(Protocol):
     """A way to compute the steps of one kind of cell."""
 
-    def forward(
-        self,
-        sums: Tensor,
-        index: Tensor | None,
-        state: LayerState,
-        weight_hh: Tensor,
-        inner_bias: Tensor,
-        *,
-        keep: bool,
-    ) -> Reading:
-        """Reads a sequence.
-
-        Args:
-            sums: (T, B, G H) input products and biases; or (V, G H), rows that the index names.
-            index: (T, B), or None.
-            state: before, each (B, H).
-            weight_hh: (G H, H), of any floating type.
-            inner_bias: (H) of the GRU's candidate, inside the reset gate; unused by other cells.
-            keep: what the way back needs.
-        """
+    def forward(self, inputs: LayerInputs, *, keep: bool) -> Activations:
+        """Computes all steps; `keep` asks for what `backward` reads."""
 
     def backward(
         self,
-        reading: Reading,
+        activations: Activations,
         weight_hh: Tensor,
         doutputs: Tensor | None,
         dstate: LayerState,
     ) -> Gradients:
-        """The way back, once. `doutputs` is (T, B, H), `dstate` that of the state after."""
+        """Computes the gradients, once for each forward pass: it may overwrite the activations.
+
+        Args:
+            activations: what `forward` gave.
+            weight_hh: (G H, H), that of the inputs.
+            doutputs: (T, B, H), the gradient of the outputs after each step; None is zeros.
+            dstate: the gradient of the state after the last step.
+        """
 
     def sum_rows(self, rows: Tensor, index: Tensor | None, count: int) -> Tensor:
-        """Rows (..., N) added up in float32 (or wider): those that the index (...) gives the same
-        number are one row of the sums (count, N); without an index, all are one."""
+        """Adds up rows (..., N) in float32 (or wider): all rows of the same index (...) into one
+        row of the result (count, N); without an index, all into one."""
 
 
 class PlainRecurrence:
@@ -95,53 +111,48 @@ class PlainRecurrence:
 
     def __init__(self, cell: str) -> None:
         self.cell = cell
-        self._forth, self._back = _STEPS[cell]
+        self._forward_step, self._backward_step = _STEPS[cell]
 
-    def forward(
-        self,
-        sums: Tensor,
-        index: Tensor | None,
-        state: LayerState,
-        weight_hh: Tensor,
-        inner_bias: Tensor,
-        *,
-        keep: bool,
-    ) -> Reading:
+    def forward(self, inputs: LayerInputs, *, keep: bool) -> Activations:
         """See Recurrence."""
-        time, batch = (sums if index is None else index).shape[:2]
-        hidden = weight_hh.shape[1]
-        weight = weight_hh.to(sums.dtype).T
-        outputs = sums.new_empty(time + 1, batch, hidden)
-        gates = sums.new_empty(time if keep else 0, batch, _GATES_KEPT[self.cell] * hidden)
+        (time, batch), hidden = inputs.steps, inputs.weight_hh.shape[1]
+        preactivations, index, state = inputs.preactivations, inputs.index, inputs.state
+        weight = inputs.weight_hh.to(preactivations.dtype).T
+        outputs = preactivations.new_empty(time + 1, batch, hidden)
+        gates = preactivations.new_empty(
+            time if keep else 0, batch, _GATES_KEPT[self.cell] * hidden
+        )
         c = state[-1].new_empty(time + 1 if keep and self.cell == "lstm" else 0, batch, hidden)
         outputs[0] = state[0]
         c[:1] = state[-1]
         for step in range(time):
-            x = sums[step] if index is None else sums[index[step]]
-            state, kept = self._forth(x, outputs[step] @ weight, state, inner_bias)
+            x = preactivations[step if index is None else index[step]]
+            state, kept = self._forward_step(x, outputs[step] @ weight, state, inputs.inner_bias)
             outputs[step + 1] = state[0]
             gates[step : step + 1] = kept
             c[step + 1 : step + 2] = state[-1]
-        return Reading(outputs, gates, c, state)
+        return Activations(outputs, gates, c, state)
 
     def backward(
         self,
-        reading: Reading,
+        activations: Activations,
         weight_hh: Tensor,
         doutputs: Tensor | None,
         dstate: LayerState,
     ) -> Gradients:
         """See Recurrence."""
-        outputs = reading.outputs
+        outputs = activations.outputs
         weight = weight_hh.to(outputs.dtype)
         time, batch = len(outputs) - 1, outputs.shape[1]
-        sums = outputs.new_empty(time, batch, len(weight))
-        hidden_sums = torch.empty_like(sums) if self.cell == "gru" else sums
+        dx = outputs.new_empty(time, batch, len(weight))
+        drecurrent = torch.empty_like(dx) if self.cell == "gru" else dx
         for step in reversed(range(time)):
             dh = dstate[0] if doutputs is None else dstate[0] + doutputs[step]
-            sums[step], hidden_sums[step], dstate = self._back(reading, step, (dh, *dstate[1:]))
-            dstate = (dstate[0] + hidden_sums[step] @ weight, *dstate[1:])
-        return Gradients(sums, hidden_sums, dstate)
+            dx[step], drecurrent[step], dstate = self._backward_step(
+                activations, step, (dh, *dstate[1:])
+            )
+            dstate = (dstate[0] + drecurrent[step] @ weight, *dstate[1:])
+        return Gradients(dx, drecurrent, dstate)
 
     def sum_rows(self, rows: Tensor, index: Tensor | None, count: int) -> Tensor:
         """See Recurrence."""
@@ -151,12 +162,13 @@ class PlainRecurrence:
         return rows.new_zeros(count, rows.shape[1]).index_add_(0, index.flatten(), rows)
 
 
-_Forth = Callable[[Tensor, Tensor, LayerState, Tensor], tuple[LayerState, Tensor]]
-"""Sums of the input, of h, state before, inner bias -> state after, gates."""
+_ForwardStep = Callable[[Tensor, Tensor, LayerState, Tensor], tuple[LayerState, Tensor]]
+"""Input product, recurrent product, state before, inner bias -> state after, gates."""
 
-_Back = Callable[[Reading, int, LayerState], tuple[Tensor, Tensor, LayerState]]
-"""The reading, a step, the gradient of the state after -> of both sums, and of the state before but
-for what comes through the recurrent product."""
+_BackwardStep = Callable[[Activations, int, LayerState], tuple[Tensor, Tensor, LayerState]]
+"""The activations, a step, the gradient of the state after -> the gradients of the input product,
+of the recurrent product, and of the state before but for what comes through the recurrent
+product."""
 
 
 def _rnn(
@@ -166,11 +178,13 @@ def _rnn(
     return (h,), h.new_empty(len(h), 0)
 
 
-def _rnn_back(reading: Reading, step: int, dstate: LayerState) -> tuple[Tensor, Tensor, LayerState]:
+def _rnn_backward(
+    activations: Activations, step: int, dstate: LayerState
+) -> tuple[Tensor, Tensor, LayerState]:
     (dh,) = dstate
-    h = reading.outputs[step + 1]
-    dsums = dh * (1 - h * h)
-    return dsums, dsums, (torch.zeros_like(dh),)
+    h = activations.outputs[step + 1]
+    dx = dh * (1 - h * h)
+    return dx, dx, (torch.zeros_like(dh),)
 
 
 def _gru(
@@ -185,11 +199,13 @@ def _gru(
     return ((1 - z) * n + z * h,), torch.cat([r, z, n, inner], dim=-1)
 
 
-def _gru_back(reading: Reading, step: int, dstate: LayerState) -> tuple[Tensor, Tensor, LayerState]:
+def _gru_backward(
+    activations: Activations, step: int, dstate: LayerState
+) -> tuple[Tensor, Tensor, LayerState]:
     (dh,) = dstate
-    r, z, n, inner = reading.gates[step].to(dh.dtype).chunk(4, dim=-1)
+    r, z, n, inner = activations.gates[step].to(dh.dtype).chunk(4, dim=-1)
     dn = dh * (1 - z) * (1 - n * n)
-    dz = dh * (reading.outputs[step] - n) * z * (1 - z)
+    dz = dh * (activations.outputs[step] - n) * z * (1 - z)
     dr = dn * inner * r * (1 - r)
     return torch.cat([dr, dz, dn], -1), torch.cat([dr, dz, dn * r], -1), (dh * z,)
 
@@ -204,26 +220,26 @@ def _lstm(
     return (o * torch.tanh(c), c), torch.cat([i, f, g, o], dim=-1)
 
 
-def _lstm_back(
-    reading: Reading, step: int, dstate: LayerState
+def _lstm_backward(
+    activations: Activations, step: int, dstate: LayerState
 ) -> tuple[Tensor, Tensor, LayerState]:
     dh, dc = dstate
-    i, f, g, o = reading.gates[step].to(dh.dtype).chunk(4, dim=-1)
-    tanh_c = torch.tanh(reading.c[step + 1])
+    i, f, g, o = activations.gates[step].to(dh.dtype).chunk(4, dim=-1)
+    tanh_c = torch.tanh(activations.c[step + 1])
     dc = dc + dh * o * (1 - tanh_c * tanh_c)
     di = dc * g * i * (1 - i)
-    df = dc * reading.c[step] * f * (1 - f)
+    df = dc * activations.c[step] * f * (1 - f)
     dg = dc * i * (1 - g * g)
     do = dh * tanh_c * o * (1 - o)
-    dsums = torch.cat([di, df, dg, do], dim=-1)
-    return dsums, dsums, (torch.zeros_like(dh), dc * f)
+    dx = torch.cat([di, df, dg, do], dim=-1)
+    return dx, dx, (torch.zeros_like(dh), dc * f)
 
 
-_STEPS: Final[dict[str, tuple[_Forth, _Back]]] = {
-    "rnn": (_rnn, _rnn_back),
-    "gru": (_gru, _gru_back),
-    "lstm": (_lstm, _lstm_back),
+_STEPS: Final[dict[str, tuple[_ForwardStep, _BackwardStep]]] = {
+    "rnn": (_rnn, _rnn_backward),
+    "gru": (_gru, _gru_backward),
+    "lstm": (_lstm, _lstm_backward),
 }
 
 _GATES_KEPT: Final = {"rnn": 0, "gru": 4, "lstm": 4}
-"""What the way back needs beside h and c, in units of the hidden size."""
+"""What the backward pass reads beside h and c, in units of the hidden size."""

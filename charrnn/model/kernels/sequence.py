@@ -1,11 +1,11 @@
 """One autograd.Function for a layer's whole sequence: few large products instead of many small.
 
-- Forth, the input product of all steps is one matrix product. In the first layer it is none at all
-  where that is cheaper: embedding, input weights and biases become one table (V, G H), and a
-  character's sums are its row.
-- Back, the weights' gradients are one product each over all steps, where autograd would add up one
-  for every step.
-- Only the recurrent product and the gates go step by step: a Recurrence.
+- Forward, the input product of all steps is one matrix product. In the first layer it is none at
+  all where that is cheaper: embedding, input weights and biases become one table (V, G H), and a
+  character's preactivations are its row.
+- Backward, the weights' gradients are one product each over all steps, where autograd would add up
+  one for every step.
+- Only the recurrent product and the gates go step by step, computed by a Recurrence.
 
 Under autocast, what is stored and multiplied is bf16, the LSTM's cell state float32.
 
@@ -21,11 +21,11 @@ from torch.nn.functional import linear
 
 from charrnn.model.cells import LayerState, LayerWeights
 from charrnn.model.kernels.kernel import Kernel
-from charrnn.model.kernels.recurrence import Reading, Recurrence
+from charrnn.model.kernels.recurrence import Activations, LayerInputs, Recurrence
 
 
 class SequenceKernel(Kernel):
-    """A layer's whole sequence at once, its steps by a Recurrence."""
+    """Computes a layer over a whole sequence at once, its steps by a Recurrence."""
 
     def __init__(self, recurrence: Recurrence) -> None:
         self.recurrence = recurrence
@@ -34,7 +34,7 @@ class SequenceKernel(Kernel):
         self, x: Tensor, state: LayerState, weights: LayerWeights
     ) -> tuple[Tensor, LayerState]:
         """x (T, B, I), state before -> outputs (T, B, H), state after; see Cell."""
-        return self._read(None, x, state, weights)
+        return self._apply(None, x, state, weights)
 
     def first(
         self, ids: Tensor, embedding: Tensor, state: LayerState, weights: LayerWeights
@@ -45,12 +45,12 @@ class SequenceKernel(Kernel):
             return super().first(ids, embedding, state, weights)
         if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < len(embedding):
             raise IndexError(f"ids from 0 to {len(embedding) - 1} were expected")
-        return self._read(ids, embedding, state, weights)
+        return self._apply(ids, embedding, state, weights)
 
-    def _read(
+    def _apply(
         self, ids: Tensor | None, x: Tensor, state: LayerState, weights: LayerWeights
     ) -> tuple[Tensor, LayerState]:
-        # Inside of a Function nobody knows whether there will be a way back.
+        # Inside of a Function it is not known whether gradients are recorded.
         grad = torch.is_grad_enabled()
         outputs, *after = _Layer.apply(  # type: ignore[no-untyped-call]
             self.recurrence, _dtype(x), grad, ids, x, *weights, *state
@@ -59,7 +59,7 @@ class SequenceKernel(Kernel):
 
 
 def _dtype(x: Tensor) -> torch.dtype:
-    """What is computed in: autocast's type, or that of the input."""
+    """The type to compute in: autocast's, or that of the input."""
     if torch.is_autocast_enabled(x.device.type):
         return torch.get_autocast_dtype(x.device.type)
     return x.dtype
@@ -90,19 +90,23 @@ class _Layer(torch.autograd.Function):
         with torch.autocast(x.device.type, enabled=False):
             if ids is None:
                 x = x.to(dtype)
-                sums = linear(x, weight_ih.to(dtype), bias.to(dtype))  # (T, B, G H)
+                preactivations = linear(x, weight_ih.to(dtype), bias.to(dtype))  # (T, B, G H)
             else:
-                sums = linear(x, weight_ih, bias).to(dtype)  # (V, G H)
+                preactivations = linear(x, weight_ih, bias).to(dtype)  # (V, G H)
             keep = grad and any(ctx.needs_input_grad)
-            reading = recurrence.forward(sums, ids, state, weight_hh, bias_hh[-hidden:], keep=keep)
+            activations = recurrence.forward(
+                LayerInputs(preactivations, ids, state, weight_hh, bias_hh[-hidden:]), keep=keep
+            )
         if keep:
             ctx.recurrence = recurrence
             ctx.state_dtypes = [part.dtype for part in state]
             ctx.save_for_backward(
-                ids, x, weight_ih, weight_hh, reading.outputs, reading.gates, reading.c
+                ids, x, weight_ih, weight_hh, activations.outputs, activations.gates, activations.c
             )
-        after = tuple(part.to(old.dtype) for part, old in zip(reading.state, state, strict=True))
-        return reading.outputs[1:], *after
+        after = tuple(
+            part.to(old.dtype) for part, old in zip(activations.state, state, strict=True)
+        )
+        return activations.outputs[1:], *after
 
     @staticmethod
     @once_differentiable
@@ -116,23 +120,23 @@ class _Layer(torch.autograd.Function):
         )
         with torch.autocast(outputs.device.type, enabled=False):
             gradients = recurrence.backward(
-                Reading(outputs, gates, c, ()), weight_hh, doutputs, after
+                Activations(outputs, gates, c, ()), weight_hh, doutputs, after
             )
-            dsums = gradients.sums.flatten(0, 1)  # (T B, G H)
-            dhidden = gradients.hidden_sums.flatten(0, 1)
+            dpreactivations = gradients.preactivations.flatten(0, 1)  # (T B, G H)
+            drecurrent = gradients.recurrent.flatten(0, 1)
             before = outputs[:-1].flatten(0, 1)  # (T B, H)
-            dweight_hh = (dhidden.T @ before).to(weight_hh.dtype)
+            dweight_hh = (drecurrent.T @ before).to(weight_hh.dtype)
             if ids is None:
-                dx = (dsums @ weight_ih.to(dsums.dtype)).view(x.shape)
-                dweight_ih = (dsums.T @ x.flatten(0, 1)).to(weight_ih.dtype)
-                dbias = recurrence.sum_rows(dsums, None, 1)[0]
+                dx = (dpreactivations @ weight_ih.to(dpreactivations.dtype)).view(x.shape)
+                dweight_ih = (dpreactivations.T @ x.flatten(0, 1)).to(weight_ih.dtype)
+                dbias = recurrence.sum_rows(dpreactivations, None, 1)[0]
             else:
-                dtable = recurrence.sum_rows(dsums, ids.flatten(), len(x))  # (V, G H)
+                dtable = recurrence.sum_rows(dpreactivations, ids.flatten(), len(x))  # (V, G H)
                 dx, dweight_ih = dtable @ weight_ih.to(dtable.dtype), dtable.T @ x.to(dtable.dtype)
                 dbias = dtable.sum(0)
             dbias_hh = dbias
-            if gradients.hidden_sums is not gradients.sums:
-                dbias_hh = recurrence.sum_rows(dhidden, None, 1)[0]
+            if gradients.recurrent is not gradients.preactivations:
+                dbias_hh = recurrence.sum_rows(drecurrent, None, 1)[0]
         dbefore = (
             part.to(old) for part, old in zip(gradients.state, ctx.state_dtypes, strict=True)
         )
