@@ -8,7 +8,7 @@ TORCH  ?= torch==2.13.0
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test check torture format clean
+.PHONY: demo test check stress torture format clean
 
 demo: $(READY)  ## train on the embedded corpus for a minute, and print samples
 	$(BIN)/charrnn train python-docs --budget 1m --out checkpoints/demo-$$(date +%Y%m%d-%H%M%S)
@@ -26,8 +26,8 @@ check: $(READY)  ## format, lint and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-torture: $(READY)  ## crashes, full disks and hostile files by the thousand: half an hour, one table
-	$(BIN)/python -m tests.torture
+stress torture: $(READY)  ## crashes, full disks and hostile files by the thousand: half an hour, one table
+	$(BIN)/python -m tests.stress
 
 format: $(READY)  ## what check asks for, as far as it can be done by itself
 	$(BIN)/ruff format .
@@ -36,7 +36,7 @@ format: $(READY)  ## what check asks for, as far as it can be done by itself
 clean:  ## everything that can be made again
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-$(READY): pyproject.toml setup.py $(wildcard charrnn/*/*.h charrnn/*/*/native/*.[ch])
+$(READY): pyproject.toml setup.py $(wildcard charrnn/*/*.h charrnn/*/native/*.[ch] charrnn/*/*/native/*.[ch])
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo "charrnn needs Python 3.11 or newer; name one with: make PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)

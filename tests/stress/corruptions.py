@@ -1,4 +1,4 @@
-"""How bytes, JSON, safetensors files and names in a folder are spoiled."""
+"""Seeded corruptions of bytes, JSON, safetensors files and the names in a folder."""
 
 import copy
 import json
@@ -87,7 +87,7 @@ def _hostile(chance: random.Random) -> Any:
     return [value] * chance.randrange(1, 4) if chance.random() < 0.1 else value
 
 
-def spoil_tree(tree: Any, chance: random.Random) -> Any:
+def corrupt_tree(tree: Any, chance: random.Random) -> Any:
     """A tree with an item replaced, dropped, added, renamed, doubled or moved."""
     tree = copy.deepcopy(tree)
     places = list(_places(tree))
@@ -119,23 +119,23 @@ def spoil_tree(tree: Any, chance: random.Random) -> Any:
     return tree
 
 
-def spoil_bytes(content: bytes, other: bytes, chance: random.Random) -> bytes:
+def corrupt_bytes(content: bytes, other: bytes, chance: random.Random) -> bytes:
     """Bytes with bits flipped, a run overwritten, inserted, doubled, cut out, or another file's."""
-    spoiled = bytearray(content)
-    size = len(spoiled)
+    corrupted = bytearray(content)
+    size = len(corrupted)
     first, second = sorted(chance.randrange(size + 1) for _ in range(2))
     match chance.randrange(8):
         case 0 | 1:
             for _ in range(chance.choice((1, 1, 2, 8, 64))):
-                spoiled[chance.randrange(size)] ^= 1 << chance.randrange(8)
+                corrupted[chance.randrange(size)] ^= 1 << chance.randrange(8)
         case 2:
             length = chance.randrange(1, 40)
             run = chance.choice((bytes(length), b"\xff" * length, chance.randbytes(length)))
-            spoiled[first : first + length] = run
+            corrupted[first : first + length] = run
         case 3:
-            del spoiled[first:]
+            del corrupted[first:]
         case 4:
-            spoiled[first:first] = chance.choice(
+            corrupted[first:first] = chance.choice(
                 (
                     chance.randbytes(chance.randrange(1, 100)),
                     b"\0" * 9,
@@ -144,13 +144,13 @@ def spoil_bytes(content: bytes, other: bytes, chance: random.Random) -> bytes:
                 )
             )
         case 5:
-            spoiled[second:second] = spoiled[first:second]
+            corrupted[second:second] = corrupted[first:second]
         case 6:
-            del spoiled[first:second]
+            del corrupted[first:second]
         case 7:
             start = chance.randrange(len(other) + 1)
-            spoiled[first:second] = other[start : start + second - first + 8]
-    return bytes(spoiled)
+            corrupted[first:second] = other[start : start + second - first + 8]
+    return bytes(corrupted)
 
 
 def join_tensors(header: Any, numbers: bytes, length: int | None = None) -> bytes:
@@ -166,7 +166,7 @@ def split_tensors(content: bytes) -> tuple[Any, bytes]:
     return parse(content[8 : 8 + length]), content[8 + length :]
 
 
-def spoil_tensors(content: bytes, chance: random.Random) -> bytes:
+def corrupt_tensors(content: bytes, chance: random.Random) -> bytes:
     """A safetensors file with something wrong in its length, its header or its numbers."""
     header, numbers = split_tensors(content)
     names = [name for name, _ in header]
@@ -244,14 +244,14 @@ def spoil_tensors(content: bytes, chance: random.Random) -> bytes:
             header.insert(entry, ("__metadata__", _hostile(chance)))
             return join_tensors(header, numbers + bytes(chance.choice((0, 0, 1, 4, 4096))))
         case 7:
-            return join_tensors(spoil_tree(header, chance), numbers)
+            return join_tensors(corrupt_tree(header, chance), numbers)
         case 8:
-            return join_tensors(header, spoil_numbers(numbers, chance))
+            return join_tensors(header, corrupt_numbers(numbers, chance))
     header[entry] = (header[entry][0], Pairs(fields.items()))
     return join_tensors(header, numbers)
 
 
-def spoil_numbers(numbers: bytes, chance: random.Random) -> bytes:
+def corrupt_numbers(numbers: bytes, chance: random.Random) -> bytes:
     """Weights of which some, or all, are no numbers, or too large, or too small."""
     values = np.frombuffer(numbers, "<f4").copy()
     strange = (np.nan, np.inf, -np.inf, 3e38, -3e38, 1e-45, 1e20, -1e38, 3.4028235e38)

@@ -1,22 +1,22 @@
-"""Hostile files: the fast part of what `python -m tests.torture` does at length."""
+"""Hostile files: short runs of what `python -m tests.stress` does at length."""
 
 from pathlib import Path
 
-from tests.torture.corpora import hostile_corpora
-from tests.torture.hostile_commands import run_commands
-from tests.torture.hostile_models import command_mutants, mutants
-from tests.torture.hostile_runs import resume_mutants
-from tests.torture.payloads import NAMES, payloads
+from tests.stress.corpora import hostile_corpora
+from tests.stress.hostile_commands import run_commands
+from tests.stress.hostile_models import check_model_commands, check_models
+from tests.stress.hostile_runs import check_resuming
+from tests.stress.payloads import NAMES, payloads
 
 
 def test_hostile_models_are_refused_or_harmless(tmp_path: Path) -> None:
-    report = mutants(200, tmp_path)
+    report = check_models(200, tmp_path)
     assert report.failures == []
     assert report.tried == 200
 
 
 def test_hostile_runs_are_refused_or_go_on(tmp_path: Path) -> None:
-    report = resume_mutants(20, tmp_path)
+    report = check_resuming(20, tmp_path)
     assert report.failures == []
     assert report.tried == 20
 
@@ -28,7 +28,7 @@ def test_hostile_runs_end_every_command_soon_in_a_line(tmp_path: Path) -> None:
 
 
 def test_hostile_models_are_an_exit_code_and_a_line(tmp_path: Path) -> None:
-    report = command_mutants(30, tmp_path)
+    report = check_model_commands(30, tmp_path)
     assert report.failures == []
     assert report.tried == 30
 

@@ -1,8 +1,8 @@
-"""Code in disguise: files that run something when a careless loader reads them.
+"""Payloads: files that run code when an unsafe loader (pickle and the like) reads them.
 
-Each payload would leave a sentinel, a folder of its own name. It is put under every name that any
-of our loaders reads, and everything that reads is called on it. To show that the payloads are live,
-each one that has a careless loader on this machine is read by that too, in another process.
+Each payload would create a sentinel, a folder of its own name. It is put under every name that any
+of our loaders reads, and every reader is called on it. To show that the payloads work, each one
+whose unsafe loader is installed is also read by that loader, in another process.
 """
 
 import base64
@@ -29,12 +29,12 @@ from charrnn.errors import CharRNNError, CharRNNWarning, ModelError
 from charrnn.storage.manifest import MANIFEST, with_manifest
 from charrnn.storage.model_directory import CONFIG, TENSORS, TOKENIZER
 from charrnn.training.checkpoint import TRAINING, TRAINING_TENSORS
-from tests.torture.hostile_runs import (
+from tests.stress.hostile_runs import (
     RUN_STEP,
     make_run,
 )
-from tests.torture.report import Deadline, Report
-from tests.torture.sandboxed_trials import (
+from tests.stress.report import Deadline, Report
+from tests.stress.sandboxed_trials import (
     MOST_FAILURES,
     check_exit,
     check_message,
@@ -234,7 +234,7 @@ def _database(content: bytes) -> bytes:
     return b"key|" + content
 
 
-# What must become of each command, by the name of the file that is spoiled: the exit code.
+# What must become of each command, by the name of the file that is corrupted: the exit code.
 _COMMANDS = ("info", "sample", "evaluate", "resume")
 _REFUSED = {
     **dict.fromkeys((CONFIG, TOKENIZER, TENSORS, MANIFEST), _COMMANDS),
@@ -315,7 +315,7 @@ def _problems(
     """What goes wrong when a payload stands under a name in a run."""
     problems = []
     for command in ("library", *commands):
-        folder = _spoiled(sound, run, payload.content, name)
+        folder = _corrupted(sound, run, payload.content, name)
         if command == "library":
             problems += _library(folder, name)
         else:
@@ -323,7 +323,7 @@ def _problems(
     return problems
 
 
-def _spoiled(sound: Path, run: Path, content: bytes, name: str) -> Path:
+def _corrupted(sound: Path, run: Path, content: bytes, name: str) -> Path:
     """The only checkpoint of a copy of the run, in which a file was replaced and sealed anew."""
     shutil.rmtree(run, ignore_errors=True)
     shutil.copytree(sound, run, symlinks=True)

@@ -1,8 +1,8 @@
-"""Disks that are full, broken or read-only: a training ends with one line, and loses nothing.
+"""Disks that are full, broken or read-only: a training ends with one line and loses nothing.
 
 `faults` makes each of a training's first changes to the disk fail, through the hook that
-`charrnn.storage.files` calls before every one. `small_disk` does it for real, on a file system of a
-megabyte in memory.
+`charrnn.storage.files` calls before every one. `small_disk` uses a real file system in memory, of
+one megabyte.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ from charrnn.training.checkpoint import read_newest
 from charrnn.training.config import TrainingOptions
 from charrnn.training.plan import Plan, make_plan
 from charrnn.training.trainer import Trainer
-from tests.torture.report import Deadline, Report
+from tests.stress.report import Deadline, Report
 
 ERRORS = {"full": errno.ENOSPC, "broken": errno.EIO, "read-only": errno.EROFS}
 
@@ -94,7 +94,7 @@ def faults(
                     break
                 directory = work / f"{name}-{nth}-{for_ever}"
                 disk = Disk(error, nth, for_ever=for_ever)
-                problem = _torture(plan, directory, disk, undisturbed)
+                problem = _train_on_failing_disk(plan, directory, disk, undisturbed)
                 report.tried += 1
                 operations[disk.failed or "none"] = operations.get(disk.failed or "none", 0) + 1
                 if problem:
@@ -105,7 +105,9 @@ def faults(
     return report
 
 
-def _torture(plan: Plan, directory: Path, disk: Disk, undisturbed: dict[str, bytes]) -> str | None:
+def _train_on_failing_disk(
+    plan: Plan, directory: Path, disk: Disk, undisturbed: dict[str, bytes]
+) -> str | None:
     """What went wrong, None for nothing."""
     acknowledged, trainer = 0, None
     try:

@@ -1,8 +1,8 @@
-"""Trainings that are killed, by a real SIGKILL, over and over.
+"""Trainings that are killed with a real SIGKILL, over and over.
 
-`exact` asks whether a training that was killed and resumed is, bit for bit, the one that never was;
-`sigkill` whether anything is lost that was said to be kept. A life is a process in which a training
-is begun or gone on with (`live`); its parent decides when it ends.
+`exact` checks that a training that was killed and resumed ends with the same bytes as one that was
+not; `sigkill` checks that no checkpoint is lost once it was reported as saved. A life is a process
+in which a training is started or resumed (`live`); its parent decides when it ends.
 """
 
 import dataclasses
@@ -26,15 +26,15 @@ from charrnn.model.config import STATES
 from charrnn.storage.model_directory import TENSORS
 from charrnn.storage.run import Run
 from charrnn.training.checkpoint import TRAINING, TRAINING_TENSORS
-from tests.torture.fork_server import Child, HangError, Nursery, Pipe
-from tests.torture.report import Deadline, Report
+from tests.stress.fork_server import Child, ForkServer, HangError, Pipe
+from tests.stress.report import Deadline, Report
 
 MOST_FAILURES = 20
 """Lines of a report; what breaks more often is broken."""
 
 OF_THE_CLOCK = {"seconds", "characters_per_second"}
 
-LIVE = "tests.torture.kills:live"
+LIVE = "tests.stress.kills:live"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -268,15 +268,15 @@ def exact(
     deadline = deadline or Deadline()
     report = Report(f"{steps} steps, killed {kills} times and resumed: bit for bit the same")
     tally = _Tally()
-    with Nursery() as nursery:
+    with ForkServer() as server:
         for number, (name, straight) in enumerate(_configurations(work, seed)):
             if number == count or deadline.passed:
                 break
             whole, parts = Path(straight.directory), f"{straight.directory}-killed"
             killed = dataclasses.replace(straight, directory=parts)
             try:
-                _live_on(nursery, straight, Life(), until="ended")
-                _live_and_die(nursery, killed, random.Random(f"{seed} {number}"), kills, tally)
+                _live_on(server, straight, Life(), until="ended")
+                _live_and_die(server, killed, random.Random(f"{seed} {number}"), kills, tally)
                 differences = _differences(Run(whole), Run(Path(parts)))
             except (_BrokenError, CharRNNError, HangError, OSError) as error:
                 differences = [str(error)]
@@ -363,9 +363,9 @@ def _write_corpus(path: Path, chooser: random.Random, characters: int) -> Path:
     return path
 
 
-def _live_on(nursery: Nursery, training: Training, life: Life, *, until: str) -> list[Any]:
+def _live_on(server: ForkServer, training: Training, life: Life, *, until: str) -> list[Any]:
     """Lets a life go on until it reports something; that report. Raises _BrokenError."""
-    with nursery.fork(LIVE, asdict(training), asdict(life)) as child:
+    with server.fork(LIVE, asdict(training), asdict(life)) as child:
         return _await(child, until)
 
 
@@ -386,7 +386,7 @@ def _last_line(trace: str) -> str:
 
 
 def _live_and_die(
-    nursery: Nursery, training: Training, chooser: random.Random, kills: int, tally: _Tally
+    server: ForkServer, training: Training, chooser: random.Random, kills: int, tally: _Tally
 ) -> None:
     """Lives until the end of the training, killed on the way. Raises _BrokenError."""
     steps = training.options["steps"]
@@ -397,11 +397,11 @@ def _live_and_die(
         if chooser.random() < 0.15:
             stop = chooser.random() < 0.5
             life = _any_life(chooser, stop_at=target, stop_in_evaluation=stop)
-            _live_on(nursery, training, life, until="ended")
+            _live_on(server, training, life, until="ended")
             tally.stops += 1
         life = _any_life(chooser, stand_at=target + 3)
         began = time.monotonic()
-        with nursery.fork(LIVE, asdict(training), asdict(life)) as child:
+        with server.fork(LIVE, asdict(training), asdict(life)) as child:
             if kill and chooser.random() < 0.2:
                 time.sleep(chooser.uniform(0, 1.2 * statistics.median(load_seconds)))
                 tally.at_a_start += 1
@@ -417,7 +417,7 @@ def _live_and_die(
                 time.sleep(chooser.uniform(0, 3 * step_seconds))
             child.kill()
             tally.kills += 1
-    _live_on(nursery, training, _any_life(chooser), until="ended")
+    _live_on(server, training, _any_life(chooser), until="ended")
 
 
 def _any_life(chooser: random.Random, **rest: Any) -> Life:
@@ -580,14 +580,14 @@ def sigkill(count: int, work: Path, *, seed: int = 0, deadline: Deadline | None 
     report = Report("SIGKILL at a random moment, inside a save too: nothing promised is lost")
     chooser = random.Random(f"sigkill {seed}")
     tally = _Kills()
-    with Nursery() as nursery:
+    with ForkServer() as server:
         for number in itertools.count():
             enough = report.tried >= count or len(report.failures) >= MOST_FAILURES
             if enough or deadline.passed:
                 break
             training = _small_training(work / f"sigkill-{number}", chooser)
             failures = _kill_a_run(
-                nursery, training, chooser, tally, report, most=min(30, count - report.tried)
+                server, training, chooser, tally, report, most=min(30, count - report.tried)
             )
             report.failures += failures
             if not failures:
@@ -645,7 +645,7 @@ def _small_training(work: Path, chooser: random.Random) -> Training:
 
 
 def _kill_a_run(
-    nursery: Nursery,
+    server: ForkServer,
     training: Training,
     chooser: random.Random,
     tally: _Kills,
@@ -670,7 +670,7 @@ def _kill_a_run(
             life = Life(announce=chooser.random() < (0.9 if how == "stopped" else 0.6))
         before, highest = how, promise.highest
         try:
-            with nursery.fork(LIVE, asdict(training), asdict(life)) as child:
+            with server.fork(LIVE, asdict(training), asdict(life)) as child:
                 listener = _Listener(child, promise)
                 if stops:
                     how = "stopped"
@@ -693,7 +693,7 @@ def _kill_a_run(
         if promise.over or promise.saved == options["steps"]:
             return []
     try:
-        with nursery.fork(LIVE, asdict(training), asdict(Life(look_only=True))) as child:
+        with server.fork(LIVE, asdict(training), asdict(Life(look_only=True))) as child:
             highest = promise.highest
             listener = _Listener(child, promise)
             listener.listen_until(None)

@@ -1,10 +1,10 @@
-"""A process that forks others quickly, to be killed.
+"""A process that forks other processes quickly, so that they can be killed.
 
-Importing PyTorch takes seconds, and thousands of lives are to be lived. So one process imports it
-once, runs no operation of it, stays single-threaded, and forks each life off. Whoever asks it for
-one is itself never forked:
+Importing PyTorch takes seconds, and the stress tests need thousands of processes. So one process
+imports it once, runs no operation of it, stays single-threaded, and forks. The process that asks
+for a fork is never forked itself:
 
-    with Nursery() as nursery, nursery.fork("tests.torture.kills:live", life) as child:
+    with ForkServer() as server, server.fork("tests.stress.kills:live", life) as child:
         child.receive()   # what it reports, an item at a time; None when it is dead
         child.kill()      # SIGKILL
 """
@@ -39,7 +39,7 @@ class HangError(Exception):
 
 
 def environment() -> dict[str, str]:
-    """That of a process to torture: one thread, and this copy of the package."""
+    """The environment of a process under test: one thread, and this copy of the package."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("CHARRNN_")}
     # Many small processes run beside each other: threads that spin would only stand in the way.
     threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
@@ -67,9 +67,9 @@ class Pipe:
 class Child:
     """A forked process, from its parent's side. Leaving the context kills it."""
 
-    def __init__(self, nursery: "Nursery", pid: int, orders: int, reports: int) -> None:
+    def __init__(self, server: "ForkServer", pid: int, orders: int, reports: int) -> None:
         self.pid = pid
-        self._nursery, self._orders, self._reports = nursery, orders, reports
+        self._server, self._orders, self._reports = server, orders, reports
         self._buffer = bytearray()
 
     def __enter__(self) -> Self:
@@ -82,7 +82,7 @@ class Child:
         trace: TracebackType | None,
     ) -> None:
         self.kill()
-        self._nursery.wait(self.pid)
+        self._server.wait(self.pid)
         os.close(self._orders)
         os.close(self._reports)
 
@@ -108,14 +108,14 @@ class Child:
         os.kill(self.pid, signal.SIGKILL)
 
 
-class Nursery:
-    """Forks processes. Leaving the context ends it."""
+class ForkServer:
+    """Starts a process that forks others. Leaving the context ends it."""
 
     def __enter__(self) -> Self:
         self._socket, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with other:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.torture.fork_server", str(other.fileno())],
+                [sys.executable, "-m", "tests.stress.fork_server", str(other.fileno())],
                 cwd=ROOT,
                 env=environment(),
                 pass_fds=[other.fileno()],
@@ -150,7 +150,7 @@ class Nursery:
     def _answer(self) -> int:
         answer = self._socket.recv(_LONGEST_TASK)
         if not answer:
-            raise HangError("the nursery itself died")
+            raise HangError("the fork server itself died")
         return int(answer)
 
 
@@ -162,11 +162,11 @@ def _two_pipes() -> tuple[tuple[int, int], list[int]]:
 
 
 def _serve(parent: socket.socket) -> None:
-    """What the nursery does until its parent goes away."""
+    """Forks and waits on request until the parent closes its socket."""
     import torch
     import torch._dynamo  # optimizers import it at their first step, which takes a second
 
-    for module in ("charrnn.training.trainer", "tests.torture.kills"):
+    for module in ("charrnn.training.trainer", "tests.stress.kills"):
         importlib.import_module(module)  # once, for all children
 
     torch.set_num_threads(1)
@@ -188,7 +188,7 @@ def _serve(parent: socket.socket) -> None:
 
 
 def _live(task: dict[str, Any], pipe: Pipe) -> None:
-    """A child's whole life. Never returns: nothing of the nursery is to be cleaned up twice."""
+    """Runs a child and exits at once, so that nothing of the server is cleaned up twice."""
     code = 1
     try:
         warnings.simplefilter("ignore", CharRNNWarning)

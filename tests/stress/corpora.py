@@ -1,4 +1,4 @@
-"""Hostile corpora: files that are no text, or not for long, or far too much of one.
+"""Hostile corpora: files that are not text, change while they are read, or are far too large.
 
 Each is opened and tokenized, by characters and by bytes, in a process of its own (see `supervise`):
 what comes out must decode to exactly what is in the file, or be refused with a CorpusError (or a
@@ -23,12 +23,12 @@ import numpy as np
 
 from charrnn.data.sources import PIECE_BYTES
 from charrnn.errors import ConfigError, CorpusError
-from tests.torture.corruptions import (
+from tests.stress.corruptions import (
     Put,
-    spoil_bytes,
+    corrupt_bytes,
 )
-from tests.torture.report import Deadline, Report
-from tests.torture.sandboxed_trials import (
+from tests.stress.report import Deadline, Report
+from tests.stress.sandboxed_trials import (
     MEGABYTE,
     Broken,
     Trial,
@@ -64,7 +64,7 @@ def hostile_corpora(
     """
     settings = {"work": str(work), "big": big, "seed": seed}
     total = len(_cases(work, big)) + count
-    results = supervise("tests.torture.corpora:corpus_trials", settings, total, deadline)
+    results = supervise("tests.stress.corpora:corpus_trials", settings, total, deadline)
     report = summarize(Report("hostile corpora"), results)
     if report.tried < total and not (deadline and deadline.passed):
         report.failures.append(f"only {report.tried} of {total} were tried")
@@ -72,7 +72,7 @@ def hostile_corpora(
 
 
 def corpus_trials(work: str, big: bool, seed: int) -> Callable[[int], Trial]:
-    """The maker of corpus trials: those made by hand, then tables spoiled by chance."""
+    """The maker of corpus trials: those made by hand, then tables corrupted by chance."""
     import torch
 
     torch.set_num_threads(1)
@@ -91,7 +91,7 @@ def corpus_trials(work: str, big: bool, seed: int) -> Callable[[int], Trial]:
         suffix = chance.choice(list(tables))
         content = tables[suffix]
         for _ in range(chance.choice((1, 1, 3))):
-            content = spoil_bytes(content or b"\0", tables[chance.choice(list(tables))], chance)
+            content = corrupt_bytes(content or b"\0", tables[chance.choice(list(tables))], chance)
         path = folder / f"table.{suffix}"
         path.write_bytes(content)
         label = f"table {index} of seed {seed}, {suffix}"

@@ -1,8 +1,7 @@
-"""python -m tests.torture: all of it, at length, and one table.
+"""python -m tests.stress: runs all stress tests at full length and prints one table.
 
-Every kind is bounded in number, and those that take minutes in time too: one that ran out of it
-says so, and how far it came.
-Exits with 1 when anything broke.
+Each test is bounded in number, and those that take minutes are bounded in time as well: a test that
+runs out of time says so, and how far it came. Exits with 1 when anything broke.
 """
 
 import argparse
@@ -13,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.torture import (
+from tests.stress import (
     corpora,
     faults,
     hostile_commands,
@@ -24,24 +23,27 @@ from tests.torture import (
     signals,
     texts,
 )
-from tests.torture.report import Deadline, Report
+from tests.stress.report import Deadline, Report
 
 # Small networks are slower on more threads, and kills must not wait for them.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-Torture = Callable[[Path, Deadline], Report]
+StressTest = Callable[[Path, Deadline], Report]
 
-# By name: how long it may take, in seconds, and what it does.
-TORTURES: dict[str, tuple[float, Torture]] = {
+# Each test by its name: the seconds it may take, and what it runs.
+STRESS_TESTS: dict[str, tuple[float, StressTest]] = {
     "exact": (900, lambda work, end: kills.exact(50, work, deadline=end)),
     "sigkill": (900, lambda work, end: kills.sigkill(1000, work, deadline=end)),
     "signals": (600, lambda work, end: signals.signals(50, work, deadline=end)),
     "second": (120, lambda work, end: signals.second_training(work)),
     "faults": (600, lambda work, end: faults.faults(200, work, deadline=end)),
     "disk": (60, lambda work, end: faults.small_disk(work)),
-    "mutants": (900, lambda work, end: hostile_models.mutants(100_000, work, deadline=end)),
-    "commands": (300, lambda work, end: hostile_models.command_mutants(1_000, work, deadline=end)),
-    "resume": (300, lambda work, end: hostile_runs.resume_mutants(2_000, work, deadline=end)),
+    "models": (900, lambda work, end: hostile_models.check_models(100_000, work, deadline=end)),
+    "commands": (
+        300,
+        lambda work, end: hostile_models.check_model_commands(1_000, work, deadline=end),
+    ),
+    "resume": (300, lambda work, end: hostile_runs.check_resuming(2_000, work, deadline=end)),
     "run-commands": (
         300,
         lambda work, end: hostile_commands.run_commands(1_000, work, deadline=end),
@@ -56,20 +58,20 @@ TORTURES: dict[str, tuple[float, Torture]] = {
 
 def main() -> int:
     """Runs what was asked for; prints the table as Markdown."""
-    parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(TORTURES))
-    names = parser.parse_args().names or list(TORTURES)
-    if unknown := set(names) - TORTURES.keys():
-        parser.error(f"no such torture: {', '.join(sorted(unknown))}")
+    parser = argparse.ArgumentParser(prog="python -m tests.stress", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(STRESS_TESTS))
+    names = parser.parse_args().names or list(STRESS_TESTS)
+    if unknown := set(names) - STRESS_TESTS.keys():
+        parser.error(f"no such stress test: {', '.join(sorted(unknown))}")
     reports = []
     print("| what was done | times | broken | |\n|---|---|---|---|")
     for name in names:
-        seconds, torture = TORTURES[name]
+        seconds, stress = STRESS_TESTS[name]
         print(f"{name} ...", end="\r", file=sys.stderr, flush=True)
         began = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix="torture-") as work:
+        with tempfile.TemporaryDirectory(prefix="stress-") as work:
             end = Deadline(seconds)
-            report = torture(Path(work), end)
+            report = stress(Path(work), end)
         took = time.monotonic() - began
         reports.append(report)
         facts = f"{report.facts}; " if report.facts else ""

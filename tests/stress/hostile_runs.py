@@ -1,4 +1,4 @@
-"""Hostile runs: training state, manifests and measurements, as a stranger may send them."""
+"""Hostile runs: training state, manifests and metrics that a stranger may send."""
 
 import contextlib
 import copy
@@ -24,12 +24,15 @@ from charrnn.storage.json_file import LARGEST_BYTES
 from charrnn.storage.manifest import MANIFEST, with_manifest
 from charrnn.storage.model_directory import CONFIG, TENSORS
 from charrnn.training.checkpoint import TRAINING, TRAINING_TENSORS
-from tests.torture.corruptions import (
+from tests.stress.corruptions import (
     DIGITS,
     Change,
     Files,
     Pairs,
     Put,
+    corrupt_bytes,
+    corrupt_tensors,
+    corrupt_tree,
     encode_json,
     fill,
     heavy_json,
@@ -38,13 +41,10 @@ from tests.torture.corruptions import (
     place,
     specials,
     split_tensors,
-    spoil_bytes,
-    spoil_tensors,
-    spoil_tree,
     symlink,
 )
-from tests.torture.report import Deadline, Report
-from tests.torture.sandboxed_trials import (
+from tests.stress.report import Deadline, Report
+from tests.stress.sandboxed_trials import (
     Broken,
     Trial,
     check_message,
@@ -264,7 +264,7 @@ def run_trials(work: str, seed: int) -> Callable[[int], Trial]:
             sealed = sealed or chance.random() < 0.7  # else only its checksum is ever looked at
         else:
             label, change = _random_run({**files, METRICS: metrics}, chance)
-            label = f"mutant {index} of seed {seed}, {sound.name}, {label}"
+            label = f"corruption {index} of seed {seed}, {sound.name}, {label}"
         inner: dict[str, bytes | Put | None] = {
             name: content for name, content in {**files, **change}.items() if "/" not in name
         }
@@ -295,13 +295,13 @@ def _random_run(files: Files, chance: random.Random) -> tuple[str, Change]:
     if name == METRICS and chance.random() < 0.7:
         lines = content.splitlines()
         number = chance.randrange(len(lines))
-        lines[number] = encode_json(spoil_tree(parse(lines[number]), chance))
+        lines[number] = encode_json(corrupt_tree(parse(lines[number]), chance))
         return f"{name}, JSON", {name: b"\n".join(lines) + b"\n"}
     if name == METRICS or chance.random() < 0.2:
-        return f"{name}, bytes", {name: spoil_bytes(content, files[TENSORS], chance)}
+        return f"{name}, bytes", {name: corrupt_bytes(content, files[TENSORS], chance)}
     if name == TRAINING_TENSORS:
-        return f"{name}, tensors", {name: spoil_tensors(content, chance)}
-    return f"{name}, JSON", {name: encode_json(spoil_tree(parse(content), chance))}
+        return f"{name}, tensors", {name: corrupt_tensors(content, chance)}
+    return f"{name}, JSON", {name: encode_json(corrupt_tree(parse(content), chance))}
 
 
 def _resume(directory: Path) -> str:
@@ -355,7 +355,7 @@ def _listing(run: Path) -> list[tuple[str, int, int]]:
     return sorted(found)
 
 
-def resume_mutants(
+def check_resuming(
     count: int, work: Path, seed: int = 0, deadline: Deadline | None = None
 ) -> Report:
     """Goes on with `count` hostile runs: their position, optimizer, manifest and measurements.
@@ -364,5 +364,5 @@ def resume_mutants(
     seconds, and without touching what lies beside it.
     """
     settings = {"work": str(work), "seed": seed}
-    results = supervise("tests.torture.hostile_runs:run_trials", settings, count, deadline)
+    results = supervise("tests.stress.hostile_runs:run_trials", settings, count, deadline)
     return summarize(Report("hostile runs"), results)

@@ -1,4 +1,4 @@
-"""What one kind of torture found."""
+"""The result of one stress test, and the time it may take."""
 
 import time
 from dataclasses import dataclass, field

@@ -1,11 +1,11 @@
-"""Disks and texts: the fast part of what `python -m tests.torture` does at length."""
+"""Disks and texts: short runs of what `python -m tests.stress` does at length."""
 
 from pathlib import Path
 
 import pytest
 
-from tests.torture.faults import ERRORS, faults, small_disk
-from tests.torture.texts import arguments, round_trips, terminals
+from tests.stress.faults import ERRORS, faults, small_disk
+from tests.stress.texts import arguments, round_trips, terminals
 
 
 @pytest.mark.slow

@@ -1,7 +1,7 @@
-"""Hostile runs on the command line: each command that reads one, its time and its memory.
+"""Hostile runs on the command line: the time and memory of each command that reads a run.
 
-Several fields at a time are changed, and the sources of the text among them: what a stranger's
-model names is read by `evaluate`, `sample --novel` and `train --from`.
+Several fields are changed at a time, the sources of the text among them: `evaluate`,
+`sample --novel` and `train --from` read the files that a stranger's model names.
 """
 
 import copy
@@ -15,10 +15,10 @@ from typing import Any
 
 from charrnn.storage.manifest import MANIFEST, with_manifest
 from charrnn.training.checkpoint import TRAINING
-from tests.torture.corruptions import encode_json, fill, parse, spoil_tree
-from tests.torture.hostile_runs import KINDS, RUN_STEP, make_run
-from tests.torture.report import Deadline, Report
-from tests.torture.sandboxed_trials import Trial, check_command, summarize, supervise
+from tests.stress.corruptions import corrupt_tree, encode_json, fill, parse
+from tests.stress.hostile_runs import KINDS, RUN_STEP, make_run
+from tests.stress.report import Deadline, Report
+from tests.stress.sandboxed_trials import Trial, check_command, summarize, supervise
 
 COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "generate": (
@@ -98,7 +98,7 @@ def _changed(content: bytes, names: dict[str, str], chance: random.Random) -> tu
         times = chance.randint(1, 4)
         value = parse(content)
         for _ in range(times):
-            value = spoil_tree(value, chance)
+            value = corrupt_tree(value, chance)
         content = encode_json(value)
         what.append(f"{times} fields")
     return content, " and ".join(what)
@@ -115,5 +115,5 @@ def run_commands(count: int, work: Path, seed: int = 0, deadline: Deadline | Non
     and 200 MB beside the files of the run.
     """
     settings = {"work": str(work), "seed": seed}
-    results = supervise("tests.torture.hostile_commands:command_trials", settings, count, deadline)
+    results = supervise("tests.stress.hostile_commands:command_trials", settings, count, deadline)
     return summarize(Report("hostile runs on the command line"), results)

@@ -1,11 +1,11 @@
-"""Crashes and signals: the fast part of what `python -m tests.torture` does at length."""
+"""Crashes and signals: short runs of what `python -m tests.stress` does at length."""
 
 from pathlib import Path
 
 import pytest
 
-from tests.torture.kills import exact, sigkill
-from tests.torture.signals import second_training, signals
+from tests.stress.kills import exact, sigkill
+from tests.stress.signals import second_training, signals
 
 pytestmark = pytest.mark.slow
 

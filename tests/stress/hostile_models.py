@@ -1,4 +1,4 @@
-"""Hostile models: what a stranger may put where a model should be."""
+"""Hostile models: files that a stranger may put where a model should be."""
 
 import copy
 import json
@@ -26,12 +26,15 @@ from charrnn.storage.model_directory import (
     model_files,
     write_model,
 )
-from tests.torture.corruptions import (
+from tests.stress.corruptions import (
     Change,
     Files,
     Pairs,
     Put,
     Raw,
+    corrupt_bytes,
+    corrupt_tensors,
+    corrupt_tree,
     encode_json,
     fill,
     heavy_json,
@@ -40,12 +43,9 @@ from tests.torture.corruptions import (
     sparse,
     specials,
     split_tensors,
-    spoil_bytes,
-    spoil_tensors,
-    spoil_tree,
 )
-from tests.torture.report import Deadline, Report
-from tests.torture.sandboxed_trials import (
+from tests.stress.report import Deadline, Report
+from tests.stress.sandboxed_trials import (
     MEGABYTE,
     Broken,
     Trial,
@@ -198,14 +198,14 @@ def handcrafted(files: Files) -> list[tuple[str, Change]]:
             cases.append((f"{name}: {depth} lists deep", {name: content}))
     for depth in (*range(900, 1000, 4), 5_000):
         for field in ("dtype", "shape", "data_offsets"):
-            spoiled = copy.deepcopy(header)
+            corrupted = copy.deepcopy(header)
             inner = [
                 (key, Raw("[" * depth + "]" * depth) if key == field else value)
-                for key, value in spoiled[0][1]
+                for key, value in corrupted[0][1]
             ]
-            spoiled[0] = (spoiled[0][0], Pairs(inner))
+            corrupted[0] = (corrupted[0][0], Pairs(inner))
             cases.append(
-                (f"{TENSORS}: {field} {depth} deep", {TENSORS: join_tensors(spoiled, numbers)})
+                (f"{TENSORS}: {field} {depth} deep", {TENSORS: join_tensors(corrupted, numbers)})
             )
     many = Pairs((f"t{number}", Pairs()) for number in range(100_000))
     cases.append(("100,000 tensors", {TENSORS: join_tensors(many, numbers)}))
@@ -294,7 +294,7 @@ def model_trials(work: str, seed: int) -> Callable[[int], Trial]:
             files: dict[str, bytes | Put | None] = {**bases[0], **change}
         else:
             label, files = _random_model(bases, random.Random(f"{seed}/{index}"))
-            label = f"mutant {index} of seed {seed}, {label}"
+            label = f"corruption {index} of seed {seed}, {label}"
         size = fill(directory, files)
         # What an engine makes of large weights (transposed, scaled) takes as much as they do.
         samples = 0 if size > 64 * MEGABYTE else 4
@@ -311,17 +311,17 @@ def _random_model(
     files: dict[str, Any] = dict(chance.choice(bases))
     others = chance.choice(bases)
     sealed = MANIFEST in files
-    # A spoiled file is refused at once where a manifest has its checksum: half are sealed anew.
+    # A corrupted file is refused at once where a manifest has its checksum: half are sealed anew.
     label = name = chance.choice([*files, TENSORS])
     content = files[name]
     if chance.random() < 0.3:
-        files[name] = spoil_bytes(content, others.get(chance.choice(list(others)), b""), chance)
+        files[name] = corrupt_bytes(content, others.get(chance.choice(list(others)), b""), chance)
         label += ", bytes"
     elif name == TENSORS:
-        files[name] = spoil_tensors(content, chance)
+        files[name] = corrupt_tensors(content, chance)
         label += ", tensors"
     else:
-        files[name] = encode_json(spoil_tree(parse(content), chance))
+        files[name] = encode_json(corrupt_tree(parse(content), chance))
         label += ", JSON"
     if sealed and name != MANIFEST and chance.random() < 0.9:
         files = dict(with_manifest({key: files[key] for key in files if key != MANIFEST}))
@@ -411,14 +411,14 @@ _USES: dict[str, Callable[[Model, int], None]] = {
 }
 
 
-def mutants(count: int, work: Path, seed: int = 0, deadline: Deadline | None = None) -> Report:
+def check_models(count: int, work: Path, seed: int = 0, deadline: Deadline | None = None) -> Report:
     """Reads `count` hostile models, and samples from them, or does what they are for.
 
     Each must be refused with a ModelError of one line, or be harmless: of its config's shapes,
     finite, and fit to sample from; within a second, and 200 MB beside its files.
     """
     settings = {"work": str(work), "seed": seed}
-    results = supervise("tests.torture.hostile_models:model_trials", settings, count, deadline)
+    results = supervise("tests.stress.hostile_models:model_trials", settings, count, deadline)
     return summarize(Report("hostile model files"), results)
 
 
@@ -437,7 +437,7 @@ def command_trials(work: str, seed: int) -> Callable[[int], Trial]:
             files: dict[str, bytes | Put | None] = {**bases[0], **change}
         else:
             label, files = _random_model(bases, chance)
-            label = f"mutant {index} of seed {seed}, {label}"
+            label = f"corruption {index} of seed {seed}, {label}"
         fill(directory, files)
         command = ["sample", str(directory), "-l", "5"] if chance.random() < 0.5 else ["info"]
         if command == ["info"]:
@@ -448,7 +448,7 @@ def command_trials(work: str, seed: int) -> Callable[[int], Trial]:
     return make
 
 
-def command_mutants(
+def check_model_commands(
     count: int, work: Path, seed: int = 0, deadline: Deadline | None = None
 ) -> Report:
     """Runs `charrnn sample` and `charrnn info` on `count` hostile models.
@@ -456,5 +456,5 @@ def command_mutants(
     Each must end with exit code 0, or with 3 and one line.
     """
     settings = {"work": str(work), "seed": seed}
-    results = supervise("tests.torture.hostile_models:command_trials", settings, count, deadline)
+    results = supervise("tests.stress.hostile_models:command_trials", settings, count, deadline)
     return summarize(Report("hostile models on the command line"), results)

@@ -1,7 +1,7 @@
-"""Trials: something that may hang, crash or eat memory, tried in a process of its own.
+"""Trials: code that may hang, crash or exhaust memory, run in a process of its own.
 
-The process tells its parent before and after each trial, so that whatever happens is a line in the
-report and not the end of it. A trial is a function of (seed, index) alone; a failure names both.
+The process reports to its parent before and after each trial, so that a crash is one line of the
+report and does not end it. A trial is a function of (seed, index) alone; a failure names both.
 """
 
 import importlib
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from charrnn.errors import CharRNNWarning
-from tests.torture.report import Deadline, Report
+from tests.stress.report import Deadline, Report
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MOST_FAILURES = 20
@@ -132,7 +132,7 @@ def _begin(
                 *(
                     sys.executable,
                     "-c",
-                    "from tests.torture.sandboxed_trials import child; child()",
+                    "from tests.stress.sandboxed_trials import child; child()",
                 ),
                 *(maker, json.dumps(dict(settings)), str(start), str(count)),
             ],

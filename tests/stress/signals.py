@@ -1,4 +1,4 @@
-"""Commands that are interrupted: `python -m charrnn train`, as a person starts and stops it."""
+"""Interrupted commands: `python -m charrnn train`, started and stopped as a person does it."""
 
 import itertools
 import os
@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from charrnn.storage.run import Run, is_run
-from tests.torture.fork_server import Nursery, Pipe, environment
-from tests.torture.kills import is_over
-from tests.torture.report import Deadline, Report
+from tests.stress.fork_server import ForkServer, Pipe, environment
+from tests.stress.kills import is_over
+from tests.stress.report import Deadline, Report
 
 LONGEST_SECONDS = 5.0
 """From a signal to the end of the process."""
@@ -126,7 +126,7 @@ def signals(
     _write_corpora(work, chooser)
     cases = _cases(count, work, chooser, longest_delay)
     slowest, ends, early, empty = 0.0, Counter[str](), 0, 0
-    with Nursery() as nursery, ThreadPoolExecutor(2) as two:
+    with ForkServer() as server, ThreadPoolExecutor(2) as two:
         while len(report.failures) < MOST_FAILURES and not deadline.passed:
             if not (pair := list(itertools.islice(cases, 2))):
                 break
@@ -137,7 +137,7 @@ def signals(
                 ends[_end(outcome)] += 1
                 run = Run(case.here / "checkpoints" / "run")
                 empty += run.directory.is_dir() and not is_run(run.directory)
-                wrong = _wrong(case, outcome, run, longest_seconds) + _lost(nursery, case, run)
+                wrong = _wrong(case, outcome, run, longest_seconds) + _lost(server, case, run)
                 report.failures += [f"{case}: {each}" for each in wrong]
                 if not wrong:
                     shutil.rmtree(case.here)
@@ -282,11 +282,11 @@ def _wrong(case: _Case, outcome: _Outcome, run: Run, longest_seconds: float) -> 
     return found
 
 
-def _lost(nursery: Nursery, case: _Case, run: Run) -> list[str]:
+def _lost(server: ForkServer, case: _Case, run: Run) -> list[str]:
     """What cannot be gone on with, and should."""
     if not is_run(run.directory):
         return []
-    with nursery.fork("tests.torture.signals:resume", str(case.here)) as child:
+    with server.fork("tests.stress.signals:resume", str(case.here)) as child:
         match child.receive():
             case ["resumed", *litter]:
                 return [f"litter after it was resumed: {litter}"] if litter else []

@@ -1,4 +1,4 @@
-"""Texts of all kinds, through the tokenizers and onto a terminal."""
+"""Texts of all kinds, passed through the tokenizers and printed on a terminal."""
 
 import contextlib
 import io
@@ -15,7 +15,7 @@ from charrnn.cli.display import TextOutput, fail, say, warn
 from charrnn.cli.streams import write_one_way
 from charrnn.data.tokenizer import ByteTokenizer, CharTokenizer
 from charrnn.errors import UnknownCharacterError
-from tests.torture.report import Report
+from tests.stress.report import Report
 
 _STEERING = {
     *map(chr, range(0x20)),
