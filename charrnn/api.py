@@ -16,13 +16,13 @@ from charrnn.data.corpus import (
     IdsKey,
     ReadingProgress,
     no_progress,
+    open_corpus,
 )
 from charrnn.data.sources import ReadOptions, folders_of
 from charrnn.data.tokenizer import Ids
 from charrnn.errors import CharRNNWarning, ConfigError, TrainingError
 from charrnn.storage.run import Run, find_run, load, remove_abandoned, run_directory
 from charrnn.storage.token_cache import keep_ids
-from charrnn.tasks.classify.documents import open_any
 from charrnn.training.config import TrainingOptions, parse_duration
 from charrnn.training.parallel.torchrun import place
 
@@ -53,7 +53,7 @@ def begin(
     TrainingError, StorageError.
     """
     progress = _heard_by(group, progress)
-    text = open_any(corpus, read)
+    text = open_corpus(corpus, read)
     remove_abandoned()
     directory = run_directory(text.name, name=name, out=out)
     base = load(start_from) if start_from is not None else None
@@ -120,7 +120,7 @@ def go_on(
     """
     progress = _heard_by(group, progress)
     found = find_run(run)
-    text = open_any(corpus, read) if corpus else None
+    text = open_corpus(corpus, read) if corpus else None
     with _signals_held_back():
         from charrnn.training.trainer import Trainer
 
