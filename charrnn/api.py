@@ -15,13 +15,13 @@ from charrnn.data.corpus import (
     LARGEST_IN_MEMORY,
     ReadingProgress,
     no_progress,
+    open_corpus,
 )
 from charrnn.data.sources import ReadOptions, folders_of
 from charrnn.errors import CharRNNWarning, ConfigError
 from charrnn.signals import STOP_SIGNALS, signals_blocked
 from charrnn.storage.new_run import new_run
 from charrnn.storage.run import find_run, load
-from charrnn.tasks.classify.documents import open_any
 from charrnn.training.config import TrainingOptions, parse_duration
 from charrnn.training.parallel.torchrun import place
 
@@ -52,7 +52,7 @@ def begin(
     TrainingError, StorageError.
     """
     progress = _heard_by(group, progress)
-    text = open_any(corpus, read)
+    text = open_corpus(corpus, read)
     with new_run(text.name, name=name, out=out) as new:
         base = load(start_from) if start_from is not None else None
         with signals_blocked():
@@ -91,7 +91,7 @@ def go_on(
     """
     progress = _heard_by(group, progress)
     found = find_run(run)
-    text = open_any(corpus, read) if corpus else None
+    text = open_corpus(corpus, read) if corpus else None
     with signals_blocked():
         from charrnn.training.trainer import Trainer
 

@@ -5,8 +5,8 @@ import random
 from pathlib import Path
 from typing import Any
 
+from charrnn.data.corpus import open_corpus
 from charrnn.data.sources import ReadOptions
-from charrnn.tasks.classify.documents import open_any
 from charrnn.tasks.classify.plan import make_labelled_plan
 from charrnn.training.config import TrainingOptions
 from charrnn.training.trainer import Trainer, start
@@ -50,7 +50,7 @@ def make_trainer(folder: Path, name: str, *, regress: bool = False, **options: A
     path = folder / "rows.jsonl"
     if not path.exists():
         write_rows(path, rows())
-    corpus = open_any([str(path)], NUMBERS if regress else TABLE)
+    corpus = open_corpus([str(path)], NUMBERS if regress else TABLE)
     wishes = TrainingOptions(**(defaults | {"regress": regress} | options))
     plan = make_labelled_plan(corpus, wishes)
     return start(plan, folder / "checkpoints" / name)

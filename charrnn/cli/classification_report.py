@@ -169,10 +169,11 @@ def _documents(
     from dataclasses import replace
 
     from charrnn.cli.folders import say_what_is_read
+    from charrnn.data.corpus import open_corpus
     from charrnn.data.documents import FOLDER
     from charrnn.data.sources import find_corpus
     from charrnn.errors import ConfigError
-    from charrnn.tasks.classify.documents import open_any, read_labelled
+    from charrnn.tasks.classify.documents import read_labelled
 
     path = find_corpus(file)
     if path is not None and path.is_dir():
@@ -184,7 +185,7 @@ def _documents(
         raise ConfigError(f"{file}: say which column holds the labels with --label NAME")
     say_what_is_read([file], read)
     return read_labelled(
-        open_any([file], read),
+        open_corpus([file], read),
         numbers=not model.labels,
         tokenizer=model.tokenizer,
         unknown="skip",

@@ -99,16 +99,16 @@ def plan(
     training."""
     from charrnn.cli.display import UNITS, reading, results, say
     from charrnn.cli.folders import say_what_is_read
+    from charrnn.data.corpus import open_corpus
     from charrnn.data.sources import PYTHON_DOCS
     from charrnn.storage.token_cache import keep_for_now
-    from charrnn.tasks.classify.documents import open_any
     from charrnn.tasks.classify.plan import make_any_plan
     from charrnn.training.forecast import forecast
 
     refuse_unused(context, corpus or [PYTHON_DOCS], tokenizer=tokenizer)
     with reading("reading and measuring ...") as progress:
         made = make_any_plan(
-            open_any(context.params["corpus"] or (), read_options(context.params)),
+            open_corpus(context.params["corpus"] or (), read_options(context.params)),
             training_options(context.params, *_HOW_TO_READ, "as_json"),
             kind=tokenizer,
             min_count=min_count,

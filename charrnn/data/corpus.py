@@ -23,6 +23,7 @@ from typing import Final, Literal, NamedTuple
 import numpy as np
 
 from charrnn.ambient import as_usual
+from charrnn.data.documents import check_labels
 from charrnn.data.excerpt import AnyIds
 from charrnn.data.memmap import chunks
 from charrnn.data.sources import (
@@ -122,10 +123,12 @@ class Corpus:
 def open_corpus(names: Sequence[str], options: ReadOptions | None = None) -> Corpus:
     """The corpus of whatever the names name (see SOURCES), joined in that order.
 
-    Raises CorpusError when one is not found, ConfigError for an encoding Python does not know.
+    Raises CorpusError when one is not found, or has no labels where the options name one;
+    ConfigError for an encoding Python does not know.
     """
     options = options or ReadOptions()
     check_encoding(options.encoding)
+    check_labels(names, options)
     names = names or [PYTHON_DOCS]
     parts = [part for name in names for part in open_source(name, options)]
     sources = [os.path.abspath(path) if (path := find_corpus(name)) else name for name in names]

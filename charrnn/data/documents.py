@@ -8,7 +8,7 @@ Newlines at the end of a document are left out, so that a line of a file and the
 the same text.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 from charrnn.data.cells import cell_text, no_column, row_cell
 from charrnn.data.folders import find_files
 from charrnn.data.sources import (
+    HUGGING_FACE,
     Part,
     ReadOptions,
     check_encoding,
@@ -28,8 +29,8 @@ from charrnn.data.sources import (
 )
 from charrnn.data.standard_input import NAME as STANDARD_INPUT
 from charrnn.data.standard_input import standard_input_pieces
-from charrnn.data.tables import DELIMITERS, PARQUET, is_table, table_suffix
-from charrnn.errors import CorpusError
+from charrnn.data.tables import DELIMITERS, PARQUET, TABLE_SUFFIXES, is_table, table_suffix
+from charrnn.errors import ConfigError, CorpusError
 
 FOLDER: Final = "folder"
 """The label of a folder's files: the name of the folder in it that they lie in."""
@@ -221,3 +222,31 @@ def problem_of(text: str, *, as_bytes: bool = False, encoding: str | None = "utf
             return f"{wrong} {encoding}; name its encoding, such as --encoding latin-1"
         return f"{text[place]!a} is half of a surrogate pair, not text"
     return None
+
+
+def check_labels(names: Sequence[str], options: ReadOptions) -> None:
+    """Checks that labels can be read from what the names name, where the options name a label.
+
+    Raises CorpusError, ConfigError.
+    """
+    if options.label is None:
+        return
+    if not names:
+        raise ConfigError(f"--label {options.label}: name the table, or the folder, that has it")
+    for name in names:
+        path = find_corpus(name)
+        folder = path is not None and path.is_dir()
+        if path is None and (name == "-" or name.startswith(HUGGING_FACE)):
+            raise CorpusError(f"{name}: labels are read from files and folders only")
+        if path is not None and not folder and not is_table(path):
+            raise CorpusError(
+                f"{name}: it is plain text; labels are read from {', '.join(TABLE_SUFFIXES)} and "
+                "from a folder with a folder for each class"
+            )
+        if folder and options.label != FOLDER:
+            raise ConfigError(
+                f"{name}: the labels of a folder are the names of the folders in it; "
+                f"say so with --label {FOLDER}"
+            )
+        if folder and options.column is not None:
+            raise ConfigError(f"{name}: a folder has no columns; leave out --text")

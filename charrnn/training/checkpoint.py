@@ -20,6 +20,7 @@ from charrnn.data.corpus import (
     ReadingProgress,
     TokenizedCorpus,
     no_progress,
+    open_corpus,
     tokenize,
 )
 from charrnn.data.folders import find_files
@@ -33,7 +34,7 @@ from charrnn.storage.model_directory import Model, model_files, read_model
 from charrnn.storage.pointers import LARGEST_TRAINING
 from charrnn.storage.run import Run, first_sound
 from charrnn.storage.tensor_file import Tensors, read_tensors, to_safetensors
-from charrnn.tasks.classify.documents import open_any, read_labelled
+from charrnn.tasks.classify.documents import read_labelled
 from charrnn.training.config import TrainingConfig
 
 TRAINING: Final = "training.json"
@@ -166,7 +167,7 @@ class Checkpoint:
                 raise CorpusError(f"the text came from {remote[0]}: name it, and it is read again")
             self._refuse_large_folders()
             try:
-                corpus = open_any(self.sources, self.options)
+                corpus = open_corpus(self.sources, self.options)
             except ConfigError as error:
                 raise ModelError(f"{TRAINING}: {error}") from error
         sha256 = self.model.provenance.sha256

@@ -78,7 +78,7 @@ def test_names_that_no_checkpoint_can_hold_are_refused_before_the_text_is_read(
         check_sources(corpus)
     check_sources(dataclasses.replace(corpus, sources=names[:60_000]))
     unread = dataclasses.replace(corpus, parts=())
-    monkeypatch.setattr("charrnn.api.open_any", lambda *_: unread)
+    monkeypatch.setattr("charrnn.api.open_corpus", lambda *_: unread)
     with pytest.raises(ConfigError, match="100,000 names"):
         begin(["names"], TrainingOptions(steps=1))
 

@@ -12,13 +12,13 @@ from typer.testing import CliRunner
 
 import charrnn
 from charrnn.cli.app import app
+from charrnn.data.corpus import open_corpus
 from charrnn.data.excerpt import AnyIds
 from charrnn.evaluation.scoring import held_out
 from charrnn.storage.json_file import to_json
 from charrnn.storage.manifest import MANIFEST, with_manifest
 from charrnn.storage.model_directory import Model
 from charrnn.storage.run import Run
-from charrnn.tasks.classify.documents import open_any
 from charrnn.tasks.classify.plan import make_any_plan
 from charrnn.tasks.registry import Generation, Restoration
 from charrnn.training.checkpoint import read_newest
@@ -211,7 +211,7 @@ def test_labelled_documents_held_out_of_the_base_are_held_out_again(here: Path) 
     def plan(base: Model | None, **changes: Any) -> Plan:
         settings = {k: v for k, v in OPTIONS.items() if k != "hidden_size" or base is None}
         return make_any_plan(
-            open_any(["kinds.csv"], read),
+            open_corpus(["kinds.csv"], read),
             charrnn.TrainingOptions(**(settings | changes)),
             base=base,
         )

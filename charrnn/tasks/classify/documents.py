@@ -11,7 +11,7 @@ Legend: N characters, D documents.
 
 import math
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final, Literal
@@ -29,11 +29,8 @@ from charrnn.data.corpus import (
     collect_ids,
     count_characters,
     no_progress,
-    open_corpus,
 )
-from charrnn.data.documents import EMPTY, FOLDER, problem_of, read_documents
-from charrnn.data.sources import HUGGING_FACE, ReadOptions, find_corpus
-from charrnn.data.tables import TABLE_SUFFIXES, is_table
+from charrnn.data.documents import EMPTY, problem_of, read_documents
 from charrnn.data.tokenizer import (
     TOKENIZERS,
     ByteTokenizer,
@@ -184,37 +181,6 @@ def read_labelled(
         targets=_targets(found, labels),
         labels=labels,
     )
-
-
-def open_any(names: Sequence[str], options: ReadOptions | None = None) -> Corpus:
-    """The corpus that the names name, of labelled documents where the options name a label; see
-    `open_corpus`.
-
-    Raises CorpusError, ConfigError.
-    """
-    if options is None or options.label is None:
-        return open_corpus(names, options)
-    if not names:
-        raise ConfigError(f"--label {options.label}: name the table, or the folder, that has it")
-    for name in names:
-        path = find_corpus(name)
-        folder = path is not None and path.is_dir()
-        if path is None and (name == "-" or name.startswith(HUGGING_FACE)):
-            raise CorpusError(f"{name}: labels are read from files and folders only")
-        if path is not None and not folder and not is_table(path):
-            raise CorpusError(
-                f"{name}: it is plain text; labels are read from {', '.join(TABLE_SUFFIXES)} "
-                "and from "
-                "a folder with a folder for each class"
-            )
-        if folder and options.label != FOLDER:
-            raise ConfigError(
-                f"{name}: the labels of a folder are the names of the folders in it; "
-                f"say so with --label {FOLDER}"
-            )
-        if folder and options.column is not None:
-            raise ConfigError(f"{name}: a folder has no columns; leave out --text")
-    return open_corpus(names, options)
 
 
 class _Reading(Reading):

@@ -12,14 +12,14 @@ import pytest
 from pyarrow import parquet
 
 from charrnn.data import corpus as corpus_module
-from charrnn.data.corpus import LongerTextError
+from charrnn.data.corpus import LongerTextError, open_corpus
 from charrnn.data.documents import FOLDER, read_documents
 from charrnn.data.memmap import _mapping
 from charrnn.data.sources import ReadOptions
 from charrnn.data.tokenizer import CharTokenizer
 from charrnn.errors import ConfigError, CorpusError, UnknownCharacterError
 from charrnn.storage.token_cache import find_ids, keep_ids
-from charrnn.tasks.classify.documents import LabelledCorpus, open_any, read_labelled
+from charrnn.tasks.classify.documents import LabelledCorpus, read_labelled
 
 ROWS = [
     {"text": "Lirum", "kind": "town"},
@@ -60,7 +60,7 @@ def table(folder: Path, rows: list[dict[str, Any]], kind: str = "jsonl") -> str:
 
 
 def read(name: str, options: ReadOptions = TABLE, **settings: Any) -> LabelledCorpus:
-    return read_labelled(open_any([name], options), **settings)
+    return read_labelled(open_corpus([name], options), **settings)
 
 
 def texts(corpus: LabelledCorpus) -> list[str]:

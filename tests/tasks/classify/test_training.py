@@ -11,7 +11,7 @@ import pytest
 
 import charrnn
 from charrnn.data import corpus as corpus_module
-from charrnn.data.corpus import Corpus
+from charrnn.data.corpus import Corpus, open_corpus
 from charrnn.data.sources import ReadOptions
 from charrnn.errors import CharRNNWarning, ConfigError, CorpusError, DivergedError, ModelError
 from charrnn.model.cells import CELLS
@@ -19,7 +19,6 @@ from charrnn.model.config import POOLINGS
 from charrnn.storage.model_directory import TENSORS, read_model
 from charrnn.storage.run import Run, find_run
 from charrnn.storage.token_cache import IDS_FOLDER
-from charrnn.tasks.classify.documents import open_any
 from charrnn.tasks.classify.plan import (
     choose_classifier,
     choose_documents,
@@ -181,7 +180,7 @@ def test_a_class_that_is_rare_weighs_more(tmp_path: Path) -> None:
 
 def test_a_rare_class_and_long_documents_are_told(tmp_path: Path) -> None:
     made = [{"text": "ab" * 20, "kind": "rc"[n < 3]} for n in range(60)]
-    corpus = open_any([write_rows(tmp_path / "rows.jsonl", made)], TABLE)
+    corpus = open_corpus([write_rows(tmp_path / "rows.jsonl", made)], TABLE)
     options = TrainingOptions(steps=1, hidden_size=4, sequence_length=10)
     notes = " ".join(make_labelled_plan(corpus, options).notes)
     assert "the class 'c' is rare: 3 of 60 documents; --class-weights balanced" in notes
@@ -190,7 +189,7 @@ def test_a_rare_class_and_long_documents_are_told(tmp_path: Path) -> None:
 
 def test_classes_that_look_like_numbers_are_told(tmp_path: Path) -> None:
     made = [{"text": "ab", "kind": n % 12} for n in range(60)]
-    corpus = open_any([write_rows(tmp_path / "rows.jsonl", made)], TABLE)
+    corpus = open_corpus([write_rows(tmp_path / "rows.jsonl", made)], TABLE)
     plan = make_labelled_plan(corpus, TrainingOptions(steps=1, hidden_size=4))
     assert "all 12 classes are numbers" in " ".join(plan.notes)
 
@@ -201,7 +200,7 @@ def test_it_starts_from_a_language_model(tmp_path: Path, corpus_of: Callable[...
     base = start(make_plan(corpus_of("abc aei ou\n" * 60), options), tmp_path / "checkpoints/base")
     list(base)
     model = read_model(base.run.last)
-    corpus = open_any([write_rows(tmp_path / "rows.jsonl", rows())], TABLE)
+    corpus = open_corpus([write_rows(tmp_path / "rows.jsonl", rows())], TABLE)
     for both in (False, True):
         wishes = TrainingOptions(steps=2, bidirectional=both, precision="fp32")
         plan = make_labelled_plan(corpus, wishes, base=model)
@@ -228,11 +227,11 @@ def test_it_starts_from_another_classifier(tmp_path: Path) -> None:
     first = make_trainer(tmp_path, "first", pooling="attention")
     list(first)
     model = read_model(first.run.last)
-    corpus = open_any([str(tmp_path / "rows.jsonl")], TABLE)
+    corpus = open_corpus([str(tmp_path / "rows.jsonl")], TABLE)
     plan = make_labelled_plan(corpus, TrainingOptions(steps=1), base=model)
     for name, array in arrays(plan.network).items():
         assert (array == model.tensors[name]).all()
-    numbers = open_any([str(tmp_path / "rows.jsonl")], NUMBERS)
+    numbers = open_corpus([str(tmp_path / "rows.jsonl")], NUMBERS)
     plan = make_labelled_plan(numbers, TrainingOptions(steps=1, regress=True), base=model)
     assert plan.network.config.outputs == 1 and "learned anew" in " ".join(plan.notes)
     with pytest.raises(ConfigError, match="pooling attention, not max"):
@@ -259,10 +258,10 @@ def test_a_moved_table_is_found_where_it_is_now(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").rename(tmp_path / "moved.jsonl")
     with pytest.raises(CorpusError, match="is it elsewhere"):
         Trainer.resume(trainer.run)
-    unlabelled = open_any([str(tmp_path / "moved.jsonl")], ReadOptions(column="text"))
+    unlabelled = open_corpus([str(tmp_path / "moved.jsonl")], ReadOptions(column="text"))
     with pytest.raises(CorpusError, match="--label kind --text text"):
         Trainer.resume(trainer.run, unlabelled)
-    moved = open_any([str(tmp_path / "moved.jsonl")], TABLE)
+    moved = open_corpus([str(tmp_path / "moved.jsonl")], TABLE)
     assert Trainer.resume(trainer.run, moved).position.step == 1
 
 
@@ -273,7 +272,7 @@ def test_a_text_that_was_written_on_does_not_become_a_table(
     trainer = start(make_plan(corpus_of("abc aei ou\n" * 60), options), tmp_path / "run")
     for _ in trainer:
         trainer.request_stop()
-    table = open_any([write_rows(tmp_path / "rows.jsonl", rows())], TABLE)
+    table = open_corpus([write_rows(tmp_path / "rows.jsonl", rows())], TABLE)
     with pytest.raises(CorpusError, match="not the text that the model was trained on"):
         Trainer.resume(trainer.run, table)
 
@@ -313,7 +312,7 @@ def test_sizes_follow_documents_and_time() -> None:
 
 
 def test_the_more_often_documents_are_read_the_more_is_dropped(tmp_path: Path) -> None:
-    corpus = open_any([write_rows(tmp_path / "rows.jsonl", rows())], TABLE)
+    corpus = open_corpus([write_rows(tmp_path / "rows.jsonl", rows())], TABLE)
     shares = [
         make_labelled_plan(corpus, TrainingOptions(hidden_size=4, epochs=epochs)).network.dropout
         for epochs in (1, 8, 24, 100)
@@ -357,14 +356,14 @@ def test_what_needs_labels_is_refused_without(
 def test_a_model_that_restores_is_no_beginning(
     tmp_path: Path, make_model: Callable[..., Any]
 ) -> None:
-    corpus = open_any([write_rows(tmp_path / "rows.jsonl", rows())], TABLE)
+    corpus = open_corpus([write_rows(tmp_path / "rows.jsonl", rows())], TABLE)
     with pytest.raises(ModelError, match="trained to restore"):
         make_labelled_plan(corpus, TrainingOptions(steps=1), base=make_model(task="restore"))
 
 
 def test_labels_have_to_be_named_with_a_table() -> None:
     with pytest.raises(ConfigError, match="name the table, or the folder"):
-        open_any([], ReadOptions(column="a", label="b"))
+        open_corpus([], ReadOptions(column="a", label="b"))
 
 
 def test_a_budget_is_kept_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -391,7 +390,7 @@ def test_a_budget_is_kept_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_says_that_the_attention_of_a_language_model_is_left_out(
     tmp_path: Path, make_model: Callable[..., Any]
 ) -> None:
-    corpus = open_any([write_rows(tmp_path / "rows.jsonl", rows())], TABLE)
+    corpus = open_corpus([write_rows(tmp_path / "rows.jsonl", rows())], TABLE)
     plan = make_labelled_plan(corpus, TrainingOptions(steps=1), base=make_model(attention=4))
     assert any("attention" in note for note in plan.notes)
 
