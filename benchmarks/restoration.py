@@ -191,8 +191,7 @@ def trained(corpus: Path, folder: Path, budget: Budget, **options: Any) -> Model
         amount: dict[str, Any] = {"steps": int(budget.amount)}
     else:
         amount = {"budget": budget.amount}
-    for _ in charrnn.train(corpus, out=folder, progress_bar=False, **amount, **options):
-        pass
+    charrnn.train(corpus, out=folder, progress_bar=False, **amount, **options)
     return charrnn.load(folder)
 
 

@@ -106,10 +106,9 @@ def single(hidden: int, folder: Path, rounds: int) -> dict[str, Any]:
 def many_lines(corpus: str, folder: Path, rounds: int) -> dict[str, Any]:
     """10,000 lines, by every engine and by the usual loop."""
     run = folder / "lines"
-    for _ in charrnn.train(
+    charrnn.train(
         corpus, out=run, lines=True, budget="20s", hidden_size=128, layers=2, progress_bar=False
-    ):
-        pass
+    )
     model = charrnn.load(run)
     network = Plain.load((run / "best").resolve())
     assert isinstance(model.tokenizer, CharTokenizer)

@@ -2,11 +2,12 @@
 
     import charrnn
 
-    for progress in charrnn.train("book.txt", budget="5m", name="book"):
-        pass
+    run = charrnn.train("book.txt", budget="5m", name="book")
     print(charrnn.sample("book", "It was", length=300, temperature=0.7))
-    model = charrnn.load("book")
-    print(charrnn.evaluate(model, "another.txt").bits_per_character)
+    print(charrnn.evaluate("book", "another.txt").bits_per_character)
+
+The verbs are `train`, `sample`, `evaluate`, `score`, `fill`, `proofread` and `predict`; see
+charrnn.api and docs/python.md. `stream_train` and `stream_sample` yield while they work.
 
 Everything below is imported when it is first used, so that `import charrnn` costs nothing.
 """
@@ -17,7 +18,18 @@ from typing import TYPE_CHECKING, Any, Final
 import charrnn.forks  # noqa: F401  (it watches for forks from here on)
 
 if TYPE_CHECKING:
-    from charrnn.api import train
+    from charrnn.api import (
+        evaluate,
+        fill,
+        load,
+        predict,
+        proofread,
+        sample,
+        score,
+        stream_sample,
+        stream_train,
+        train,
+    )
     from charrnn.data.corpus import Corpus, TokenizedCorpus, open_corpus, tokenize
     from charrnn.data.dataloader import TBPTTLoader
     from charrnn.data.sources import ReadOptions
@@ -37,27 +49,46 @@ if TYPE_CHECKING:
     from charrnn.estimators.classifier import RecurrentClassifier
     from charrnn.estimators.regressor import RecurrentRegressor
     from charrnn.evaluation.dynamic_evaluation import AdaptationConfig, Adapter
-    from charrnn.evaluation.scoring import Evaluation, evaluate
+    from charrnn.evaluation.scoring import Evaluation
     from charrnn.generation.config import SamplingConfig
-    from charrnn.generation.sampler import Sampler, load_sampler, sample
+    from charrnn.generation.sampler import Sampler
     from charrnn.model.config import ModelConfig
     from charrnn.model.language_model import CharRNN
     from charrnn.storage.model_directory import Model
-    from charrnn.storage.run import Run, load
-    from charrnn.tasks.classify.predict import Classifier, Prediction, predict
-    from charrnn.tasks.infill.engine import RestoringEngine
-    from charrnn.tasks.infill.fill import FillConfig, fill
-    from charrnn.tasks.infill.proofread import ProofreadConfig, corrected, proofread
+    from charrnn.storage.run import Run
+    from charrnn.tasks.classify.predict import Classifier, Prediction
+    from charrnn.tasks.infill.fill import FillConfig, Filling
+    from charrnn.tasks.infill.proofread import Finding, ProofreadConfig, apply_corrections
     from charrnn.training.config import TrainingConfig, TrainingOptions
     from charrnn.training.trainer import Progress, Trainer
 
 __version__ = "0.1.0"
 
 _HOMES: Final = {
-    "charrnn.data.corpus": ("Corpus", "TokenizedCorpus", "open_corpus", "tokenize"),
+    "charrnn.api": (
+        "train",
+        "stream_train",
+        "sample",
+        "stream_sample",
+        "evaluate",
+        "score",
+        "fill",
+        "proofread",
+        "predict",
+        "load",
+    ),
+    "charrnn.data.corpus": (
+        "Corpus",
+        "TokenizedCorpus",
+        "open_corpus",
+        "tokenize",
+    ),
     "charrnn.data.dataloader": ("TBPTTLoader",),
     "charrnn.data.sources": ("ReadOptions",),
-    "charrnn.data.tokenizer": ("ByteTokenizer", "CharTokenizer"),
+    "charrnn.data.tokenizer": (
+        "ByteTokenizer",
+        "CharTokenizer",
+    ),
     "charrnn.errors": (
         "CharRNNError",
         "CharRNNWarning",
@@ -70,23 +101,40 @@ _HOMES: Final = {
         "TrainingError",
         "UnknownCharacterError",
     ),
-    "charrnn.tasks.infill.proofread": ("ProofreadConfig", "corrected", "proofread"),
-    "charrnn.evaluation.scoring": ("Evaluation", "evaluate"),
-    "charrnn.evaluation.dynamic_evaluation": ("AdaptationConfig", "Adapter"),
-    "charrnn.tasks.classify.predict": ("Classifier", "Prediction", "predict"),
+    "charrnn.estimators.classifier": ("RecurrentClassifier",),
+    "charrnn.estimators.regressor": ("RecurrentRegressor",),
+    "charrnn.evaluation.dynamic_evaluation": (
+        "AdaptationConfig",
+        "Adapter",
+    ),
+    "charrnn.evaluation.scoring": ("Evaluation",),
     "charrnn.generation.config": ("SamplingConfig",),
-    "charrnn.tasks.infill.engine": ("RestoringEngine",),
-    "charrnn.tasks.infill.fill": ("FillConfig", "fill"),
-    "charrnn.generation.sampler": ("Sampler", "load_sampler", "sample"),
+    "charrnn.generation.sampler": ("Sampler",),
     "charrnn.model.config": ("ModelConfig",),
     "charrnn.model.language_model": ("CharRNN",),
     "charrnn.storage.model_directory": ("Model",),
-    "charrnn.storage.run": ("Run", "load"),
-    "charrnn.estimators.classifier": ("RecurrentClassifier",),
-    "charrnn.training.config": ("TrainingConfig", "TrainingOptions"),
-    "charrnn.estimators.regressor": ("RecurrentRegressor",),
-    "charrnn.api": ("train",),
-    "charrnn.training.trainer": ("Progress", "Trainer"),
+    "charrnn.storage.run": ("Run",),
+    "charrnn.tasks.classify.predict": (
+        "Classifier",
+        "Prediction",
+    ),
+    "charrnn.tasks.infill.fill": (
+        "FillConfig",
+        "Filling",
+    ),
+    "charrnn.tasks.infill.proofread": (
+        "Finding",
+        "ProofreadConfig",
+        "apply_corrections",
+    ),
+    "charrnn.training.config": (
+        "TrainingConfig",
+        "TrainingOptions",
+    ),
+    "charrnn.training.trainer": (
+        "Progress",
+        "Trainer",
+    ),
 }
 _HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -105,6 +153,8 @@ __all__ = [
     "DivergedError",
     "Evaluation",
     "FillConfig",
+    "Filling",
+    "Finding",
     "Model",
     "ModelConfig",
     "ModelError",
@@ -115,7 +165,6 @@ __all__ = [
     "ReadOptions",
     "RecurrentClassifier",
     "RecurrentRegressor",
-    "RestoringEngine",
     "Run",
     "Sampler",
     "SamplingConfig",
@@ -127,15 +176,17 @@ __all__ = [
     "TrainingError",
     "TrainingOptions",
     "UnknownCharacterError",
-    "corrected",
+    "apply_corrections",
     "evaluate",
     "fill",
     "load",
-    "load_sampler",
     "open_corpus",
     "predict",
     "proofread",
     "sample",
+    "score",
+    "stream_sample",
+    "stream_train",
     "tokenize",
     "train",
 ]

@@ -27,7 +27,7 @@ _inside = threading.local()
 
 
 def as_usual(verb: Callable[P, R]) -> Callable[P, R]:
-    """A function, method or generator that runs within `usual_settings`."""
+    """Makes a function, method or generator run within `usual_settings`."""
     if inspect.isgeneratorfunction(verb):
 
         @functools.wraps(verb)
@@ -46,16 +46,16 @@ def as_usual(verb: Callable[P, R]) -> Callable[P, R]:
 
 def stepwise(
     steps: Iterator[T], settings: Callable[[], AbstractContextManager[None]]
-) -> Generator[T, None, None]:
-    """What an iterator gives, its code run within settings, the caller's in between without
-    them."""
+) -> Generator[T, None, Any]:
+    """Yields what an iterator yields, and returns what it returns: its code runs within the
+    settings, the caller's code in between without them."""
     try:
         while True:
             with settings():
                 try:
                     value = next(steps)
-                except StopIteration:
-                    return
+                except StopIteration as end:
+                    return end.value
             yield value
     finally:
         if isinstance(steps, Generator):

@@ -1,157 +1,79 @@
-"""From what a person says to a training: names and options in, a Trainer out."""
+"""The verbs of charrnn in Python, in one shape.
+
+`verb(model, ...)` does its work and returns; `stream_verb(model, ...)` yields while it works. A
+model is the name of a run under `checkpoints/`, a run directory, a model directory, or what `load`
+returned. A verb that the model was not trained for raises ModelError, which names the right ones.
+"""
 
 import contextlib
+import inspect
 import math
-import signal
-import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from charrnn.ambient import as_usual
-from charrnn.data.corpus import (
-    LARGEST_IN_MEMORY,
-    ReadingProgress,
-    no_progress,
-    open_corpus,
-)
+from charrnn.data.corpus import LARGEST_IN_MEMORY, ReadingProgress, no_progress
 from charrnn.data.sources import ReadOptions, folders_of
 from charrnn.errors import CharRNNWarning, ConfigError
-from charrnn.signals import STOP_SIGNALS, signals_blocked
-from charrnn.storage.new_run import new_run
-from charrnn.storage.run import find_run, load
+from charrnn.storage.model_directory import Model
+from charrnn.storage.run import Run, load, read_found
 from charrnn.training.config import TrainingOptions, parse_duration
-from charrnn.training.parallel.torchrun import place
+from charrnn.training.parallel.processes import failures_reported, follow_leader, join_group
+from charrnn.training.session import resume_training, start_training
 
 if TYPE_CHECKING:
-    from charrnn.training.parallel.group import Group
-    from charrnn.training.plan import Plan
+    import numpy as np
+    import numpy.typing as npt
+
+    from charrnn.data.excerpt import AnyIds
+    from charrnn.evaluation.dynamic_evaluation import AdaptationConfig
+    from charrnn.evaluation.scoring import Evaluation
+    from charrnn.tasks.classify.predict import Prediction
+    from charrnn.tasks.infill.fill import Filling
+    from charrnn.tasks.infill.proofread import Finding
     from charrnn.training.trainer import Progress, Trainer
 
+__all__ = [
+    "evaluate",
+    "fill",
+    "load",
+    "predict",
+    "proofread",
+    "sample",
+    "score",
+    "stream_sample",
+    "stream_train",
+    "train",
+]
 
-@as_usual
-def begin(
-    corpus: Sequence[str],
-    options: TrainingOptions,
-    *,
-    name: str | None = None,
-    out: Path | None = None,
-    start_from: str | Path | None = None,
-    tokenizer: str | None = None,
-    min_count: int = 1,
-    read: ReadOptions | None = None,
-    group: "Group | None" = None,
-    progress: ReadingProgress = no_progress,
-) -> "tuple[Trainer, Plan]":
-    """A new training, planned, in a run directory of its own; see `train`.
+P = ParamSpec("P")
+R = TypeVar("R")
 
-    `group` is that of `join`; the other processes are told what this one fails with. `progress` is
-    told how far the reading of the corpus has come. Raises CorpusError, ConfigError, ModelError,
-    TrainingError, StorageError.
-    """
-    progress = _heard_by(group, progress)
-    text = open_corpus(corpus, read)
-    with new_run(text.name, name=name, out=out) as new:
-        base = load(start_from) if start_from is not None else None
-        with signals_blocked():
-            # Only from here on is PyTorch needed: what is misspelt is told at once.
-            from charrnn.tasks.classify.plan import make_any_plan
-            from charrnn.training.checkpoint import check_sources
-            from charrnn.training.trainer import start
 
-        check_sources(text)  # before it is read
-        plan = make_any_plan(
-            text,
-            options,
-            kind=tokenizer,
-            min_count=min_count,
-            base=base,
-            keep=new.keep_ids,
-            group=group,
-            progress=progress,
-        )
-        return start(plan, new.claim(), group), plan
+def _takes_what(verb: Callable[P, Any]) -> Callable[[Callable[..., R]], Callable[P, R]]:
+    """Decorates a function that passes all its arguments to a verb: its signature is the verb's,
+    but for what it returns."""
+
+    def decorate(function: Callable[..., R]) -> Callable[P, R]:
+        returned = inspect.signature(function).return_annotation
+        signature = inspect.signature(verb).replace(return_annotation=returned)
+        function.__signature__ = signature  # type: ignore[attr-defined]
+        return function
+
+    return decorate
 
 
 @as_usual
-def go_on(
-    run: str,
-    corpus: Sequence[str] = (),
-    read: ReadOptions | None = None,
-    *,
-    group: "Group | None" = None,
-    progress: ReadingProgress = no_progress,
-) -> "Trainer":
-    """The training of a run, as it was at its newest checkpoint; see `Trainer.resume`.
-
-    `corpus` is where its text is now, when it was moved. `progress` is told how far its reading has
-    come, and `group` is that of `join`.
-    """
-    progress = _heard_by(group, progress)
-    found = find_run(run)
-    text = open_corpus(corpus, read) if corpus else None
-    with signals_blocked():
-        from charrnn.training.trainer import Trainer
-
-    return Trainer.resume(found, text, group=group, progress=progress)
-
-
-def _heard_by(group: "Group | None", progress: ReadingProgress) -> ReadingProgress:
-    """The progress of a reading that the other processes wait for, who are told that it goes on."""
-    if group is None:
-        return progress
-
-    def told(what: str, done: int, total: int | None) -> None:
-        group.say_busy(in_steps=False)
-        progress(what, done, total)
-
-    return told
-
-
-def join() -> "Group | None":
-    """Meets the processes that torchrun has started for the same training; None without torchrun.
-
-    The first of them leads: `begin` or `go_on`, within `failures_told`. The others `follow`. Raises
-    ConfigError, TrainingError.
-    """
-    if place().size == 1:
-        return None
-    with signals_blocked():
-        from charrnn.training.parallel.group import Group
-
-    with _signals_at_once():
-        return Group.join()
-
-
-def follow(group: "Group") -> int | None:
-    """Takes part in what the first process of the group leads; see `companions.follow`."""
-    with signals_blocked():
-        from charrnn.training.parallel import leader_follower
-
-    return leader_follower.follow(group)
-
-
-@contextlib.contextmanager
-def failures_told(group: "Group | None") -> Iterator[None]:
-    """Ends the processes that wait for this one to begin, when it fails in here."""
-    try:
-        yield
-    except BaseException as error:
-        if group is not None:
-            group.fail(error, in_steps=False)
-        raise
-
-
-@as_usual
-def train(
+def stream_train(
     corpus: str | Path | Sequence[str | Path] = (),
     *,
     name: str | None = None,
     out: str | Path | None = None,
-    resume: str | None = None,
-    start_from: str | Path | None = None,
+    resume: str | Path | None = None,
+    start_from: str | Path | Model | None = None,
     tokenizer: str | None = None,
     min_count: int = 1,
     read: ReadOptions | None = None,
@@ -160,57 +82,39 @@ def train(
     budget: str | float | None = None,
     progress_bar: bool = True,
     **options: Any,
-) -> "Iterator[Progress]":
-    """Trains a model on text; gives Progress after each step.
+) -> "Generator[Progress, None, Run]":
+    """Trains as `train` does and takes the same arguments; yields Progress after each step.
 
-    In a script that torchrun has started, its processes train together, and the first of them gives
-    Progress.
+    Nothing happens until the generator is iterated over. A `break`, or an exception in the loop,
+    saves what was learned, as soon as the generator is closed or nothing refers to it any more; an
+    interrupt does so as `train` says. `resume` goes on from there.
 
-    An interrupt (Ctrl-C, a notebook's stop button) in the middle of a step raises KeyboardInterrupt
-    once that step has been taken and saved; a second one at once, and what was learned since the
-    last checkpoint is lost then. After a `break`, or what is raised in the loop, it is saved as
-    well, as soon as nothing refers to the iterator any more (or it is closed). `resume` goes on
-    from there.
+    >>> for progress in charrnn.stream_train("fables", budget="1m", name="fables"):
+    ...     print(progress.step, progress.train_nats)
 
-    >>> for progress in charrnn.train("fables", budget="1m", name="fables"):
-    ...     pass
-    >>> print(charrnn.sample("fables", "The fox"))
-
-    Args:
-        corpus: files, folders, names in `corpora/`, `hf:owner/name`; Python's manual when empty.
-        name: of the run under `checkpoints/`; made up from the corpus's when None.
-        out: the run directory, instead.
-        resume: the name of a run to go on with; all else but `corpus` must be left out.
-        start_from: a model to fine-tune.
-        tokenizer, min_count, read: how to read the corpus; see `tokenize` and ReadOptions.
-        text, label: the columns of a table that hold a text, and the class or number that is to be
-            told of it; `label="folder"` for a folder with a folder for each class. They take the
-            place of `column` and `label` of `read`.
-        budget: like "10m", or seconds.
-        progress_bar: show one (tqdm's, which suits a notebook).
-        options: the other attributes of TrainingOptions.
+    The generator returns the Run. In a process of torchrun other than the first, it yields nothing.
 
     Raises CorpusError, ConfigError, ModelError, TrainingError, StorageError.
     """
     names = [str(item) for item in ([corpus] if isinstance(corpus, str | Path) else corpus)]
     if text is not None or label is not None:
         read = replace(read or ReadOptions(), column=text, label=label)
-    group = join()
+    group = join_group()
     if group is not None and group.rank > 0:
-        follow(group)
-        return
+        follow_leader(group)
+        return Run(Path())
     _warn_of_folders(names, read or ReadOptions())
-    with failures_told(group), _reading_bar(progress_bar) as reading:
+    with failures_reported(group), _reading_bar(progress_bar) as reading:
         if resume is not None:
             others = (name, out, start_from, tokenizer, budget, read if not names else None)
             if options or min_count != 1 or any(each is not None for each in others):
                 raise ConfigError(
                     "resume keeps the run's own settings; leave out all but the corpus"
                 )
-            trainer = go_on(resume, names, read, group=group, progress=reading)
+            trainer = resume_training(str(resume), names, read, group=group, progress=reading)
         else:
             seconds = parse_duration(budget) if isinstance(budget, str) else budget
-            trainer, _ = begin(
+            trainer, _ = start_training(
                 names,
                 TrainingOptions(budget=seconds, **options),
                 name=name,
@@ -222,9 +126,243 @@ def train(
                 group=group,
                 progress=reading,
             )
-    if not progress_bar:
-        yield from trainer
-        return
+    yield from _with_bar(trainer) if progress_bar else trainer
+    return trainer.run
+
+
+@_takes_what(stream_train)
+@as_usual
+def train(*arguments: Any, **settings: Any) -> Run:
+    """Trains a model on text and returns its run: `sample(run.name)`, `run.best_model()`.
+
+    >>> run = charrnn.train("fables", budget="1m", name="fables")
+    >>> print(charrnn.sample("fables", "The fox"))
+
+    In a script that torchrun has started, its processes train together, and each returns the Run.
+
+    An interrupt (Ctrl-C, a notebook's stop button) in the middle of a step raises KeyboardInterrupt
+    once that step has been taken and saved; a second one at once, and what was learned since the
+    last checkpoint is lost then. `resume` goes on from there.
+
+    Args:
+        corpus: files, folders, names in `corpora/`, `hf:owner/name`; Python's manual when empty.
+        name: of the run under `checkpoints/`; None: made from the name of the corpus.
+        out: the run directory, instead of one under `checkpoints/`.
+        resume: the name or directory of a run to resume; of all other arguments, only `corpus`,
+            `read`, `text` and `label` (where its text is now) and `progress_bar` go with it.
+        start_from: a model to fine-tune.
+        tokenizer, min_count: how to encode the corpus; see `tokenize`.
+        read: how to read the corpus.
+        text, label: the columns of a table that hold a text, and the class or number to predict
+            from it; `label="folder"` where each class has a folder of its own. They take the place
+            of `column` and `label` of `read`.
+        budget: the time it may take, like "10m", or in seconds.
+        progress_bar: shows a bar of tqdm, which suits terminals and notebooks.
+        options: the other attributes of TrainingOptions.
+
+    Raises CorpusError, ConfigError, ModelError, TrainingError, StorageError.
+    """
+    with contextlib.closing(stream_train(*arguments, **settings)) as steps:
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                run: Run = end.value
+                return run
+
+
+@as_usual
+def stream_sample(
+    model: str | Path | Model, prompt: str = "", *, index: int = 0, **settings: Any
+) -> Iterator[str]:
+    """Yields the text that `sample` returns in pieces, as it is written; takes the same arguments.
+
+    Here, the text need not have an end: with `length=None` it goes on for as long as you read.
+
+    Raises ModelError, ConfigError, UnknownCharacterError.
+    """
+    from charrnn.generation.config import SamplingConfig
+    from charrnn.generation.sampler import Sampler
+
+    config = SamplingConfig(**settings)
+    return iter(Sampler(load(model)).stream(prompt, config, index=index, score=False))
+
+
+@as_usual
+def sample(model: str | Path | Model, prompt: str = "", *, index: int = 0, **settings: Any) -> str:
+    """Writes a text with a language model; returns it without the prompt.
+
+    >>> charrnn.sample("fables", "The fox", length=200, temperature=0.7)
+
+    Args:
+        prompt: what the text begins with.
+        index: which of the texts of the seed.
+        settings: the attributes of SamplingConfig. Without a seed, it is 0: the same text again.
+
+    Raises ModelError, UnknownCharacterError; ConfigError also where nothing says how the text ends.
+    """
+    from charrnn.generation.config import SamplingConfig
+    from charrnn.generation.sampler import Sampler
+
+    return Sampler(load(model)).sample(prompt, SamplingConfig(**settings), index=index)
+
+
+@as_usual
+def evaluate(
+    model: str | Path | Model,
+    text: "str | Path | AnyIds | None" = None,
+    *,
+    training: "AnyIds | None" = None,
+    protocol: str = "stream",
+    engine: str | None = None,
+    read: ReadOptions | None = None,
+    adapt: "AdaptationConfig | bool | None" = None,
+    at_most: int | None = None,
+) -> "Evaluation":
+    """Measures how well a language model predicts a text.
+
+    >>> charrnn.evaluate("fables").bits_per_character
+
+    Args:
+        text: a file (or anything `open_corpus` opens), or ids (N,); None: what was held out of the
+            text that the run was trained on, beside baselines.
+        training: the ids that the model was trained on, for the baselines to learn from.
+        protocol: `stream`, or `windows` to compare with nanoGPT; see `evaluation/scoring.py`.
+        engine: the entry of ENGINES that runs the model; None: the fastest that needs no PyTorch.
+        read: how to read a file.
+        adapt: True, or an AdaptationConfig: go on learning from the text while reading it. The
+            model itself stays as it is.
+        at_most: how many ids of a longer text to read, in passages from all over it; None: all.
+
+    Raises ModelError; CorpusError when the text cannot be read or is too short; ConfigError for
+    settings that contradict each other.
+    """
+    from charrnn.evaluation.scoring import evaluate as evaluate_text
+
+    if text is None:
+        model, training, text = _held_out(model)
+    return evaluate_text(
+        load(model),
+        text,
+        training=training,
+        protocol=protocol,
+        engine=engine,
+        read=read,
+        adapt=adapt,
+        at_most=at_most,
+    )
+
+
+@as_usual
+def score(
+    model: str | Path | Model, text: str, *, engine: str | None = None
+) -> "npt.NDArray[np.float64]":
+    """The log-probability of each character of a text: an array (N,) of nats, 0 or below.
+
+    >>> charrnn.score("fables", "The fox").sum()  # the log-probability of the text
+
+    Each is given all characters before it; the first is predicted as `sample` draws it without a
+    prompt, as if after a newline. Of a byte model, a character's is the sum over its bytes.
+
+    Args:
+        engine: the entry of ENGINES that runs the model; None: the fastest that needs no PyTorch.
+
+    Raises UnknownCharacterError for characters that are not in the vocabulary, ModelError.
+    """
+    from charrnn.evaluation.log_probabilities import character_log_probabilities
+
+    return character_log_probabilities(load(model), text, engine=engine)
+
+
+@as_usual
+def fill(model: str | Path | Model, text: str, **settings: Any) -> "list[Filling]":
+    """Fills the gaps of a text with a bidirectional model; returns the most probable text first.
+
+    >>> charrnn.fill("restorer", "The f_x and the gr__es")[0].text
+
+    Args:
+        text: with `_` (or `gap`) for each missing character. Other characters that are not in the
+            vocabulary stay in the text, and are read as unknown.
+        settings: the attributes of FillConfig: `alternatives` is how many texts to return.
+
+    Raises ModelError, ConfigError, CorpusError for what is no text.
+    """
+    from charrnn.tasks.infill.engine import RestoringEngine
+    from charrnn.tasks.infill.fill import FillConfig
+    from charrnn.tasks.infill.fill import fill as fill_gaps
+
+    model = load(model)
+    return fill_gaps(RestoringEngine.of(model), model.tokenizer, text, FillConfig(**settings))
+
+
+@as_usual
+def proofread(model: str | Path | Model, text: str, **settings: Any) -> "list[Finding]":
+    """Finds likely errors in a text with a bidirectional model, in the text's order.
+
+    >>> findings = charrnn.proofread("restorer", "The fox jmuped.")
+    >>> charrnn.apply_corrections("The fox jmuped.", [each.correction for each in findings])
+
+    Characters that are not in the vocabulary are left alone; a CharRNNWarning says so where most
+    are.
+
+    Args:
+        settings: the attributes of ProofreadConfig: a lower `threshold` (in nats) finds more.
+
+    Raises ModelError, ConfigError, CorpusError for what is no text.
+    """
+    from charrnn.tasks.infill.engine import RestoringEngine
+    from charrnn.tasks.infill.proofread import ProofreadConfig
+    from charrnn.tasks.infill.proofread import proofread as find_errors
+
+    model = load(model)
+    config = ProofreadConfig(**settings)
+    return find_errors(RestoringEngine.of(model), model.tokenizer, text, config)
+
+
+@as_usual
+def predict(
+    model: str | Path | Model, texts: str | Iterable[str], *, strict: bool = False
+) -> "list[Prediction]":
+    """Predicts the class of each text, or a number, with a model that was trained with `label`.
+
+    >>> charrnn.predict("mails", ["You have won!"])[0].label
+    'spam'
+
+    Args:
+        texts: several; or one, for which the list has one prediction.
+        strict: raises CorpusError also for the first of several texts that has no prediction,
+            whose Prediction says why in `problem` otherwise.
+
+    Raises ModelError; CorpusError for a single text without a character that the model knows.
+    """
+    from charrnn.tasks.classify.predict import predict as predict_texts
+
+    return predict_texts(load(model), texts, strict=strict)
+
+
+def _held_out(model: str | Path | Model) -> "tuple[Model, AnyIds, AnyIds]":
+    """The model of a run, and the ids that it was trained on and those held out."""
+    from charrnn.evaluation.scoring import held_out
+    from charrnn.storage.token_cache import keep_for_now
+    from charrnn.training.checkpoint import read_checkpoint
+
+    if isinstance(model, Model):
+        raise ConfigError("a model in memory does not say where its text is: give text, or its run")
+    _, checkpoint = read_found(str(model), read_checkpoint)
+    checkpoint.model.require("generate")
+    corpus = checkpoint.read_corpus(keep=keep_for_now)
+    return checkpoint.model, *held_out(checkpoint.model, corpus)
+
+
+def _warn_of_folders(names: Sequence[str], read: ReadOptions) -> None:
+    """Warns of what is left out of folders, where that may not be meant."""
+    for found in folders_of(names, read):
+        for surprise in found.surprises(classes=read.label is not None):
+            warnings.warn(surprise, CharRNNWarning, stacklevel=3)
+
+
+def _with_bar(trainer: "Trainer") -> "Iterator[Progress]":
+    """What a Trainer yields, beside a bar of its steps that names the last evaluation."""
     from tqdm.auto import tqdm
 
     with tqdm(total=trainer.config.steps, initial=trainer.position.step, unit="step") as bar:
@@ -235,15 +373,8 @@ def train(
             yield progress
 
 
-def _warn_of_folders(names: Sequence[str], read: ReadOptions) -> None:
-    """Warns of what is left out of folders, where that may not be meant."""
-    for found in folders_of(names, read):
-        for surprise in found.surprises(classes=read.label is not None):
-            warnings.warn(surprise, CharRNNWarning, stacklevel=3)
-
-
 def _measured(trainer: "Trainer", nats: float) -> dict[str, str]:
-    """What the last evaluation found, by what it is."""
+    """The first measures of the last evaluation, by name."""
     from charrnn.tasks.registry import LabelledTask
 
     if isinstance(trainer.task, LabelledTask):
@@ -253,7 +384,7 @@ def _measured(trainer: "Trainer", nats: float) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _reading_bar(wanted: bool) -> Iterator[ReadingProgress]:
-    """Shows how far the reading of a large corpus has come, one bar for each thing done with it."""
+    """Shows how far the reading of a large corpus has come: one bar for each pass over it."""
     if not wanted:
         yield no_progress
         return
@@ -272,18 +403,3 @@ def _reading_bar(wanted: bool) -> Iterator[ReadingProgress]:
             bars[what].update(done - bars[what].n)
 
         yield show
-
-
-@contextlib.contextmanager
-def _signals_at_once() -> Iterator[None]:
-    """Has a signal end the process, which may be waiting where Python would not hear of it."""
-    if threading.current_thread() is not threading.main_thread():  # which alone may say so
-        yield
-        return
-    heeded = [number for number in STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, signal.SIG_DFL) for number in heeded}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

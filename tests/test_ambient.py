@@ -77,16 +77,20 @@ class Subject:
         self.x = np.random.default_rng(0).normal(size=(12, 4, 3))
         self.x[0, 0, 0] = 1e-60
 
+    def unused(self) -> Path:
+        """The folder of the next run."""
+        self.count += 1
+        return self.folder / f"run-{self.count}"
+
     def trained(self, corpus: str, steps: int = 3, **options: Any) -> Path:
         """A run of its own, trained; `steps` of them, however many were planned."""
-        self.count += 1
-        out = self.folder / f"run-{self.count}"
+        out = self.unused()
         options = SMALL | {"checkpoint_every": 1, "precision": "fp32", "device": "cpu"} | options
-        training = charrnn.train(corpus, out=out, progress_bar=False, **options)
+        training = charrnn.stream_train(corpus, out=out, progress_bar=False, **options)
         for progress in training:
             if progress.step == steps:
                 break
-        training.close()  # type: ignore[attr-defined]
+        training.close()
         return out
 
 
@@ -97,7 +101,7 @@ def tensors(run: Path) -> list[Any]:
 
 def resumed(subject: Subject) -> Any:
     run = subject.trained(subject.corpus, steps=1)
-    list(charrnn.train(resume=str(run), progress_bar=False))
+    charrnn.train(resume=str(run), progress_bar=False)
     return tensors(run)
 
 
@@ -132,11 +136,11 @@ def adapted(subject: Subject) -> Any:
     return charrnn.evaluate(subject.model, subject.corpus, adapt=True)
 
 
-def restored(subject: Subject) -> Any:
-    engine, tokenizer = charrnn.RestoringEngine.of(subject.restorer), subject.restorer.tokenizer
-    config = charrnn.FillConfig(alternatives=3)
-    filled = charrnn.fill(engine, tokenizer, "b_d c_f_", config)
-    return filled, charrnn.proofread(engine, tokenizer, "bad cafe bxd")
+def sampled_by_verb(subject: Subject) -> Any:
+    model, settings = subject.model, {"length": 20, "seed": 3}
+    return charrnn.sample(model, "a", **settings), list(
+        charrnn.stream_sample(model, "a", **settings)
+    )
 
 
 VERBS: dict[str, Callable[[Subject], Any]] = {
@@ -148,17 +152,30 @@ VERBS: dict[str, Callable[[Subject], Any]] = {
     "train numbers": lambda subject: tensors(
         subject.trained(subject.rows, text="text", label="number", regress=True)
     ),
+    "train to the end": lambda subject: tensors(
+        charrnn.train(
+            subject.corpus,
+            out=subject.unused(),
+            precision="fp32",
+            device="cpu",
+            progress_bar=False,
+            **SMALL,
+        ).directory
+    ),
     "resume": resumed,
     "load": lambda subject: charrnn.load(str(subject.folder / "run-1")).config,
-    "sample": sampled,
+    "sample": sampled_by_verb,
+    "sample by Sampler": sampled,
     "sample by PyTorch": by_pytorch,
     "evaluate": lambda subject: charrnn.evaluate(subject.model, subject.corpus),
     "evaluate windows": lambda subject: charrnn.evaluate(
         subject.model, subject.corpus, protocol="windows"
     ),
     "adapt": adapted,
+    "score": lambda subject: charrnn.score(subject.model, "bad cafe"),
     "predict": lambda subject: charrnn.predict(subject.classifier, ["aei", "bcd", "abc"]),
-    "fill and proofread": restored,
+    "fill": lambda subject: charrnn.fill(subject.restorer, "b_d c_f_", alternatives=3),
+    "proofread": lambda subject: charrnn.proofread(subject.restorer, "bad cafe bxd"),
     "regressor": lambda subject: fitted(charrnn.RecurrentRegressor, subject),
     "classifier": lambda subject: fitted(charrnn.RecurrentClassifier, subject),
     "network": network,
@@ -210,14 +227,14 @@ def test_between_two_steps_everything_is_as_the_caller_set_it(subject: Subject) 
         torch.set_default_dtype(torch.float64)
         try:
             before = ambient()
-            training = charrnn.train(
+            training = charrnn.stream_train(
                 subject.corpus, out=subject.folder / "between", progress_bar=False, **SMALL
             )
             for progress in training:
                 assert ambient() == before
                 if progress.step == 2:
                     break
-            training.close()  # type: ignore[attr-defined]
+            training.close()
             assert ambient() == before
             for piece in Sampler(subject.model).stream("a", SamplingConfig(length=3)):
                 assert piece and ambient() == before
@@ -275,7 +292,7 @@ def fitted():
     return charrnn.RecurrentRegressor(hidden_size=256, epochs=1).fit(x, y)
 
 def trained(**options):
-    return [each.step for each in charrnn.train(progress_bar=False, **options)]
+    return [each.step for each in charrnn.stream_train(progress_bar=False, **options)]
 
 from charrnn.training import probe
 probe.ALL_THREADS = 2
@@ -284,7 +301,7 @@ folder = sys.argv[1]
 x = np.random.default_rng(0).normal(size=(40, 9, 3))
 y = x.sum((1, 2))
 regressor = fitted()
-training = charrnn.train(folder + "/text.txt", out=folder + "/run", steps=4, hidden_size=256,
+training = charrnn.stream_train(folder + "/text.txt", out=folder + "/run", steps=4, hidden_size=256,
     precision="fp32", checkpoint_every=1, progress_bar=False)
 for progress in training:
     if progress.step == 2:

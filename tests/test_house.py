@@ -37,7 +37,15 @@ FLOORS = {
 
 TO_BE_TURNED_ROUND = {"model.networks"} | {
     f"training.{name}"
-    for name in ("checkpoint", "learner", "parallel.leader_follower", "plan", "probe", "trainer")
+    for name in (
+        "checkpoint",
+        "learner",
+        "parallel.leader_follower",
+        "plan",
+        "probe",
+        "session",
+        "trainer",
+    )
 }
 """Files that still import the tasks above them."""
 

@@ -59,7 +59,7 @@ def proofread(
     from charrnn.cli.display import TextOutput, results, say, working
     from charrnn.cli.infill_common import load_restorer, read_text, warn_of_unknown
     from charrnn.errors import ConfigError
-    from charrnn.tasks.infill.proofread import ProofreadConfig, corrected
+    from charrnn.tasks.infill.proofread import ProofreadConfig, apply_corrections
     from charrnn.tasks.infill.proofread import proofread as findings_of
     from charrnn.tasks.infill.unified_diff import unified_diff
 
@@ -84,7 +84,7 @@ def proofread(
     with contextlib.suppress(BrokenPipeError):  # what was found was found, whoever reads on
         if as_diff or as_json:
             output = TextOutput()
-            fixed = corrected(text, [finding.correction for finding in findings])
+            fixed = apply_corrections(text, [finding.correction for finding in findings])
             name = "text" if file == "-" else file
             if as_json:
                 record = {"findings": [asdict(each) for each in findings], "corrected": fixed}

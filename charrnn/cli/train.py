@@ -137,14 +137,14 @@ def train(
     What is left open is chosen for the text and the time.
     Ctrl-C saves the model on the way, and --resume goes on from there.
     """
-    from charrnn.api import join
     from charrnn.data.sources import PYTHON_DOCS
+    from charrnn.training.parallel.processes import join_group
 
     if resume is not None:
         _refuse_with_resume(context)
     if corpus or resume is None:
         refuse_unused(context, corpus or [PYTHON_DOCS], tokenizer=tokenizer)
-    group = join()
+    group = join_group()
     if group is not None and group.rank > 0:
         _follow(group)
         return
@@ -157,20 +157,20 @@ def train(
 def _lead(params: dict[str, Any], group: "Group | None") -> int | None:
     """Begins a training or goes on with one, to its end or the first signal; the signal's
     number."""
-    from charrnn.api import failures_told
     from charrnn.cli.display import messages, reading, say
     from charrnn.cli.folders import say_what_is_read
+    from charrnn.training.parallel.processes import failures_reported
 
     begin = _start if params["resume"] is None else _resume
     try:
-        with failures_told(group), reading("reading and measuring ...") as progress:
+        with failures_reported(group), reading("reading and measuring ...") as progress:
             trainer, plan = begin(params, group, progress)
     except KeyboardInterrupt:
         kept = "nothing was kept" if params["resume"] is None else "the run is as it was"
         say(f"stopped before the training began; {kept}")
         raise
     try:
-        with failures_told(group):
+        with failures_reported(group):
             say_what_is_read(params["corpus"] or (), read_options(params))
             if plan is not None:
                 processes = 1 if group is None else group.size
@@ -203,10 +203,10 @@ def _refuse_with_resume(context: typer.Context) -> None:
 
 def _follow(group: "Group") -> None:
     """Takes part in what the first process does, and ends as it ends, without a word."""
-    from charrnn.api import follow
+    from charrnn.training.parallel.processes import follow_leader
 
     with signals(group.ask_to_stop):
-        stopped_by = follow(group)
+        stopped_by = follow_leader(group)
     if stopped_by is not None:
         raise typer.Exit(128 + stopped_by)
 
@@ -214,19 +214,19 @@ def _follow(group: "Group") -> None:
 def _resume(
     params: dict[str, Any], group: "Group | None", progress: "ReadingProgress"
 ) -> "tuple[Trainer, None]":
-    from charrnn.api import go_on
+    from charrnn.training.session import resume_training
 
     read = read_options(params)
     corpus = params["corpus"] or ()
-    return go_on(params["resume"], corpus, read, group=group, progress=progress), None
+    return resume_training(params["resume"], corpus, read, group=group, progress=progress), None
 
 
 def _start(
     params: dict[str, Any], group: "Group | None", progress: "ReadingProgress"
 ) -> "tuple[Trainer, Plan]":
-    from charrnn.api import begin
+    from charrnn.training.session import start_training
 
-    return begin(
+    return start_training(
         params["corpus"] or (),
         training_options(params, *_NOT_TRAINING_OPTIONS),
         name=params["name"],

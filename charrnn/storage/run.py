@@ -218,6 +218,11 @@ class Run:
         """Its models: the best, then what to fall back on, newest first."""
         return self.ranked()[0]
 
+    def best_model(self) -> Model:
+        """Reads the model that did best on the validation text; of those that can be read, where
+        that one is damaged. Raises ModelError."""
+        return load(self.directory)
+
     def ranked(self) -> tuple[list[Path], str]:
         """What `models` gives; and, where `best` names no model, why which is taken for it."""
         return ranked(self.directory, self.checkpoints())
@@ -507,9 +512,18 @@ def read_found(name: str | None, read: Callable[[Path], T]) -> tuple[Path, T]:
 
 
 @as_usual
-def load(name: str | Path | None = None) -> Model:
-    """Reads the model that a name or path means; see `read_found`. Raises ModelError."""
-    return read_found(None if name is None else str(name), read_model)[1]
+def load(model: str | Path | Model | None = None) -> Model:
+    """Reads a model: of a run its best, of None that of the newest run under `checkpoints/`.
+
+    Where a run's best model is damaged, its newest sound checkpoint is read, with a warning. A
+    Model, which was read before, is returned as it is. Raises ModelError.
+
+    Args:
+        model: the name of a run, a run directory or a model directory.
+    """
+    if isinstance(model, Model):
+        return model
+    return read_found(None if model is None else str(model), read_model)[1]
 
 
 def _choices() -> str:

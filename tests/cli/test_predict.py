@@ -29,7 +29,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("told")
     table = write_rows(folder / "rows.jsonl", rows(150))
     for name, label, regress in (("kinds", "kind", False), ("numbers", "number", True)):
-        for _ in charrnn.train(
+        charrnn.train(
             table,
             text="text",
             label=label,
@@ -40,8 +40,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Path:
             learning_rate=0.03,
             precision="fp32",
             progress_bar=False,
-        ):
-            pass
+        )
     return folder
 
 
@@ -303,7 +302,7 @@ def octets(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for number in range(30):
             content = bytes(chosen.choices(letters, k=8)) + b"\n"
             (folder / "words" / kind / f"{number}.txt").write_bytes(content)
-    for _ in charrnn.train(
+    charrnn.train(
         folder / "words",
         tokenizer="byte",
         label="folder",
@@ -313,8 +312,7 @@ def octets(tmp_path_factory: pytest.TempPathFactory) -> Path:
         learning_rate=0.03,
         precision="fp32",
         progress_bar=False,
-    ):
-        pass
+    )
     return folder
 
 

@@ -82,7 +82,7 @@ def make_run(work: Path, kind: str = "plain") -> Path:
             text = work / "text.csv"
             rows = [f"The {animal} ran.,{animal}\n" for animal in ("fox", "hen")] * 12
             text.write_text("text,animal\n" + "".join(rows))
-        training = charrnn.train(
+        training = charrnn.stream_train(
             text,
             out=run,
             steps=RUN_STEPS,
@@ -100,7 +100,7 @@ def make_run(work: Path, kind: str = "plain") -> Path:
         for progress in training:
             if progress.step == RUN_STEP:
                 break
-        training.close()  # type: ignore[attr-defined]
+        training.close()
     return run
 
 

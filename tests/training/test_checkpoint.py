@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from charrnn.api import begin
 from charrnn.data.corpus import Corpus, open_corpus
 from charrnn.errors import CharRNNError, CharRNNWarning, ConfigError, CorpusError, ModelError
 from charrnn.model.cells import CELLS
@@ -32,6 +31,7 @@ from charrnn.training.checkpoint import (
     tensor_shapes,
 )
 from charrnn.training.config import TrainingOptions
+from charrnn.training.session import start_training
 from charrnn.training.trainer import Trainer
 from tests.conftest import reseal
 
@@ -78,9 +78,9 @@ def test_names_that_no_checkpoint_can_hold_are_refused_before_the_text_is_read(
         check_sources(corpus)
     check_sources(dataclasses.replace(corpus, sources=names[:60_000]))
     unread = dataclasses.replace(corpus, parts=())
-    monkeypatch.setattr("charrnn.api.open_corpus", lambda *_: unread)
+    monkeypatch.setattr("charrnn.training.session.open_corpus", lambda *_: unread)
     with pytest.raises(ConfigError, match="100,000 names"):
-        begin(["names"], TrainingOptions(steps=1))
+        start_training(["names"], TrainingOptions(steps=1))
 
 
 @pytest.mark.parametrize("kind", ["char", "byte"])

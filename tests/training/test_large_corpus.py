@@ -17,7 +17,6 @@ import pytest
 from typer.testing import CliRunner
 
 import charrnn
-from charrnn.api import begin, go_on
 from charrnn.cli.app import app
 from charrnn.data import corpus as corpus_module
 from charrnn.data.corpus import IdsKey, open_corpus, tokenize
@@ -30,6 +29,7 @@ from charrnn.storage.run import Run
 from charrnn.storage.token_cache import IDS, IDS_FOLDER, find_ids, keep_for_now
 from charrnn.tasks.registry import Generation
 from charrnn.training.checkpoint import read_newest
+from charrnn.training.session import resume_training, start_training
 from charrnn.training.trainer import Trainer
 
 LARGE, SMALL = 0, 1 << 40
@@ -65,7 +65,9 @@ def train(monkeypatch: pytest.MonkeyPatch) -> Train:
     def make(name: str, *, stop_at: int | None = None, memory: int = LARGE, **options: Any) -> Run:
         monkeypatch.setattr(corpus_module, "LARGEST_IN_MEMORY", memory)
         arguments = OPTIONS | options
-        for progress in charrnn.train("text.txt", name=name, progress_bar=False, **arguments):
+        for progress in charrnn.stream_train(
+            "text.txt", name=name, progress_bar=False, **arguments
+        ):
             if progress.step == stop_at:
                 break
         return Run(Path("checkpoints") / name)
@@ -74,7 +76,7 @@ def train(monkeypatch: pytest.MonkeyPatch) -> Train:
 
 
 def resume(run: Run, *corpus: str) -> Trainer:
-    trainer = go_on(str(run.directory), corpus)
+    trainer = resume_training(str(run.directory), corpus)
     for _ in trainer:
         pass
     return trainer
@@ -147,7 +149,7 @@ def test_training_is_bit_for_bit_the_one_in_memory(train: Train, options: dict[s
 
 
 def test_the_trainer_reads_the_file_and_not_a_copy() -> None:
-    trainer, plan = begin(["text.txt"], charrnn.TrainingOptions(**OPTIONS), name="new")
+    trainer, plan = start_training(["text.txt"], charrnn.TrainingOptions(**OPTIONS), name="new")
     assert is_mapped(plan.corpus.ids)
     assert isinstance(trainer.task, Generation)
     for ids in (trainer.task.training, trainer.task.validation):
@@ -158,7 +160,7 @@ def test_the_trainer_reads_the_file_and_not_a_copy() -> None:
 
 def test_lines_are_drawn_from_the_file_and_not_copied() -> None:
     options = charrnn.TrainingOptions(**(OPTIONS | {"lines": True}))
-    trainer, plan = begin(["text.txt"], options, name="new")
+    trainer, plan = start_training(["text.txt"], options, name="new")
     assert isinstance(trainer.task, Generation)
     for part in (trainer.task.training, trainer.task.validation):
         assert isinstance(part, Excerpt) and np.shares_memory(part.ids, plan.corpus.ids)
@@ -169,10 +171,7 @@ def test_a_model_is_tuned_on_a_large_corpus(train: Train) -> None:
     train("base")
     Path("more.txt").write_text("the ant and the añt\n" * 40, encoding="utf-8")
     options: dict[str, Any] = {"steps": 4, "batch_size": 4, "sequence_length": 10}
-    for _ in charrnn.train(
-        "more.txt", start_from="base", name="tuned", progress_bar=False, **options
-    ):
-        pass
+    charrnn.train("more.txt", start_from="base", name="tuned", progress_bar=False, **options)
     assert IDS_FOLDER in entries(Path("checkpoints/tuned"))
 
 
@@ -234,7 +233,7 @@ def test_a_text_that_has_changed_is_refused_and_the_ids_stay(
     text = {"other": prose[::-1], "more": prose + "e", "unknown": prose + "\N{SNOWMAN}"}[change]
     Path("text.txt").write_text(text, encoding="utf-8")
     with pytest.raises(CorpusError, match="not the text that the model was trained on.*--from"):
-        go_on("stopped")
+        resume_training("stopped")
     after = (run.ids_folder / IDS).stat()
     assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
     Path("text.txt").write_text(prose, encoding="utf-8")
@@ -323,12 +322,12 @@ def test_what_only_looks_at_a_large_text_maps_it_and_leaves_nothing(
 def test_a_plan_that_fails_leaves_nothing() -> None:
     options = charrnn.TrainingOptions(**(OPTIONS | {"device": "cuda:99"}))
     with pytest.raises(charrnn.ConfigError, match="cuda:99"):
-        begin(["text.txt"], options, name="new")
+        start_training(["text.txt"], options, name="new")
     assert list(Path("checkpoints").iterdir()) == []
 
 
 def test_a_training_that_takes_no_step_leaves_nothing() -> None:
-    trainer, _ = begin(["text.txt"], charrnn.TrainingOptions(**OPTIONS), name="new")
+    trainer, _ = start_training(["text.txt"], charrnn.TrainingOptions(**OPTIONS), name="new")
     assert IDS_FOLDER in entries(Path("checkpoints/new"))
     trainer.request_stop()
     assert list(trainer) == []
@@ -336,7 +335,7 @@ def test_a_training_that_takes_no_step_leaves_nothing() -> None:
 
 
 def test_a_training_that_diverges_at_once_leaves_nothing() -> None:
-    trainer, _ = begin(["text.txt"], charrnn.TrainingOptions(**OPTIONS), name="new")
+    trainer, _ = start_training(["text.txt"], charrnn.TrainingOptions(**OPTIONS), name="new")
     for parameter in trainer.learner.network.parameters():
         parameter.data.fill_(float("nan"))
     with pytest.raises(DivergedError):
@@ -356,7 +355,7 @@ def test_a_build_that_breaks_off_leaves_nothing(
     monkeypatch.setattr(files, "before_change", break_off)
     expected = StorageError if isinstance(error, OSError) else KeyboardInterrupt
     with pytest.raises(expected) as caught:
-        begin(["text.txt"], charrnn.TrainingOptions(**OPTIONS), name="new")
+        start_training(["text.txt"], charrnn.TrainingOptions(**OPTIONS), name="new")
     if expected is StorageError:
         message = str(caught.value)
         assert message.startswith("checkpoints/new/corpus: cannot be written: No space left")
@@ -374,7 +373,7 @@ def test_a_text_that_changes_while_it_is_built_leaves_nothing(
 
     monkeypatch.setattr(files, "before_change", grow)
     with pytest.raises(CorpusError, match="changed while it was being read"):
-        begin(["text.txt"], charrnn.TrainingOptions(**OPTIONS), name="new")
+        start_training(["text.txt"], charrnn.TrainingOptions(**OPTIONS), name="new")
     assert list(Path("checkpoints").iterdir()) == []
 
 
@@ -408,7 +407,7 @@ def test_another_training_that_took_the_name_meanwhile_keeps_it(
         return create(directory)
 
     monkeypatch.setattr(Run, "create", late)
-    trainer, _ = begin(["text.txt"], charrnn.TrainingOptions(**OPTIONS))
+    trainer, _ = start_training(["text.txt"], charrnn.TrainingOptions(**OPTIONS))
     assert (others[0].name, trainer.run.name) == ("text", "text-2")
     assert IDS_FOLDER in entries(trainer.run.directory)
     assert IDS_FOLDER not in entries(others[0].directory)
@@ -431,7 +430,7 @@ def test_progress_is_told_of_each_reading(train: Train, prose: str) -> None:
     assert len(told) == 6
     told.clear()
     Path("text.txt").write_text(prose, encoding="utf-8")
-    go_on(str(run.directory), progress=lambda *each: told.append(each)).run.release()
+    resume_training(str(run.directory), progress=lambda *each: told.append(each)).run.release()
     assert told == [("reading", len(prose), len(prose)), ("checking", len(prose), len(prose))]
 
 
@@ -441,8 +440,7 @@ def test_the_library_shows_a_bar_for_a_large_corpus(
     from charrnn import api
 
     monkeypatch.setattr(api, "LARGEST_IN_MEMORY", LARGE)
-    for _ in charrnn.train("text.txt", name="run", **OPTIONS):
-        pass
+    charrnn.train("text.txt", name="run", **OPTIONS)
     shown = capsys.readouterr()
     assert "reading: " in shown.err and "numbering: " in shown.err
     assert shown.out == ""

@@ -18,7 +18,6 @@ import numpy as np
 import pytest
 import torch
 
-from charrnn.api import train
 from charrnn.data.corpus import Corpus
 from charrnn.data.dataloader import Chunk
 from charrnn.data.tokenizer import Ids
@@ -26,7 +25,6 @@ from charrnn.engines import Engine, NumPyEngine
 from charrnn.errors import (
     CharRNNError,
     CharRNNWarning,
-    ConfigError,
     CorpusError,
     DivergedError,
     ModelError,
@@ -48,7 +46,7 @@ from charrnn.training import trainer as module
 from charrnn.training.checkpoint import TRAINING, TRAINING_TENSORS, read_checkpoint
 from charrnn.training.learner import StepResult
 from charrnn.training.recipe import Machine, planned_seconds
-from charrnn.training.trainer import LOG_EVERY, Progress, Trainer, should_stop_early
+from charrnn.training.trainer import LOG_EVERY, Trainer, should_stop_early
 from tests.conftest import reseal
 
 MakeTrainer = Callable[..., Trainer]
@@ -1189,144 +1187,6 @@ def test_a_text_of_one_character_trains(make_trainer: MakeTrainer) -> None:
     told = list(make_trainer("run", "a" * 50, steps=3))
     assert told[-1].validation_nats == pytest.approx(0)
     assert told[-1].sample == "a" * 300
-
-
-# train()
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prose: str) -> Path:
-    """A working directory with a text in it."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "fables.txt").write_text(prose)
-    return tmp_path
-
-
-SMALL: dict[str, Any] = {
-    "hidden_size": 8,
-    "embedding_size": 4,
-    "batch_size": 4,
-    "sequence_length": 10,
-    "learning_rate": 0.01,
-    "precision": "fp32",
-    "device": "cpu",
-}
-
-
-@pytest.mark.parametrize("progress_bar", [True, False])
-def test_train_yields_progress_and_leaves_a_run(
-    progress_bar: bool, here: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    told = list(train("fables.txt", name="mine", steps=6, progress_bar=progress_bar, **SMALL))
-    assert [progress.step for progress in told] == [1, 2, 3, 4, 5, 6]
-    assert all(isinstance(progress, Progress) for progress in told)
-    assert load("mine").provenance.corpus == "fables"
-    captured = capfd.readouterr()
-    assert captured.out == ""
-    assert ("6/6" in captured.err) is progress_bar
-
-
-@pytest.mark.parametrize("budget", ["1s", 1.0, 1])
-def test_train_takes_a_budget(budget: str | float, here: Path) -> None:
-    told = list(train("fables.txt", name="mine", budget=budget, progress_bar=False, **SMALL))
-    assert told[-1].step == told[-1].steps == len(told)
-    assert told[-1].validation_nats is not None
-
-
-def test_train_takes_epochs(here: Path, prose: str) -> None:
-    told = list(train("fables.txt", epochs=2, progress_bar=False, **SMALL))
-    assert told[-1].epoch == 1
-    assert told[-1].characters == 2 * int(0.9 * len(prose))
-
-
-@pytest.mark.parametrize("settings", [{"budget": "soon"}, {"budget": "1m", "steps": 3}], ids=str)
-def test_train_refuses_what_contradicts(settings: dict[str, Any], here: Path) -> None:
-    with pytest.raises(ConfigError):
-        list(train("fables.txt", progress_bar=False, **settings))
-    assert not (here / "checkpoints").exists()
-
-
-def test_train_makes_up_a_name_that_is_free(here: Path) -> None:
-    for _ in range(2):
-        list(train([here / "fables.txt"], steps=1, progress_bar=False, **SMALL))
-    assert {path.name for path in Path("checkpoints").iterdir()} == {"fables", "fables-2"}
-
-
-def test_train_never_overwrites_a_run(here: Path) -> None:
-    list(train("fables.txt", out="mine", steps=1, progress_bar=False, **SMALL))
-    before = learned(Run(here / "mine"))
-    with pytest.raises(ConfigError, match="mine"):
-        list(train("fables.txt", out="mine", steps=2, progress_bar=False, **SMALL))
-    assert learned(Run(here / "mine")) == before
-
-
-def begin(name: str, steps: int) -> None:
-    """A run that was abandoned on the way."""
-    often: dict[str, Any] = {"evaluate_every": 6, "checkpoint_every": 2}
-    training = train("fables.txt", name=name, steps=12, progress_bar=False, **often, **SMALL)
-    list(itertools.islice(training, steps))
-
-
-@pytest.mark.parametrize("progress_bar", [True, False])
-def test_train_resumes_by_name(progress_bar: bool, here: Path) -> None:
-    begin("straight", 12)
-    begin("mine", 5)
-    told = list(train(resume="mine", progress_bar=progress_bar))
-    assert [progress.step for progress in told] == list(range(6, 13))
-    assert learned(Run(here / "checkpoints/mine")) == learned(Run(here / "checkpoints/straight"))
-
-
-def test_train_resumes_from_another_working_directory(
-    here: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    begin("mine", 5)
-    (here / "elsewhere").mkdir()
-    monkeypatch.chdir(here / "elsewhere")
-    told = list(train(resume=str(here / "checkpoints/mine"), progress_bar=False))
-    assert told[-1].step == 12
-
-
-def test_train_resumes_with_a_corpus_that_moved(here: Path) -> None:
-    begin("mine", 5)
-    (here / "fables.txt").rename(here / "moved.txt")
-    with pytest.raises(CorpusError, match=r"fables\.txt"):
-        list(train(resume="mine", progress_bar=False))
-    assert list(train("moved.txt", resume="mine", progress_bar=False))[-1].step == 12
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [{"steps": 50}, {"budget": "1m"}, {"clip": 0.5}, {"name": "other"}],
-    ids=str,
-)
-def test_train_refuses_settings_beside_resume(settings: dict[str, Any], here: Path) -> None:
-    # Ignored without a word, they would leave a person believing that they count.
-    begin("mine", 5)
-    with pytest.raises(ConfigError, match="resume"):
-        list(train(resume="mine", progress_bar=False, **settings))
-
-
-def test_train_refuses_to_resume_what_is_not_there(here: Path) -> None:
-    with pytest.raises(ModelError, match="nothing-here"):
-        list(train(resume="nothing-here", progress_bar=False))
-
-
-def test_train_fine_tunes(here: Path) -> None:
-    list(train("fables.txt", name="base", steps=2, progress_bar=False, **SMALL))
-    base = load("base")
-    (here / "new.txt").write_text("The ant, with a Ç in it.\n" * 9)
-    settings = {key: value for key, value in SMALL.items() if not key.endswith("ding_size")}
-    told = list(
-        train("new.txt", name="tuned", start_from="base", steps=2, progress_bar=False, **settings)
-    )
-    tuned = load("tuned")
-    assert told[-1].step == 2
-    assert tuned.config.vocabulary_size == base.config.vocabulary_size + 1
-    assert tuned.config.hidden_size == base.config.hidden_size == 8
-    assert tuned.provenance.corpus == "new"
-    np.testing.assert_allclose(  # it began where the base ended
-        tuned.tensors["rnn.weight_hh_l0"], base.tensors["rnn.weight_hh_l0"], atol=0.02
-    )
 
 
 def test_a_training_that_c_began_and_pytorch_goes_on_with_says_so(

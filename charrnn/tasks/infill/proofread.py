@@ -188,7 +188,7 @@ def unknown_characters(tokenizer: Tokenizer, text: str) -> int:
     return sum(map(text.count, tokenizer.unknown(text)))
 
 
-def corrected(text: str, corrections: Iterable[Correction]) -> str:
+def apply_corrections(text: str, corrections: Iterable[Correction]) -> str:
     """The text with these corrections, none of which touches another."""
     pieces, end = [], 0
     for correction in sorted(corrections, key=lambda each: (each.begin, each.end)):

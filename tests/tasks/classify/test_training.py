@@ -63,15 +63,17 @@ def test_documents_that_are_kept_in_a_file_are_learned_alike(
     table = write_rows(tmp_path / "rows.jsonl", rows())
     settings: dict[str, Any] = {"steps": 6, "hidden_size": 8, "batch_size": 8, "precision": "fp32"}
     settings |= {"text": "text", "label": "kind", "progress_bar": False}
-    list(charrnn.train(table, out=tmp_path / "memory", **settings))
+    charrnn.train(table, out=tmp_path / "memory", **settings)
     monkeypatch.setattr(corpus_module, "LARGEST_IN_MEMORY", 10)
-    training: Any = charrnn.train(table, out=tmp_path / "file", checkpoint_every=3, **settings)
+    training: Any = charrnn.stream_train(
+        table, out=tmp_path / "file", checkpoint_every=3, **settings
+    )
     for progress in training:
         if progress.step == 3:
             break
     training.close()
     assert {path.name for path in (tmp_path / "file" / IDS_FOLDER).iterdir()} >= {"ids.bin"}
-    list(charrnn.train(resume=str(tmp_path / "file"), progress_bar=False))
+    charrnn.train(resume=str(tmp_path / "file"), progress_bar=False)
     ended = [read_model(find_run(str(tmp_path / name)).last) for name in ("memory", "file")]
     assert ended[0].provenance.sha256 == ended[1].provenance.sha256
     for name, tensor in ended[0].tensors.items():
@@ -401,7 +403,7 @@ def test_the_library_warns_of_what_is_left_out_of_folders(tmp_path: Path) -> Non
         (tmp_path / "words" / row["kind"] / f"{number}.txt").write_text(row["text"])
     (tmp_path / "words" / "gone").symlink_to("nowhere")
     (tmp_path / "words" / "empty").mkdir()
-    training = charrnn.train(
+    training = charrnn.stream_train(
         tmp_path / "words",
         label="folder",
         out=tmp_path / "run",

@@ -14,7 +14,7 @@ from charrnn.tasks.infill.proofread import (
     SWAP,
     Correction,
     ProofreadConfig,
-    corrected,
+    apply_corrections,
     proofread,
 )
 from tests.conftest import PROSE
@@ -28,7 +28,9 @@ CONFIG = ProofreadConfig(threshold=3, surprise=2)  # the fake doubts less than a
 
 
 def fixed(text: str, tokenizer: Tokenizer = TOKENIZER, known: KnownText = KNOWN) -> str:
-    return corrected(text, [each.correction for each in proofread(known, tokenizer, text, CONFIG)])
+    return apply_corrections(
+        text, [each.correction for each in proofread(known, tokenizer, text, CONFIG)]
+    )
 
 
 @pytest.mark.parametrize(
@@ -46,14 +48,14 @@ def fixed(text: str, tokenizer: Tokenizer = TOKENIZER, known: KnownText = KNOWN)
 def test_each_kind_of_typo_is_found_and_put_right(kind: str, here: str, mistaken: str) -> None:
     text = LINE.replace(here, mistaken, 1)
     (finding,) = proofread(KNOWN, TOKENIZER, text, CONFIG)
-    assert corrected(text, [finding.correction]) == LINE
+    assert apply_corrections(text, [finding.correction]) == LINE
     assert finding.correction.kind == kind
     assert finding.correction.gain >= CONFIG.threshold
     assert finding.surprise > CONFIG.surprise
     assert finding.original == text[finding.correction.begin : finding.correction.end]
     for other in finding.others:
         assert other.gain <= finding.correction.gain
-        assert corrected(text, [other]) != LINE
+        assert apply_corrections(text, [other]) != LINE
 
 
 def test_what_is_no_text_is_refused() -> None:
@@ -141,7 +143,7 @@ def test_corrections_are_made_wherever_they_are(text: str, data: st.DataObject) 
     expected = text
     for begin, end in reversed(pairs):
         expected = f"{expected[:begin]}XY{expected[end:]}"
-    assert corrected(text, corrections[::-1]) == expected
+    assert apply_corrections(text, corrections[::-1]) == expected
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from charrnn.api import train
+from charrnn.api import stream_train
 from charrnn.data.corpus import Corpus, TokenizedCorpus, tokenize
 from charrnn.errors import ConfigError, ModelError
 from charrnn.model.cells import CELLS
@@ -352,7 +352,9 @@ def test_train_restores_and_goes_on(
     monkeypatch.chdir(tmp_path)
     Path("corpus.txt").write_text(prose)
     sizes: dict[str, Any] = {"hidden_size": 8, "layers": 1, "progress_bar": False}
-    first = list(train("corpus.txt", name="one", steps=2, bidirectional=True, **sizes))
-    second = list(train("corpus.txt", name="two", steps=1, start_from="one", progress_bar=False))
+    first = list(stream_train("corpus.txt", name="one", steps=2, bidirectional=True, **sizes))
+    second = list(
+        stream_train("corpus.txt", name="two", steps=1, start_from="one", progress_bar=False)
+    )
     assert (len(first), len(second)) == (2, 1)
     assert read_model(Path("checkpoints/two/last")).config.task == "restore"

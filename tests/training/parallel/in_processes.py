@@ -110,7 +110,7 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
             mock.patch("charrnn.data.corpus.LARGEST_IN_MEMORY", large),
             mock.patch("charrnn.training.parallel.leader_follower.LARGEST_IN_MEMORY", large),
         ):
-            for progress in charrnn.train(progress_bar=False, **job):
+            for progress in charrnn.stream_train(progress_bar=False, **job):
                 nats.append(progress.train_nats)
                 if progress.step == stop:
                     break

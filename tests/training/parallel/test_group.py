@@ -144,7 +144,9 @@ def alone(here: Path) -> dict[str, list[float]]:
     with contextlib.chdir(here):
         for name, changes in TRAININGS.items():
             settings = {key: value for key, value in (SMALL | changes).items() if key != "large"}
-            steps = charrnn.train("text.txt", out=f"1/{name}", progress_bar=False, **settings)
+            steps = charrnn.stream_train(
+                "text.txt", out=f"1/{name}", progress_bar=False, **settings
+            )
             curves[name] = [progress.train_nats for progress in steps]
     return curves
 
@@ -183,7 +185,7 @@ def pair(
     jobs["after all that"] = jobs["gru"] | {"out": "2/last"}
     jobs["begun by one"] = {"resume": "1/stopped"}
     begun = SMALL | TRAININGS["uneven lanes"] | {"out": here / "1" / "stopped"}
-    for progress in charrnn.train(here / "text.txt", progress_bar=False, **begun):
+    for progress in charrnn.stream_train(here / "text.txt", progress_bar=False, **begun):
         if progress.step == 20:
             break
 
@@ -270,7 +272,7 @@ def test_any_number_of_processes_goes_on_with_what_another_began(
 ) -> None:
     curve = alone["uneven lanes"]
     np.testing.assert_allclose(pair[0]["begun by one"]["nats"], curve[20:], rtol=2e-5)
-    resumed = charrnn.train(resume=str(here / "2" / "begun by two"), progress_bar=False)
+    resumed = charrnn.stream_train(resume=str(here / "2" / "begun by two"), progress_bar=False)
     nats = [progress.train_nats for progress in resumed]
     np.testing.assert_allclose(nats, curve[11:], rtol=2e-5)
 

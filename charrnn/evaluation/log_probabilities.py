@@ -1,0 +1,53 @@
+"""How probable each character of a text is to a language model.
+
+Legend: N characters, M ids (of a byte model more than N), V vocabulary.
+"""
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from charrnn.data.tokenizer import check_text
+from charrnn.errors import ModelError
+from charrnn.evaluation.scoring import negative_log_likelihood
+from charrnn.generation.sampler import Sampler
+from charrnn.storage.model_directory import Model
+
+_CHUNK: Final = 512
+_LARGEST_LOGITS: Final = 1 << 22
+"""Numbers; a text is read in chunks of at most so many logits."""
+
+
+def character_log_probabilities(
+    model: Model, text: str, *, engine: str | None = None
+) -> npt.NDArray[np.float64]:
+    """The log-probability of each character of a text, given all before it: nats (N,), 0 or below.
+
+    The first character is predicted as `sample` draws it without a prompt: as if after a newline
+    (after a space where the vocabulary has no newline). Of a byte model, a character's is the sum
+    over its bytes. The text's negative log-likelihood is the sum of all, with the sign changed.
+
+    Args:
+        engine: the entry of ENGINES that runs the model; None: the fastest that needs no PyTorch.
+
+    Raises UnknownCharacterError for characters that are not in the vocabulary, CorpusError for what
+    is no text, ModelError for a model of another task or whose numbers overflow.
+    """
+    sampler = Sampler(model, engine)
+    check_text(text, "the text")
+    ids = model.tokenizer.encode(text).astype(np.int64)  # (M,)
+    inputs = np.concatenate([sampler.prompt_ids("")[:1], ids[:-1]])  # (M,)
+    found = np.empty(len(ids))
+    chunk = max(min(_LARGEST_LOGITS // sampler.engine.vocabulary_size, _CHUNK), 1)
+    state = None
+    for begin in range(0, len(ids), chunk):
+        part = slice(begin, begin + chunk)
+        logits, state = sampler.engine.advance(inputs[None, part], state)  # (1, T, V)
+        found[part] = -negative_log_likelihood(logits, ids[None, part])[0]
+    if not np.isfinite(found).all():
+        raise ModelError("the model's weights are so large that its numbers overflow")
+    if len(ids) == len(text):
+        return found
+    sizes = [len(character.encode("utf-8", "surrogateescape")) for character in text]
+    return np.add.reduceat(found, np.cumsum([0, *sizes[:-1]]))

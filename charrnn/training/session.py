@@ -1,0 +1,101 @@
+"""A training from its arguments to a Trainer that is ready to take steps.
+
+A new one (`start_training`) reads its corpus, decides on a plan, and claims a run directory;
+`resume_training` finds a run and reads its newest checkpoint. PyTorch is imported when both have
+checked what they can check without it.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from charrnn.ambient import as_usual
+from charrnn.data.corpus import ReadingProgress, no_progress, open_corpus
+from charrnn.data.sources import ReadOptions
+from charrnn.signals import signals_blocked
+from charrnn.storage.model_directory import Model
+from charrnn.storage.new_run import new_run
+from charrnn.storage.run import find_run, load
+from charrnn.training.config import TrainingOptions
+from charrnn.training.parallel.processes import progress_reported
+
+if TYPE_CHECKING:
+    from charrnn.training.parallel.group import Group
+    from charrnn.training.plan import Plan
+    from charrnn.training.trainer import Trainer
+
+
+@as_usual
+def start_training(
+    corpus: Sequence[str],
+    options: TrainingOptions,
+    *,
+    name: str | None = None,
+    out: Path | None = None,
+    start_from: str | Path | Model | None = None,
+    tokenizer: str | None = None,
+    min_count: int = 1,
+    read: ReadOptions | None = None,
+    group: "Group | None" = None,
+    progress: ReadingProgress = no_progress,
+) -> "tuple[Trainer, Plan]":
+    """Plans a new training and makes a run directory for it; the Trainer has taken no step yet.
+
+    Args:
+        corpus, name, out, start_from, tokenizer, min_count, read: see `charrnn.train`.
+        options: the settings that the plan keeps to.
+        group: the processes that train together, as `join_group` gives it.
+        progress: is called with how far the reading of the corpus has come.
+
+    Raises CorpusError, ConfigError, ModelError, TrainingError, StorageError.
+    """
+    progress = progress_reported(group, progress)
+    text = open_corpus(corpus, read)
+    with new_run(text.name, name=name, out=out) as new:
+        base = load(start_from) if start_from is not None else None
+        with signals_blocked():
+            # Only from here on is PyTorch needed: mistakes in the arguments are reported before.
+            from charrnn.tasks.classify.plan import make_any_plan
+            from charrnn.training.checkpoint import check_sources
+            from charrnn.training.trainer import start
+
+        check_sources(text)  # before it is read
+        plan = make_any_plan(
+            text,
+            options,
+            kind=tokenizer,
+            min_count=min_count,
+            base=base,
+            keep=new.keep_ids,
+            group=group,
+            progress=progress,
+        )
+        return start(plan, new.claim(), group), plan
+
+
+@as_usual
+def resume_training(
+    run: str,
+    corpus: Sequence[str] = (),
+    read: ReadOptions | None = None,
+    *,
+    group: "Group | None" = None,
+    progress: ReadingProgress = no_progress,
+) -> "Trainer":
+    """The Trainer of a run as it was at its newest checkpoint; see `Trainer.resume`.
+
+    Args:
+        run: its name or directory.
+        corpus: where its text is now, if it was moved; empty: where it was.
+        read: how to read `corpus`.
+        group, progress: see `start_training`.
+
+    Raises ModelError, CorpusError, ConfigError, TrainingError.
+    """
+    progress = progress_reported(group, progress)
+    found = find_run(run)
+    text = open_corpus(corpus, read) if corpus else None
+    with signals_blocked():
+        from charrnn.training.trainer import Trainer
+
+    return Trainer.resume(found, text, group=group, progress=progress)
