@@ -41,12 +41,13 @@ def known_characters(tokenizer: "Tokenizer", prompt: str, *, strict: bool) -> st
     """
     from charrnn.cli.display import warn
     from charrnn.data.tokenizer import unknown_error
-    from charrnn.generation.unwritable import skipped_characters
 
     unknown = tokenizer.unknown(prompt)
     if not unknown:
         return prompt
     if strict:
         raise unknown_error(tokenizer, unknown, prompt)
-    warn(skipped_characters(tokenizer, unknown, prompt))
-    return tokenizer.without_unknown(prompt)
+    known = tokenizer.without_unknown(prompt)
+    done = "read as U+FFFD, as rare ones were" if known == prompt else "skipped"
+    warn(f"the model has never seen {unknown_error(tokenizer, unknown, prompt).shown}: {done}")
+    return known

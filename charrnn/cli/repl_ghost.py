@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from charrnn.cli.display import printable
 from charrnn.errors import CharRNNError
-from charrnn.interactive.lookahead import Foresight
+from charrnn.interactive.lookahead import Lookahead
 
 LENGTH: Final = 24
 """Characters shown at most."""
@@ -23,7 +23,7 @@ Deliver = Callable[[str], None]
 
 
 class _Request(NamedTuple):
-    foresight: Foresight
+    lookahead: Lookahead
     typed: str
     deliver: Deliver
 
@@ -36,12 +36,12 @@ class Ghost:
         self._changed = Condition()
         self._thread: Thread | None = None
         self._known: dict[str, str] = {}
-        self._foresight: Foresight | None = None
+        self._foresight: Lookahead | None = None
 
-    def begin(self, foresight: Foresight) -> None:
+    def begin(self, lookahead: Lookahead) -> None:
         """Looks ahead from another place."""
         self.cancel()
-        self._foresight, self._known = foresight, {}
+        self._foresight, self._known = lookahead, {}
 
     def ask(self, typed: str, deliver: Deliver) -> str | None:
         """The ghost text after what is typed, if it is known.
@@ -81,7 +81,7 @@ class Ghost:
                     continue
             text = ""
             try:
-                for text in request.foresight.continuations(request.typed, LENGTH):
+                for text in request.lookahead.continuations(request.typed, LENGTH):
                     if self._replaced(request):
                         break
             except CharRNNError:

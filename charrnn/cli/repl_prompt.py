@@ -78,7 +78,7 @@ class Prompt:
         """The next line. Raises KeyboardInterrupt at Ctrl-C, EOFError at Ctrl-D."""
         if self._ghost is None:
             return self._prompt.prompt()
-        self._ghost.begin(self._session.foresight())
+        self._ghost.begin(self._session.lookahead())
         try:
             return self._prompt.prompt(pre_run=partial(self._foresee, self._buffer))
         finally:

@@ -22,9 +22,9 @@ from charrnn.cli.repl_settings import HELP, changed, option_kinds, shown
 from charrnn.data.text_file import UTF_8, read_bytes_file, read_text_file
 from charrnn.errors import CharRNNError, ConfigError
 from charrnn.generation.config import SamplingConfig
+from charrnn.generation.ineffective_settings import ineffective_settings
 from charrnn.generation.sampler import Sampler, load_sampler
-from charrnn.generation.unwritable import dropped
-from charrnn.interactive.lookahead import Foresight
+from charrnn.interactive.lookahead import Lookahead
 from charrnn.interactive.manuscript import Manuscript
 from charrnn.interactive.suggestions import UNITS
 from charrnn.storage.files import write_file
@@ -107,11 +107,11 @@ class Session:
             warn(_message(error))
         return self._left
 
-    def foresight(self) -> Foresight:
+    def lookahead(self) -> Lookahead:
         """What looks ahead from where the next line that is typed goes."""
         if self.config.lines:
-            return Manuscript(self.sampler, lines=True).foresight()
-        return self.manuscript.foresight()
+            return Manuscript(self.sampler, lines=True).lookahead()
+        return self.manuscript.lookahead()
 
     @property
     def begun(self) -> bool:
@@ -179,12 +179,12 @@ class Session:
 
     def _again(self, _: str) -> None:
         manuscript = self.manuscript
-        if not manuscript.stretches():
+        if not manuscript.segments():
             warn("there is nothing to do again yet")
             return
         pieces = manuscript.again(self.config)
         typed = ""
-        stretches = manuscript.stretches()
+        stretches = manuscript.segments()
         if stretches:
             typed = stretches[-1].text if not stretches[-1].made else ""
         before = manuscript.tail(len(typed) + CONTEXT + 1).removesuffix(typed)
@@ -220,7 +220,7 @@ class Session:
                 unit = found[0]
         before, taken = self.manuscript.tail(CONTEXT + 1), ""
         while True:
-            picks = self.manuscript.picks(unit, count)
+            picks = self.manuscript.suggestions(unit, count)
             if self.config.lines:  # there, a newline is the end, and no part of the text
                 picks = [pick._replace(text=pick.text.rstrip("\r\n")) for pick in picks]
             place = self._choose(_last_line(self.manuscript.tail(CONTEXT + 1)), list(picks))
@@ -255,24 +255,24 @@ class Session:
         name, _, value = argument.partition(" ")
         if value.strip():
             before, self.config = self.config, changed(self.config, name, value)
-            self._warn_of_dropped(before)
+            self._warn_of_ineffective(before)
             if self.config.lines != self.manuscript.lines and not len(self.manuscript):
                 self._renew(keep_index=True)
         name = name.replace("_", "-").lower()
         text = f"{name} {shown(self.config, name)}"
         say(text if value.strip() or name not in HELP else f"{text}: {HELP[name]}", "dim")
 
-    def _warn_of_dropped(self, before: SamplingConfig | None = None) -> None:
+    def _warn_of_ineffective(self, before: SamplingConfig | None = None) -> None:
         """Says what of the options has no effect, as the model can never write it, and had some
         before."""
         tokenizer = self.sampler.model.tokenizer
-        known = dropped(before, tokenizer) if before is not None else []
-        for line in dropped(self.config, tokenizer):
-            if line not in known:
-                warn(line)
+        known = ineffective_settings(before, tokenizer) if before is not None else []
+        for setting in ineffective_settings(self.config, tokenizer):
+            if setting not in known:
+                warn(setting.message)
 
     def _show(self, _: str) -> None:
-        stretches = self.manuscript.stretches()
+        stretches = self.manuscript.segments()
         made = [stretch.text for stretch in stretches if stretch.made]
         length = f"{len(self.manuscript):,} characters"
         if made:
@@ -354,7 +354,7 @@ class Session:
         text = known_characters(sampler.model.tokenizer, whole, strict=False)
         steps = (
             step
-            for stretch in self.manuscript.stretches()
+            for stretch in self.manuscript.segments()
             for step in manuscript.reading(
                 sampler.model.tokenizer.without_unknown(stretch.text), made=stretch.made
             )
@@ -365,7 +365,7 @@ class Session:
         self.sampler, self.manuscript = sampler, manuscript
         self.adaptation = Adaptation(sampler, on=self.adaptation.on)
         self.config = replace(self.config, lines=lines)
-        self._warn_of_dropped()
+        self._warn_of_ineffective()
         if text != whole:
             self.file = None
         say(f"{sampler.model.provenance.corpus} writes now", "dim")

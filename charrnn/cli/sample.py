@@ -2,9 +2,7 @@
 
 import contextlib
 import secrets
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
-from itertools import count, islice
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -33,18 +31,15 @@ from charrnn.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from charrnn.data.sources import ReadOptions
+    from charrnn.cli.display import TextOutput
     from charrnn.data.tokenizer import Tokenizer
     from charrnn.generation.config import SamplingConfig
-    from charrnn.generation.draw import Sample
-    from charrnn.generation.selection import Lines
+    from charrnn.generation.request import Sample
+    from charrnn.generation.sampler import Sampler
 
 ENDS: Final = "Where a text begins and ends"
 WHICH: Final = "Which texts"
 OUTPUT: Final = "What is printed"
-
-_PIECE: Final = 1 << 20
-"""Characters of the training text decoded at once."""
 
 
 def sample(
@@ -203,18 +198,17 @@ def sample(
     from charrnn.cli.display import TextOutput, say, tracked
     from charrnn.cli.escapes import unescaped, warn_of_escapes
     from charrnn.cli.prompts import known_characters, read_prompt
-    from charrnn.cli.unicode_json import dumps
     from charrnn.data.sources import ReadOptions
     from charrnn.errors import ConfigError
-    from charrnn.explain.attention_map import require_attention, write_map
-    from charrnn.generation.beam import beam_search
-    from charrnn.generation.config import SamplingConfig
+    from charrnn.explain.attention_map import require_attention
+    from charrnn.generation.config import SamplingConfig, SelectionConfig
+    from charrnn.generation.generate import generate_samples
+    from charrnn.generation.ineffective_settings import ineffective_settings
     from charrnn.generation.sampler import load_sampler
-    from charrnn.generation.selection import best_of as selected
-    from charrnn.generation.selection import novel, unique
-    from charrnn.generation.unwritable import dropped
+    from charrnn.tasks.generate.training_lines import corpus_lines, training_lines
 
     sampler = load_sampler(model)
+    tokenizer = sampler.model.tokenizer
     meant: Callable[[str], str] = unescaped if escapes else str
     lines = sampler.model.provenance.lines if lines is None else lines
     config = SamplingConfig(
@@ -235,105 +229,64 @@ def sample(
         regex=regex,
         seed=secrets.randbelow(2**32) if seed is None else seed,
     )
-    refuse_unused(context, corpus or [], tokenizer=sampler.model.tokenizer.kind)
-    score = as_json or as_json_lines
-    several = number > 1 or score or is_unique or is_novel or best_of or beam
+    selection = SelectionConfig(
+        number=number,
+        index=index,
+        unique=is_unique,
+        novel=is_novel,
+        best_of=best_of,
+        beam=beam,
+    )
+    refuse_unused(context, corpus or [], tokenizer=tokenizer.kind)
+    is_record = as_json or as_json_lines
+    streams = selection.is_plain and not is_record
     if attention_map is not None:
         require_attention(sampler.model)
     _refuse(
         {
             "--attention-map shows one text as it is printed: leave -n, --json and the like out": (
-                attention_map is not None and several
+                attention_map is not None and not streams
             ),
-            "--logprobs goes with --json or --jsonl": log_probabilities and not score,
+            "--logprobs goes with --json or --jsonl": log_probabilities and not is_record,
             "--corpus goes with --novel": corpus is not None and not is_novel,
             "stdin can be read once: give either --prompt or --corpus in another way": (
                 prompt == "-" and "-" in (corpus or ())
             ),
-            "--beam finds the likeliest by itself: leave --best-of out": beam and best_of,
             "--beam weighs whole texts: leave --logprobs out": beam and log_probabilities,
-            f"--beam {beam} finds no more than {beam} texts: ask for no more with -n": (
-                beam is not None and number > beam
-            ),
-            "--length 0: give --lines, --stop or --regex, so that every text ends": (
-                config.length is None
-                and not (lines or stop or regex)
-                and (score or best_of or is_unique or is_novel or number > 1 or attention_map)
-            ),
         }
     )
+    if attention_map is not None or not streams:
+        config.require_end()
     if not escapes:
-        warn_of_escapes(sampler.model.tokenizer, prompt, ban, only, *(stop or ()))
-    if strict and (unknown := dropped(config, sampler.model.tokenizer)):
-        raise ConfigError(unknown[0])
-    prompt = read_prompt(prompt, sampler.model.tokenizer, escapes=escapes)
-    prompt = known_characters(sampler.model.tokenizer, prompt, strict=strict)
-    opening = sampler.opening(prompt, lines=lines)
+        warn_of_escapes(tokenizer, prompt, ban, only, *(stop or ()))
+    if strict and (ineffective := ineffective_settings(config, tokenizer)):
+        raise ConfigError(ineffective[0].message)
+    prompt = read_prompt(prompt, tokenizer, escapes=escapes)
+    prompt = known_characters(tokenizer, prompt, strict=strict)
     output = TextOutput()
-    if not several:
-        output.write(prompt)
-        written = []
-        for text in sampler.stream(opening, config, index=index, score=False):
-            output.write(text)
-            if attention_map is not None:
-                written.append(text)
-        if attention_map is not None:
-            given = sampler.model.tokenizer.decode(opening.ids)
-            write_map(attention_map, sampler.model, given, "".join(written))
-        if lines:
-            output.write("\n")
+    if streams:
+        _write_stream(output, sampler, prompt, config, index, attention_map)
     else:
-        record = partial(
-            _record,
-            prompt=prompt,
-            config=config,
-            tokenizer=sampler.model.tokenizer,
-            log_probabilities=log_probabilities,
-        )
         known = None
-        if is_novel:
-            known = _training_lines(
-                model,
-                sampler.model.tokenizer,
-                corpus,
-                ReadOptions(encoding, glob, column, delimiter=delimiter),
-            )
-        with contextlib.ExitStack() as stack:
-            if beam is not None:
-                samples: Iterator[Sample] = iter(beam_search(sampler, opening, config, width=beam))
-            else:
-                indices = (
-                    count(index)
-                    if is_unique or is_novel
-                    else range(index, index + number * (best_of or 1))
+        if is_novel and corpus is not None:
+            read = ReadOptions(encoding, glob, column, delimiter=delimiter)
+            known = corpus_lines(corpus, tokenizer, read)
+        elif is_novel:
+            known = training_lines(model)
+        samples = generate_samples(
+            sampler, prompt, config, selection, score=is_record, training_lines=known
+        )
+        with contextlib.closing(samples):
+            if is_record:
+                records = (
+                    _record(each, prompt, config, tokenizer, log_probabilities)
+                    for each in tracked(samples, number)
                 )
-                samples = stack.enter_context(
-                    contextlib.closing(
-                        sampler.samples(
-                            opening, config, indices=indices, score=score or best_of is not None
-                        )
-                    )
-                )
-            if known is not None:
-                samples = novel(samples, known, prompt)
-            if best_of is not None:
-                samples = selected(samples, best_of)
-            if is_unique:
-                samples = unique(samples)
-            samples = tracked(islice(samples, number), number)
-            if as_json:
-                output.write(dumps([record(each) for each in samples], indent=2) + "\n")
-            elif as_json_lines:
-                for each in samples:
-                    output.write(dumps(record(each)) + "\n")
+                _write_records(output, records, as_array=as_json)
             else:
-                for position, each in enumerate(samples):
-                    if position and not lines:
-                        output.end_line()
-                        output.write("---\n")
-                    output.write(prompt + each.text + "\n" * lines)
+                _write_texts(output, tracked(samples, number), prompt, lines=lines)
     output.close()
-    if seed is None and output.terminal and not score:
+    if seed is None and output.terminal and not is_record:
         say(f"seed {config.seed}", "dim")
 
 
@@ -346,6 +299,55 @@ def _refuse(wrong: Mapping[str, object]) -> None:
             raise ConfigError(what)
 
 
+def _write_stream(
+    output: "TextOutput",
+    sampler: "Sampler",
+    prompt: str,
+    config: "SamplingConfig",
+    index: int,
+    attention_map: Path | None,
+) -> None:
+    """Writes one text as it comes; then the page that shows what it looked at, if it is wanted."""
+    from charrnn.explain.attention_map import write_map
+
+    stream = sampler.stream(prompt, config, index=index, score=False)
+    output.write(prompt)
+    pieces = []
+    for piece in stream:
+        output.write(piece)
+        if attention_map is not None:
+            pieces.append(piece)
+    if attention_map is not None:
+        given = sampler.model.tokenizer.decode(sampler.prompt_ids(prompt, lines=config.lines))
+        write_map(attention_map, sampler.model, given, "".join(pieces))
+    if config.lines:
+        output.write("\n")
+
+
+def _write_texts(
+    output: "TextOutput", samples: "Iterable[Sample]", prompt: str, *, lines: bool
+) -> None:
+    """Writes texts, each in a line, or divided by a line of ---."""
+    for position, each in enumerate(samples):
+        if position and not lines:
+            output.end_line()
+            output.write("---\n")
+        output.write(prompt + each.text + "\n" * lines)
+
+
+def _write_records(
+    output: "TextOutput", records: Iterable[dict[str, Any]], *, as_array: bool
+) -> None:
+    """Writes JSON: one array, or an object a line, each as it comes."""
+    from charrnn.cli.unicode_json import dumps
+
+    if as_array:
+        output.write(dumps(list(records), indent=2) + "\n")
+        return
+    for record in records:
+        output.write(dumps(record) + "\n")
+
+
 def _record(
     sample: "Sample",
     prompt: str,
@@ -353,7 +355,7 @@ def _record(
     tokenizer: "Tokenizer",
     log_probabilities: bool,
 ) -> dict[str, Any]:
-    """What --json says of a text; of a byte model, whose text need not be valid, with its bytes."""
+    """The JSON object of a text; of a byte model, whose text need not be valid, with its bytes."""
     from charrnn.cli.unicode_json import with_bytes
     from charrnn.data.tokenizer import ByteTokenizer
 
@@ -371,29 +373,3 @@ def _record(
     if log_probabilities:
         record["log_probabilities"] = sample.log_probabilities
     return record
-
-
-def _training_lines(
-    model: str | None, tokenizer: "Tokenizer", names: list[str] | None, options: "ReadOptions"
-) -> "Lines":
-    """The lines of a corpus: of those named, or of the one that the model was trained on."""
-    from charrnn.data.corpus import open_corpus
-    from charrnn.data.tokenizer import ByteTokenizer
-    from charrnn.errors import CorpusError, ModelError
-    from charrnn.generation.selection import Lines
-    from charrnn.storage.run import read_found
-    from charrnn.storage.token_cache import keep_for_now
-    from charrnn.training.checkpoint import read_checkpoint
-
-    if names is not None:
-        opened = open_corpus(names, options)
-        if tokenizer.kind == ByteTokenizer.kind:  # whose text need not be text in any encoding
-            return Lines(piece.decode("utf-8", "surrogateescape") for piece in opened.bytes())
-        return Lines(opened.texts())
-    try:
-        _, checkpoint = read_found(model, read_checkpoint)
-        text = checkpoint.read_corpus(keep=keep_for_now)
-    except (CorpusError, ModelError) as error:
-        raise CorpusError(f"--novel needs the training text: {error}; --corpus names it") from error
-    pieces = (text.ids[begin : begin + _PIECE] for begin in range(0, len(text.ids), _PIECE))
-    return Lines(map(text.tokenizer.decode, pieces))

@@ -12,25 +12,17 @@ import math
 import os
 import queue
 import threading
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Final, NamedTuple
 
 import numpy as np
-from threadpoolctl import threadpool_limits
+import numpy.typing as npt
 
-from charrnn.data.tokenizer import Tokenizer
-from charrnn.engines import Engine, Lanes
-from charrnn.generation.constraints import Draft, Rules
-from charrnn.generation.draw import (
-    EncodedPrompt,
-    Sample,
-    check_not_endless,
-    choose,
-    log_probabilities,
-)
+from charrnn.generation.constraints import Draft
+from charrnn.generation.draw import check_not_endless, choose, log_probabilities
 from charrnn.generation.randomness import sample_keys, uniforms
-from charrnn.generation.smc import steered_sample
+from charrnn.generation.request import GenerationRequest, Sample
 
 _WAITING: Final = 256
 """Steps with samples that may wait to be taken; then the threads wait as well."""
@@ -51,38 +43,13 @@ _Task = tuple[int, int]  # its place in the order, the sample's index
 _Result = tuple[int, Sample]  # its place in the order
 
 
-class _Text(NamedTuple):
-    """What is being made in a lane."""
-
-    task: _Task
-    draft: Draft
-    log_probabilities: list[float]
-
-
-def make_samples(
-    engine: Engine,
-    tokenizer: Tokenizer,
-    opening: EncodedPrompt,
-    rules: Rules,
-    indices: Iterable[int],
-    score: bool,
-    batch_size: int,
-    threads: int | None,
+def batch_samples(
+    request: GenerationRequest, indices: Iterable[int], batch_size: int, threads: int | None
 ) -> Generator[Sample, None, None]:
-    """See Sampler.samples."""
-    first_draft = Draft(rules, opening.ids)  # of which each text gets a copy
-    if (reason := first_draft.stop_reason) is not None:  # before it has begun
-        for index in indices:
-            yield Sample(index, "", 0, 0.0 if score else math.nan, (), reason)
-        return
-    if rules.automaton is not None:
-        with _one_blas_thread():
-            for index in indices:
-                yield steered_sample(engine, tokenizer, opening, first_draft, index, score)
-        return
+    """The samples of these indices, in their order; see Sampler.samples."""
     if threads is None:
         threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-    if not engine.parallel:
+    if not request.engine.parallel:
         threads = 1
     numbered = enumerate(indices)
     first = list(islice(numbered, threads * batch_size))
@@ -91,41 +58,16 @@ def make_samples(
     threads = min(threads, max(len(first) // _FEWEST_LANES, 1))
     tasks = _Tasks(chain(first, numbered))
     lanes = min(batch_size, math.ceil(len(first) / threads))
-    writers = [
-        _write(engine, tokenizer, opening, first_draft, tasks, score, lanes) for _ in range(threads)
-    ]
-    with _one_blas_thread():  # the threads are here already
-        if threads == 1:
-            yield from _in_order(writers[0], tasks)
-        else:
-            with contextlib.closing(_side_by_side(writers, tasks.closed)) as results:
-                yield from _in_order(results, tasks)
-
-
-_limited = 0
-_limits: threadpool_limits | None = None
-_limiting = threading.Lock()
-
-
-@contextlib.contextmanager
-def _one_blas_thread() -> Iterator[None]:
-    """BLAS starts no threads, until the last iterator that wants it so is closed."""
-    global _limited, _limits
-    with _limiting:
-        if _limited == 0:
-            _limits = threadpool_limits(1, user_api="blas")
-        _limited += 1
-    try:
-        yield
-    finally:
-        with _limiting:
-            _limited -= 1
-            if _limited == 0 and _limits is not None:
-                _limits.restore_original_limits()
+    writers = [_LaneWriter(request, tasks, lanes).results() for _ in range(threads)]
+    if threads == 1:
+        yield from _in_order(writers[0], tasks)
+    else:
+        with contextlib.closing(_side_by_side(writers, tasks.closed)) as results:
+            yield from _in_order(results, tasks)
 
 
 class _Tasks:
-    """What is still to be made; several threads take from it.
+    """The samples that are still to be made; several threads take from it.
 
     Of what is made and cannot be given yet, as a text before it has not ended, there is never much:
     where one goes on for very long, no others are begun meanwhile.
@@ -154,105 +96,157 @@ class _Tasks:
             return taken
 
 
-def _write(
-    engine: Engine,
-    tokenizer: Tokenizer,
-    opening: EncodedPrompt,
-    first_draft: Draft,
-    tasks: _Tasks,
-    score: bool,
-    count: int,
-) -> Iterator[list[_Result]]:
-    """Makes samples in so many lanes while there are tasks; gives them as they end."""
-    rules = first_draft.rules
-    length = rules.config.length
-    may_end = np.isin(np.arange(rules.vocabulary_size), list(rules.may_end))
-    lanes = engine.lanes(count)
-    ids, counts, everyone = np.zeros(count, np.intp), np.zeros(count, np.intp), np.arange(count)
-    keys, positions = np.zeros((2, count), dtype=np.uint64)
-    # Ids wait here until one comes that their draft has to look at; `counts` says how many.
-    waiting = np.zeros((count, _BLOCK), dtype=np.intp)
-    texts: list[_Text] = []  # in the first lanes
-    ended: list[int] = []  # lanes whose text has ended, from the first to the last
+class _Text(NamedTuple):
+    """A text in a lane."""
 
-    while not tasks.closed.is_set():
-        if ended:
-            yield [_result(tokenizer, texts[lane], score) for lane in ended]
-        room = count - len(texts) + len(ended)
+    task: _Task
+    draft: Draft
+    log_probabilities: list[float]
+
+
+class _Rows:
+    """The numbers of the texts in the lanes, a row for each lane.
+
+    Attributes:
+        ids: (B,) the id that is read next.
+        keys, positions: (B,) of its random numbers.
+        waiting: (B, _BLOCK) ids that wait until one comes that their draft has to look at.
+        counts: (B,) how many of them wait.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.ids = np.zeros(count, np.intp)
+        self.keys = np.zeros(count, np.uint64)
+        self.positions = np.zeros(count, np.uint64)
+        self.waiting = np.zeros((count, _BLOCK), np.intp)
+        self.counts = np.zeros(count, np.intp)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def resized(self, count: int) -> "_Rows":
+        """So many rows that begin with the first of these."""
+        others, kept = _Rows(count), min(count, len(self))
+        for name, column in vars(self).items():
+            getattr(others, name)[:kept] = column[:kept]
+        return others
+
+    def move(self, source: int, target: int) -> None:
+        """Puts a row in the place of another."""
+        for column in vars(self).values():
+            column[target] = column[source]
+
+
+class _LaneWriter:
+    """Writes samples in the lanes of one thread while there are any to be begun.
+
+    Args:
+        request: what the texts are made from.
+        tasks: the samples that are still to be made.
+        count: how many lanes there are at most.
+    """
+
+    def __init__(self, request: GenerationRequest, tasks: _Tasks, count: int) -> None:
+        constraints = request.constraints
+        self._request, self._tasks, self._count = request, tasks, count
+        self._first_draft = request.empty_draft  # of which each text gets a copy
+        self._may_end = np.isin(
+            np.arange(constraints.vocabulary_size), list(constraints.may_end)
+        )  # (V,)
+        self._lanes = request.engine.lanes(count)
+        self._rows, self._every_lane = _Rows(count), np.arange(count)
+        self._texts: list[_Text] = []  # in the first lanes
+        self._ended: list[int] = []  # lanes whose text has ended, from the first to the last
+
+    def results(self) -> Iterator[list[_Result]]:
+        """Makes samples, and gives them as they end."""
+        while not self._tasks.closed.is_set():
+            if self._ended:
+                yield [self._result(self._texts[lane]) for lane in self._ended]
+            self._exchange_texts()
+            if self._texts:
+                self._step()
+            elif self._tasks.exhausted:
+                return
+            else:
+                self._tasks.closed.wait(_PAUSE)  # another thread writes what the others wait for
+
+    def _result(self, text: _Text) -> _Result:
+        (place, index), draft, scores = text
+        return place, self._request.to_sample(index, draft, scores)
+
+    def _exchange_texts(self) -> None:
+        """Gives the lanes of texts that have ended, and free ones, to those that are next."""
+        texts, ended, tasks = self._texts, self._ended, self._tasks
+        room = self._count - len(texts) + len(ended)
         begun = tasks.take(room) if room and not tasks.exhausted else []
-        if len(texts) - len(ended) + len(begun) > len(ids):
-            lanes = _resized(engine, lanes, len(texts), count)
-            ids, counts, keys, positions, waiting = (
-                np.concatenate([each, np.zeros((count - len(each), *each.shape[1:]), each.dtype)])
-                for each in (ids, counts, keys, positions, waiting)
-            )
-            everyone = np.arange(count)
+        if len(texts) - len(ended) + len(begun) > len(self._rows):
+            self._resize(self._count)
         if begun:
-            places = [*ended, *range(len(texts), len(ids))][: len(begun)]
-            for lane, task in zip(places, begun, strict=True):
-                texts[lane : lane + 1] = [_Text(task, first_draft.copy(), [])]
-            lanes.put(places, opening.state)
-            ids[places], counts[places], positions[places] = opening.ids[-1], 0, 0
-            keys[places] = sample_keys(rules.config.seed, [index for _, index in begun])
+            self._begin([*ended, *range(len(texts), len(self._rows))][: len(begun)], begun)
         # From the last on, so that what moves to a free lane has not ended itself.
         for lane in reversed(ended[len(begun) :]):
-            if lane < len(texts) - 1:
-                lanes.put(lane, lanes.get(len(texts) - 1))
-                for column in (ids, keys, positions, waiting, counts):
-                    column[lane] = column[len(texts) - 1]
-                texts[lane] = texts[-1]
+            last = len(texts) - 1
+            if lane < last:
+                self._lanes.put(lane, self._lanes.get(last))
+                self._rows.move(last, lane)
+                texts[lane] = texts[last]
             texts.pop()
+        self._ended = []
+        if 0 < len(texts) <= len(self._rows) // 2:
+            self._resize(len(texts))
+
+    def _begin(self, lanes: Sequence[int], tasks: Sequence[_Task]) -> None:
+        request, rows = self._request, self._rows
+        for lane, task in zip(lanes, tasks, strict=True):
+            self._texts[lane : lane + 1] = [_Text(task, self._first_draft.copy(), [])]
+        self._lanes.put(lanes, request.prompt.state)
+        rows.ids[lanes], rows.counts[lanes], rows.positions[lanes] = request.prompt.ids[-1], 0, 0
+        rows.keys[lanes] = sample_keys(
+            request.constraints.config.seed, [index for _, index in tasks]
+        )
+
+    def _resize(self, count: int) -> None:
+        """Has so many lanes, of which the first go on with the texts that there are."""
+        before, self._lanes = self._lanes, self._request.engine.lanes(count)
+        for lane in range(len(self._texts)):
+            self._lanes.put(lane, before.get(lane))
+        self._rows, self._every_lane = self._rows.resized(count), np.arange(count)
+
+    def _step(self) -> None:
+        """Makes the next character of every text, and notes which have ended."""
+        request, rows, texts = self._request, self._rows, self._texts
         active = len(texts)
-        if active == 0:
-            if tasks.exhausted:
-                return
-            ended = []
-            tasks.closed.wait(_PAUSE)  # another thread writes what the others wait for
-            continue
-        if active <= len(ids) // 2:
-            lanes = _resized(engine, lanes, active, active)
-            ids, counts, everyone = ids[:active].copy(), counts[:active], everyone[:active]
-            keys, positions, waiting = keys[:active], positions[:active], waiting[:active]
-        logits = lanes.step(ids)[:active]
-        drafts = [text.draft for text in texts]
-        chosen = choose(logits, rules, drafts, uniforms(keys[:active], positions[:active]))
-        ids[:active] = chosen
-        if score:
+        logits = self._lanes.step(rows.ids)[:active]
+        uniform = uniforms(rows.keys[:active], rows.positions[:active])
+        chosen = choose(logits, request.constraints, [text.draft for text in texts], uniform)
+        rows.ids[:active] = chosen
+        if request.score:
             scores = log_probabilities(logits, chosen).tolist()
-            for text, likely in zip(texts, scores, strict=True):
-                text.log_probabilities.append(likely)
-        waiting[everyone[:active], counts[:active]] = chosen
-        counts += 1
-        positions += np.uint64(1)
-        due = may_end[chosen] | (counts[:active] == _BLOCK)
-        if length is not None:
-            due |= positions[:active] == length
-        if rules.changing:
-            due[:] = True
-        ended = []
-        for lane in np.flatnonzero(due).tolist():
-            made = waiting[lane, : counts[lane]].tolist()
-            counts[lane] = 0
-            if drafts[lane].add_all(made) is not None:
-                ended.append(lane)
+            for text, score in zip(texts, scores, strict=True):
+                text.log_probabilities.append(score)
+        rows.waiting[self._every_lane[:active], rows.counts[:active]] = chosen
+        rows.counts += 1
+        rows.positions += np.uint64(1)
+        for lane in self._due(chosen):
+            made = rows.waiting[lane, : rows.counts[lane]].tolist()
+            rows.counts[lane] = 0
+            draft = texts[lane].draft
+            if draft.extend(made) is not None:
+                self._ended.append(lane)
             else:
-                check_not_endless(rules, texts[lane].task[1], drafts[lane].made)
+                check_not_endless(request.constraints, texts[lane].task[1], draft.made)
 
-
-def _result(tokenizer: Tokenizer, text: _Text, score: bool) -> _Result:
-    (place, index), draft, likely = text
-    assert draft.stop_reason is not None
-    nats = 0.0 - sum(likely) if score else math.nan
-    written = tokenizer.decode(draft.text_ids())
-    return place, Sample(index, written, draft.made, nats, tuple(likely), draft.stop_reason)
-
-
-def _resized(engine: Engine, lanes: Lanes, kept: int, count: int) -> Lanes:
-    """So many lanes that go on where the first of others are."""
-    others = engine.lanes(count)
-    for lane in range(kept):
-        others.put(lane, lanes.get(lane))
-    return others
+    def _due(self, chosen: npt.NDArray[np.intp]) -> list[int]:
+        """The lanes whose draft has to look at the ids that wait for it, after the choices (B,)."""
+        constraints, active = self._request.constraints, len(chosen)
+        if constraints.context_dependent:
+            return list(range(active))
+        due = self._may_end[chosen] | (self._rows.counts[:active] == _BLOCK)
+        if (length := constraints.config.length) is not None:
+            due |= self._rows.positions[:active] == length
+        lanes: list[int] = np.flatnonzero(due).tolist()
+        return lanes
 
 
 def _side_by_side(

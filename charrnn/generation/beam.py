@@ -7,16 +7,13 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.errors import ConfigError
-from charrnn.generation.config import SamplingConfig
 from charrnn.generation.constraints import Draft
-from charrnn.generation.draw import EncodedPrompt, Sample, check_finite
+from charrnn.generation.draw import NOTHING_MAY_COME, check_finite
 from charrnn.generation.filters import Logits, Mask, exclude, largest, log_softmax
-from charrnn.generation.sampler import Sampler
+from charrnn.generation.request import GenerationRequest, Sample
 
 
-def beam_search(
-    sampler: Sampler, opening: EncodedPrompt, config: SamplingConfig, *, width: int
-) -> list[Sample]:
+def beam_search(request: GenerationRequest, *, width: int) -> list[Sample]:
     """The `width` likeliest texts that were found, the likeliest first.
 
     Likely is the whole text with what ends it, under the model itself: of the configuration only
@@ -26,33 +23,27 @@ def beam_search(
 
     Raises ConfigError when a text need not end, or nothing may come.
     """
-    if config.length is None:
+    constraints = request.constraints
+    if constraints.config.length is None:
         raise ConfigError("beam: give a length, so that every text ends")
-    rules = sampler.rules(config)
-    lanes = sampler.engine.lanes(width)
-    lanes.put(0, opening.state)
-    beams = [Draft(rules, opening.ids)]
-    likelihoods = np.zeros(1)  # log-likelihood of each (B,)
-    ids = np.full(width, opening.ids[-1], dtype=np.intp)
-    ended = _Ended(width)
+    beams = [request.empty_draft]
     if beams[0].stop_reason is not None:
-        return [_sample(sampler, 0, 0.0, beams[0])]
+        return [request.to_sample(0, beams[0], nats=0.0)]
+    lanes, ids = request.start_lanes(width)
+    likelihoods = np.zeros(1)  # log-likelihood of each (B,)
+    ended = _Ended(width)
     while beams:
         logits = lanes.step(ids)[: len(beams)]
         check_finite(logits)
         scores: Logits = log_softmax(logits)
-        allowed, _ = rules.masks(beams)
-        if rules.automaton is not None and allowed is not None:
-            for draft, score in zip(beams, likelihoods + _forbidden(scores, allowed), strict=True):
-                if draft.complete():
-                    whole = draft.copy()
-                    whole.finish()
-                    ended.add(float(score), whole)
+        allowed, _ = constraints.masks(beams)
         if allowed is not None:
+            if constraints.automaton is not None:
+                ended.add_complete(beams, likelihoods + _forbidden(scores, allowed))
             scores = exclude(scores, allowed)
         totals = (likelihoods[:, None] + scores).reshape(-1)
         best = largest(totals, width)
-        parents, choices = np.divmod(best, sampler.model.tokenizer.vocabulary_size)
+        parents, choices = np.divmod(best, constraints.vocabulary_size)
         following: list[Draft] = []
         going_on: list[int] = []
         for place, (parent, choice) in enumerate(zip(parents, choices, strict=True)):
@@ -67,13 +58,13 @@ def beam_search(
         if ended.full and (not beams or likelihoods[0] <= ended.least):
             break  # a text never becomes likelier
         if beams:
-            rows = parents[places]
-            lanes.take(np.pad(rows, (0, width - len(rows))))
+            lanes.take(parents[places])
             ids[: len(places)] = choices[places]
     if not ended.likeliest:
-        raise ConfigError("ban, only, min-length: together they leave nothing that may come next")
+        raise ConfigError(NOTHING_MAY_COME)
     return [
-        _sample(sampler, rank, score, draft) for rank, (score, draft) in enumerate(ended.likeliest)
+        request.to_sample(rank, draft, nats=0.0 - log_likelihood)
+        for rank, (log_likelihood, draft) in enumerate(ended.likeliest)
     ]
 
 
@@ -101,6 +92,14 @@ class _Ended:
         """The log-likelihood of the least likely."""
         return self.likeliest[-1][0]
 
+    def add_complete(self, drafts: list[Draft], scores: npt.NDArray[np.float64]) -> None:
+        """Takes those of the drafts that may end where they are, with their scores (B,)."""
+        for draft, score in zip(drafts, scores, strict=True):
+            if draft.complete():
+                whole = draft.copy()
+                whole.finish()
+                self.add(float(score), whole)
+
     def add(self, score: float, draft: Draft) -> None:
         """Takes a text, if it is likely enough."""
         if score == -np.inf or (self.full and score <= self.least):
@@ -122,9 +121,3 @@ def _forbidden(scores: Logits, allowed: Mask) -> npt.NDArray[np.float64]:
     """The log-probability (B,) of all that is not allowed, of log-probabilities (B, V)."""
     with np.errstate(divide="ignore"):  # where nothing is forbidden
         return np.log(np.where(allowed, 0, np.exp(scores)).sum(axis=-1))  # type: ignore[no-any-return]
-
-
-def _sample(sampler: Sampler, rank: int, likelihood: float, draft: Draft) -> Sample:
-    assert draft.stop_reason is not None
-    text = sampler.model.tokenizer.decode(draft.text_ids())
-    return Sample(rank, text, draft.made, 0.0 - likelihood, (), draft.stop_reason)

@@ -1,6 +1,8 @@
-"""SamplingConfig: how to sample."""
+"""SamplingConfig: how to sample. SelectionConfig: which samples are wanted."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import count
 
 from charrnn.errors import ConfigError
 from charrnn.generation.filters import check_filters
@@ -92,3 +94,57 @@ class SamplingConfig:
             return self.stop
         # A pattern says by itself whether a carriage return belongs to the text.
         return (*self.stop, "\n") if self.regex is None else ("\n",)
+
+    def require_end(self) -> None:
+        """Raises ConfigError where a text that is wanted whole would never end."""
+        if self.length is None and not self.stops and self.regex is None:
+            raise ConfigError(
+                "--length 0: give --lines, --stop or --regex, so that every text ends"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelectionConfig:
+    """Which samples are wanted, of all that a seed has. Raises ConfigError when settings are out of
+    range or contradict each other.
+
+    Attributes:
+        number: how many.
+        index: begin with this sample of the seed.
+        unique: no text comes twice.
+        novel: no text comes that has a line of the training text.
+        best_of: of every so many samples, the likeliest by nats per character; None: off.
+        beam: search for the likeliest texts, keeping so many beginnings; None: draw.
+    """
+
+    number: int = 1
+    index: int = 0
+    unique: bool = False
+    novel: bool = False
+    best_of: int | None = None
+    beam: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, least in (("number", 1), ("index", 0), ("best_of", 1), ("beam", 1)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ConfigError(f"{name.replace('_', '-')} {value}: choose {least} or above")
+        if self.beam is not None and self.best_of is not None:
+            raise ConfigError("--beam finds the likeliest by itself: leave --best-of out")
+        if self.beam is not None and self.number > self.beam:
+            raise ConfigError(
+                f"--beam {self.beam} finds no more than {self.beam} texts: ask for no more with -n"
+            )
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether one sample is wanted as it is made, whatever it is."""
+        filtered = self.unique or self.novel or self.best_of is not None
+        return self.number == 1 and not filtered and self.beam is None
+
+    @property
+    def indices(self) -> Iterable[int]:
+        """The samples to be made, of which some are wanted; endless where some are rejected."""
+        if self.unique or self.novel:
+            return count(self.index)
+        return range(self.index, self.index + self.number * (self.best_of or 1))

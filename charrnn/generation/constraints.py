@@ -1,4 +1,4 @@
-"""Rules: what a configuration means for the ids of one model. Draft: one text in the making.
+"""Constraints: what a configuration means for the ids of one model. Draft: one text in the making.
 
 Everything about a text that the model does not know is here: where it ends, what may not come next,
 what came recently.
@@ -6,7 +6,7 @@ what came recently.
 Legend: V vocabulary.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import chain
 
@@ -17,11 +17,11 @@ from charrnn.data.tokenizer import Tokenizer
 from charrnn.errors import ConfigError
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.filters import Logits, Mask, apply_filters
+from charrnn.generation.ineffective_settings import encode_known, ineffective_settings, stop_strings
 from charrnn.generation.ngrams import Followers
-from charrnn.generation.unwritable import encoded, ineffective, with_returns
 
 
-class Rules:
+class Constraints:
     """A configuration, compiled for a tokenizer.
 
     Raises ConfigError when no character may come at all, no text can match, or what is to end the
@@ -33,7 +33,7 @@ class Rules:
         self.vocabulary_size = tokenizer.vocabulary_size
         self.stops = [
             tuple(int(i) for i in tokenizer.encode(stop))
-            for stop in with_returns(config)
+            for stop in stop_strings(config)
             if not tokenizer.unknown(stop)  # what the model cannot write never ends a text
         ]
         self.may_end = frozenset(stop[-1] for stop in self.stops)
@@ -75,7 +75,9 @@ class Rules:
                 )
         elif config.stops and not any(self.may_come(*stop) for stop in self.stops):
             reasons = "; ".join(
-                dict.fromkeys(reason for reason, ends in ineffective(config, tokenizer) if ends)
+                setting.message
+                for setting in ineffective_settings(config, tokenizer)
+                if setting.ends_text
             )
             raise ConfigError(f"the text would never end: {reasons}; give a length")
 
@@ -89,9 +91,9 @@ class Rules:
         if config.ban is None and config.only is None:
             return None
         allowed = np.ones(self.vocabulary_size, dtype=np.bool_)
-        banned = encoded(config.ban or "", tokenizer)
+        banned = encode_known(config.ban or "", tokenizer)
         if config.only is not None:
-            only = encoded(config.only, tokenizer)
+            only = encode_known(config.only, tokenizer)
             allowed[:] = False
             allowed[only] = True
             allowed[list(self.stop_ids)] = bool(np.setdiff1d(only, banned).size)
@@ -101,7 +103,7 @@ class Rules:
         return allowed
 
     @cached_property
-    def changing(self) -> bool:
+    def context_dependent(self) -> bool:
         """Whether what may come depends on what came."""
         config = self.config
         return (
@@ -112,7 +114,7 @@ class Rules:
         )
 
     @cached_property
-    def memory(self) -> int:
+    def lookback(self) -> int:
         """How many of the last ids a Draft looks at."""
         config = self.config
         window = config.repetition_window if config.repetition_penalty is not None else 0
@@ -121,7 +123,7 @@ class Rules:
     def masks(self, drafts: Sequence["Draft"]) -> tuple[Mask | None, Mask | None]:
         """What may come next in the drafts, and what came recently: (V,) or (B, V); None: all, no
         matter."""
-        if not self.changing:
+        if not self.context_dependent:
             return self.allowed, None
         allowed = np.stack([draft.allowed() for draft in drafts])
         if self.config.repetition_penalty is None:
@@ -158,28 +160,34 @@ class Draft:
         stop_reason: `length`, `stop` or `match`; None while it is being made.
     """
 
-    def __init__(self, rules: Rules, prompt: Sequence[int] = ()) -> None:
-        self.rules = rules
-        self.ids = list(prompt[max(len(prompt) - rules.memory, 0) :]) if rules.memory else []
+    def __init__(self, constraints: Constraints, prompt: Sequence[int] = ()) -> None:
+        self.constraints = constraints
+        self.ids = (
+            list(prompt[max(len(prompt) - constraints.lookback, 0) :])
+            if constraints.lookback
+            else []
+        )
         self.made = 0
         self.end = 0
         self.stop_reason: str | None = None
-        self._state = rules.automaton.start if rules.automaton is not None else 0
-        size = rules.config.no_repeat_ngram
+        self._state = constraints.automaton.start if constraints.automaton is not None else 0
+        size = constraints.config.no_repeat_ngram
         self._followers = None if size is None else Followers(size, prompt)
         # What was made before the last copy, in pieces that the copies share.
         self._earlier: _Pieces | None = None
         self._copied = 0
-        if rules.config.length == 0:
+        if constraints.config.length == 0:
             self.stop_reason = "length"
         elif self._matched():
             self.stop_reason = "match"
 
     def complete(self) -> bool:
         """Whether the text may end here, for it matches the pattern, without a newline."""
-        automaton = self.rules.automaton
+        automaton = self.constraints.automaton
         return (
-            automaton is not None and self.rules.newline is None and automaton.accepts(self._state)
+            automaton is not None
+            and self.constraints.newline is None
+            and automaton.accepts(self._state)
         )
 
     def finish(self) -> None:
@@ -194,7 +202,7 @@ class Draft:
             self._earlier, self._copied = (self._earlier, own), self.made
             self.ids = self._tail()
         other = Draft.__new__(Draft)
-        other.rules, other.ids, other.made = self.rules, self.ids.copy(), self.made
+        other.constraints, other.ids, other.made = self.constraints, self.ids.copy(), self.made
         other.end, other.stop_reason, other._state = self.end, self.stop_reason, self._state
         other._followers = None if self._followers is None else self._followers.copy()
         other._earlier, other._copied = self._earlier, self._copied
@@ -202,48 +210,52 @@ class Draft:
 
     def add(self, choice: int) -> str | None:
         """Takes the next id; gives the stop reason when the text ends with it."""
-        rules, config = self.rules, self.rules.config
+        constraints, config = self.constraints, self.constraints.config
         if self._followers is not None:
             self._followers.add(self.ids, choice)
         self.ids.append(choice)
         self.made += 1
-        if rules.automaton is not None and choice != rules.newline:
-            if choice == rules.carriage_return and not rules.automaton.leads(self._state, choice):
+        if constraints.automaton is not None and choice != constraints.newline:
+            if choice == constraints.carriage_return and not constraints.automaton.leads(
+                self._state, choice
+            ):
                 return self._finish("stop", 1)
-            self._state = rules.automaton.next(self._state, choice)
+            self._state = constraints.automaton.next(self._state, choice)
             if self._matched() and self.made != config.length:
                 return self._finish("match", 0)
-        if choice in rules.may_end:
-            lengths = [len(stop) for stop in rules.stops if self._ends_with(stop)]
+        if choice in constraints.may_end:
+            lengths = [len(stop) for stop in constraints.stops if self._ends_with(stop)]
             if lengths:
                 return self._finish("stop", max(lengths))
         if self.made == config.length:
             return self._finish("length", 0)
         return None
 
-    def add_all(self, choices: Sequence[int]) -> str | None:
-        """`add`, one after another, where the rules do not change and only the last may end it."""
+    def extend(self, choices: Sequence[int]) -> str | None:
+        """`add` for each, where no constraint depends on the text and only the last may end it."""
         self.ids += choices[:-1]
         self.made += len(choices) - 1
         return self.add(choices[-1])
 
     def allowed(self) -> Mask:
         """What may come next (V,)."""
-        rules, config = self.rules, self.rules.config
-        if rules.automaton is not None:
+        constraints, config = self.constraints, self.constraints.config
+        if constraints.automaton is not None:
             remaining = None if config.length is None else config.length - self.made
-            allowed: Mask = rules.automaton.allowed(self._state, remaining)
-            if rules.newline is not None:
+            allowed: Mask = constraints.automaton.allowed(self._state, remaining)
+            if constraints.newline is not None:
                 allowed = allowed.copy()
-                allowed[rules.newline] = accepts = rules.automaton.accepts(self._state)
-                if accepts and rules.carriage_return is not None:
-                    allowed[rules.carriage_return] = rules.may_come(rules.carriage_return)
-        elif rules.allowed is not None:
-            allowed = rules.allowed.copy()
+                allowed[constraints.newline] = accepts = constraints.automaton.accepts(self._state)
+                if accepts and constraints.carriage_return is not None:
+                    allowed[constraints.carriage_return] = constraints.may_come(
+                        constraints.carriage_return
+                    )
+        elif constraints.allowed is not None:
+            allowed = constraints.allowed.copy()
         else:
-            allowed = np.ones(rules.vocabulary_size, dtype=np.bool_)
-        if self.made < config.min_length + rules.longest_stop:
-            for stop in rules.stops:
+            allowed = np.ones(constraints.vocabulary_size, dtype=np.bool_)
+        if self.made < config.min_length + constraints.longest_stop:
+            for stop in constraints.stops:
                 if self.made + 1 - len(stop) < config.min_length and self._ends_with(stop[:-1]):
                     allowed[stop[-1]] = False
         if self._followers is not None:
@@ -257,24 +269,41 @@ class Draft:
 
     def recent(self) -> Mask:
         """What came within the repetition window (V,)."""
-        recent = np.zeros(self.rules.vocabulary_size, dtype=np.bool_)
-        recent[self.ids[-self.rules.config.repetition_window :]] = True
+        recent = np.zeros(self.constraints.vocabulary_size, dtype=np.bool_)
+        recent[self.ids[-self.constraints.config.repetition_window :]] = True
         return recent
 
-    def held(self) -> int:
+    def held_back(self) -> int:
         """How many of the last ids may yet become a stop string."""
-        if not self.ids or self.ids[-1] not in self.rules.stop_ids:
+        if not self.ids or self.ids[-1] not in self.constraints.stop_ids:
             return 0
-        for count in range(min(self.made, self.rules.longest_stop - 1), 0, -1):
+        for count in range(min(self.made, self.constraints.longest_stop - 1), 0, -1):
             tail = tuple(self.ids[-count:])
-            if any(len(stop) > count and stop[:count] == tail for stop in self.rules.stops):
+            if any(len(stop) > count and stop[:count] == tail for stop in self.constraints.stops):
                 return count
         return 0
 
+    def settled_ids(self, choices: Iterable[int]) -> Iterator[int]:
+        """The ids that are the text's for good: what may yet become a stop string is held back.
+
+        Args:
+            choices: the next ids, each added to this draft by the time it comes.
+        """
+        waiting: list[int] = []
+        given = 0
+        for choice in choices:
+            waiting.append(choice)
+            ended = self.stop_reason is not None
+            ready = self.end - given if ended else len(waiting) - self.held_back()
+            yield from waiting[:ready]
+            given += ready
+            del waiting[:ready]
+            self.forget()
+
     def forget(self) -> None:
         """Lets go of ids that no rule looks at any more."""
-        if len(self.ids) > 1024 + 2 * self.rules.memory:
-            del self.ids[: len(self.ids) - self.rules.memory]
+        if len(self.ids) > 1024 + 2 * self.constraints.lookback:
+            del self.ids[: len(self.ids) - self.constraints.lookback]
 
     def text_ids(self) -> list[int]:
         """The ids of the text, when it has ended and nothing was forgotten."""
@@ -286,12 +315,12 @@ class Draft:
         return list(chain.from_iterable(reversed(pieces)))[: self.end]
 
     def _tail(self) -> list[int]:
-        """The ids that rules look at."""
-        return self.ids[max(len(self.ids) - self.rules.memory, 0) :]
+        """The ids that constraints look at."""
+        return self.ids[max(len(self.ids) - self.constraints.lookback, 0) :]
 
     def _matched(self) -> bool:
         """Whether the text matches the pattern, and can only be spoiled by what follows."""
-        automaton, length = self.rules.automaton, self.rules.config.length
+        automaton, length = self.constraints.automaton, self.constraints.config.length
         if automaton is None or not self.complete():
             return False
         remaining = None if length is None else length - self.made

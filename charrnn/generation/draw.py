@@ -1,63 +1,39 @@
-"""Drawing: logits in, the next id out. What single texts and batches of them share.
+"""Drawing the next id: from logits, constraints and random numbers. All writers share it.
 
 Legend: B lanes, V vocabulary.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from charrnn.engines import Array, State
+from charrnn.engines import Array
 from charrnn.errors import CharRNNError, ConfigError, ModelError
-from charrnn.generation.constraints import Draft, Rules
+from charrnn.generation.constraints import Constraints, Draft
 from charrnn.generation.filters import Logits, draw
 
 LONGEST: Final = 1 << 17
-"""Ids of a text without a length that is wanted whole; what has not ended by then hardly will."""
+"""Ids that a text without a length may have where it is wanted whole; hardly any ends later."""
 
 
-class EncodedPrompt(NamedTuple):
-    """Where a text begins: just before the last character of what stands before it is read."""
-
-    state: State | None  # with B = 1: after all of `ids` but the last
-    ids: Sequence[int]  # what stands before, never nothing; rules may look back into it
-
-
-@dataclass(frozen=True)
-class Sample:
-    """A text that was made.
-
-    Attributes:
-        index: which of its seed.
-        text: without the prompt and what ended it.
-        characters: how many were made, those of a stop string included.
-        nats: the negative log-likelihood, under the model, of all those; NaN when it was not asked
-            for. Neither temperature nor filters enter into it.
-        log_probabilities: of each of those, in nats; empty when it was not asked for.
-        stop_reason: `length`, `stop`, or `match` where a regular expression was complete.
-    """
-
-    index: int
-    text: str
-    characters: int
-    nats: float
-    log_probabilities: tuple[float, ...]
-    stop_reason: str
+NOTHING_MAY_COME: Final = "ban, only, min-length: together they leave nothing that may come next"
 
 
 def choose(
-    logits: Array, rules: Rules, drafts: Sequence[Draft], uniform: npt.NDArray[np.float64]
+    logits: Array,
+    constraints: Constraints,
+    drafts: Sequence[Draft],
+    uniform: npt.NDArray[np.float64],
 ) -> npt.NDArray[np.intp]:
     """The next ids (B,) of the drafts, from logits (B, V) and random numbers (B,).
 
     Raises ModelError when the model's numbers overflow, ConfigError when nothing may come.
     """
     with np.errstate(over="ignore", invalid="ignore"):  # `pick` says it
-        return pick(logits, rules.filtered(logits, *rules.masks(drafts)), uniform)
+        return pick(logits, constraints.filtered(logits, *constraints.masks(drafts)), uniform)
 
 
 def pick(logits: Array, filtered: Logits, uniform: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
@@ -66,13 +42,13 @@ def pick(logits: Array, filtered: Logits, uniform: npt.NDArray[np.float64]) -> n
     check_finite(logits)
     ids = draw(filtered, uniform)
     if ids.max() == logits.shape[-1]:
-        raise ConfigError("ban, only, min-length: together they leave nothing that may come next")
+        raise ConfigError(NOTHING_MAY_COME)
     return ids
 
 
-def check_not_endless(rules: Rules, index: int, made: int) -> None:
+def check_not_endless(constraints: Constraints, index: int, made: int) -> None:
     """Raises CharRNNError where a text that is wanted whole has no end so far, and no length."""
-    if rules.config.length is None and made >= LONGEST:
+    if constraints.config.length is None and made >= LONGEST:
         raise CharRNNError(f"text {index} has {made:,} characters and no end; give a length")
 
 

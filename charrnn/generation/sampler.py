@@ -1,144 +1,28 @@
-"""Sampling: prompts in, text out.
+"""Sampler: a model, ready to write.
 
-`SampleStream` is one text as it comes, a character at a time; `Sampler.samples` makes many side by
-side. Both write the same text for the same seed and index (with an engine whose lanes do not
-depend on each other, as the CPU's do not).
-
-Legend: B lanes, V vocabulary.
+`Sampler.stream` makes one text that can be read while it comes, a character at a time;
+`Sampler.samples` makes many side by side. Both write the same text for the same seed and index
+(with an engine whose lanes do not depend on each other, as the CPU's do not).
 """
 
-import math
 import warnings
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable
 from pathlib import Path
-from typing import Final
-
-import numpy as np
 
 from charrnn.ambient import as_usual, stepwise, usual_numpy
 from charrnn.data.corpus import newline_id
 from charrnn.data.tokenizer import check_text
 from charrnn.engines import ENGINES, Engine, best_engine
 from charrnn.errors import CharRNNWarning, ConfigError
-from charrnn.generation.batch import make_samples
 from charrnn.generation.config import SamplingConfig
-from charrnn.generation.constraints import Draft, Rules
-from charrnn.generation.draw import (
-    EncodedPrompt,
-    Sample,
-    check_not_endless,
-    choose,
-    log_probabilities,
-)
-from charrnn.generation.randomness import sample_keys, uniforms
-from charrnn.generation.smc import steered_sample
-from charrnn.generation.unwritable import dropped
+from charrnn.generation.constraints import Constraints
+from charrnn.generation.draw import check_not_endless
+from charrnn.generation.ineffective_settings import ineffective_settings
+from charrnn.generation.request import EncodedPrompt, GenerationRequest, Sample
+from charrnn.generation.stream import SampleStream
+from charrnn.generation.writers import write_samples
 from charrnn.storage.model_directory import Model
 from charrnn.storage.run import load
-
-_BLOCK: Final = 64
-"""Random numbers made at once for a single stream."""
-
-
-class SampleStream:
-    """One sample in the making: iterate over it for pieces of text as they come.
-
-    Attributes:
-        nats: the negative log-likelihood, under the model, of the characters made so far; NaN when
-            it was not asked for.
-        log_probabilities: of each of them, newest last; kept when it was asked for.
-        characters: how many were made.
-        stop_reason: `length`, `stop` or `match`; None while it is being made.
-    """
-
-    def __init__(
-        self,
-        sampler: "Sampler",
-        opening: EncodedPrompt,
-        rules: Rules,
-        index: int,
-        *,
-        score: bool,
-        log_probabilities: bool,
-    ) -> None:
-        self.nats = 0.0 if score else math.nan
-        self.log_probabilities: list[float] = []
-        self._score, self._keep_log_probabilities = score, log_probabilities
-        self._sampler = sampler
-        self._opening = opening
-        self._index = index
-        self._key = sample_keys(rules.config.seed, [index])
-        self._draft = Draft(rules, opening.ids)
-
-    @property
-    def characters(self) -> int:
-        """How many were made."""
-        return self._draft.made
-
-    @property
-    def rules(self) -> Rules:
-        """What its configuration means."""
-        return self._draft.rules
-
-    @property
-    def stop_reason(self) -> str | None:
-        """Why it ended; None while it is being made."""
-        return self._draft.stop_reason
-
-    def __iter__(self) -> Iterator[str]:
-        if self._draft.rules.automaton is not None:
-            return stepwise(self._steered(), usual_numpy)
-        return stepwise(self._sampler.model.tokenizer.decode_stream(self._ids()), usual_numpy)
-
-    def _steered(self) -> Iterator[str]:
-        """The whole text at once: until it has ended, nobody knows how it begins."""
-        sampler, opening = self._sampler, self._opening
-        tokenizer = sampler.model.tokenizer
-        sample = steered_sample(
-            sampler.engine, tokenizer, opening, self._draft, self._index, score=self._score
-        )
-        self._draft.made, self._draft.stop_reason = sample.characters, sample.stop_reason
-        self.nats = sample.nats
-        if self._keep_log_probabilities:
-            self.log_probabilities = list(sample.log_probabilities)
-        if sample.text:
-            yield sample.text
-
-    def _ids(self) -> Iterator[int]:
-        """The ids of the text; what may yet become a stop string is held back."""
-        draft, given = self._draft, 0
-        held: list[int] = []
-        for choice in self._choices():
-            held.append(choice)
-            ready = len(held) - draft.held()
-            if draft.stop_reason is not None:
-                ready = draft.end - given
-            yield from held[:ready]
-            given += ready
-            del held[:ready]
-            draft.forget()
-
-    def _choices(self) -> Iterator[int]:
-        draft, rules = self._draft, self._draft.rules
-        lanes = self._sampler.engine.lanes(1)
-        lanes.put(0, self._opening.state)
-        ids = np.array([self._opening.ids[-1]], dtype=np.intp)
-        position, block = 0, np.empty(0)
-        while draft.stop_reason is None:
-            logits = lanes.step(ids)
-            if position % _BLOCK == 0:
-                positions = np.arange(position, position + _BLOCK, dtype=np.uint64)
-                block = uniforms(self._key, positions)[:, None]  # (_BLOCK, 1)
-            ids = choose(logits, rules, [draft], block[position % _BLOCK])
-            position += 1
-            choice = int(ids[0])
-            if self._score:
-                likely = float(log_probabilities(logits, ids)[0])
-                self.nats -= likely
-                if self._keep_log_probabilities:
-                    self.log_probabilities.append(likely)
-            draft.add(choice)
-            yield choice
 
 
 class Sampler:
@@ -179,15 +63,10 @@ class Sampler:
 
         Raises UnknownCharacterError when the prompt has characters the model has never seen,
         ConfigError when nothing that the configuration allows can be written, or the end that it
-        asks for can never come. CharRNNWarning says what of the configuration has no effect.
+        asks for can never come. CharRNNWarning says which settings have no effect.
         """
-        config = config or SamplingConfig()
-        if not isinstance(prompt, EncodedPrompt):
-            prompt = self.opening(prompt, lines=config.lines)
-        rules = self.rules(config)
-        return SampleStream(
-            self, prompt, rules, index, score=score, log_probabilities=log_probabilities
-        )
+        request = self.request(prompt, config or SamplingConfig(), score=score)
+        return SampleStream(request, index, keep_log_probabilities=log_probabilities)
 
     @as_usual
     def samples(
@@ -211,16 +90,12 @@ class Sampler:
         Raises as `stream` does; and ConfigError where nothing says that a text ends.
         """
         config = config or SamplingConfig()
-        _require_end(config)
+        config.require_end()
         for name, value in (("batch size", batch_size), ("threads", threads)):
             if value is not None and value < 1:
                 raise ConfigError(f"{name} {value}: choose 1 or above")
-        if not isinstance(prompt, EncodedPrompt):
-            prompt = self.opening(prompt, lines=config.lines)
-        rules = self.rules(config)
-        samples = make_samples(
-            self.engine, self.model.tokenizer, prompt, rules, indices, score, batch_size, threads
-        )
+        request = self.request(prompt, config, score=score)
+        samples = write_samples(request, indices, batch_size=batch_size, threads=threads)
         return stepwise(samples, usual_numpy)
 
     def sample(
@@ -228,28 +103,33 @@ class Sampler:
     ) -> str:
         """The whole of `stream` at once. Raises ConfigError where nothing says that it ends."""
         config = config or SamplingConfig()
-        _require_end(config)
+        config.require_end()
         stream, pieces = self.stream(prompt, config, index=index, score=False), []
         for piece in stream:
             pieces.append(piece)
-            check_not_endless(stream.rules, index, stream.characters)
+            check_not_endless(stream.constraints, index, stream.characters)
         return "".join(pieces)
 
-    def rules(self, config: SamplingConfig) -> Rules:
-        """What a configuration means for this model, after a CharRNNWarning for what of it has no
-        effect, as the model can never write it. Raises ConfigError."""
-        rules = Rules(config, self.model.tokenizer)
-        for line in dropped(config, self.model.tokenizer):
-            warnings.warn(line, CharRNNWarning, stacklevel=3)
-        return rules
+    def request(
+        self, prompt: str | EncodedPrompt, config: SamplingConfig, *, score: bool = False
+    ) -> GenerationRequest:
+        """What the writers make texts from: the prompt is read, and the configuration compiled.
+
+        Raises as `stream` does, and gives its warnings.
+        """
+        if not isinstance(prompt, EncodedPrompt):
+            prompt = self.encode_prompt(prompt, lines=config.lines)
+        tokenizer = self.model.tokenizer
+        constraints = Constraints(config, tokenizer)
+        for setting in ineffective_settings(config, tokenizer):
+            warnings.warn(setting.message, CharRNNWarning, stacklevel=4)
+        return GenerationRequest(self.engine, tokenizer, prompt, constraints, score)
 
     @as_usual
-    def opening(self, prompt: str = "", *, lines: bool = False) -> EncodedPrompt:
-        """Where a text after a prompt begins. Raises UnknownCharacterError."""
+    def encode_prompt(self, prompt: str = "", *, lines: bool = False) -> EncodedPrompt:
+        """Reads a prompt, so that many texts can begin after it. Raises UnknownCharacterError."""
         ids = self.prompt_ids(prompt, lines=lines)
-        state = None
-        if len(ids) > 1:
-            state = self.engine.read([ids[:-1]], None)
+        state = self.engine.read([ids[:-1]], None) if len(ids) > 1 else None
         return EncodedPrompt(state, ids)
 
     def prompt_ids(self, prompt: str, *, lines: bool = False) -> list[int]:
@@ -264,14 +144,6 @@ class Sampler:
             beginning = newline if newline is not None else space if space is not None else 0
             ids.insert(0, beginning)
         return ids
-
-
-def _require_end(config: SamplingConfig) -> None:
-    """Raises ConfigError where texts are wanted whole that would never end."""
-    if config.length is None and not config.stops and config.regex is None:
-        raise ConfigError(
-            "without a length, give stop, lines or regex, so that every text ends; or stream it"
-        )
 
 
 @as_usual

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.errors import CharRNNError
-from charrnn.generation.draw import Sample
+from charrnn.generation.request import Sample
 
 MOST_REJECTED: Final = 10_000
 """Samples in a row; after so many, there are hardly more to be found."""

@@ -1,4 +1,4 @@
-"""Foresight: how the model itself would go on with what is being typed.
+"""Lookahead: how the model itself would go on with what is being typed.
 
 Legend: V vocabulary.
 """
@@ -13,7 +13,7 @@ from charrnn.generation.sampler import Sampler
 from charrnn.interactive.kept_states import KeptStates
 
 
-class Foresight:
+class Lookahead:
     """The likeliest continuation of a text that is being typed.
 
     What two texts have in common is read once, and what was foreseen and is then typed is not read

@@ -16,15 +16,16 @@ import numpy.typing as npt
 from charrnn.engines import Array, State
 from charrnn.errors import ConfigError
 from charrnn.generation.config import SamplingConfig
-from charrnn.generation.constraints import Draft, Rules
-from charrnn.generation.draw import EncodedPrompt, Sample, check_finite, choose, log_probabilities
+from charrnn.generation.constraints import Constraints, Draft
+from charrnn.generation.draw import check_finite, choose, log_probabilities
 from charrnn.generation.filters import probabilities
 from charrnn.generation.randomness import sample_keys, uniforms
+from charrnn.generation.request import EncodedPrompt, GenerationRequest
 from charrnn.generation.sampler import Sampler
-from charrnn.generation.smc import steered_steps
+from charrnn.generation.smc import smc_steps
 from charrnn.interactive.kept_states import SPACING, KeptStates
-from charrnn.interactive.lookahead import Foresight
-from charrnn.interactive.suggestions import UNITS, Pick, find_picks
+from charrnn.interactive.lookahead import Lookahead
+from charrnn.interactive.suggestions import UNITS, Suggestion, find_suggestions
 
 
 class Segment(NamedTuple):
@@ -35,7 +36,7 @@ class Segment(NamedTuple):
 
 
 class _Mark(NamedTuple):
-    """Where a stretch begins."""
+    """Where a segment begins."""
 
     made: bool
     id: int
@@ -82,7 +83,7 @@ class Manuscript:
         """Its last characters, so many at most."""
         return "".join(self._characters[max(len(self) - count, 0) :])
 
-    def stretches(self) -> list[Segment]:
+    def segments(self) -> list[Segment]:
         """Its parts, in order: what was typed and what was made."""
         begins = [*(mark.character for mark in self._marks), len(self)]
         return [
@@ -168,42 +169,36 @@ class Manuscript:
 
         Raises ConfigError, before anything is written, when nothing can be.
         """
-        return self._continue(Rules(config, self._tokenizer), index)
+        return self._continue(Constraints(config, self._tokenizer), index)
 
     def again(self, config: SamplingConfig) -> Generator[str, None, None]:
         """Another continuation, in the place of the last one if the text ends with one.
 
         Raises ConfigError, before anything is taken back, when nothing can be written.
         """
-        rules = Rules(config, self._tokenizer)
+        constraints = Constraints(config, self._tokenizer)
         if self._marks and self._marks[-1].made:
             self.undo()
-        return self._continue(rules, None)
+        return self._continue(constraints, None)
 
-    def _continue(self, rules: Rules, index: int | None) -> Generator[str, None, None]:
+    def _continue(self, constraints: Constraints, index: int | None) -> Generator[str, None, None]:
         if index is None:
             index = self.next_index
         self.next_index = max(self.next_index, index + 1)
         self.stop_reason = None
         if not self._ids:
             self._open()
-        if rules.automaton is not None:
-            yield from self._matching(rules, index)
+        if constraints.automaton is not None:
+            yield from self._matching(constraints, index)
             return
-        draft = Draft(rules, self._ids)
-        begin, first = len(self._ids), len(self)
+        draft = Draft(constraints, self._ids)
+        mark = _Mark(True, len(self._ids), len(self))
         whole = True
-        mark = _Mark(True, begin, first)
 
         def ids() -> Iterator[int]:
-            """Those that come to stay: what may yet become a stop string is held back."""
             nonlocal whole
-            given = 0
-            for made in self._choices(draft, sample_keys(rules.config.seed, [index])):
-                ready = made - draft.held() if draft.stop_reason is None else draft.end
-                yield from self._ids[begin + given : begin + ready]
-                given = max(given, ready)
-                draft.forget()
+            key = sample_keys(constraints.config.seed, [index])
+            yield from draft.settled_ids(self._choices(draft, key))
             whole = False  # what is decoded after this is the beginning of a character
 
         given = 0
@@ -218,27 +213,14 @@ class Manuscript:
                 yield piece
             self.stop_reason = draft.stop_reason
         finally:
-            self._truncate(begin + given)
+            self._truncate(mark.id + given)
 
-    def _matching(self, rules: Rules, index: int) -> Generator[str, None, None]:
+    def _matching(self, constraints: Constraints, index: int) -> Generator[str, None, None]:
         """A continuation that matches a pattern, as the sampler makes it."""
         before = len(self._ids) - 1
-        opening = EncodedPrompt(self._state(before) if before else None, self._ids)
-        steps = steered_steps(
-            self.sampler.engine,
-            self._tokenizer,
-            opening,
-            Draft(rules, self._ids),
-            index,
-            score=False,
-        )
-        while True:
-            try:
-                next(steps)
-            except StopIteration as ended:
-                sample: Sample = ended.value
-                break
-            yield ""
+        prompt = EncodedPrompt(self._state(before) if before else None, self._ids)
+        request = GenerationRequest(self.sampler.engine, self._tokenizer, prompt, constraints)
+        sample = yield from smc_steps(request, index)
         mark = _Mark(True, len(self._ids), len(self))
         ids = [int(i) for i in self._tokenizer.encode(sample.text)]
         try:
@@ -258,10 +240,10 @@ class Manuscript:
         while self._marks and not self._marks[-1].made:
             if not any(mark.made for mark in self._marks):
                 return False
-            self._forget_stretch()
+            self._forget_segment()
         if not self._marks:
             return False
-        self._forget_stretch()
+        self._forget_segment()
         return True
 
     # Looking ahead
@@ -270,7 +252,7 @@ class Manuscript:
         """How likely each character of the vocabulary is to come next (V,)."""
         return probabilities(self._finite_logits())[0]  # type: ignore[no-any-return]
 
-    def picks(self, unit: str, count: int) -> list[Pick]:
+    def suggestions(self, unit: str, count: int) -> list[Suggestion]:
         """The likeliest that may come next, the likeliest first.
 
         A word goes up to the white space after it, which is not part of it but of its probability;
@@ -289,32 +271,33 @@ class Manuscript:
         logits = self._finite_logits()
         engine = self.sampler.engine
         state = self._state(len(self._ids))
-        return find_picks(engine, self._tokenizer, logits, state, unit, count)
+        return find_suggestions(engine, self._tokenizer, logits, state, unit, count)
 
     def greedy(self, count: int) -> str:
         """The likeliest characters one after another, up to a newline, so many ids at most."""
         text = ""
-        for text in self.foresight().continuations("", count):
+        for text in self.lookahead().continuations("", count):
             pass
         return text
 
-    def foresight(self) -> Foresight:
+    def lookahead(self) -> Lookahead:
         """What looks ahead from here, in a thread of its own if need be."""
         if not self._characters:
-            return Foresight(self.sampler, None, None, lines=self.lines)
+            return Lookahead(self.sampler, None, None, lines=self.lines)
         logits = self._logits()
-        return Foresight(self.sampler, logits, self._state(len(self._ids)), lines=self.lines)
+        return Lookahead(self.sampler, logits, self._state(len(self._ids)), lines=self.lines)
 
     # Reading
 
-    def _choices(self, draft: Draft, keys: npt.NDArray[np.uint64]) -> Iterator[int]:
-        """Chooses and reads one id after another; gives how many there are."""
+    def _choices(self, draft: Draft, key: npt.NDArray[np.uint64]) -> Iterator[int]:
+        """Draws and reads one id after another, and adds each to the draft."""
         while draft.stop_reason is None:
             positions = np.array([draft.made], dtype=np.uint64)
-            choice = choose(self._finite_logits(), draft.rules, [draft], uniforms(keys, positions))
-            self._read([int(choice[0])])
-            draft.add(int(choice[0]))
-            yield draft.made
+            uniform = uniforms(key, positions)
+            choice = int(choose(self._finite_logits(), draft.constraints, [draft], uniform)[0])
+            self._read([choice])
+            draft.add(choice)
+            yield choice
 
     def _open(self) -> None:
         """Reads what stands before a text that begins by itself."""
@@ -361,7 +344,7 @@ class Manuscript:
             state = self.sampler.engine.read([self._ids[nearest:length]], state)
         return state
 
-    def _forget_stretch(self) -> None:
+    def _forget_segment(self) -> None:
         mark = self._marks[-1]
         self._truncate(mark.id)
         del self._characters[mark.character :]

@@ -18,24 +18,24 @@ from charrnn.generation.filters import largest, log_softmax
 UNITS: Final = ("character", "word", "line")
 """What can be picked."""
 
-LONGEST_PICK: Final = {"character": 4, "word": 40, "line": 80}
+LONGEST: Final = {"character": 4, "word": 40, "line": 80}
 """Ids; what has not ended by then is offered as it is."""
 
 
-class Pick(NamedTuple):
+class Suggestion(NamedTuple):
     """What the text may go on with, and how likely it does, temperature and filters left out."""
 
     text: str
     probability: float
 
 
-def find_picks(
+def find_suggestions(
     engine: Engine, tokenizer: Tokenizer, logits: Array, state: State | None, unit: str, count: int
-) -> list[Pick]:
+) -> list[Suggestion]:
     """So many of a unit at most, the likeliest first, after logits (1, V) and the state there."""
     search = _SEARCHES[unit](tokenizer, count)
     lanes = None
-    for _ in range(LONGEST_PICK[unit]):
+    for _ in range(LONGEST[unit]):
         parents = search.extend(log_softmax(logits))
         if search.done:
             break
@@ -73,7 +73,7 @@ class _Search:
         self.live = [_Hypothesis(0.0, (), "", True)]
         self._tokenizer = tokenizer
         self._count = count
-        self._found: list[Pick] = []
+        self._found: list[Suggestion] = []
 
     def extend(self, log_probabilities: npt.NDArray[np.float64]) -> list[int]:
         """Goes on from each hypothesis by the log-probabilities (W, V) of what follows it.
@@ -109,7 +109,7 @@ class _Search:
     def find(self, text: str, log_probability: float) -> None:
         """Takes down a pick."""
         if log_probability > -np.inf:
-            self._found.append(Pick(text, float(np.exp(log_probability))))
+            self._found.append(Suggestion(text, float(np.exp(log_probability))))
 
     @property
     def done(self) -> bool:
@@ -119,7 +119,7 @@ class _Search:
         likeliest = np.exp(self.live[0].log_probability)
         return len(self._found) == self._count and likeliest <= self._found[-1].probability
 
-    def found(self) -> list[Pick]:
+    def found(self) -> list[Suggestion]:
         """The likeliest, the unfinished among them."""
         if not self.done:
             for hypothesis in self.live:

@@ -306,7 +306,7 @@ def test_continuations_are_picked_with_arrows_and_digits(
         return [line for line in terminal.lines if re.match(r"[1-9 ] +\d+\.\d%  ", line)]
 
     def shows(unit: str, count: int) -> bool:
-        picks = manuscript.picks(unit, count)
+        picks = manuscript.suggestions(unit, count)
         rows = menu()
         return len(rows) == count and all(
             f"{pick.probability:6.1%}" in row and pick.text.strip() in row
@@ -320,11 +320,11 @@ def test_continuations_are_picked_with_arrows_and_digits(
         terminal.until(partial(shows, unit, count))
 
         before = manuscript.text
-        manuscript.take(manuscript.picks(unit, count)[2].text)
+        manuscript.take(manuscript.suggestions(unit, count)[2].text)
         terminal.send("3")
         terminal.until(partial(shows, unit, count))
 
-        manuscript.take(manuscript.picks(unit, count)[1].text)
+        manuscript.take(manuscript.suggestions(unit, count)[1].text)
         terminal.send(f"{UP}{DOWN}{DOWN}\r")
         terminal.until(partial(shows, unit, count))
         terminal.send(ESCAPE)
@@ -579,7 +579,7 @@ def test_it_learns_from_what_is_typed_and_from_nothing_else(
     manuscript.undo()
     answer("/undo")
     assert session.manuscript.text == manuscript.text
-    assert session.manuscript.picks("word", 3) == manuscript.picks("word", 3)
+    assert session.manuscript.suggestions("word", 3) == manuscript.suggestions("word", 3)
 
     learned = sum(map(len, lines))
     for how, expected in (
@@ -744,7 +744,7 @@ def test_ghost_text_is_dim_and_can_be_accepted(start: Start, manuscript: Manuscr
     assert terminal.ghost.strip() == ""  # before there is any text
 
     def foreseen(typed: str) -> str:
-        *_, text = ("", *manuscript.foresight().continuations(typed, 24))
+        *_, text = ("", *manuscript.lookahead().continuations(typed, 24))
         return text
 
     terminal.type("The f")
@@ -777,7 +777,7 @@ def test_ghost_text_is_dim_and_can_be_accepted(start: Start, manuscript: Manuscr
 
 
 class Foretold:
-    """A foresight that knows one text, and says when it is asked."""
+    """A lookahead that knows one text, and says when it is asked."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -1007,7 +1007,7 @@ def test_where_the_cursor_cannot_be_moved_nothing_tries_to(
     terminal.until(lambda: "number, or nothing:" in terminal.line)
     terminal.settle()
     terminal.send("2\r")
-    manuscript.take(manuscript.picks("word", 9)[1].text)
+    manuscript.take(manuscript.suggestions("word", 9)[1].text)
     terminal.until(lambda: terminal.text.count("number, or nothing:") == 2)
     terminal.settle()
     terminal.send("\r")

@@ -10,7 +10,7 @@ from charrnn.engines import ENGINES
 from charrnn.errors import ConfigError, ModelError
 from charrnn.generation.beam import beam_search
 from charrnn.generation.config import SamplingConfig
-from charrnn.generation.draw import Sample
+from charrnn.generation.request import Sample
 from charrnn.generation.sampler import Sampler
 from charrnn.storage.model_directory import Model
 
@@ -32,8 +32,7 @@ def patterns_compile_here(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def search(sampler: Sampler, prompt: str, width: int, **settings: Any) -> list[Sample]:
     config = SamplingConfig(**settings)
-    opening = sampler.opening(prompt, lines=config.lines)
-    return beam_search(sampler, opening, config, width=width)
+    return beam_search(sampler.request(prompt, config), width=width)
 
 
 def nats(sampler: Sampler, prompt: str, made: str, *, lines: bool = False) -> float:

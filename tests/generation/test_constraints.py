@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from charrnn.data.tokenizer import REPLACEMENT, ByteTokenizer, CharTokenizer, Tokenizer
 from charrnn.errors import ConfigError
 from charrnn.generation.config import SamplingConfig
-from charrnn.generation.constraints import Draft, Rules
-from charrnn.generation.unwritable import dropped
+from charrnn.generation.constraints import Constraints, Draft
+from charrnn.generation.ineffective_settings import ineffective_settings
 
 ALPHABET = "\nabcdENDX"
 
@@ -29,9 +29,9 @@ def patterns_compile_here(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(regex, "compile_apart", regex.compile_steps)
 
 
-def rules(alphabet: str | Tokenizer = ALPHABET, **settings: Any) -> Rules:
+def constraints(alphabet: str | Tokenizer = ALPHABET, **settings: Any) -> Constraints:
     tokenizer = CharTokenizer(alphabet) if isinstance(alphabet, str) else alphabet
-    return Rules(SamplingConfig(**settings), tokenizer)
+    return Constraints(SamplingConfig(**settings), tokenizer)
 
 
 class Writing:
@@ -45,7 +45,7 @@ class Writing:
         **settings: Any,
     ) -> None:
         self.alphabet = alphabet
-        self.draft = draft or Draft(rules(alphabet, **settings), self.ids(prompt))
+        self.draft = draft or Draft(constraints(alphabet, **settings), self.ids(prompt))
 
     def ids(self, text: str) -> list[int]:
         return [self.alphabet.index(character) for character in text]
@@ -59,13 +59,13 @@ class Writing:
         return reason
 
     def may_come(self) -> str:
-        allowed, _ = self.draft.rules.masks([self.draft])
+        allowed, _ = self.draft.constraints.masks([self.draft])
         if allowed is None:
             return self.alphabet
         return "".join(np.array(list(self.alphabet))[allowed.reshape(-1)])
 
     def recent(self) -> str:
-        _, recent = self.draft.rules.masks([self.draft])
+        _, recent = self.draft.constraints.masks([self.draft])
         assert recent is not None
         return "".join(np.array(list(self.alphabet))[recent[0]])
 
@@ -120,12 +120,12 @@ def test_a_stop_string_that_is_complete_with_the_last_character_counts() -> None
 def test_no_part_of_the_prompt_is_part_of_a_stop_string(prompt: str) -> None:
     writing = Writing(prompt, stop=("END",), repetition_penalty=2.0)
     assert writing.add("D") is None
-    assert writing.draft.held() == 0
+    assert writing.draft.held_back() == 0
     assert writing.add("END") == "stop"
 
 
 def test_a_stop_string_that_the_model_cannot_write_never_ends_a_text() -> None:
-    assert rules(stop=("aZ", "b")).stops == [(2,)]
+    assert constraints(stop=("aZ", "b")).stops == [(2,)]
 
 
 def test_lines_end_before_either_kind_of_newline() -> None:
@@ -145,7 +145,7 @@ def test_a_newline_in_a_stop_string_is_either_kind() -> None:
     assert Writing(**crlf).add("ab\n\n") == "stop"
     writing = Writing(alphabet="\n\rab", stop=("\r\n",))
     assert writing.add("a\nb\r\n") == "stop"  # what says it has a return needs one
-    assert rules("\nab", stop=("\n\n",)).stops == [(0, 0)]  # where the model knows no other
+    assert constraints("\nab", stop=("\n\n",)).stops == [(0, 0)]  # where the model knows no other
 
 
 NEVER = "the text would never end"
@@ -175,12 +175,12 @@ NEVER = "the text would never end"
 def test_a_text_without_length_that_can_never_end_is_refused(
     alphabet: str | Tokenizer, settings: dict[str, Any], says: str | None
 ) -> None:
-    rules(alphabet, **settings)  # it ends at its length
+    constraints(alphabet, **settings)  # it ends at its length
     if says is None:
-        rules(alphabet, length=None, **settings)
+        constraints(alphabet, length=None, **settings)
         return
     with pytest.raises(ConfigError, match=says):
-        rules(alphabet, length=None, **settings)
+        constraints(alphabet, length=None, **settings)
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_a_text_without_length_that_can_never_end_is_refused(
     ],
 )
 def test_a_text_without_length_that_can_end_is_not(settings: dict[str, Any]) -> None:
-    rules(length=None, **settings)
+    constraints(length=None, **settings)
 
 
 @pytest.mark.parametrize(
@@ -224,19 +224,23 @@ def test_a_text_without_length_that_can_end_is_not(settings: dict[str, Any]) -> 
     ],
 )
 def test_what_has_no_effect_is_told(settings: dict[str, Any], says: list[str]) -> None:
-    assert dropped(SamplingConfig(**settings), CharTokenizer(ALPHABET)) == says
+    found = ineffective_settings(SamplingConfig(**settings), CharTokenizer(ALPHABET))
+    assert [setting.message for setting in found] == says
 
 
 def test_what_is_folded_is_told() -> None:
-    (line,) = dropped(SamplingConfig(ban="☃"), CharTokenizer("ab" + REPLACEMENT))
-    assert line == "ban: the model has never seen '☃', which is read as U+FFFD, as rare ones were"
+    (found,) = ineffective_settings(SamplingConfig(ban="☃"), CharTokenizer("ab" + REPLACEMENT))
+    assert (
+        found.message
+        == "ban: the model has never seen '☃', which is read as U+FFFD, as rare ones were"
+    )
 
 
 # What may not come
 
 
 def test_where_nothing_is_said_nothing_is_excluded() -> None:
-    plain = rules(stop=("a",), lines=True)
+    plain = constraints(stop=("a",), lines=True)
     assert plain.masks([Draft(plain)]) == (None, None)
 
 
@@ -276,17 +280,17 @@ def test_a_newline_that_is_banned_or_allowed_is_either_kind() -> None:
 )
 def test_where_nothing_may_come_at_all_it_is_said_at_once(settings: dict[str, str]) -> None:
     with pytest.raises(ConfigError, match="no character"):
-        rules(**settings)
+        constraints(**settings)
 
 
 def test_a_mask_for_all_drafts_is_one_mask() -> None:
-    banned = rules(ban="a")
+    banned = constraints(ban="a")
     allowed, _ = banned.masks([Draft(banned), Draft(banned)])
     assert allowed is not None and allowed.shape == (len(ALPHABET),)
 
 
 def test_what_one_draft_changes_is_its_own() -> None:
-    banned = rules(ban="a", no_repeat_ngram=1)
+    banned = constraints(ban="a", no_repeat_ngram=1)
     one, other = Draft(banned), Draft(banned)
     one.add(2)
     allowed, _ = banned.masks([one, other])
@@ -384,7 +388,7 @@ def test_nothing_is_recent_before_the_first_character() -> None:
 
 
 def test_without_a_penalty_nobody_asks_what_is_recent() -> None:
-    counting = rules(no_repeat_ngram=3, repetition_window=10)
+    counting = constraints(no_repeat_ngram=3, repetition_window=10)
     assert counting.masks([Draft(counting)])[1] is None
 
 
@@ -406,7 +410,7 @@ def test_held_is_the_longest_end_that_may_yet_become_a_stop_string(
             break
         beginnings = {stop[:end] for stop in stops for end in range(len(stop))}
         expected = max(n for n in range(len(made) + 1) if made[len(made) - n :] in beginnings)
-        assert writing.draft.held() == expected
+        assert writing.draft.held_back() == expected
 
 
 # Memory
@@ -434,7 +438,7 @@ def test_what_is_forgotten_changes_nothing(prompt: str) -> None:
         forgetful.draft.forget()
         assert forgetful.may_come() == other.may_come()
         assert forgetful.recent() == other.recent()
-        assert forgetful.draft.held() == other.draft.held()
+        assert forgetful.draft.held_back() == other.draft.held_back()
     assert len(forgetful.draft.ids) < 1200
     assert len(other.draft.ids) >= 4000
     assert forgetful.draft.made == other.draft.made == 4000
@@ -458,7 +462,7 @@ def test_several_ids_at_once_are_as_good_as_one_after_another() -> None:
     for text, settings in (("abEabEN", {"stop": ("EN",)}), ("abc", {"length": 3}), ("a", {})):
         one, other = Writing("aE", **settings), Writing("aE", **settings)
         reason = one.add(text)
-        assert other.draft.add_all(other.ids(text)) == reason
+        assert other.draft.extend(other.ids(text)) == reason
         assert (other.text(), other.draft.made) == (one.text(), one.draft.made)
         assert other.draft.ids == one.draft.ids
 
@@ -473,7 +477,10 @@ def test_copies_share_what_they_have_in_common() -> None:
         other.add("d")
         writing = writing.copy()
         writing.add(character)
-        assert max(len(writing.draft.ids), len(other.draft.ids)) <= writing.draft.rules.memory + 1
+        assert (
+            max(len(writing.draft.ids), len(other.draft.ids))
+            <= writing.draft.constraints.lookback + 1
+        )
     writing.add("END")
     assert writing.text() == text
     assert writing.copy().text() == text
@@ -485,10 +492,10 @@ def test_a_copy_goes_on_by_itself() -> None:
     one = Writing("ab", **settings)
     one.add("cE")
     other = one.copy()
-    before = (one.may_come(), one.recent(), one.draft.held(), one.draft.made)
-    assert (other.may_come(), other.recent(), other.draft.held(), other.draft.made) == before
+    before = (one.may_come(), one.recent(), one.draft.held_back(), one.draft.made)
+    assert (other.may_come(), other.recent(), other.draft.held_back(), other.draft.made) == before
     assert other.add("dcdN") is None
-    assert (one.may_come(), one.recent(), one.draft.held(), one.draft.made) == before
+    assert (one.may_come(), one.recent(), one.draft.held_back(), one.draft.made) == before
     assert one.add("N") == "stop"
     assert other.draft.stop_reason is None
     ended = one.copy().draft
@@ -630,7 +637,7 @@ def test_the_prompt_is_no_part_of_what_matches() -> None:
 )
 def test_a_pattern_that_nothing_can_match_is_refused(settings: dict[str, Any], says: str) -> None:
     with pytest.raises(ConfigError, match=says):
-        rules("abc", **settings)
+        constraints("abc", **settings)
 
 
 @needs_regex
@@ -642,17 +649,17 @@ def test_a_pattern_that_fits_exactly_is_not_refused() -> None:
 
 
 def test_under_bytes_rules_count_bytes() -> None:
-    made = rules(ByteTokenizer(), stop=("é",), min_length=2)
+    made = constraints(ByteTokenizer(), stop=("é",), min_length=2)
     draft = Draft(made)
     for byte in b"ab\xc3":
         assert draft.add(byte) is None
     assert draft.allowed().all()
-    assert draft.held() == 1
+    assert draft.held_back() == 1
     assert draft.add(0xA9) == "stop"
     assert bytes(draft.text_ids()) == b"ab"
 
 
 def test_what_rare_characters_were_folded_into_can_be_banned() -> None:
-    folded = rules("ab" + REPLACEMENT, ban="☃")
+    folded = constraints("ab" + REPLACEMENT, ban="☃")
     assert folded.allowed is not None
     assert folded.allowed.tolist() == [True, True, False]

@@ -6,7 +6,7 @@ import pytest
 from charrnn.data.tokenizer import CharTokenizer
 from charrnn.errors import ConfigError, ModelError
 from charrnn.generation.config import SamplingConfig
-from charrnn.generation.constraints import Draft, Rules
+from charrnn.generation.constraints import Constraints, Draft
 from charrnn.generation.draw import check_finite, choose, log_probabilities
 
 FOUR = np.log(np.array([[0.1, 0.4, 0.2, 0.3]], dtype=np.float32))
@@ -17,12 +17,12 @@ EVERY_FILTER = SamplingConfig(
 )
 
 
-def rules(config: SamplingConfig) -> Rules:
-    return Rules(config, CharTokenizer("abcd"))
+def constraints(config: SamplingConfig) -> Constraints:
+    return Constraints(config, CharTokenizer("abcd"))
 
 
 def chosen(config: SamplingConfig, uniform: float, prompt: tuple[int, ...] = ()) -> int:
-    made = rules(config)
+    made = constraints(config)
     return int(choose(FOUR, made, [Draft(made, prompt)], np.array([uniform]))[0])
 
 
@@ -63,7 +63,7 @@ def test_every_setting_reaches_the_choice(settings: dict[str, float], expected: 
     ],
 )
 def test_numbers_that_overflow_are_the_models_fault(config: SamplingConfig, wrong: float) -> None:
-    made = rules(config)
+    made = constraints(config)
     logits = np.repeat(FOUR, 3, axis=0)
     logits[1, 2] = wrong
     drafts = [Draft(made) for _ in range(3)]
@@ -74,7 +74,7 @@ def test_numbers_that_overflow_are_the_models_fault(config: SamplingConfig, wron
 
 def test_numbers_that_are_large_are_no_fault() -> None:
     logits = np.array([[3e38, 3e38, -3e38, 0]], dtype=np.float32)  # their sum overflows
-    made = rules(SamplingConfig())
+    made = constraints(SamplingConfig())
     assert choose(logits, made, [Draft(made)], np.array([0.6])).tolist() == [1]
 
 
@@ -111,6 +111,6 @@ def test_log_probabilities_are_the_same_in_any_company() -> None:
 def test_logits_are_left_as_they_were() -> None:
     logits = FOUR.copy()
     log_probabilities(logits, np.array([1]))
-    made = rules(EVERY_FILTER)
+    made = constraints(EVERY_FILTER)
     choose(logits, made, [Draft(made)], np.array([0.5]))
     np.testing.assert_array_equal(logits, FOUR)

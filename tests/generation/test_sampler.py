@@ -17,7 +17,7 @@ from charrnn.engines import ENGINES, Array, Engine, State, best_engine
 from charrnn.errors import ConfigError, CorpusError, ModelError, UnknownCharacterError
 from charrnn.generation import batch
 from charrnn.generation.config import SamplingConfig
-from charrnn.generation.draw import Sample
+from charrnn.generation.request import Sample
 from charrnn.generation.sampler import Sampler, load_sampler, sample
 from charrnn.model.config import ModelConfig
 from charrnn.storage.model_directory import Model, Provenance, write_model
@@ -214,11 +214,11 @@ def test_a_sample_is_the_same_alone_and_in_any_company(
     monkeypatch.setattr(batch, "_FEWEST_LANES", 1)  # as many threads as are asked for
     sampler = Sampler(make_model(sharpness=2.0), engine)
     settings = {"length": 20, "seed": 5} | settings
-    steered = "regex" in settings and settings.get("temperature") != 0
-    count = 2 if steered else 12
+    constrained = "regex" in settings and settings.get("temperature") != 0
+    count = 2 if constrained else 12
     expected = {index: alone(sampler, settings, index) for index in range(count)}
     shuffled = random.Random(0).sample(range(count), count)
-    ways = [(1, 1), (2, 2)] if steered else [(1, 3), (2, 2), (3, 1), (64, 2)]
+    ways = [(1, 1), (2, 2)] if constrained else [(1, 3), (2, 2), (3, 1), (64, 2)]
     for batch_size, threads in ways:
         for indices in (list(range(count)), shuffled[: count // 2]):
             made = sampler.samples(
@@ -366,19 +366,19 @@ def test_a_prompt_is_read_as_it_is(make_model: MakeModel) -> None:
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("prompt", ["", "a", "abcab"])
 @pytest.mark.parametrize("lines", [True, False])
-def test_many_samples_may_begin_at_one_opening(
+def test_many_samples_may_begin_after_one_encoded_prompt(
     engine: str, prompt: str, lines: bool, make_model: MakeModel
 ) -> None:
     sampler = Sampler(make_model(), engine)
     config = SamplingConfig(length=30, lines=lines, no_repeat_ngram=4)
-    opening = sampler.opening(prompt, lines=lines)
-    assert list(opening.ids) == sampler.prompt_ids(prompt, lines=lines)
+    encoded = sampler.encode_prompt(prompt, lines=lines)
+    assert list(encoded.ids) == sampler.prompt_ids(prompt, lines=lines)
     for index in range(3):
         expected = sampler.sample(prompt, config, index=index)
-        assert "".join(sampler.stream(opening, config, index=index)) == expected
+        assert "".join(sampler.stream(encoded, config, index=index)) == expected
     one, other = (
         [each.text for each in sampler.samples(given, config, indices=range(5))]
-        for given in (prompt, opening)
+        for given in (prompt, encoded)
     )
     assert one == other
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from charrnn.data.corpus import open_corpus
 from charrnn.errors import CharRNNError
 from charrnn.generation import selection
-from charrnn.generation.draw import Sample
+from charrnn.generation.request import Sample
 from charrnn.generation.selection import Lines, best_of, novel, unique
 
 

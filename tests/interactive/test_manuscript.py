@@ -17,9 +17,9 @@ from charrnn.generation.config import SamplingConfig
 from charrnn.generation.sampler import Sampler
 from charrnn.interactive import kept_states
 from charrnn.interactive.kept_states import RECENT, SPACING
-from charrnn.interactive.lookahead import Foresight
+from charrnn.interactive.lookahead import Lookahead
 from charrnn.interactive.manuscript import Manuscript, Segment
-from charrnn.interactive.suggestions import LONGEST_PICK, UNITS, _LineSearch
+from charrnn.interactive.suggestions import LONGEST, UNITS, _LineSearch
 from charrnn.storage.model_directory import Model
 
 MakeModel = Callable[..., Model]
@@ -154,7 +154,7 @@ def test_every_engine_can_be_written_with(engine: str, make_model: MakeModel) ->
     assert len(collect(manuscript.again(SamplingConfig(length=30)))) == 30
     assert len(manuscript.greedy(10)) <= 10
     for unit in UNITS:
-        assert manuscript.picks(unit, 3)
+        assert manuscript.suggestions(unit, 3)
     expected = read_at_once(manuscript.sampler, manuscript.text)
     assert costs(manuscript) == pytest.approx(expected, rel=1e-4, nan_ok=True)
 
@@ -277,9 +277,9 @@ def test_a_text_that_is_not_read_to_its_end_leaves_no_trace(make_model: MakeMode
 def test_nothing_is_written_by_writing_nothing(make_model: MakeModel) -> None:
     manuscript = Manuscript(Sampler(make_model()))
     manuscript.write("")
-    assert (manuscript.text, manuscript.stretches(), len(manuscript)) == ("", [], 0)
+    assert (manuscript.text, manuscript.segments(), len(manuscript)) == ("", [], 0)
     assert collect(manuscript.continuation(SamplingConfig(length=0))) == ""
-    assert manuscript.stretches() == []
+    assert manuscript.segments() == []
 
 
 # Bytes
@@ -326,7 +326,7 @@ def test_characters_of_many_bytes_are_picked_whole(make_model: MakeModel) -> Non
     sampler = Sampler(make_model(None, sharpness=0.5))
     manuscript = Manuscript(sampler)
     manuscript.write("a")
-    picks = manuscript.picks("character", 5)
+    picks = manuscript.suggestions("character", 5)
     assert len(picks) == 5
     tokenizer = sampler.model.tokenizer
     for text, probability in picks:
@@ -352,7 +352,7 @@ def test_undo_takes_back_continuations_one_by_one(make_model: MakeModel) -> None
     second = collect(manuscript.continuation(config))
     manuscript.write("cd")
     third = collect(manuscript.continuation(config))
-    assert manuscript.stretches() == [
+    assert manuscript.segments() == [
         Segment(False, "ab"),
         Segment(True, first),
         Segment(True, second),
@@ -455,10 +455,10 @@ def test_at_the_end_of_a_long_text_a_character_costs_a_step(
     assert engine.spent() <= 50 + SPACING
     manuscript.greedy(24)
     assert engine.spent() == 24
-    manuscript.picks("character", 5)
+    manuscript.suggestions("character", 5)
     assert engine.spent() == 0
-    manuscript.picks("word", 5)
-    assert engine.spent() <= LONGEST_PICK["word"]
+    manuscript.suggestions("word", 5)
+    assert engine.spent() <= LONGEST["word"]
 
 
 def test_states_are_kept_sparse_and_going_back_is_exact_and_cheap(
@@ -505,11 +505,11 @@ def test_large_states_are_kept_as_far_as_there_is_room(
     whole = Manuscript(sampler)
     whole.write("ab c" * 2000)
     assert np.array_equal(manuscript.probabilities(), whole.probabilities())
-    foresight = manuscript.foresight()
-    for _ in foresight.continuations("ab c" * 100, 4):
-        assert len(foresight._states) <= 80
-    (last,) = deque(foresight.continuations("ab c" * 20, 4), maxlen=1)
-    (fresh,) = deque(manuscript.foresight().continuations("ab c" * 20, 4), maxlen=1)
+    lookahead = manuscript.lookahead()
+    for _ in lookahead.continuations("ab c" * 100, 4):
+        assert len(lookahead._states) <= 80
+    (last,) = deque(lookahead.continuations("ab c" * 20, 4), maxlen=1)
+    (fresh,) = deque(manuscript.lookahead().continuations("ab c" * 20, 4), maxlen=1)
     assert last == fresh
 
 
@@ -536,14 +536,14 @@ def all_words(sampler: Sampler, before: str, alphabet: str, longest: int) -> dic
 def test_characters_are_the_likeliest_with_their_probabilities(make_model: MakeModel) -> None:
     manuscript = Manuscript(Sampler(make_model()))
     manuscript.write("abc")
-    picks = manuscript.picks("character", 4)
+    picks = manuscript.suggestions("character", 4)
     likely = manuscript.probabilities()
     assert likely.sum() == pytest.approx(1)
     assert [p.probability for p in picks] == pytest.approx(sorted(likely, reverse=True)[:4])
     for text, probability in picks:
         expected = likely[manuscript.sampler.model.tokenizer.encode(text)[0]]
         assert probability == pytest.approx(expected)
-    everything = manuscript.picks("character", 100)
+    everything = manuscript.suggestions("character", 100)
     assert sum(p.probability for p in everything) == pytest.approx(1)
     assert len(everything) == 10
 
@@ -555,10 +555,10 @@ def test_words_are_the_likeliest_of_all_words(make_model: MakeModel) -> None:
     words = all_words(sampler, "ab a", "\n ab", 6)
     likeliest = sorted(words, key=words.__getitem__, reverse=True)[:5]
     assert max(map(len, likeliest)) < 6
-    picks = manuscript.picks("word", 5)
+    picks = manuscript.suggestions("word", 5)
     assert [pick.text for pick in picks] == likeliest
     assert [p.probability for p in picks] == pytest.approx([words[word] for word in likeliest])
-    assert sum(p.probability for p in manuscript.picks("word", 30)) <= 1
+    assert sum(p.probability for p in manuscript.suggestions("word", 30)) <= 1
 
 
 def test_the_first_line_found_is_not_taken_for_the_likeliest() -> None:
@@ -584,7 +584,7 @@ def test_lines_are_the_likeliest_and_end_in_a_newline(make_model: MakeModel) -> 
         if (line := "".join(letters) + "\n")
     }
     likeliest = sorted(lines, key=lines.__getitem__, reverse=True)[:5]
-    picks = manuscript.picks("line", 5)
+    picks = manuscript.suggestions("line", 5)
     assert [pick.text for pick in picks] == likeliest
     assert [p.probability for p in picks] == pytest.approx([lines[line] for line in likeliest])
 
@@ -597,7 +597,7 @@ def test_picks_are_different_ordered_and_can_be_taken(
     manuscript = Manuscript(Sampler(make_model(characters, sharpness=3.0)))
     manuscript.write("ab")
     for _ in range(4):
-        picks = manuscript.picks(unit, 6)
+        picks = manuscript.suggestions(unit, 6)
         assert 1 <= len(picks) <= 6
         assert len({pick.text for pick in picks}) == len(picks)
         likely = [pick.probability for pick in picks]
@@ -606,7 +606,7 @@ def test_picks_are_different_ordered_and_can_be_taken(
         before = manuscript.text
         manuscript.take(picks[-1].text)
         assert manuscript.text == before + picks[-1].text
-        assert manuscript.stretches()[-1] == Segment(True, picks[-1].text)
+        assert manuscript.segments()[-1] == Segment(True, picks[-1].text)
     assert manuscript.undo()
     assert manuscript.text == before
 
@@ -617,7 +617,7 @@ def test_looking_at_picks_changes_nothing(make_model: MakeModel) -> None:
     for each in (manuscript, other):
         each.write("ab")
     for unit in UNITS:
-        manuscript.picks(unit, 5)
+        manuscript.suggestions(unit, 5)
     manuscript.greedy(20)
     config = SamplingConfig(length=30)
     assert collect(manuscript.continuation(config)) == collect(other.continuation(config))
@@ -629,11 +629,9 @@ def test_a_model_without_spaces_or_newlines_can_be_picked_from(
     unit: str, make_model: MakeModel
 ) -> None:
     manuscript = Manuscript(Sampler(make_model("ab")))
-    picks = manuscript.picks(unit, 2)
+    picks = manuscript.suggestions(unit, 2)
     assert len(picks) == 2
-    assert all(
-        len(pick.text) == (1 if unit == "character" else LONGEST_PICK[unit]) for pick in picks
-    )
+    assert all(len(pick.text) == (1 if unit == "character" else LONGEST[unit]) for pick in picks)
     assert [pick.probability for pick in picks] == pytest.approx(
         [
             math.exp(-sum(read_at_once(manuscript.sampler, pick.text, opening="a")))
@@ -645,9 +643,9 @@ def test_a_model_without_spaces_or_newlines_can_be_picked_from(
 def test_picks_of_nothing_known_are_refused(make_model: MakeModel) -> None:
     manuscript = Manuscript(Sampler(make_model()))
     with pytest.raises(ConfigError, match="character, word, line"):
-        manuscript.picks("sentence", 3)
+        manuscript.suggestions("sentence", 3)
     with pytest.raises(ConfigError):
-        manuscript.picks("word", 0)
+        manuscript.suggestions("word", 0)
 
 
 def test_weights_that_overflow_are_a_model_error(make_model: MakeModel) -> None:
@@ -656,14 +654,14 @@ def test_weights_that_overflow_are_a_model_error(make_model: MakeModel) -> None:
     manuscript = Manuscript(Sampler(model))
     for ask in (
         manuscript.probabilities,
-        lambda: manuscript.picks("word", 3),
+        lambda: manuscript.suggestions("word", 3),
         lambda: collect(manuscript.continuation(SamplingConfig(length=5))),
     ):
         with pytest.raises(ModelError, match="overflow"):
             ask()
 
 
-# Foresight
+# Lookahead
 
 
 def last(texts: Iterator[str]) -> str:
@@ -682,10 +680,10 @@ def test_what_is_foreseen_is_what_greedy_sampling_makes(
     config = SamplingConfig(length=24, temperature=0, lines=lines)
     manuscript = Manuscript(sampler, lines=lines)
     manuscript.write(before)
-    foresight = manuscript.foresight()
+    lookahead = manuscript.lookahead()
     for typed in ("", "a", "ab", "abd", "ab", "cab c", "", "h"):
         expected = sampler.sample(before + typed, config).split("\n")[0]
-        assert last(foresight.continuations(typed, 24)) == expected
+        assert last(lookahead.continuations(typed, 24)) == expected
     assert manuscript.greedy(24) == sampler.sample(before, config).split("\n")[0]
 
 
@@ -695,10 +693,10 @@ def test_what_is_foreseen_grows_by_one_step_of_the_engine(
     sampler, engine = counted
     manuscript = Manuscript(sampler)
     manuscript.write("ab")
-    foresight = manuscript.foresight()
+    lookahead = manuscript.lookahead()
     engine.spent()
     text = ""
-    for longer in foresight.continuations("c b", 20):
+    for longer in lookahead.continuations("c b", 20):
         assert engine.spent() == 1
         assert longer.startswith(text)
         text = longer
@@ -708,33 +706,33 @@ def test_a_key_more_is_one_character_to_read(counted: tuple[Sampler, Counting]) 
     sampler, engine = counted
     manuscript = Manuscript(sampler)
     manuscript.write("ab" * 300)
-    foresight = manuscript.foresight()
-    foreseen = last(foresight.continuations("c", 20))
+    lookahead = manuscript.lookahead()
+    foreseen = last(lookahead.continuations("c", 20))
     assert engine.spent() > 600
     unforeseen = "a" if foreseen[:1] != "a" else "b"
-    last(foresight.continuations(f"c{unforeseen}", 20))
+    last(lookahead.continuations(f"c{unforeseen}", 20))
     assert engine.spent() <= 21
-    foreseen = last(foresight.continuations("c", 20))
+    foreseen = last(lookahead.continuations("c", 20))
     assert len(foreseen) == 20
     engine.spent()
-    last(foresight.continuations(f"c{foreseen[0]}", 20))  # typed as it was foreseen
+    last(lookahead.continuations(f"c{foreseen[0]}", 20))  # typed as it was foreseen
     assert engine.spent() == 1
-    assert last(foresight.continuations(f"c{foreseen}", 0)) == ""
+    assert last(lookahead.continuations(f"c{foreseen}", 0)) == ""
     assert engine.spent() == 0
 
 
 def test_characters_that_the_model_does_not_know_are_passed_over(make_model: MakeModel) -> None:
-    foresight: Any = Manuscript(Sampler(make_model())).foresight()
-    assert isinstance(foresight, Foresight)
-    assert last(foresight.continuations("aZb", 9)) == last(foresight.continuations("ab", 9))
+    lookahead: Any = Manuscript(Sampler(make_model())).lookahead()
+    assert isinstance(lookahead, Lookahead)
+    assert last(lookahead.continuations("aZb", 9)) == last(lookahead.continuations("ab", 9))
 
 
 def test_foresight_does_not_notice_what_becomes_of_the_manuscript(make_model: MakeModel) -> None:
     manuscript = Manuscript(Sampler(make_model(" abc")))
     manuscript.write("abc")
-    foresight = manuscript.foresight()
-    expected = last(foresight.continuations("a", 9))
+    lookahead = manuscript.lookahead()
+    expected = last(lookahead.continuations("a", 9))
     assert len(expected) == 9
     collect(manuscript.continuation(SamplingConfig(length=20)))
-    last(foresight.continuations("b", 9))
-    assert last(foresight.continuations("a", 9)) == expected
+    last(lookahead.continuations("b", 9))
+    assert last(lookahead.continuations("a", 9)) == expected

@@ -1,0 +1,67 @@
+"""From a prompt to the samples that are wanted: encode it, have them written, keep some of them."""
+
+import contextlib
+from collections.abc import Generator, Iterator
+from itertools import islice
+
+from charrnn.ambient import as_usual, stepwise, usual_numpy
+from charrnn.errors import ConfigError
+from charrnn.generation.config import SamplingConfig, SelectionConfig
+from charrnn.generation.request import Sample
+from charrnn.generation.sampler import Sampler
+from charrnn.generation.selection import Lines, best_of, novel, unique
+from charrnn.generation.writers import write_samples
+
+
+@as_usual
+def generate_samples(
+    sampler: Sampler,
+    prompt: str = "",
+    config: SamplingConfig | None = None,
+    selection: SelectionConfig | None = None,
+    *,
+    score: bool = False,
+    training_lines: Lines | None = None,
+) -> Generator[Sample, None, None]:
+    """The samples that a selection asks for, each as soon as it is known.
+
+    Args:
+        sampler: a model, ready to write.
+        prompt: what the texts begin with; it is no part of them.
+        config: how to sample.
+        selection: which samples are wanted.
+        score: give log-probabilities and nats as well. Beam search always gives nats, and never
+            log-probabilities.
+        training_lines: the lines that `selection.novel` compares with.
+
+    Raises UnknownCharacterError, ConfigError as `Sampler.samples` does; and CharRNNError when there
+    seem to be no more unique or novel texts. CharRNNWarning says what of the configuration has no
+    effect.
+    """
+    config, selection = config or SamplingConfig(), selection or SelectionConfig()
+    config.require_end()
+    if selection.novel and training_lines is None:
+        raise ConfigError("novel: give the training lines to compare with")
+    request = sampler.request(prompt, config, score=score or selection.best_of is not None)
+    samples = stepwise(
+        write_samples(request, selection.indices, beam_width=selection.beam), usual_numpy
+    )
+    return _select(samples, selection, training_lines, prompt)
+
+
+def _select(
+    samples: Generator[Sample, None, None],
+    selection: SelectionConfig,
+    training_lines: Lines | None,
+    prompt: str,
+) -> Generator[Sample, None, None]:
+    """Those of the samples that are wanted; what makes them ends with it."""
+    with contextlib.closing(samples):
+        selected: Iterator[Sample] = samples
+        if selection.novel and training_lines is not None:
+            selected = novel(selected, training_lines, prompt)
+        if selection.best_of is not None:
+            selected = best_of(selected, selection.best_of)
+        if selection.unique:
+            selected = unique(selected)
+        yield from islice(selected, selection.number)

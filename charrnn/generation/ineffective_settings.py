@@ -1,0 +1,65 @@
+"""Settings that have no effect, as the model can never write what they name: characters that it has
+never seen, or that never come."""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from charrnn.data.tokenizer import Ids, Tokenizer, unknown_error
+from charrnn.errors import shown_character
+from charrnn.generation.config import SamplingConfig
+
+
+class IneffectiveSetting(NamedTuple):
+    """A setting that has no effect."""
+
+    message: str  # which, and why
+    ends_text: bool  # whether it was to end the text
+
+
+def ineffective_settings(config: SamplingConfig, tokenizer: Tokenizer) -> list[IneffectiveSetting]:
+    """Those of a configuration, each once."""
+    return list(dict.fromkeys(_ineffective_settings(config, tokenizer)))
+
+
+def _ineffective_settings(
+    config: SamplingConfig, tokenizer: Tokenizer
+) -> Iterator[IneffectiveSetting]:
+    for name, characters in (("ban", config.ban or ""), ("only", config.only or "")):
+        if unknown := tokenizer.unknown(characters):
+            folded = tokenizer.without_unknown(characters) == characters
+            follows = "is read as U+FFFD, as rare ones were" if folded else "changes nothing"
+            shown = unknown_error(tokenizer, unknown, characters).shown
+            message = f"{name}: the model has never seen {shown}, which {follows}"
+            yield IneffectiveSetting(message, ends_text=False)
+    if config.regex is not None:
+        return  # a pattern says by itself where a text ends
+    banned = set(encode_known(config.ban or "", tokenizer).tolist())
+    for stop in config.stops:
+        quoted = shown_character(stop) if len(stop) == 1 else repr(stop)
+        named = f"stop {quoted}" if stop in config.stop else "lines"
+        if unknown := tokenizer.unknown(stop):
+            why = f"the model has never seen {unknown_error(tokenizer, unknown, stop).shown}"
+        elif kept := [each for each in dict.fromkeys(stop) if banned & {*tokenizer.encode(each)}]:
+            why = f"{' '.join(map(shown_character, kept))} never comes"
+        else:
+            continue
+        yield IneffectiveSetting(f"{named}: {why}, so that it ends no text", ends_text=True)
+
+
+def stop_strings(config: SamplingConfig) -> Iterator[str]:
+    """All strings that end a text, those with newlines also with a carriage return before each."""
+    for stop in config.stops:
+        yield stop
+        if "\n" in stop and (config.regex is None):
+            returned = re.sub("\r?\n", "\r\n", stop)
+            if returned != stop:
+                yield returned
+
+
+def encode_known(characters: str, tokenizer: Tokenizer) -> Ids:
+    """The ids of characters, less those that the model has never seen; with a newline goes the
+    carriage return before it."""
+    if "\n" in characters and not tokenizer.unknown("\r"):
+        characters += "\r"
+    return tokenizer.encode(tokenizer.without_unknown(characters))

@@ -1,0 +1,98 @@
+"""SampleStream: one sample that can be read while it is being made."""
+
+import math
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+
+from charrnn.ambient import stepwise, usual_numpy
+from charrnn.generation.constraints import Constraints
+from charrnn.generation.draw import choose, log_probabilities
+from charrnn.generation.randomness import sample_keys, uniforms
+from charrnn.generation.request import GenerationRequest
+from charrnn.generation.smc import smc_sample
+
+_BLOCK: Final = 64
+"""Random numbers that are made at once."""
+
+
+class SampleStream:
+    """One sample in the making: iterate over it for pieces of text as they come.
+
+    Args:
+        request: what the text is made from.
+        index: which of its seed.
+        keep_log_probabilities: keep the log-probability of each character, where the request wants
+            scores.
+
+    Attributes:
+        nats: the negative log-likelihood, under the model, of the characters made so far; NaN when
+            it was not asked for.
+        log_probabilities: of each of them, newest last; kept when it was asked for.
+    """
+
+    def __init__(
+        self, request: GenerationRequest, index: int, *, keep_log_probabilities: bool
+    ) -> None:
+        self.nats = 0.0 if request.score else math.nan
+        self.log_probabilities: list[float] = []
+        self._keep_log_probabilities = keep_log_probabilities
+        self._request = request
+        self._index = index
+        self._draft = request.empty_draft.copy()
+
+    @property
+    def characters(self) -> int:
+        """How many were made."""
+        return self._draft.made
+
+    @property
+    def constraints(self) -> Constraints:
+        """What its configuration means for the model."""
+        return self._request.constraints
+
+    @property
+    def stop_reason(self) -> str | None:
+        """Why it ended: `length`, `stop` or `match`; None while it is being made."""
+        return self._draft.stop_reason
+
+    def __iter__(self) -> Iterator[str]:
+        if self.constraints.automaton is not None:
+            return stepwise(self._matching(), usual_numpy)
+        ids = self._draft.settled_ids(self._choices())
+        return stepwise(self._request.tokenizer.decode_stream(ids), usual_numpy)
+
+    def _matching(self) -> Iterator[str]:
+        """The whole text at once: until it has ended, nobody knows how it begins."""
+        if self.stop_reason is not None:
+            return
+        sample = smc_sample(self._request, self._index)
+        self._draft.made, self._draft.stop_reason = sample.characters, sample.stop_reason
+        self.nats = sample.nats
+        if self._keep_log_probabilities:
+            self.log_probabilities = list(sample.log_probabilities)
+        if sample.text:
+            yield sample.text
+
+    def _choices(self) -> Iterator[int]:
+        """Draws one id after another and adds each to the draft."""
+        request, draft = self._request, self._draft
+        key = sample_keys(self.constraints.config.seed, [self._index])
+        lanes, ids = request.start_lanes(1)
+        position, block = 0, np.empty(0)
+        while draft.stop_reason is None:
+            logits = lanes.step(ids)
+            if position % _BLOCK == 0:
+                positions = np.arange(position, position + _BLOCK, dtype=np.uint64)
+                block = uniforms(key, positions)[:, None]  # (_BLOCK, 1)
+            ids = choose(logits, self.constraints, [draft], block[position % _BLOCK])
+            position += 1
+            choice = int(ids[0])
+            if request.score:
+                log_probability = float(log_probabilities(logits, ids)[0])
+                self.nats -= log_probability
+                if self._keep_log_probabilities:
+                    self.log_probabilities.append(log_probability)
+            draft.add(choice)
+            yield choice

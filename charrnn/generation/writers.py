@@ -1,0 +1,74 @@
+"""The writers of samples: which of them makes the samples of a request is decided here, once.
+
+- `batch_samples` draws them character by character, many side by side;
+- `smc_sample` draws those that are to match a regular expression;
+- `beam_search` finds the likeliest.
+
+`SampleStream` makes one sample that can be read meanwhile.
+"""
+
+import contextlib
+import threading
+from collections.abc import Generator, Iterable, Iterator
+
+from threadpoolctl import threadpool_limits
+
+from charrnn.generation.batch import batch_samples
+from charrnn.generation.beam import beam_search
+from charrnn.generation.request import GenerationRequest, Sample
+from charrnn.generation.smc import smc_sample
+
+
+def write_samples(
+    request: GenerationRequest,
+    indices: Iterable[int],
+    *,
+    beam_width: int | None = None,
+    batch_size: int = 256,
+    threads: int | None = None,
+) -> Generator[Sample, None, None]:
+    """The samples of these indices, in their order; or, with a beam width, the likeliest texts.
+
+    Args:
+        request: what they are made from.
+        indices: which of the seed; may be endless. Beam search has no use for them.
+        beam_width: how many beginnings beam search keeps; None: draw.
+        batch_size, threads: see Sampler.samples.
+
+    Raises ConfigError when nothing that the constraints allow can be written, and CharRNNError
+    where a text without a length does not end.
+    """
+    if beam_width is not None:
+        yield from beam_search(request, width=beam_width)
+    elif request.empty_draft.stop_reason is not None:  # before it has begun
+        for index in indices:
+            yield request.to_sample(index, request.empty_draft)
+    elif request.constraints.automaton is not None:
+        with _one_blas_thread():
+            for index in indices:
+                yield smc_sample(request, index)
+    else:
+        with _one_blas_thread():  # the threads are those of the batches
+            yield from batch_samples(request, indices, batch_size, threads)
+
+
+_limited = 0
+_limits: threadpool_limits | None = None
+_limiting = threading.Lock()
+
+
+@contextlib.contextmanager
+def _one_blas_thread() -> Iterator[None]:
+    """Keeps BLAS from starting threads until the last of all iterators in here is closed."""
+    global _limited, _limits
+    with _limiting:
+        if _limited == 0:
+            _limits = threadpool_limits(1, user_api="blas")
+        _limited += 1
+    try:
+        yield
+    finally:
+        with _limiting:
+            _limited -= 1
+            if _limited == 0 and _limits is not None:
+                _limits.restore_original_limits()

@@ -1,0 +1,41 @@
+"""The lines of the training text, which novel samples are compared with."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from charrnn.data.corpus import open_corpus
+from charrnn.data.sources import ReadOptions
+from charrnn.data.tokenizer import ByteTokenizer, Tokenizer
+from charrnn.errors import CorpusError, ModelError
+from charrnn.generation.selection import Lines
+from charrnn.storage.run import read_found
+from charrnn.storage.token_cache import keep_for_now
+from charrnn.training.checkpoint import read_checkpoint
+
+_CHUNK: Final = 1 << 20
+"""Characters of the training text that are decoded at once."""
+
+
+def training_lines(model: str | None = None) -> Lines:
+    """The lines of the text that the model of a name or path was trained on; None: the newest run.
+
+    Raises CorpusError where it is not to be found any more, or is not the same.
+    """
+    try:
+        _, checkpoint = read_found(model, read_checkpoint)
+        text = checkpoint.read_corpus(keep=keep_for_now)
+    except (CorpusError, ModelError) as error:
+        raise CorpusError(f"--novel needs the training text: {error}; --corpus names it") from error
+    chunks = (text.ids[begin : begin + _CHUNK] for begin in range(0, len(text.ids), _CHUNK))
+    return Lines(map(text.tokenizer.decode, chunks))
+
+
+def corpus_lines(
+    names: Sequence[str], tokenizer: Tokenizer, options: ReadOptions | None = None
+) -> Lines:
+    """The lines of a corpus, as a model with this tokenizer would write them. Raises
+    CorpusError."""
+    corpus = open_corpus(names, options)
+    if tokenizer.kind == ByteTokenizer.kind:  # whose text need not be text in any encoding
+        return Lines(chunk.decode("utf-8", "surrogateescape") for chunk in corpus.bytes())
+    return Lines(corpus.texts())
