@@ -43,7 +43,8 @@ if TYPE_CHECKING:
     from charrnn.model.config import ModelConfig
     from charrnn.model.language_model import CharRNN
     from charrnn.storage.model_directory import Model
-    from charrnn.storage.run import Run, load
+    from charrnn.storage.run import Run
+    from charrnn.storage.run_lookup import load
     from charrnn.tasks.classify.predict import Classifier, Prediction, predict
     from charrnn.tasks.infill.engine import RestoringEngine
     from charrnn.tasks.infill.fill import FillConfig, fill
@@ -81,7 +82,8 @@ _HOMES: Final = {
     "charrnn.model.config": ("ModelConfig",),
     "charrnn.model.language_model": ("CharRNN",),
     "charrnn.storage.model_directory": ("Model",),
-    "charrnn.storage.run": ("Run", "load"),
+    "charrnn.storage.run": ("Run",),
+    "charrnn.storage.run_lookup": ("load",),
     "charrnn.estimators.classifier": ("RecurrentClassifier",),
     "charrnn.training.config": ("TrainingConfig", "TrainingOptions"),
     "charrnn.estimators.regressor": ("RecurrentRegressor",),

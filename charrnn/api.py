@@ -20,7 +20,7 @@ from charrnn.data.sources import ReadOptions, folders_of
 from charrnn.errors import CharRNNWarning, ConfigError
 from charrnn.signals import STOP_SIGNALS, signals_blocked
 from charrnn.storage.new_run import new_run
-from charrnn.storage.run import find_run, load
+from charrnn.storage.run_lookup import find_run, load
 from charrnn.tasks.classify.documents import open_any
 from charrnn.training.config import TrainingOptions, parse_duration
 from charrnn.training.parallel.torchrun import place

@@ -381,7 +381,7 @@ def _training_lines(
     from charrnn.data.tokenizer import ByteTokenizer
     from charrnn.errors import CorpusError, ModelError
     from charrnn.generation.selection import Lines
-    from charrnn.storage.run import read_found
+    from charrnn.storage.run_lookup import read_found
     from charrnn.storage.token_cache import keep_for_now
     from charrnn.training.checkpoint import read_checkpoint
 

@@ -34,7 +34,7 @@ from charrnn.generation.randomness import sample_keys, uniforms
 from charrnn.generation.smc import steered_sample
 from charrnn.generation.unwritable import dropped
 from charrnn.storage.model_directory import Model
-from charrnn.storage.run import load
+from charrnn.storage.run_lookup import load
 
 _BLOCK: Final = 64
 """Random numbers made at once for a single stream."""

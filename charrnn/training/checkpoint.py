@@ -31,7 +31,8 @@ from charrnn.storage.json_file import from_json, to_json
 from charrnn.storage.manifest import read_json, read_manifest
 from charrnn.storage.model_directory import Model, model_files, read_model
 from charrnn.storage.pointers import LARGEST_TRAINING
-from charrnn.storage.run import Run, first_sound
+from charrnn.storage.run import Run
+from charrnn.storage.run_lookup import first_sound
 from charrnn.storage.tensor_file import Tensors, read_tensors, to_safetensors
 from charrnn.tasks.classify.documents import open_any, read_labelled
 from charrnn.training.config import TrainingConfig
