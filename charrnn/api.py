@@ -19,7 +19,8 @@ from charrnn.data.corpus import LARGEST_IN_MEMORY, ReadingProgress, no_progress
 from charrnn.data.sources import ReadOptions, folders_of
 from charrnn.errors import CharRNNWarning, ConfigError
 from charrnn.storage.model_directory import Model
-from charrnn.storage.run import Run, load, read_found
+from charrnn.storage.run import Run
+from charrnn.storage.run_lookup import load, read_found
 from charrnn.training.config import TrainingOptions, parse_duration
 from charrnn.training.parallel.processes import failures_reported, follow_leader, join_group
 from charrnn.training.session import resume_training, start_training

@@ -23,7 +23,8 @@ from charrnn.generation.config import SamplingConfig
 from charrnn.generation.sampler import Sampler
 from charrnn.model.networks import build_network
 from charrnn.storage.model_directory import TENSORS, Model, write_model
-from charrnn.storage.run import Run, load
+from charrnn.storage.run import Run
+from charrnn.storage.run_lookup import load
 from charrnn.training.checkpoint import TRAINING_TENSORS, read_checkpoint
 from charrnn.training.plan import arrays
 from charrnn.training.trainer import Progress, Trainer

@@ -82,7 +82,7 @@ def evaluate(
     from charrnn.data.sources import ReadOptions
     from charrnn.errors import ConfigError, CorpusError
     from charrnn.evaluation.scoring import evaluate as score
-    from charrnn.storage.run import read_found
+    from charrnn.storage.run_lookup import read_found
     from charrnn.storage.token_cache import keep_for_now
 
     with reading("reading ...") as progress:

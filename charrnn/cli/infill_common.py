@@ -35,7 +35,7 @@ FileEncoding = Annotated[
 
 def load_restorer(name: str) -> "tuple[MaskedLM, Tokenizer]":
     """The model of that name, ready to restore, and its alphabet. Raises ModelError."""
-    from charrnn.storage.run import load
+    from charrnn.storage.run_lookup import load
     from charrnn.tasks.infill.engine import RestoringEngine
 
     model = load(name)

@@ -16,7 +16,7 @@ def info(model: ModelArgument = None, as_json: Json = False) -> None:
     """Show what a model is, what it was trained on, how long, and how good it is."""
     from charrnn.cli.display import UNITS, counted, duration, key_value_table, results
     from charrnn.storage.model_directory import read_model
-    from charrnn.storage.run import read_found
+    from charrnn.storage.run_lookup import read_found
 
     directory, read = read_found(model, read_model)
     config, tokenizer, provenance = read.config, read.tokenizer, read.provenance

@@ -16,7 +16,7 @@ NEXT: Final = "What may come next, in this order"
 
 def complete_runs(incomplete: str) -> list[str]:
     """The names of runs that begin so, for shell completion."""
-    from charrnn.storage.run import run_names
+    from charrnn.storage.run_lookup import run_names
 
     return _beginning_with(incomplete, run_names())
 

@@ -76,7 +76,7 @@ def predict(
     from charrnn.data.sources import ReadOptions
     from charrnn.data.tokenizer import unknown_error
     from charrnn.errors import ConfigError, CorpusError
-    from charrnn.storage.run import load
+    from charrnn.storage.run_lookup import load
     from charrnn.tasks.classify.predict import Classifier
 
     if as_json and as_jsonl:

@@ -32,7 +32,7 @@ from charrnn.cli.repl_ghost import Ghost
 from charrnn.cli.repl_session import ADAPTING, COMMANDS, Session, is_command, unescaped
 from charrnn.cli.repl_settings import HELP, option_choices, option_kinds
 from charrnn.interactive.suggestions import UNITS
-from charrnn.storage.run import run_names
+from charrnn.storage.run_lookup import run_names
 
 ESCAPE_SECONDS: Final = 0.05
 """How long after Esc a key still belongs to it, as it does in what arrows and Alt send."""

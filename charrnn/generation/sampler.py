@@ -22,7 +22,7 @@ from charrnn.generation.request import EncodedPrompt, GenerationRequest, Sample
 from charrnn.generation.stream import SampleStream
 from charrnn.generation.writers import write_samples
 from charrnn.storage.model_directory import Model
-from charrnn.storage.run import load
+from charrnn.storage.run_lookup import load
 
 
 class Sampler:

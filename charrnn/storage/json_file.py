@@ -2,9 +2,10 @@
 
 import json
 import math
+import sys
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeGuard, TypeVar
 
 from charrnn.errors import ConfigError, ModelError
 
@@ -29,6 +30,13 @@ def parse_json(path: Path, content: bytes | bytearray) -> Any:
         return json.loads(content.decode(), object_pairs_hook=_object)
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{path}: {' '.join(str(error).split())}") from error
+
+
+def is_finite_number(value: object) -> TypeGuard[float]:
+    """Whether a value of JSON is a number that a float can hold: JSON has whole numbers of any
+    size, and `true` is not a number."""
+    largest = sys.float_info.max
+    return type(value) in (int, float) and -largest <= value <= largest  # type: ignore[operator]
 
 
 def from_json(kind: type[T], data: object, *, where: str) -> T:

@@ -5,17 +5,21 @@ numbers are refused, and nothing in a model is ever run. No torch: tensors are N
 """
 
 import os
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from charrnn.data.tokenizer import Tokenizer, tokenizer_from_json
-from charrnn.errors import ConfigError, ModelError
+from charrnn.errors import CharRNNWarning, ConfigError, ModelError
 from charrnn.model.config import LATER, ModelConfig
 from charrnn.storage.files import write_directory
 from charrnn.storage.json_file import from_json, to_json
 from charrnn.storage.manifest import MANIFEST, Manifest, read_json, read_manifest
 from charrnn.storage.tensor_file import Tensors, read_tensors, to_safetensors
+
+T = TypeVar("T")
 
 CONFIG: Final = "config.json"
 TOKENIZER: Final = "tokenizer.json"
@@ -196,3 +200,26 @@ def read_tokenizer(directory: Path, manifest: Manifest | None = None) -> Tokeniz
         return tokenizer_from_json(data)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
+
+
+def first_sound(paths: Sequence[Path], read: Callable[[Path], T]) -> tuple[Path, T]:
+    """Reads the first of these models that is sound: its path, and what `read` returns for it.
+
+    Warns of those before it that are damaged. Raises ModelError when none can be read.
+    """
+    problems: list[ModelError] = []
+    for path in paths:
+        try:
+            content = read(path)
+        except ModelError as error:
+            if path.is_dir():  # else it was deleted meanwhile, as old checkpoints are
+                problems.append(error)
+            continue
+        for problem in problems:
+            warnings.warn(f"{problem}; falling back on {path}", CharRNNWarning, stacklevel=2)
+        return path, content
+    if not problems:
+        raise ModelError(f"{paths[0].parent}: it has no checkpoint")
+    if len(problems) == 1:
+        raise problems[0]
+    raise ModelError(f"{problems[0]}; none of {len(problems)} checkpoints is sound")

@@ -11,27 +11,22 @@ best.
 import contextlib
 import os
 import re
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, TypeGuard
+from typing import Final
 
 from charrnn.errors import ModelError
 from charrnn.storage.files import point, read_file, read_lines, remove_directory, resolve_replaced
-from charrnn.storage.json_file import parse_json
+from charrnn.storage.json_file import is_finite_number, parse_json
 from charrnn.storage.manifest import read_json
+from charrnn.storage.metrics_file import LONGEST_MEASUREMENT, METRICS
 from charrnn.storage.model_directory import CONFIG, read_config
 
 BEST: Final = "best"
 LAST: Final = "last"
 """The names of the pointers."""
 
-METRICS: Final = "metrics.jsonl"
-
 CHECKPOINT_NAME: Final = re.compile(r"step-(\d{8,15})")
-
-LONGEST_MEASUREMENT: Final = 1 << 16
-"""Bytes of a line of metrics.jsonl; what is longer is none."""
 
 LARGEST_TRAINING: Final = 16 << 20
 """Bytes of a checkpoint's training.json, which has the names of all files that were trained on."""
@@ -171,13 +166,6 @@ def _best_evaluation(checkpoint: Path) -> dict[int, float]:
 
 def _evaluation(step: object, nats: object) -> dict[int, float]:
     """An evaluation; none where the values cannot be those of one."""
-    if isinstance(step, int) and _is_finite(nats):
+    if isinstance(step, int) and is_finite_number(nats):
         return {step: float(nats)}
     return {}
-
-
-def _is_finite(value: object) -> TypeGuard[float]:
-    """Whether a value of JSON, where a whole number may have any number of digits, is a finite
-    float."""
-    largest = sys.float_info.max
-    return isinstance(value, int | float) and -largest <= value <= largest

@@ -10,16 +10,13 @@ and how to find it again by name.
 """
 
 import contextlib
-import json
 import os
 import shlex
-import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
-from charrnn.ambient import as_usual
 from charrnn.data.corpus import IdsKey, ReadingProgress, no_progress
 from charrnn.data.tokenizer import Ids
 from charrnn.errors import CharRNNWarning, ConfigError, ModelError, StorageError, TrainingError
@@ -28,25 +25,26 @@ from charrnn.storage.file_systems import NO_LOCKS
 from charrnn.storage.files import (
     REPLACED_PREFIX,
     TEMPORARY_PREFIX,
-    append_line,
     make_directory,
-    read_lines,
     recover,
     remove_directory,
     resolve_replaced,
     set_aside,
     sync_file,
     write_directory,
-    write_file,
 )
 from charrnn.storage.manifest import with_manifest
-from charrnn.storage.model_directory import CONFIG, Model, read_model
+from charrnn.storage.metrics_file import (
+    METRICS,
+    append_measurement,
+    keep_measurements,
+    read_measurements,
+)
+from charrnn.storage.model_directory import Model, first_sound, read_model
 from charrnn.storage.pointers import (
     BEST,
     CHECKPOINT_NAME,
     LAST,
-    LONGEST_MEASUREMENT,
-    METRICS,
     is_pointer,
     point_at,
     pointed,
@@ -60,8 +58,6 @@ RUNS: Final = Path("checkpoints")
 
 _ASIDE_PREFIX: Final = "unreadable-"
 """What the name of a checkpoint begins with that could not be read."""
-
-T = TypeVar("T")
 
 
 class Run:
@@ -221,7 +217,7 @@ class Run:
     def best_model(self) -> Model:
         """Reads the model that did best on the validation text; of those that can be read, where
         that one is damaged. Raises ModelError."""
-        return load(self.directory)
+        return first_sound(self.models(), read_model)[1]
 
     def ranked(self) -> tuple[list[Path], str]:
         """What `models` gives; and, where `best` names no model, why which is taken for it."""
@@ -276,28 +272,18 @@ class Run:
     def log(self, measurement: Mapping[str, float]) -> None:
         """Adds a line to metrics.jsonl. Raises StorageError."""
         self._check_claim()
-        append_line(self.metrics_path, json.dumps(measurement))
+        append_measurement(self.metrics_path, measurement)
 
     def metrics(self) -> list[dict[str, float]]:
         """All `measurements` at once, for which a run of weeks takes gigabytes."""
         return list(self.measurements())
 
     def measurements(self) -> Iterator[dict[str, float]]:
-        """The lines of metrics.jsonl as they are read, without one that a crash cut short.
+        """The lines of metrics.jsonl as they are read; see `read_measurements`.
 
-        Damaged ones are left out, with a warning. Raises ModelError when it is no file at all.
+        Raises ModelError where it is not a file.
         """
-        if not os.path.lexists(self.metrics_path):
-            return
-        lines = damaged = 0
-        for line in read_lines(self.metrics_path, LONGEST_MEASUREMENT):
-            lines += 1
-            if (measurement := _measurement(line)) is None:
-                damaged += 1
-            else:
-                yield measurement
-        if damaged:
-            _warn(f"{self.metrics_path}: {damaged} of {lines} lines are damaged")
+        return read_measurements(self.metrics_path)
 
     def tidy(self) -> None:
         """Deletes what a crash left unfinished, and puts back what it left half replaced.
@@ -315,69 +301,16 @@ class Run:
         self.tidy()
         path = self.checkpoint(step)
         evaluated = step if evaluated is None else evaluated
-        kept = (
-            json.dumps(line).encode() + b"\n"
-            for line in self.measurements()
-            if line["step"] <= (evaluated if "validation_nats" in line else step)
+        keep_measurements(
+            self.metrics_path,
+            lambda line: line["step"] <= (evaluated if "validation_nats" in line else step),
         )
-        there = self.metrics_path.stat().st_size if self.metrics_path.exists() else 0
-        write_file(self.metrics_path, _batched(kept), size=there)
         if step >= 0 and (pointed(self.last) != path or not self.last.is_symlink()):
             point_at(self.last, path)
         for other in self.checkpoints():
             if step_of(other) > step:
                 # It could not be read: by a fault that may pass, for all we know.
                 set_aside(other, other.with_name(f"{_ASIDE_PREFIX}{other.name}"))
-
-
-def first_sound(paths: Sequence[Path], read: Callable[[Path], T]) -> tuple[Path, T]:
-    """The first of these models that can be read, and what `read` makes of it.
-
-    Warns of those before it that are damaged. Raises ModelError when none can be read.
-    """
-    problems: list[ModelError] = []
-    for path in paths:
-        try:
-            content = read(path)
-        except ModelError as error:
-            if path.is_dir():  # else it was deleted meanwhile, as old checkpoints are
-                problems.append(error)
-            continue
-        for problem in problems:
-            _warn(f"{problem}; falling back on {path}")
-        return path, content
-    if not problems:
-        raise ModelError(f"{paths[0].parent}: it has no checkpoint")
-    if len(problems) == 1:
-        raise problems[0]
-    raise ModelError(f"{problems[0]}; none of {len(problems)} checkpoints is sound")
-
-
-def _batched(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes in pieces of a megabyte or so."""
-    batch, size = [], 0
-    for line in lines:
-        batch.append(line)
-        size += len(line)
-        if size >= 1 << 20:
-            yield b"".join(batch)
-            batch, size = [], 0
-    yield b"".join(batch)
-
-
-def _measurement(line: bytes) -> dict[str, float] | None:
-    """A line of metrics.jsonl, None unless it is an object of finite numbers, a step among them."""
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(value, dict) or "step" not in value:
-        return None
-    numbers = all(
-        type(each) in (int, float) and -sys.float_info.max <= each <= sys.float_info.max
-        for each in value.values()
-    )
-    return value if numbers else None
 
 
 def _warn(message: str) -> None:
@@ -409,11 +342,6 @@ def check_unused(directory: Path) -> None:
         raise ConfigError(f"{directory} is not a folder; choose another")
 
 
-def is_model(path: Path) -> bool:
-    """Whether a folder looks like a model directory."""
-    return os.path.isfile(path / CONFIG)  # unlike Path.is_file, never raises
-
-
 def is_run(path: Path) -> bool:
     """Whether a folder has a run that got as far as a checkpoint."""
     try:
@@ -422,115 +350,3 @@ def is_run(path: Path) -> bool:
         return bool(run.checkpoints()) or any(each and each.is_dir() for each in pointers)
     except (OSError, ValueError):  # a folder that may not be read, a name that cannot be
         return False
-
-
-def run_names() -> list[str]:
-    """The names of the runs under `checkpoints/`, newest first."""
-    if not RUNS.is_dir():
-        return []
-    runs = [path for path in RUNS.iterdir() if is_run(path)]
-    return [run.name for run in sorted(runs, key=_changed, reverse=True)]
-
-
-def find_run(name: str) -> Run:
-    """The run of that name, or at that path. Raises ModelError."""
-    for path in (Path(name), RUNS / name):
-        if is_run(path):
-            return Run(path)
-    _refuse_beginnings(name)
-    raise ModelError(f"{name}: no such run{_choices()}")
-
-
-def find_models(name: str | None) -> list[Path]:
-    """The model directories that a name or path means: a run's best, then those to fall back on.
-
-    No name is the newest run's. Raises ModelError.
-    """
-    return _find_models(name)[0]
-
-
-def _find_models(name: str | None) -> tuple[list[Path], str]:
-    """What `find_models` gives, and a warning where the first of them is not what was named."""
-    if name is None:
-        names = run_names()
-        if not names:
-            raise ModelError(
-                f"no model named, and no run in {RUNS}/; train one: charrnn train FILE"
-            )
-        return _find_models(str(RUNS / names[0]))
-    for path in (Path(name), RUNS / name):
-        if is_model(path):
-            return [path], ""
-        if is_run(path):
-            return Run(path).ranked()
-        if path.name in (BEST, LAST) and is_run(path.parent):
-            return _find_pointed(path)
-    _refuse_beginnings(name)
-    raise ModelError(f"{name}: no such model or run{_choices()}")
-
-
-def _find_pointed(pointer: Path) -> tuple[list[Path], str]:
-    """The model that is meant by the path of a run's `best` or `last`, where it is no folder."""
-    run = Run(pointer.parent)
-    target = pointed(pointer)
-    if target is not None and target.is_dir():
-        return [target], ""
-    if pointer.name == LAST:
-        newest = run.checkpoints()[-1]
-        return [newest], f"{pointer}: it names no checkpoint; falling back on {newest}, the newest"
-    models, why = run.ranked()
-    return models[:1], why
-
-
-def _refuse_beginnings(name: str) -> None:
-    """Raises ModelError for a run that was stopped before its first checkpoint."""
-    for path in (Path(name), RUNS / name):
-        if os.path.lexists(path / METRICS):
-            raise ModelError(f"{path}: it has no checkpoint yet; begin again with charrnn train")
-
-
-def read_found(name: str | None, read: Callable[[Path], T]) -> tuple[Path, T]:
-    """Reads the model that a name or path means: its directory, and what `read` makes of it.
-
-    Where a run's best is damaged, the newest that is sound takes its place, with a warning. Raises
-    ModelError.
-    """
-    while True:
-        paths, why = _find_models(name)
-        try:
-            found = first_sound(paths, read)
-        except ModelError:
-            if find_models(name) == paths:
-                raise
-            continue
-        # A training beside us may have replaced its best, and deleted what that was.
-        if (why or found[0] != paths[0]) and find_models(name)[0] != paths[0]:
-            continue
-        if why:
-            _warn(why)
-        return found
-
-
-@as_usual
-def load(model: str | Path | Model | None = None) -> Model:
-    """Reads a model: of a run its best, of None that of the newest run under `checkpoints/`.
-
-    Where a run's best model is damaged, its newest sound checkpoint is read, with a warning. A
-    Model, which was read before, is returned as it is. Raises ModelError.
-
-    Args:
-        model: the name of a run, a run directory or a model directory.
-    """
-    if isinstance(model, Model):
-        return model
-    return read_found(None if model is None else str(model), read_model)[1]
-
-
-def _choices() -> str:
-    names = run_names()
-    return f"; {RUNS}/ has {', '.join(names[:10])}" if names else f"; {RUNS}/ has none yet"
-
-
-def _changed(run: Path) -> float:
-    last = run / "last"
-    return os.lstat(last if os.path.lexists(last) else run).st_mtime

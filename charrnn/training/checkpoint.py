@@ -30,9 +30,9 @@ from charrnn.errors import ConfigError, CorpusError, ModelError, UnknownCharacte
 from charrnn.model.config import ModelConfig
 from charrnn.storage.json_file import from_json, to_json
 from charrnn.storage.manifest import read_json, read_manifest
-from charrnn.storage.model_directory import Model, model_files, read_model
+from charrnn.storage.model_directory import Model, first_sound, model_files, read_model
 from charrnn.storage.pointers import LARGEST_TRAINING
-from charrnn.storage.run import Run, first_sound
+from charrnn.storage.run import Run
 from charrnn.storage.tensor_file import Tensors, read_tensors, to_safetensors
 from charrnn.tasks.classify.documents import read_labelled
 from charrnn.training.config import TrainingConfig

@@ -15,7 +15,7 @@ from charrnn.data.sources import ReadOptions
 from charrnn.signals import signals_blocked
 from charrnn.storage.model_directory import Model
 from charrnn.storage.new_run import new_run
-from charrnn.storage.run import find_run, load
+from charrnn.storage.run_lookup import find_run, load
 from charrnn.training.config import TrainingOptions
 from charrnn.training.parallel.processes import progress_reported
 

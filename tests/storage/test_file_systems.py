@@ -30,7 +30,8 @@ from charrnn.storage.files import (
 from charrnn.storage.model_directory import CONFIG
 from charrnn.storage.new_run import unused_name
 from charrnn.storage.pointers import pointed
-from charrnn.storage.run import RUNS, Run, find_run, read_found, run_names
+from charrnn.storage.run import RUNS, Run
+from charrnn.storage.run_lookup import find_run, read_found, run_names
 
 Patch = pytest.MonkeyPatch
 

@@ -12,7 +12,8 @@ from charrnn.data.tokenizer import CharTokenizer
 from charrnn.errors import CharRNNWarning
 from charrnn.model.config import ModelConfig
 from charrnn.storage.model_directory import Model, Provenance, model_files, read_model
-from charrnn.storage.run import RUNS, Run, find_models, is_run, read_found
+from charrnn.storage.run import RUNS, Run, is_run
+from charrnn.storage.run_lookup import find_models, read_found
 
 LOSSES = {10: 3.0, 20: 2.0, 30: 2.5}
 """The best is neither the first nor the newest."""

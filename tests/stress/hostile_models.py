@@ -331,7 +331,7 @@ def _random_model(
 
 def _load(directory: Path, samples: int) -> str:
     """Loads what is in the folder and, where that works, uses it for what it is for."""
-    from charrnn.storage.run import load
+    from charrnn.storage.run_lookup import load
 
     try:
         model = load(directory)

@@ -343,7 +343,8 @@ def _corrupted(sound: Path, run: Path, content: bytes, name: str) -> Path:
 
 def _library(folder: Path, name: str) -> list[str]:
     from charrnn.generation.sampler import load_sampler
-    from charrnn.storage.run import Run, load
+    from charrnn.storage.run import Run
+    from charrnn.storage.run_lookup import load
     from charrnn.training.checkpoint import read_checkpoint
     from charrnn.training.trainer import Trainer
 

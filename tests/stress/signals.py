@@ -301,7 +301,7 @@ def _lost(server: ForkServer, case: _Case, run: Run) -> list[str]:
 
 def resume(pipe: Pipe, here: str) -> None:
     """In a forked process: goes on with the run, and reports what should not be there."""
-    from charrnn.storage.run import find_run
+    from charrnn.storage.run_lookup import find_run
     from charrnn.training.trainer import Trainer
 
     os.chdir(here)

@@ -12,7 +12,7 @@ import pytest
 from charrnn.errors import CharRNNWarning
 from charrnn.storage import file_systems
 from charrnn.storage.model_directory import TENSORS, read_model
-from charrnn.storage.run import read_found
+from charrnn.storage.run_lookup import read_found
 from charrnn.training.checkpoint import TRAINING_TENSORS
 from charrnn.training.trainer import Trainer
 

@@ -39,7 +39,8 @@ from charrnn.model.language_model import CharRNN
 from charrnn.storage import files
 from charrnn.storage.manifest import MANIFEST
 from charrnn.storage.model_directory import TENSORS, read_model
-from charrnn.storage.run import Run, load
+from charrnn.storage.run import Run
+from charrnn.storage.run_lookup import load
 from charrnn.tasks.generate import task
 from charrnn.tasks.registry import Generation
 from charrnn.training import trainer as module

@@ -16,7 +16,7 @@ from charrnn.data.documents import Document
 from charrnn.data.tokenizer import Ids
 from charrnn.errors import CorpusError
 from charrnn.storage.model_directory import Model
-from charrnn.storage.run import load
+from charrnn.storage.run_lookup import load
 from charrnn.tasks.classify.engine import ClassifyingEngine
 
 TEXTS_AT_ONCE: Final = 512

@@ -8,7 +8,7 @@ from charrnn.data.sources import ReadOptions
 from charrnn.data.tokenizer import ByteTokenizer, Tokenizer
 from charrnn.errors import CorpusError, ModelError
 from charrnn.generation.selection import Lines
-from charrnn.storage.run import read_found
+from charrnn.storage.run_lookup import read_found
 from charrnn.storage.token_cache import keep_for_now
 from charrnn.training.checkpoint import read_checkpoint
 

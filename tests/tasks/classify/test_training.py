@@ -17,7 +17,8 @@ from charrnn.errors import CharRNNWarning, ConfigError, CorpusError, DivergedErr
 from charrnn.model.cells import CELLS
 from charrnn.model.config import POOLINGS
 from charrnn.storage.model_directory import TENSORS, read_model
-from charrnn.storage.run import Run, find_run
+from charrnn.storage.run import Run
+from charrnn.storage.run_lookup import find_run
 from charrnn.storage.token_cache import IDS_FOLDER
 from charrnn.tasks.classify.plan import (
     choose_classifier,

@@ -1,0 +1,82 @@
+"""metrics.jsonl: what a run has measured, one JSON object a line, in the order of its steps."""
+
+import json
+import os
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from charrnn.errors import CharRNNWarning
+from charrnn.storage.files import append_line, read_lines, write_file
+from charrnn.storage.json_file import is_finite_number
+
+METRICS: Final = "metrics.jsonl"
+
+LONGEST_MEASUREMENT: Final = 1 << 16
+"""The most bytes that a line may have; a longer one is damaged."""
+
+_BATCH_BYTES: Final = 1 << 20
+
+Measurement = Mapping[str, float]
+
+
+def append_measurement(path: Path, measurement: Measurement) -> None:
+    """Adds a line. Raises StorageError."""
+    append_line(path, json.dumps(measurement))
+
+
+def read_measurements(path: Path) -> Iterator[dict[str, float]]:
+    """The measurements, as they are read; none where there is no file. A last line that a crash cut
+    short is left out.
+
+    Damaged lines are left out with a warning. Raises ModelError where the path is not a file.
+    """
+    if not os.path.lexists(path):
+        return
+    lines = damaged = 0
+    for line in read_lines(path, LONGEST_MEASUREMENT):
+        lines += 1
+        if (measurement := _parse(line)) is None:
+            damaged += 1
+        else:
+            yield measurement
+    if damaged:
+        message = f"{path}: {damaged} of {lines} lines are damaged"
+        warnings.warn(message, CharRNNWarning, stacklevel=2)
+
+
+def keep_measurements(path: Path, is_kept: Callable[[Measurement], bool]) -> None:
+    """Rewrites the file with the measurements that are kept, a few at a time in memory; makes an
+    empty one where there is none. Raises StorageError, and ModelError as `read_measurements`."""
+    kept = (
+        json.dumps(measurement).encode() + b"\n"
+        for measurement in read_measurements(path)
+        if is_kept(measurement)
+    )
+    size = path.stat().st_size if path.exists() else 0
+    write_file(path, _batched(kept), size=size)
+
+
+def _batched(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in chunks of about a megabyte."""
+    batch, size = [], 0
+    for line in lines:
+        batch.append(line)
+        size += len(line)
+        if size >= _BATCH_BYTES:
+            yield b"".join(batch)
+            batch, size = [], 0
+    yield b"".join(batch)
+
+
+def _parse(line: bytes) -> dict[str, float] | None:
+    """The measurement in a line; None unless it is an object of finite numbers with a step."""
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    is_sound = (
+        isinstance(value, dict) and "step" in value and all(map(is_finite_number, value.values()))
+    )
+    return value if is_sound else None

@@ -1,0 +1,137 @@
+"""Where a run or a model is: by its name under `checkpoints/`, by its path, or as the newest."""
+
+import os
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from charrnn.ambient import as_usual
+from charrnn.errors import CharRNNWarning, ModelError
+from charrnn.storage.metrics_file import METRICS
+from charrnn.storage.model_directory import CONFIG, Model, first_sound, read_model
+from charrnn.storage.pointers import BEST, LAST, pointed
+from charrnn.storage.run import RUNS, Run, is_run
+
+T = TypeVar("T")
+
+
+def is_model(path: Path) -> bool:
+    """Whether a folder looks like a model directory."""
+    return os.path.isfile(path / CONFIG)  # unlike Path.is_file, never raises
+
+
+def run_names() -> list[str]:
+    """The names of the runs under `checkpoints/`, newest first."""
+    if not RUNS.is_dir():
+        return []
+    runs = [path for path in RUNS.iterdir() if is_run(path)]
+    return [run.name for run in sorted(runs, key=_changed, reverse=True)]
+
+
+def find_run(name: str) -> Run:
+    """The run of that name, or at that path. Raises ModelError."""
+    for path in (Path(name), RUNS / name):
+        if is_run(path):
+            return Run(path)
+    _refuse_without_checkpoint(name)
+    raise ModelError(f"{name}: no such run{_choices()}")
+
+
+def find_models(name: str | None) -> list[Path]:
+    """The model directories that a name or path means: a run's best, then those to fall back on.
+
+    No name is the newest run's. Raises ModelError.
+    """
+    return _find_models(name)[0]
+
+
+def _find_models(name: str | None) -> tuple[list[Path], str]:
+    """The model directories, as of `find_models`; and a warning, empty unless the first of them is
+    not the one that was named."""
+    if name is None:
+        names = run_names()
+        if not names:
+            raise ModelError(
+                f"no model named, and no run in {RUNS}/; train one: charrnn train FILE"
+            )
+        return _find_models(str(RUNS / names[0]))
+    for path in (Path(name), RUNS / name):
+        if is_model(path):
+            return [path], ""
+        if is_run(path):
+            return Run(path).ranked()
+        if path.name in (BEST, LAST) and is_run(path.parent):
+            return _find_pointed(path)
+    _refuse_without_checkpoint(name)
+    raise ModelError(f"{name}: no such model or run{_choices()}")
+
+
+def _find_pointed(pointer: Path) -> tuple[list[Path], str]:
+    """The model that the path of a run's `best` or `last` means, where that path is not a folder
+    itself; and a warning, as of `_find_models`."""
+    run = Run(pointer.parent)
+    target = pointed(pointer)
+    if target is not None and target.is_dir():
+        return [target], ""
+    if pointer.name == LAST:
+        newest = run.checkpoints()[-1]
+        return [newest], f"{pointer}: it names no checkpoint; falling back on {newest}, the newest"
+    models, why = run.ranked()
+    return models[:1], why
+
+
+def _refuse_without_checkpoint(name: str) -> None:
+    """Raises ModelError where a run of that name was stopped before its first checkpoint."""
+    for path in (Path(name), RUNS / name):
+        if os.path.lexists(path / METRICS):
+            raise ModelError(f"{path}: it has no checkpoint yet; begin again with charrnn train")
+
+
+def read_found(name: str | None, read: Callable[[Path], T]) -> tuple[Path, T]:
+    """Reads the model that a name or path means: its directory, and what `read` returns for it.
+
+    Where a run's best is damaged, its newest sound one is read instead, with a warning. Raises
+    ModelError.
+    """
+    while True:
+        paths, why = _find_models(name)
+        try:
+            found = first_sound(paths, read)
+        except ModelError:
+            if find_models(name) == paths:
+                raise
+            continue
+        # A training that goes on meanwhile may have replaced its best, and deleted the old one.
+        if (why or found[0] != paths[0]) and find_models(name)[0] != paths[0]:
+            continue
+        if why:
+            warnings.warn(why, CharRNNWarning, stacklevel=2)
+        return found
+
+
+@as_usual
+def load(model: str | Path | Model | None = None) -> Model:
+    """Reads a model: of a run its best, of None that of the newest run under `checkpoints/`.
+
+    Where a run's best model is damaged, its newest sound checkpoint is read, with a warning. A
+    Model, which was read before, is returned as it is. Raises ModelError.
+
+    Args:
+        model: the name of a run, a run directory or a model directory.
+    """
+    if isinstance(model, Model):
+        return model
+    return read_found(None if model is None else str(model), read_model)[1]
+
+
+def _choices() -> str:
+    """The end of an error, which says what runs there are."""
+    names = run_names()
+    return f"; {RUNS}/ has {', '.join(names[:10])}" if names else f"; {RUNS}/ has none yet"
+
+
+def _changed(run: Path) -> float:
+    """When a run saved its newest checkpoint, in seconds since 1970."""
+    last = run / LAST
+    return os.lstat(last if os.path.lexists(last) else run).st_mtime
