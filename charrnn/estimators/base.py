@@ -26,6 +26,7 @@ from charrnn.estimators.sequences import Sequences, read_sequences
 from charrnn.forks import forked
 from charrnn.model.config import GATES, POOLINGS
 from charrnn.model.many_to_one import ManyToOne
+from charrnn.model.recurrent import StackConfig
 from charrnn.training.learner import BETAS, threads
 from charrnn.training.probe import choose_device, kernels, usual_threads
 
@@ -174,15 +175,17 @@ class RecurrentEstimator:
         kernel = kernels(device, self.cell, "fp32")[0]
         count = usual_threads(device, kernel, self.cell, self.hidden_size)
         with threads(count):
-            network = ManyToOne(
-                outputs=self._outputs(learned),
+            stack = StackConfig(
                 cell=self.cell,
                 input_size=sequences.size,
-                vocabulary_size=None,
                 hidden_size=int(self.hidden_size),
                 layers=int(self.layers),
                 dropout=float(self.dropout),
                 bidirectional=bool(self.bidirectional),
+            )
+            network = ManyToOne(
+                stack,
+                outputs=self._outputs(learned),
                 pooling=self.pooling,
                 kernel=kernel,
                 generator=torch.Generator().manual_seed(int(random.integers(2**63))),

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from charrnn.ambient import as_usual
 from charrnn.model.attention import Attention
 from charrnn.model.config import STATES, ModelConfig
-from charrnn.model.recurrent import RecurrentNetwork, State, detach, reset_linear
+from charrnn.model.recurrent import RecurrentNetwork, StackConfig, State, detach, reset_linear
 
 __all__ = ["CharRNN", "State", "detach"]
 
@@ -44,16 +44,7 @@ class CharRNN(RecurrentNetwork):
         kernel: str = "fused",
         generator: torch.Generator | None = None,
     ) -> None:
-        super().__init__(
-            cell=config.cell,
-            input_size=config.embedding_size,
-            vocabulary_size=config.vocabulary_size,
-            hidden_size=config.hidden_size,
-            layers=config.layers,
-            dropout=config.dropout,
-            weight_dropout=config.weight_dropout,
-            kernel=kernel,
-        )
+        super().__init__(StackConfig.of(config), kernel=kernel)
         self.config = config
         self.attention: Attention | None = None
         with torch.device("meta"):
@@ -66,15 +57,15 @@ class CharRNN(RecurrentNetwork):
         self.reset_parameters(generator)
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
-        """Fresh weights; see `reset_layers` and `reset_linear`."""
+        """Draws fresh weights; see `reset_layers` and `reset_linear`."""
         self.reset_layers(generator)
         if self.attention is not None:
             self.attention.reset_parameters(generator)
         reset_linear(self.head.weight, self.head.bias, generator=generator)
 
     def readout_weights(self) -> list[Tensor]:
-        """Those that read outputs of a layer: between layers (G H, H), and the head's (V, H), or
-        where there is attention, its own (D, H), for the head reads what is normalized."""
+        """The weights that read a layer's outputs: between layers (G H, H), and the head's (V, H);
+        where there is attention, its own (D, H) instead, for the head reads what is normalized."""
         if self.attention is None:
             return [*self.between_layers(), self.head.weight]
         return [*self.between_layers(), *self.attention.readout_weights()]
@@ -93,14 +84,14 @@ class CharRNN(RecurrentNetwork):
         batch_size: int | None = None,
         lanes: slice = slice(None),
     ) -> tuple[Tensor, State]:
-        """Reads ids (B, T); gives the logits (B, T, V) of the character after each, and the state.
+        """Reads ids (B, T); returns the logits (B, T, V) of the next characters, and the state.
 
         Args:
             ids: (B, T), int64.
-            state: what an earlier call gave; zeros when None.
+            state: the state that an earlier call returned; zeros when None.
             generator: of the dropout masks, while training.
-            batch_size, lanes: where these are not all lanes that are trained on together: how many
-                those are, and which of them these. Masks are drawn for all.
+            batch_size, lanes: the size of the whole batch and the part of it that is given, where
+                that is not all. Dropout masks are drawn for the whole batch.
         """
         before = self.zero_state(len(ids)) if state is None else state
         parts = len(STATES[self.cell])

@@ -1,4 +1,4 @@
-"""ManyToOne: stacked cells -> pooling -> head. One answer for a whole sequence.
+"""ManyToOne: stacked cells -> pooling -> head. One output for a whole sequence.
 
 Parameters carry the names and layout of PyTorch's own modules: `rnn` is a `torch.nn.LSTM` (or GRU,
 RNN), bidirectional or not, `head` a `torch.nn.Linear`.
@@ -10,63 +10,47 @@ outputs.
 import torch
 from torch import Tensor, nn
 
-from charrnn.model.pooling import Pooling, turned
-from charrnn.model.recurrent import REVERSE, RecurrentNetwork, State, reset_linear
+from charrnn.model.pooling import Pooling, reversed_within
+from charrnn.model.recurrent import REVERSE, RecurrentNetwork, StackConfig, State, reset_linear
 
 
 class ManyToOne(RecurrentNetwork):
     """A network that reads a sequence and gives K numbers.
 
     Args:
+        stack: the sizes of the stacked cells; see StackConfig.
         outputs: K.
         pooling: an entry of POOLINGS; see Pooling.
+        kernel: the entry of KERNELS that computes the layers.
         generator: of the initial weights; PyTorch's global one unless given.
-        cell, input_size, vocabulary_size, hidden_size, layers, dropout, weight_dropout,
-        bidirectional, kernel: see RecurrentNetwork.
     """
 
     def __init__(
         self,
+        stack: StackConfig,
         *,
         outputs: int,
-        cell: str,
-        input_size: int,
-        vocabulary_size: int | None,
-        hidden_size: int,
-        layers: int = 1,
-        dropout: float = 0.0,
-        weight_dropout: float = 0.0,
-        bidirectional: bool = False,
         pooling: str = "last",
         kernel: str = "fused",
         generator: torch.Generator | None = None,
     ) -> None:
-        super().__init__(
-            cell=cell,
-            input_size=input_size,
-            vocabulary_size=vocabulary_size,
-            hidden_size=hidden_size,
-            layers=layers,
-            dropout=dropout,
-            weight_dropout=weight_dropout,
-            bidirectional=bidirectional,
-            kernel=kernel,
-        )
-        features = hidden_size * len(self.directions)
+        super().__init__(stack, kernel=kernel)
+        features = stack.hidden_size * len(self.directions)
         with torch.device("meta"):
-            self.pooling = Pooling(pooling, features, bidirectional=bidirectional)
+            self.pooling = Pooling(pooling, features, bidirectional=stack.bidirectional)
             self.head = nn.Linear(features, outputs)
         self.to_empty(device="cpu")
         self.reset_parameters(generator)
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
-        """Fresh weights; see `reset_layers`, Pooling and `reset_linear`."""
+        """Draws fresh weights; see `reset_layers`, Pooling and `reset_linear`."""
         self.reset_layers(generator)
         self.pooling.reset_parameters()
         reset_linear(self.head.weight, self.head.bias, generator=generator)
 
     def readout_weights(self) -> list[Tensor]:
-        """Those that read outputs of a layer: between layers (G H, F), and the head's (K, F)."""
+        """The weights that read a layer's outputs: between layers (G H, F), and the
+        head's (K, F)."""
         return [*self.between_layers(), self.head.weight]
 
     def forward(
@@ -76,7 +60,7 @@ class ManyToOne(RecurrentNetwork):
         *,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """The K numbers (B, K) of each sequence; what it is padded with changes nothing.
+        """Computes the K numbers (B, K) of each sequence; padding changes nothing.
 
         Args:
             inputs: ids (T, B), or vectors (T, B, E), each sequence from step 0 on.
@@ -95,17 +79,17 @@ class ManyToOne(RecurrentNetwork):
         *,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """The outputs (T, B, F) of the top layer, zero state before; see `forward`."""
+        """Computes the outputs (T, B, F) of the top layer from a zero state; see `forward`."""
         before = self.zero_state(inputs.shape[1])
         if REVERSE not in self.directions:
             return self._read(inputs, before, generator=generator)[0]
         x = inputs
         for layer in range(self.layers):
-            x = self._both(layer, x, lengths, before, generator)
+            x = self._both_directions(layer, x, lengths, before, generator)
             x = self._drop(x, generator)
         return x
 
-    def _both(
+    def _both_directions(
         self,
         layer: int,
         x: Tensor,
@@ -115,9 +99,9 @@ class ManyToOne(RecurrentNetwork):
     ) -> Tensor:
         """One layer in both directions: x (T, B, I), or ids (T, B) -> outputs (T, B, 2 H)."""
         before = tuple(part[layer] for part in state)  # each (B, H)
-        forth, _ = self._layer(layer, x, before, direction="", generator=generator)
-        # From its own end, not from that of the longest: what is read first must not be padding.
-        back, _ = self._layer(
-            layer, turned(x, lengths), before, direction=REVERSE, generator=generator
+        forward, _ = self._layer(layer, x, before, direction="", generator=generator)
+        # Each sequence is reversed within its own length: padding must not be read first.
+        backward, _ = self._layer(
+            layer, reversed_within(x, lengths), before, direction=REVERSE, generator=generator
         )
-        return torch.cat([forth, turned(back, lengths)], dim=2)
+        return torch.cat([forward, reversed_within(backward, lengths)], dim=2)

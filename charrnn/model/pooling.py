@@ -1,7 +1,6 @@
-"""Pooling: how the outputs for all steps of a sequence become one, whatever it is padded with.
+"""Pooling: the outputs of all steps of a sequence become one vector; padding changes nothing.
 
-Sequences of different lengths lie side by side, each from step 0 on; what is behind its end is
-padding, and counts as nothing.
+Sequences of different lengths share a batch, each from step 0 on; what follows its end is padding.
 
 Legend: T time, B batch, H hidden, F features (H, or 2 H of both directions).
 """
@@ -14,22 +13,23 @@ from charrnn.model.config import POOLINGS
 
 
 class Pooling(nn.Module):
-    """Outputs (T, B, F) and lengths (B,) -> (B, F). Of a sequence without steps, that is zeros.
+    """Outputs (T, B, F) and lengths (B,) -> (B, F); zeros for a sequence without steps.
 
     Args:
         kind: an entry of POOLINGS.
 
-            last: what each direction says when it has read all: the first half of the features at
-                the last step, of both directions the second half at the first.
+            last: the output of each direction after it has read the whole sequence: the first half
+                of the features at the last step, the second half (of a bidirectional network) at
+                the first.
             mean: the mean of all steps.
-            max: the largest that each feature ever is.
+            max: the maximum of each feature over all steps.
             attention: the mean, weighted by a softmax of w . output over the steps (a simple form
                 of Yang et al., 2016). It begins as the mean: w is zero.
         features: F.
-        bidirectional: whether the second half of them read from the end.
+        bidirectional: whether the second half of the features comes from the reverse direction.
 
     Attributes:
-        weight: w, (1, F), of attention; no other has any.
+        weight: w, (1, F), of attention; the others have none.
     """
 
     weight: nn.Parameter
@@ -44,7 +44,7 @@ class Pooling(nn.Module):
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
-        """Attention to all steps alike."""
+        """Sets the attention weights to zero: equal attention to all steps."""
         for weight in self.parameters():
             nn.init.zeros_(weight)
 
@@ -62,17 +62,17 @@ class Pooling(nn.Module):
         if self.kind == "mean":
             return mean(outputs, lengths)
         if self.kind == "max":
-            return largest(outputs, lengths)
+            return maximum(outputs, lengths)
         return attended(outputs, lengths, self.weight)
 
 
 def within(steps: int, lengths: Tensor) -> Tensor:
-    """Which steps are of the sequences, and which are padding: (T, B, 1)."""
+    """(T, B, 1): true for the steps of the sequences, false for padding."""
     return (torch.arange(steps, device=lengths.device)[:, None] < lengths)[:, :, None]
 
 
 def last(outputs: Tensor, lengths: Tensor, *, bidirectional: bool = False) -> Tensor:
-    """The outputs (B, F) at the last step, those of the second direction at the first."""
+    """The outputs (B, F) at the last step, and of the reverse direction at the first."""
     lanes = torch.arange(outputs.shape[1], device=outputs.device)
     final = outputs[(lengths - 1).clamp(min=0), lanes]  # (B, F)
     if bidirectional:
@@ -87,8 +87,8 @@ def mean(outputs: Tensor, lengths: Tensor) -> Tensor:
     return total / lengths.clamp(min=1)[:, None]
 
 
-def largest(outputs: Tensor, lengths: Tensor) -> Tensor:
-    """The largest (B, F) over all steps."""
+def maximum(outputs: Tensor, lengths: Tensor) -> Tensor:
+    """The maximum (B, F) over all steps."""
     padded = outputs.masked_fill(~within(len(outputs), lengths), -torch.inf)
     return padded.amax(0).masked_fill(lengths[:, None] == 0, 0.0)
 
@@ -97,14 +97,14 @@ def attended(outputs: Tensor, lengths: Tensor, weight: Tensor) -> Tensor:
     """The mean (B, F) over all steps, weighted by the softmax of w . output; weight (1, F)."""
     padding = ~within(len(outputs), lengths)
     scores = outputs.masked_fill(padding, 0.0) @ weight[0].to(outputs.dtype)  # (T, B)
-    # The least number and not -inf, of which alone there is no softmax.
+    # The lowest number and not -inf: a softmax over -inf alone is NaN.
     scores = scores[:, :, None].masked_fill(padding, torch.finfo(scores.dtype).min)
     shares = scores.softmax(0).masked_fill(padding, 0.0)  # (T, B, 1)
     return (shares * outputs.masked_fill(padding, 0.0)).sum(0)
 
 
-def turned(x: Tensor, lengths: Tensor | None = None) -> Tensor:
-    """Each sequence from its last step to its first, padding left where it is; twice is x again.
+def reversed_within(x: Tensor, lengths: Tensor | None = None) -> Tensor:
+    """Reverses each sequence within its length and leaves padding where it is; twice is x again.
 
     Args:
         x: (T, B) or (T, B, F).

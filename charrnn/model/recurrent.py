@@ -5,6 +5,7 @@ Legend: B batch, T time, V vocabulary, E embedding, H hidden, L layers, G gates.
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 import torch
@@ -28,22 +29,56 @@ _HOLDERS: Final[dict[str, Callable[..., nn.RNNBase]]] = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class StackConfig:
+    """The sizes of stacked cells, without what a network puts above them.
+
+    Attributes:
+        cell, hidden_size, layers, dropout, weight_dropout, bidirectional: see ModelConfig.
+        input_size: E, of the embeddings, or of the vectors that are read.
+        symbols: how many ids have an embedding; None where vectors are read.
+        mixed: whether a layer reads both directions of the one below, as `torch.nn.LSTM` does. Else
+            each direction is a stack of its own.
+    """
+
+    cell: str
+    input_size: int
+    hidden_size: int
+    symbols: int | None = None
+    layers: int = 1
+    dropout: float = 0.0
+    weight_dropout: float = 0.0
+    bidirectional: bool = False
+    mixed: bool = True
+
+    @classmethod
+    def of(cls, config: ModelConfig) -> "StackConfig":
+        """The stack of the network that a ModelConfig describes."""
+        symbols, input_size = config.tensor_shapes()["embedding.weight"]
+        return cls(
+            cell=config.cell,
+            input_size=input_size,
+            hidden_size=config.hidden_size,
+            symbols=symbols,
+            layers=config.layers,
+            dropout=config.dropout,
+            weight_dropout=config.weight_dropout,
+            bidirectional=config.bidirectional,
+            mixed=config.mixed,
+        )
+
+
 class RecurrentNetwork(nn.Module):
-    """Stacked cells of one direction or of both, and how they are initialised and dropped out.
+    """Stacked cells of one direction or of both, with their initialisation and dropout.
 
     Subclasses add a head, and initialise all.
 
     Attributes:
-        unit: what the head's outputs are measured in while the network learns: a model of numbers
-            is saved with a head that is so many times as large. A power of two, so that this is
-            exact.
+        unit: the unit of the head's outputs in training: a model of numbers is saved with a head
+            that is so many times as large. A power of two, so that this is exact.
 
     Args:
-        cell, hidden_size, layers, dropout, weight_dropout, bidirectional: see ModelConfig.
-        input_size: E, of the embeddings, or of the vectors that are read.
-        vocabulary_size: how many characters have an embedding; None where vectors are read.
-        mixed: whether a layer reads both directions of the one below, as `torch.nn.LSTM` does. Else
-            each direction is a stack of its own.
+        stack: the sizes of the stacked cells.
         kernel: the entry of KERNELS that computes the layers.
     """
 
@@ -52,38 +87,24 @@ class RecurrentNetwork(nn.Module):
     head: nn.Linear
     unit: float = 1.0
 
-    def __init__(
-        self,
-        *,
-        cell: str,
-        input_size: int,
-        vocabulary_size: int | None,
-        hidden_size: int,
-        layers: int,
-        dropout: float,
-        weight_dropout: float,
-        bidirectional: bool = False,
-        mixed: bool = True,
-        kernel: str = "fused",
-    ) -> None:
+    def __init__(self, stack: StackConfig, *, kernel: str = "fused") -> None:
         super().__init__()
-        self.cell, self.hidden_size, self.layers = cell, hidden_size, layers
-        self.dropout, self.weight_dropout = dropout, weight_dropout
-        self.directions = ("", REVERSE) if bidirectional else ("",)
-        self._kernel = KERNELS[kernel](cell)
-        self._looks_up = vocabulary_size is not None
+        self.cell, self.hidden_size, self.layers = stack.cell, stack.hidden_size, stack.layers
+        self.dropout, self.weight_dropout = stack.dropout, stack.weight_dropout
+        self.directions = ("", REVERSE) if stack.bidirectional else ("",)
+        self._kernel = KERNELS[kernel](stack.cell)
+        self._looks_up = stack.symbols is not None
+        sizes = stack.input_size, stack.hidden_size, stack.layers
         # PyTorch's modules hold the parameters, under their names; on `meta` they cost nothing.
         with torch.device("meta"):
-            if vocabulary_size is not None:
-                self.embedding = nn.Embedding(vocabulary_size, input_size)
+            if stack.symbols is not None:
+                self.embedding = nn.Embedding(stack.symbols, stack.input_size)
             self.rnn: nn.Module
-            if mixed or not bidirectional:
-                self.rnn = _HOLDERS[cell](
-                    input_size, hidden_size, layers, bidirectional=bidirectional
-                )
+            if stack.mixed or not stack.bidirectional:
+                self.rnn = _HOLDERS[stack.cell](*sizes, bidirectional=stack.bidirectional)
             else:
                 self.rnn = nn.Module()
-                one = _HOLDERS[cell](input_size, hidden_size, layers)
+                one = _HOLDERS[stack.cell](*sizes)
                 for direction in self.directions:
                     for name, parameter in one.named_parameters():
                         copied = nn.Parameter(torch.empty_like(parameter))
@@ -91,9 +112,10 @@ class RecurrentNetwork(nn.Module):
 
     @torch.no_grad()
     def reset_layers(self, generator: torch.Generator | None = None) -> None:
-        """Fresh embeddings, normal, and weights: inputs scaled to their fan-in (Glorot & Bengio,
-        2010), each gate's recurrent matrix orthogonal (Saxe et al., 2014, arXiv:1312.6120), biases
-        zero but the LSTM's forget gate, which starts open at 1 (Jozefowicz et al., 2015)."""
+        """Draws fresh embeddings, normal, and weights: inputs scaled to their fan-in (Glorot &
+        Bengio, 2010), each gate's recurrent matrix orthogonal (Saxe et al., 2014,
+        arXiv:1312.6120), biases zero but the LSTM's forget gate, which starts open at 1
+        (Jozefowicz et al., 2015)."""
         if self._looks_up:
             nn.init.normal_(self.embedding.weight, generator=generator)
         hidden = self.hidden_size
@@ -118,16 +140,16 @@ class RecurrentNetwork(nn.Module):
         ]
 
     def readout_weights(self) -> list[Tensor]:
-        """Those that read outputs of a layer: between layers (G H, H), and the head's."""
+        """The weights that read a layer's outputs: between layers (G H, H), and the head's."""
         raise NotImplementedError
 
     @torch.no_grad()
     def scale_readout(self, scale: float) -> None:
-        """Makes the readout weights so many times as large.
+        """Multiplies the readout weights by `scale`.
 
-        Outputs lie between -1 and 1, most of them near 0, and what is learned from them is learned
+        Outputs lie between -1 and 1, most of them near 0, so that weights that read them learn
         slowly. Where readout weights begin larger, and learn faster by as much, the network learns
-        as if each layer's outputs were multiplied, and stays what torch.nn has.
+        as if each layer's outputs were multiplied, and stays a plain network of torch.nn.
         """
         for weight in self.readout_weights():
             weight.mul_(scale)
@@ -225,7 +247,7 @@ class RecurrentNetwork(nn.Module):
 def reset_linear(
     weight: Tensor, bias: Tensor | None = None, *, generator: torch.Generator | None = None
 ) -> None:
-    """Fresh weights (N, I) of a linear layer: uniform within 1 / sqrt(I), biases zero."""
+    """Draws fresh weights (N, I) of a linear layer: uniform within 1 / sqrt(I), biases zero."""
     bound = 1 / math.sqrt(weight.shape[1])
     nn.init.uniform_(weight, -bound, bound, generator=generator)
     if bias is not None:

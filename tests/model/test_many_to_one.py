@@ -6,6 +6,7 @@ from charrnn.model.cells import CELLS
 from charrnn.model.config import POOLINGS
 from charrnn.model.kernels import KERNELS
 from charrnn.model.many_to_one import ManyToOne
+from charrnn.model.recurrent import StackConfig
 
 HOLDERS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
@@ -16,20 +17,23 @@ def make(
     bidirectional: bool = True,
     pooling: str = "last",
     kernel: str = "equations",
-    vocabulary_size: int | None = None,
+    symbols: int | None = None,
     dropout: float = 0.0,
     seed: int = 0,
 ) -> ManyToOne:
     generator = torch.Generator().manual_seed(seed)
-    network = ManyToOne(
-        outputs=2,
+    stack = StackConfig(
         cell=cell,
         input_size=3,
-        vocabulary_size=vocabulary_size,
+        symbols=symbols,
         hidden_size=5,
         layers=2,
         dropout=dropout,
         bidirectional=bidirectional,
+    )
+    network = ManyToOne(
+        stack,
+        outputs=2,
         pooling=pooling,
         kernel=kernel,
         generator=generator,
@@ -91,7 +95,7 @@ def test_every_kernel_answers_and_learns_the_same(kernel: str, cell: str) -> Non
 
 
 def test_it_reads_ids_as_their_embeddings() -> None:
-    network = make(vocabulary_size=9)
+    network = make(symbols=9)
     ids = torch.randint(9, (7, 4), generator=torch.Generator().manual_seed(2))
     lengths = torch.tensor([3, 7, 1, 5])
     read = make()

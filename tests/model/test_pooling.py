@@ -4,7 +4,7 @@ from torch import Tensor
 
 from charrnn.errors import ConfigError
 from charrnn.model.config import POOLINGS
-from charrnn.model.pooling import Pooling, attended, turned
+from charrnn.model.pooling import Pooling, attended, reversed_within
 
 # Two sequences of two features: one of three steps, one of two and padding.
 OUTPUTS = torch.tensor(
@@ -101,15 +101,15 @@ def test_an_unknown_kind_is_refused() -> None:
 
 
 @pytest.mark.parametrize("shape", [(4, 3), (4, 3, 2)])
-def test_turned_within_its_length(shape: tuple[int, ...]) -> None:
+def test_reversed_within_within_its_length(shape: tuple[int, ...]) -> None:
     x = torch.arange(torch.Size(shape).numel()).view(shape)
     lengths = torch.tensor([4, 0, 2])
 
     def order(lane: int) -> Tensor:
-        return turned(x, lengths)[:, lane]
+        return reversed_within(x, lengths)[:, lane]
 
     assert order(0).equal(x[[3, 2, 1, 0], 0])
     assert order(1).equal(x[:, 1])
     assert order(2).equal(x[[1, 0, 2, 3], 2])
-    assert turned(turned(x, lengths), lengths).equal(x)
-    assert turned(x).equal(turned(x, torch.tensor([4, 4, 4])))
+    assert reversed_within(reversed_within(x, lengths), lengths).equal(x)
+    assert reversed_within(x).equal(reversed_within(x, torch.tensor([4, 4, 4])))

@@ -1,32 +1,27 @@
 """What all networks share; CharRNN's own tests are the larger part of it."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from charrnn.model.cells import CELLS
 from charrnn.model.kernels import KERNELS
-from charrnn.model.recurrent import REVERSE, RecurrentNetwork
+from charrnn.model.recurrent import REVERSE, RecurrentNetwork, StackConfig
 
 E, H, V = 5, 6, 9
+
+
+def stack(cell: str) -> StackConfig:
+    return StackConfig(cell=cell, input_size=E, symbols=V, hidden_size=H, layers=2)
 
 
 class Reader(RecurrentNetwork):
     """The layers alone, float64."""
 
-    def __init__(
-        self, cell: str, *, vocabulary_size: int | None = V, **settings: bool | str
-    ) -> None:
-        super().__init__(
-            cell=cell,
-            input_size=E,
-            vocabulary_size=vocabulary_size,
-            hidden_size=H,
-            layers=2,
-            dropout=0.0,
-            weight_dropout=0.0,
-            **settings,  # type: ignore[arg-type]
-        )
+    def __init__(self, stack: StackConfig, kernel: str = "fused") -> None:
+        super().__init__(stack, kernel=kernel)
         self.to_empty(device="cpu")
         self.reset_layers(torch.Generator().manual_seed(0))
         self.double()
@@ -41,7 +36,7 @@ class Reader(RecurrentNetwork):
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("cell", CELLS)
 def test_each_direction_that_is_not_mixed_is_a_stack_of_torch_nn(cell: str, kernel: str) -> None:
-    mine = Reader(cell, bidirectional=True, mixed=False, kernel=kernel)
+    mine = Reader(replace(stack(cell), bidirectional=True, mixed=False), kernel)
     ids = torch.randint(V, (7, 3), generator=torch.Generator().manual_seed(1))
     seen = []
     for direction in ("", REVERSE):
@@ -56,7 +51,7 @@ def test_each_direction_that_is_not_mixed_is_a_stack_of_torch_nn(cell: str, kern
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_vectors_are_read_as_they_are(cell: str) -> None:
-    mine = Reader(cell, vocabulary_size=None)
+    mine = Reader(replace(stack(cell), symbols=None))
     assert not hasattr(mine, "embedding")
     vectors = torch.randn(7, 3, E, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     expected = mine.rnn(vectors)[0]
@@ -67,7 +62,7 @@ def test_vectors_are_read_as_they_are(cell: str) -> None:
 @pytest.mark.parametrize("cell", CELLS)
 def test_both_directions_begin_as_one_does(cell: str, mixed: bool) -> None:
     """The LSTM's forget gate open, recurrent matrices orthogonal: in the reverse direction too."""
-    mine = Reader(cell, bidirectional=True, mixed=mixed)
+    mine = Reader(replace(stack(cell), bidirectional=True, mixed=mixed))
     for layer in range(2):
         for direction in ("", REVERSE):
             weights = mine._weights(layer, direction)

@@ -62,10 +62,10 @@ INLINE void NAME(multiply)(Vector sum[][4], size_t rows, size_t first, size_t ve
     for (size_t k = 0; k < length; k++, weight += vectors * FLOATS)
 #pragma GCC unroll 4
         for (size_t v = 0; v < vectors; v++) {
-            Vector strip = load(weight + v * FLOATS);
+            Vector columns = load(weight + v * FLOATS);
 #pragma GCC unroll 8
             for (size_t row = 0; row < rows; row++)
-                sum[row][first + v] = MULTIPLY_ADD(strip, NAME(all)(x[row * stride + k]),
+                sum[row][first + v] = MULTIPLY_ADD(columns, NAME(all)(x[row * stride + k]),
                                                    sum[row][first + v]);
         }
 }

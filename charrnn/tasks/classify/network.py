@@ -10,6 +10,7 @@ from torch import Tensor
 
 from charrnn.model.config import ModelConfig
 from charrnn.model.many_to_one import ManyToOne
+from charrnn.model.recurrent import StackConfig
 
 
 class SequenceClassifier(ManyToOne):
@@ -30,15 +31,8 @@ class SequenceClassifier(ManyToOne):
     ) -> None:
         assert config.outputs is not None and config.pooling is not None
         super().__init__(
+            StackConfig.of(config),
             outputs=config.outputs,
-            cell=config.cell,
-            input_size=config.embedding_size,
-            vocabulary_size=config.vocabulary_size,
-            hidden_size=config.hidden_size,
-            layers=config.layers,
-            dropout=config.dropout,
-            weight_dropout=config.weight_dropout,
-            bidirectional=config.bidirectional,
             pooling=config.pooling,
             kernel=kernel,
             generator=generator,

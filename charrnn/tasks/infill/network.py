@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from charrnn.model.config import ModelConfig
-from charrnn.model.recurrent import REVERSE, RecurrentNetwork, reset_linear
+from charrnn.model.recurrent import REVERSE, RecurrentNetwork, StackConfig, reset_linear
 
 
 class Restorer(RecurrentNetwork):
@@ -40,18 +40,7 @@ class Restorer(RecurrentNetwork):
         kernel: str = "fused",
         generator: torch.Generator | None = None,
     ) -> None:
-        super().__init__(
-            cell=config.cell,
-            input_size=config.embedding_size,
-            vocabulary_size=config.vocabulary_size + 1,
-            hidden_size=config.hidden_size,
-            layers=config.layers,
-            dropout=config.dropout,
-            weight_dropout=config.weight_dropout,
-            bidirectional=True,
-            mixed=config.mixed,
-            kernel=kernel,
-        )
+        super().__init__(StackConfig.of(config), kernel=kernel)
         self.config = config
         self.mask = config.vocabulary_size
         hidden = config.hidden_size

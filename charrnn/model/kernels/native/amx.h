@@ -1,13 +1,15 @@
-/* multiply by AMX, the matrix unit: 32 rows by 32 columns at a time. */
+/* multiply with AMX, the matrix unit: up to 32 rows by 32 columns at a time. */
 
-/* Two tiles of rows (or one) times two tiles of columns (or one), in the registers 0 to 3. */
+/* Two tiles of rows (or one) times two tiles of columns (or one); the sums are in the tile
+   registers 0 to 3. */
 #define STEP_2_2 _tile_dpbf16ps(0, 4, 6); _tile_dpbf16ps(1, 4, 7); _tile_dpbf16ps(2, 5, 6); _tile_dpbf16ps(3, 5, 7);
 #define STEP_2_1 _tile_dpbf16ps(0, 4, 6); _tile_dpbf16ps(2, 5, 6);
 #define STEP_1_2 _tile_dpbf16ps(0, 4, 6); _tile_dpbf16ps(1, 4, 7);
 #define STEP_1_1 _tile_dpbf16ps(0, 4, 6);
 
-INLINE void NAME(square)(const char *a, const size_t rows, size_t depth, const char *panel,
-                         const size_t columns, const size_t stride, float *sums) {
+INLINE void NAME(multiply_tiles)(const char *a, const size_t rows, size_t depth,
+                                 const char *panel, const size_t columns, const size_t stride,
+                                 float *sums) {
     _tile_zero(0);
     if (columns == 2) _tile_zero(1);
     if (rows == 2) _tile_zero(2);
@@ -40,13 +42,13 @@ INLINE void multiply(const char *tiles, size_t first, size_t rows, size_t depth,
         const char *weights = panel + v * depth * TILE;
         float *to = sums + v * FLOATS;
         if (rows > TILE_ROWS && vectors - v > 1)
-            NAME(square)(a, 2, depth, weights, 2, stride, to);
+            NAME(multiply_tiles)(a, 2, depth, weights, 2, stride, to);
         else if (rows > TILE_ROWS)
-            NAME(square)(a, 2, depth, weights, 1, stride, to);
+            NAME(multiply_tiles)(a, 2, depth, weights, 1, stride, to);
         else if (vectors - v > 1)
-            NAME(square)(a, 1, depth, weights, 2, stride, to);
+            NAME(multiply_tiles)(a, 1, depth, weights, 2, stride, to);
         else
-            NAME(square)(a, 1, depth, weights, 1, stride, to);
+            NAME(multiply_tiles)(a, 1, depth, weights, 1, stride, to);
     }
 }
 

@@ -13,7 +13,7 @@
 #define load_elements NAME(load_some)
 #define store_elements NAME(store_some)
 #define store_words(to, x) _mm256_storeu_ps((float *)(to), (x)[0])
-#define turn NAME(turn)
+#define transpose NAME(transpose)
 #define exp2 NAME(exp2)
 #define inverse(x) (1.0f / (x))
 #define multiply NAME(multiply)
@@ -38,7 +38,7 @@ INLINE void store_some(float *to, Vector x, size_t count) {
 }
 
 /* to[word][row] = from[row][word] */
-INLINE void turn(uint32_t from[FLOATS][TILE_WORDS], uint32_t *to, size_t stride) {
+INLINE void transpose(uint32_t from[FLOATS][TILE_WORDS], uint32_t *to, size_t stride) {
     for (size_t word = 0; word < TILE_WORDS; word++)
         for (size_t row = 0; row < FLOATS; row++)
             to[word * stride + row] = from[row][word];

@@ -1,5 +1,5 @@
-/* A layer over a whole sequence, forth and back. recurrence.c includes this file once for each kind
-   of processor, after its primitives:
+/* A layer over a whole sequence, forward and backward. recurrence.c includes this file once for
+   each kind of processor, after its primitives:
 
        NAME(x)    x with the name of the kind
        TARGET     the attribute that lets the compiler use what the kind has
@@ -29,14 +29,14 @@ INLINE Element *NAME(place)(char *tiles, size_t row, size_t depth, size_t elemen
     return (Element *)(tiles + tile * TILE + row % TILE_ROWS * TILE_ROW) + element % TILE_ELEMENTS;
 }
 
-/* Where the gates of a lane are kept for the way back: four times 64 bytes of its units. */
+/* Where the gates of a lane are kept for the backward pass: four times 64 bytes of its units. */
 INLINE Element *NAME(kept)(const Layer *layer, size_t time, size_t row, size_t unit) {
     size_t groups = (layer->hidden + TILE_ELEMENTS - 1) / TILE_ELEMENTS;
     size_t group = (time * groups + unit / TILE_ELEMENTS) * layer->batch + row;
     return (Element *)layer->gates_kept + group * 4 * TILE_ELEMENTS + unit % TILE_ELEMENTS;
 }
 
-/* A panel of the weights (G H, H) as the products forth read it: of each gate (or, for the plain
+/* A panel of the weights (G H, H) as the forward products read it: of each gate (or, for the plain
    RNN, of four neighbours) FLOATS units. */
 TARGET static void NAME(pack_forward)(const Layer *layer, Region *region, size_t panel) {
     const size_t hidden = layer->hidden, gates = layer->gates;
@@ -48,12 +48,12 @@ TARGET static void NAME(pack_forward)(const Layer *layer, Region *region, size_t
         const float *weight = layer->weight + ((gates == 1 ? 0 : v * hidden) + unit) * hidden;
         for (size_t tile = 0; tile < region->depth; tile++)
             NAME(pack_along)(weight, hidden, some, tile * TILE_ELEMENTS,
-                             NAME(strip_at)(to, tile, region->depth, v, vectors),
-                             NAME(strip_stride)(vectors));
+                             NAME(panel_words)(to, tile, region->depth, v, vectors),
+                             NAME(panel_stride)(vectors));
     }
 }
 
-/* A panel as the products back read it: 4 FLOATS columns of the weights, all G H rows. */
+/* A panel as the backward products read it: 4 FLOATS columns of the weights, all G H rows. */
 TARGET static void NAME(pack_backward)(const Layer *layer, Region *region, size_t panel) {
     const size_t hidden = layer->hidden, depth = layer->gates * region->depth;
     char *to = region->weights + panel * region->panel_bytes;
@@ -62,7 +62,7 @@ TARGET static void NAME(pack_backward)(const Layer *layer, Region *region, size_
         const float *weight = layer->weight + gate * hidden * hidden;
         for (size_t v = 0; v < 4; v++)
             NAME(pack_across)(weight, hidden, first, (panel * 4 + v) * FLOATS,
-                              NAME(strip_at)(to, tile, depth, v, 4), NAME(strip_stride)(4));
+                              NAME(panel_words)(to, tile, depth, v, 4), NAME(panel_stride)(4));
     }
 }
 
@@ -205,7 +205,7 @@ INLINE void NAME(fetch)(const Layer *layer, size_t time, size_t unit, size_t fir
     }
 }
 
-/* Of one group of panels, which cover 64 bytes of units, and some rows: one character forth. */
+/* Of one group of panels, which cover 64 bytes of units, and some rows: one step forward. */
 INLINE void NAME(forward_of)(const Layer *layer, Region *region, enum cell cell, size_t time,
                              size_t group, size_t first, size_t rows) {
     const size_t vectors = cell == GRU ? 3 : 4, units = cell == RNN ? 4 : 1;
@@ -236,7 +236,7 @@ TARGET static void NAME(forward)(const Layer *layer, Region *region, size_t time
     }
 }
 
-/* Of one panel and some rows, one character back. After the last character there are no sums yet,
+/* Of one panel and some rows, one step backward. After the last character there are no sums yet,
    but the gradient that the last h came with; before the first, that of the first h is all. */
 INLINE void NAME(backward_of)(const Layer *layer, Region *region, enum cell cell, size_t time,
                               size_t panel, size_t first, size_t rows) {
@@ -298,7 +298,7 @@ TARGET static void NAME(sum_rows)(const Sum *sum, size_t from, size_t to) {
 #undef load_elements
 #undef store_elements
 #undef store_words
-#undef turn
+#undef transpose
 #undef exp2
 #undef inverse
 #undef multiply

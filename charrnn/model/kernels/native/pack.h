@@ -25,7 +25,7 @@ INLINE void NAME(pack_across)(const float *matrix, size_t size, size_t first, si
 }
 
 /* The same where the sum runs along the rows: of FLOATS rows (some of them there), a tile's words,
-   turned. */
+   transposed. */
 INLINE void NAME(pack_along)(const float *matrix, size_t size, size_t some, size_t first,
                              uint32_t *to, size_t stride) {
     union {
@@ -38,12 +38,13 @@ INLINE void NAME(pack_along)(const float *matrix, size_t size, size_t some, size
             store_elements(block.elements[row] + k,
                            inside ? load_some(matrix + row * size + first + k, inside) : (Vector){0}, FLOATS);
         }
-    turn(block.words, to, stride);
+    transpose(block.words, to, stride);
 }
 
-/* Where in a panel the FLOATS columns of vector `v` begin to lie for a tile; and how far it is from
-   one of its words to the next. */
-INLINE uint32_t *NAME(strip_at)(char *panel, size_t tile, size_t depth, size_t v, size_t vectors) {
+/* The address in a panel of the first word of vector `v` (FLOATS columns) of a tile; and the
+   distance from one of its words to the next. */
+INLINE uint32_t *NAME(panel_words)(char *panel, size_t tile, size_t depth, size_t v,
+                                   size_t vectors) {
 #ifdef MATRIX_UNIT /* pairs of tiles of columns, each tile in one piece */
     size_t pair = v & ~(size_t)1, width = vectors - pair < 2 ? 1 : 2;
     return (uint32_t *)(panel + (pair * depth + tile * width + (v - pair)) * TILE);
@@ -53,7 +54,7 @@ INLINE uint32_t *NAME(strip_at)(char *panel, size_t tile, size_t depth, size_t v
 #endif
 }
 
-INLINE size_t NAME(strip_stride)(size_t vectors) {
+INLINE size_t NAME(panel_stride)(size_t vectors) {
 #ifdef MATRIX_UNIT
     return (void)vectors, FLOATS;
 #else

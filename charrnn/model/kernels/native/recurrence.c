@@ -1,4 +1,4 @@
-/* The recurrent part of a layer over a whole sequence, forth and back. See ../native.py.
+/* The recurrent part of a layer over a whole sequence, forward and backward. See ../native.py.
 
    What the layer reads, its input product, comes ready; what is left is, character after character,
    the product of h with the recurrent weights and the gates. Both are done here in one go while the
@@ -42,13 +42,13 @@ typedef struct {
     const void *x;           /* (T, B, G H) of E, or rows that the index names */
     const int64_t *index;    /* (T, B), or none */
     void *outputs;           /* (T + 1, B, H) of E; before the first character, and after each */
-    void *gates_kept;        /* (T, B, 4 H) of E, for the way back; or none */
+    void *gates_kept;        /* (T, B, 4 H) of E, for the backward pass; or none */
     float *c;                /* (T + 1, B, H), the first given; or (1, B, H) with a stride of 0 */
     size_t c_stride;
-    float *h;                /* (B, H) before the first, then after the last; back: its gradient */
+    float *h;                /* (B, H) before the first, then after the last; or its gradient */
     const void *doutputs;    /* (T, B, H) of E, or none */
     float *dc;               /* (B, H): gradient of c after the last, then before the first */
-    void *dx;                /* (T, B, G H) of E: gradients of the sums */
+    void *dx;                /* (T, B, G H) of E: gradients of the preactivations */
     void *dinner;            /* (T, B, H): of the GRU's candidate's inner sum; or none */
 } Layer;
 
@@ -316,7 +316,7 @@ static int work_with_memory(const Threads *threads, void (*work)(void *), Region
     return 0;
 }
 
-/* Reads a sequence: outputs, h, c and, for the way back, the gates. */
+/* Computes the outputs, h, c and, for the backward pass, the gates. */
 int charrnn_forward(const Layer *layer) {
     const Kind *kind = &kinds[layer->kind];
     size_t elements = TILE_ROW / kind->element_bytes, at_once = elements / kind->floats;
@@ -331,7 +331,7 @@ int charrnn_forward(const Layer *layer) {
     return work_with_memory(&layer->threads, forward_region, &region);
 }
 
-/* The way back: dx (and dinner) from doutputs, h and dc, which become those of the state before. */
+/* The backward pass: dx (and dinner) from doutputs, h and dc, which become those of the state before. */
 int charrnn_backward(const Layer *layer) {
     const Kind *kind = &kinds[layer->kind];
     Region region = {.layer = layer, .depth = pieces(layer->hidden * kind->element_bytes, TILE_ROW)};

@@ -1,7 +1,8 @@
-/* multiply for processors without a matrix unit: strips of rows whose sums stay in registers. */
+/* multiply for processors without a matrix unit: a few rows at a time, whose sums stay in
+   registers. */
 
-INLINE void NAME(strip)(const char *tiles, size_t first, const size_t rows, size_t depth,
-                        const char *panel, const size_t vectors, float *sums) {
+INLINE void NAME(multiply_rows)(const char *tiles, size_t first, const size_t rows, size_t depth,
+                                const char *panel, const size_t vectors, float *sums) {
     Vector sum[ROWS][4];
     const char *a[ROWS];
 #pragma GCC unroll 8
@@ -55,9 +56,12 @@ INLINE void multiply(const char *tiles, size_t first, size_t rows, size_t depth,
                      const size_t vectors, float *sums) {
     size_t row = 0;
     for (; row + ROWS <= rows; row += ROWS)
-        NAME(strip)(tiles, first + row, ROWS, depth, panel, vectors, sums + row * vectors * FLOATS);
+        NAME(multiply_rows)(tiles, first + row, ROWS, depth, panel, vectors,
+                            sums + row * vectors * FLOATS);
     for (; row + 2 <= rows; row += 2)
-        NAME(strip)(tiles, first + row, 2, depth, panel, vectors, sums + row * vectors * FLOATS);
+        NAME(multiply_rows)(tiles, first + row, 2, depth, panel, vectors,
+                            sums + row * vectors * FLOATS);
     if (row < rows)
-        NAME(strip)(tiles, first + row, 1, depth, panel, vectors, sums + row * vectors * FLOATS);
+        NAME(multiply_rows)(tiles, first + row, 1, depth, panel, vectors,
+                            sums + row * vectors * FLOATS);
 }

@@ -1,8 +1,9 @@
-/* A square of 16 by 16 words turned over, for the kinds with AVX-512: to[word][row] = from[row][word]. */
+/* Transposes a block of 16 by 16 words, for the kinds with AVX-512:
+   to[word][row] = from[row][word]. */
 
-#define turn NAME(turn)
+#define transpose NAME(transpose)
 
-INLINE void turn(uint32_t from[16][16], uint32_t *to, size_t stride) {
+INLINE void transpose(uint32_t from[16][16], uint32_t *to, size_t stride) {
     __m512i x[16], y[16];
 #pragma GCC unroll 16
     for (int i = 0; i < 16; i++)
