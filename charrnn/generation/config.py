@@ -99,7 +99,8 @@ class SamplingConfig:
         """Raises ConfigError where a text that is wanted whole would never end."""
         if self.length is None and not self.stops and self.regex is None:
             raise ConfigError(
-                "--length 0: give --lines, --stop or --regex, so that every text ends"
+                "--length 0: give --lines, --stop or --regex, so that every text ends; only a "
+                "stream of one text may go on without end"
             )
 
 
