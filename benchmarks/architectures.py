@@ -37,8 +37,7 @@ from charrnn.evaluation.scoring import score
 from charrnn.model.cells import LayerState, LayerWeights
 from charrnn.model.config import ModelConfig
 from charrnn.model.language_model import CharRNN, State
-from charrnn.tasks.generate.task import validation_lanes
-from charrnn.tasks.registry import Generation
+from charrnn.tasks.generate.task import GenerationTask, validation_lanes
 from charrnn.training.config import TrainingConfig, TrainingOptions
 from charrnn.training.learner import Learner, autocast, threads
 from charrnn.training.probe import ALL_THREADS, Probe
@@ -232,7 +231,7 @@ class Trial:
     ) -> None:
         self.corpus, self.budget = corpus, budget
         self.options = TrainingOptions(hidden_size=hidden_size)
-        self.task = Generation(corpus, validation_fraction=0.1, lines=lines)
+        self.task = GenerationTask(corpus, validation_fraction=0.1, lines=lines)
         self.training, self.validation = self.task.training, self.task.validation
         self.batch_size, self.sequence_length = choose_batch(
             self.options, training_characters=len(self.training)

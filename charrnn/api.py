@@ -7,7 +7,6 @@ returned. A verb that the model was not trained for raises ModelError, which nam
 
 import contextlib
 import inspect
-import math
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -376,11 +375,10 @@ def _with_bar(trainer: "Trainer") -> "Iterator[Progress]":
 
 def _measured(trainer: "Trainer", nats: float) -> dict[str, str]:
     """The first measures of the last evaluation, by name."""
-    from charrnn.tasks.registry import LabelledTask
-
-    if isinstance(trainer.task, LabelledTask):
-        return {name: f"{value:.4g}" for name, value in list(trainer.task.measures().items())[:2]}
-    return {"bits_per_character": f"{nats / math.log(2):.3f}"}
+    if measures := trainer.task.measures():
+        return {name: f"{value:.4g}" for name, value in list(measures.items())[:2]}
+    unit = trainer.task.definition.loss_unit(trainer.corpus.tokenizer)
+    return {unit.name.replace(" ", "_"): unit.show(nats)}
 
 
 @contextlib.contextmanager

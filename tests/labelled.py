@@ -7,8 +7,8 @@ from typing import Any
 
 from charrnn.data.corpus import open_corpus
 from charrnn.data.sources import ReadOptions
-from charrnn.tasks.classify.plan import make_labelled_plan
 from charrnn.training.config import TrainingOptions
+from charrnn.training.plan import make_plan
 from charrnn.training.trainer import Trainer, start
 
 TABLE = ReadOptions(column="text", label="kind")
@@ -52,5 +52,5 @@ def make_trainer(folder: Path, name: str, *, regress: bool = False, **options: A
         write_rows(path, rows())
     corpus = open_corpus([str(path)], NUMBERS if regress else TABLE)
     wishes = TrainingOptions(**(defaults | {"regress": regress} | options))
-    plan = make_labelled_plan(corpus, wishes)
+    plan = make_plan(corpus, wishes)
     return start(plan, folder / "checkpoints" / name)

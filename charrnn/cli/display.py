@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,14 +19,9 @@ if TYPE_CHECKING:
 
     from charrnn.data.corpus import ReadingProgress
     from charrnn.data.text_file import TextFile
+    from charrnn.training.report import Table as ReportTable
 
 _Item = TypeVar("_Item")
-
-BASELINES: Final = {"unigram": "character frequencies", "n_gram": "n-grams", "xz": "xz"}
-"""What the baselines are called on screen."""
-
-UNITS: Final = {"char": "character", "byte": "byte"}
-"""What a model counts in, by the kind of its tokenizer."""
 
 _BIDIRECTIONAL: Final = frozenset(
     "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
@@ -275,6 +270,25 @@ def key_value_table(rows: Sequence[tuple[str, str]]) -> "Table":
     return table
 
 
+def report_table(table: "ReportTable") -> "Table":
+    """A table of a report, as Rich prints it."""
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(title=table.title, title_justify="left")
+    for column, name in enumerate(table.header):
+        justify: Literal["left", "right"] = "left" if column < table.left else "right"
+        shown.add_column(Text(printable(name)), justify=justify)
+    for number, row in enumerate(table.rows):
+        shown.add_row(
+            *(
+                Text(printable(cell), style="bold" if (number, column) in table.emphasized else "")
+                for column, cell in enumerate(row)
+            )
+        )
+    return shown
+
+
 def sparkline(values: Sequence[float], width: int = 16) -> str:
     """The last values as a row of bars, the largest highest."""
     bars = "▁▂▃▄▅▆▇█"
@@ -289,11 +303,6 @@ def thousands(number: float) -> str:
     if number >= 1e6:
         return f"{number / 1e6:.1f}M"
     return f"{number / 1e3:.0f}k" if number >= 1e3 else f"{number:.0f}"
-
-
-def counted(count: int, what: str) -> str:
-    """So many of a thing, for people: 1 step, 1,200 steps."""
-    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
 def duration(seconds: float) -> str:

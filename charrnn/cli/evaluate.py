@@ -1,14 +1,11 @@
 """charrnn evaluate: how well a model predicts a text."""
 
 import os
-from dataclasses import asdict, replace
-from functools import partial
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
-from charrnn.cli.display import BASELINES
 from charrnn.cli.environment import is_typed
 from charrnn.cli.options import (
     Column,
@@ -23,11 +20,11 @@ from charrnn.cli.options import (
 from charrnn.cli.unicode_json import dumps
 
 if TYPE_CHECKING:
-    from charrnn.data.corpus import ReadingProgress
-    from charrnn.data.excerpt import AnyIds
+    from charrnn.data.sources import ReadOptions
     from charrnn.storage.model_directory import Model
     from charrnn.training.checkpoint import Checkpoint
-
+    from charrnn.training.report import EvaluationReport
+    from charrnn.training.task import TaskDefinition
 
 AT_MOST: Final = 1_000_000
 """Characters, or bytes, that are read of a longer text: minutes, for the largest networks."""
@@ -76,122 +73,85 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Measure how well a model predicts a text, beside simpler means on the same text."""
-    from charrnn.cli.classification_report import evaluate_labelled
-    from charrnn.cli.display import key_value_table, reading, results, say, time_left, warn
+    from charrnn.cli.display import reading, time_left
     from charrnn.cli.folders import say_what_is_read
-    from charrnn.data.sources import ReadOptions
-    from charrnn.errors import ConfigError, CorpusError
-    from charrnn.evaluation.scoring import evaluate as score
     from charrnn.storage.run_lookup import read_found
-    from charrnn.storage.token_cache import keep_for_now
+    from charrnn.training.evaluation import prepare_evaluation, read_evaluated
+    from charrnn.training.report import EvaluationRequest
+    from charrnn.training.task import task_definition
 
     with reading("reading ...") as progress:
-        directory, (network, checkpoint) = read_found(model, _read)
-        labelled = network.config.task in ("classify", "regress")
+        directory, (evaluated, checkpoint) = read_found(model, read_evaluated)
+        definition = task_definition(evaluated.config.task)
         refuse_unused(
             context,
             [] if file is None else [file],
-            unused=() if labelled else ("label",),
-            tokenizer=network.tokenizer.kind,
+            unused=() if definition.labelled else ("label",),
+            tokenizer=evaluated.tokenizer.kind,
         )
-        if labelled:
-            if is_typed(context, "adapt", "protocol"):
-                raise ConfigError(
-                    "--adapt and --protocol are for models to generate; leave them out"
-                )
-            read = ReadOptions(encoding, glob, column, label, delimiter)
-            if file is not None and os.path.isdir(file) and not is_typed(context, "column"):
-                read = replace(read, column=None)
-            evaluate_labelled(
-                network,
-                checkpoint,
-                directory,
-                file,
-                read,
-                as_json=as_json,
-                progress=progress,
-            )
-            return
-        try:
-            training, validation = _split(checkpoint, directory, progress)
-        except CorpusError as error:
-            if file is None:
-                raise
-            warn(f"no baselines, which learn from the training text: {error}")
-            training, validation = None, None
-    read = ReadOptions(encoding, glob, column, delimiter=delimiter)
-    if file is not None:
-        say_what_is_read([file], read)
-    text = file if file is not None else validation
-    assert text is not None
-    with time_left("reading and learning" if adapt else "reading") as tell:
-        result = score(
-            network,
-            text,
-            training=training,
-            protocol=protocol,
+        _refuse_options(context, definition)
+        read = _read_options(context, definition, checkpoint)
+        request = EvaluationRequest(
+            model=evaluated,
+            directory=directory,
+            checkpoint=checkpoint,
+            file=file,
             read=read,
+            protocol=protocol,
             adapt=adapt,
             at_most=None if everything else AT_MOST,
-            keep=keep_for_now,
-            progress=tell,
         )
-    if result.of_characters is not None:
-        where = "from the beginning" if adapt else "in passages from all over the text"
-        say(
-            f"read {result.characters:,} of {result.of_characters:,} characters, {where}; "
-            "--all reads everything"
-        )
-    if result.skipped:
+        measure = prepare_evaluation(request, progress)
+    if file is not None:
+        say_what_is_read([file], read)
+    with time_left("reading and learning" if adapt else "reading") as tell:
+        report = measure(tell)
+    _show(report, evaluated, as_json=as_json)
+
+
+def _refuse_options(context: typer.Context, definition: "TaskDefinition") -> None:
+    """Raises ConfigError for options that were typed and mean nothing to models of a task."""
+    from charrnn.errors import ConfigError
+
+    for name in ("adapt", "protocol"):
+        if name not in definition.evaluation_options and is_typed(context, name):
+            raise ConfigError(
+                f"--{name} means nothing for a model trained to {definition.name}; leave it out"
+            )
+
+
+def _read_options(
+    context: typer.Context, definition: "TaskDefinition", checkpoint: "Checkpoint | None"
+) -> "ReadOptions":
+    """How to read the file, if there is one."""
+    from charrnn.cli.plan import read_options
+
+    file = context.params["file"]
+    read = read_options(context.params)
+    if file is None:
+        return read
+    if not definition.labelled:
+        read = replace(read, label=None)
+    elif os.path.isdir(file) and not is_typed(context, "column"):
+        read = replace(read, column=None)
+    trained_on = checkpoint.options if checkpoint is not None else None
+    return definition.evaluation_read_options(file, read, trained_on)
+
+
+def _show(report: "EvaluationReport", model: "Model", *, as_json: bool) -> None:
+    """Prints a report on stdout, and what a person should know of it on stderr."""
+    from charrnn.cli.display import key_value_table, report_table, results, say, warn
+
+    for remark in report.remarks:
+        say(remark)
+    if report.skipped:
         from charrnn.data.tokenizer import unknown_error
 
-        shown = unknown_error(network.tokenizer, result.skipped).shown
+        shown = unknown_error(model.tokenizer, report.skipped).shown
         warn(f"left out, as the model has never seen {shown}")
     if as_json:
-        print(dumps(asdict(result), indent=2))
+        print(dumps(report.to_json(), indent=2))
         return
-    rows = [
-        ("text", file if file is not None else "held out of the training text"),
-        ("characters", f"{result.characters:,}, protocol {result.protocol}"),
-        ("bits per character", f"{result.bits_per_character:.4f}"),
-        ("bits per byte", f"{result.bits_per_byte:.4f}"),
-        ("nats per character", f"{result.nats_per_character:.4f}"),
-        ("perplexity", f"{result.perplexity:.3f}"),
-    ]
-    if result.lines is not None:
-        also = (
-            f"{result.lines:,}, {result.lines_in_training:,} of them in the training text as well"
-        )
-        rows.insert(2, ("lines", also))
-    rows += [
-        (BASELINES[name], f"{bits:.4f} bits per character")
-        for name, bits in result.baselines.items()
-    ]
-    results().print(key_value_table(rows))
-
-
-def _read(directory: Path) -> "tuple[Model, Checkpoint | None]":
-    """A model, and where it is a checkpoint, the rest of it."""
-    from charrnn.storage.model_directory import find_manifest, read_model
-    from charrnn.training.checkpoint import read_checkpoint
-
-    if find_manifest(directory) is None:
-        return read_model(directory), None
-    checkpoint = read_checkpoint(directory)
-    return checkpoint.model, checkpoint
-
-
-def _split(
-    checkpoint: "Checkpoint | None", directory: Path, progress: "ReadingProgress"
-) -> "tuple[AnyIds, AnyIds]":
-    """What the model learned from, and what was held out. Raises CorpusError."""
-    from charrnn.errors import CorpusError
-    from charrnn.evaluation.scoring import held_out
-    from charrnn.storage.token_cache import IDS_FOLDER, find_ids, keep_for_now
-
-    if checkpoint is None:
-        raise CorpusError(f"{directory}: it does not say where its text is; name a FILE to read")
-    find = partial(find_ids, directory.parent / IDS_FOLDER, progress=progress)
-    return held_out(
-        checkpoint.model, checkpoint.read_corpus(find=find, keep=keep_for_now, progress=progress)
-    )
+    results().print(key_value_table(report.rows))
+    if report.table is not None:
+        results().print(report_table(report.table))

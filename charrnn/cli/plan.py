@@ -97,17 +97,16 @@ def plan(
 ) -> None:
     """Show what train would choose for a text and a time, and the loss to expect, without
     training."""
-    from charrnn.cli.display import UNITS, reading, results, say
+    from charrnn.cli.display import reading, results, say
     from charrnn.cli.folders import say_what_is_read
     from charrnn.data.corpus import open_corpus
     from charrnn.data.sources import PYTHON_DOCS
     from charrnn.storage.token_cache import keep_for_now
-    from charrnn.tasks.classify.plan import make_any_plan
-    from charrnn.training.forecast import forecast
+    from charrnn.training.plan import make_plan
 
     refuse_unused(context, corpus or [PYTHON_DOCS], tokenizer=tokenizer)
     with reading("reading and measuring ...") as progress:
-        made = make_any_plan(
+        made = make_plan(
             open_corpus(context.params["corpus"] or (), read_options(context.params)),
             training_options(context.params, *_HOW_TO_READ, "as_json"),
             kind=tokenizer,
@@ -115,7 +114,7 @@ def plan(
             keep=keep_for_now,
             progress=progress,
         )
-        expected = forecast(made) if made.network.config.task == "generate" else None
+        expected = made.task.forecast(made.epochs)
     if as_json:
         record = {
             "corpus": made.corpus.name,
@@ -142,7 +141,7 @@ def plan(
             expected.high_nats_per_character,
         )
     )
-    unit = UNITS[made.corpus.tokenizer.kind]
+    unit = made.corpus.tokenizer.unit
     results().print(
         f"\nexpected: {bits:.2f} bits per {unit} on the held-out text, {low:.2f} to {high:.2f} in "
         "nine cases of ten"
@@ -183,8 +182,8 @@ def plan_table(plan: "Plan", *, named: bool, processes: int = 1) -> Any:
     from rich.table import Table
     from rich.text import Text
 
-    from charrnn.cli.display import counted, duration, key_value_table, printable
-    from charrnn.tasks.classify.documents import LabelledCorpus
+    from charrnn.cli.display import duration, key_value_table, printable
+    from charrnn.wording import counted
 
     text, config, model = plan.corpus, plan.config, plan.network.config
     alphabet = "256 bytes" if text.tokenizer.kind == "byte" else f"{model.vocabulary_size} distinct"
@@ -194,32 +193,21 @@ def plan_table(plan: "Plan", *, named: bool, processes: int = 1) -> Any:
     patience = (
         f", until {config.patience} in a row are worse" if config.patience else ", to the end"
     )
-    piece = "window" if model.task == "restore" else "lane"
     ways = "bidirectional " if model.bidirectional else ""
     network = (
         f"{ways}{model.cell} {model.layers} x {model.hidden_size}, embedding "
         f"{model.embedding_size}: "
         f"{model.parameters:,} weights"
     )
+    if model.pooling is not None:
+        network += f", {model.pooling} pooling"
     attention = []
     if model.attention is not None:
         attention.append(("attention", f"to the last {model.attention:,} states", "--attention"))
     scale = config.readout_scale
     readout = f", {scale:g} times that from layer to layer" if scale != 1 else ""
     every = "step" if config.evaluate_every == 1 else f"{config.evaluate_every:,} steps"
-    lanes = f"{counted(config.batch_size, piece)} of {counted(config.sequence_length, 'character')}"
-    corpus = f"{text.name}{unnamed}: {len(text.ids):,} characters, {alphabet}"
-    if isinstance(text, LabelledCorpus):
-        network += f", {model.pooling} pooling"
-        lanes = (
-            f"{counted(config.batch_size, 'document')}, up to "
-            f"{counted(config.sequence_length, 'character')} of each"
-        )
-        told = f"of {len(text.labels):,} classes" if text.labels else "with numbers"
-        corpus = (
-            f"{text.name}: {len(text.targets):,} documents {told}, {len(text.ids):,} characters, "
-            f"{alphabet}"
-        )
+    corpus = f"{text.name}{unnamed}: {plan.task.describe_corpus()}, {alphabet}"
     rows = [
         ("network", network, "--cell --layers --hidden-size --embedding-size"),
         *attention,
@@ -230,7 +218,7 @@ def plan_table(plan: "Plan", *, named: bool, processes: int = 1) -> Any:
         ),
         (
             "batch",
-            lanes,
+            plan.task.describe_batch(config),
             "--batch-size --sequence-length",
         ),
         (

@@ -1,10 +1,9 @@
 """What a training looks like: a live line on a terminal, plain lines elsewhere."""
 
-import math
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
-from charrnn.cli.display import UNITS, duration, messages, printable, say, sparkline, thousands
+from charrnn.cli.display import duration, messages, printable, say, sparkline, thousands
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -19,7 +18,7 @@ class PlainDisplay:
 
     def __init__(self, trainer: "Trainer") -> None:
         self._smooth = _Smooth()
-        self._unit = UNITS[trainer.corpus.tokenizer.kind]
+        self._unit = trainer.corpus.tokenizer.unit
         self._loss = _Loss(trainer)
 
     def __enter__(self) -> None:
@@ -42,7 +41,7 @@ class PlainDisplay:
                 f"step {progress.step}/{progress.steps}  {duration(progress.seconds)}  "
                 f"training {self._loss.training(train)}  "
                 f"validation {self._loss.validation(progress.validation_nats)} "
-                f"{self._loss.unit}{best}"
+                f"{self._loss.unit.name}{best}"
                 f"{self._loss.measured()}  "
                 f"{thousands(progress.characters_per_second)} {self._unit}s/s"
             )
@@ -100,7 +99,7 @@ class LiveDisplay(PlainDisplay):
         validation = self._loss.validation(self._validation[-1]) if self._validation else "..."
         speed = thousands(progress.characters_per_second)
         self._line = (
-            f"{self._loss.short_unit}: training {self._loss.training(train)}, validation "
+            f"{self._loss.unit.abbreviation}: training {self._loss.training(train)}, validation "
             f"{validation} "
             f"{sparkline(self._validation, 10)}  {speed} {self._unit}s/s"
         )
@@ -112,7 +111,7 @@ class LiveDisplay(PlainDisplay):
         assert progress.validation_nats is not None
         best = ", the best so far" if progress.validation_nats == progress.best_nats else ""
         loss = self._loss.validation(progress.validation_nats)
-        title = f"step {progress.step:,}: {loss} {self._loss.unit}{best}"
+        title = f"step {progress.step:,}: {loss} {self._loss.unit.name}{best}"
         messages().print(Text(title, style="bold"))
         lines = printable(progress.sample or "").strip("\n").splitlines()[:_SAMPLE_LINES]
         messages().print(Text("\n".join(lines) + "\n", style="dim"))
@@ -125,35 +124,24 @@ class LiveDisplay(PlainDisplay):
 
 
 class _Loss:
-    """How a loss is shown: in bits of a character, or of a text whose class is told; where numbers
-    are told, as the root of the mean squared error, in their own unit."""
+    """How a loss is shown: in the unit of the training's task."""
 
     def __init__(self, trainer: "Trainer") -> None:
-        self._trainer = trainer
-        self._numbers = trainer.learner.network.config.task == "regress"
-        self._scale = trainer.learner.network.unit
-        task = trainer.learner.network.config.task
-        of = "text" if task == "classify" else UNITS[trainer.corpus.tokenizer.kind]
-        self.unit, self.short_unit = f"bits per {of}", f"bits/{of}"
-        if self._numbers:
-            self.unit, self.short_unit = "root mean squared error", "error"
+        self._task = trainer.task
+        self.unit = trainer.task.definition.loss_unit(trainer.corpus.tokenizer)
 
-    def training(self, nats: float) -> str:
-        """Of a step's loss."""
-        return self.validation(nats * self._scale**2)
+    def training(self, loss: float) -> str:
+        """The loss of a step, whose outputs are in the task's own unit."""
+        return self.unit.show(loss * self._task.unit**2)
 
-    def validation(self, nats: float) -> str:
-        """Of an evaluation's."""
-        return f"{math.sqrt(nats):.4g}" if self._numbers else f"{nats / math.log(2):.3f}"
+    def validation(self, loss: float) -> str:
+        """The loss of an evaluation."""
+        return self.unit.show(loss)
 
     def measured(self) -> str:
-        """The accuracy of the last evaluation, where classes are told."""
-        from charrnn.tasks.registry import LabelledTask
-
-        task = self._trainer.task
-        if not isinstance(task, LabelledTask) or self._numbers:
-            return ""
-        return f", accuracy {task.measures()['accuracy']:.3f}"
+        """What the last evaluation measured beside the loss, where the task has that shown."""
+        name = self._task.definition.shown_measure
+        return "" if name is None else f", {name} {self._task.measures()[name]:.3f}"
 
 
 class _Smooth:

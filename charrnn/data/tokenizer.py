@@ -29,9 +29,15 @@ _UNICODE_SIZE: Final = 0x110000
 
 
 class Tokenizer(Protocol):
-    """What everything above this room may ask of a tokenizer."""
+    """What everything above this room may ask of a tokenizer.
+
+    Attributes:
+        kind: its name in tokenizer.json.
+        unit: what an id stands for.
+    """
 
     kind: ClassVar[str]
+    unit: ClassVar[str]
 
     @property
     def vocabulary_size(self) -> int:
@@ -80,6 +86,7 @@ class CharTokenizer:
     """
 
     kind: ClassVar[str] = "char"
+    unit: ClassVar[str] = "character"
 
     def __init__(self, characters: Sequence[str]) -> None:
         """Raises ModelError unless the characters are single, distinct and encodable."""
@@ -180,6 +187,7 @@ class ByteTokenizer:
     """
 
     kind: ClassVar[str] = "byte"
+    unit: ClassVar[str] = "byte"
     vocabulary_size = 256
     dtype: np.dtype[Any] = np.dtype(np.uint8)
 

@@ -16,6 +16,9 @@ from charrnn.data.excerpt import AnyIds
 from charrnn.data.memmap import CHUNK, chunks, release_pages
 from charrnn.data.tokenizer import Ids, Tokenizer
 
+BASELINES: Final = {"unigram": "character frequencies", "n_gram": "n-grams", "xz": "xz"}
+"""The baselines, and what people call them."""
+
 LARGEST_TRAINING_CHARACTERS: Final = 10_000_000
 """The n-gram counts this much text at most, the nearest to the held-out text."""
 

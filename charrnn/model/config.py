@@ -4,16 +4,13 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from charrnn.errors import ConfigError
+from charrnn.tasks import TASKS, find_task
 
 GATES: Final = {"rnn": 1, "gru": 3, "lstm": 4}
 """Rows of a cell's weight matrices, in units of the hidden size H."""
 
 STATES: Final = {"rnn": ("h",), "gru": ("h",), "lstm": ("h", "c")}
 """What each cell carries from one character to the next, each of shape (L, B, H)."""
-
-TASKS: Final = ("generate", "restore", "classify", "regress")
-"""What a network is for: to write on, to restore what is masked, to tell the class of a text, or a
-number of it."""
 
 POOLINGS: Final = ("last", "mean", "max", "attention")
 """How the outputs for all characters of a text become one."""
@@ -31,7 +28,8 @@ class ModelConfig:
     """The sizes of a network. Raises ConfigError when one is out of range.
 
     Attributes:
-        task: see TASKS.
+        task: what the network is for, an entry of charrnn.tasks.TASKS; which of the following it
+            may have depends on that.
         vocabulary_size: V.
         cell: `rnn` (Elman's, with tanh), `gru` or `lstm`.
         embedding_size: E.
@@ -39,13 +37,11 @@ class ModelConfig:
         layers: L.
         dropout: the share of each layer's output that is dropped while training.
         weight_dropout: the share of each layer's recurrent connections that is.
-        bidirectional: whether the text is read from its end as well; always so to restore, never to
-            generate.
-        pooling: see POOLINGS; of a network that classifies or regresses, else None.
+        bidirectional: whether the text is read from its end as well.
+        pooling: see POOLINGS; None where there is an output for each character.
         outputs: how many classes there are, or numbers (one); None where each output is a
             character's.
-        attention: W, how many of the last states are attended to; of a network to generate, None
-            for none of them.
+        attention: W, how many of the last states are attended to; None for no attention.
     """
 
     vocabulary_size: int
@@ -85,31 +81,11 @@ class ModelConfig:
             raise ConfigError(f"task {self.task!r}: choose from {', '.join(TASKS)}")
         if type(self.bidirectional) is not bool:
             raise ConfigError(f"bidirectional {self.bidirectional!r}: choose true or false")
-        if self.task in ("generate", "restore"):
-            wanted = self.task == "restore"
-            if self.bidirectional != wanted:
-                raise ConfigError(
-                    f"a network to {self.task} reads in {'both directions' if wanted else 'one'}"
-                )
-            for name in ("pooling", "outputs"):
-                if getattr(self, name) is not None:
-                    raise ConfigError(f"a network to {self.task} has no {name}; leave it out")
-            return
-        if self.pooling not in POOLINGS:
-            raise ConfigError(f"pooling {self.pooling!r}: choose from {', '.join(POOLINGS)}")
-        least, most = (2, _MOST_CLASSES) if self.task == "classify" else (1, 1)
-        if type(self.outputs) is not int or not least <= self.outputs <= most:
-            raise ConfigError(
-                f"outputs {self.outputs!r}: a network to {self.task} has {least} to {most:,}"
-            )
+        find_task(self.task).check_model(self)
 
     def _check_attention(self) -> None:
         window = self.attention
-        if window is None:
-            return
-        if self.task != "generate":
-            raise ConfigError(f"a network to {self.task} has no attention; leave it out")
-        if type(window) is not int or not 1 <= window <= _LONGEST_WINDOW:
+        if window is not None and (type(window) is not int or not 1 <= window <= _LONGEST_WINDOW):
             raise ConfigError(f"attention {window!r}: choose 1 to {_LONGEST_WINDOW:,}")
 
     @property
@@ -119,43 +95,54 @@ class ModelConfig:
 
     @property
     def mixed(self) -> bool:
-        """Whether a layer reads both directions of the one below, as `torch.nn.LSTM` does. To
-        restore,
-        each direction is a stack of its own: one that had read the other would have seen what it is
-        to predict."""
-        return self.bidirectional and self.task != "restore"
+        """Whether a layer reads both directions of the one below, as `torch.nn.LSTM` does."""
+        return self.bidirectional and not find_task(self.task).separate_directions
 
     def tensor_shapes(self) -> dict[str, tuple[int, ...]]:
         """The name and shape of every weight, as `torch.nn` names and lays them out."""
+        shapes: dict[str, tuple[int, ...]] = find_task(self.task).tensor_shapes(self)
+        return shapes
+
+    def layer_shapes(self, *, more_symbols: int = 0) -> dict[str, tuple[int, ...]]:
+        """The weights of the embedding and the stacked cells; `more_symbols` have an embedding
+        beside the characters."""
         embedded, hidden = self.embedding_size, self.hidden_size
         rows = GATES[self.cell] * hidden
-        symbols = self.vocabulary_size + (self.task == "restore")  # the mask is one more
+        symbols = self.vocabulary_size + more_symbols
         shapes: dict[str, tuple[int, ...]] = {"embedding.weight": (symbols, embedded)}
+        mixed = self.mixed
         for layer in range(self.layers):
-            below = hidden * (2 if self.mixed else 1) if layer else embedded
+            below = hidden * (2 if mixed else 1) if layer else embedded
             for direction in ("", "_reverse") if self.bidirectional else ("",):
                 shapes[f"rnn.weight_ih_l{layer}{direction}"] = (rows, below)
                 shapes[f"rnn.weight_hh_l{layer}{direction}"] = (rows, hidden)
                 shapes[f"rnn.bias_ih_l{layer}{direction}"] = (rows,)
                 shapes[f"rnn.bias_hh_l{layer}{direction}"] = (rows,)
-        top = hidden * (2 if self.bidirectional else 1)
-        if self.pooling == "attention":
-            shapes["pooling.weight"] = (1, top)
-        if self.task == "restore":
-            shapes |= {"join.weight": (hidden, top), "join.bias": (hidden,)}
-            top = hidden
-        if self.attention is not None:
-            size = self.attention_size
-            shapes["attention.query.weight"] = (size, hidden)
-            shapes["attention.query.bias"] = (size,)
-            shapes["attention.key.weight"] = (size, hidden)
-            shapes["attention.value.weight"] = (size, hidden)
-            shapes["attention.output.weight"] = (hidden, size)
-            shapes["attention.distance.weight"] = (self.attention, 1)
-            shapes["attention.norm.weight"] = (hidden,)
-            shapes["attention.norm.bias"] = (hidden,)
+        return shapes
+
+    def attention_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The weights of the attention, where there is one."""
+        if self.attention is None:
+            return {}
+        size, hidden = self.attention_size, self.hidden_size
+        return {
+            "attention.query.weight": (size, hidden),
+            "attention.query.bias": (size,),
+            "attention.key.weight": (size, hidden),
+            "attention.value.weight": (size, hidden),
+            "attention.output.weight": (hidden, size),
+            "attention.distance.weight": (self.attention, 1),
+            "attention.norm.weight": (hidden,),
+            "attention.norm.bias": (hidden,),
+        }
+
+    def head_shapes(self, inputs: int | None = None) -> dict[str, tuple[int, ...]]:
+        """The weights of the head, which reads so many inputs: the outputs of the last layer, or
+        what was made of them."""
+        if inputs is None:
+            inputs = self.hidden_size * (2 if self.bidirectional else 1)
         outputs = self.vocabulary_size if self.outputs is None else self.outputs
-        return shapes | {"head.weight": (outputs, top), "head.bias": (outputs,)}
+        return {"head.weight": (outputs, inputs), "head.bias": (outputs,)}
 
     def state_shapes(self, lanes: int) -> dict[str, tuple[int, ...]]:
         """The name and shape of every part of what so many lanes carry from one character to the
@@ -164,7 +151,7 @@ class ModelConfig:
         Lanes are always the second axis, and zeros the state before the first character. Networks
         whose texts stand each for itself carry nothing.
         """
-        if self.task != "generate":
+        if not find_task(self.task).carries_state:
             return {}
         part = (self.layers, lanes, self.hidden_size)
         shapes: dict[str, tuple[int, ...]] = dict.fromkeys(STATES[self.cell], part)
@@ -186,8 +173,6 @@ class ModelConfig:
 
 
 _MOST_PARAMETERS: Final = 1 << 30
-
-_MOST_CLASSES: Final = 1 << 16
 
 _LONGEST_WINDOW: Final = 1 << 12
 

@@ -1,26 +1,17 @@
-"""NETWORKS: the network of each task."""
-
-from collections.abc import Callable
-from typing import Final
+"""build_network: the network of a config, whatever its task."""
 
 import torch
 
 from charrnn.model.config import ModelConfig
-from charrnn.model.language_model import CharRNN
 from charrnn.model.recurrent import RecurrentNetwork
-from charrnn.tasks.classify.network import SequenceClassifier
-from charrnn.tasks.infill.network import Restorer
-
-NETWORKS: Final[dict[str, Callable[..., RecurrentNetwork]]] = {
-    "generate": CharRNN,
-    "restore": Restorer,
-    "classify": SequenceClassifier,
-    "regress": SequenceClassifier,
-}
+from charrnn.tasks import find_task
 
 
 def build_network(
     config: ModelConfig, *, kernel: str = "fused", generator: torch.Generator | None = None
 ) -> RecurrentNetwork:
     """The network that a config describes, its weights fresh; see CharRNN."""
-    return NETWORKS[config.task](config, kernel=kernel, generator=generator)
+    network: RecurrentNetwork = find_task(config.task).network()(
+        config, kernel=kernel, generator=generator
+    )
+    return network

@@ -18,6 +18,7 @@ from charrnn.storage.files import write_directory
 from charrnn.storage.json_file import from_json, to_json
 from charrnn.storage.manifest import MANIFEST, Manifest, read_json, read_manifest
 from charrnn.storage.tensor_file import Tensors, read_tensors, to_safetensors
+from charrnn.tasks import find_task
 
 T = TypeVar("T")
 
@@ -69,15 +70,6 @@ class Provenance:
                 raise ConfigError(f"{name.replace('_', ' ')} {value} is below 0")
 
 
-COMMANDS: Final = {
-    "generate": "charrnn sample or charrnn repl",
-    "restore": "charrnn fill or charrnn proofread",
-    "classify": "charrnn predict",
-    "regress": "charrnn predict",
-}
-"""What a model is used with, by its task."""
-
-
 @dataclass(frozen=True)
 class Model:
     """What a model directory holds.
@@ -87,8 +79,8 @@ class Model:
         tokenizer: its alphabet.
         tensors: its weights by name, float32, of `config.tensor_shapes()`.
         provenance: where it comes from.
-        labels: the names of the classes that it tells, in the order of its outputs; of a model to
-            classify, and of no other.
+        labels: the names of the classes that it predicts, in the order of its outputs; empty where
+            its task has no classes.
     """
 
     config: ModelConfig
@@ -105,7 +97,7 @@ class Model:
             raise ModelError(
                 f"the model of {self.provenance.corpus} was trained to {task}, "
                 f"not to {' or '.join(tasks)}: "
-                f"use it with {COMMANDS[task]}"
+                f"use it with {find_task(task).commands}"
             )
 
 
@@ -170,7 +162,7 @@ def _read_config(
         raise ModelError(f"{path}: expected the keys model and training")
     config = from_json(ModelConfig, data["model"], where=f"{path}: model")
     provenance = from_json(Provenance, data["training"], where=f"{path}: training")
-    if (config.task == "classify") != ("labels" in data):
+    if find_task(config.task).has_classes != ("labels" in data):
         raise ModelError(
             f"{path}: labels are {'unknown' if 'labels' in data else 'missing'} "
             f"to a model to {config.task}"

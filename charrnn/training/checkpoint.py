@@ -9,7 +9,6 @@ keeping: all that is random is a function of the seed, the epoch and the step.
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +20,6 @@ from charrnn.data.corpus import (
     TokenizedCorpus,
     no_progress,
     open_corpus,
-    tokenize,
 )
 from charrnn.data.folders import find_files
 from charrnn.data.sources import HUGGING_FACE, ReadOptions
@@ -34,7 +32,7 @@ from charrnn.storage.model_directory import Model, first_sound, model_files, rea
 from charrnn.storage.pointers import LARGEST_TRAINING
 from charrnn.storage.run import Run
 from charrnn.storage.tensor_file import Tensors, read_tensors, to_safetensors
-from charrnn.tasks.classify.documents import read_labelled
+from charrnn.tasks import find_task
 from charrnn.training.config import TrainingConfig
 
 TRAINING: Final = "training.json"
@@ -181,24 +179,19 @@ class Checkpoint:
                 raise other
             return find(key) if find is not None else None
 
-        tokenizer, task = self.model.tokenizer, self.model.config.task
+        definition = find_task(self.model.config.task)
         if corpus.options.label is None and self.options.label is not None:
             raise CorpusError(
                 f"{corpus.name}: the model was trained on labelled texts: say where they are with "
                 f"--label {self.options.label}"
                 + (f" --text {self.options.column}" if self.options.column else "")
             )
-        if corpus.options.label is not None and task in ("generate", "restore"):
+        if corpus.options.label is not None and not definition.labelled:
             raise other
-        read = (
-            tokenize
-            if corpus.options.label is None
-            else partial(read_labelled, numbers=task == "regress")
-        )
         try:
-            text = read(
+            text: TokenizedCorpus = definition.read_corpus(
                 corpus,
-                tokenizer=tokenizer,
+                tokenizer=self.model.tokenizer,
                 find=find_same,
                 keep=keep,
                 # What a stranger's model names may be anything, and have no end.

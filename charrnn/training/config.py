@@ -8,6 +8,7 @@ from typing import Final
 
 from charrnn.errors import ConfigError
 from charrnn.model.config import LATER
+from charrnn.tasks import TASKS
 
 PRECISIONS: Final = ("fp32", "bf16")
 
@@ -21,10 +22,11 @@ class TrainingOptions:
     """What a person may ask for, flag by flag; `None` leaves the choice to the recipe.
 
     Attributes:
+        task: what the network is for, an entry of charrnn.tasks.TASKS; None: what the other options
+            and the corpus mean (`charrnn.tasks.choose_task`).
         cell, layers, hidden_size, embedding_size, dropout, weight_dropout: see ModelConfig.
         bidirectional: whether to read a text from its end as well, and so to restore what is
             missing in it instead of writing on; where documents have labels, to tell those.
-        labelled: whether documents have labels, so that the network is to tell a class.
         regress: whether the labels are numbers.
         pooling: see ModelConfig.
         class_weights: see CLASS_WEIGHTS.
@@ -50,6 +52,7 @@ class TrainingOptions:
         keep: checkpoints to keep besides the best.
     """
 
+    task: str | None = None
     cell: str | None = None
     layers: int | None = None
     hidden_size: int | None = None
@@ -57,7 +60,6 @@ class TrainingOptions:
     dropout: float | None = None
     weight_dropout: float | None = None
     bidirectional: bool = False
-    labelled: bool = False
     regress: bool = False
     pooling: str | None = None
     class_weights: str = "none"
@@ -86,14 +88,9 @@ class TrainingOptions:
         ]
         if len(lengths) > 1:
             raise ConfigError(f"{lengths[0]} and {lengths[1]} exclude each other; choose one")
+        if self.task is not None and self.task not in TASKS:
+            raise ConfigError(f"task {self.task!r}: choose from {', '.join(TASKS)}")
         _check(self)
-
-    @property
-    def task(self) -> str:
-        """What the network will be for, an entry of `model.config.TASKS`."""
-        if self.labelled:
-            return "regress" if self.regress else "classify"
-        return "restore" if self.bidirectional else "generate"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,8 +8,8 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
+from charrnn.data.excerpt import AnyIds
 from charrnn.evaluation.baselines import n_gram, unigram
-from charrnn.training.plan import Plan
 
 LARGEST_HELD_OUT: Final = 1_000_000
 """Characters that the n-gram is scored on at most: a second of work."""
@@ -35,20 +35,16 @@ class Forecast:
     high_nats_per_character: float
 
 
-def forecast(plan: Plan) -> Forecast:
-    """What a training as planned is likely to reach."""
-    config, text = plan.config, plan.corpus
-    training, validation = text.split(
-        config.validation_fraction, lines=config.lines, seed=config.split_seed
-    )
-    reference = n_gram(
-        training,
-        validation[:LARGEST_HELD_OUT],
-        text.tokenizer.vocabulary_size,
-    )
+def forecast(
+    training: AnyIds, validation: AnyIds, vocabulary_size: int, *, epochs: float
+) -> Forecast:
+    """What a network that reads the training text (N,) so often is likely to reach on the
+    validation text (M,)."""
+    validation = validation[:LARGEST_HELD_OUT]
+    reference = n_gram(training, validation, vocabulary_size)
     # The frequencies are learned first; after that, whatever the law says of the first steps.
-    most = unigram(training, validation[:LARGEST_HELD_OUT], text.tokenizer.vocabulary_size)
-    nats = reference * share_of_n_gram(plan.epochs, plan.epochs * len(training))
+    most = unigram(training, validation, vocabulary_size)
+    nats = reference * share_of_n_gram(epochs, epochs * len(training))
     return Forecast(
         nats_per_character=min(nats, most),
         low_nats_per_character=min(LOW * nats, most),

@@ -13,19 +13,15 @@ from torch import Tensor
 from charrnn.errors import DivergedError, TrainingError
 from charrnn.forks import forked
 from charrnn.model.recurrent import RecurrentNetwork, State
-from charrnn.tasks.registry import LOSSES
 from charrnn.training.config import TrainingConfig
 from charrnn.training.parallel.group import Group
 from charrnn.training.parallel.torchrun import usable_cores
+from charrnn.training.task import task_definition
 
 BETAS: Final = (0.9, 0.999)
 """What AdamW remembers of its moments at each step: Adam's own (Kingma & Ba, 2015). The squares of
 the last hundred steps instead of the last thousand cost up to 1.3 %, where a text is read often
 (docs/recipe.md)."""
-
-HOPELESS: Final = 1000.0
-"""Nats per character from which a network does not come back (guessing costs ln V, 14 at most).
-Clipped and saturated, an LSTM can go on for ever with a loss of 1e30 and never reach infinity."""
 
 
 @contextlib.contextmanager
@@ -102,9 +98,8 @@ class Learner:
         )
         self.state: State | None = None
         self._masks = torch.Generator(self.device)
-        self._loss = LOSSES[network.config.task]
-        # Of numbers, one that lies far out has a squared error as large.
-        self._hopeless = math.inf if network.config.task == "regress" else HOPELESS
+        definition = task_definition(network.config.task)
+        self._loss, self._hopeless = definition.loss(), definition.hopeless_loss
 
     def step(self, chunk: Any, number: int) -> StepResult:
         """Takes step `number` (0, 1, 2, ...) on a chunk, a batch of the task's loader.

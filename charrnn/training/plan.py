@@ -10,37 +10,22 @@ from typing import Final
 import numpy as np
 import torch
 
-from charrnn.data.corpus import (
-    Corpus,
-    IdsKey,
-    ReadingProgress,
-    TokenizedCorpus,
-    no_progress,
-    tokenize,
-)
-from charrnn.data.tokenizer import CharTokenizer, Ids
+from charrnn.data.corpus import Corpus, IdsKey, ReadingProgress, TokenizedCorpus, no_progress
+from charrnn.data.tokenizer import Ids
 from charrnn.errors import CharRNNWarning, ConfigError
 from charrnn.model.config import ModelConfig
 from charrnn.model.networks import build_network
 from charrnn.model.recurrent import RecurrentNetwork
 from charrnn.storage.model_directory import Model
 from charrnn.storage.tensor_file import Tensors
-from charrnn.tasks.registry import Generation, Restoration, make_task
-from charrnn.training.advice import advise_on_alphabet, advise_on_budget, describe_held_out
+from charrnn.tasks import choose_task
+from charrnn.training.advice import advise_on_budget
 from charrnn.training.config import TrainingConfig, TrainingOptions
 from charrnn.training.learner import threads
 from charrnn.training.parallel.group import Group
 from charrnn.training.probe import Probe
-from charrnn.training.recipe import (
-    MOST_EPOCHS,
-    choose_batch,
-    choose_dropout,
-    choose_model,
-    choose_readout_scale,
-    choose_training,
-    planned_seconds,
-    wanted_batch,
-)
+from charrnn.training.recipe import MOST_EPOCHS, choose_training, planned_seconds
+from charrnn.training.task import Task, TaskDefinition, task_definition
 
 
 @dataclass(frozen=True)
@@ -49,6 +34,7 @@ class Plan:
 
     Attributes:
         corpus: what it will learn from.
+        task: the same, split into what is learned from and what is held out.
         network: what will learn, fresh or from another model.
         config: how.
         epochs: how often it will read the training text.
@@ -58,6 +44,7 @@ class Plan:
     """
 
     corpus: TokenizedCorpus
+    task: Task
     network: RecurrentNetwork
     config: TrainingConfig
     epochs: float
@@ -84,97 +71,85 @@ def make_plan(
         keep, progress: of the reading, see `tokenize`.
         group: the processes that will train together; None for this one alone.
 
-    Raises CorpusError when the text cannot be trained on, ConfigError when options contradict.
+    Raises CorpusError when the text cannot be trained on, ConfigError when options contradict,
+    ModelError when the training cannot start from the base.
     """
-    notes = []
-    read = partial(tokenize, corpus, min_count=min_count, keep=keep, progress=progress)
+    definition = _choose_definition(corpus, options, base, group)
+    read = partial(
+        definition.read_corpus, corpus, min_count=min_count, keep=keep, progress=progress
+    )
     if base is None:
         text = read(kind=kind or "char")
     else:
         check_kind(kind, base)
+        options = definition.inherit(options, base)
         text = read(tokenizer=base.tokenizer, unknown="extend")
-        options = _inherit(options, base)
     if options.lines:
         _warn_of_cut_texts(corpus)
-    if group is not None and options.task != "generate":
-        raise ConfigError(
-            f"several processes do not train a network to {options.task} together; "
-            "start charrnn train without torchrun"
-        )
-    options, split_seed, kept = choose_split(
-        options, text, base, otherwise=options.seed if options.lines else None
-    )
-    notes.extend(kept)
-    task = make_task(options.task, text, options, split_seed=split_seed)
-    if options.lines:
-        assert isinstance(task, Generation | Restoration)
-        notes.append(describe_held_out(task.training, task.validation, text.tokenizer))
-    characters = task.training_characters
-    batch_size, sequence_length = choose_batch(options, training_characters=characters)
-    names = ("batch size", "sequence length")
-    chosen = (batch_size, sequence_length)
-    for what, wanted, had in zip(names, wanted_batch(options), chosen, strict=True):
-        if had < wanted:
-            notes.append(
-                f"{what} {had} instead of {wanted}: the text is short ({characters:,} characters)"
-            )
-    if base is None:
-        notes.extend(advise_on_alphabet(text, batch_size, sequence_length))
+    options, split_seed, notes = choose_split(definition, options, text, base)
+    task = definition.make_task(text, options, split_seed=split_seed)
+    batch_size, sequence_length = task.choose_batch(options)
+    notes += task.notes(options, batch_size, sequence_length, fresh=base is None)
     probe = Probe(
-        options,
-        task=task,
-        batch_size=batch_size,
-        sequence_length=sequence_length,
-        group=group,
+        options, task=task, batch_size=batch_size, sequence_length=sequence_length, group=group
     )
     notes += probe.notes
-    model_config = choose_model(
-        options,
-        vocabulary_size=text.tokenizer.vocabulary_size,
-        training_characters=characters,
-        characters=probe.characters,
-    )
-    machine = probe.measure(model_config)
-    chunks = task.steps_per_epoch(batch_size, sequence_length)
+    model = task.choose_model(options, sequence_length, probe.characters)
+    machine = probe.measure(model)
+    steps_per_epoch = task.steps_per_epoch(batch_size, sequence_length)
     config = choose_training(
         options,
         machine,
         batch_size=batch_size,
         sequence_length=sequence_length,
-        hidden_size=model_config.hidden_size,
-        chunks_per_epoch=chunks,
+        hidden_size=model.hidden_size,
+        chunks_per_epoch=steps_per_epoch,
         validation_characters=task.validation_characters,
     )
-    epochs = config.steps / chunks
-    if probe.timed and config.steps == MOST_EPOCHS * chunks:
+    epochs = config.steps / steps_per_epoch
+    if probe.timed and config.steps == MOST_EPOCHS * steps_per_epoch:
         notes.append(
-            f"{MOST_EPOCHS} epochs are enough for a text of {characters:,} characters, so not all "
-            "of the time is used; --epochs asks for more"
+            f"{MOST_EPOCHS} epochs are enough for {task.describe_size()}, so not all of the time "
+            "is used; --epochs asks for more"
         )
-    config = dataclasses.replace(
-        config,
-        split_seed=split_seed,
-        readout_scale=choose_readout_scale(
-            options, model_config, epochs=epochs, training_characters=characters
-        ),
-    )
-    model_config = choose_dropout(
-        options, model_config, epochs=epochs, training_characters=characters
-    )
-    network = fresh_network(model_config, config)
+    config = dataclasses.replace(config, split_seed=split_seed)
+    config, model = task.regularize(options, config, model, epochs)
+    network = fresh_network(model, config)
+    task.initialize(network)
     seconds = planned_seconds(config, machine) if probe.timed else None
     if seconds is not None:
-        notes.extend(advise_on_budget(options, config, seconds))
+        notes += advise_on_budget(options, config, seconds)
     if base is not None:
-        notes.extend(_copy(base, network, text))
+        notes += task.copy_weights(base, network)
     return Plan(
         corpus=text,
+        task=task,
         network=network,
         config=config,
         epochs=epochs,
         seconds=seconds,
         notes=tuple(notes),
     )
+
+
+def _choose_definition(
+    corpus: Corpus, options: TrainingOptions, base: Model | None, group: Group | None
+) -> TaskDefinition:
+    """What the network will be for. Raises ConfigError where the options do not go with that."""
+    labelled = corpus.options.label is not None
+    name = options.task or choose_task(
+        labelled=labelled,
+        regress=options.regress,
+        bidirectional=options.bidirectional,
+        base=base.config.task if base is not None else None,
+    )
+    definition = task_definition(name)
+    if labelled != definition.labelled:
+        needs = "needs" if definition.labelled else "has no use for"
+        raise ConfigError(f"a network to {name} {needs} labels (--label)")
+    definition.check_options(options)
+    definition.check_processes(group.size if group is not None else 1)
+    return definition
 
 
 def _warn_of_cut_texts(corpus: Corpus) -> None:
@@ -196,21 +171,20 @@ SIZES_OF_LAYERS: Final = ("cell", "layers", "hidden_size", "embedding_size")
 
 
 def choose_split(
-    options: TrainingOptions, text: TokenizedCorpus, base: Model | None, *, otherwise: int | None
+    definition: TaskDefinition, options: TrainingOptions, text: TokenizedCorpus, base: Model | None
 ) -> tuple[TrainingOptions, int | None, list[str]]:
     """What is held out: the options with the fraction, the seed that draws it (see TrainingConfig),
-    and what a person should be told.
+    and what a person should know of that.
 
     Where the base has learned this very text, it is what was held out of it then: of anything else
-    the base has learned most. Else the seed is `otherwise`.
+    the base has learned most.
     """
+    new = definition.new_held_out_seed(options)
     if base is None or base.provenance.sha256 != text.sha256:
-        return options, otherwise, []
+        return options, new, []
     learned = base.provenance
-    seed = learned.split_seed
-    if seed is None and options.labelled:
-        seed = learned.seed
-    if (options.validation_fraction, otherwise) == (learned.validation_fraction, seed):
+    seed = definition.held_out_seed(learned)
+    if (options.validation_fraction, new) == (learned.validation_fraction, seed):
         return options, seed, []
     drawn = "its last part" if seed is None else f"drawn by the seed {seed}"
     note = (
@@ -277,34 +251,16 @@ def load(network: RecurrentNetwork, tensors: Tensors) -> None:
 _OF_UNIT: Final = ("head.weight", "head.bias")
 
 
-def _inherit(options: TrainingOptions, base: Model) -> TrainingOptions:
-    """The options with the base's sizes; raises ConfigError where they ask for others, ModelError
-    where the base is for something else."""
-    base.require(*(("restore",) if options.bidirectional else ("generate", "restore")))
-    options = dataclasses.replace(options, bidirectional=base.config.task == "restore")
-    options = keep_sizes(options, base, (*SIZES_OF_LAYERS, "attention"))
-    if options.learning_rate is None:
-        # A trained network unlearns at the rate a fresh one learns with.
-        options = dataclasses.replace(options, learning_rate=1e-3)
-    if options.readout_scale is None:
-        options = dataclasses.replace(options, readout_scale=1.0)
-    return options
-
-
-def _copy(base: Model, network: RecurrentNetwork, text: TokenizedCorpus) -> list[str]:
-    """Copies the base's weights; characters it does not know keep their fresh rows."""
+def copy_weights(base: Model, network: RecurrentNetwork, vocabulary_size: int) -> None:
+    """Copies all weights of a model into a fresh network of the same sizes but for its alphabet,
+    which begins with the model's; the rows of other characters stay fresh."""
     old = base.config.vocabulary_size
     tensors = dict(arrays(network))
     for name, tensor in base.tensors.items():
         if name in ("embedding.weight", "head.weight", "head.bias"):
-            fresh = tensors[name][old : text.tokenizer.vocabulary_size]
-            # The mask's row stays the last.
+            fresh = tensors[name][old:vocabulary_size]
+            # Rows of an embedding that are no characters', such as the mask's, stay the last.
             tensors[name] = np.concatenate([tensor[:old], fresh, tensor[old:]])
         else:
             tensors[name] = tensor
     load(network, tensors)
-    if not isinstance(text.tokenizer, CharTokenizer) or text.tokenizer.vocabulary_size == old:
-        return [f"all {old} characters are known to the model"]
-    added = " ".join(map(repr, text.tokenizer.characters[old:][:40]))
-    count = text.tokenizer.vocabulary_size - old
-    return [f"{count} characters are new to the model and get fresh rows: {added}"]

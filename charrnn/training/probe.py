@@ -15,7 +15,6 @@ from charrnn.forks import forked
 from charrnn.model.config import ModelConfig
 from charrnn.model.kernels import native
 from charrnn.model.networks import build_network
-from charrnn.tasks.registry import Loader, Task
 from charrnn.training.config import TrainingOptions
 from charrnn.training.learner import Learner, autocast, threads
 from charrnn.training.malloc import freed_memory_kept
@@ -23,6 +22,7 @@ from charrnn.training.parallel.group import Group
 from charrnn.training.parallel.leader_follower import rehearsing
 from charrnn.training.parallel.torchrun import threads_each
 from charrnn.training.recipe import DEFAULT_BUDGET, Machine, choose_training
+from charrnn.training.task import Loader, Task
 
 HANDICAPS: Final = {"fp32": 1.0, "bf16": 1.15}
 """What a step's time is multiplied with: bf16 must be so much faster to be worth its rounding."""
@@ -60,7 +60,6 @@ class Probe:
         task: what will be learned.
         batch_size, sequence_length: of a step.
         group: the processes that will train together; None for this one alone.
-        step_characters: how many characters a step reads, where that is not as many as fit in.
 
     Attributes:
         timed: whether there is a time budget.
@@ -75,13 +74,12 @@ class Probe:
         batch_size: int,
         sequence_length: int,
         group: Group | None = None,
-        step_characters: float | None = None,
     ) -> None:
         self._began = time.perf_counter()
         self._options, self._group = options, group
         self._task = task
         self._batch_size, self._sequence_length = batch_size, sequence_length
-        self._step_characters = step_characters or batch_size * sequence_length
+        self._step_characters = task.step_characters(batch_size, sequence_length)
         self._device = choose_device(options.device)
         self.notes = _notes(self._device, options.precision)
         if group is not None:

@@ -43,10 +43,7 @@ MOST_EPOCHS: Final = 60
 
 BATCH_SIZE: Final = 32
 SEQUENCE_LENGTH: Final = 48
-
-BATCHES: Final = {"generate": (BATCH_SIZE, SEQUENCE_LENGTH), "restore": (12, 128)}
-"""The batch size and sequence length of each task. What is restored is read in windows that begin
-and end cold, and has to be longer."""
+"""Those of a step on running text whose state is carried on; see TextTask.usual_batch."""
 
 EVALUATION_SHARE: Final = 0.06
 EVALUATIONS: Final = 20
@@ -93,22 +90,25 @@ class Machine:
 def choose_model(
     options: TrainingOptions,
     *,
+    task: str,
     vocabulary_size: int,
     training_characters: int,
     characters: Callable[[ModelConfig], float],
+    bidirectional: bool = False,
 ) -> ModelConfig:
     """The sizes of the network, where the options leave them open: the largest of SIZES that reads
     enough characters for each weight of its layers.
 
     Args:
+        task, bidirectional: of the network; see ModelConfig.
         characters: how many a network can read in the time there is, epoch after epoch.
     """
 
     def network(hidden_size: int) -> ModelConfig:
         return ModelConfig(
             vocabulary_size=vocabulary_size,
-            task=options.task,
-            bidirectional=options.bidirectional,
+            task=task,
+            bidirectional=bidirectional,
             attention=options.attention,
             cell=_given(options.cell, "lstm"),
             embedding_size=_given(options.embedding_size, min(64, hidden_size)),
@@ -148,23 +148,22 @@ def layer_weights(config: ModelConfig) -> int:
     return sum(math.prod(shape) for name, shape in shapes.items() if name.startswith("rnn."))
 
 
-def choose_batch(options: TrainingOptions, *, training_characters: int) -> tuple[int, int]:
-    """The batch size and sequence length: those of BATCHES, or what little text allows.
+def choose_batch(
+    options: TrainingOptions,
+    *,
+    training_characters: int,
+    usual: tuple[int, int] = (BATCH_SIZE, SEQUENCE_LENGTH),
+) -> tuple[int, int]:
+    """The batch size and sequence length: the usual ones, or what little text allows.
 
     A small batch makes many steps, and steps are what short budgets lack. Lanes shorter than a
     chunk would carry no state, so the batch shrinks until each holds at least one.
     """
-    batch_size, sequence_length = wanted_batch(options)
-    sequence_length = min(sequence_length, training_characters)
+    batch_size = _given(options.batch_size, usual[0])
+    sequence_length = min(_given(options.sequence_length, usual[1]), training_characters)
     if sequence_length < 1 or batch_size < 1:
         raise ConfigError("batch size and sequence length: choose 1 or more")
     return max(1, min(batch_size, training_characters // sequence_length)), sequence_length
-
-
-def wanted_batch(options: TrainingOptions) -> tuple[int, int]:
-    """The batch size and sequence length that there would be, had the text no end."""
-    batch_size, sequence_length = BATCHES[options.task]
-    return _given(options.batch_size, batch_size), _given(options.sequence_length, sequence_length)
 
 
 def choose_training(

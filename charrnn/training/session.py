@@ -55,12 +55,12 @@ def start_training(
         base = load(start_from) if start_from is not None else None
         with signals_blocked():
             # Only from here on is PyTorch needed: mistakes in the arguments are reported before.
-            from charrnn.tasks.classify.plan import make_any_plan
             from charrnn.training.checkpoint import check_sources
+            from charrnn.training.plan import make_plan
             from charrnn.training.trainer import start
 
         check_sources(text)  # before it is read
-        plan = make_any_plan(
+        plan = make_plan(
             text,
             options,
             kind=tokenizer,

@@ -39,8 +39,6 @@ from charrnn.model.networks import build_network
 from charrnn.model.recurrent import RecurrentNetwork
 from charrnn.storage.model_directory import Model, Provenance, read_model
 from charrnn.storage.run import Run
-from charrnn.tasks.classify.documents import LabelledCorpus
-from charrnn.tasks.registry import LabelledTask, make_task
 from charrnn.training.checkpoint import (
     MOMENTS,
     WEIGHTS,
@@ -59,6 +57,7 @@ from charrnn.training.parallel.leader_follower import Leader
 from charrnn.training.parallel.torchrun import usable_cores
 from charrnn.training.plan import Plan, arrays, load
 from charrnn.training.probe import DTYPES, choose_device
+from charrnn.training.task import task_definition
 from charrnn.training.weight_average import WeightAverage
 
 LOG_EVERY: Final = 10
@@ -124,9 +123,9 @@ class Trainer:
     ) -> None:
         self.corpus, self.config, self.run = corpus, config, run
         self.learner = Learner(network, config, group)
-        self.task = make_task(network.config.task, corpus, config, split_seed=config.split_seed)
-        if isinstance(self.task, LabelledTask):
-            network.unit = self.task.unit
+        definition = task_definition(network.config.task)
+        self.task = definition.make_task(corpus, config, split_seed=config.split_seed)
+        self.task.prepare(network)
         self.loader = self.task.loader(
             batch_size=config.batch_size,
             sequence_length=config.sequence_length,
@@ -369,7 +368,7 @@ class Trainer:
                 if position.evaluated == position.step
                 else None,
             ),
-            labels=self.corpus.labels if isinstance(self.corpus, LabelledCorpus) else (),
+            labels=self.task.labels,
         )
 
     def _step(self) -> Progress:
@@ -457,7 +456,7 @@ class Trainer:
                 "seconds": round(position.seconds, 3),
                 "validation_nats": nats,
                 "validation_bits": nats / math.log(2),
-                **(self.task.measures() if isinstance(self.task, LabelledTask) else {}),
+                **self.task.measures(),
             }
         )
         best = position.best_nats is None or nats < position.best_nats

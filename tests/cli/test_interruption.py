@@ -130,7 +130,7 @@ def test_a_ctrl_c_before_the_training_begins_says_so(
         finally:
             send()  # the same one once more, while it is being tidied up
 
-    monkeypatch.setattr("charrnn.tasks.classify.plan.make_any_plan", planned)
+    monkeypatch.setattr("charrnn.training.plan.make_plan", planned)
     result = run(*LONG)
     assert result.exit_code == 130
     assert "stopped before the training began; nothing was kept" in result.stderr

@@ -19,10 +19,9 @@ from charrnn.storage.json_file import to_json
 from charrnn.storage.manifest import MANIFEST, with_manifest
 from charrnn.storage.model_directory import Model
 from charrnn.storage.run import Run
-from charrnn.tasks.classify.plan import make_any_plan
-from charrnn.tasks.registry import Generation, Restoration
 from charrnn.training.checkpoint import read_newest
 from charrnn.training.plan import Plan, make_plan
+from charrnn.training.text_task import TextTask
 from charrnn.training.trainer import Trainer
 
 OPTIONS: dict[str, Any] = {
@@ -65,7 +64,7 @@ def parts(trainer: Trainer | Plan) -> tuple[AnyIds, AnyIds]:
         return trainer.corpus.split(
             config.validation_fraction, lines=config.lines, seed=config.split_seed
         )
-    assert isinstance(trainer.task, Generation | Restoration)
+    assert isinstance(trainer.task, TextTask)
     return trainer.task.training, trainer.task.validation
 
 
@@ -210,7 +209,7 @@ def test_labelled_documents_held_out_of_the_base_are_held_out_again(here: Path) 
 
     def plan(base: Model | None, **changes: Any) -> Plan:
         settings = {k: v for k, v in OPTIONS.items() if k != "hidden_size" or base is None}
-        return make_any_plan(
+        return make_plan(
             open_corpus(["kinds.csv"], read),
             charrnn.TrainingOptions(**(settings | changes)),
             base=base,

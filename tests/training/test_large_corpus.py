@@ -27,7 +27,7 @@ from charrnn.errors import CharRNNWarning, CorpusError, DivergedError, StorageEr
 from charrnn.storage import files, token_cache
 from charrnn.storage.run import Run
 from charrnn.storage.token_cache import IDS, IDS_FOLDER, find_ids, keep_for_now
-from charrnn.tasks.registry import Generation
+from charrnn.tasks.generate.task import GenerationTask
 from charrnn.training.checkpoint import read_newest
 from charrnn.training.session import resume_training, start_training
 from charrnn.training.trainer import Trainer
@@ -151,7 +151,7 @@ def test_training_is_bit_for_bit_the_one_in_memory(train: Train, options: dict[s
 def test_the_trainer_reads_the_file_and_not_a_copy() -> None:
     trainer, plan = start_training(["text.txt"], charrnn.TrainingOptions(**OPTIONS), name="new")
     assert is_mapped(plan.corpus.ids)
-    assert isinstance(trainer.task, Generation)
+    assert isinstance(trainer.task, GenerationTask)
     for ids in (trainer.task.training, trainer.task.validation):
         assert isinstance(ids, np.ndarray)
         assert np.shares_memory(ids, plan.corpus.ids)
@@ -161,7 +161,7 @@ def test_the_trainer_reads_the_file_and_not_a_copy() -> None:
 def test_lines_are_drawn_from_the_file_and_not_copied() -> None:
     options = charrnn.TrainingOptions(**(OPTIONS | {"lines": True}))
     trainer, plan = start_training(["text.txt"], options, name="new")
-    assert isinstance(trainer.task, Generation)
+    assert isinstance(trainer.task, GenerationTask)
     for part in (trainer.task.training, trainer.task.validation):
         assert isinstance(part, Excerpt) and np.shares_memory(part.ids, plan.corpus.ids)
     trainer.run.discard()

@@ -315,7 +315,7 @@ def test_a_base_that_is_for_something_else_is_refused(
     config = dataclasses.replace(base.config, task="classify", pooling="max", outputs=2)
     classifier = dataclasses.replace(base, config=config, labels=("x", "y"))
     corpus = corpus_of("cab\n" * 60)
-    with pytest.raises(ModelError, match="trained to classify, not to generate or restore: use it"):
+    with pytest.raises(ModelError, match="trained to classify, not to generate: use it"):
         fine_tuning(corpus, classifier)
     with pytest.raises(ModelError, match="trained to generate, not to restore: use it with"):
         fine_tuning(corpus, base, bidirectional=True)

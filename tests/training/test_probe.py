@@ -11,7 +11,7 @@ from charrnn.data.tokenizer import CharTokenizer, Ids
 from charrnn.errors import ConfigError
 from charrnn.model.cells import CELLS
 from charrnn.model.config import ModelConfig
-from charrnn.tasks.registry import Generation
+from charrnn.tasks.generate.task import GenerationTask
 from charrnn.training.config import PRECISIONS, TrainingOptions
 from charrnn.training.probe import Probe, choose_device, kernels
 from charrnn.training.recipe import Machine
@@ -19,12 +19,12 @@ from charrnn.training.recipe import Machine
 IDS = np.random.default_rng(0).integers(9, size=900).astype(np.uint8)
 
 
-def task_of(ids: Ids) -> Generation:
+def task_of(ids: Ids) -> GenerationTask:
     """The last ninth of them held out."""
     text = TokenizedCorpus(
         "digits", (), ReadOptions(), "", len(ids), CharTokenizer("abcdefghi"), ids
     )
-    return Generation(text, validation_fraction=1 / 9)
+    return GenerationTask(text, validation_fraction=1 / 9)
 
 
 def probe(options: TrainingOptions, batch_size: int = 4) -> Probe:

@@ -53,6 +53,7 @@ def hidden(characters: int, read: float = 1e12, **options: Any) -> int:
     """The hidden size for so much text, where any network would read so many characters."""
     return choose_model(
         TrainingOptions(**options),
+        task="generate",
         vocabulary_size=50,
         training_characters=characters,
         characters=lambda _: read,
@@ -97,6 +98,7 @@ def test_a_network_that_is_chosen_can_be_read_for_and_the_next_cannot() -> None:
 
     chosen = choose_model(
         TrainingOptions(),
+        task="generate",
         vocabulary_size=50,
         training_characters=10**6,
         characters=characters,
@@ -117,6 +119,7 @@ def test_a_text_that_is_new_throughout_gets_a_network_that_reads_more_of_it() ->
     def chosen(training_characters: int) -> int:
         return choose_model(
             TrainingOptions(),
+            task="generate",
             vocabulary_size=50,
             training_characters=training_characters,
             characters=characters,
@@ -138,6 +141,7 @@ def test_an_alphabet_of_thousands_does_not_make_the_layers_smaller() -> None:
     models = [
         choose_model(
             TrainingOptions(),
+            task="generate",
             vocabulary_size=size,
             training_characters=300_000,
             characters=lambda _: 3e6,
@@ -152,7 +156,13 @@ def test_a_size_that_is_given_is_not_measured() -> None:
         raise AssertionError
 
     options = TrainingOptions(hidden_size=77)
-    model = choose_model(options, vocabulary_size=9, training_characters=1000, characters=never)
+    model = choose_model(
+        options,
+        task="generate",
+        vocabulary_size=9,
+        training_characters=1000,
+        characters=never,
+    )
     assert model.hidden_size == 77
 
 
@@ -160,7 +170,11 @@ def test_a_size_that_is_given_is_not_measured() -> None:
 def test_what_is_given_is_taken(cell: str) -> None:
     options = TrainingOptions(cell=cell, layers=3, hidden_size=10, embedding_size=4, dropout=0.2)
     model = choose_model(
-        options, vocabulary_size=9, training_characters=1000, characters=lambda _: 1e9
+        options,
+        task="generate",
+        vocabulary_size=9,
+        training_characters=1000,
+        characters=lambda _: 1e9,
     )
     assert (model.cell, model.layers, model.hidden_size) == (cell, 3, 10)
     assert (model.embedding_size, model.dropout, model.vocabulary_size) == (4, 0.2, 9)
@@ -173,6 +187,7 @@ def test_sizes_out_of_range_are_refused_by_the_name_they_were_given(name: str) -
     with pytest.raises(ConfigError, match=f"^{name.replace('_', ' ')} "):
         choose_model(
             TrainingOptions(**{name: wrong}),
+            task="generate",
             vocabulary_size=9,
             training_characters=1000,
             characters=lambda _: 1e9,

@@ -42,7 +42,7 @@ from charrnn.storage.model_directory import TENSORS, read_model
 from charrnn.storage.run import Run
 from charrnn.storage.run_lookup import load
 from charrnn.tasks.generate import task
-from charrnn.tasks.registry import Generation
+from charrnn.tasks.generate.task import GenerationTask
 from charrnn.training import trainer as module
 from charrnn.training.checkpoint import TRAINING, TRAINING_TENSORS, read_checkpoint
 from charrnn.training.learner import StepResult
@@ -61,8 +61,8 @@ EVALUATION_KEYS = {"step", "seconds", "validation_nats", "validation_bits"}
 OF_THE_CLOCK = {"seconds", "characters_per_second"}
 
 
-def _task(trainer: Trainer) -> Generation:
-    assert isinstance(trainer.task, Generation)
+def _task(trainer: Trainer) -> GenerationTask:
+    assert isinstance(trainer.task, GenerationTask)
     return trainer.task
 
 

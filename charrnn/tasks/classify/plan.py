@@ -1,50 +1,30 @@
-"""The plan of a training on labelled documents: what `plan.py` is for a running text.
+"""What is decided before a training on labelled documents: sizes, dropout, what a base gives.
 
 Legend: D documents, H hidden.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
-import torch
 
-from charrnn.data.corpus import Corpus, IdsKey, ReadingProgress, no_progress
-from charrnn.data.tokenizer import Ids
 from charrnn.errors import ConfigError
 from charrnn.model.config import ModelConfig
 from charrnn.model.recurrent import RecurrentNetwork
 from charrnn.storage.model_directory import Model
-from charrnn.tasks.classify.documents import Indices, LabelledCorpus, as_number, read_labelled
-from charrnn.tasks.classify.task import LONGEST_EVALUATED, LabelledTask
-from charrnn.tasks.registry import make_task
-from charrnn.training.advice import advise_on_budget
+from charrnn.tasks.classify.documents import Indices, LabelledCorpus, as_number
 from charrnn.training.config import TrainingOptions
-from charrnn.training.parallel.group import Group
-from charrnn.training.plan import (
-    SIZES_OF_LAYERS,
-    Plan,
-    arrays,
-    check_kind,
-    choose_split,
-    fresh_network,
-    keep_sizes,
-    load,
-    make_plan,
-)
-from charrnn.training.probe import Probe
-from charrnn.training.recipe import (
-    MOST_EPOCHS,
-    choose_learning_rate,
-    choose_training,
-    planned_seconds,
-)
+from charrnn.training.plan import SIZES_OF_LAYERS, arrays, keep_sizes, load
+from charrnn.training.recipe import choose_learning_rate
+
+LONGEST_EVALUATED: Final = 4000
+"""Characters of a held-out document that are read while training, from its first on. `charrnn
+predict` and `charrnn evaluate` read all of it."""
 
 BATCH_SIZE: Final = 32
 LONGEST: Final = 1000
-"""Documents of a step, and characters of one that a step reads at most."""
+"""How many documents a step reads, and how many characters of one at most."""
 
 SIZES: Final = (64, 128, 256)
 FEW_DOCUMENTS: Final = 1000
@@ -56,176 +36,28 @@ LEAST_EPOCHS: Final = 5
 
 DROPOUT: Final = 0.3
 FULL_DROPOUT_EPOCHS: Final = 24
-"""What is dropped of each layer's output where documents are read so often, and proportionally less
-where they are read less. Telling functions from which of 20 modules they are: after 8 epochs 0.69
-nats without against 0.78 with all of it, after 25 epochs 0.553 against 0.539."""
+"""The dropout where documents are read so often, and proportionally less where they are read less.
+Which of 20 modules a function is from: after 8 epochs 0.69 nats without against 0.78 with all of
+it, after 25 epochs 0.553 against 0.539."""
 
 MANY_NUMBERS: Final = 10
-"""Classes that are all numbers, which more than so many are unlikely to be meant as."""
+"""More classes than so many that are all numbers are probably not meant as classes."""
 
 POOLING: Final = "max"
 POOLING_OF_LANGUAGE_MODELS: Final = "attention"
-"""What is best of a fresh network, and of one that reads one way and begins as a language model,
-whose outputs jump with every character, so that all of them are near 1 once. Of 238 snippets of 150
-characters, each from one of 20 modules, with 555 to learn from, a fresh network tells 0.58 with max
-and 0.51 with attention; from a language model of those modules it is 0.55 and 0.66 (in both
-directions, with max, 0.64 fresh and 0.69 from it). Layers that learn only after a quarter of the
-steps make
-that
-0.60."""
+"""The best pooling of a fresh network, and of one that reads one way and starts from a language
+model, whose outputs jump with every character, so that each of them is near 1 somewhere. Accuracy
+on 238 snippets of 150 characters, each from one of 20 modules, with 555 to learn from: a fresh
+network 0.58 with max and 0.51 with attention, one that starts from a language model of those
+modules 0.55 and 0.66 (in both directions, with max, 0.64 fresh and 0.69 from it). Where the layers
+learn only after a quarter of the steps it is 0.60."""
 
 RARE: Final = 0.2
 """The share of an even one below which a class is called rare."""
 
 
-def make_labelled_plan(
-    corpus: Corpus,
-    options: TrainingOptions,
-    *,
-    kind: str | None = None,
-    min_count: int = 1,
-    base: Model | None = None,
-    keep: Callable[[IdsKey, Iterator[Ids]], Ids] | None = None,
-    progress: ReadingProgress = no_progress,
-) -> Plan:
-    """Reads labelled documents, measures the machine, and decides; see `make_plan`.
-
-    `base` is a language model, whose embedding and layers are where a fresh network begins, or
-    another model of labelled documents.
-    """
-    options = dataclasses.replace(options, labelled=True)
-    if options.lines:
-        raise ConfigError("--lines: a row, or a file, is a document already; leave that out")
-    if options.attention is not None:
-        raise ConfigError(
-            "--attention is for text that is written on; to attend to what a label follows from: "
-            "--pooling attention"
-        )
-    if options.regress and options.class_weights != "none":
-        raise ConfigError("--class-weights: numbers have no classes; leave that out")
-    read = partial(
-        read_labelled,
-        corpus,
-        numbers=options.regress,
-        min_count=min_count,
-        keep=keep,
-        progress=progress,
-    )
-    if base is None:
-        text = read(kind=kind or "char")
-    else:
-        base.require("generate", "classify", "regress")
-        check_kind(kind, base)
-        text = read(tokenizer=base.tokenizer, unknown="extend")
-        options = _inherit(options, base)
-    options, split_seed, kept = choose_split(options, text, base, otherwise=options.seed)
-    task = make_task(options.task, text, options, split_seed=split_seed)
-    assert isinstance(task, LabelledTask)
-    batch_size, longest = choose_documents(options, task.training.lengths)
-    characters = task.training.characters(longest)
-    chunks = task.steps_per_epoch(batch_size, longest)
-    probe = Probe(
-        options,
-        task=task,
-        batch_size=batch_size,
-        sequence_length=longest,
-        step_characters=characters / chunks,
-    )
-    model_config = choose_classifier(
-        options,
-        vocabulary_size=text.tokenizer.vocabulary_size,
-        outputs=task.outputs,
-        documents=len(task.training),
-        epochs=lambda config: probe.characters(config) / characters,
-    )
-    machine = probe.measure(model_config)
-    config = choose_training(
-        options,
-        machine,
-        batch_size=batch_size,
-        sequence_length=longest,
-        hidden_size=model_config.hidden_size,
-        chunks_per_epoch=chunks,
-        validation_characters=task.validation_characters,
-    )
-    config = dataclasses.replace(config, class_weights=options.class_weights, split_seed=split_seed)
-    epochs = config.steps / chunks
-    if options.dropout is None:
-        share = min(epochs / FULL_DROPOUT_EPOCHS, 1)
-        model_config = dataclasses.replace(model_config, dropout=round(DROPOUT * share, 2))
-    notes = [*kept, *_notes(options, text, task, longest), *probe.notes]
-    if probe.timed and config.steps == MOST_EPOCHS * chunks:
-        notes.append(
-            f"{MOST_EPOCHS} epochs are enough for {len(task.training):,} documents, so not all of "
-            "the time is used; --epochs asks for more"
-        )
-    network = fresh_network(model_config, config)
-    network.unit = task.unit
-    with torch.no_grad():
-        network.head.bias.copy_(torch.from_numpy(task.initial_bias()))
-    seconds = planned_seconds(config, machine) if probe.timed else None
-    if seconds is not None:
-        notes += advise_on_budget(options, config, seconds)
-    if base is not None:
-        notes += _copy(base, network, text)
-    return Plan(
-        corpus=text,
-        network=network,
-        config=config,
-        epochs=epochs,
-        seconds=seconds,
-        notes=tuple(notes),
-    )
-
-
-def make_any_plan(
-    corpus: Corpus,
-    options: TrainingOptions,
-    *,
-    kind: str | None = None,
-    min_count: int = 1,
-    base: Model | None = None,
-    keep: Callable[[IdsKey, Iterator[Ids]], Ids] | None = None,
-    group: Group | None = None,
-    progress: ReadingProgress = no_progress,
-) -> Plan:
-    """`make_labelled_plan` of documents whose options name a label, `make_plan` of any other
-    text."""
-    if corpus.options.label is None:
-        _refuse_without_labels(options)
-        return make_plan(
-            corpus,
-            options,
-            kind=kind,
-            min_count=min_count,
-            base=base,
-            keep=keep,
-            group=group,
-            progress=progress,
-        )
-    if group is not None:
-        raise ConfigError(
-            "several processes do not train on labelled documents together; "
-            "start charrnn train without torchrun"
-        )
-    return make_labelled_plan(
-        corpus, options, kind=kind, min_count=min_count, base=base, keep=keep, progress=progress
-    )
-
-
-def _refuse_without_labels(options: TrainingOptions) -> None:
-    """Raises ConfigError for what is of use with labels only."""
-    for name, off in (("regress", False), ("pooling", None), ("class_weights", "none")):
-        if getattr(options, name) != off:
-            option = "--" + name.replace("_", "-")
-            raise ConfigError(
-                f"{option}: there are no labels to learn; name their column with --label, or leave "
-                f"{option} out"
-            )
-
-
 def choose_documents(options: TrainingOptions, lengths: Indices) -> tuple[int, int]:
-    """How many documents (of lengths (D,)) a step reads, and how much of one at most."""
+    """How many documents (of lengths (D,)) a step reads, and how many characters of one at most."""
     longest = LONGEST if options.sequence_length is None else options.sequence_length
     batch_size = BATCH_SIZE if options.batch_size is None else options.batch_size
     return min(batch_size, len(lengths)), min(longest, int(lengths.max()))
@@ -234,6 +66,7 @@ def choose_documents(options: TrainingOptions, lengths: Indices) -> tuple[int, i
 def choose_classifier(
     options: TrainingOptions,
     *,
+    task: str,
     vocabulary_size: int,
     outputs: int,
     documents: int,
@@ -243,13 +76,14 @@ def choose_classifier(
     documents there are, if there is time to read them often enough.
 
     Args:
+        task: of the network; see ModelConfig.
         epochs: how often a network can read the documents in the time there is.
     """
 
     def network(hidden_size: int) -> ModelConfig:
         return ModelConfig(
             vocabulary_size=vocabulary_size,
-            task=options.task,
+            task=task,
             bidirectional=options.bidirectional,
             pooling=options.pooling or POOLING,
             outputs=outputs,
@@ -272,8 +106,19 @@ def choose_classifier(
     return chosen
 
 
-def _inherit(options: TrainingOptions, base: Model) -> TrainingOptions:
-    """The options with the base's sizes; raises ConfigError where they ask for others."""
+def choose_dropout(options: TrainingOptions, model: ModelConfig, epochs: float) -> ModelConfig:
+    """The network with its dropout, where the options leave it open: more, the more often the
+    documents are read."""
+    if options.dropout is not None:
+        return model
+    share = min(epochs / FULL_DROPOUT_EPOCHS, 1)
+    return dataclasses.replace(model, dropout=round(DROPOUT * share, 2))
+
+
+def inherit(options: TrainingOptions, base: Model) -> TrainingOptions:
+    """The options with the base's sizes. Raises ConfigError where they ask for others, ModelError
+    where the base is neither a language model nor a model of labelled documents."""
+    base.require("generate", "classify", "regress")
     names = list(SIZES_OF_LAYERS)
     if base.config.task != "generate":
         names.append("pooling")
@@ -291,10 +136,11 @@ def _inherit(options: TrainingOptions, base: Model) -> TrainingOptions:
     return options
 
 
-def _copy(base: Model, network: RecurrentNetwork, text: LabelledCorpus) -> list[str]:
-    """Copies the base's weights: its embedding and layers, and where it tells the same, all else.
+def copy_weights(base: Model, network: RecurrentNetwork, text: LabelledCorpus) -> list[str]:
+    """Copies the base's weights: its embedding and layers, and where it predicts the same, its
+    head. Gives what a person should know of that, a sentence each.
 
-    What reads what is new keeps its fresh weights: characters the base does not know, the second
+    What reads something new keeps its fresh weights: characters the base does not know, the second
     direction, and the half of a weight that reads the second direction of the layer below.
     """
     tensors, hidden = dict(arrays(network)), base.config.hidden_size
@@ -311,28 +157,31 @@ def _copy(base: Model, network: RecurrentNetwork, text: LabelledCorpus) -> list[
     load(network, tensors)
     new = text.tokenizer.vocabulary_size - base.config.vocabulary_size
     known = f"{new} characters are new to the model" if new else "the model knows all characters"
-    head = "what it tells is kept as well" if same else "what it tells is learned anew"
-    notes = [f"its embedding and layers are where this one begins; {known}; {head}"]
+    head = "its head is kept as well" if same else "its head is learned anew"
+    notes = [f"the network starts from its embedding and layers; {known}; {head}"]
     if base.config.attention is not None:
-        notes.append("its attention is for text that is written on, and is left out")
+        notes.append("its attention is for generating text, and is left out")
     return notes
 
 
-def _notes(
-    options: TrainingOptions, text: LabelledCorpus, task: LabelledTask, longest: int
-) -> list[str]:
+def describe_documents(options: TrainingOptions, text: LabelledCorpus, longest: int) -> list[str]:
+    """What a person should know of the documents before the training, a sentence each.
+
+    Args:
+        longest: how many characters of a document a step reads at most.
+    """
     notes = []
     long = int((text.lengths > longest).sum())
     if long:
         notes.append(
             f"{long:,} of {len(text.targets):,} documents are longer than {longest:,} "
-            "characters: of "
-            f"each a step reads a part of that length, another one every time (--sequence-length); "
-            f"while training, their first {LONGEST_EVALUATED:,} are what it is evaluated on"
+            "characters: a step reads a part of that length of each, another one every time "
+            f"(--sequence-length); while training, evaluations read their first "
+            f"{LONGEST_EVALUATED:,}"
         )
     if len(text.labels) > MANY_NUMBERS and all(as_number(each) is not None for each in text.labels):
         notes.append(
-            f"all {len(text.labels):,} classes are numbers: to have numbers told, not classes: "
+            f"all {len(text.labels):,} classes are numbers; to predict numbers, not classes: "
             "--regress"
         )
     if text.labels and options.class_weights == "none":

@@ -1,8 +1,9 @@
-"""How well a model tells the classes or numbers of texts.
+"""How well a model predicts the classes or numbers of texts, and how that is shown.
 
 Legend: N texts, M texts that were learned from, C classes (1 for a number).
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -18,6 +19,7 @@ from charrnn.evaluation.metrics import (
 from charrnn.storage.model_directory import Model
 from charrnn.tasks.classify.documents import Indices, LabelledCorpus
 from charrnn.tasks.classify.engine import ClassifyingEngine
+from charrnn.training.report import Rows, Table
 
 Float64Array = npt.NDArray[np.float64]
 
@@ -27,7 +29,17 @@ NAMES: Final = {
     "root_mean_squared_error": "root mean squared error",
     "r_squared": "R²",
 }
-"""What the measures are called on screen."""
+"""The measures, and what people call them."""
+
+LARGEST_AT_THE_END: Final = 2_000_000
+"""Characters of held-out documents that are read at the end of a training at most; `charrnn
+evaluate` reads all."""
+
+LARGEST_MATRIX: Final = 10
+CONFUSIONS: Final = 8
+LONGEST_NAME: Final = 24
+"""Up to how many classes the confusion matrix is shown; how many confusions are shown of more; and
+how many characters of a class' name."""
 
 
 def measures(
@@ -41,16 +53,16 @@ def measures(
     or the mean, of what was learned from.
 
     Args:
-        targets: (N,) what is right.
+        targets: (N,) the true classes or numbers.
         learned: (M,) the targets that were learned from; None where they are not known, and there
             is no simplest guess.
         classes: how many; 0 for numbers.
     """
     if classes:
-        told = predictions.argmax(axis=1)
+        predicted = predictions.argmax(axis=1)
         known = {
-            "accuracy": accuracy(targets, told),
-            "macro_f1": macro_f1(confusion_matrix(targets, told, classes)),
+            "accuracy": accuracy(targets, predicted),
+            "macro_f1": macro_f1(confusion_matrix(targets, predicted, classes)),
         }
         if learned is None:
             return known
@@ -72,8 +84,8 @@ def measures(
 def predict_documents(
     model: Model, corpus: LabelledCorpus, numbers: Indices, *, at_most: float = np.inf
 ) -> tuple[Float64Array, npt.NDArray[Any]]:
-    """The logits of classes, or the numbers, (N, C) that a model tells of documents, each read from
-    its first character to its last, and what is right (N,).
+    """The logits of classes, or the numbers, (N, C) that a model predicts for documents, each read
+    from its first character to its last, and their targets (N,).
 
     It reads the documents of those numbers, in that order, until it has read `at_most` characters.
     Raises ModelError when the model is not one to classify or regress, or its numbers overflow.
@@ -81,5 +93,82 @@ def predict_documents(
     before = np.cumsum(corpus.lengths[numbers]) - corpus.lengths[numbers]
     numbers = numbers[before < at_most]
     engine = ClassifyingEngine.of(model)
-    told = engine.logits([corpus.document(int(number)) for number in numbers])
-    return told.astype(np.float64), corpus.targets[numbers]
+    outputs = engine.logits([corpus.document(int(number)) for number in numbers])
+    return outputs.astype(np.float64), corpus.targets[numbers]
+
+
+def report_rows(
+    predictions: Float64Array,
+    targets: npt.NDArray[Any],
+    learned: npt.NDArray[Any] | None,
+    labels: Sequence[str],
+    *,
+    held_out: bool = True,
+) -> Rows:
+    """The measures of predictions (N, C) beside those of the simplest guess, for people.
+
+    Args:
+        targets, learned: see `measures`.
+        labels: the names of the classes; none for numbers.
+        held_out: whether the texts were held out of the training.
+    """
+    known = measures(predictions, targets, learned, classes=len(labels))
+    rows = [("held-out texts" if held_out else "texts", f"{len(targets):,}")]
+    digits, guess = ".3f" if labels else ".4g", ""
+    if learned is not None:
+        most_frequent = int(np.bincount(learned).argmax()) if labels else 0
+        guess = repr(labels[most_frequent]) if labels else f"{learned.mean():.4g}"
+    for name, title in NAMES.items():
+        if name in known:
+            text = f"{known[name]:{digits}}"
+            if f"baseline_{name}" in known:
+                text += f"; {guess:.60} for all: {known[f'baseline_{name}']:{digits}}"
+            rows.append((title, text))
+    return tuple(rows)
+
+
+def report_table(
+    predictions: Float64Array, targets: npt.NDArray[Any], labels: Sequence[str]
+) -> Table | None:
+    """Which classes are taken for which: the confusion matrix, or of many classes the most frequent
+    confusions; None for numbers."""
+    if not labels:
+        return None
+    matrix = confusion_matrix(targets, predictions.argmax(axis=1), len(labels))
+    names = [label.replace("\n", " ")[:LONGEST_NAME] for label in labels]
+    if len(labels) <= LARGEST_MATRIX:
+        return _matrix_table(names, matrix)
+    return _confusions_table(names, matrix)
+
+
+def _matrix_table(names: Sequence[str], matrix: npt.NDArray[np.int64]) -> Table:
+    return Table(
+        "confusion matrix (rows: true class, columns: predicted class)",
+        ("", *names),
+        tuple(
+            (name, *(f"{count:,}" if count else "." for count in counts))
+            for name, counts in zip(names, matrix, strict=True)
+        ),
+        emphasized=frozenset((number, number + 1) for number in range(len(names))),
+    )
+
+
+def _confusions_table(names: Sequence[str], matrix: npt.NDArray[np.int64]) -> Table:
+    wrong = matrix.copy()
+    np.fill_diagonal(wrong, 0)
+    order = np.argsort(-wrong, axis=None, kind="stable")[:CONFUSIONS]
+    return Table(
+        "most frequent confusions",
+        ("true class", "predicted class", "times", "of"),
+        tuple(
+            (
+                names[true],
+                names[predicted],
+                f"{wrong[true, predicted]:,}",
+                f"{matrix[true].sum():,}",
+            )
+            for true, predicted in zip(*np.unravel_index(order, wrong.shape), strict=True)
+            if wrong[true, predicted]
+        ),
+        left=2,
+    )

@@ -1,10 +1,11 @@
-"""To classify and to regress: of each document a class is told, or a number.
+"""The tasks of classification and regression, over a corpus of labelled documents.
 
 Legend: D documents, B batch, T time, C classes (1 for a number).
 """
 
+import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -15,54 +16,72 @@ from torch.nn.functional import cross_entropy
 
 from charrnn.data.corpus import TokenizedCorpus
 from charrnn.errors import CorpusError
+from charrnn.model.config import ModelConfig
 from charrnn.model.recurrent import RecurrentNetwork, State
-from charrnn.storage.model_directory import Model
+from charrnn.storage.model_directory import Model, read_model
+from charrnn.storage.run import Run
 from charrnn.tasks.classify.buckets import BucketLoader, DocumentBatch, Documents, in_characters
 from charrnn.tasks.classify.documents import Indices, LabelledCorpus
 from charrnn.tasks.classify.network import SequenceClassifier
-from charrnn.tasks.classify.report import NAMES, measures
-from charrnn.training.task import Learned
-
-LONGEST_EVALUATED: Final = 4000
-"""Characters of a held-out document that are read while training, from its first on. `charrnn
-predict` and `charrnn evaluate` read all of it."""
+from charrnn.tasks.classify.plan import (
+    LONGEST_EVALUATED,
+    choose_classifier,
+    choose_documents,
+    choose_dropout,
+    copy_weights,
+    describe_documents,
+)
+from charrnn.tasks.classify.report import (
+    LARGEST_AT_THE_END,
+    NAMES,
+    measures,
+    predict_documents,
+    report_rows,
+    report_table,
+)
+from charrnn.training.checkpoint import TrainingState
+from charrnn.training.config import TrainingConfig, TrainingOptions
+from charrnn.training.report import TrainingSummary
+from charrnn.training.task import Learned, Task
+from charrnn.wording import counted
 
 EVALUATED_TOGETHER: Final = 64
 """Held-out documents that are read side by side, at most."""
 
 SHOWN: Final = 3
 SHOWN_CHARACTERS: Final = 60
-"""Held-out documents that are shown with what was told of them, and how much of each."""
+"""How many held-out documents are shown with their predictions, and how many characters of each."""
 
 
-class LabelledTask:
-    """Documents, and what is told of them.
+class DocumentTask(Task):
+    """Documents, each with a class or a number.
 
     Args:
         corpus: the documents.
-        validation_fraction, lines, seed, class_weights: see TrainingOptions.
+        validation_fraction, seed, class_weights: see TrainingOptions.
 
     Attributes:
         training, validation: to learn from, and held out.
-        unit: what outputs are measured in while the network learns; see RecurrentNetwork.
         outputs: C.
-        predictions: (N, C) what the network made of the held-out documents it last read, numbers in
-            their own unit; None before.
-        targets: (N,) what is right of these.
+        predictions: (N, C) the network's outputs for the held-out documents that it last read,
+            numbers in their own unit; None before.
+        targets: (N,) their classes or numbers.
     """
+
+    corpus: LabelledCorpus
 
     def __init__(
         self,
         corpus: TokenizedCorpus,
         *,
         validation_fraction: float,
-        lines: bool = False,
         seed: int = 0,
         class_weights: str = "none",
     ) -> None:
         if not isinstance(corpus, LabelledCorpus):
             raise CorpusError(f"{corpus.name}: its documents have no labels")
-        self.corpus = corpus
+        self.corpus, self.labels = corpus, corpus.labels
+        self.name = "classify" if corpus.labels else "regress"
         training, validation = corpus.split_documents(validation_fraction, seed=seed)
         self.outputs = len(corpus.labels) or 1
         self.unit = 1.0
@@ -85,17 +104,23 @@ class LabelledTask:
 
     @property
     def training_characters(self) -> int:
-        """How many are learned from."""
+        """How many characters are learned from."""
         return int(self.training.lengths.sum())
 
     @property
     def validation_characters(self) -> int:
-        """How many are held out, less what is not read while training."""
+        """How many characters are held out, less what is not read while training."""
         return self.validation.characters(LONGEST_EVALUATED)
 
+    @torch.no_grad()
+    def initialize(self, network: RecurrentNetwork) -> None:
+        """Sets the unit and the bias of the head."""
+        super().initialize(network)
+        network.head.bias.copy_(torch.from_numpy(self.initial_bias()))
+
     def initial_bias(self) -> npt.NDArray[np.float32]:
-        """What the head begins with (C,): the mean, or how frequent each class is, so that it is
-        not what the first hundred steps have to learn."""
+        """The head's first bias (C,): the mean, or the logarithm of each class' frequency, so that
+        the first hundred steps need not learn that."""
         if not self.corpus.labels:
             return np.array([self.training.targets.mean()], dtype=np.float32)
         counts = np.bincount(
@@ -114,7 +139,7 @@ class LabelledTask:
         processes: int = 1,
     ) -> BucketLoader:
         """The batches of a training; see Task."""
-        assert processes == 1, "several processes read lanes of a running text only"
+        self.definition.check_processes(processes)
         return BucketLoader(
             self.training, batch_size=batch_size, longest=sequence_length, seed=seed
         )
@@ -173,28 +198,107 @@ class LabelledTask:
         return measures(self.predictions, self.targets, learned, classes=len(self.corpus.labels))
 
     def sample(self, model: Model, seed: int) -> str:
-        """How good it is, and some held-out documents with what it tells of them."""
+        """The measures, and some held-out documents with what the network predicts for them."""
         if self.predictions is None:
             return ""
         known = self.measures()
         lines = [", ".join(f"{NAMES[name]} {known[name]:.3f}" for name in list(known)[:2])]
         chosen = np.random.default_rng(seed).permutation(len(self.targets))[:SHOWN]
-        for place in chosen:
-            ids = self.corpus.document(int(self._numbers[place]))[:SHOWN_CHARACTERS]
+        for row in chosen:
+            ids = self.corpus.document(int(self._numbers[row]))[:SHOWN_CHARACTERS]
             text = " ".join(self.corpus.tokenizer.decode(ids).split())
-            lines.append(f"{text} -> {self._describe(int(place))}")
+            lines.append(f"{text} -> {self._describe_prediction(int(row))}")
         return "\n".join(lines)
 
-    def _describe(self, place: int) -> str:
+    def _describe_prediction(self, row: int) -> str:
         assert self.predictions is not None
-        labels, target = self.corpus.labels, self.targets[place]
+        labels, target = self.corpus.labels, self.targets[row]
         if not labels:
-            return f"{self.predictions[place, 0]:.4g} (it is {target:.4g})"
-        told = int(self.predictions[place].argmax())
-        return labels[told] + ("" if told == target else f" (it is {labels[target]})")
+            return f"{self.predictions[row, 0]:.4g} (true: {target:.4g})"
+        predicted = int(self.predictions[row].argmax())
+        return labels[predicted] + ("" if predicted == target else f" (true: {labels[target]})")
+
+    # The plan
+
+    def choose_batch(self, options: TrainingOptions) -> tuple[int, int]:
+        """How many documents a step reads, and how many characters of one at most."""
+        return choose_documents(options, self.training.lengths)
+
+    def step_characters(self, batch_size: int, sequence_length: int) -> float:
+        """See Task; documents may be shorter than a step can read."""
+        read = self.training.characters(sequence_length)
+        return read / self.steps_per_epoch(batch_size, sequence_length)
+
+    def choose_model(
+        self,
+        options: TrainingOptions,
+        sequence_length: int,
+        characters: Callable[[ModelConfig], float],
+    ) -> ModelConfig:
+        """See `choose_classifier`."""
+        read = self.training.characters(sequence_length)
+        return choose_classifier(
+            options,
+            task=self.name,
+            vocabulary_size=self.corpus.tokenizer.vocabulary_size,
+            outputs=self.outputs,
+            documents=len(self.training),
+            epochs=lambda config: characters(config) / read,
+        )
+
+    def regularize(
+        self, options: TrainingOptions, config: TrainingConfig, model: ModelConfig, epochs: float
+    ) -> tuple[TrainingConfig, ModelConfig]:
+        """Dropout, and the weights of classes."""
+        config = dataclasses.replace(config, class_weights=options.class_weights)
+        return config, choose_dropout(options, model, epochs)
+
+    def notes(
+        self, options: TrainingOptions, batch_size: int, sequence_length: int, *, fresh: bool
+    ) -> list[str]:
+        """See `describe_documents`."""
+        return describe_documents(options, self.corpus, sequence_length)
+
+    def copy_weights(self, base: Model, network: RecurrentNetwork) -> list[str]:
+        """See `charrnn.tasks.classify.plan.copy_weights`."""
+        return copy_weights(base, network, self.corpus)
+
+    # What people are shown
+
+    def describe_size(self) -> str:
+        """See Task."""
+        return counted(len(self.training), "document")
+
+    def describe_corpus(self) -> str:
+        """See Task."""
+        labels = f"of {len(self.labels):,} classes" if self.labels else "with numbers"
+        documents = f"{len(self.corpus.targets):,} documents {labels}"
+        return f"{documents}, {len(self.corpus.ids):,} characters"
+
+    def describe_batch(self, config: TrainingConfig) -> str:
+        """See Task."""
+        length = counted(config.sequence_length, "character")
+        return f"{counted(config.batch_size, 'document')}, up to {length} of each"
+
+    def summarize(
+        self, run: Run, position: TrainingState, config: TrainingConfig
+    ) -> TrainingSummary:
+        """Measures of the best model on held-out documents, beside the simplest guess."""
+        predictions, targets = predict_documents(
+            read_model(run.models()[0]),
+            self.corpus,
+            self.validation.numbers,
+            at_most=LARGEST_AT_THE_END,
+        )
+        learned = self.corpus.targets[self.training.numbers]
+        return TrainingSummary(
+            headline=f"best model: that of step {position.best_step:,}",
+            rows=report_rows(predictions, targets, learned, self.labels),
+            table=report_table(predictions, targets, self.labels),
+        )
 
 
-def labelled_loss(
+def document_loss(
     network: SequenceClassifier,
     batch: DocumentBatch,
     state: State | None,
@@ -204,7 +308,8 @@ def labelled_loss(
 ) -> Learned:
     """Nats of a document, weighted by its class, or the squared error; see Loss. There is no state.
 
-    What a rare class weighs may be thousands: whether the network has diverged is judged without.
+    The weight of a rare class may be thousands, so the unweighted loss tells whether the network
+    has diverged.
     """
     losses = _losses(_read(network, batch, masks), batch)
     if batch.weights is None:

@@ -1,8 +1,10 @@
-"""To generate: each character is predicted from all before it.
+"""The task of generating text, over a corpus: each character is predicted from all before it.
 
 Legend: B batch, b lanes of one process, T time, V vocabulary.
 """
 
+import dataclasses
+import math
 from collections.abc import Iterator
 from typing import Final
 
@@ -13,13 +15,20 @@ from torch.nn.functional import cross_entropy
 from charrnn.data.corpus import TokenizedCorpus, newline_id
 from charrnn.data.dataloader import IGNORED, Chunk, Lanes, TBPTTLoader
 from charrnn.engines import TorchEngine
+from charrnn.evaluation.baselines import BASELINES, baselines
 from charrnn.evaluation.scoring import score_in_steps
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.sampler import Sampler
 from charrnn.model.language_model import CharRNN
 from charrnn.model.recurrent import RecurrentNetwork, State, detach
 from charrnn.storage.model_directory import Model
+from charrnn.storage.run import Run
+from charrnn.training.checkpoint import TrainingState
+from charrnn.training.config import TrainingConfig
+from charrnn.training.forecast import Forecast, forecast
+from charrnn.training.report import TrainingSummary
 from charrnn.training.task import Learned
+from charrnn.training.text_task import TextTask
 
 COLD_STARTS: Final = 0.01
 """The share of lanes whose state is set to zero before a chunk (Melis et al., 2018,
@@ -30,17 +39,15 @@ SAMPLE_LENGTH: Final = 300
 
 VALIDATION_LANES: Final = 64
 
+LARGEST_FOR_BASELINES: Final = 3_000_000
+"""Characters of a text to which simpler means are compared at the end of a training; with more that
+takes long, and `charrnn evaluate` does it."""
 
-class Generation:
-    """A text to write on.
 
-    Args:
-        corpus: the text.
-        validation_fraction, lines, split_seed: see TrainingConfig.
+class GenerationTask(TextTask):
+    """A text to learn to continue; see TextTask."""
 
-    Attributes:
-        training, validation: ids (N,), to learn from and held out.
-    """
+    name = "generate"
 
     def __init__(
         self,
@@ -50,20 +57,10 @@ class Generation:
         lines: bool = False,
         split_seed: int | None = None,
     ) -> None:
-        self.training, self.validation = corpus.split(
-            validation_fraction, lines=lines, seed=split_seed
+        super().__init__(
+            corpus, validation_fraction=validation_fraction, lines=lines, split_seed=split_seed
         )
         self._separator = newline_id(corpus.tokenizer) if lines else None
-
-    @property
-    def training_characters(self) -> int:
-        """How many are learned from."""
-        return len(self.training)
-
-    @property
-    def validation_characters(self) -> int:
-        """How many are held out."""
-        return len(self.validation)
 
     def loader(
         self,
@@ -100,8 +97,24 @@ class Generation:
         )
 
     def sample(self, model: Model, seed: int) -> str:
-        """Text after nothing."""
+        """A text without a prompt."""
         return Sampler(model).sample(config=SamplingConfig(length=SAMPLE_LENGTH, seed=seed))
+
+    def forecast(self, epochs: float) -> Forecast:
+        """See `charrnn.training.forecast`."""
+        size = self.corpus.tokenizer.vocabulary_size
+        return forecast(self.training, self.validation, size, epochs=epochs)
+
+    def summarize(
+        self, run: Run, position: TrainingState, config: TrainingConfig
+    ) -> TrainingSummary:
+        """The best validation loss, beside simpler means on the same text."""
+        summary = super().summarize(run, position, config)
+        if len(self.corpus.ids) > LARGEST_FOR_BASELINES:
+            return summary
+        simpler = baselines(self.training, self.validation, self.corpus.tokenizer)
+        shown = ", ".join(f"{BASELINES[k]} {v / math.log(2):.3f}" for k, v in simpler.items())
+        return dataclasses.replace(summary, remark=f"for comparison: {shown}")
 
 
 def validation_lanes(characters: int) -> int:

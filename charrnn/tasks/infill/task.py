@@ -1,8 +1,10 @@
-"""To restore: each character is predicted from those on both sides of it, some of which are masked.
+"""The task of infilling, over a corpus: each character is predicted from those on both sides of it,
+some of which are masked.
 
 Legend: B batch, T time, V vocabulary.
 """
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Final
 
@@ -12,23 +14,30 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from charrnn.data.corpus import TokenizedCorpus
 from charrnn.data.dataloader import IGNORED
 from charrnn.data.tokenizer import Ids
-from charrnn.errors import ConfigError
 from charrnn.evaluation.scoring import negative_log_likelihood
 from charrnn.model.recurrent import RecurrentNetwork, State
-from charrnn.storage.model_directory import Model
+from charrnn.storage.model_directory import Model, read_model
+from charrnn.storage.run import Run
+from charrnn.tasks.infill.accuracy import CONTEXT, share_restored
 from charrnn.tasks.infill.engine import MARGIN, WINDOW, RestoringEngine
 from charrnn.tasks.infill.masking import mask_spans
 from charrnn.tasks.infill.network import Restorer
 from charrnn.tasks.infill.windows import WindowBatch, WindowLoader, cover, windows_per_epoch
+from charrnn.training.checkpoint import TrainingState
+from charrnn.training.config import TrainingConfig
+from charrnn.training.report import TrainingSummary
 from charrnn.training.task import Learned
+from charrnn.training.text_task import TextTask
 
 PASSAGES: Final = 2
 PASSAGE_LENGTH: Final = 72
 GAPS: Final = (1, 2, 1, 4, 1)
 """How many passages are shown restored, their characters, and how many are missing in each gap."""
+
+SPANS: Final = {1: "one is missing", 2: "two in a row", 4: "four in a row"}
+"""How many characters in a row are masked where it is measured how many are restored, in words."""
 
 GAP: Final = "_"
 LINE_END: Final = "\N{DOWNWARDS ARROW WITH CORNER LEFTWARDS}"
@@ -39,38 +48,16 @@ _LARGEST_LOGITS: Final = 1 << 22
 it."""
 
 
-class Restoration:
-    """A text to restore.
+class InfillTask(TextTask):
+    """A text to learn to infill; lines are read as running text. See TextTask.
 
-    Args:
-        corpus: the text.
-        validation_fraction, lines, split_seed: see TrainingConfig; lines are read as running text.
-
-    Attributes:
-        training, validation: ids (N,), to learn from and held out.
+    A window begins and ends without a state, and has to be longer than a chunk whose state is
+    carried on.
     """
 
-    def __init__(
-        self,
-        corpus: TokenizedCorpus,
-        *,
-        validation_fraction: float,
-        lines: bool = False,
-        split_seed: int | None = None,
-    ) -> None:
-        self.training, self.validation = corpus.split(
-            validation_fraction, lines=lines, seed=split_seed
-        )
-
-    @property
-    def training_characters(self) -> int:
-        """How many are learned from."""
-        return len(self.training)
-
-    @property
-    def validation_characters(self) -> int:
-        """How many are held out."""
-        return len(self.validation)
+    name = "restore"
+    usual_batch = (12, 128)
+    sequence_name = "window"
 
     def loader(
         self,
@@ -82,11 +69,7 @@ class Restoration:
         processes: int = 1,
     ) -> WindowLoader:
         """The windows of a training; see Task. Raises ConfigError where several processes train."""
-        if processes > 1:
-            raise ConfigError(
-                "several processes do not train a network to restore together; "
-                "start charrnn train without torchrun"
-            )
+        self.definition.check_processes(processes)
         return WindowLoader(
             self.training, batch_size=batch_size, sequence_length=sequence_length, seed=seed
         )
@@ -139,8 +122,24 @@ class Restoration:
             lines += [_shown(model, damaged), _shown(model, fill_surest_first(engine, damaged))]
         return "\n".join(lines)
 
+    def summarize(
+        self, run: Run, position: TrainingState, config: TrainingConfig
+    ) -> TrainingSummary:
+        """The best validation loss, and the share of masked characters that the model restores."""
+        summary = super().summarize(run, position, config)
+        if len(self.validation) <= 2 * CONTEXT + max(SPANS):
+            return summary
+        engine = RestoringEngine.of(read_model(run.models()[0]))
+        shares = {span: share_restored(engine, self.validation, span) for span in SPANS}
+        shown = ", ".join(
+            f"{100 * share:.0f} % {'where' if span == 1 else 'of'} {SPANS[span]}"
+            for span, share in shares.items()
+        )
+        remark = f"it restores of the held-out text's characters {shown}"
+        return dataclasses.replace(summary, remark=remark)
 
-def restoration_loss(
+
+def infill_loss(
     network: Restorer,
     batch: WindowBatch,
     state: State | None,

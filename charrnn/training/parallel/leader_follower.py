@@ -32,12 +32,12 @@ from charrnn.model.recurrent import State
 from charrnn.storage.files import map_file
 from charrnn.storage.json_file import from_json
 from charrnn.storage.token_cache import IDS
-from charrnn.tasks.registry import Loader
 from charrnn.training.checkpoint import MOMENTS
 from charrnn.training.config import TrainingConfig
 from charrnn.training.learner import Learner, StepResult, threads
 from charrnn.training.malloc import freed_memory_kept
 from charrnn.training.parallel.group import Group, Left
+from charrnn.training.task import Loader
 
 
 class Leader:

@@ -12,8 +12,8 @@ import torch
 from charrnn.errors import DivergedError
 from charrnn.tasks.classify import task
 from charrnn.tasks.classify.buckets import DocumentBatch
-from charrnn.tasks.registry import LabelledTask
-from charrnn.training.learner import HOPELESS
+from charrnn.tasks.classify.task import DocumentTask
+from charrnn.training.task import HOPELESS_LOSS
 from charrnn.training.trainer import Trainer
 from tests.labelled import make_trainer, rows, write_rows
 
@@ -28,8 +28,8 @@ def trainer(tmp_path: Path) -> Trainer:
     return make_trainer(tmp_path, "run", validation_fraction=0.5)
 
 
-def task_of(trainer: Trainer) -> LabelledTask:
-    assert isinstance(trainer.task, LabelledTask)
+def task_of(trainer: Trainer) -> DocumentTask:
+    assert isinstance(trainer.task, DocumentTask)
     return trainer.task
 
 
@@ -110,7 +110,7 @@ def weighted(trainer: Trainer, weight: float) -> DocumentBatch:
 
 def test_a_rare_class_that_weighs_thousands_is_not_taken_for_divergence(trainer: Trainer) -> None:
     result = trainer.learner.step(weighted(trainer, 1e6), 0)
-    assert result.nats > HOPELESS
+    assert result.nats > HOPELESS_LOSS
 
 
 def test_a_network_that_has_diverged_is_found_whatever_its_documents_weigh(
@@ -134,5 +134,5 @@ def test_a_training_on_a_class_that_is_really_rare_goes_to_its_end(tmp_path: Pat
     with torch.no_grad():  # it is sure that nothing is of the rare class
         trainer.learner.network.head.bias[:] = torch.tensor([6.0, -6.0])
     batch = task_of(trainer).training.batch(rare, 10)
-    assert trainer.learner.step(batch, 0).nats > HOPELESS
+    assert trainer.learner.step(batch, 0).nats > HOPELESS_LOSS
     assert [progress.step for progress in trainer][-1] == 40

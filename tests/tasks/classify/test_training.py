@@ -23,12 +23,9 @@ from charrnn.storage.token_cache import IDS_FOLDER
 from charrnn.tasks.classify.plan import (
     choose_classifier,
     choose_documents,
-    make_any_plan,
-    make_labelled_plan,
 )
 from charrnn.tasks.classify.predict import Classifier
-from charrnn.tasks.classify.task import balanced_weights
-from charrnn.tasks.registry import LabelledTask
+from charrnn.tasks.classify.task import DocumentTask, balanced_weights
 from charrnn.training.checkpoint import TRAINING_TENSORS, read_newest
 from charrnn.training.config import TrainingOptions
 from charrnn.training.plan import arrays, load, make_plan
@@ -52,8 +49,8 @@ def learned(run: Run) -> dict[str, bytes]:
     return {name: (run.last / name).read_bytes() for name in (TENSORS, TRAINING_TENSORS)}
 
 
-def task_of(trainer: Trainer) -> LabelledTask:
-    assert isinstance(trainer.task, LabelledTask)
+def task_of(trainer: Trainer) -> DocumentTask:
+    assert isinstance(trainer.task, DocumentTask)
     return trainer.task
 
 
@@ -185,7 +182,7 @@ def test_a_rare_class_and_long_documents_are_told(tmp_path: Path) -> None:
     made = [{"text": "ab" * 20, "kind": "rc"[n < 3]} for n in range(60)]
     corpus = open_corpus([write_rows(tmp_path / "rows.jsonl", made)], TABLE)
     options = TrainingOptions(steps=1, hidden_size=4, sequence_length=10)
-    notes = " ".join(make_labelled_plan(corpus, options).notes)
+    notes = " ".join(make_plan(corpus, options).notes)
     assert "the class 'c' is rare: 3 of 60 documents; --class-weights balanced" in notes
     assert "60 of 60 documents are longer than 10 characters" in notes
 
@@ -193,7 +190,7 @@ def test_a_rare_class_and_long_documents_are_told(tmp_path: Path) -> None:
 def test_classes_that_look_like_numbers_are_told(tmp_path: Path) -> None:
     made = [{"text": "ab", "kind": n % 12} for n in range(60)]
     corpus = open_corpus([write_rows(tmp_path / "rows.jsonl", made)], TABLE)
-    plan = make_labelled_plan(corpus, TrainingOptions(steps=1, hidden_size=4))
+    plan = make_plan(corpus, TrainingOptions(steps=1, hidden_size=4))
     assert "all 12 classes are numbers" in " ".join(plan.notes)
 
 
@@ -206,7 +203,7 @@ def test_it_starts_from_a_language_model(tmp_path: Path, corpus_of: Callable[...
     corpus = open_corpus([write_rows(tmp_path / "rows.jsonl", rows())], TABLE)
     for both in (False, True):
         wishes = TrainingOptions(steps=2, bidirectional=both, precision="fp32")
-        plan = make_labelled_plan(corpus, wishes, base=model)
+        plan = make_plan(corpus, wishes, base=model)
         made = arrays(plan.network)
         assert (
             made["embedding.weight"][: model.config.vocabulary_size]
@@ -223,7 +220,7 @@ def test_it_starts_from_a_language_model(tmp_path: Path, corpus_of: Callable[...
         assert "new to the model" in " ".join(plan.notes)
         assert plan.network.config.pooling == ("max" if both else "attention")
     with pytest.raises(ConfigError, match="hidden size 8, not 9"):
-        make_labelled_plan(corpus, TrainingOptions(steps=1, hidden_size=9), base=model)
+        make_plan(corpus, TrainingOptions(steps=1, hidden_size=9), base=model)
 
 
 def test_it_starts_from_another_classifier(tmp_path: Path) -> None:
@@ -231,16 +228,16 @@ def test_it_starts_from_another_classifier(tmp_path: Path) -> None:
     list(first)
     model = read_model(first.run.last)
     corpus = open_corpus([str(tmp_path / "rows.jsonl")], TABLE)
-    plan = make_labelled_plan(corpus, TrainingOptions(steps=1), base=model)
+    plan = make_plan(corpus, TrainingOptions(steps=1), base=model)
     for name, array in arrays(plan.network).items():
         assert (array == model.tensors[name]).all()
     numbers = open_corpus([str(tmp_path / "rows.jsonl")], NUMBERS)
-    plan = make_labelled_plan(numbers, TrainingOptions(steps=1, regress=True), base=model)
+    plan = make_plan(numbers, TrainingOptions(steps=1, regress=True), base=model)
     assert plan.network.config.outputs == 1 and "learned anew" in " ".join(plan.notes)
     with pytest.raises(ConfigError, match="pooling attention, not max"):
-        make_labelled_plan(corpus, TrainingOptions(steps=1, pooling="max"), base=model)
+        make_plan(corpus, TrainingOptions(steps=1, pooling="max"), base=model)
     with pytest.raises(ConfigError, match="reads one way"):
-        make_labelled_plan(corpus, TrainingOptions(steps=1, bidirectional=True), base=model)
+        make_plan(corpus, TrainingOptions(steps=1, bidirectional=True), base=model)
 
 
 def test_a_changed_table_is_not_what_was_trained_on(tmp_path: Path) -> None:
@@ -302,7 +299,8 @@ def test_it_shows_held_out_documents_with_what_it_tells(tmp_path: Path) -> None:
 def test_sizes_follow_documents_and_time() -> None:
     def chosen(documents: int, epochs: float, **options: Any) -> int:
         return choose_classifier(
-            TrainingOptions(labelled=True, **options),
+            TrainingOptions(**options),
+            task="classify",
             vocabulary_size=50,
             outputs=3,
             documents=documents,
@@ -317,12 +315,12 @@ def test_sizes_follow_documents_and_time() -> None:
 def test_the_more_often_documents_are_read_the_more_is_dropped(tmp_path: Path) -> None:
     corpus = open_corpus([write_rows(tmp_path / "rows.jsonl", rows())], TABLE)
     shares = [
-        make_labelled_plan(corpus, TrainingOptions(hidden_size=4, epochs=epochs)).network.dropout
+        make_plan(corpus, TrainingOptions(hidden_size=4, epochs=epochs)).network.dropout
         for epochs in (1, 8, 24, 100)
     ]
     assert shares == [0.01, 0.1, 0.3, 0.3]
     wished = TrainingOptions(hidden_size=4, epochs=1, dropout=0.6)
-    assert make_labelled_plan(corpus, wished).network.dropout == 0.6
+    assert make_plan(corpus, wished).network.dropout == 0.6
 
 
 def test_a_step_reads_no_more_than_there_is() -> None:
@@ -353,7 +351,7 @@ def test_what_needs_labels_is_refused_without(
     corpus_of: Callable[..., Corpus], options: dict[str, Any]
 ) -> None:
     with pytest.raises(ConfigError, match="there are no labels to learn"):
-        make_any_plan(corpus_of("abc " * 100), TrainingOptions(steps=1, **options))
+        make_plan(corpus_of("abc " * 100), TrainingOptions(steps=1, **options))
 
 
 def test_a_model_that_restores_is_no_beginning(
@@ -361,7 +359,7 @@ def test_a_model_that_restores_is_no_beginning(
 ) -> None:
     corpus = open_corpus([write_rows(tmp_path / "rows.jsonl", rows())], TABLE)
     with pytest.raises(ModelError, match="trained to restore"):
-        make_labelled_plan(corpus, TrainingOptions(steps=1), base=make_model(task="restore"))
+        make_plan(corpus, TrainingOptions(steps=1), base=make_model(task="restore"))
 
 
 def test_labels_have_to_be_named_with_a_table() -> None:
@@ -394,7 +392,7 @@ def test_says_that_the_attention_of_a_language_model_is_left_out(
     tmp_path: Path, make_model: Callable[..., Any]
 ) -> None:
     corpus = open_corpus([write_rows(tmp_path / "rows.jsonl", rows())], TABLE)
-    plan = make_labelled_plan(corpus, TrainingOptions(steps=1), base=make_model(attention=4))
+    plan = make_plan(corpus, TrainingOptions(steps=1), base=make_model(attention=4))
     assert any("attention" in note for note in plan.notes)
 
 

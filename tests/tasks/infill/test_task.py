@@ -26,9 +26,9 @@ from charrnn.tasks.infill.network import Restorer
 from charrnn.tasks.infill.task import (
     GAP,
     PASSAGES,
-    Restoration,
+    InfillTask,
     fill_surest_first,
-    restoration_loss,
+    infill_loss,
 )
 from charrnn.tasks.infill.windows import WindowBatch
 from charrnn.training.checkpoint import TRAINING, TRAINING_TENSORS, read_checkpoint
@@ -87,9 +87,7 @@ def test_the_loss_is_the_mean_of_all_characters_hidden_or_not(
     trainer = make_restoring("run")
     network, batch = restorer(trainer), next(trainer.loader)
     masks = torch.Generator()
-    loss, state, _ = restoration_loss(
-        network, batch, None, random=np.random.default_rng(5), masks=masks
-    )
+    loss, state, _ = infill_loss(network, batch, None, random=np.random.default_rng(5), masks=masks)
     damaged = mask_spans(batch.ids, network.mask, np.random.default_rng(5))
     assert (damaged == network.mask).any()
     logits = network(torch.from_numpy(damaged))
@@ -206,7 +204,7 @@ def test_an_epoch_reads_every_character(make_restoring: MakeTrainer) -> None:
 
 def test_evaluations_damage_the_same_places_each_time(make_restoring: MakeTrainer) -> None:
     trainer = make_restoring("run")
-    network, task = restorer(trainer), Restoration(trainer.corpus, validation_fraction=0.5)
+    network, task = restorer(trainer), InfillTask(trainer.corpus, validation_fraction=0.5)
     first, again = (list(task.evaluate(network, at_most=math.inf)) for _ in range(2))
     assert first == again
     assert first[-1][1] == task.validation_characters
@@ -220,7 +218,7 @@ def test_evaluations_of_a_part_end_early_and_read_from_all_over(
     monkeypatch.setattr(infill_task, "MARGIN", 5)
     monkeypatch.setattr(infill_task, "_AT_ONCE", 2)
     trainer = make_restoring("run")
-    network, task = restorer(trainer), Restoration(trainer.corpus, validation_fraction=0.5)
+    network, task = restorer(trainer), InfillTask(trainer.corpus, validation_fraction=0.5)
     whole = list(task.evaluate(network, at_most=math.inf))
     part = list(task.evaluate(network, at_most=50))
     assert 50 <= part[-1][1] < 100 and part == whole[: len(part)]
@@ -234,7 +232,7 @@ def test_no_more_is_evaluated_at_once_than_a_step_reads_and_it_changes_nothing(
     monkeypatch.setattr(infill_task, "WINDOW", 20)
     monkeypatch.setattr(infill_task, "MARGIN", 5)
     trainer = make_restoring("run")
-    network, task = restorer(trainer), Restoration(trainer.corpus, validation_fraction=0.5)
+    network, task = restorer(trainer), InfillTask(trainer.corpus, validation_fraction=0.5)
     whole = list(task.evaluate(network, at_most=math.inf))
     sizes, read = [], infill_task._read
 
@@ -253,7 +251,7 @@ def test_nothing_is_dropped_while_evaluating(make_restoring: MakeTrainer) -> Non
     results = []
     for dropout in (0.0, 0.9):
         trainer = make_restoring(f"run-{dropout}", dropout=dropout)
-        network, task = restorer(trainer), Restoration(trainer.corpus, validation_fraction=0.5)
+        network, task = restorer(trainer), InfillTask(trainer.corpus, validation_fraction=0.5)
         results.append(list(task.evaluate(network, at_most=math.inf))[-1][0])
     assert results[0] == results[1]
 
@@ -300,14 +298,14 @@ def test_tiny_texts_train(length: int, make_restoring: MakeTrainer, prose: str) 
 
 
 def test_several_processes_are_refused(text: TokenizedCorpus) -> None:
-    task = Restoration(text, validation_fraction=0.1)
+    task = InfillTask(text, validation_fraction=0.1)
     with pytest.raises(ConfigError, match="without torchrun"):
         task.loader(batch_size=2, sequence_length=8, seed=0, process=1, processes=2)
 
 
 def test_a_budget_is_measured_with_windows(text: TokenizedCorpus) -> None:
     options = TrainingOptions(bidirectional=True, budget=1.0)
-    task = Restoration(text, validation_fraction=0.1)
+    task = InfillTask(text, validation_fraction=0.1)
     probe = Probe(options, task=task, batch_size=2, sequence_length=16)
     config = ModelConfig(
         task="restore",

@@ -1,0 +1,203 @@
+"""CLASSIFY and REGRESS: a class or a number is predicted for each document. No torch."""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from charrnn.errors import ConfigError, CorpusError
+from charrnn.model.config import POOLINGS, ModelConfig
+from charrnn.training.report import LossUnit, bits_per
+from charrnn.training.task import Loss, TaskDefinition
+
+if TYPE_CHECKING:
+    from charrnn.data.corpus import Corpus, ReadingProgress
+    from charrnn.data.sources import ReadOptions
+    from charrnn.data.tokenizer import Tokenizer
+    from charrnn.storage.model_directory import Model, Provenance
+    from charrnn.tasks.classify.documents import LabelledCorpus
+    from charrnn.tasks.classify.network import SequenceClassifier
+    from charrnn.tasks.classify.task import DocumentTask
+    from charrnn.training.config import TrainingConfig, TrainingOptions
+    from charrnn.training.report import Evaluate, EvaluationRequest, Rows
+
+MOST_CLASSES: Final = 1 << 16
+
+LABELS_SHOWN: Final = 12
+"""Classes whose names `charrnn info` shows."""
+
+
+class DocumentDefinition(TaskDefinition):
+    """What both tasks on labelled documents have in common."""
+
+    usage = ("predict {run} TEXT", "predict {run} FILE --lines")
+    labelled = True
+    fields = frozenset({"pooling", "outputs"})
+    bidirectional = None
+    fewest_outputs: int = 1
+    most_outputs: int = 1
+
+    def network(self) -> "Callable[..., SequenceClassifier]":
+        """SequenceClassifier."""
+        from charrnn.tasks.classify.network import SequenceClassifier
+
+        return SequenceClassifier
+
+    def loss(self) -> Loss:
+        """See `document_loss`."""
+        from charrnn.tasks.classify.task import document_loss
+
+        return document_loss
+
+    def check_model(self, config: ModelConfig) -> None:
+        """See TaskDefinition."""
+        super().check_model(config)
+        if config.pooling not in POOLINGS:
+            raise ConfigError(f"pooling {config.pooling!r}: choose from {', '.join(POOLINGS)}")
+        least, most = self.fewest_outputs, self.most_outputs
+        if type(config.outputs) is not int or not least <= config.outputs <= most:
+            raise ConfigError(
+                f"outputs {config.outputs!r}: a network to {self.name} has {least} to {most:,}"
+            )
+
+    def tensor_shapes(self, config: ModelConfig) -> dict[str, tuple[int, ...]]:
+        """See TaskDefinition."""
+        shapes, head = config.layer_shapes(), config.head_shapes()
+        if config.pooling == "attention":
+            shapes["pooling.weight"] = (1, head["head.weight"][1])
+        return shapes | head
+
+    def check_options(self, options: "TrainingOptions") -> None:
+        """See TaskDefinition."""
+        if options.lines:
+            raise ConfigError("--lines: a row, or a file, is a document already; leave that out")
+        if options.attention is not None:
+            raise ConfigError(
+                "--attention is for generating text; to attend to what a label follows from: "
+                "--pooling attention"
+            )
+
+    def inherit(self, options: "TrainingOptions", base: "Model") -> "TrainingOptions":
+        """See TaskDefinition. The base is a language model or a model of labelled documents."""
+        from charrnn.tasks.classify.plan import inherit
+
+        return inherit(options, base)
+
+    def read_corpus(self, corpus: "Corpus", **how: Any) -> "LabelledCorpus":
+        """The documents of a corpus; see `read_labelled`."""
+        from charrnn.tasks.classify.documents import read_labelled
+
+        if corpus.options.label is None:
+            raise CorpusError(f"{corpus.name}: its documents have no labels")
+        return read_labelled(corpus, numbers=not self.has_classes, **how)
+
+    def held_out_seed(self, settings: "TrainingConfig | Provenance") -> int:
+        """The seed that drew the documents that are held out."""
+        return settings.seed if settings.split_seed is None else settings.split_seed
+
+    def new_held_out_seed(self, options: "TrainingOptions") -> int:
+        """See TaskDefinition."""
+        return options.seed
+
+    def make_task(
+        self,
+        corpus: Any,
+        settings: "TrainingConfig | TrainingOptions",
+        *,
+        split_seed: int | None,
+    ) -> "DocumentTask":
+        """See TaskDefinition."""
+        from charrnn.tasks.classify.task import DocumentTask
+
+        return DocumentTask(
+            corpus,
+            validation_fraction=settings.validation_fraction,
+            seed=settings.seed if split_seed is None else split_seed,
+            class_weights=settings.class_weights,
+        )
+
+    def describe_corpus(self, provenance: "Provenance") -> str:
+        """See TaskDefinition."""
+        return "labelled documents" if self.has_classes else "documents with numbers"
+
+    def describe_held_out(self, provenance: "Provenance") -> str:
+        """See TaskDefinition."""
+        share = f"{100 * provenance.validation_fraction:.3g} %"
+        return f"{share} of the documents, drawn by the seed {self.held_out_seed(provenance)}"
+
+    def model_rows(self, model: "Model") -> "Rows":
+        """The classes and the pooling."""
+        pooling = ("pooling", str(model.config.pooling))
+        if not self.has_classes:
+            return (pooling,)
+        shown = ", ".join(label[:40] for label in model.labels[:LABELS_SHOWN])
+        more = ", ..." if len(model.labels) > LABELS_SHOWN else ""
+        return (("classes", f"{len(model.labels):,}: {shown}{more}"), pooling)
+
+    def evaluation_read_options(
+        self, file: str, read: "ReadOptions", trained_on: "ReadOptions | None"
+    ) -> "ReadOptions":
+        """The columns are those of the training, unless others are named."""
+        from charrnn.data.documents import FOLDER
+        from charrnn.data.sources import find_corpus
+
+        path = find_corpus(file)
+        if path is not None and path.is_dir():
+            read = dataclasses.replace(read, label=read.label or FOLDER)
+        elif trained_on is not None:
+            read = dataclasses.replace(
+                read,
+                column=read.column or trained_on.column,
+                label=read.label or trained_on.label,
+            )
+        if read.label is None:
+            raise ConfigError(f"{file}: say which column holds the labels with --label NAME")
+        return read
+
+    def prepare_evaluation(
+        self, request: "EvaluationRequest", progress: "ReadingProgress"
+    ) -> "Evaluate":
+        """See `charrnn.tasks.classify.evaluation`."""
+        from charrnn.tasks.classify.evaluation import prepare_evaluation
+
+        return prepare_evaluation(request, progress)
+
+
+class ClassifyDefinition(DocumentDefinition):
+    """A classifier."""
+
+    name = "classify"
+    has_classes = True
+    shown_measure = "accuracy"
+    fewest_outputs = 2
+    most_outputs = MOST_CLASSES
+
+    def loss_unit(self, tokenizer: "Tokenizer") -> LossUnit:
+        """Bits (of the cross-entropy) per document."""
+        return bits_per("document")
+
+
+class RegressDefinition(DocumentDefinition):
+    """A regressor. Its loss is a squared error: of a number that lies far out, as large as any."""
+
+    name = "regress"
+    hopeless_loss = math.inf
+
+    def check_options(self, options: "TrainingOptions") -> None:
+        """See TaskDefinition."""
+        super().check_options(options)
+        if options.class_weights != "none":
+            raise ConfigError("--class-weights: numbers have no classes; leave that out")
+
+    def loss_unit(self, tokenizer: "Tokenizer") -> LossUnit:
+        """The root of the mean squared error, in the unit of the numbers."""
+        return LossUnit("root mean squared error", "error", lambda loss: f"{math.sqrt(loss):.4g}")
+
+    def describe_loss(self, tokenizer: "Tokenizer", loss: float) -> str:
+        """See TaskDefinition."""
+        unit = self.loss_unit(tokenizer)
+        return f"{unit.name} {unit.show(loss)}"
+
+
+CLASSIFY: Final = ClassifyDefinition()
+REGRESS: Final = RegressDefinition()

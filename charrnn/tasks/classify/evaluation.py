@@ -1,0 +1,95 @@
+"""Evaluation of a saved model that classifies or regresses."""
+
+import warnings
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from charrnn.data.corpus import ReadingProgress, open_corpus
+from charrnn.errors import CharRNNWarning, CorpusError
+from charrnn.evaluation.metrics import confusion_matrix
+from charrnn.storage.token_cache import IDS_FOLDER, find_ids
+from charrnn.tasks.classify.documents import Indices, LabelledCorpus, read_labelled
+from charrnn.tasks.classify.report import (
+    measures,
+    predict_documents,
+    report_rows,
+    report_table,
+)
+from charrnn.training.report import Evaluate, EvaluationReport, EvaluationRequest
+from charrnn.training.task import task_definition
+
+
+def prepare_evaluation(request: EvaluationRequest, progress: ReadingProgress) -> Evaluate:
+    """Reads the documents to evaluate on: what was held out of those that the model learned from,
+    or the labelled documents of a file.
+
+    Raises CorpusError, ConfigError.
+    """
+    model = request.model
+    if request.file is None:
+        corpus, learned, numbers = _training_documents(request, progress)
+        learned_targets = corpus.targets[learned]
+    else:
+        corpus = read_labelled(
+            open_corpus([request.file], request.read),
+            numbers=not model.labels,
+            tokenizer=model.tokenizer,
+            unknown="skip",
+            classes=model.labels,
+            progress=progress,
+        )
+        numbers = np.arange(len(corpus.targets))
+        learned_targets = _learned_targets(request, progress)
+    return lambda _progress: _evaluate(request, corpus, numbers, learned_targets)
+
+
+def _evaluate(
+    request: EvaluationRequest, corpus: LabelledCorpus, numbers: Indices, learned: Any
+) -> EvaluationReport:
+    labels = request.model.labels
+    predictions, targets = predict_documents(request.model, corpus, numbers)
+    record: dict[str, Any] = {"texts": len(targets)}
+    record |= measures(predictions, targets, learned, classes=len(labels))
+    if labels:
+        predicted = predictions.argmax(axis=1)
+        record["labels"] = list(labels)
+        record["confusion"] = confusion_matrix(targets, predicted, len(labels)).tolist()
+    held_out = request.file is None
+    return EvaluationReport(
+        record=record,
+        rows=report_rows(predictions, targets, learned, labels, held_out=held_out),
+        table=report_table(predictions, targets, labels),
+    )
+
+
+def _training_documents(
+    request: EvaluationRequest, progress: ReadingProgress
+) -> tuple[LabelledCorpus, Indices, Indices]:
+    """The documents of a training, and the numbers of those that were learned from and held out.
+    Raises CorpusError."""
+    if request.checkpoint is None:
+        raise CorpusError(
+            f"{request.directory}: it does not say where the documents are that it learned from; "
+            "name a FILE of labelled documents to read"
+        )
+    find = partial(find_ids, request.directory.parent / IDS_FOLDER, progress=progress)
+    corpus = request.checkpoint.read_corpus(find=find, progress=progress)
+    assert isinstance(corpus, LabelledCorpus)
+    provenance = request.model.provenance
+    seed = task_definition(request.model.config.task).held_out_seed(provenance)
+    assert seed is not None, "documents are always drawn"
+    return corpus, *corpus.split_documents(provenance.validation_fraction, seed=seed)
+
+
+def _learned_targets(request: EvaluationRequest, progress: ReadingProgress) -> Any:
+    """The targets that a model learned from, for the baselines; None, with a warning, where they
+    cannot be read."""
+    try:
+        corpus, learned, _ = _training_documents(request, progress)
+    except CorpusError as error:
+        message = f"no baselines, which need the documents that it learned from: {error}"
+        warnings.warn(message, CharRNNWarning, stacklevel=2)
+        return None
+    return corpus.targets[learned]

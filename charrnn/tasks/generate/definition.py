@@ -1,0 +1,76 @@
+"""GENERATE: each character is predicted from all before it. No torch."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from charrnn.training.task import Loss
+from charrnn.training.text_task import TextTaskDefinition
+
+if TYPE_CHECKING:
+    from charrnn.data.corpus import ReadingProgress, TokenizedCorpus
+    from charrnn.model.config import ModelConfig
+    from charrnn.model.language_model import CharRNN
+    from charrnn.storage.model_directory import Model
+    from charrnn.tasks.generate.task import GenerationTask
+    from charrnn.training.config import TrainingConfig, TrainingOptions
+    from charrnn.training.report import Evaluate, EvaluationRequest, Rows
+
+
+class GenerateDefinition(TextTaskDefinition):
+    """A language model, which continues a text."""
+
+    name = "generate"
+    usage = ("sample {run}", "repl {run}")
+    fields = frozenset({"attention"})
+    carries_state = True
+    several_processes = True
+    evaluation_options = frozenset({"protocol", "adapt"})
+
+    def network(self) -> "Callable[..., CharRNN]":
+        """CharRNN."""
+        from charrnn.model.language_model import CharRNN
+
+        return CharRNN
+
+    def loss(self) -> Loss:
+        """See `generation_loss`."""
+        from charrnn.tasks.generate.task import generation_loss
+
+        return generation_loss
+
+    def tensor_shapes(self, config: "ModelConfig") -> dict[str, tuple[int, ...]]:
+        """See TaskDefinition."""
+        return config.layer_shapes() | config.attention_shapes() | config.head_shapes()
+
+    def make_task(
+        self,
+        corpus: "TokenizedCorpus",
+        settings: "TrainingConfig | TrainingOptions",
+        *,
+        split_seed: int | None,
+    ) -> "GenerationTask":
+        """See TaskDefinition."""
+        from charrnn.tasks.generate.task import GenerationTask
+
+        return GenerationTask(
+            corpus,
+            validation_fraction=settings.validation_fraction,
+            lines=settings.lines,
+            split_seed=split_seed,
+        )
+
+    def model_rows(self, model: "Model") -> "Rows":
+        """The attention, where there is one."""
+        window = model.config.attention
+        return () if window is None else (("attention", f"to the last {window:,} states"),)
+
+    def prepare_evaluation(
+        self, request: "EvaluationRequest", progress: "ReadingProgress"
+    ) -> "Evaluate":
+        """See `charrnn.tasks.generate.evaluation`."""
+        from charrnn.tasks.generate.evaluation import prepare_evaluation
+
+        return prepare_evaluation(request, progress)
+
+
+GENERATE: Final = GenerateDefinition()

@@ -1,0 +1,99 @@
+"""Evaluation of a saved language model."""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+
+from charrnn.data.corpus import ReadingProgress
+from charrnn.data.excerpt import AnyIds
+from charrnn.errors import CharRNNWarning, CorpusError
+from charrnn.evaluation.baselines import BASELINES
+from charrnn.evaluation.scoring import Evaluation, evaluate, held_out
+from charrnn.storage.token_cache import IDS_FOLDER, find_ids, keep_for_now
+from charrnn.training.report import Evaluate, EvaluationReport, EvaluationRequest
+
+
+def prepare_evaluation(request: EvaluationRequest, progress: ReadingProgress) -> Evaluate:
+    """Reads the training text: its held-out part is what is evaluated on, unless a file is, and
+    baselines learn from the rest. Without it there are no baselines, with a warning.
+
+    Raises CorpusError, ModelError.
+    """
+    training: AnyIds | None = None
+    validation: AnyIds | None = None
+    request.model.require("generate")
+    try:
+        training, validation = _training_text(request, progress)
+    except CorpusError as error:
+        if request.file is None:
+            raise
+        message = f"no baselines, which learn from the training text: {error}"
+        warnings.warn(message, CharRNNWarning, stacklevel=2)
+    return partial(_evaluate, request, training, validation)
+
+
+def _evaluate(
+    request: EvaluationRequest,
+    training: AnyIds | None,
+    validation: AnyIds | None,
+    progress: Callable[[int, int], None] | None,
+) -> EvaluationReport:
+    text = request.file if request.file is not None else validation
+    assert text is not None
+    result = evaluate(
+        request.model,
+        text,
+        training=training,
+        protocol=request.protocol,
+        read=request.read,
+        adapt=request.adapt,
+        at_most=request.at_most,
+        keep=keep_for_now,
+        progress=progress,
+    )
+    remarks = []
+    if result.of_characters is not None:
+        where = "from the beginning" if request.adapt else "in passages from all over the text"
+        remarks.append(
+            f"read {result.characters:,} of {result.of_characters:,} characters, {where}; "
+            "--all reads everything"
+        )
+    return EvaluationReport(
+        record=asdict(result),
+        rows=_rows(request, result),
+        remarks=tuple(remarks),
+        skipped=result.skipped,
+    )
+
+
+def _rows(request: EvaluationRequest, result: Evaluation) -> tuple[tuple[str, str], ...]:
+    rows = [
+        ("text", "held out of the training text" if request.file is None else request.file),
+        ("characters", f"{result.characters:,}, protocol {result.protocol}"),
+    ]
+    if result.lines is not None:
+        repeated = f"{result.lines_in_training:,} of them in the training text as well"
+        rows.append(("lines", f"{result.lines:,}, {repeated}"))
+    rows += [
+        ("bits per character", f"{result.bits_per_character:.4f}"),
+        ("bits per byte", f"{result.bits_per_byte:.4f}"),
+        ("nats per character", f"{result.nats_per_character:.4f}"),
+        ("perplexity", f"{result.perplexity:.3f}"),
+    ]
+    rows += [
+        (BASELINES[name], f"{bits:.4f} bits per character")
+        for name, bits in result.baselines.items()
+    ]
+    return tuple(rows)
+
+
+def _training_text(request: EvaluationRequest, progress: ReadingProgress) -> tuple[AnyIds, AnyIds]:
+    """What the model learned from, and what was held out. Raises CorpusError."""
+    if request.checkpoint is None:
+        raise CorpusError(
+            f"{request.directory}: it does not say where its text is; name a FILE to read"
+        )
+    find = partial(find_ids, request.directory.parent / IDS_FOLDER, progress=progress)
+    corpus = request.checkpoint.read_corpus(find=find, keep=keep_for_now, progress=progress)
+    return held_out(request.model, corpus)

@@ -1,0 +1,66 @@
+"""RESTORE: each character is predicted from those on both sides of it. No torch."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from charrnn.training.task import Loss
+from charrnn.training.text_task import TextTaskDefinition
+
+if TYPE_CHECKING:
+    from charrnn.data.corpus import TokenizedCorpus
+    from charrnn.model.config import ModelConfig
+    from charrnn.tasks.infill.network import Restorer
+    from charrnn.tasks.infill.task import InfillTask
+    from charrnn.training.config import TrainingConfig, TrainingOptions
+
+
+class InfillDefinition(TextTaskDefinition):
+    """A masked language model, which fills gaps and finds errors.
+
+    Each direction is a stack of its own: one that had read the outputs of the other would have seen
+    the character that it is to predict.
+    """
+
+    name = "restore"
+    usage = ("fill {run} TEXT", "proofread {run} FILE")
+    bidirectional = True
+    separate_directions = True
+
+    def network(self) -> "Callable[..., Restorer]":
+        """Restorer."""
+        from charrnn.tasks.infill.network import Restorer
+
+        return Restorer
+
+    def loss(self) -> Loss:
+        """See `infill_loss`."""
+        from charrnn.tasks.infill.task import infill_loss
+
+        return infill_loss
+
+    def tensor_shapes(self, config: "ModelConfig") -> dict[str, tuple[int, ...]]:
+        """See TaskDefinition: the mask is one more symbol, and the head reads a join of both
+        directions."""
+        hidden = config.hidden_size
+        join = {"join.weight": (hidden, 2 * hidden), "join.bias": (hidden,)}
+        return config.layer_shapes(more_symbols=1) | join | config.head_shapes(hidden)
+
+    def make_task(
+        self,
+        corpus: "TokenizedCorpus",
+        settings: "TrainingConfig | TrainingOptions",
+        *,
+        split_seed: int | None,
+    ) -> "InfillTask":
+        """See TaskDefinition."""
+        from charrnn.tasks.infill.task import InfillTask
+
+        return InfillTask(
+            corpus,
+            validation_fraction=settings.validation_fraction,
+            lines=settings.lines,
+            split_seed=split_seed,
+        )
+
+
+RESTORE: Final = InfillDefinition()

@@ -1,0 +1,120 @@
+"""What is reported about a model, as plain data that a command shows and a program reads."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from charrnn.data.sources import ReadOptions
+    from charrnn.storage.model_directory import Model
+    from charrnn.training.checkpoint import Checkpoint
+
+Rows = tuple[tuple[str, str], ...]
+"""Names and values, in the order in which they are shown."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table for people.
+
+    Attributes:
+        title: what it shows.
+        header: the name of each column.
+        rows: the cells of each row, as text.
+        left: how many columns are aligned to the left; the others are aligned to the right.
+        emphasized: (row, column) of the cells that stand out.
+    """
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    left: int = 1
+    emphasized: frozenset[tuple[int, int]] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationReport:
+    """How well a model does on a text or on labelled documents.
+
+    Attributes:
+        record: all of it, for programs.
+        rows, table: the same for people.
+        remarks: what a person should know of how it was measured, a sentence each.
+        skipped: characters that were left out because the model has never seen them.
+    """
+
+    record: dict[str, Any]
+    rows: Rows
+    table: Table | None = None
+    remarks: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as plain values of JSON."""
+        return self.record
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationRequest:
+    """What is to be evaluated, and how.
+
+    Attributes:
+        model: the model.
+        directory: where it was read from.
+        checkpoint: the rest of its checkpoint, which names the training text; None where the
+            directory is a model alone.
+        file: a text, or labelled documents, to evaluate on; None: what was held out.
+        read: how to read the file.
+        protocol, adapt, at_most: see `charrnn.evaluation.scoring.evaluate`.
+    """
+
+    model: "Model"
+    directory: Path
+    checkpoint: "Checkpoint | None"
+    file: str | None
+    read: "ReadOptions"
+    protocol: str = "stream"
+    adapt: bool = False
+    at_most: int | None = None
+
+
+Evaluate = Callable[[Callable[[int, int], None] | None], EvaluationReport]
+"""An evaluation whose texts were read; it reports to its argument how many characters of how many
+it has evaluated."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSummary:
+    """How good the best model of a training is.
+
+    Attributes:
+        headline: which model is the best, and its loss where that says something by itself.
+        rows, table: measures on what was held out.
+        remark: what puts the loss into perspective.
+    """
+
+    headline: str
+    rows: Rows = ()
+    table: Table | None = None
+    remark: str | None = None
+
+
+@dataclass(frozen=True)
+class LossUnit:
+    """What people see of a loss.
+
+    Attributes:
+        name, abbreviation: of the unit, such as `bits per character` and `bits/character`.
+        show: a loss as a number in this unit.
+    """
+
+    name: str
+    abbreviation: str
+    show: Callable[[float], str]
+
+
+def bits_per(what: str) -> LossUnit:
+    """Bits (nats / ln 2) per character, byte or document."""
+    return LossUnit(f"bits per {what}", f"bits/{what}", lambda nats: f"{nats / math.log(2):.3f}")

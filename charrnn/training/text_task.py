@@ -1,0 +1,208 @@
+"""What the tasks on running text have in common: no labels, one loss for each character."""
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING, Final
+
+from charrnn.data.tokenizer import CharTokenizer, Tokenizer
+from charrnn.training.advice import advise_on_alphabet, describe_held_out
+from charrnn.training.recipe import (
+    BATCH_SIZE,
+    SEQUENCE_LENGTH,
+    choose_batch,
+    choose_dropout,
+    choose_model,
+    choose_readout_scale,
+)
+from charrnn.training.report import LossUnit, TrainingSummary, bits_per
+from charrnn.training.task import Task, TaskDefinition
+from charrnn.wording import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from charrnn.data.corpus import TokenizedCorpus
+    from charrnn.model.config import ModelConfig
+    from charrnn.model.recurrent import RecurrentNetwork
+    from charrnn.storage.model_directory import Model, Provenance
+    from charrnn.storage.run import Run
+    from charrnn.training.checkpoint import TrainingState
+    from charrnn.training.config import TrainingConfig, TrainingOptions
+
+FINE_TUNING_RATE: Final = 1e-3
+"""The learning rate of a network that was trained before, which forgets at the rate that a fresh
+one learns with."""
+
+
+class TextTaskDefinition(TaskDefinition):
+    """The definition of a task on running text."""
+
+    def inherit(self, options: "TrainingOptions", base: "Model") -> "TrainingOptions":
+        """See TaskDefinition. A network to fine-tune learns slower than a fresh one."""
+        from charrnn.training.plan import SIZES_OF_LAYERS, keep_sizes
+
+        base.require(self.name)
+        options = keep_sizes(options, base, (*SIZES_OF_LAYERS, "attention"))
+        if options.learning_rate is None:
+            options = dataclasses.replace(options, learning_rate=FINE_TUNING_RATE)
+        if options.readout_scale is None:
+            options = dataclasses.replace(options, readout_scale=1.0)
+        return options
+
+    def loss_unit(self, tokenizer: Tokenizer) -> LossUnit:
+        """Bits per character, or per byte."""
+        return bits_per(tokenizer.unit)
+
+    def describe_loss(self, tokenizer: Tokenizer, loss: float) -> str:
+        """In bits and in nats."""
+        return f"{super().describe_loss(tokenizer, loss)} ({loss:.4f} nats)"
+
+    def describe_corpus(self, provenance: "Provenance") -> str:
+        """See TaskDefinition."""
+        return "each line a document" if provenance.lines else "one running text"
+
+    def describe_held_out(self, provenance: "Provenance") -> str:
+        """See TaskDefinition."""
+        share = f"{100 * provenance.validation_fraction:.3g} %"
+        seed = self.held_out_seed(provenance)
+        return (
+            f"its last {share}"
+            if seed is None
+            else f"{share} of the lines, drawn by the seed {seed}"
+        )
+
+
+class TextTask(Task):
+    """A text, part of it held out.
+
+    Args:
+        corpus: the text.
+        validation_fraction, lines, split_seed: see TrainingConfig.
+
+    Attributes:
+        training, validation: ids (N,), to learn from and held out.
+        usual_batch: the batch size and sequence length where nobody chooses them.
+        sequence_name: what a row of a batch is called.
+    """
+
+    usual_batch: tuple[int, int] = (BATCH_SIZE, SEQUENCE_LENGTH)
+    sequence_name: str = "sequence"
+
+    def __init__(
+        self,
+        corpus: "TokenizedCorpus",
+        *,
+        validation_fraction: float,
+        lines: bool = False,
+        split_seed: int | None = None,
+    ) -> None:
+        self.corpus = corpus
+        self.training, self.validation = corpus.split(
+            validation_fraction, lines=lines, seed=split_seed
+        )
+
+    @property
+    def training_characters(self) -> int:
+        """How many characters are learned from."""
+        return len(self.training)
+
+    @property
+    def validation_characters(self) -> int:
+        """How many characters are held out."""
+        return len(self.validation)
+
+    def choose_batch(self, options: "TrainingOptions") -> tuple[int, int]:
+        """See `charrnn.training.recipe.choose_batch`."""
+        return choose_batch(
+            options, training_characters=self.training_characters, usual=self.usual_batch
+        )
+
+    def notes(
+        self, options: "TrainingOptions", batch_size: int, sequence_length: int, *, fresh: bool
+    ) -> list[str]:
+        """Which lines are held out, where a batch is smaller than it should be, and what to do
+        about a large alphabet."""
+        notes = []
+        if options.lines:
+            notes.append(describe_held_out(self.training, self.validation, self.corpus.tokenizer))
+        for name, had in (("batch_size", batch_size), ("sequence_length", sequence_length)):
+            wanted = getattr(options, name) or self.usual_batch[name == "sequence_length"]
+            if had < wanted:
+                notes.append(
+                    f"{name.replace('_', ' ')} {had} instead of {wanted}: the text is short "
+                    f"({self.training_characters:,} characters)"
+                )
+        if fresh:
+            notes.extend(advise_on_alphabet(self.corpus, batch_size, sequence_length))
+        return notes
+
+    def choose_model(
+        self,
+        options: "TrainingOptions",
+        sequence_length: int,
+        characters: "Callable[[ModelConfig], float]",
+    ) -> "ModelConfig":
+        """See `charrnn.training.recipe.choose_model`."""
+        bidirectional = self.definition.bidirectional
+        return choose_model(
+            options,
+            task=self.name,
+            bidirectional=options.bidirectional if bidirectional is None else bidirectional,
+            vocabulary_size=self.corpus.tokenizer.vocabulary_size,
+            training_characters=self.training_characters,
+            characters=characters,
+        )
+
+    def regularize(
+        self,
+        options: "TrainingOptions",
+        config: "TrainingConfig",
+        model: "ModelConfig",
+        epochs: float,
+    ) -> "tuple[TrainingConfig, ModelConfig]":
+        """Dropout and the readout scale, by how easily the text is memorized."""
+        characters = self.training_characters
+        scale = choose_readout_scale(options, model, epochs=epochs, training_characters=characters)
+        model = choose_dropout(options, model, epochs=epochs, training_characters=characters)
+        return dataclasses.replace(config, readout_scale=scale), model
+
+    def copy_weights(self, base: "Model", network: "RecurrentNetwork") -> list[str]:
+        """Copies all weights; characters that the base does not know keep their fresh rows."""
+        from charrnn.training.plan import copy_weights
+
+        old, new = base.config.vocabulary_size, self.corpus.tokenizer.vocabulary_size
+        copy_weights(base, network, new)
+        tokenizer = self.corpus.tokenizer
+        if not isinstance(tokenizer, CharTokenizer) or new == old:
+            return [f"all {old} characters are known to the model"]
+        added = " ".join(map(repr, tokenizer.characters[old:][:40]))
+        return [f"{new - old} characters are new to the model and get fresh rows: {added}"]
+
+    def describe_size(self) -> str:
+        """See Task."""
+        return f"a text of {self.training_characters:,} characters"
+
+    def describe_corpus(self) -> str:
+        """See Task."""
+        return f"{len(self.corpus.ids):,} characters"
+
+    def describe_batch(self, config: "TrainingConfig") -> str:
+        """See Task."""
+        length = counted(config.sequence_length, "character")
+        return f"{counted(config.batch_size, self.sequence_name)} of {length}"
+
+    def summarize(
+        self, run: "Run", position: "TrainingState", config: "TrainingConfig"
+    ) -> TrainingSummary:
+        """The best validation loss."""
+        assert position.best_nats is not None
+        unit = self.corpus.tokenizer.unit
+        read, held_out = config.evaluation_characters, self.validation_characters
+        text = "the held-out text"
+        if read < held_out:
+            text = f"{read:,} of the {held_out:,} {unit}s of {text}"
+        bits = position.best_nats / math.log(2)
+        return TrainingSummary(
+            headline=f"best model: {bits:.3f} bits per {unit} on {text} "
+            f"(step {position.best_step:,})"
+        )
