@@ -82,7 +82,7 @@ def make_plan(
         kind, min_count: the tokenizer, see `tokenize`; None is `char`, or the base's.
         base: a model to start from; its cell, sizes and alphabet are kept.
         keep, progress: of the reading, see `tokenize`.
-        group: the processes that will train together; None for this one alone.
+        group: the processes that will train together; this one alone when None.
 
     Raises CorpusError when the text cannot be trained on, ConfigError when options contradict.
     """
@@ -96,11 +96,8 @@ def make_plan(
         options = _inherit(options, base)
     if options.lines:
         _warn_of_cut_texts(corpus)
-    if group is not None and options.task != "generate":
-        raise ConfigError(
-            f"several processes do not train a network to {options.task} together; "
-            "start charrnn train without torchrun"
-        )
+    group = group or Group()
+    group.check_task(options.task)
     options, split_seed, kept = choose_split(
         options, text, base, otherwise=options.seed if options.lines else None
     )

@@ -203,11 +203,8 @@ def make_any_plan(
             group=group,
             progress=progress,
         )
-    if group is not None:
-        raise ConfigError(
-            "several processes do not train on labelled documents together; "
-            "start charrnn train without torchrun"
-        )
+    group = group or Group()
+    group.check_task(dataclasses.replace(options, labelled=True).task)
     return make_labelled_plan(
         corpus, options, kind=kind, min_count=min_count, base=base, keep=keep, progress=progress
     )
