@@ -21,7 +21,7 @@ from charrnn.storage.model_directory import Model
 from charrnn.storage.run import Run
 from charrnn.storage.run_lookup import load, read_found
 from charrnn.training.config import TrainingOptions, parse_duration
-from charrnn.training.parallel.processes import failures_reported, follow_leader, join_group
+from charrnn.training.parallel.processes import join_group
 from charrnn.training.session import resume_training, start_training
 
 if TYPE_CHECKING:
@@ -100,11 +100,11 @@ def stream_train(
     if text is not None or label is not None:
         read = replace(read or ReadOptions(), column=text, label=label)
     group = join_group()
-    if group is not None and group.rank > 0:
-        follow_leader(group)
+    if group.rank > 0:
+        group.follow()
         return Run(Path())
     _warn_of_folders(names, read or ReadOptions())
-    with failures_reported(group), _reading_bar(progress_bar) as reading:
+    with group.failures_reported(), _reading_bar(progress_bar) as reading:
         if resume is not None:
             others = (name, out, start_from, tokenizer, budget, read if not names else None)
             if options or min_count != 1 or any(each is not None for each in others):

@@ -19,7 +19,7 @@ from charrnn.cli import corpora, evaluate, fill, info, plan, predict, proofread,
 from charrnn.cli.command import Command
 from charrnn.cli.streams import finish_stdout, open_standard_streams, write_one_way
 from charrnn.errors import CharRNNError, CharRNNWarning, ConfigError, CorpusError, ModelError
-from charrnn.training.parallel.torchrun import place
+from charrnn.training.parallel.torchrun import rank_info
 
 EXIT_CODES: Final[dict[type[BaseException], int]] = {
     ConfigError: 2,
@@ -176,7 +176,7 @@ def common(
     ] = False,
 ) -> None:
     """Options that come before the command."""
-    if context.invoked_subcommand != "train" and place().rank > 0:
+    if context.invoked_subcommand != "train" and rank_info().rank > 0:
         raise typer.Exit  # of several processes, the first does it
 
 
@@ -189,6 +189,6 @@ def main() -> None:
 def _is_silent() -> bool:
     """Whether another process speaks for this one: the first of those that torchrun has started."""
     try:
-        return place().rank > 0 and "--debug" not in sys.argv
+        return rank_info().rank > 0 and "--debug" not in sys.argv
     except ConfigError:
         return False  # the command will raise it

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from charrnn.training.parallel.torchrun import place
+from charrnn.training.parallel.torchrun import rank_info
 
 if TYPE_CHECKING:
     from charrnn.training.trainer import Trainer
@@ -29,7 +29,7 @@ def signals(stop: Callable[[int], None] | None) -> Iterator[Callable[[], None]]:
     """
     received: list[float] = []
     saved = stop is None
-    again = AGAIN if place().size == 1 else AGAIN_UNDER_TORCHRUN
+    again = AGAIN if rank_info().size == 1 else AGAIN_UNDER_TORCHRUN
 
     def handle(number: int, _: object) -> None:
         now = time.monotonic()

@@ -145,7 +145,7 @@ def train(
     if corpus or resume is None:
         refuse_unused(context, corpus or [PYTHON_DOCS], tokenizer=tokenizer)
     group = join_group()
-    if group is not None and group.rank > 0:
+    if group.rank > 0:
         _follow(group)
         return
     with signals(None):  # until the training begins, there is nothing to be saved
@@ -154,27 +154,25 @@ def train(
         raise typer.Exit(128 + stopped_by)
 
 
-def _lead(params: dict[str, Any], group: "Group | None") -> int | None:
+def _lead(params: dict[str, Any], group: "Group") -> int | None:
     """Begins a training or goes on with one, to its end or the first signal; the signal's
     number."""
     from charrnn.cli.display import messages, reading, say
     from charrnn.cli.folders import say_what_is_read
-    from charrnn.training.parallel.processes import failures_reported
 
     begin = _start if params["resume"] is None else _resume
     try:
-        with failures_reported(group), reading("reading and measuring ...") as progress:
+        with group.failures_reported(), reading("reading and measuring ...") as progress:
             trainer, plan = begin(params, group, progress)
     except KeyboardInterrupt:
         kept = "nothing was kept" if params["resume"] is None else "the run is as it was"
         say(f"stopped before the training began; {kept}")
         raise
     try:
-        with failures_reported(group):
+        with group.failures_reported():
             say_what_is_read(params["corpus"] or (), read_options(params))
             if plan is not None:
-                processes = 1 if group is None else group.size
-                shown = plan_table(plan, named=bool(params["corpus"]), processes=processes)
+                shown = plan_table(plan, named=bool(params["corpus"]), processes=group.size)
                 messages().print(shown)
                 for note in plan.notes:
                     say(note)
@@ -203,16 +201,14 @@ def _refuse_with_resume(context: typer.Context) -> None:
 
 def _follow(group: "Group") -> None:
     """Takes part in what the first process does, and ends as it ends, without a word."""
-    from charrnn.training.parallel.processes import follow_leader
-
-    with signals(group.ask_to_stop):
-        stopped_by = follow_leader(group)
+    with signals(group.request_stop):
+        stopped_by = group.follow()
     if stopped_by is not None:
         raise typer.Exit(128 + stopped_by)
 
 
 def _resume(
-    params: dict[str, Any], group: "Group | None", progress: "ReadingProgress"
+    params: dict[str, Any], group: "Group", progress: "ReadingProgress"
 ) -> "tuple[Trainer, None]":
     from charrnn.training.session import resume_training
 
@@ -222,7 +218,7 @@ def _resume(
 
 
 def _start(
-    params: dict[str, Any], group: "Group | None", progress: "ReadingProgress"
+    params: dict[str, Any], group: "Group", progress: "ReadingProgress"
 ) -> "tuple[Trainer, Plan]":
     from charrnn.training.session import start_training
 

@@ -64,7 +64,7 @@ class Lanes:
         batch_size = min(batch_size, count)
         bounds = np.arange(batch_size + 1, dtype=np.int64) * count // batch_size
         self.starts, self.ends = first + bounds[:-1], first + bounds[1:]  # (B,)
-        self.share = share(batch_size, process, processes)
+        self.own = lane_slice(batch_size, process, processes)
         self.length = int((self.ends - self.starts).max())
         self.chunks = -(-self.length // sequence_length)
 
@@ -78,7 +78,7 @@ class Lanes:
     def __getitem__(self, chunk: int) -> tuple[Int64Array, Int64Array]:
         """The inputs (b, T) and targets (b, T) of a chunk; targets past a lane's end: IGNORED."""
         begin, end = self._bounds(chunk)
-        starts, ends = self.starts[self.share], self.ends[self.share]  # (b,)
+        starts, ends = self.starts[self.own], self.ends[self.own]  # (b,)
         positions = starts[:, None] + np.arange(begin - 1, end)  # (b, 1 + T)
         window = self.ids[positions % len(self.ids)].astype(np.int64)
         release_pages(self.ids.ids if isinstance(self.ids, ShuffledDocuments) else self.ids)
@@ -99,7 +99,7 @@ class Lanes:
         return chunk * self.length // self.chunks, (chunk + 1) * self.length // self.chunks
 
 
-def share(lanes: int, process: int, processes: int) -> slice:
+def lane_slice(lanes: int, process: int, processes: int) -> slice:
     """Which of so many lanes a process reads; where they do not come out even, the first processes
     read one more.
 
@@ -122,7 +122,7 @@ class Chunk:
     Attributes:
         inputs: (b, T) ids.
         targets: (b, T) the ids that follow them, IGNORED where a lane has ended.
-        first: whether an epoch begins here, and the hidden state with it.
+        starts_epoch: whether an epoch begins here, and the hidden state with it.
         characters: targets in all B lanes, IGNORED ones left out.
         batch_size: B.
         lanes: which b of them these are.
@@ -130,7 +130,7 @@ class Chunk:
 
     inputs: Int64Array
     targets: Int64Array
-    first: bool
+    starts_epoch: bool
     characters: int
     batch_size: int
     lanes: slice
@@ -192,10 +192,10 @@ class TBPTTLoader:
         chunk = Chunk(
             inputs,
             targets,
-            first=self.chunk == 0,
+            starts_epoch=self.chunk == 0,
             characters=self._lanes.characters(self.chunk),
             batch_size=self.batch_size,
-            lanes=self._lanes.share,
+            lanes=self._lanes.own,
         )
         self.chunk += 1
         return chunk

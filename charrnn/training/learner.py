@@ -69,7 +69,7 @@ class Learner:
     Hutter, 2019, arXiv:1711.05101), the gradient's norm clipped (Pascanu et al., 2013).
 
     Args:
-        group: the processes that train together, each on its lanes; None where it is but one.
+        group: the processes that train together, each on its lanes; this one alone when None.
 
     Attributes:
         network: what learns.
@@ -81,7 +81,8 @@ class Learner:
     def __init__(
         self, network: RecurrentNetwork, config: TrainingConfig, group: Group | None = None
     ) -> None:
-        self.config, self.group = config, group
+        self.config = config
+        self.group = group or Group()
         self.device = torch.device(config.device)
         self.network = network.to(self.device).train()
         upward = network.readout_weights()
@@ -105,7 +106,7 @@ class Learner:
         """Takes step `number` (0, 1, 2, ...) on a chunk, a batch of the task's loader.
 
         Raises DivergedError, the weights untouched, when the loss is hopeless or its gradient is
-        not finite; and what Group.sum_gradients raises, the weights untouched as well.
+        not finite; what Group.sum_gradients raises, the weights untouched as well.
         """
         # All that is random in a step is a function of (seed, step), so that nothing has to be
         # kept.
@@ -117,8 +118,7 @@ class Learner:
             )
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        if self.group is not None:
-            loss = self.group.sum_gradients(self.network.parameters(), loss)
+        loss = self.group.sum_gradients(self.network.parameters(), loss)
         limit = self.config.clip or math.inf
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), limit)
 

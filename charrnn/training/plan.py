@@ -69,7 +69,7 @@ def make_plan(
         kind, min_count: the tokenizer, see `tokenize`; None is `char`, or the base's.
         base: a model to start from; its cell, sizes and alphabet are kept.
         keep, progress: of the reading, see `tokenize`.
-        group: the processes that will train together; None for this one alone.
+        group: the processes that will train together; this one alone when None.
 
     Raises CorpusError when the text cannot be trained on, ConfigError when options contradict,
     ModelError when the training cannot start from the base.
@@ -148,7 +148,7 @@ def _choose_definition(
         needs = "needs" if definition.labelled else "has no use for"
         raise ConfigError(f"a network to {name} {needs} labels (--label)")
     definition.check_options(options)
-    definition.check_processes(group.size if group is not None else 1)
+    definition.check_processes((group or Group()).size)
     return definition
 
 

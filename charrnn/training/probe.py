@@ -19,7 +19,6 @@ from charrnn.training.config import TrainingOptions
 from charrnn.training.learner import Learner, autocast, threads
 from charrnn.training.malloc import freed_memory_kept
 from charrnn.training.parallel.group import Group
-from charrnn.training.parallel.leader_follower import rehearsing
 from charrnn.training.parallel.torchrun import threads_each
 from charrnn.training.recipe import DEFAULT_BUDGET, Machine, choose_training
 from charrnn.training.task import Loader, Task
@@ -59,7 +58,7 @@ class Probe:
         options: what was asked for.
         task: what will be learned.
         batch_size, sequence_length: of a step.
-        group: the processes that will train together; None for this one alone.
+        group: the processes that will train together; this one alone when None.
 
     Attributes:
         timed: whether there is a time budget.
@@ -76,14 +75,13 @@ class Probe:
         group: Group | None = None,
     ) -> None:
         self._began = time.perf_counter()
-        self._options, self._group = options, group
+        self._options, self._group = options, group or Group()
         self._task = task
         self._batch_size, self._sequence_length = batch_size, sequence_length
         self._step_characters = task.step_characters(batch_size, sequence_length)
         self._device = choose_device(options.device)
         self.notes = _notes(self._device, options.precision)
-        if group is not None:
-            group.check_device(self._device)
+        self._group.check_device(self._device)
         self.timed = options.steps is None and options.epochs is None
         self._budget = options.budget or DEFAULT_BUDGET
 
@@ -181,10 +179,10 @@ class Probe:
             batch_size=self._batch_size,
             sequence_length=self._sequence_length,
             seed=0,
-            processes=self._group.size if self._group is not None else 1,
+            processes=self._group.size,
         )
         learner = Learner(network, training, self._group)
-        with threads(machine.threads), freed_memory_kept(), rehearsing(learner):
+        with threads(machine.threads), freed_memory_kept(), self._group.mirrored_probe(learner):
             return _time_steps(learner, loader, seconds, patience)
 
     def _evaluation_speed(self, config: ModelConfig, machine: Machine) -> float:

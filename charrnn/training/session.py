@@ -17,10 +17,10 @@ from charrnn.storage.model_directory import Model
 from charrnn.storage.new_run import new_run
 from charrnn.storage.run_lookup import find_run, load
 from charrnn.training.config import TrainingOptions
+from charrnn.training.parallel.group import Group
 from charrnn.training.parallel.processes import progress_reported
 
 if TYPE_CHECKING:
-    from charrnn.training.parallel.group import Group
     from charrnn.training.plan import Plan
     from charrnn.training.trainer import Trainer
 
@@ -36,7 +36,7 @@ def start_training(
     tokenizer: str | None = None,
     min_count: int = 1,
     read: ReadOptions | None = None,
-    group: "Group | None" = None,
+    group: Group | None = None,
     progress: ReadingProgress = no_progress,
 ) -> "tuple[Trainer, Plan]":
     """Plans a new training and makes a run directory for it; the Trainer has taken no step yet.
@@ -44,11 +44,13 @@ def start_training(
     Args:
         corpus, name, out, start_from, tokenizer, min_count, read: see `charrnn.train`.
         options: the settings that the plan keeps to.
-        group: the processes that train together, as `join_group` gives it.
+        group: the processes that train together, as `join_group` gives it; this one alone when
+            None.
         progress: is called with how far the reading of the corpus has come.
 
     Raises CorpusError, ConfigError, ModelError, TrainingError, StorageError.
     """
+    group = group or Group()
     progress = progress_reported(group, progress)
     text = open_corpus(corpus, read)
     with new_run(text.name, name=name, out=out) as new:
@@ -79,7 +81,7 @@ def resume_training(
     corpus: Sequence[str] = (),
     read: ReadOptions | None = None,
     *,
-    group: "Group | None" = None,
+    group: Group | None = None,
     progress: ReadingProgress = no_progress,
 ) -> "Trainer":
     """The Trainer of a run as it was at its newest checkpoint; see `Trainer.resume`.
@@ -92,6 +94,7 @@ def resume_training(
 
     Raises ModelError, CorpusError, ConfigError, TrainingError.
     """
+    group = group or Group()
     progress = progress_reported(group, progress)
     found = find_run(run)
     text = open_corpus(corpus, read) if corpus else None

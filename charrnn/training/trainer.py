@@ -53,7 +53,6 @@ from charrnn.training.interruption import interrupts_wait
 from charrnn.training.learner import Learner, StepResult, autocast, threads
 from charrnn.training.malloc import freed_memory_kept
 from charrnn.training.parallel.group import Group
-from charrnn.training.parallel.leader_follower import Leader
 from charrnn.training.parallel.torchrun import usable_cores
 from charrnn.training.plan import Plan, arrays, load
 from charrnn.training.probe import DTYPES, choose_device
@@ -109,7 +108,7 @@ class Trainer:
         network: what learns.
         config: how.
         run: where it is saved.
-        group: the processes that train together, of which this one leads; None when it is alone.
+        group: the processes that train together, which this one leads; this one alone when None.
     """
 
     @as_usual
@@ -122,7 +121,8 @@ class Trainer:
         group: Group | None = None,
     ) -> None:
         self.corpus, self.config, self.run = corpus, config, run
-        self.learner = Learner(network, config, group)
+        self.group = group or Group()
+        self.learner = Learner(network, config, self.group)
         definition = task_definition(network.config.task)
         self.task = definition.make_task(corpus, config, split_seed=config.split_seed)
         self.task.prepare(network)
@@ -130,10 +130,9 @@ class Trainer:
             batch_size=config.batch_size,
             sequence_length=config.sequence_length,
             seed=config.seed,
-            process=group.rank if group is not None else 0,
-            processes=group.size if group is not None else 1,
+            process=self.group.rank,
+            processes=self.group.size,
         )
-        self.leader = Leader(self.learner, self.loader)
         self.average = WeightAverage(self.learner.network)
         self.position = TrainingState(
             step=0,
@@ -149,7 +148,6 @@ class Trainer:
             best_nats=None,
             best_step=None,
         )
-        self._stop = False
         self._mark = (0, 0.0)  # characters and seconds at the last line of metrics.jsonl
         self._speed = 0.0
 
@@ -243,8 +241,7 @@ class Trainer:
 
         `signal` is its number, if it was one.
         """
-        self._stop = True
-        self.leader.ask_to_stop(signal)
+        self.group.request_stop(signal)
 
     @property
     def turned(self) -> bool:
@@ -253,9 +250,13 @@ class Trainer:
 
     @property
     def stopped_by(self) -> int | None:
-        """The signal that it, or a process that trains with it, was asked to stop by; 0 for a wish
-        without one, None where it was not asked."""
-        return self.leader.asked
+        """The signal that it, or a process that trains with it, was asked to stop by; 0 for a
+        request without one, None when it was not asked."""
+        return self.group.stopped_by
+
+    @property
+    def _stopped(self) -> bool:
+        return self.group.stopped_by is not None
 
     @as_usual
     def __iter__(self) -> Iterator[Progress]:
@@ -272,7 +273,7 @@ class Trainer:
         try:
             with (
                 freed_memory_kept(),
-                self.leader.leading(self.run.ids_folder, self.position.step),
+                self.group.lead(self.learner, self.loader, self.run.ids_folder, self.position.step),
             ):
                 yield from stepwise(self._train(), self._computing)
         except DivergedError:
@@ -298,18 +299,18 @@ class Trainer:
             self._evaluate()
             self.save()
         try:
-            while self.position.step < self.config.steps and not (self._stop or self.turned):
+            while self.position.step < self.config.steps and not (self._stopped or self.turned):
                 progress = self._step()
                 if self._evaluation_due():
                     progress = dataclasses.replace(progress, **self._evaluate())
                 step = self.position.step
                 due = step % self.config.checkpoint_every == 0 or step == self.config.steps
-                if due or self.position.best_step == step or self._stop or self.turned:
+                if due or self.position.best_step == step or self._stopped or self.turned:
                     progress = dataclasses.replace(progress, checkpoint=self.save())
                     saved = step
                 yield progress
         except GeneratorExit:  # a `break` in the loop over it, or what was raised there
-            if saved != self.position.step and not self._stop and self.run.is_ours:
+            if saved != self.position.step and not self._stopped and self.run.is_ours:
                 self.save()
             raise
         if saved != self.position.step:  # asked to stop between two steps
@@ -319,7 +320,7 @@ class Trainer:
     def save(self) -> Path:
         """Writes a checkpoint of this moment. Raises StorageError."""
         network, optimizer = self.learner.network, self.learner.optimizer
-        state = self.leader.whole_state()
+        state = self.group.gather_state(self.learner.state)
         tensors = {
             f"{moment}.{name}": optimizer.state[parameter][moment].cpu().numpy()
             for moment in MOMENTS
@@ -377,11 +378,11 @@ class Trainer:
         chunk = next(self.loader)
         epoch = self.loader.epoch
         try:
-            result = self.leader.step(chunk, self.position.step)
+            result = self.learner.step(chunk, self.position.step)
         except DivergedError as error:
             raise self._diverged(str(error)) from error
+        self.group.finish_step(self.learner.state, self.config, self.position.step + 1)
         self.average.add(self.learner.network, self.position.step + 1)
-        self._stop = self._stop or self.leader.asked is not None
         old = self.position
         self.position = dataclasses.replace(
             old,
@@ -433,7 +434,7 @@ class Trainer:
     def _evaluation_due(self) -> bool:
         position, config = self.position, self.config
         due = position.step % config.evaluate_every == 0 or position.step == config.steps
-        return due and position.evaluated != position.step and not self._stop
+        return due and position.evaluated != position.step and not self._stopped
 
     def _evaluate(self) -> dict[str, Any]:
         """Evaluates the network; gives what Progress tells of it, nothing when asked to stop."""
@@ -444,9 +445,9 @@ class Trainer:
                 at_most=self.config.evaluation_characters,
                 at_once=self.config.batch_size * self.config.sequence_length,
             ):
-                if self._stop:  # a long evaluation must not keep a Ctrl-C waiting
+                if self._stopped:  # a long evaluation must not keep a Ctrl-C waiting
                     return {}
-                self.leader.say_busy()
+                self.group.say_busy()
         position = self.position
         if not math.isfinite(nats):
             raise self._diverged(f"step {position.step}: the validation loss is {nats}")
@@ -514,9 +515,8 @@ class Trainer:
             for moment, named in zip(MOMENTS, moments_of, strict=True)
         }
         names = state_names(checkpoint.model.config)
-        self.leader.restore(
-            position.step, moments, tuple(torch.tensor(tensors[name]) for name in names)
-        )
+        state = tuple(torch.tensor(tensors[name]) for name in names)
+        self.learner.restore(position.step, moments, self.group.scatter_state(state))
 
 
 def should_stop_early(position: TrainingState, config: TrainingConfig) -> bool:

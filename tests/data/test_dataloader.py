@@ -58,7 +58,7 @@ def side_by_side(chunks: list[Chunk]) -> tuple[Int64Array, Int64Array]:
 def assert_same(left: Chunk, right: Chunk) -> None:
     np.testing.assert_array_equal(left.inputs, right.inputs)
     np.testing.assert_array_equal(left.targets, right.targets)
-    assert left.first == right.first
+    assert left.starts_epoch == right.starts_epoch
 
 
 # Lanes and epochs
@@ -135,7 +135,7 @@ def test_only_the_first_chunk_of_an_epoch_says_so() -> None:
     """It is where the hidden state is reset."""
     loader = TBPTTLoader(stream(60), batch_size=2, sequence_length=10, seed=0)
     assert loader.chunks_per_epoch == 3
-    assert [next(loader).first for _ in range(7)] == [True, False, False] * 2 + [True]
+    assert [next(loader).starts_epoch for _ in range(7)] == [True, False, False] * 2 + [True]
 
 
 def test_the_batch_shrinks_to_a_short_text() -> None:
@@ -206,7 +206,7 @@ def test_at_the_end_of_an_epoch_it_goes_on_with_the_next() -> None:
     new = TBPTTLoader(stream(60), batch_size=2, sequence_length=10, seed=0)
     new.load_state_dict(old.state_dict())
     chunk = next(new)
-    assert chunk.first
+    assert chunk.starts_epoch
     assert_same(chunk, next(old))
 
 
@@ -334,7 +334,7 @@ def test_the_next_epoch_takes_less_than_three_times_the_corpus(separator: int | 
         loader = TBPTTLoader(ids, batch_size=64, sequence_length=256, seed=0, separator=separator)
         loader.load_state_dict({"epoch": 0, "chunk": loader.chunks_per_epoch})
         tracemalloc.reset_peak()
-        assert next(loader).first
+        assert next(loader).starts_epoch
         assert loader.state_dict() == {"epoch": 1, "chunk": 1}
         _, peak = tracemalloc.get_traced_memory()
     finally:

@@ -44,7 +44,7 @@ def test_500_steps_in_bf16_end_where_those_in_float32_do(
             chunk = Chunk(
                 inputs,
                 targets,
-                first=number == 0,
+                starts_epoch=number == 0,
                 characters=lanes.characters(number),
                 batch_size=B,
                 lanes=slice(0, B),

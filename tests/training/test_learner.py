@@ -37,7 +37,7 @@ def chunk(seed: int = 0, *, first: bool = False, batch: int = B, time: int = T) 
     return Chunk(
         ids[:, :-1],
         ids[:, 1:],
-        first=first,
+        starts_epoch=first,
         characters=batch * time,
         batch_size=batch,
         lanes=slice(0, batch),

@@ -167,14 +167,14 @@ def test_every_kernel_resumes_exactly(
 
 def threads_of_steps(trainer: Trainer) -> set[int]:
     """On how many threads of PyTorch it takes its steps, all of them."""
-    found, step = set(), trainer.leader.step
+    found, step = set(), trainer.learner.step
 
     def watch(*arguments: Any) -> Any:
         found.add(torch.get_num_threads())
         return step(*arguments)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(trainer.leader, "step", watch)
+        patched.setattr(trainer.learner, "step", watch)
         list(trainer)
     return found
 
@@ -378,7 +378,7 @@ def test_an_interrupt_waits_for_the_step_and_nothing_is_lost(
     settings = {"evaluate_every": 5, "checkpoint_every": 100}
     straight, stopped = make_trainer("straight", **settings), make_trainer("stopped", **settings)
     list(straight)
-    step, evaluate = stopped.leader.step, stopped.task.evaluate
+    step, evaluate = stopped.learner.step, stopped.task.evaluate
 
     def interrupted(chunk: Any, number: int) -> StepResult:
         if where == "step" and number == 6:
@@ -390,7 +390,7 @@ def test_an_interrupt_waits_for_the_step_and_nothing_is_lost(
             signal.raise_signal(signal.SIGINT)
         return evaluate(*arguments, **settings)
 
-    monkeypatch.setattr(stopped.leader, "step", interrupted)
+    monkeypatch.setattr(stopped.learner, "step", interrupted)
     monkeypatch.setattr(stopped.task, "evaluate", evaluated)
     with pytest.raises(KeyboardInterrupt):
         list(stopped)
@@ -412,7 +412,7 @@ def test_a_second_interrupt_is_not_waited_with(
 
     steps = iter(trainer)
     assert [next(steps).step for _ in range(3)] == [1, 2, 3]
-    monkeypatch.setattr(trainer.leader, "step", interrupted)
+    monkeypatch.setattr(trainer.learner, "step", interrupted)
     with pytest.raises(KeyboardInterrupt):
         next(steps)
     assert read_checkpoint(trainer.run.last).position.step == 2

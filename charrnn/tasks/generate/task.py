@@ -135,7 +135,7 @@ def generation_loss(
     device = network.head.bias.device
     inputs = torch.from_numpy(chunk.inputs).to(device)
     targets = torch.from_numpy(chunk.targets).to(device)
-    before = None if chunk.first else state
+    before = None if chunk.starts_epoch else state
     if before is not None:
         warm = torch.from_numpy(random.random(chunk.batch_size) >= COLD_STARTS)  # (B,)
         kept = warm[chunk.lanes].to(device)[:, None]

@@ -9,19 +9,20 @@ from typing import Final
 
 from charrnn.errors import ConfigError
 
-_MEETING: Final = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-"""What processes need to find each other. With one of these missing, a process is on its own."""
+_RENDEZVOUS: Final = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+"""The variables that processes need to find each other. Where one is missing, a process trains
+alone."""
 
 _GROUPS: Final = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True)
-class Place:
+class Rank:
     """One process among those that train together.
 
     Attributes:
         rank: its number, from 0; process 0 leads.
-        size: how many there are.
+        size: how many there are (the world size).
         local_rank, local_size: the same, of those on this machine.
     """
 
@@ -31,10 +32,13 @@ class Place:
     local_size: int = 1
 
 
-def place() -> Place:
-    """The place of this process. Raises ConfigError where its environment makes no sense."""
-    if not all(name in os.environ for name in _MEETING):
-        return Place()
+def rank_info() -> Rank:
+    """The rank of this process and the world size, 0 and 1 without torchrun.
+
+    Raises ConfigError when the environment contradicts itself.
+    """
+    if not all(name in os.environ for name in _RENDEZVOUS):
+        return Rank()
     names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
     given = [os.environ.get(name, other) for name, other in zip(names, "0101", strict=True)]
     try:
@@ -44,7 +48,7 @@ def place() -> Place:
     if not (0 <= rank < size and 0 <= local_rank < local_size <= size):
         told = ", ".join(f"{name} {value!a}" for name, value in zip(names, given, strict=True))
         raise ConfigError(f"the environment has {told}; start the processes with torchrun")
-    return Place(rank, size, local_rank, local_size)
+    return Rank(rank, size, local_rank, local_size)
 
 
 def threads_each(threads: int) -> int:
@@ -53,7 +57,7 @@ def threads_each(threads: int) -> int:
     Where several processes share a machine, they share its cores. (torchrun sets OMP_NUM_THREADS to
     1 where nobody set it: that says nothing of the machine.)
     """
-    processes = place().local_size
+    processes = rank_info().local_size
     cores = max(1, usable_cores() // processes)
     chosen = processes == 1 or os.environ.get("OMP_NUM_THREADS", "1") != "1"
     return min(threads, cores) if chosen else cores

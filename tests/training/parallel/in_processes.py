@@ -85,7 +85,7 @@ def _asked(process: int, place: str, steps: int) -> Iterator[None]:
     def asks(self: Any, *arguments: Any) -> Any:
         # The number of the step is an argument, or the trainer knows how many were taken.
         last = arguments[-1] + 1 == steps if arguments else self.position.step == steps
-        stop = self.group.ask_to_stop if arguments else self.request_stop
+        stop = self.group.request_stop if arguments else self.request_stop
         if last and place.startswith("before"):
             stop()
         result = real(self, *arguments)
@@ -106,7 +106,7 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
         with (
             _suffering(fault),
             _asked(ask[0], ask[1], job["steps"]) if ask else nullcontext(),
-            mock.patch("charrnn.training.parallel.group.BUSY_EVERY", busy),
+            mock.patch("charrnn.training.parallel.distributed.BUSY_EVERY", busy),
             mock.patch("charrnn.data.corpus.LARGEST_IN_MEMORY", large),
             mock.patch("charrnn.training.parallel.leader_follower.LARGEST_IN_MEMORY", large),
         ):

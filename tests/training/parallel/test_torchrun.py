@@ -7,7 +7,7 @@ import torch
 from charrnn.errors import ConfigError
 from charrnn.training.learner import threads
 from charrnn.training.parallel import torchrun
-from charrnn.training.parallel.torchrun import Place, _quotas, place, threads_each, usable_cores
+from charrnn.training.parallel.torchrun import Rank, _quotas, rank_info, threads_each, usable_cores
 
 NAMES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
 
@@ -23,14 +23,14 @@ def started(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 def test_a_process_knows_its_place(started: pytest.MonkeyPatch) -> None:
-    assert place() == Place(rank=1, size=3, local_rank=1, local_size=2)
+    assert rank_info() == Rank(rank=1, size=3, local_rank=1, local_size=2)
 
 
 @pytest.mark.parametrize("missing", ["RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"])
 def test_without_a_place_to_meet_it_is_alone(missing: str, started: pytest.MonkeyPatch) -> None:
     # Clusters set some of these for jobs that have nothing to do with each other.
     started.delenv(missing)
-    assert place() == Place()
+    assert rank_info() == Rank()
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_a_place_that_cannot_be_is_refused(
 ) -> None:
     started.setenv(name, value)
     with pytest.raises(ConfigError, match="torchrun"):
-        place()
+        rank_info()
 
 
 def test_processes_of_a_machine_share_its_cores(started: pytest.MonkeyPatch) -> None:
