@@ -20,13 +20,14 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from charrnn.cli import repl_session
+from charrnn.cli import repl_surprise
 from charrnn.cli.app import app
 from charrnn.cli.repl import history_path
 from charrnn.cli.repl_adaptation import Adaptation
 from charrnn.cli.repl_ghost import Ghost
-from charrnn.cli.repl_session import LIMITS, Session, help_text, surprise
+from charrnn.cli.repl_session import Session, help_text
 from charrnn.cli.repl_settings import HELP, changed, option_kinds, shown
+from charrnn.cli.repl_surprise import LIMITS, surprise
 from charrnn.errors import ConfigError
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.sampler import load_sampler
@@ -554,7 +555,7 @@ def test_it_learns_from_what_is_typed_and_from_nothing_else(
 ) -> None:
     """What it wrote itself it would only grow surer of."""
     before = contents(here / "checkpoints")
-    session = Session(load_sampler("small"), CONFIG, lambda header, picks: 0, adapt=True)
+    session = Session(load_sampler("small"), CONFIG, lambda header, suggestions: 0, adapt=True)
     sampler = load_sampler("small")
     trained = sampler.engine.advance([[1, 2, 3]], None)[0]
     adaptation, manuscript = Adaptation(sampler, on=True), Manuscript(sampler)
@@ -605,7 +606,7 @@ def test_it_learns_in_a_terminal_where_that_is_asked_for(start: Start) -> None:
 
 
 def test_each_line_is_learned_from_where_lines_are_texts(here: Path) -> None:
-    session = Session(load_sampler("small"), CONFIG, lambda header, picks: 0, adapt=True)
+    session = Session(load_sampler("small"), CONFIG, lambda header, suggestions: 0, adapt=True)
     for line in ("/set lines on", "The fox", "", "The hen"):
         session.handle(line)
     assert session.adaptation.learned == 14
@@ -618,7 +619,7 @@ def test_each_line_is_learned_from_where_lines_are_texts(here: Path) -> None:
 
 def test_another_model_begins_with_nothing_learned(here: Path) -> None:
     shutil.copytree(here / "checkpoints" / "small", here / "checkpoints" / "other", symlinks=True)
-    session = Session(load_sampler("small"), CONFIG, lambda header, picks: 0, adapt=True)
+    session = Session(load_sampler("small"), CONFIG, lambda header, suggestions: 0, adapt=True)
     session.handle("It was it! It was it!")
     session.handle("/model other")
     assert (session.adaptation.on, session.adaptation.learned) == (True, 0)
@@ -634,7 +635,7 @@ def test_options_that_have_no_effect_are_said_once(
         session.handle(line)
         return " ".join(capsys.readouterr().err.split())
 
-    session = Session(load_sampler("small"), CONFIG, lambda header, picks: 0)
+    session = Session(load_sampler("small"), CONFIG, lambda header, suggestions: 0)
     assert "stop '§': the model has never seen '§'" in told("/set stop §")
     assert "never seen" not in told("/set ban T")
     assert "'T' never comes" in told("/set stop T")
@@ -701,7 +702,7 @@ def test_surprise_marks_what_was_unlikely(
 
 def test_without_any_marks_surprise_is_in_digits(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = Console(width=5, color_system=None)
-    monkeypatch.setattr(repl_session, "messages", lambda: plain)
+    monkeypatch.setattr(repl_surprise, "messages", lambda: plain)
     bits = [
         ("a", 0.5),
         ("b", 1.0),
