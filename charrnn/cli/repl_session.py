@@ -19,11 +19,12 @@ from charrnn.data.text_file import UTF_8, read_bytes_file, read_text_file
 from charrnn.errors import CharRNNError, ConfigError
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.ineffective_settings import ineffective_settings
-from charrnn.generation.sampler import Sampler, load_sampler
+from charrnn.generation.sampler import Sampler
 from charrnn.interactive.lookahead import Lookahead
 from charrnn.interactive.manuscript import Manuscript
 from charrnn.interactive.suggestions import UNITS
 from charrnn.storage.files import write_file
+from charrnn.storage.run_lookup import load
 
 TAIL: Final = 2_000
 """Characters at the end that `/surprise` shows, unless all are asked for."""
@@ -308,7 +309,7 @@ class Session:
         if not argument:
             say(self.sampler.model.provenance.corpus, "dim")
             return
-        sampler = load_sampler(argument)
+        sampler = Sampler(load(argument))
         lines = sampler.model.provenance.lines
         manuscript = Manuscript(sampler, lines=lines)
         whole = self.manuscript.text

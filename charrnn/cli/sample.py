@@ -204,10 +204,11 @@ def sample(
     from charrnn.generation.config import SamplingConfig, SelectionConfig
     from charrnn.generation.generate import generate_samples
     from charrnn.generation.ineffective_settings import ineffective_settings
-    from charrnn.generation.sampler import load_sampler
+    from charrnn.generation.sampler import Sampler
+    from charrnn.storage.run_lookup import load
     from charrnn.tasks.generate.training_lines import corpus_lines, training_lines
 
-    sampler = load_sampler(model)
+    sampler = Sampler(load(model))
     tokenizer = sampler.model.tokenizer
     meant: Callable[[str], str] = unescaped if escapes else str
     lines = sampler.model.provenance.lines if lines is None else lines

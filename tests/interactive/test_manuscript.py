@@ -2,7 +2,6 @@ import itertools
 import math
 from collections import deque
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -21,12 +20,11 @@ from charrnn.interactive.lookahead import Lookahead
 from charrnn.interactive.manuscript import Manuscript, Segment
 from charrnn.interactive.suggestions import LONGEST, UNITS, _LineSearch
 from charrnn.storage.model_directory import Model
+from tests.exact_scores import exact_log_probabilities
+from tests.patterns import needs_regex
 
 MakeModel = Callable[..., Model]
 
-needs_regex = pytest.mark.skipif(
-    find_spec("outlines_core") is None, reason="patterns need outlines-core"
-)
 
 KINDS = pytest.mark.parametrize("characters", ["\n abc", None], ids=["char", "byte"])
 
@@ -82,15 +80,11 @@ def same(one: list[float], other: list[float]) -> bool:
     return np.array_equal(np.array(one), np.array(other), equal_nan=True)
 
 
-def read_at_once(sampler: Sampler, text: str, *, opening: str = "") -> list[float]:
-    """What each character of a text costs, by one pass over all of it."""
-    ids = sampler.model.tokenizer.encode(opening + text).astype(np.intp)
-    logits, _ = sampler.engine.advance([ids], None)
-    exact = logits[0].astype(np.float64)
-    exact -= exact.max(axis=-1, keepdims=True)
-    exact -= np.log(np.exp(exact).sum(axis=-1, keepdims=True))
-    nats = [math.nan, *(-exact[t, ids[t + 1]] for t in range(len(ids) - 1))]
-    return nats[len(opening) :]
+def read_at_once(sampler: Sampler, text: str, *, prompt: str = "") -> list[float]:
+    """The surprisal of each character of a text, by one pass over all of it."""
+    ids = sampler.model.tokenizer.encode(prompt + text)
+    nats = [math.nan, *-exact_log_probabilities(sampler.engine, ids)]
+    return nats[len(prompt) :]
 
 
 # Writing
@@ -169,7 +163,7 @@ def test_only_the_first_character_of_a_typed_text_has_no_cost(make_model: MakeMo
     assert [math.isnan(nats) for nats in costs(typed)] == [True, False]
     assert [math.isnan(nats) for nats in costs(made)] == [False, False]
     # After a newline, as the model read every line when it learned.
-    assert costs(line) == pytest.approx(read_at_once(line.sampler, "ab", opening="\n"))
+    assert costs(line) == pytest.approx(read_at_once(line.sampler, "ab", prompt="\n"))
 
 
 def test_a_line_is_written_as_the_sampler_writes_it(make_model: MakeModel) -> None:
@@ -634,7 +628,7 @@ def test_a_model_without_spaces_or_newlines_has_suggestions(
     assert all(len(each.text) == (1 if unit == "character" else LONGEST[unit]) for each in found)
     assert [each.probability for each in found] == pytest.approx(
         [
-            math.exp(-sum(read_at_once(manuscript.sampler, each.text, opening="a")))
+            math.exp(-sum(read_at_once(manuscript.sampler, each.text, prompt="a")))
             for each in found  # what stands before a text is the first of the alphabet here
         ]
     )
