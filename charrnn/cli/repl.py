@@ -46,9 +46,10 @@ def repl(
     from charrnn.data.standard_input import standard_input_lines
     from charrnn.errors import ConfigError
     from charrnn.generation.config import SamplingConfig
-    from charrnn.generation.sampler import load_sampler
+    from charrnn.generation.sampler import Sampler
+    from charrnn.storage.run_lookup import load
 
-    sampler = load_sampler(model)
+    sampler = Sampler(load(model))
     config = SamplingConfig(
         length=length or None,
         temperature=temperature,

@@ -1,4 +1,4 @@
-"""What a REPL's model learns from what is typed. On disk, nothing changes."""
+"""Adaptation: what the model of a REPL learns from what is typed. On disk, nothing changes."""
 
 from typing import Final
 
@@ -8,6 +8,13 @@ from charrnn.generation.sampler import Sampler
 
 CONTEXT: Final = 500
 """Characters that the model looks back at before it learns from what is typed after them."""
+
+CHOICES: Final = {
+    "on": "learn from what you type",
+    "off": "write as it was trained",
+    "forget": "what was learned",
+}
+"""What may follow `/adapt`, and what it means."""
 
 
 class Adaptation:
@@ -34,6 +41,11 @@ class Adaptation:
         """How many characters it has learned from."""
         return self._adapter.learned if self._adapter is not None else 0
 
+    @property
+    def description(self) -> str:
+        """Whether it is on, and how much it has learned, for people."""
+        return f"{'on' if self.on else 'off'}, {self.learned:,} characters learned"
+
     def switch(self, on: bool) -> None:
         """Writes with what was learned, and learns more; or writes as it was trained."""
         self.on = on
@@ -42,7 +54,7 @@ class Adaptation:
         self._use()
 
     def forget(self) -> None:
-        """Is as it was trained again."""
+        """Drops what was learned: the model is as it was trained."""
         self._adapter = None
         self.switch(self.on)
 

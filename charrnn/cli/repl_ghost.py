@@ -1,4 +1,4 @@
-"""Ghost text: what the model would write on with, worked out while a person types.
+"""Ghost text: the likeliest continuation, computed while a person types.
 
 The work is done by one thread, in steps of one character, so that no key ever waits for it: each
 step is a fraction of a millisecond, and gives way to a key in the middle.
@@ -29,7 +29,7 @@ class _Request(NamedTuple):
 
 
 class Ghost:
-    """A thread that works out ghost texts; the newest request wins."""
+    """A thread that computes ghost texts; a new request replaces the one before."""
 
     def __init__(self) -> None:
         self._request: _Request | None = None
@@ -39,16 +39,16 @@ class Ghost:
         self._foresight: Lookahead | None = None
 
     def begin(self, lookahead: Lookahead) -> None:
-        """Looks ahead from another place."""
+        """Computes ghost texts from here on with this lookahead."""
         self.cancel()
         self._foresight, self._known = lookahead, {}
 
     def ask(self, typed: str, deliver: Deliver) -> str | None:
         """The ghost text after what is typed, if it is known.
 
-        Else what is left of the one before, if that foresaw what is typed, or None; and `deliver`
-        is called with it, in the ghost's own thread, once it is known, unless something else is
-        asked for meanwhile.
+        Else what is left of the one before, if that began with what is typed, or None; and
+        `deliver` is called with it, in the ghost's own thread, once it is known, unless something
+        else is asked for meanwhile.
         """
         if typed in self._known:
             self.cancel()
@@ -64,7 +64,7 @@ class Ghost:
         return before[1:] if typed and before.startswith(typed[-1]) else None
 
     def cancel(self) -> None:
-        """Lets what was asked for be."""
+        """Drops the request, if there is one."""
         with self._changed:
             self._request = None
 

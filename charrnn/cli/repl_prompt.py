@@ -1,4 +1,5 @@
-"""Where a person types: keys, completion, history and ghost text; and the menu of picks."""
+"""Prompt: where a person types, with keys, completion, history and ghost text; and the menu of
+suggestions."""
 
 import asyncio
 import contextlib
@@ -27,9 +28,10 @@ from prompt_toolkit.output.plain_text import PlainTextOutput
 from prompt_toolkit.styles import Style
 from prompt_toolkit.utils import get_cwidth, is_dumb_terminal
 
+from charrnn.cli import repl_adaptation
 from charrnn.cli.display import printable, say, warn
 from charrnn.cli.repl_ghost import Ghost
-from charrnn.cli.repl_session import ADAPTING, COMMANDS, Session, is_command, unescaped
+from charrnn.cli.repl_session import COMMANDS, Session, is_command, unescaped
 from charrnn.cli.repl_settings import HELP, option_choices, option_kinds
 from charrnn.interactive.suggestions import UNITS
 from charrnn.storage.run_lookup import run_names
@@ -72,7 +74,7 @@ class Prompt:
         self._prompt.app.ttimeoutlen = ESCAPE_SECONDS
         if vi:
             self._prompt.app.timeoutlen = ESCAPE_SECONDS
-        self._buffer.on_text_changed += self._foresee
+        self._buffer.on_text_changed += self._show_ghost
 
     def read(self) -> str:
         """The next line. Raises KeyboardInterrupt at Ctrl-C, EOFError at Ctrl-D."""
@@ -80,7 +82,7 @@ class Prompt:
             return self._prompt.prompt()
         self._ghost.begin(self._session.lookahead())
         try:
-            return self._prompt.prompt(pre_run=partial(self._foresee, self._buffer))
+            return self._prompt.prompt(pre_run=partial(self._show_ghost, self._buffer))
         finally:
             self._ghost.cancel()
 
@@ -115,7 +117,7 @@ class Prompt:
 
         return bindings
 
-    def _foresee(self, buffer: Buffer) -> None:
+    def _show_ghost(self, buffer: Buffer) -> None:
         """Shows the ghost text after what is typed: now if it is known, else when it is."""
         if self._ghost is None:
             return
@@ -165,7 +167,7 @@ class CommandCompleter(Completer):
         elif name == "/surprise":
             yield from _completions(argument, {"all": "not only the end"})
         elif name == "/adapt":
-            yield from _completions(argument, ADAPTING)
+            yield from _completions(argument, repl_adaptation.CHOICES)
         elif name == "/set":
             option, value_follows, value = argument.partition(" ")
             if value_follows:
@@ -182,27 +184,28 @@ def _completions(begun: str, choices: dict[str, str], then: str = "") -> Iterabl
             yield Completion(choice + then, -len(begun), display=choice, display_meta=meaning)
 
 
-def choose(header: str, picks: list[tuple[str, float]]) -> int | None:
-    """A menu of picks below a line of text; the place of the one chosen, None when none is."""
-    return _typed_choice(header, picks) if is_dumb_terminal() else _menu_choice(header, picks)
+def choose(header: str, suggestions: list[tuple[str, float]]) -> int | None:
+    """Shows a menu of suggestions below a line; gives the place of the one chosen, or None."""
+    show = _typed_choice if is_dumb_terminal() else _menu_choice
+    return show(header, suggestions)
 
 
-def _typed_choice(header: str, picks: list[tuple[str, float]]) -> int | None:
-    """The same where the cursor cannot be moved: the number of the one chosen is typed."""
+def _typed_choice(header: str, suggestions: list[tuple[str, float]]) -> int | None:
+    """The same where the cursor cannot be moved: the number is typed."""
     say(header)
-    for place, (text, probability) in enumerate(picks):
+    for place, (text, probability) in enumerate(suggestions):
         say(f"{place + 1:2} {probability:6.1%}  {_visible(text)}")
     session: PromptSession[str] = PromptSession("number, or nothing: ")
     try:
         answer = session.prompt().strip()
     except (EOFError, KeyboardInterrupt):
         return None
-    if answer.isdecimal() and 1 <= int(answer) <= len(picks):
+    if answer.isdecimal() and 1 <= int(answer) <= len(suggestions):
         return int(answer) - 1
     return None
 
 
-def _menu_choice(header: str, picks: list[tuple[str, float]]) -> int | None:
+def _menu_choice(header: str, suggestions: list[tuple[str, float]]) -> int | None:
     """The same with the keys of a menu."""
     chosen = 0
     bindings = KeyBindings()
@@ -212,16 +215,16 @@ def _menu_choice(header: str, picks: list[tuple[str, float]]) -> int | None:
         parts: StyleAndTextTuples = [
             ("class:auto-suggestion", f"{_cut(printable(header), width)}\n")
         ]
-        for place, (text, probability) in enumerate(picks):
+        for place, (text, probability) in enumerate(suggestions):
             digit = str(place + 1) if place < 9 else " "
             row = _cut(f"{digit} {probability:6.1%}  {_visible(text)}", width)
             parts.append(("class:chosen" if place == chosen else "", row))
-            parts.append(("", "\n" if place + 1 < len(picks) else ""))
+            parts.append(("", "\n" if place + 1 < len(suggestions) else ""))
         return parts
 
     def move(event: KeyPressEvent, step: int) -> None:
         nonlocal chosen
-        chosen = (chosen + step) % len(picks)
+        chosen = (chosen + step) % len(suggestions)
 
     for key in ("up", "left", "k", "c-p"):
         bindings.add(key)(partial(move, step=-1))
@@ -232,7 +235,7 @@ def _menu_choice(header: str, picks: list[tuple[str, float]]) -> int | None:
     def take(event: KeyPressEvent) -> None:
         event.app.exit(result=chosen)
 
-    for place in range(min(len(picks), 9)):
+    for place in range(min(len(suggestions), 9)):
 
         @bindings.add(str(place + 1))
         def take_digit(event: KeyPressEvent, place: int = place) -> None:
@@ -247,7 +250,7 @@ def _menu_choice(header: str, picks: list[tuple[str, float]]) -> int | None:
 
     control = FormattedTextControl(rows, focusable=True, show_cursor=False)
     application: Application[int | None] = Application(
-        Layout(Window(control, height=len(picks) + 1, dont_extend_height=True)),
+        Layout(Window(control, height=len(suggestions) + 1, dont_extend_height=True)),
         key_bindings=bindings,
         style=STYLE,
         erase_when_done=True,
@@ -258,7 +261,7 @@ def _menu_choice(header: str, picks: list[tuple[str, float]]) -> int | None:
 
 
 def _visible(text: str) -> str:
-    """A pick in one line, with marks for what would not be seen."""
+    """A suggestion in one line, with marks for characters that would not be seen."""
     begin = len(text) - len(text.lstrip(" "))
     end = len(text.rstrip(" "))
     marked = "␣" * begin + text[begin:end] + "␣" * (len(text) - max(begin, end))

@@ -1,65 +1,42 @@
-"""What a REPL does: the commands, and the manuscript they work on."""
+"""Session: what a REPL does with each line, and the manuscript that its commands work on."""
 
-import signal
-import sys
-from bisect import bisect
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator
 from dataclasses import replace
-from itertools import pairwise
-from math import isnan, log
+from functools import partial
+from itertools import chain
+from math import log
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from rich.cells import cell_len
-from rich.text import Text
-
+from charrnn.cli import repl_adaptation
 from charrnn.cli.display import TextOutput, key_value_table, messages, printable, say, warn
 from charrnn.cli.prompts import known_characters
-from charrnn.cli.repl_adaptation import CONTEXT as ADAPTATION_CONTEXT
 from charrnn.cli.repl_adaptation import Adaptation
 from charrnn.cli.repl_settings import HELP, changed, option_kinds, shown
+from charrnn.cli.repl_surprise import surprise
+from charrnn.cli.repl_terminal import CONTEXT, last_line, read_to_end, show_context, stoppable
 from charrnn.data.text_file import UTF_8, read_bytes_file, read_text_file
 from charrnn.errors import CharRNNError, ConfigError
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.ineffective_settings import ineffective_settings
-from charrnn.generation.sampler import Sampler, load_sampler
+from charrnn.generation.sampler import Sampler
 from charrnn.interactive.lookahead import Lookahead
 from charrnn.interactive.manuscript import Manuscript
 from charrnn.interactive.suggestions import UNITS
 from charrnn.storage.files import write_file
-
-LONG: Final = 5_000
-"""Characters; while more are read, a person is told how far it is."""
+from charrnn.storage.run_lookup import load
 
 TAIL: Final = 2_000
-"""Characters that `/surprise` shows, unless all are asked for."""
+"""Characters at the end that `/surprise` shows, unless all are asked for."""
 
-CONTEXT: Final = 60
-"""Characters of the line before it that stand, dim, before a continuation."""
+SUGGESTIONS: Final = 9
+"""How many suggestions `/pick` shows when nothing else is said: as many as there are digits."""
 
-PICKS: Final = 9
-"""How many picks are offered when nothing else is said: as many as there are digits."""
-
-MOST_PICKS: Final = 20
-
-ADAPTING: Final = {
-    "on": "learn from what you type",
-    "off": "write as it was trained",
-    "forget": "what was learned",
-}
-"""What may follow `/adapt`, and what it means."""
-
-LIMITS: Final = (1.0, 3.0, 5.0, 8.0)
-"""Bits at which the colours of `/surprise` change."""
-
-COLOURS: Final = ("dim", "", "yellow", "red", "bold red")
-ATTRIBUTES: Final = ("dim", "", "underline", "bold", "bold reverse")
-"""The same without colours."""
+MOST_SUGGESTIONS: Final = 20
 
 
 class Command(NamedTuple):
-    """A command: what does it, what may follow its name, and what it does."""
+    """A command: its method, what may follow its name, and its line in the help."""
 
     run: "Callable[[Session, str], None]"
     argument: str
@@ -72,8 +49,8 @@ class Session:
     Args:
         sampler: the model.
         config: how to sample.
-        choose: shows picks in a menu below a line of text; gives the place of the one chosen, or
-            None.
+        choose: shows suggestions (texts and probabilities) in a menu below a line of text; gives
+            the place of the one chosen, or None.
         adapt: learn from what is typed.
     """
 
@@ -93,7 +70,7 @@ class Session:
         self._left = False
 
     def handle(self, line: str) -> bool:
-        """Does what a line asks for; whether it asks to leave."""
+        """Runs a command, or adds a line of text and continues it; whether to leave."""
         try:
             if is_command(line):
                 self._command(line)
@@ -103,12 +80,14 @@ class Session:
             say("stopped", "dim")
         except BrokenPipeError:
             raise
-        except (CharRNNError, OSError) as error:
-            warn(_message(error))
+        except OSError as error:
+            warn(f"{error.filename or 'file'}: {error.strerror or error}")
+        except CharRNNError as error:
+            warn(str(error))
         return self._left
 
     def lookahead(self) -> Lookahead:
-        """What looks ahead from where the next line that is typed goes."""
+        """What continues the next line while it is typed."""
         if self.config.lines:
             return Manuscript(self.sampler, lines=True).lookahead()
         return self.manuscript.lookahead()
@@ -129,21 +108,20 @@ class Session:
             self._renew(keep_index=not typed)
         before = self.manuscript.tail(CONTEXT + 1)
         pieces = self.manuscript.continuation(self.config)
-        self.adaptation.learn(
-            self.manuscript.tail(ADAPTATION_CONTEXT), typed, lines=self.config.lines
-        )
+        context = self.manuscript.tail(repl_adaptation.CONTEXT)
+        self.adaptation.learn(context, typed, lines=self.config.lines)
         self.manuscript.write(typed)
         self._write_on(before, typed, pieces)
 
     def _write_on(self, before: str, typed: str, pieces: Generator[str, None, None]) -> None:
         """Writes a continuation to stdout as it comes, until Ctrl-C."""
         output = TextOutput()
-        context = output.terminal and _show_context(before)
+        context = output.terminal and show_context(before)
         if typed:
             output.write(typed)
         written = bool(typed)
         try:
-            with _stoppable() as stopped:
+            with stoppable() as stopped:
                 for piece in pieces:
                     output.write(piece)
                     written = written or bool(piece)
@@ -184,9 +162,9 @@ class Session:
             return
         pieces = manuscript.again(self.config)
         typed = ""
-        stretches = manuscript.segments()
-        if stretches:
-            typed = stretches[-1].text if not stretches[-1].made else ""
+        segments = manuscript.segments()
+        if segments and not segments[-1].made:
+            typed = segments[-1].text
         before = manuscript.tail(len(typed) + CONTEXT + 1).removesuffix(typed)
         if len(typed) > TAIL:
             before, typed = typed[-CONTEXT - 1 :], ""
@@ -198,7 +176,7 @@ class Session:
         elif not len(self.manuscript):
             say("the text is empty again", "dim")
         else:
-            _show_context(self.manuscript.tail(CONTEXT + 1))
+            show_context(self.manuscript.tail(CONTEXT + 1))
             say("")
 
     def _new(self, _: str) -> None:
@@ -207,31 +185,31 @@ class Session:
         say("a new text", "dim")
 
     def _pick(self, argument: str) -> None:
-        unit, count = "word", PICKS
+        unit, count = "word", SUGGESTIONS
         for word in argument.split():
             if word.isdecimal():
                 count = int(word)
-                if not 1 <= count <= MOST_PICKS:
-                    raise ConfigError(f"{word} picks: choose from 1 to {MOST_PICKS}")
+                if not 1 <= count <= MOST_SUGGESTIONS:
+                    raise ConfigError(f"{word} suggestions: choose from 1 to {MOST_SUGGESTIONS}")
             else:
-                found = [each for each in UNITS if each.startswith(word.lower())]
-                if not found:
+                units = [each for each in UNITS if each.startswith(word.lower())]
+                if not units:
                     raise ConfigError(f"{word}: choose one of {', '.join(UNITS)}")
-                unit = found[0]
+                unit = units[0]
         before, taken = self.manuscript.tail(CONTEXT + 1), ""
         while True:
-            picks = self.manuscript.suggestions(unit, count)
+            found = self.manuscript.suggestions(unit, count)
             if self.config.lines:  # there, a newline is the end, and no part of the text
-                picks = [pick._replace(text=pick.text.rstrip("\r\n")) for pick in picks]
-            place = self._choose(_last_line(self.manuscript.tail(CONTEXT + 1)), list(picks))
+                found = [each._replace(text=each.text.rstrip("\r\n")) for each in found]
+            place = self._choose(last_line(self.manuscript.tail(CONTEXT + 1)), list(found))
             if place is None:
                 break
-            self.manuscript.take(picks[place].text)
-            taken += picks[place].text
+            self.manuscript.take(found[place].text)
+            taken += found[place].text
             if self.config.lines and unit == "line":
                 break
         if taken:
-            self._write_on(before, taken, _nothing())
+            self._write_on(before, taken, (piece for piece in ""))
 
     def _surprise(self, argument: str) -> None:
         if argument not in ("", "all"):
@@ -263,8 +241,8 @@ class Session:
         say(text if value.strip() or name not in HELP else f"{text}: {HELP[name]}", "dim")
 
     def _warn_of_ineffective(self, before: SamplingConfig | None = None) -> None:
-        """Says what of the options has no effect, as the model can never write it, and had some
-        before."""
+        """Warns of options without effect, as the model can never write what they name, but not
+        of those that had none before."""
         tokenizer = self.sampler.model.tokenizer
         known = ineffective_settings(before, tokenizer) if before is not None else []
         for setting in ineffective_settings(self.config, tokenizer):
@@ -272,24 +250,23 @@ class Session:
                 warn(setting.message)
 
     def _show(self, _: str) -> None:
-        stretches = self.manuscript.segments()
-        made = [stretch.text for stretch in stretches if stretch.made]
         length = f"{len(self.manuscript):,} characters"
-        if made:
-            length += f", {sum(map(len, made)):,} of them made"
+        if made := sum(len(each.text) for each in self.manuscript.segments() if each.made):
+            length += f", {made:,} of them made"
         if self.file is not None:
             length += f"; {self.file}"
         rows = [
             ("model", self.sampler.model.provenance.corpus),
             ("text", length),
-            ("adapt", self._adapting()),
+            ("adapt", self.adaptation.description),
         ]
         rows += [(name, shown(self.config, name)) for name in option_kinds()]
         messages().print(key_value_table(rows))
 
     def _adapt(self, argument: str) -> None:
-        if argument and argument not in ADAPTING:
-            raise ConfigError(f"/adapt {argument}: choose one of {', '.join(ADAPTING)}")
+        if argument and argument not in repl_adaptation.CHOICES:
+            choices = ", ".join(repl_adaptation.CHOICES)
+            raise ConfigError(f"/adapt {argument}: choose one of {choices}")
         engine = self.sampler.engine
         if argument == "forget":
             self.adaptation.forget()
@@ -297,25 +274,12 @@ class Session:
             self.adaptation.switch(argument == "on")
         if self.sampler.engine is not engine:
             self.manuscript.reread()  # or the next character would still come from what read it
-        say(f"adapt {self._adapting()}", "dim")
+        say(f"adapt {self.adaptation.description}", "dim")
 
-    def _adapting(self) -> str:
-        learned = self.adaptation.learned
-        return f"{'on' if self.adaptation.on else 'off'}, {learned:,} characters learned"
-
-    def _save(self, argument: str) -> None:
-        self._write_file(argument, replace_others=False)
-
-    def _save_over(self, argument: str) -> None:
-        self._write_file(argument, replace_others=True)
-
-    def _write_file(self, argument: str, *, replace_others: bool) -> None:
-        path = _path(argument) if argument else self.file
-        if path is None:
+    def _save(self, argument: str, *, replace_others: bool = False) -> None:
+        if not argument and self.file is None:
             raise ConfigError("name a file: /save FILE")
-        path = path.resolve()
-        if path.exists() and not path.is_file():
-            raise ConfigError(f"{path}: not a regular file")
+        path = _regular_file(argument or str(self.file))
         if path.exists() and path != self.file and not replace_others:
             raise ConfigError(f"{path}: it exists; /save! {argument} replaces it")
         write_file(path, self.manuscript.text.encode("utf-8", "surrogateescape"))
@@ -325,15 +289,13 @@ class Session:
     def _load(self, argument: str) -> None:
         if not argument:
             raise ConfigError("name a file: /load FILE")
-        path = _path(argument).resolve()
-        if path.exists() and not path.is_file():
-            raise ConfigError(f"{path}: not a regular file")
+        path = _regular_file(argument)
         read = read_bytes_file if self.sampler.model.tokenizer.kind == "byte" else read_text_file
         file = read(str(path))
         whole = file.text
         text = known_characters(self.sampler.model.tokenizer, whole, strict=False)
         manuscript = Manuscript(self.sampler, lines=self.config.lines)
-        if not _read(manuscript.reading(text), len(text), path.name):
+        if not read_to_end(manuscript.reading(text), len(text), path.name):
             return
         self.manuscript = manuscript
         # What was left out is still in the file, and is not to be lost by a /save, which writes
@@ -347,19 +309,17 @@ class Session:
         if not argument:
             say(self.sampler.model.provenance.corpus, "dim")
             return
-        sampler = load_sampler(argument)
+        sampler = Sampler(load(argument))
         lines = sampler.model.provenance.lines
         manuscript = Manuscript(sampler, lines=lines)
         whole = self.manuscript.text
         text = known_characters(sampler.model.tokenizer, whole, strict=False)
-        steps = (
-            step
-            for stretch in self.manuscript.segments()
-            for step in manuscript.reading(
-                sampler.model.tokenizer.without_unknown(stretch.text), made=stretch.made
-            )
+        known = sampler.model.tokenizer.without_unknown
+        steps = chain.from_iterable(
+            manuscript.reading(known(segment.text), made=segment.made)
+            for segment in self.manuscript.segments()
         )
-        if not _read(steps, len(text), "the text"):
+        if not read_to_end(steps, len(text), "the text"):
             return
         manuscript.next_index = self.manuscript.next_index
         self.sampler, self.manuscript = sampler, manuscript
@@ -372,7 +332,7 @@ class Session:
         self._show_end()
 
     def _show_end(self) -> None:
-        if _show_context(self.manuscript.tail(CONTEXT + 1)):
+        if show_context(self.manuscript.tail(CONTEXT + 1)):
             say("")
 
     def _help(self, _: str) -> None:
@@ -381,6 +341,8 @@ class Session:
     def _quit(self, _: str) -> None:
         self._left = True
 
+
+_save_over = partial(Session._save, replace_others=True)
 
 COMMANDS: Final = {
     "/more": Command(Session._more, "", "go on from the end, as an empty line does"),
@@ -393,7 +355,7 @@ COMMANDS: Final = {
     "/set": Command(Session._set, "NAME VALUE", "change an option; off turns it off"),
     "/show": Command(Session._show, "", "all options, and how long the text is"),
     "/save": Command(Session._save, "FILE", "write the text to a file"),
-    "/save!": Command(Session._save_over, "FILE", "the same, over another text"),
+    "/save!": Command(_save_over, "FILE", "the same, over another text"),
     "/load": Command(Session._load, "FILE", "go on with the text of a file"),
     "/model": Command(Session._model, "NAME", "go on with another model"),
     "/help": Command(Session._help, "", "this"),
@@ -425,116 +387,12 @@ def unescaped(line: str) -> str:
     return line.removeprefix("/") if line.startswith("//") else line
 
 
-def surprise(bits: list[tuple[str, float]]) -> Iterator[Text]:
-    """Characters in the colours of the bits that they cost, and what the colours mean.
-
-    Where there are no colours, other marks; where there are no marks either, digits below.
-    """
-    console = messages()
-    if console.color_system is None:
-        yield from _digits(bits, console.width)
-        styles = ("",) * len(COLOURS)
-    else:
-        styles = ATTRIBUTES if console.no_color else COLOURS
-        text = Text()
-        for character, cost in bits:
-            text.append(character, styles[_level(cost)])
-        yield text
-    names = [
-        f"under {LIMITS[0]:g}",
-        *(f"{low:g}-{high:g}" for low, high in pairwise(LIMITS)),
-        f"over {LIMITS[-1]:g}",
-    ]
-    legend = Text()
-    legend.append("bits: ", "dim" if any(styles) else "")
-    for level, name in enumerate(names):
-        legend.append(name if any(styles) else f"{level} {name}", styles[level])
-        legend.append("  ")
-    yield legend
-
-
-def _digits(bits: list[tuple[str, float]], width: int) -> Iterator[Text]:
-    line, below = "", ""
-    for character, cost in bits:
-        if character == "\n" or cell_len(line) + cell_len(character) > width:
-            yield Text(f"{line}\n{below}")
-            line, below = "", ""
-        if character != "\n":
-            line += " " if character == "\t" else character
-            below += str(_level(cost)).ljust(cell_len(character))[: cell_len(character)]
-    yield Text(f"{line}\n{below}")
-
-
-def _level(cost: float) -> int:
-    return 1 if isnan(cost) else bisect(LIMITS, cost)
-
-
-def _last_line(tail: str) -> str:
-    """The last line of a text's tail, cut to CONTEXT characters."""
-    line = tail.rsplit("\n", 1)[-1]
-    return line if len(line) <= CONTEXT else f"…{line[1 - CONTEXT :]}"
-
-
-def _show_context(tail: str) -> bool:
-    """Shows, dim, the line that is to be gone on with; whether there is one. The line stays
-    open."""
-    line = _last_line(tail)
-    if not line or not sys.stderr.isatty():
-        return False
-    messages().print(Text(printable(line), "dim"), end="", soft_wrap=True)
-    return True
-
-
-def _path(argument: str) -> Path:
+def _regular_file(name: str) -> Path:
+    """The whole path of a regular file, or of one that can be made. Raises ConfigError."""
     try:
-        return Path(argument).expanduser()
+        path = Path(name).expanduser().resolve()
     except RuntimeError as error:
-        raise ConfigError(f"{argument}: there is no such home folder; name it in full") from error
-
-
-def _message(error: CharRNNError | OSError) -> str:
-    if isinstance(error, OSError):
-        return f"{error.filename or 'file'}: {error.strerror or error}"
-    return str(error)
-
-
-def _nothing() -> Generator[str, None, None]:
-    yield from ()
-
-
-def _read(steps: Iterable[int], total: int, name: str) -> bool:
-    """Reads a text to its end, unless Ctrl-C stops it; whether it was read."""
-    note = messages().status(Text(f"reading {printable(name)}", "dim"))
-    if total > LONG:
-        note.start()
-    try:
-        with _stoppable() as stopped:
-            done = 0
-            for done, _ in enumerate(steps):
-                if done % 16 == 0 and total > LONG:
-                    share = min(done * 64 / total, 1.0)
-                    note.update(Text(f"reading {printable(name)}: {share:.0%}", "dim"))
-                if stopped():
-                    break
-            else:
-                return True
-    finally:
-        note.stop()
-    say("stopped; all is as it was", "dim")
-    return False
-
-
-@contextmanager
-def _stoppable() -> Iterator[Callable[[], bool]]:
-    """Notes the first Ctrl-C instead of raising it anywhere; a second one raises as ever."""
-    received: list[int] = []
-
-    def note(number: int, _: object) -> None:
-        received.append(number)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield lambda: bool(received)
-    finally:
-        signal.signal(signal.SIGINT, before)
+        raise ConfigError(f"{name}: there is no such home folder; name it in full") from error
+    if path.exists() and not path.is_file():
+        raise ConfigError(f"{path}: not a regular file")
+    return path

@@ -32,10 +32,12 @@ from charrnn.cli.options import (
 
 if TYPE_CHECKING:
     from charrnn.cli.display import TextOutput
+    from charrnn.data.sources import ReadOptions
     from charrnn.data.tokenizer import Tokenizer
     from charrnn.generation.config import SamplingConfig
     from charrnn.generation.request import Sample
     from charrnn.generation.sampler import Sampler
+    from charrnn.generation.selection import Lines
 
 ENDS: Final = "Where a text begins and ends"
 WHICH: Final = "Which texts"
@@ -204,10 +206,10 @@ def sample(
     from charrnn.generation.config import SamplingConfig, SelectionConfig
     from charrnn.generation.generate import generate_samples
     from charrnn.generation.ineffective_settings import ineffective_settings
-    from charrnn.generation.sampler import load_sampler
-    from charrnn.tasks.generate.training_lines import corpus_lines, training_lines
+    from charrnn.generation.sampler import Sampler
+    from charrnn.storage.run_lookup import load
 
-    sampler = load_sampler(model)
+    sampler = Sampler(load(model))
     tokenizer = sampler.model.tokenizer
     meant: Callable[[str], str] = unescaped if escapes else str
     lines = sampler.model.provenance.lines if lines is None else lines
@@ -267,12 +269,8 @@ def sample(
     if streams:
         _write_stream(output, sampler, prompt, config, index, attention_map)
     else:
-        known = None
-        if is_novel and corpus is not None:
-            read = ReadOptions(encoding, glob, column, delimiter=delimiter)
-            known = corpus_lines(corpus, tokenizer, read)
-        elif is_novel:
-            known = training_lines(model)
+        read = ReadOptions(encoding, glob, column, delimiter=delimiter)
+        known = _training_lines(model, tokenizer, corpus, read) if is_novel else None
         samples = generate_samples(
             sampler, prompt, config, selection, score=is_record, training_lines=known
         )
@@ -297,6 +295,16 @@ def _refuse(wrong: Mapping[str, object]) -> None:
     for what, is_so in wrong.items():
         if is_so:
             raise ConfigError(what)
+
+
+def _training_lines(
+    model: str | None, tokenizer: "Tokenizer", corpus: list[str] | None, read: "ReadOptions"
+) -> "Lines":
+    """The lines that --novel compares with: those of --corpus, or of what the model was trained
+    on."""
+    from charrnn.tasks.generate.training_lines import corpus_lines, training_lines
+
+    return training_lines(model) if corpus is None else corpus_lines(corpus, tokenizer, read)
 
 
 def _write_stream(

@@ -7,7 +7,6 @@
 
 import warnings
 from collections.abc import Generator, Iterable
-from pathlib import Path
 
 from charrnn.ambient import as_usual, stepwise, usual_numpy
 from charrnn.data.corpus import newline_id
@@ -22,7 +21,6 @@ from charrnn.generation.request import EncodedPrompt, GenerationRequest, Sample
 from charrnn.generation.stream import SampleStream
 from charrnn.generation.writers import write_samples
 from charrnn.storage.model_directory import Model
-from charrnn.storage.run_lookup import load
 
 
 class Sampler:
@@ -144,29 +142,3 @@ class Sampler:
             beginning = newline if newline is not None else space if space is not None else 0
             ids.insert(0, beginning)
         return ids
-
-
-@as_usual
-def load_sampler(model: str | Path | None = None, *, engine: str | None = None) -> Sampler:
-    """The sampler of a model directory, a run (its best model), or the newest run.
-
-    Raises ModelError.
-    """
-    return Sampler(load(model), engine)
-
-
-@as_usual
-def sample(
-    model: str | Path | None = None,
-    prompt: str = "",
-    *,
-    index: int = 0,
-    **settings: object,
-) -> str:
-    """Text from a model; `settings` are those of SamplingConfig.
-
-    >>> charrnn.sample("checkpoints/fables", "The fox", length=200, temperature=0.7)
-
-    Raises ModelError, ConfigError, UnknownCharacterError.
-    """
-    return load_sampler(model).sample(prompt, SamplingConfig(**settings), index=index)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The states of a text that are kept, so that it can be gone back in without reading it again."""
+"""KeptStates: states of the model along a text, to go back to without reading it again."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -17,7 +17,8 @@ KEPT_BYTES: Final = 128 << 20
 
 
 class KeptStates:
-    """States, each by after how many ids it is; an iterator gives these numbers."""
+    """States of a model along a text, each by the number of ids before it; iterating gives these
+    numbers."""
 
     def __init__(self) -> None:
         self._states: dict[int, State] = {}
@@ -37,7 +38,7 @@ class KeptStates:
         return length, self._states.get(length)
 
     def keep(self, length: int, state: State) -> None:
-        """Keeps the state after so many ids, the end of the text, and lets others go."""
+        """Keeps the state after so many ids, which is the end of the text, and drops others."""
         self._states[length] = state
         size = sum(getattr(part, "nbytes", 0) for part in state)  # arrays of the engine's own kind
         most = max(KEPT_BYTES // max(size, 1), 1)
@@ -53,7 +54,7 @@ class KeptStates:
                     del self._states[after]
 
     def truncate(self, length: int, end: int) -> None:
-        """Forgets those after more ids than `length`, of a text of `end` ids."""
+        """Drops the states after more ids than `length`, of a text of `end` ids."""
         for after in range(length + 1, end + 2):
             self._states.pop(after, None)
         self._thinned = min(self._thinned, length)

@@ -1,4 +1,4 @@
-"""Lookahead: how the model itself would go on with what is being typed.
+"""Lookahead: the greedy continuation of a text while it is being typed.
 
 Legend: V vocabulary.
 """
@@ -16,7 +16,7 @@ from charrnn.interactive.kept_states import KeptStates
 class Lookahead:
     """The likeliest continuation of a text that is being typed.
 
-    What two texts have in common is read once, and what was foreseen and is then typed is not read
+    What two texts have in common is read once, and what was predicted and is then typed is not read
     again. One step of the engine lies between two items of an iteration, so that it can be left
     soon. It changes nothing of the manuscript, but it is for one thread at a time.
 

@@ -29,9 +29,9 @@ from charrnn.interactive.suggestions import UNITS, Suggestion, find_suggestions
 
 
 class Segment(NamedTuple):
-    """A part of a manuscript that came at once."""
+    """A part of a manuscript that was typed, or made by the model, at once."""
 
-    made: bool  # by the model; else typed
+    made: bool  # by the model
     text: str
 
 
@@ -44,7 +44,7 @@ class _Mark(NamedTuple):
 
 
 class Manuscript:
-    """A text in the writing.
+    """A text that a person and a model write in turns.
 
     Args:
         sampler: the model that reads it and writes on.
@@ -66,7 +66,7 @@ class Manuscript:
         self._characters: list[str] = []
         self._marks: list[_Mark] = []
         self._ids: list[int] = []  # what was read: the text's, after what stands before it, if so
-        self._nats: list[float] = []  # what each of them cost; NaN where nothing came before it
+        self._nats: list[float] = []  # surprisal of each of them; NaN where nothing came before it
         self._states = KeptStates()
         self._end: tuple[int, Array] | None = None  # so many ids, the logits (V,) after them
 
@@ -84,7 +84,7 @@ class Manuscript:
         return "".join(self._characters[max(len(self) - count, 0) :])
 
     def segments(self) -> list[Segment]:
-        """Its parts, in order: what was typed and what was made."""
+        """Its parts, in order: those that were typed and those that were made."""
         begins = [*(mark.character for mark in self._marks), len(self)]
         return [
             Segment(mark.made, "".join(self._characters[begin:end]))
@@ -92,7 +92,8 @@ class Manuscript:
         ]
 
     def surprisals(self, count: int | None = None) -> list[tuple[str, float]]:
-        """Its last characters (all, when None), each with the nats that it cost.
+        """Its last characters (all, when None), each with its surprisal in nats: the negative
+        log-probability, under the model, of the character after all before it.
 
         NaN for a character that nothing came before.
         """
@@ -100,11 +101,11 @@ class Manuscript:
         characters = self._characters[begin:]
         sizes = [len(self._tokenizer.encode(character)) for character in characters]
         end = len(self._ids) - sum(sizes)
-        costs = []
+        surprisals = []
         for size in sizes:
-            costs.append(sum(self._nats[end : end + size]))
+            surprisals.append(sum(self._nats[end : end + size]))
             end += size
-        return list(zip(characters, costs, strict=True))
+        return list(zip(characters, surprisals, strict=True))
 
     # Writing
 
@@ -117,22 +118,23 @@ class Manuscript:
             pass
 
     def take(self, text: str) -> None:
-        """Adds a text as if the model had made it: one of `picks`. Raises UnknownCharacterError."""
+        """Adds a text as if the model had made it, such as one of `suggestions`. Raises
+        UnknownCharacterError."""
         for _ in self.reading(text, made=True):
             pass
 
     def reread(self) -> None:
-        """Reads all of it anew, by what the sampler's engine is now."""
+        """Reads all of it again, with the engine that the sampler has now."""
         ids = list(self._ids)
         self._truncate(0)
         self._end = None
-        for start, end in _blocks(0, len(ids)):
-            self._read(ids[start:end])
+        for _ in self._read_in_blocks(ids):
+            pass
 
     def reading(self, text: str, *, made: bool = False) -> Generator[int, None, None]:
         """What `write` (or `take`, when `made`) does, in steps; gives how many ids were read.
 
-        The text is there once the last step is done; when it is left before, nothing is.
+        The text is added after the last step; when the iterator is closed before, nothing is.
         """
         ids = [int(i) for i in self._tokenizer.encode(text)]
         if not ids:
@@ -141,27 +143,20 @@ class Manuscript:
             self._truncate(0)
             if self.lines:
                 self._open()
-        begin, done = len(self._ids), False
-        try:
-            for start, end in _blocks(begin, begin + len(ids)):
-                self._read(ids[start - begin : end - begin])
-                yield end - begin
-            self._marks.append(_Mark(made, begin, len(self)))
-            self._characters += text
-            self.stop_reason = None
-            done = True
-        finally:
-            if not done:
-                self._truncate(begin)
+        mark = _Mark(made, len(self._ids), len(self))
+        yield from self._read_in_blocks(ids)
+        self._marks.append(mark)
+        self._characters += text
+        self.stop_reason = None
 
     def continuation(
         self, config: SamplingConfig, index: int | None = None
     ) -> Generator[str, None, None]:
-        """What the model writes on with, in pieces, each added as it comes.
+        """What the model writes next, in pieces, each added as it comes.
 
-        A piece is never half a character. When the iterator is closed early, what came stays. Of a
-        text that is to match a pattern nobody knows how it begins until it has ended: it comes as a
-        whole, after empty pieces.
+        A piece is never half a character. When the iterator is closed early, what came stays. A
+        text that is to match a pattern comes as a whole, after empty pieces: nobody knows how it
+        begins until it has ended.
 
         Args:
             config: how to sample; `length` is that of the continuation.
@@ -172,7 +167,7 @@ class Manuscript:
         return self._continue(Constraints(config, self._tokenizer), index)
 
     def again(self, config: SamplingConfig) -> Generator[str, None, None]:
-        """Another continuation, in the place of the last one if the text ends with one.
+        """Another continuation, which replaces the last one if the text ends with one.
 
         Raises ConfigError, before anything is taken back, when nothing can be written.
         """
@@ -223,12 +218,8 @@ class Manuscript:
         sample = yield from smc_steps(request, index)
         mark = _Mark(True, len(self._ids), len(self))
         ids = [int(i) for i in self._tokenizer.encode(sample.text)]
-        try:
-            for start, end in _blocks(mark.id, mark.id + len(ids)):
-                self._read(ids[start - mark.id : end - mark.id])
-        except BaseException:
-            self._truncate(mark.id)
-            raise
+        for _ in self._read_in_blocks(ids):
+            pass
         if ids:
             self._marks.append(mark)
             self._characters += sample.text
@@ -253,7 +244,7 @@ class Manuscript:
         return probabilities(self._finite_logits())[0]  # type: ignore[no-any-return]
 
     def suggestions(self, unit: str, count: int) -> list[Suggestion]:
-        """The likeliest that may come next, the likeliest first.
+        """The likeliest characters, words or lines that may come next, the likeliest first.
 
         A word goes up to the white space after it, which is not part of it but of its probability;
         a line goes to its newline. Both are found by beam search.
@@ -267,7 +258,7 @@ class Manuscript:
         if unit not in UNITS:
             raise ConfigError(f"{unit!r}: choose one of {', '.join(UNITS)}")
         if count < 1:
-            raise ConfigError(f"{count} picks: choose 1 or above")
+            raise ConfigError(f"{count} suggestions: choose 1 or above")
         logits = self._finite_logits()
         engine = self.sampler.engine
         state = self._state(len(self._ids))
@@ -281,7 +272,8 @@ class Manuscript:
         return text
 
     def lookahead(self) -> Lookahead:
-        """What looks ahead from here, in a thread of its own if need be."""
+        """What continues, greedily, what is typed from here on, in a thread of its own if need
+        be."""
         if not self._characters:
             return Lookahead(self.sampler, None, None, lines=self.lines)
         logits = self._logits()
@@ -300,11 +292,26 @@ class Manuscript:
             yield choice
 
     def _open(self) -> None:
-        """Reads what stands before a text that begins by itself."""
+        """Reads what stands before a text that begins without a prompt."""
         self._read(self.sampler.prompt_ids(""))
 
+    def _read_in_blocks(self, ids: Sequence[int]) -> Iterator[int]:
+        """Reads ids after the end in blocks, so that states are kept; gives how many were read.
+
+        When the iterator is closed before its end, none of them is.
+        """
+        begin, done = len(self._ids), False
+        try:
+            for start, end in _blocks(begin, begin + len(ids)):
+                self._read(ids[start - begin : end - begin])
+                yield end - begin
+            done = True
+        finally:
+            if not done:
+                self._truncate(begin)
+
     def _read(self, ids: Sequence[int]) -> None:
-        """Reads ids on from the end; within them, no state is kept."""
+        """Reads ids after the end; only the state after the last is kept."""
         before = self._logits() if self._ids else None
         logits, state = self.sampler.engine.advance([ids], self._state(len(self._ids)))
         if before is None:
@@ -358,7 +365,7 @@ class Manuscript:
 
 
 def _blocks(begin: int, end: int) -> Iterator[tuple[int, int]]:
-    """The pieces of a range of ids that end where a state is to be kept."""
+    """The parts of a range of ids that end where a state is to be kept."""
     while begin < end:
         stop = min(begin - begin % SPACING + SPACING, end)
         yield begin, stop

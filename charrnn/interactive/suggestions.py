@@ -1,9 +1,9 @@
-"""Picks: the likeliest characters, words or lines that a text may go on with.
+"""Suggestions: the likeliest characters, words or lines that may come next in a text.
 
-Legend: N scores, V vocabulary, W hypotheses side by side.
+Legend: V vocabulary, W hypotheses side by side.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -16,14 +16,14 @@ from charrnn.generation.draw import check_finite
 from charrnn.generation.filters import largest, log_softmax
 
 UNITS: Final = ("character", "word", "line")
-"""What can be picked."""
+"""What can be suggested."""
 
 LONGEST: Final = {"character": 4, "word": 40, "line": 80}
-"""Ids; what has not ended by then is offered as it is."""
+"""Ids of a suggestion; what has not ended by then is suggested as it is."""
 
 
 class Suggestion(NamedTuple):
-    """What the text may go on with, and how likely it does, temperature and filters left out."""
+    """What may come next, and how likely it is, without temperature and filters."""
 
     text: str
     probability: float
@@ -32,27 +32,35 @@ class Suggestion(NamedTuple):
 def find_suggestions(
     engine: Engine, tokenizer: Tokenizer, logits: Array, state: State | None, unit: str, count: int
 ) -> list[Suggestion]:
-    """So many of a unit at most, the likeliest first, after logits (1, V) and the state there."""
+    """The likeliest characters, words or lines that may come next, the likeliest first.
+
+    Args:
+        engine, tokenizer: the model's.
+        logits: (1, V) of the next character.
+        state: of the same place.
+        unit: one of UNITS.
+        count: how many at most.
+    """
     search = _SEARCHES[unit](tokenizer, count)
-    lanes = None
+    lanes, ids = None, np.zeros(search.width, dtype=np.intp)
     for _ in range(LONGEST[unit]):
         parents = search.extend(log_softmax(logits))
         if search.done:
             break
         if lanes is None:
             lanes = engine.lanes(search.width)
-            for lane in range(search.width):
-                lanes.put(lane, state)
+            lanes.put(range(search.width), state)
         else:
-            lanes.take(_padded(parents, search.width))
-        last = [hypothesis.ids[-1] for hypothesis in search.live]
-        logits = lanes.step(_padded(last, search.width))[: len(last)]
+            lanes.take(np.array(parents, dtype=np.intp))
+        live = len(search.live)
+        ids[:live] = [hypothesis.ids[-1] for hypothesis in search.live]
+        logits = lanes.step(ids)[:live]  # what the other lanes read does not matter
         check_finite(logits)
-    return search.found()
+    return search.suggestions()
 
 
 class _Hypothesis(NamedTuple):
-    """A beginning of what may come."""
+    """The beginning of a suggestion."""
 
     log_probability: float
     ids: tuple[int, ...]
@@ -61,11 +69,11 @@ class _Hypothesis(NamedTuple):
 
 
 class _Search:
-    """A beam search for the likeliest characters, and the base of the others.
+    """A beam search for the likeliest characters, and the base of those for words and lines.
 
     Attributes:
-        width: W, how many hypotheses go on at most.
-        live: those that do, the likeliest first.
+        width: W, how many hypotheses are kept.
+        live: the hypotheses that may become longer, the likeliest first.
     """
 
     def __init__(self, tokenizer: Tokenizer, count: int) -> None:
@@ -76,13 +84,13 @@ class _Search:
         self._found: list[Suggestion] = []
 
     def extend(self, log_probabilities: npt.NDArray[np.float64]) -> list[int]:
-        """Goes on from each hypothesis by the log-probabilities (W, V) of what follows it.
+        """Makes each hypothesis longer, by the log-probabilities (W, V) of what follows it.
 
-        Gives the hypothesis that each new one came from.
+        Returns the place of the hypothesis that each new one came from.
         """
         scores = log_probabilities + np.array([[each.log_probability] for each in self.live])
         for hypothesis, row in zip(self.live, scores, strict=True):
-            self.end(hypothesis, row)
+            self.take_ends(hypothesis, row)
         parents, live = [], []
         for place in largest(scores.reshape(-1), self.width):
             parent, i = divmod(int(place), scores.shape[1])
@@ -94,20 +102,21 @@ class _Search:
                 parents.append(parent)
                 live.append(hypothesis)
         self.live = live
-        self._found = sorted(self._found, key=lambda pick: -pick.probability)[: self._count]
+        self._found = self._likeliest()
         return parents
 
-    def end(self, hypothesis: _Hypothesis, row: npt.NDArray[np.float64]) -> None:
-        """Takes what would end a hypothesis out of the log-probabilities (V,) of what follows."""
+    def take_ends(self, hypothesis: _Hypothesis, row: npt.NDArray[np.float64]) -> None:
+        """Moves what would end a hypothesis from the log-probabilities (V,) of what follows it to
+        the suggestions."""
 
     def complete(self, hypothesis: _Hypothesis) -> bool:
-        """Whether a hypothesis is one of those looked for, as it is."""
+        """Whether a hypothesis is a suggestion as it is; then it is added to them."""
         if hypothesis.whole:
-            self.find(hypothesis.text, hypothesis.log_probability)
+            self.add(hypothesis.text, hypothesis.log_probability)
         return hypothesis.whole
 
-    def find(self, text: str, log_probability: float) -> None:
-        """Takes down a pick."""
+    def add(self, text: str, log_probability: float) -> None:
+        """Adds a suggestion, unless it is impossible."""
         if log_probability > -np.inf:
             self._found.append(Suggestion(text, float(np.exp(log_probability))))
 
@@ -119,13 +128,17 @@ class _Search:
         likeliest = np.exp(self.live[0].log_probability)
         return len(self._found) == self._count and likeliest <= self._found[-1].probability
 
-    def found(self) -> list[Suggestion]:
-        """The likeliest, the unfinished among them."""
+    def suggestions(self) -> list[Suggestion]:
+        """The likeliest, those that have not ended among them."""
         if not self.done:
             for hypothesis in self.live:
                 if hypothesis.whole:
-                    self.find(hypothesis.text, hypothesis.log_probability)
-        return sorted(self._found, key=lambda pick: -pick.probability)[: self._count]
+                    self.add(hypothesis.text, hypothesis.log_probability)
+        return self._likeliest()
+
+    def _likeliest(self) -> list[Suggestion]:
+        """As many as are wanted of those found so far."""
+        return sorted(self._found, key=lambda found: -found.probability)[: self._count]
 
 
 class _WordSearch(_Search):
@@ -134,10 +147,10 @@ class _WordSearch(_Search):
         alphabet = tokenizer.decode(np.arange(tokenizer.vocabulary_size))
         self._spaces = np.array([character.isspace() for character in alphabet])
 
-    def end(self, hypothesis: _Hypothesis, row: npt.NDArray[np.float64]) -> None:
+    def take_ends(self, hypothesis: _Hypothesis, row: npt.NDArray[np.float64]) -> None:
         if any(map(str.isalnum, hypothesis.text)) and self._spaces.any():
             if hypothesis.whole:
-                self.find(hypothesis.text, float(np.logaddexp.reduce(row[self._spaces])))
+                self.add(hypothesis.text, float(np.logaddexp.reduce(row[self._spaces])))
             row[self._spaces] = -np.inf
 
     def complete(self, hypothesis: _Hypothesis) -> bool:
@@ -149,10 +162,10 @@ class _LineSearch(_Search):
         super().__init__(tokenizer, count)
         self._newline = newline_id(tokenizer)
 
-    def end(self, hypothesis: _Hypothesis, row: npt.NDArray[np.float64]) -> None:
+    def take_ends(self, hypothesis: _Hypothesis, row: npt.NDArray[np.float64]) -> None:
         if self._newline is not None:
             if hypothesis.whole:
-                self.find(f"{hypothesis.text}\n", float(row[self._newline]))
+                self.add(f"{hypothesis.text}\n", float(row[self._newline]))
             row[self._newline] = -np.inf
 
     def complete(self, hypothesis: _Hypothesis) -> bool:
@@ -165,10 +178,3 @@ _SEARCHES: Final[dict[str, Callable[[Tokenizer, int], _Search]]] = {
     "line": _LineSearch,
 }
 assert tuple(_SEARCHES) == UNITS
-
-
-def _padded(values: Sequence[int], width: int) -> npt.NDArray[np.intp]:
-    """As many as there are lanes; what the others do is not looked at."""
-    padded = np.zeros(width, dtype=np.intp)
-    padded[: len(values)] = values
-    return padded

@@ -20,22 +20,28 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from charrnn.cli import repl_session
+from charrnn.cli import repl_surprise
 from charrnn.cli.app import app
 from charrnn.cli.repl import history_path
 from charrnn.cli.repl_adaptation import Adaptation
 from charrnn.cli.repl_ghost import Ghost
-from charrnn.cli.repl_session import LIMITS, Session, help_text, surprise
+from charrnn.cli.repl_session import Session, help_text
 from charrnn.cli.repl_settings import HELP, changed, option_kinds, shown
+from charrnn.cli.repl_surprise import LIMITS, surprise
 from charrnn.errors import ConfigError
 from charrnn.generation.config import SamplingConfig
-from charrnn.generation.sampler import load_sampler
+from charrnn.generation.sampler import Sampler
 from charrnn.interactive.manuscript import Manuscript
+from charrnn.storage.run_lookup import load
 
 SECONDS = 20
 CONFIG = SamplingConfig(length=15, seed=1)
 ARGUMENTS = ("small", "--length", "15", "--seed", "1")
 UP, DOWN, RIGHT, ESCAPE, CTRL_C, CTRL_D, CTRL_R = "\x1b[A", "\x1b[B", "\x1b[C", *"\x1b\x03\x04\x12"
+
+
+def small_sampler() -> Sampler:
+    return Sampler(load("small"))
 
 
 class Screen(pyte.Screen):
@@ -186,7 +192,7 @@ def start(here: Path) -> Iterator[Start]:
 @pytest.fixture
 def manuscript(here: Path) -> Manuscript:
     """Written by the same model, with which the tests foretell what the terminal shows."""
-    return Manuscript(load_sampler("small"))
+    return Manuscript(small_sampler())
 
 
 def made(manuscript: Manuscript, *, again: bool = False) -> str:
@@ -251,7 +257,7 @@ def test_lines_are_beginnings_of_their_own(start: Start) -> None:
     terminal = start()
     terminal.enter("/set lines on")
     terminal.enter("/set length 3000")
-    sampler = load_sampler("small")
+    sampler = small_sampler()
     config = SamplingConfig(length=3000, seed=1, lines=True)
     for beginning in ("The", "hen"):
         terminal.enter(beginning)
@@ -554,8 +560,8 @@ def test_it_learns_from_what_is_typed_and_from_nothing_else(
 ) -> None:
     """What it wrote itself it would only grow surer of."""
     before = contents(here / "checkpoints")
-    session = Session(load_sampler("small"), CONFIG, lambda header, picks: 0, adapt=True)
-    sampler = load_sampler("small")
+    session = Session(small_sampler(), CONFIG, lambda header, suggestions: 0, adapt=True)
+    sampler = small_sampler()
     trained = sampler.engine.advance([[1, 2, 3]], None)[0]
     adaptation, manuscript = Adaptation(sampler, on=True), Manuscript(sampler)
 
@@ -591,7 +597,7 @@ def test_it_learns_from_what_is_typed_and_from_nothing_else(
         logits = session.sampler.engine.advance([[1, 2, 3]], None)[0]
         assert np.array_equal(logits, trained) == (how != "on")
     # What is written next comes from a text that the trained model has read.
-    untouched = Manuscript(load_sampler("small"))
+    untouched = Manuscript(small_sampler())
     untouched.write(session.manuscript.text)
     assert np.allclose(session.manuscript.probabilities(), untouched.probabilities(), atol=1e-6)
     assert "choose one of on, off, forget" in answer("/adapt now")
@@ -605,11 +611,11 @@ def test_it_learns_in_a_terminal_where_that_is_asked_for(start: Start) -> None:
 
 
 def test_each_line_is_learned_from_where_lines_are_texts(here: Path) -> None:
-    session = Session(load_sampler("small"), CONFIG, lambda header, picks: 0, adapt=True)
+    session = Session(small_sampler(), CONFIG, lambda header, suggestions: 0, adapt=True)
     for line in ("/set lines on", "The fox", "", "The hen"):
         session.handle(line)
     assert session.adaptation.learned == 14
-    adaptation = Adaptation(sampler := load_sampler("small"), on=True)
+    adaptation = Adaptation(sampler := small_sampler(), on=True)
     for line in ("The fox", "The hen"):
         adaptation.learn("", line, lines=True)
     config = replace(CONFIG, lines=True)
@@ -618,13 +624,13 @@ def test_each_line_is_learned_from_where_lines_are_texts(here: Path) -> None:
 
 def test_another_model_begins_with_nothing_learned(here: Path) -> None:
     shutil.copytree(here / "checkpoints" / "small", here / "checkpoints" / "other", symlinks=True)
-    session = Session(load_sampler("small"), CONFIG, lambda header, picks: 0, adapt=True)
+    session = Session(small_sampler(), CONFIG, lambda header, suggestions: 0, adapt=True)
     session.handle("It was it! It was it!")
     session.handle("/model other")
     assert (session.adaptation.on, session.adaptation.learned) == (True, 0)
     session.handle("/new")
     session.handle("")
-    assert session.manuscript.text == made(Manuscript(load_sampler("small")))
+    assert session.manuscript.text == made(Manuscript(small_sampler()))
 
 
 def test_options_that_have_no_effect_are_said_once(
@@ -634,7 +640,7 @@ def test_options_that_have_no_effect_are_said_once(
         session.handle(line)
         return " ".join(capsys.readouterr().err.split())
 
-    session = Session(load_sampler("small"), CONFIG, lambda header, picks: 0)
+    session = Session(small_sampler(), CONFIG, lambda header, suggestions: 0)
     assert "stop '§': the model has never seen '§'" in told("/set stop §")
     assert "never seen" not in told("/set ban T")
     assert "'T' never comes" in told("/set stop T")
@@ -701,7 +707,7 @@ def test_surprise_marks_what_was_unlikely(
 
 def test_without_any_marks_surprise_is_in_digits(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = Console(width=5, color_system=None)
-    monkeypatch.setattr(repl_session, "messages", lambda: plain)
+    monkeypatch.setattr(repl_surprise, "messages", lambda: plain)
     bits = [
         ("a", 0.5),
         ("b", 1.0),
@@ -931,7 +937,7 @@ def test_it_works_in_tmux(here: Path) -> None:
 def test_through_a_pipe_each_line_is_completed_and_nothing_is_a_command(here: Path) -> None:
     command = [sys.executable, "-m", "charrnn", "repl", *ARGUMENTS]
     result = subprocess.run(command, input=b"The fox\n/ow\n\nhen", capture_output=True, check=True)
-    sampler = load_sampler("small")
+    sampler = small_sampler()
     beginnings = ("The fox", "ow", "", "hen")  # the model has never seen a /
     texts = [each + sampler.sample(each, CONFIG) for each in beginnings]
     assert result.stdout.decode() == "".join(f"{each}\n".replace("\n\n", "\n") for each in texts)
@@ -944,7 +950,7 @@ def test_through_a_pipe_it_learns_from_each_line_before_it_goes_on(here: Path) -
     result = subprocess.run(
         command, input="\n".join(lines).encode(), capture_output=True, check=True
     )
-    sampler = load_sampler("small")
+    sampler = small_sampler()
     adaptation = Adaptation(sampler, on=True)
     texts = []
     for line in lines:

@@ -5,7 +5,6 @@ import re
 import subprocess
 from base64 import b64decode
 from collections.abc import Callable
-from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,12 +18,9 @@ from charrnn.errors import CorpusError
 from charrnn.generation import selection
 from charrnn.storage.run import Run
 from tests.cli.conftest import TEXT, Charrnn
+from tests.patterns import needs_regex
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
-
-needs_regex = pytest.mark.skipif(
-    find_spec("outlines_core") is None, reason="patterns need outlines-core"
-)
 
 
 def printed(run: Charrnn, *options: str, model: str = "small") -> str:

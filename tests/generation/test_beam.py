@@ -1,6 +1,5 @@
 import itertools
 from collections.abc import Callable
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -13,21 +12,12 @@ from charrnn.generation.config import SamplingConfig
 from charrnn.generation.request import Sample
 from charrnn.generation.sampler import Sampler
 from charrnn.storage.model_directory import Model
+from tests.exact_scores import exact_log_probabilities
+from tests.patterns import needs_regex
 
 MakeModel = Callable[..., Model]
 
-needs_regex = pytest.mark.skipif(
-    find_spec("outlines_core") is None, reason="patterns need outlines-core"
-)
-
-
-@pytest.fixture(autouse=True)
-def patterns_compile_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In this process: what needs no bounds need not wait for another."""
-    if find_spec("outlines_core") is not None:
-        from charrnn.generation import regex
-
-        monkeypatch.setattr(regex, "compile_apart", regex.compile_steps)
+pytestmark = pytest.mark.usefixtures("patterns_compile_here")
 
 
 def search(sampler: Sampler, prompt: str, width: int, **settings: Any) -> list[Sample]:
@@ -39,10 +29,7 @@ def nats(sampler: Sampler, prompt: str, made: str, *, lines: bool = False) -> fl
     """The model's own score of what comes after a prompt."""
     before = sampler.prompt_ids(prompt, lines=lines)
     ids = [*before, *map(int, sampler.model.tokenizer.encode(made))]
-    logits, _ = sampler.engine.advance([ids], None)
-    exact = logits[0].astype(np.float64)
-    exact -= np.log(np.exp(exact).sum(axis=-1, keepdims=True))
-    return -sum(float(exact[t - 1, ids[t]]) for t in range(len(before), len(ids)))
+    return -float(exact_log_probabilities(sampler.engine, ids)[len(before) - 1 :].sum())
 
 
 def every_text(

@@ -1,5 +1,4 @@
 from collections.abc import Iterator
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -12,21 +11,11 @@ from charrnn.errors import ConfigError
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.constraints import Constraints, Draft
 from charrnn.generation.ineffective_settings import ineffective_settings
+from tests.patterns import needs_regex
 
 ALPHABET = "\nabcdENDX"
 
-needs_regex = pytest.mark.skipif(
-    find_spec("outlines_core") is None, reason="patterns need outlines-core"
-)
-
-
-@pytest.fixture(autouse=True)
-def patterns_compile_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In this process: what needs no bounds need not wait for another."""
-    if find_spec("outlines_core") is not None:
-        from charrnn.generation import regex
-
-        monkeypatch.setattr(regex, "compile_apart", regex.compile_steps)
+pytestmark = pytest.mark.usefixtures("patterns_compile_here")
 
 
 def constraints(alphabet: str | Tokenizer = ALPHABET, **settings: Any) -> Constraints:

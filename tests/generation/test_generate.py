@@ -2,7 +2,6 @@ import itertools
 import re
 import threading
 from collections.abc import Callable
-from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from charrnn.generation.generate import generate_samples
 from charrnn.generation.sampler import Sampler
 from charrnn.generation.selection import Lines, best_of, novel, unique
 from charrnn.storage.model_directory import Model
+from tests.patterns import needs_regex
 
 MakeModel = Callable[..., Model]
 
@@ -61,7 +61,8 @@ def test_beams_are_those_of_the_search(sampler: Sampler) -> None:
     assert found == beam_search(sampler.request("a", SHORT), width=5)[:3]
 
 
-@pytest.mark.skipif(find_spec("outlines_core") is None, reason="patterns need outlines-core")
+@needs_regex
+@pytest.mark.usefixtures("patterns_compile_here")
 def test_texts_that_match_are_selected_as_any_others(sampler: Sampler) -> None:
     config = SamplingConfig(regex="[ab]{1,2}", length=4, seed=1)
     found = list(generate_samples(sampler, "a", config, SelectionConfig(number=3, unique=True)))

@@ -2,8 +2,6 @@ import itertools
 import math
 import random
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,32 +12,23 @@ from hypothesis import strategies as st
 
 from charrnn.data.tokenizer import ByteTokenizer, CharTokenizer, Tokenizer
 from charrnn.engines import ENGINES, Array, Engine, State, best_engine
-from charrnn.errors import ConfigError, CorpusError, ModelError, UnknownCharacterError
+from charrnn.errors import ConfigError, CorpusError, UnknownCharacterError
 from charrnn.generation import batch
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.request import Sample
-from charrnn.generation.sampler import Sampler, load_sampler, sample
+from charrnn.generation.sampler import Sampler
 from charrnn.model.config import ModelConfig
-from charrnn.storage.model_directory import Model, Provenance, write_model
+from charrnn.storage.model_directory import Model, Provenance
+from tests.exact_scores import exact_log_probabilities
+from tests.patterns import needs_regex
 
 MakeModel = Callable[..., Model]
 
-needs_regex = pytest.mark.skipif(
-    find_spec("outlines_core") is None, reason="patterns need outlines-core"
-)
+pytestmark = pytest.mark.usefixtures("patterns_compile_here")
 exact_engines = pytest.mark.parametrize(
     "engine", [name for name in ENGINES if name in ("numpy", "native")]
 )
 """Those whose lanes do not depend on each other, to the last bit."""
-
-
-@pytest.fixture(autouse=True)
-def patterns_compile_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In this process: what needs no bounds need not wait for another."""
-    if find_spec("outlines_core") is not None:
-        from charrnn.generation import regex
-
-        monkeypatch.setattr(regex, "compile_apart", regex.compile_steps)
 
 
 class Scripted:
@@ -520,10 +509,7 @@ def test_nats_are_the_models_own_score_of_the_text(
     )
     ids = model.tokenizer.encode("ab" + "".join(stream))
     assert len(ids) == 52
-    logits, _ = ENGINES[engine](model).advance([ids[:-1]], None)
-    exact = logits[0].astype(np.float64)
-    log_probabilities = exact - np.log(np.exp(exact).sum(axis=-1, keepdims=True))
-    each = [log_probabilities[t, ids[t + 1]] for t in range(1, 51)]
+    each = exact_log_probabilities(ENGINES[engine](model), ids)[1:]
     assert stream.nats == pytest.approx(-sum(each), rel=1e-5)
     np.testing.assert_allclose(stream.log_probabilities, each, rtol=0, atol=1e-5)
 
@@ -541,10 +527,8 @@ def test_the_nats_of_many_samples_are_the_models_own_score(
     for each in samples:
         ids = model.tokenizer.encode("\na" + each.text + "\n" * (each.stop_reason == "stop"))
         assert each.characters == len(ids) - 2
-        logits, _ = ENGINES[engine](model).advance([ids[:-1]], None)
-        exact = logits[0, 1:].astype(np.float64)
-        exact -= np.log(np.exp(exact).sum(axis=-1, keepdims=True))
-        expected = exact[np.arange(each.characters), ids[2:]]
+        expected = exact_log_probabilities(ENGINES[engine](model), ids)[1:]
+        assert len(expected) == each.characters
         np.testing.assert_allclose(each.log_probabilities, expected, rtol=0, atol=1e-5)
         assert each.nats == pytest.approx(-expected.sum(), rel=1e-5)
         assert each.nats == pytest.approx(-sum(each.log_probabilities), rel=1e-12)
@@ -605,10 +589,7 @@ def test_the_nats_of_a_text_that_matches_are_the_models_own_score(
     config = SamplingConfig(regex="(ab|cd|e[f-h]+){3,5}h", length=20)
     for each in Sampler(model, engine).samples("ab", config, indices=range(3), score=True):
         ids = model.tokenizer.encode("ab" + each.text)
-        logits, _ = ENGINES[engine](model).advance([ids[:-1]], None)
-        exact = logits[0, 1:].astype(np.float64)
-        exact -= np.log(np.exp(exact).sum(axis=-1, keepdims=True))
-        expected = exact[np.arange(len(each.text)), ids[2:]]
+        expected = exact_log_probabilities(ENGINES[engine](model), ids)[1:]
         np.testing.assert_allclose(each.log_probabilities, expected, rtol=0, atol=1e-5)
         assert each.nats == pytest.approx(-expected.sum(), rel=1e-5)
 
@@ -722,24 +703,6 @@ def test_one_stop_string_is_not_taken_for_its_letters() -> None:
         assert "stop" in str(error) and "empty" not in str(error)
     else:
         assert scripted("a N END").sample("", config) == "a N "
-
-
-# From disk
-
-
-def test_sample_loads_a_model_and_takes_the_settings(tmp_path: Path, make_model: MakeModel) -> None:
-    model = make_model()
-    write_model(tmp_path / "model", model)
-    config = SamplingConfig(length=25, temperature=0.6, seed=4)
-    expected = Sampler(model).sample("ab", config, index=2)
-    given = {"length": 25, "temperature": 0.6, "seed": 4}
-    assert sample(tmp_path / "model", "ab", index=2, **given) == expected
-    assert load_sampler(str(tmp_path / "model")).sample("ab", config, index=2) == expected
-
-
-def test_a_model_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="nowhere"):
-        load_sampler(tmp_path / "nowhere")
 
 
 def test_an_engine_may_be_one_that_runs_already(make_model: MakeModel) -> None:

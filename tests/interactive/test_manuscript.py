@@ -2,7 +2,6 @@ import itertools
 import math
 from collections import deque
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -21,12 +20,11 @@ from charrnn.interactive.lookahead import Lookahead
 from charrnn.interactive.manuscript import Manuscript, Segment
 from charrnn.interactive.suggestions import LONGEST, UNITS, _LineSearch
 from charrnn.storage.model_directory import Model
+from tests.exact_scores import exact_log_probabilities
+from tests.patterns import needs_regex
 
 MakeModel = Callable[..., Model]
 
-needs_regex = pytest.mark.skipif(
-    find_spec("outlines_core") is None, reason="patterns need outlines-core"
-)
 
 KINDS = pytest.mark.parametrize("characters", ["\n abc", None], ids=["char", "byte"])
 
@@ -82,15 +80,11 @@ def same(one: list[float], other: list[float]) -> bool:
     return np.array_equal(np.array(one), np.array(other), equal_nan=True)
 
 
-def read_at_once(sampler: Sampler, text: str, *, opening: str = "") -> list[float]:
-    """What each character of a text costs, by one pass over all of it."""
-    ids = sampler.model.tokenizer.encode(opening + text).astype(np.intp)
-    logits, _ = sampler.engine.advance([ids], None)
-    exact = logits[0].astype(np.float64)
-    exact -= exact.max(axis=-1, keepdims=True)
-    exact -= np.log(np.exp(exact).sum(axis=-1, keepdims=True))
-    nats = [math.nan, *(-exact[t, ids[t + 1]] for t in range(len(ids) - 1))]
-    return nats[len(opening) :]
+def read_at_once(sampler: Sampler, text: str, *, prompt: str = "") -> list[float]:
+    """The surprisal of each character of a text, by one pass over all of it."""
+    ids = sampler.model.tokenizer.encode(prompt + text)
+    nats = [math.nan, *-exact_log_probabilities(sampler.engine, ids)]
+    return nats[len(prompt) :]
 
 
 # Writing
@@ -169,7 +163,7 @@ def test_only_the_first_character_of_a_typed_text_has_no_cost(make_model: MakeMo
     assert [math.isnan(nats) for nats in costs(typed)] == [True, False]
     assert [math.isnan(nats) for nats in costs(made)] == [False, False]
     # After a newline, as the model read every line when it learned.
-    assert costs(line) == pytest.approx(read_at_once(line.sampler, "ab", opening="\n"))
+    assert costs(line) == pytest.approx(read_at_once(line.sampler, "ab", prompt="\n"))
 
 
 def test_a_line_is_written_as_the_sampler_writes_it(make_model: MakeModel) -> None:
@@ -322,14 +316,14 @@ def test_bytes_that_come_one_by_one_are_not_lost(make_model: MakeModel) -> None:
     assert manuscript.text.encode("utf-8", "surrogateescape") == "x€".encode()
 
 
-def test_characters_of_many_bytes_are_picked_whole(make_model: MakeModel) -> None:
+def test_characters_of_many_bytes_are_suggested_whole(make_model: MakeModel) -> None:
     sampler = Sampler(make_model(None, sharpness=0.5))
     manuscript = Manuscript(sampler)
     manuscript.write("a")
-    picks = manuscript.suggestions("character", 5)
-    assert len(picks) == 5
+    found = manuscript.suggestions("character", 5)
+    assert len(found) == 5
     tokenizer = sampler.model.tokenizer
-    for text, probability in picks:
+    for text, probability in found:
         ids = tokenizer.encode(f"a{text}").astype(np.intp)
         logits, _ = sampler.engine.advance([ids], None)
         product = 1.0
@@ -513,7 +507,7 @@ def test_large_states_are_kept_as_far_as_there_is_room(
     assert last == fresh
 
 
-# Picks
+# Suggestions
 
 
 def hand_computed(sampler: Sampler, before: str, text: str) -> float:
@@ -536,11 +530,11 @@ def all_words(sampler: Sampler, before: str, alphabet: str, longest: int) -> dic
 def test_characters_are_the_likeliest_with_their_probabilities(make_model: MakeModel) -> None:
     manuscript = Manuscript(Sampler(make_model()))
     manuscript.write("abc")
-    picks = manuscript.suggestions("character", 4)
+    found = manuscript.suggestions("character", 4)
     likely = manuscript.probabilities()
     assert likely.sum() == pytest.approx(1)
-    assert [p.probability for p in picks] == pytest.approx(sorted(likely, reverse=True)[:4])
-    for text, probability in picks:
+    assert [p.probability for p in found] == pytest.approx(sorted(likely, reverse=True)[:4])
+    for text, probability in found:
         expected = likely[manuscript.sampler.model.tokenizer.encode(text)[0]]
         assert probability == pytest.approx(expected)
     everything = manuscript.suggestions("character", 100)
@@ -555,9 +549,9 @@ def test_words_are_the_likeliest_of_all_words(make_model: MakeModel) -> None:
     words = all_words(sampler, "ab a", "\n ab", 6)
     likeliest = sorted(words, key=words.__getitem__, reverse=True)[:5]
     assert max(map(len, likeliest)) < 6
-    picks = manuscript.suggestions("word", 5)
-    assert [pick.text for pick in picks] == likeliest
-    assert [p.probability for p in picks] == pytest.approx([words[word] for word in likeliest])
+    found = manuscript.suggestions("word", 5)
+    assert [each.text for each in found] == likeliest
+    assert [p.probability for p in found] == pytest.approx([words[word] for word in likeliest])
     assert sum(p.probability for p in manuscript.suggestions("word", 30)) <= 1
 
 
@@ -568,7 +562,7 @@ def test_the_first_line_found_is_not_taken_for_the_likeliest() -> None:
     assert [hypothesis.text for hypothesis in search.live] == ["b", "a"]
     search.extend(np.log([[0.9, 0.05, 0.05], [0.5, 0.25, 0.25]]))
     assert search.done
-    assert [(pick.text, pytest.approx(pick.probability)) for pick in search.found()] == [
+    assert [(each.text, pytest.approx(each.probability)) for each in search.suggestions()] == [
         ("b\n", 0.54)
     ]
 
@@ -584,34 +578,34 @@ def test_lines_are_the_likeliest_and_end_in_a_newline(make_model: MakeModel) -> 
         if (line := "".join(letters) + "\n")
     }
     likeliest = sorted(lines, key=lines.__getitem__, reverse=True)[:5]
-    picks = manuscript.suggestions("line", 5)
-    assert [pick.text for pick in picks] == likeliest
-    assert [p.probability for p in picks] == pytest.approx([lines[line] for line in likeliest])
+    found = manuscript.suggestions("line", 5)
+    assert [each.text for each in found] == likeliest
+    assert [p.probability for p in found] == pytest.approx([lines[line] for line in likeliest])
 
 
 @pytest.mark.parametrize("unit", UNITS)
 @KINDS
-def test_picks_are_different_ordered_and_can_be_taken(
+def test_suggestions_are_different_ordered_and_can_be_taken(
     unit: str, characters: str | None, make_model: MakeModel
 ) -> None:
     manuscript = Manuscript(Sampler(make_model(characters, sharpness=3.0)))
     manuscript.write("ab")
     for _ in range(4):
-        picks = manuscript.suggestions(unit, 6)
-        assert 1 <= len(picks) <= 6
-        assert len({pick.text for pick in picks}) == len(picks)
-        likely = [pick.probability for pick in picks]
+        found = manuscript.suggestions(unit, 6)
+        assert 1 <= len(found) <= 6
+        assert len({each.text for each in found}) == len(found)
+        likely = [each.probability for each in found]
         assert likely == sorted(likely, reverse=True)
         assert likely[-1] > 0 and sum(likely) <= 1 + 1e-9
         before = manuscript.text
-        manuscript.take(picks[-1].text)
-        assert manuscript.text == before + picks[-1].text
-        assert manuscript.segments()[-1] == Segment(True, picks[-1].text)
+        manuscript.take(found[-1].text)
+        assert manuscript.text == before + found[-1].text
+        assert manuscript.segments()[-1] == Segment(True, found[-1].text)
     assert manuscript.undo()
     assert manuscript.text == before
 
 
-def test_looking_at_picks_changes_nothing(make_model: MakeModel) -> None:
+def test_looking_at_suggestions_changes_nothing(make_model: MakeModel) -> None:
     sampler = Sampler(make_model())
     manuscript, other = Manuscript(sampler), Manuscript(sampler)
     for each in (manuscript, other):
@@ -625,22 +619,22 @@ def test_looking_at_picks_changes_nothing(make_model: MakeModel) -> None:
 
 
 @pytest.mark.parametrize("unit", UNITS)
-def test_a_model_without_spaces_or_newlines_can_be_picked_from(
+def test_a_model_without_spaces_or_newlines_has_suggestions(
     unit: str, make_model: MakeModel
 ) -> None:
     manuscript = Manuscript(Sampler(make_model("ab")))
-    picks = manuscript.suggestions(unit, 2)
-    assert len(picks) == 2
-    assert all(len(pick.text) == (1 if unit == "character" else LONGEST[unit]) for pick in picks)
-    assert [pick.probability for pick in picks] == pytest.approx(
+    found = manuscript.suggestions(unit, 2)
+    assert len(found) == 2
+    assert all(len(each.text) == (1 if unit == "character" else LONGEST[unit]) for each in found)
+    assert [each.probability for each in found] == pytest.approx(
         [
-            math.exp(-sum(read_at_once(manuscript.sampler, pick.text, opening="a")))
-            for pick in picks  # what stands before a text is the first of the alphabet here
+            math.exp(-sum(read_at_once(manuscript.sampler, each.text, prompt="a")))
+            for each in found  # what stands before a text is the first of the alphabet here
         ]
     )
 
 
-def test_picks_of_nothing_known_are_refused(make_model: MakeModel) -> None:
+def test_suggestions_of_no_known_unit_are_refused(make_model: MakeModel) -> None:
     manuscript = Manuscript(Sampler(make_model()))
     with pytest.raises(ConfigError, match="character, word, line"):
         manuscript.suggestions("sentence", 3)

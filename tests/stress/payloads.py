@@ -342,7 +342,7 @@ def _corrupted(sound: Path, run: Path, content: bytes, name: str) -> Path:
 
 
 def _library(folder: Path, name: str) -> list[str]:
-    from charrnn.generation.sampler import load_sampler
+    from charrnn.generation.sampler import Sampler
     from charrnn.storage.run import Run
     from charrnn.storage.run_lookup import load
     from charrnn.training.checkpoint import read_checkpoint
@@ -351,7 +351,7 @@ def _library(folder: Path, name: str) -> list[str]:
     readers: dict[str, tuple[Callable[[], Any], bool]] = {
         "load": (lambda: load(folder), "sample" in _REFUSED[name]),
         "load of the run": (lambda: load(folder.parent), "sample" in _REFUSED[name]),
-        "load_sampler": (lambda: load_sampler(folder), "sample" in _REFUSED[name]),
+        "Sampler": (lambda: Sampler(load(folder)), "sample" in _REFUSED[name]),
         "read_checkpoint": (lambda: read_checkpoint(folder), "resume" in _REFUSED[name]),
         "resume": (lambda: _closed(Trainer.resume(Run(folder.parent))), "resume" in _REFUSED[name]),
     }

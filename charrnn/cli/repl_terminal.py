@@ -1,0 +1,73 @@
+"""What a REPL shows on a terminal beside the text: the line that a continuation follows, and how
+far a text is read; and the Ctrl-C that stops either."""
+
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from rich.text import Text
+
+from charrnn.cli.display import messages, printable, say
+
+LONG: Final = 5_000
+"""Characters of a text whose reading shows how far it is."""
+
+CONTEXT: Final = 60
+"""Characters of the line before a continuation that are shown, dim, before it."""
+
+
+def last_line(tail: str) -> str:
+    """The last line of a text's tail, cut to CONTEXT characters."""
+    line = tail.rsplit("\n", 1)[-1]
+    return line if len(line) <= CONTEXT else f"…{line[1 - CONTEXT :]}"
+
+
+def show_context(tail: str) -> bool:
+    """Shows, dim, the last line of a text's tail, and leaves the cursor there; whether there is
+    one."""
+    line = last_line(tail)
+    if not line or not sys.stderr.isatty():
+        return False
+    messages().print(Text(printable(line), "dim"), end="", soft_wrap=True)
+    return True
+
+
+def read_to_end(steps: Iterable[int], total: int, name: str) -> bool:
+    """Reads a text to its end, unless Ctrl-C stops it; whether it was read."""
+    note = messages().status(Text(f"reading {printable(name)}", "dim"))
+    if total > LONG:
+        note.start()
+    try:
+        with stoppable() as stopped:
+            done = 0
+            for done, _ in enumerate(steps):
+                if done % 16 == 0 and total > LONG:
+                    share = min(done * 64 / total, 1.0)
+                    note.update(Text(f"reading {printable(name)}: {share:.0%}", "dim"))
+                if stopped():
+                    break
+            else:
+                return True
+    finally:
+        note.stop()
+    say("stopped; all is as it was", "dim")
+    return False
+
+
+@contextmanager
+def stoppable() -> Iterator[Callable[[], bool]]:
+    """Notes the first Ctrl-C, and says whether there was one; a second one raises
+    KeyboardInterrupt."""
+    received: list[int] = []
+
+    def note(number: int, _: object) -> None:
+        received.append(number)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: bool(received)
+    finally:
+        signal.signal(signal.SIGINT, before)
