@@ -35,7 +35,7 @@ def _generate(trainer: "Trainer") -> None:
 def _restore(trainer: "Trainer") -> None:
     from charrnn.storage.model_directory import read_model
     from charrnn.tasks.infill.accuracy import CONTEXT, share_restored
-    from charrnn.tasks.infill.engine import RestoringEngine
+    from charrnn.tasks.infill.engine import InfillEngine
     from charrnn.tasks.registry import Restoration
 
     task = trainer.task
@@ -43,7 +43,7 @@ def _restore(trainer: "Trainer") -> None:
     _say_best(trainer)
     if len(task.validation) > 2 * CONTEXT + max(_IN_A_ROW):
         with messages().status("restoring ..."):
-            engine = RestoringEngine.of(read_model(trainer.run.models()[0]))
+            engine = InfillEngine.of(read_model(trainer.run.models()[0]))
             shares = [share_restored(engine, task.validation, span) for span in _IN_A_ROW]
         shown = ", ".join(
             f"{100 * share:.0f} % {'where' if span == 1 else 'of'} {_IN_A_ROW[span]}"

@@ -19,7 +19,7 @@ from charrnn.errors import ConfigError
 from charrnn.evaluation.scoring import negative_log_likelihood
 from charrnn.model.recurrent import RecurrentNetwork, State
 from charrnn.storage.model_directory import Model
-from charrnn.tasks.infill.engine import MARGIN, WINDOW, RestoringEngine
+from charrnn.tasks.infill.engine import MARGIN, WINDOW, InfillEngine
 from charrnn.tasks.infill.masking import mask_spans
 from charrnn.tasks.infill.network import Restorer
 from charrnn.tasks.infill.windows import WindowBatch, WindowLoader, cover, windows_per_epoch
@@ -128,7 +128,7 @@ class Restoration:
     def sample(self, model: Model, seed: int) -> str:
         """Passages of the held-out text: how they were damaged, and below, what was made of
         them."""
-        engine = RestoringEngine.of(model)
+        engine = InfillEngine.of(model)
         random = np.random.default_rng(seed)
         length = min(PASSAGE_LENGTH, len(self.validation))
         lines = []
@@ -157,7 +157,7 @@ def restoration_loss(
     return Learned(cross_entropy(logits.float().flatten(0, 1), targets.flatten()), ())
 
 
-def fill_surest_first(engine: RestoringEngine, damaged: npt.NDArray[np.int64]) -> Ids:
+def fill_surest_first(engine: InfillEngine, damaged: npt.NDArray[np.int64]) -> Ids:
     """Ids (N,) with a character in each masked place: one after another, always the likeliest."""
     filled = damaged.copy()
     while (missing := np.flatnonzero(filled == engine.mask)).size:

@@ -20,7 +20,7 @@ from charrnn.model.networks import build_network
 from charrnn.storage.model_directory import TENSORS, Model, read_model
 from charrnn.storage.run import Run
 from charrnn.tasks.infill import task as infill_task
-from charrnn.tasks.infill.engine import RestoringEngine
+from charrnn.tasks.infill.engine import InfillEngine
 from charrnn.tasks.infill.masking import mask_spans
 from charrnn.tasks.infill.network import Restorer
 from charrnn.tasks.infill.task import (
@@ -116,7 +116,7 @@ def test_a_repetitive_text_is_learned(
     )
     last = list(trainer)[-1]
     assert last.validation_nats is not None and last.validation_nats < 0.2
-    engine = RestoringEngine.of(read_model(trainer.run.best))
+    engine = InfillEngine.of(read_model(trainer.run.best))
     ids = np.tile(np.arange(6), 10)
     damaged = ids.copy()
     damaged[[20, 21, 22, 37]] = engine.mask
@@ -279,7 +279,7 @@ def test_samples_are_damaged_passages_and_what_was_made_of_them(
 
 
 def test_gaps_are_filled_surest_first_and_the_rest_is_kept(make_model: MakeModel) -> None:
-    engine = RestoringEngine.of(make_model(task="restore"))
+    engine = InfillEngine.of(make_model(task="restore"))
     damaged = np.array([1, 2, engine.mask, 3, engine.mask, engine.mask, 4])
     filled = fill_surest_first(engine, damaged)
     kept = damaged != engine.mask
