@@ -9,11 +9,11 @@ from charrnn.model.config import ModelConfig
 from charrnn.model.language_model import CharRNN
 from charrnn.model.recurrent import RecurrentNetwork
 from charrnn.tasks.classify.network import SequenceClassifier
-from charrnn.tasks.infill.network import Restorer
+from charrnn.tasks.infill.network import InfillNetwork
 
 NETWORKS: Final[dict[str, Callable[..., RecurrentNetwork]]] = {
     "generate": CharRNN,
-    "restore": Restorer,
+    "restore": InfillNetwork,
     "classify": SequenceClassifier,
     "regress": SequenceClassifier,
 }

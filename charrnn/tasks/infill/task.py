@@ -21,7 +21,7 @@ from charrnn.model.recurrent import RecurrentNetwork, State
 from charrnn.storage.model_directory import Model
 from charrnn.tasks.infill.engine import MARGIN, WINDOW, InfillEngine
 from charrnn.tasks.infill.masking import mask_spans
-from charrnn.tasks.infill.network import Restorer
+from charrnn.tasks.infill.network import InfillNetwork
 from charrnn.tasks.infill.windows import WindowBatch, WindowLoader, cover, windows_per_epoch
 from charrnn.training.task import Learned
 
@@ -102,7 +102,7 @@ class Restoration:
 
         Where not all of the text is read, it is windows from all over it.
         """
-        assert isinstance(network, Restorer)
+        assert isinstance(network, InfillNetwork)
         random = np.random.default_rng(0)
         windows = cover(len(self.validation), WINDOW, MARGIN)
         order = random.permutation(len(windows))
@@ -141,7 +141,7 @@ class Restoration:
 
 
 def restoration_loss(
-    network: Restorer,
+    network: InfillNetwork,
     batch: WindowBatch,
     state: State | None,
     *,
@@ -176,7 +176,7 @@ def _with_gaps(ids: npt.NDArray[np.int64], mask: int) -> npt.NDArray[np.int64]:
     return damaged
 
 
-def _read(network: Restorer, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+def _read(network: InfillNetwork, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
     """The logits (B, T, V) of windows, nothing dropped."""
     training = network.training
     network.eval()

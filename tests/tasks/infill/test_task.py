@@ -22,7 +22,7 @@ from charrnn.storage.run import Run
 from charrnn.tasks.infill import task as infill_task
 from charrnn.tasks.infill.engine import InfillEngine
 from charrnn.tasks.infill.masking import mask_spans
-from charrnn.tasks.infill.network import Restorer
+from charrnn.tasks.infill.network import InfillNetwork
 from charrnn.tasks.infill.task import (
     GAP,
     PASSAGES,
@@ -55,9 +55,9 @@ def text(corpus_of: CorpusOf, prose: str) -> TokenizedCorpus:
     return tokenize(corpus_of(prose), kind="char")
 
 
-def restorer(trainer: Trainer) -> Restorer:
+def restorer(trainer: Trainer) -> InfillNetwork:
     network = trainer.learner.network
-    assert isinstance(network, Restorer)
+    assert isinstance(network, InfillNetwork)
     return network
 
 
@@ -238,7 +238,7 @@ def test_no_more_is_evaluated_at_once_than_a_step_reads_and_it_changes_nothing(
     whole = list(task.evaluate(network, at_most=math.inf))
     sizes, read = [], infill_task._read
 
-    def watch(network: Restorer, ids: Any) -> Any:
+    def watch(network: InfillNetwork, ids: Any) -> Any:
         sizes.append(ids.size)
         return read(network, ids)
 
@@ -328,7 +328,7 @@ def test_a_restorer_starts_from_a_restorer_and_keeps_what_it_knows(
     options = TrainingOptions(steps=1, device="cpu", precision="fp32")
     plan = make_plan(corpus_of("cabxy\n" * 60), options, base=base)
     network = plan.network
-    assert isinstance(network, Restorer) and network.config.vocabulary_size == 6
+    assert isinstance(network, InfillNetwork) and network.config.vocabulary_size == 6
     rows = network.embedding.weight.detach().numpy()
     np.testing.assert_array_equal(rows[:4], base.tensors["embedding.weight"][:4])
     np.testing.assert_array_equal(rows[network.mask], base.tensors["embedding.weight"][4])
