@@ -42,7 +42,7 @@ from charrnn.engines import best_engine
 from charrnn.evaluation.baselines import NGram
 from charrnn.storage.model_directory import Model
 from charrnn.tasks.infill.beam import Fills, Region, infill, rescore
-from charrnn.tasks.infill.engine import RestoringEngine
+from charrnn.tasks.infill.engine import InfillEngine
 from charrnn.tasks.infill.fill import FillConfig
 from charrnn.tasks.infill.masked_model import MaskedIds, MaskedLM, pseudo_log_likelihoods
 from charrnn.tasks.infill.proofread import Finding, ProofreadConfig, proofread
@@ -201,7 +201,7 @@ def contenders(restoring: Model, forward: Model, training: str) -> list[Contende
     n_gram = NGram(tokenizer.encode(training), tokenizer.vocabulary_size)
     return [
         Contender(
-            RestoringEngine.of(restoring), {"restorer": by_both_sides, "restorer, beam alone": None}
+            InfillEngine.of(restoring), {"restorer": by_both_sides, "restorer, beam alone": None}
         ),
         Contender(
             ForwardRestorer(best_engine(forward)),

@@ -1,6 +1,7 @@
 """How fast charrnn writes, beside the usual loop over torch.nn modules with the same weights.
 
-    python -m benchmarks.sampling [--corpus FILE] [--rounds N] [--json]
+    python -m benchmarks.sampling [single] [lines] [threads] [start] [--corpus FILE] [--rounds N]
+        [--json]
 
 Every line is a ratio within one run: both programs take turns, round after round, and the median of
 the rounds' ratios is shown, with the bar that is to be met. The usual loop runs under both settings
@@ -9,6 +10,8 @@ of oneDNN (`torch.backends.mkldnn`), which matter more than anything else in it.
 - single: one text, character after character.
 - lines: 10,000 lines of a model that was trained for a moment on FILE (or on `towns`), both with
   the same batch size. The usual loop goes on until the longest line of a batch has ended.
+- threads: the steps of one stream in the native engine with its second thread, as a ratio to the
+  steps without it, in turns of about a tenth of a second.
 - start: a whole process, from the command to the first character after the prompt.
 """
 
@@ -31,7 +34,7 @@ import charrnn
 from benchmarks.random_models import write_fresh_model
 from benchmarks.torch_baseline import Plain, State
 from charrnn.data.tokenizer import CharTokenizer
-from charrnn.engines import ENGINES
+from charrnn.engines import ENGINES, NativeEngine
 from charrnn.generation.sampler import Sampler
 from charrnn.storage.model_directory import Model
 
@@ -40,6 +43,9 @@ LINES: Final = 10_000
 BATCH_SIZE: Final = 256
 SIZES: Final = {128: (2000, 8.0, 4.0), 256: (1000, 0.0, 0.0), 512: (300, 40.0, 5.0)}
 """Hidden size: characters a round, and the bars against the usual loop, default and better."""
+STEPS_A_TURN: Final = {256: 2000, 512: 500, 1024: 100}
+"""Hidden size: the steps of a turn with or without a second thread."""
+PARTS: Final = ("single", "lines", "threads", "start")
 
 
 @torch.inference_mode()
@@ -160,6 +166,35 @@ def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
     return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
 
 
+def second_thread(hidden: int, folder: Path, rounds: int) -> dict[str, Any]:
+    """Steps per second of one stream in the native engine, with its second thread and without."""
+    directory = folder / f"threads-{hidden}"
+    write_fresh_model(directory, 2, hidden)
+    engine = NativeEngine.of(charrnn.load(directory))
+    lanes = {threads: engine.lanes(1, threads=threads) for threads in (1, 2)}
+    generator = np.random.default_rng(0)
+    ids = generator.integers(engine.vocabulary_size, size=(STEPS_A_TURN[hidden], 1))
+
+    def write(threads: int) -> int:
+        for each in ids:
+            lanes[threads].step(each)
+        return len(ids)
+
+    speeds: dict[int, list[float]] = {1: [], 2: []}
+    for turn in range(5 * rounds + 3):
+        for threads, each in speeds.items():
+            measured = speed(partial(write, threads))
+            if turn >= 3:  # before that, the engine has still to find out which way is faster
+                each.append(measured)
+        time.sleep(0.1)  # the next turn finds another moment of a busy machine
+    return {
+        "what": f"steps 2x{hidden}, with a second thread",
+        "characters_per_second": {"native, 1 thread": statistics.median(speeds[1])}
+        | {"native, 2 threads": statistics.median(speeds[2])},
+        "ratio": ratio(speeds[2], speeds[1]),
+    }
+
+
 def start(folder: Path, rounds: int) -> dict[str, Any]:
     """Seconds from starting the process to the first character after the prompt, at 2x256."""
     directory = folder / "start"
@@ -193,15 +228,25 @@ def reading_speed() -> float:
 def main() -> None:
     """Prints a line for each engine and each kind of work."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
+    parser.add_argument("parts", nargs="*", help=f"of: {', '.join(PARTS)} (all)")
     parser.add_argument("--corpus", default="towns", help="of lines")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    parts = options.parts or PARTS
+    if unknown := set(parts) - set(PARTS):
+        parser.error(f"{unknown.pop()!r}: choose from {', '.join(PARTS)}")
+    results: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        results = [single(hidden, folder, options.rounds) for hidden in SIZES]
-        results.append(many_lines(options.corpus, folder, min(options.rounds, 5)))
-        results.append(start(folder, options.rounds))
+        if "single" in parts:
+            results += [single(hidden, folder, options.rounds) for hidden in SIZES]
+        if "lines" in parts:
+            results.append(many_lines(options.corpus, folder, min(options.rounds, 5)))
+        if "threads" in parts and "native" in ENGINES:
+            results += [second_thread(hidden, folder, options.rounds) for hidden in STEPS_A_TURN]
+        if "start" in parts:
+            results.append(start(folder, options.rounds))
     results.append({"what": "reading", "bytes_per_second": reading_speed()})
     if options.json:
         print(json.dumps(results, indent=2))
@@ -210,11 +255,17 @@ def main() -> None:
     print("|---|---|---|---|---|---|")
     for result in results:
         for engine, per_second in result.get("characters_per_second", {}).items():
-            ratios = result["ratios"].get(engine)
+            ratios = result.get("ratios", {}).get(engine)
             shown = f"{ratios[0]:.1f} | {ratios[1]:.1f}" if ratios else " | "
             bars = " and ".join(f"{bar:g}" for bar in result["bars"] if bar) if ratios else ""
             print(f"| {result['what']} | {engine} | {per_second:,.0f} | {shown} | {bars} |")
-    print(f"\nstart 2x256: {results[-2]['seconds']:.2f} s to the first character (bar 0.6 s)")
+    print()
+    for result in results:
+        if "ratio" in result:
+            print(f"{result['what']}: {result['ratio']:.2f} times as fast as without")
+        if "seconds" in result:
+            seconds, bar = result["seconds"], result["bar"]
+            print(f"{result['what']}: {seconds:.2f} s to the first character (bar {bar} s)")
     print(f"reading from memory: {results[-1]['bytes_per_second'] / 1e9:.0f} GB/s")
 
 

@@ -287,12 +287,12 @@ def fill(model: str | Path | Model, text: str, **settings: Any) -> "list[Filling
 
     Raises ModelError, ConfigError, CorpusError for what is no text.
     """
-    from charrnn.tasks.infill.engine import RestoringEngine
+    from charrnn.tasks.infill.engine import InfillEngine
     from charrnn.tasks.infill.fill import FillConfig
     from charrnn.tasks.infill.fill import fill as fill_gaps
 
     model = load(model)
-    return fill_gaps(RestoringEngine.of(model), model.tokenizer, text, FillConfig(**settings))
+    return fill_gaps(InfillEngine.of(model), model.tokenizer, text, FillConfig(**settings))
 
 
 @as_usual
@@ -310,13 +310,13 @@ def proofread(model: str | Path | Model, text: str, **settings: Any) -> "list[Fi
 
     Raises ModelError, ConfigError, CorpusError for what is no text.
     """
-    from charrnn.tasks.infill.engine import RestoringEngine
+    from charrnn.tasks.infill.engine import InfillEngine
     from charrnn.tasks.infill.proofread import ProofreadConfig
     from charrnn.tasks.infill.proofread import proofread as find_errors
 
     model = load(model)
     config = ProofreadConfig(**settings)
-    return find_errors(RestoringEngine.of(model), model.tokenizer, text, config)
+    return find_errors(InfillEngine.of(model), model.tokenizer, text, config)
 
 
 @as_usual

@@ -36,10 +36,10 @@ FileEncoding = Annotated[
 def load_restorer(name: str) -> "tuple[MaskedLM, Tokenizer]":
     """The model of that name, ready to restore, and its alphabet. Raises ModelError."""
     from charrnn.storage.run_lookup import load
-    from charrnn.tasks.infill.engine import RestoringEngine
+    from charrnn.tasks.infill.engine import InfillEngine
 
     model = load(name)
-    return RestoringEngine.of(model), model.tokenizer
+    return InfillEngine.of(model), model.tokenizer
 
 
 def is_file(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""ArrayLanes: what Lanes whose states are NumPy arrays have in common.
+"""ArrayLanes: the part that is common to all Lanes whose states are NumPy arrays.
 
 Legend: B lanes, H hidden, L layers.
 """
@@ -16,9 +16,9 @@ class ArrayLanes:
     """Lanes whose states are NumPy arrays.
 
     Args:
-        states: h, or h and c, each (L, B or more, H or more): filled up with zeros.
+        states: h, or h and c, each (L, B or more, H or more), padded with zeros.
         hidden_size: H.
-        memory: what is looked up; None for nothing.
+        memory: what attention looks up; None without attention.
     """
 
     def __init__(
@@ -29,20 +29,20 @@ class ArrayLanes:
 
     @property
     def attended(self) -> Array | None:
-        """(B, W): how much of each of the last W states the last step looked up, the oldest first,
-        the newest being its own. The lanes' own memory; None of a network without attention."""
+        """The attention weights (B, W) of the last step on the last W states, the oldest first and
+        the step's own last. The lanes' own memory; None for a network without attention."""
         return self._memory.attended if self._memory is not None else None
 
     def get(self, lane: int) -> State:
-        """The state of a lane, as a value."""
+        """Returns the state of a lane, as a value."""
         return self._get(slice(lane, lane + 1))
 
     def put(self, lane: int | Sequence[int], state: State | None) -> None:
-        """Goes on in a lane, or in several, from a state."""
+        """Sets a lane, or several, to a state; see Lanes."""
         self._put(np.atleast_1d(np.asarray(lane, dtype=np.intp)), state)
 
     def take(self, lanes: npt.NDArray[np.intp]) -> None:
-        """Makes lane i what lane `lanes[i]` was."""
+        """Sets lane i to the state that lane `lanes[i]` had."""
         for part in self._states:
             part[:, : len(lanes)] = part[:, lanes]
         if self._memory is not None:

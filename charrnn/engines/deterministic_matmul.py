@@ -1,5 +1,4 @@
-"""Products of matrices that come out the same to the last bit, however many rows there are, and
-however many threads BLAS has.
+"""Matrix products that are the same to the last bit for any number of rows and of BLAS's threads.
 
 Legend: B lanes, H hidden, N columns.
 """
@@ -11,38 +10,39 @@ import numpy as np
 from charrnn.engines.engine import Array
 
 _ALIGNMENT: Final = 16
-"""Sizes are filled up with zeros to a multiple: BLAS rounds odd ends in other ways."""
+"""Sizes are padded with zeros to a multiple: BLAS rounds odd remainders in other ways."""
 
 _LONGEST_SUM: Final = 256
-"""Longer sums are cut in pieces of our own, as every BLAS cuts them where it likes."""
+"""Longer sums are split here, at fixed places; each BLAS would split them at its own."""
 
 _WIDTH: Final = 256
 """Columns of each part of a wide product."""
 
 _LARGEST_WEIGHT: Final = 256 * 256
-"""Numbers of a weight that ROWS rows are multiplied by at once: OpenBLAS divides more among its
-threads, at places that depend on how many there are, and rounds the columns there in other ways."""
+"""Numbers of a weight that ROWS rows are multiplied by at once: OpenBLAS divides larger ones among
+its threads, at places that depend on their number, and rounds the columns there in other ways."""
 
 ROWS: Final = 4
-"""Rows of a product, always: BLAS has other code for other numbers, which rounds in another way.
-With four, of any others, each row comes out the same wherever it stands, on processors with AVX2
-too."""
+"""Rows of every product: BLAS has other code for other numbers of rows, which rounds in another
+way. With four, each row gives the same wherever it stands and whatever the others are, on
+processors with AVX2 too."""
 
 
 def padded(size: int) -> int:
-    """A size filled up."""
+    """A size, rounded up to a multiple of `_ALIGNMENT`."""
     return -size % _ALIGNMENT + size
 
 
 def whole_rows(lanes: int) -> int:
-    """Rows in which so many lanes are computed."""
+    """The rows, a multiple of ROWS, in which that many lanes are computed."""
     return max(-lanes % ROWS + lanes, ROWS)
 
 
 def product(x: Array, weight: Array, out: Array | None = None, part: Array | None = None) -> Array:
-    """x (B, H) times a weight (..., H, N): each number added up in one and the same order.
+    """Multiplies x (B, H) by a weight (..., H, N), each sum in the same order for any B.
 
-    B is a multiple of ROWS. The product goes to `out` (..., B, N), parts of long sums to `part`.
+    B is a multiple of ROWS, H and N of the alignment. The product goes to `out` (..., B, N), parts
+    of long sums to `part`.
     """
     *gates, _, columns = weight.shape
     if out is None:
@@ -66,7 +66,7 @@ def product(x: Array, weight: Array, out: Array | None = None, part: Array | Non
 
 
 def multiply(x: Array, weight: Array) -> Array:
-    """x (N, I) times a weight (I, O): `product` of any sizes."""
+    """Multiplies x (N, I) by a weight (I, O): `product` for any sizes."""
     count, sums = x.shape
     filled_x = np.zeros((whole_rows(count), padded(sums)), dtype=np.float32)
     filled_x[:count, :sums] = x
@@ -76,7 +76,7 @@ def multiply(x: Array, weight: Array) -> Array:
 
 
 def _add_up(x: Array, weight: Array, out: Array, part: Array | None) -> None:
-    """`product` of fewer than two widths of columns."""
+    """`product` for fewer than two widths of columns."""
     rows, longest = x.shape
     columns = out.shape[-1]
     most = _LONGEST_SUM

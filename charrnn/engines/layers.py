@@ -1,4 +1,4 @@
-"""A layer's weights as the CPU's engines compute with them.
+"""The weights of a layer as the engines on the CPU compute with them.
 
 Sigmoids are computed as sigmoid(x) = (1 + tanh(x / 2)) / 2, the halving folded into the weights, so
 that a step's gates take one tanh and nothing can overflow. Gates lie one after another in memory.
@@ -17,17 +17,18 @@ from charrnn.model.config import GATES
 
 
 class Layer(NamedTuple):
-    """A layer's weights, transposed for row vectors; the gates in order, those of sigmoids halved.
-    I and H are filled up with zeros."""
+    """A layer's weights, transposed for row vectors, gates in the order of `_GATES`, those of
+    sigmoids halved. I and H are padded with zeros."""
 
     weight_ih: Array  # (G, I, H)
     weight_hh: Array  # (G, H, H)
-    bias: Array  # (G, 1, H): all that can be added before
-    inner_bias: Array  # (1, H): the GRU's candidate's, which the reset gate multiplies
+    bias: Array  # (G, 1, H): all biases but the inner one
+    inner_bias: Array  # (1, H): of the GRU's candidate, inside the reset gate
 
 
 def prepared_layer(cell: str, tensors: Mapping[str, Array], suffix: str) -> Layer:
-    """The layer whose weights are named `rnn.weight_ih` and so on, with a suffix (`_l0`)."""
+    """Prepares the layer whose weights are named `rnn.weight_ih` and so on, with a suffix
+    (`_l0`)."""
     order, scales = _GATES[cell]
     scale = np.array(scales, dtype=np.float32)[:, None]
     weight_ih, weight_hh, bias_ih, bias_hh = (
@@ -36,7 +37,7 @@ def prepared_layer(cell: str, tensors: Mapping[str, Array], suffix: str) -> Laye
     gates, hidden = len(order), weight_hh.shape[1]
 
     def planes(array: Array, rows: int) -> Array:
-        """Weights (G H, I) as (G, I, H), the gates in order and scaled, filled up."""
+        """Returns weights (G H, I) as (G, I, H), gates reordered and scaled, sizes padded."""
         filled = np.zeros((gates, rows, padded(hidden)), dtype=np.float32)
         split = array.reshape(gates, hidden, -1)[order]
         filled[:, : split.shape[2], :hidden] = split.swapaxes(1, 2) * scale[..., None]

@@ -1,4 +1,4 @@
-"""NativeEngine: the CPU path in C, where it could be built.
+"""NativeEngine: the network on the CPU in C, where it could be built.
 
 Legend: B lanes, T time, V vocabulary, H hidden, L layers, G gates, P panels, F numbers in a vector.
 """
@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from charrnn.engines.array_lanes import ArrayLanes
 from charrnn.engines.attention import AttentionLanes, AttentionWeights
-from charrnn.engines.engine import Array, State, check_ids, id_array
+from charrnn.engines.engine import Array, State, check_ids, chunk_length, chunks, id_array
 from charrnn.engines.layers import prepared_layer
 from charrnn.engines.native_structures import (
     STRUCTURES,
@@ -36,12 +36,9 @@ from charrnn.storage.tensor_file import Tensors
 _CELLS: Final = ("rnn", "gru", "lstm")
 """In the order of step.c."""
 
-_PIECE: Final = 512
-"""Characters, of all lanes together, that go through one layer before any goes through the next:
-enough that weights are read seldom."""
-
 _SHARED_BYTES: Final = 1_500_000
-"""Weights that no core's own cache holds: two cores read them in half the time."""
+"""Bytes of weights above which a single lane is computed by two threads: they no longer fit into
+one core's own cache (benchmarks/README.md has what the second thread gains)."""
 
 
 def available() -> bool:
@@ -50,7 +47,7 @@ def available() -> bool:
 
 
 def processors() -> list[int]:
-    """The entries in step.c's list of processors that this one can compute as, the best first."""
+    """The entries of step.c's list of processors that this processor supports, the best first."""
     library = _library()
     if library is None:
         return []
@@ -65,16 +62,16 @@ def processors() -> list[int]:
 class NativeEngine:
     """The network of a model directory in C, float32; the weights are folded as NumPyEngine's are.
 
-    Every number is added up term by term in one order, that of the folded weights too, whatever the
-    number of lanes or threads. So a lane's numbers are the same to the last bit alone and in any
-    company, and whether a text is read at once or by the character. AVX2 and AVX-512 give the same
-    bits, whichever compiler made the library; what has no instruction for a product and a sum
-    rounds in another way.
+    Every sum adds its terms in a fixed order, that of the folded weights too, whatever the number
+    of lanes or threads. So a lane's numbers are the same to the last bit whatever else is in the
+    batch, and whether a text is read at once or by the character. AVX2 and AVX-512 give the same
+    bits, whichever compiler made the library; a processor without fused multiply-add rounds in
+    another way.
 
-    Several threads can step lanes of one engine at the same time, each its own.
+    Several threads can step lanes of one engine at the same time, each its own lanes.
 
     Args:
-        processor: which of step.c's processors to compute as; None is the best that this one is.
+        processor: the entry of step.c's processors to compute as; None is the best supported one.
 
     Raises ConfigError where the native engine is not available.
     """
@@ -96,7 +93,9 @@ class NativeEngine:
         if self.floats <= 0:
             raise ConfigError(f"this processor cannot compute as the native engine's {processor}")
         self.vocabulary_size = len(tensors["head.weight"])
-        self.symbols = len(tensors["embedding.weight"])  # that are read; V, or masks too
+        self.symbols = len(
+            tensors["embedding.weight"]
+        )  # ids that can be read: V, and the mask where there is one
         self.hidden_size = config.hidden_size
         self.layers = config.layers
         self.states = len(STATES[config.cell])
@@ -132,7 +131,7 @@ class NativeEngine:
 
     @classmethod
     def of(cls, model: Model) -> "NativeEngine":
-        """The engine of a model that was read from disk. Raises ConfigError; see above."""
+        """Returns the engine of a model that was read from disk. Raises ConfigError; see above."""
         return cls(model.config, model.tensors)
 
     def advance(self, ids: npt.ArrayLike, state: State | None) -> tuple[Array, State]:
@@ -141,14 +140,17 @@ class NativeEngine:
         return self._reading(ids).advance(ids, state)
 
     def read(self, ids: npt.ArrayLike, state: State | None) -> State:
-        """The state that `advance` gives; see Engine."""
+        """Returns the state that `advance` returns; see Engine."""
         ids = id_array(ids)
         return self._reading(ids).read(ids, state)
 
     def lanes(self, count: int, *, threads: int | None = None) -> "NativeLanes":
-        """So many lanes, each before the first character.
+        """Returns `count` lanes, each before the first character.
 
-        `threads`, 1 or 2, compute a step; None is two for one lane of a model of some size.
+        Args:
+            count: B.
+            threads: how many compute a step, 1 or 2; None is two for a single lane of a model
+                that does not fit into one core's cache.
         """
         return NativeLanes(self, count, threads=threads)
 
@@ -158,11 +160,11 @@ class NativeEngine:
         return NativeLanes(self, batch, threads=None if time >= SUMS else 1)
 
     def memory(self, count: int) -> AttentionLanes | None:
-        """What so many lanes look up; None without attention."""
+        """The attention memory of `count` lanes; None without attention."""
         return None if self.attention is None else AttentionLanes(self.attention, count, count)
 
     def _layer(self, cell: str, tensors: Tensors, number: int) -> "CLayer":
-        """A layer; of the first, with its biases in the place of the table."""
+        """Prepares a layer; the first one with its biases in the place of the table."""
         layer = prepared_layer(cell, tensors, f"_l{number}")
         weight_ih, start = layer.weight_ih, layer.bias  # (G, I, H), (G, 1, H)
         if cell == "gru":  # sums n, r, z and the candidate's recurrent part, which r multiplies
@@ -178,7 +180,7 @@ class NativeEngine:
         )
 
     def _fold(self, processor: int, cell: str, tensors: Tensors, first: "CLayer") -> None:
-        """Makes the first layer's table of its biases and input weights, which are not kept."""
+        """Computes the first layer's table from its biases and input weights, and drops them."""
         embedding = np.ascontiguousarray(tensors["embedding.weight"], dtype=np.float32)
         table = aligned((self.symbols, first.panels, SUMS, self.floats))
         self._library.charrnn_fold(
@@ -193,7 +195,7 @@ class NativeEngine:
         first.start, first.input = self._keep(table), None
 
     def _sums_of(self, weight: Array, bias: Array) -> "CLayer":
-        """A product (K, N), and what is added to it (N,)."""
+        """A product with a weight (K, N), to which a bias (N,) is added."""
         return CLayer(
             self._panel_count(weight),
             self._keep(self._panels(bias[None, None])),
@@ -206,11 +208,11 @@ class NativeEngine:
         return -(-int(planes.shape[-1]) // size)
 
     def _blocks(self, gates: int) -> int:
-        """How many times F columns lie side by side in a panel."""
+        """How many vectors of the same gate lie side by side in a panel."""
         return 1 if gates > 1 else SUMS
 
     def _panels(self, planes: Array) -> Array:
-        """Planes (G, K, N) as panels (P, K, G or 4, F), N filled up with zeros."""
+        """Copies planes (G, K, N) into panels (P, K, G or 4, F), N padded with zeros."""
         gates, rows, columns = planes.shape
         blocks, count = self._blocks(gates), self._panel_count(planes)
         filled = np.zeros((gates, rows, count * blocks * self.floats), dtype=np.float32)
@@ -221,7 +223,7 @@ class NativeEngine:
         return panels
 
     def _keep(self, array: Array) -> int:
-        """Where in memory an array lies, and will as long as the engine does."""
+        """Returns the address of an array, which stays valid as long as the engine lives."""
         self._arrays.append(array)
         return array.ctypes.data
 
@@ -238,9 +240,7 @@ class NativeLanes(ArrayLanes):
         self._outputs = aligned(shape)
         self._scores = aligned((count, engine.padded_vocabulary))
         rows = self._scores
-        if (
-            memory is not None and engine.looking is not None
-        ):  # which the scores are the projections for
+        if memory is not None and engine.looking is not None:  # the scores are projections then
             self._look = CLook.of(memory, *engine.looking, engine.floats)
             self._look_pointer = ctypes.byref(self._look)
             rows = self._look.scores
@@ -266,7 +266,7 @@ class NativeLanes(ArrayLanes):
             threads = 2 if large and _usable_cores() > 1 else 1
         if threads > 1 and engine._library.charrnn_help(self._pointer):
             stop = weakref.finalize(self, engine._library.charrnn_stop_help, self._pointer)
-            # At the end of a program, a thread of it may still be computing with the helper.
+            # At the end of a program, another thread may still be computing with the helper.
             stop.atexit = False
 
     @property
@@ -275,7 +275,7 @@ class NativeLanes(ArrayLanes):
         return self._look.attended if self._memory is not None else None
 
     def step(self, ids: npt.NDArray[np.intp]) -> Array:
-        """Reads one id in each lane (B,); gives the logits (B, V)."""
+        """Reads one id in each lane (B,); returns the logits (B, V)."""
         self._ids[:] = ids
         if self._step(self._pointer):
             check_ids(self._ids, self._engine.symbols)
@@ -309,31 +309,27 @@ class NativeLanes(ArrayLanes):
         return self._get(slice(None))
 
     def _read(self, ids: npt.NDArray[Any], *, scored: bool) -> Iterator[tuple[Array, Array]]:
-        """Reads ids (B, T) in pieces; gives of each the states (t, B, H) and, if asked for, their
-        scores (t, B, V or 3 D): memory that the next piece overwrites."""
-        time = ids.shape[1]
-        longest = min(max(_PIECE // max(self._count, 1), 1), time)
+        """Reads ids (B, T) in chunks; yields of each the states (t, B, H) and, if `scored`, their
+        scores (t, B, V or 3 D): memory that the next chunk overwrites."""
+        longest = min(chunk_length(self._count), ids.shape[1])
         scores = aligned((longest if scored else 0, *self._scores.shape))
         history = aligned((longest, *self._outputs.shape[1:]))
         sums = aligned((longest, self._count, self._engine.sums))
-        for start in range(0, time, max(longest, 1)):
-            piece = np.ascontiguousarray(
-                ids[:, start : start + longest].T, dtype=np.int64
-            )  # (t, B)
+        for chunk in chunks(ids, self._count):
+            steps = np.ascontiguousarray(chunk.T, dtype=np.int64)  # (t, B)
             if self._engine._library.charrnn_read(
                 self._pointer,
-                piece.ctypes.data,
+                steps.ctypes.data,
                 scores.ctypes.data if scored else None,
                 sums.ctypes.data,
                 history.ctypes.data,
-                len(piece),
+                len(steps),
             ):
                 check_ids(ids, self._engine.symbols)
-            yield history[: len(piece)], scores[: len(piece)]
+            yield history[: len(steps)], scores[: len(steps)]
 
     def _look_up(self, h: int, projected: int) -> None:
-        """The logits, in their place, of states (B, H) and their projections (B, 3 D), by
-        address."""
+        """Writes the logits of states (B, H) and their projections (B, 3 D), given by address."""
         assert self._memory is not None
         self._look.start = self._memory.start
         self._engine._library.charrnn_look(self._pointer, self._look_pointer, h, projected)
@@ -342,7 +338,7 @@ class NativeLanes(ArrayLanes):
 
 @functools.cache
 def _library() -> ctypes.CDLL | None:
-    """What setup.py has built of native/, if it was built of this C."""
+    """The library that setup.py has built from native/; None where there is none of this C."""
     size, pointer = ctypes.c_size_t, ctypes.c_void_p
     return open_library(
         Path(__file__).with_name("native"),

@@ -1,4 +1,4 @@
-"""NumPyEngine: the CPU path. It imports no torch, so that the first character comes at once.
+"""NumPyEngine: the network on the CPU in NumPy. It imports no torch, so that it starts at once.
 
 Legend: B lanes, R rows (B filled up), T time, V vocabulary, E embedding, H hidden, L layers, G
   gates.
@@ -13,14 +13,11 @@ import numpy.typing as npt
 from charrnn.engines.array_lanes import ArrayLanes
 from charrnn.engines.attention import AttentionLanes, AttentionWeights
 from charrnn.engines.deterministic_matmul import padded, product, whole_rows
-from charrnn.engines.engine import Array, State, check_ids, id_array
+from charrnn.engines.engine import Array, State, check_ids, chunks, id_array
 from charrnn.engines.layers import Layer, prepared_layer
 from charrnn.model.config import GATES, STATES, ModelConfig
 from charrnn.storage.model_directory import Model
 from charrnn.storage.tensor_file import Tensors
-
-_PIECE: Final = 512
-"""Characters, of all lanes together, that go through one layer before any goes through the next."""
 
 
 class NumPyEngine:
@@ -29,18 +26,19 @@ class NumPyEngine:
     The first layer's input product is a table look-up: embedding, input weights and biases fold
     into one row of G H numbers for each character.
 
-    A lane's numbers are the same to the last bit alone and in any company, and whether a text is
-    read at once or by the character, and however many threads BLAS has: every product of matrices
-    adds in an order of its own that depends on none of it. (So it is with OpenBLAS, which NumPy's
-    wheels bring, and it is tested.) Between kinds of processors, last bits differ. Lanes are filled
-    up to a multiple of four.
+    A lane's numbers are the same to the last bit whatever else is in the batch, whether a text is
+    read at once or by the character, and however many threads BLAS has: every matrix product adds
+    in a fixed order that depends on none of these. (Tested with OpenBLAS, which NumPy's wheels
+    bring.) Between kinds of processors, last bits differ. Lanes are padded to a multiple of four.
     """
 
     parallel = True
 
     def __init__(self, config: ModelConfig, tensors: Tensors) -> None:
         self.vocabulary_size = len(tensors["head.weight"])
-        self.symbols = len(tensors["embedding.weight"])  # that are read; V, or masks too
+        self.symbols = len(
+            tensors["embedding.weight"]
+        )  # ids that can be read: V, and the mask where there is one
         self.hidden_size = config.hidden_size
         self.padded_size = padded(config.hidden_size)
         self.cell = config.cell
@@ -62,7 +60,7 @@ class NumPyEngine:
 
     @classmethod
     def of(cls, model: Model) -> "NumPyEngine":
-        """The engine of a model that was read from disk."""
+        """Returns the engine of a model that was read from disk."""
         return cls(model.config, model.tensors)
 
     def advance(self, ids: npt.ArrayLike, state: State | None) -> tuple[Array, State]:
@@ -73,7 +71,7 @@ class NumPyEngine:
         logits = np.empty((batch, time, self.vocabulary_size), dtype=np.float32)
         reading, done = _Reading(self, batch, state), 0
         with np.errstate(all="ignore"):  # the logits show it
-            for outputs in reading.pieces(ids):
+            for outputs in reading.outputs(ids):
                 if reading.memory is not None:
                     for t, h in enumerate(outputs):
                         outputs[t] = reading.memory.read(h)
@@ -85,45 +83,73 @@ class NumPyEngine:
         return logits, reading.state()
 
     def read(self, ids: npt.ArrayLike, state: State | None) -> State:
-        """The state that `advance` gives; see Engine."""
+        """Returns the state that `advance` returns; see Engine."""
         ids = id_array(ids)
         check_ids(ids, self.symbols)
         reading = _Reading(self, len(ids), state)
         with np.errstate(all="ignore"):
-            for outputs in reading.pieces(ids):
+            for outputs in reading.outputs(ids):
                 if reading.memory is not None:
                     for h in outputs:
                         reading.memory.remember(h)
         return reading.state()
 
     def lanes(self, count: int) -> "NumPyLanes":
-        """So many lanes, each before the first character."""
+        """Returns `count` lanes, each before the first character."""
         return NumPyLanes(self, count)
 
     def memory(self, count: int) -> AttentionLanes | None:
-        """What so many lanes look up; None without attention."""
+        """The attention memory of `count` lanes; None without attention."""
         if self.attention is None:
             return None
         return AttentionLanes(self.attention, count, whole_rows(count))
 
     def blank(self, rows: int) -> tuple[Array, ...]:
-        """The states of so many rows before the first character, each (L, R, H)."""
+        """The states of that many rows before the first character, each (L, R, H)."""
         shape = (len(self.layers), rows, self.padded_size)
         return tuple(np.zeros(shape, dtype=np.float32) for _ in range(self.states))
 
 
 def run_layer(
-    cell: str, layer: Layer, inputs: Array, parts: tuple[Array, ...], work: "Work | None" = None
+    cell: str,
+    layer: Layer,
+    inputs: Array,
+    states: tuple[Array, ...],
+    work: "Work | None" = None,
 ) -> Array:
-    """The outputs (T, R, H) of a layer, of its input products (G, T, R, H), biases among them, and
-    its states (R, H), which become those after the last step. R is a multiple of ROWS."""
-    gates, time, rows, size = inputs.shape
+    """Runs a layer over a sequence, and returns its outputs (T, R, H).
+
+    Args:
+        cell: the name of the cell.
+        layer: its weights.
+        inputs: (T, R, I), outputs of the layer below. R is a multiple of ROWS.
+        states: h, or h and c, (R, H); they become those after the last step.
+        work: memory for the steps; fresh where None is given.
+    """
+    time, rows, _ = inputs.shape
+    products = product(inputs.reshape(time * rows, -1), layer.weight_ih)
+    products += layer.bias
+    return _run_steps(cell, layer, products, (time, rows), states, work)
+
+
+def _run_steps(
+    cell: str,
+    layer: Layer,
+    products: Array,
+    shape: tuple[int, ...],
+    states: tuple[Array, ...],
+    work: "Work | None",
+) -> Array:
+    """`run_layer` after the input products (G, T R, H), biases included; `shape` is T and R."""
+    time, rows = shape
+    gates, _, size = products.shape
+    products = products.reshape(gates, time, rows, size)
     outputs = np.empty((time, rows, size), dtype=np.float32)
     work = work or Work.of(gates, rows, size)
     for t in range(time):
-        work.gates[:] = inputs[:, t]
-        _CELLS[cell](layer, work, parts)
-        outputs[t] = parts[0]
+        work.gates[:] = products[:, t]
+        _CELLS[cell](layer, work, states)
+        outputs[t] = states[0]
     return outputs
 
 
@@ -141,12 +167,12 @@ class NumPyLanes(ArrayLanes):
         self._cell = _CELLS[engine.cell]
         self._work = Work.of(GATES[engine.cell], rows, engine.padded_size)
         self._ids = np.zeros(rows, dtype=np.int64)
-        self._unsigned = self._ids.view(np.uint64)  # where what is below 0 is large
+        self._unsigned = self._ids.view(np.uint64)  # negative ids are large there
         self._scores = np.empty((rows, engine.head.shape[1]), dtype=np.float32)
         self._logits = self._scores[:count, : engine.vocabulary_size]
 
     def step(self, ids: npt.NDArray[np.intp]) -> Array:
-        """Reads one id in each lane (B,); gives the logits (B, V)."""
+        """Reads one id in each lane (B,); returns the logits (B, V)."""
         engine, work = self._engine, self._work
         gates = work.gates
         self._ids[: self._count] = ids
@@ -171,10 +197,10 @@ class NumPyLanes(ArrayLanes):
 
 
 class _Reading:
-    """Texts being read in pieces, lanes side by side.
+    """Texts that are being read, chunk after chunk.
 
     Attributes:
-        memory: what is looked up; None without attention.
+        memory: what attention looks up; None without attention.
     """
 
     def __init__(self, engine: NumPyEngine, batch: int, state: State | None) -> None:
@@ -188,33 +214,26 @@ class _Reading:
         if self.memory is not None and state is not None:
             self.memory.put(slice(None), state[engine.states :])
 
-    def pieces(self, ids: npt.NDArray[Any]) -> Iterator[Array]:
-        """The outputs (t, R, H) of the layers, piece after piece of ids (B, T)."""
-        longest = max(_PIECE // self._rows, 1)
-        for start in range(0, ids.shape[1], longest):
-            piece = ids[:, start : start + longest]
-            read = np.zeros((piece.shape[1], self._rows), dtype=np.intp)
-            read[:, : self._batch] = piece.T
-            yield self._outputs(read)
+    def outputs(self, ids: npt.NDArray[Any]) -> Iterator[Array]:
+        """Yields the outputs (t, R, H) of the top layer, chunk after chunk of ids (B, T)."""
+        for chunk in chunks(ids, self._rows):
+            filled = np.zeros((chunk.shape[1], self._rows), dtype=np.intp)
+            filled[:, : self._batch] = chunk.T
+            yield self._run_layers(filled)
 
-    def _outputs(self, ids: npt.NDArray[np.intp]) -> Array:
-        """Those of one piece of ids (t, R)."""
+    def _run_layers(self, ids: npt.NDArray[np.intp]) -> Array:
+        """The outputs (t, R, H) of the top layer for ids (t, R)."""
         engine = self._engine
-        outputs: Array | None = None
-        for number, layer in enumerate(engine.layers):
-            if outputs is None:  # the table is all of it
-                inputs = layer.weight_ih.take(ids.reshape(-1), axis=1)
-            else:
-                inputs = product(outputs.reshape(ids.size, -1), layer.weight_ih)
-                inputs += layer.bias
-            parts = tuple(part[number] for part in self._states)
-            shape = (-1, *ids.shape, engine.padded_size)  # (G, t, R, H)
-            outputs = run_layer(engine.cell, layer, inputs.reshape(shape), parts, self._work)
-        assert outputs is not None
+        first, *above = zip(engine.layers, zip(*self._states, strict=True), strict=True)
+        table, states = first
+        products = table.weight_ih.take(ids.reshape(-1), axis=1)
+        outputs = _run_steps(engine.cell, table, products, ids.shape, states, self._work)
+        for layer, states in above:
+            outputs = run_layer(engine.cell, layer, outputs, states, self._work)
         return outputs
 
     def state(self) -> State:
-        """After what was read."""
+        """The state after everything that was read."""
         size = self._engine.hidden_size
         return (
             *(part[:, : self._batch, :size].copy() for part in self._states),
@@ -223,7 +242,7 @@ class _Reading:
 
 
 class Work(NamedTuple):
-    """Memory that a step writes to, so that it allocates none."""
+    """Memory that a step writes to, so that it allocates nothing."""
 
     gates: Array  # (G, R, H): the input product, then the gates
     recurrent: Array  # (G, R, H)
@@ -237,8 +256,8 @@ class Work(NamedTuple):
 
 
 def _with_table(embedding: Array, layer: Layer, hidden: int) -> Layer:
-    """The first layer with a table (G, V, H) in the place of its input weights, for embeddings (V,
-    E): what of each character's sums depends on nothing else, biases among them."""
+    """Returns the first layer with a table (G, V, H) in the place of its input weights, for
+    embeddings (V, E): each character's input products, biases included."""
     count, size = embedding.shape
     filled = np.zeros((whole_rows(count), layer.weight_ih.shape[1]), dtype=np.float32)
     filled[:count, :size] = embedding
@@ -294,7 +313,7 @@ def _lstm(layer: Layer, work: Work, parts: _Parts) -> None:
 
 
 def _sigmoid(x: Array) -> None:
-    """In place, of what was halved already."""
+    """In place; the weights have halved x already."""
     np.tanh(x, out=x)
     x *= 0.5
     x += 0.5

@@ -10,23 +10,23 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.ambient import as_usual
-from charrnn.engines.engine import Array, State, check_ids, id_array
+from charrnn.engines.engine import Array, State, check_ids, chunks, id_array
 from charrnn.storage.model_directory import Model
 
 if TYPE_CHECKING:
     from charrnn.model.language_model import CharRNN
 
 
-_LARGEST_PIECE: Final = 1 << 23
-"""Numbers that are computed at once where no logits are asked for."""
+_NUMBERS_AT_ONCE: Final = 1 << 23
+"""Numbers, logits and activations, that are computed at once where only the state is asked for."""
 
 
 class TorchEngine:
     """The training network as an engine, on its own device and without gradients.
 
-    It loads in seconds and makes single streams slowly; where there is a GPU, large batches of
-    large models run faster than on any CPU. A lane's last bits depend on how many lanes there are,
-    so a sample is the same in every batch of one size only.
+    It loads in seconds and writes single streams slowly; where there is a GPU, large batches of
+    large models run faster than on any CPU. A lane's last bits depend on the number of lanes, so a
+    sample is the same only in batches of the same size.
     """
 
     parallel = False
@@ -38,7 +38,7 @@ class TorchEngine:
     @classmethod
     @as_usual
     def of(cls, model: Model) -> "TorchEngine":
-        """The engine of a model that was read from disk, on a GPU where there is one."""
+        """Returns the engine of a model that was read from disk, on a GPU where there is one."""
         import torch
 
         from charrnn.model.language_model import CharRNN
@@ -67,26 +67,25 @@ class TorchEngine:
         return logits.float().cpu().numpy(), state
 
     def read(self, ids: npt.ArrayLike, state: State | None) -> State:
-        """The state that `advance` gives; see Engine."""
+        """Returns the state that `advance` returns; see Engine."""
         ids = id_array(ids)
         check_ids(ids, self.vocabulary_size)
         config = self.network.config
-        numbers = max(len(ids), 1) * (config.vocabulary_size + 8 * config.hidden_size)
-        longest = max(_LARGEST_PIECE // numbers, 1)
-        for start in range(0, max(ids.shape[1], 1), longest):
-            _, state = self.advance(ids[:, start : start + longest], state)
-        assert state is not None
+        numbers = config.vocabulary_size + 8 * config.hidden_size
+        state = self._before(len(ids)) if state is None else state
+        for chunk in chunks(ids, len(ids), characters=_NUMBERS_AT_ONCE // numbers):
+            _, state = self.advance(chunk, state)
         return state
 
     def _before(self, count: int) -> State:
-        """The state of so many lanes before the first character."""
+        """The state of `count` lanes before the first character."""
         import torch
 
         with torch.inference_mode():
             return self.network.zero_state(count)
 
     def lanes(self, count: int) -> "TorchLanes":
-        """So many lanes, each before the first character."""
+        """Returns `count` lanes, each before the first character."""
         return TorchLanes(self, count)
 
 
@@ -98,16 +97,16 @@ class TorchLanes:
         self._state = engine._before(count)  # each part (L, B, H)
 
     def step(self, ids: npt.NDArray[np.intp]) -> Array:
-        """Reads one id in each lane (B,); gives the logits (B, V)."""
+        """Reads one id in each lane (B,); returns the logits (B, V)."""
         logits, self._state = self._engine.advance(ids[:, None], self._state)
         return logits[:, 0]
 
     def get(self, lane: int) -> State:
-        """The state of a lane, as a value."""
+        """Returns the state of a lane, as a value."""
         return tuple(part[:, lane : lane + 1].clone() for part in self._state)
 
     def put(self, lane: int | Sequence[int], state: State | None) -> None:
-        """Goes on in a lane, or in several, from a state."""
+        """Sets a lane, or several, to a state; see Lanes."""
         import torch
 
         with torch.inference_mode():
@@ -121,7 +120,7 @@ class TorchLanes:
         self._state = tuple(parts)
 
     def take(self, lanes: npt.NDArray[np.intp]) -> None:
-        """Makes lane i what lane `lanes[i]` was."""
+        """Sets lane i to the state that lane `lanes[i]` had."""
         places = np.arange(self._state[0].shape[1])
         places[: len(lanes)] = lanes
         self._state = tuple(part[:, places] for part in self._state)

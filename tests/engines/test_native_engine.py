@@ -22,6 +22,7 @@ from charrnn.engines import (
     native_engine,
     native_structures,
 )
+from charrnn.engines import engine as interface
 from charrnn.engines.native_engine import NativeLanes, available, processors
 from charrnn.errors import ConfigError
 from charrnn.model.cells import CELLS
@@ -116,11 +117,11 @@ def test_processors_that_fuse_products_and_sums_give_the_same_bits(
 def test_reading_at_once_gives_the_bits_of_single_steps(
     cell: str, processor: int, make_model: MakeModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(native_engine, "_PIECE", 96)
+    monkeypatch.setattr(interface, "CHARACTERS_AT_ONCE", 96)
     model = make_model(**sizes(cell), hidden_size=50, layers=3)
     engine = NativeEngine(model.config, model.tensors, processor=processor)
     ids = some_ids(model, 3, 150)
-    assert ids.size > 3 * native_engine._PIECE  # so that pieces have borders
+    assert ids.size > 3 * interface.CHARACTERS_AT_ONCE  # so that there are several chunks
     lanes = engine.lanes(3)
     expected = steps(lanes, ids)
     whole, end = engine.advance(ids, None)

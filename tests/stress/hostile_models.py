@@ -375,13 +375,13 @@ def _generate(model: Model, samples: int) -> None:
 
 
 def _restore(model: Model, samples: int) -> None:
-    from charrnn.tasks.infill.engine import RestoringEngine
+    from charrnn.tasks.infill.engine import InfillEngine
     from charrnn.tasks.infill.fill import FillConfig, fill
     from charrnn.tasks.infill.proofread import proofread
 
     if not samples:
         return
-    engine = RestoringEngine.of(model)
+    engine = InfillEngine.of(model)
     text = model.tokenizer.decode([1, 2, 1, 2]) + "_"
     filled = fill(engine, model.tokenizer, text, FillConfig(alternatives=2))
     if not all(0 <= each.probability <= 1 for each in filled):

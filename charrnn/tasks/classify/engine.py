@@ -1,10 +1,9 @@
-"""ClassifyingEngine: what a network tells of whole texts, without torch.
+"""ClassifyingEngine: classes or numbers of whole texts, without torch.
 
 Legend: B texts, T time, N characters, H hidden, D directions, F features (D H), G gates, C classes
 (1 for a number).
 """
 
-import dataclasses
 import math
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -13,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.data.tokenizer import Ids
-from charrnn.engines.deterministic_matmul import multiply, product, whole_rows
+from charrnn.engines.deterministic_matmul import multiply, whole_rows
 from charrnn.engines.engine import Array, Reader, State
 from charrnn.engines.layers import prepared_layer
-from charrnn.engines.native_engine import NativeEngine, available
-from charrnn.engines.numpy_engine import NumPyEngine, run_layer
+from charrnn.engines.numpy_engine import run_layer
+from charrnn.engines.stack import stack_engine
 from charrnn.errors import CorpusError, ModelError
 from charrnn.model.config import STATES, ModelConfig
 from charrnn.storage.model_directory import Model
@@ -25,26 +24,26 @@ from charrnn.storage.tensor_file import Tensors
 from charrnn.tasks.classify.engine_pooling import pooler
 
 CHUNK: Final = 256
-"""Characters of each text that are read at once. Chunks of every text end at the same places,
-however long the others are, and so its sums are added up in the same order."""
+"""Characters of each text that are read at once. Chunks of every text end at the same positions,
+whatever the others' lengths, so that its sums are added up in the same order."""
 
 TOGETHER: Final = 32
-"""Texts that are read side by side, those of similar length."""
+"""Texts of a batch, which are of similar length."""
 
 _MOST_OUTPUTS: Final = 1 << 26
 _MOST_OF_ONE: Final = 1 << 28
-"""Numbers that are kept where outputs are needed all at once: of texts that are read side by side,
-and of one that is longer than that."""
+"""The most outputs that are kept where all steps' are needed: of the texts of a batch together, and
+of a single text that alone has more."""
 
 
 class ClassifyingEngine:
     """The network of a model directory that classifies or regresses, float32, on the CPU.
 
-    Its layers run on the engines that language models run on, each with a head that changes
-    nothing. As there, what comes of a text is the same to the last bit alone and in any company.
+    Its layers run on the engines of language models. As there, a text's numbers are the same to
+    the last bit in any batch.
 
-    In one direction a text is read as a stream, in memory that does not depend on its length. In
-    both, a chunk's outputs wait for those of the other direction.
+    In one direction a text is read as a stream, in memory that does not depend on its length; in
+    both, all outputs of a layer are kept, for each direction of the next layer reads both.
 
     Args:
         config: of the task `classify` or `regress`.
@@ -56,32 +55,37 @@ class ClassifyingEngine:
     ) -> None:
         assert config.pooling is not None
         self.config = config
-        native = available() if native is None else native
-        engine = NativeEngine if native else NumPyEngine
         self._pooling, self._weight = config.pooling, tensors.get("pooling.weight")
         self._head = np.ascontiguousarray(tensors["head.weight"].T)  # (F, C)
         self._head_bias = tensors["head.bias"]
         self._directions = ("", "_reverse") if config.bidirectional else ("",)
-        depth = 1 if config.bidirectional else config.layers
-        stack = dataclasses.replace(_plain(config), layers=depth)
-        self._first: list[Reader] = [
-            engine(stack, _stack(config, tensors, direction, depth))
+        # The layers that read one direction alone; their heads return the outputs as they are.
+        self._lower: list[Reader] = [
+            stack_engine(
+                config,
+                tensors,
+                head=np.eye(config.hidden_size, dtype=np.float32),
+                reverse=direction == "_reverse",
+                layers=1 if config.bidirectional else None,
+                native=native,
+            )
             for direction in self._directions
         ]
-        self._above = [
-            [_Above(config, tensors, layer, direction) for direction in self._directions]
+        self._upper = [
+            [_MixedLayer(config, tensors, layer, direction) for direction in self._directions]
             for layer in range(1, config.layers if config.bidirectional else 1)
         ]
 
     @classmethod
     def of(cls, model: Model) -> "ClassifyingEngine":
-        """The engine of a model that was read from disk. Raises ModelError when it tells nothing of
-        texts."""
+        """Returns the engine of a model that was read from disk. Raises ModelError when that
+        neither classifies nor regresses."""
         model.require("classify", "regress")
         return cls(model.config, model.tensors)
 
     def logits(self, texts: Sequence[Ids]) -> Array:
-        """The logits (B, C) of texts, or their numbers (B, 1), each of one character at least.
+        """Computes the logits (B, C) of texts, or their numbers (B, 1); each text has at least one
+        character.
 
         Raises ModelError when the model's numbers overflow, CorpusError for a text too long to be
         read in both directions.
@@ -101,12 +105,12 @@ class ClassifyingEngine:
 
     @property
     def _streams(self) -> bool:
-        """Whether no output has to wait for another."""
+        """Whether texts are read as streams: in one direction only."""
         return not self.config.bidirectional
 
     @property
     def longest(self) -> float:
-        """The most characters that a text may have."""
+        """The largest number of characters that a text may have."""
         return math.inf if self._streams else _MOST_OF_ONE // self._features
 
     @property
@@ -114,15 +118,14 @@ class ClassifyingEngine:
         return self.config.hidden_size * len(self._directions)
 
     def _together(self, longest: int) -> int:
-        """How many texts are read side by side, the longest of so many characters."""
+        """The number of texts in a batch whose longest text has so many characters."""
         if self._streams:
             return TOGETHER
         features = self._features
         if longest > self.longest:
             raise CorpusError(
-                f"a text of {longest:,} characters is too long to be read from both ends: cut "
-                "it into "
-                f"pieces of up to {self.longest:,}, or train without --bidirectional"
+                f"a text of {longest:,} characters is too long to be read from both ends: cut it "
+                f"into pieces of up to {self.longest:,}, or train without --bidirectional"
             )
         return min(max(_MOST_OUTPUTS // (longest * features), 1), TOGETHER)
 
@@ -131,20 +134,20 @@ class ClassifyingEngine:
         lengths = np.array([len(text) for text in texts])
         pool = pooler(self._pooling, lengths, self.config.hidden_size, self._weight)
         if self._streams:
-            for begin, outputs in _stream(self._first[0], texts):
+            for begin, outputs in _stream(self._lower[0], texts):
                 pool.add(begin, outputs)
             return pool.result()
         shape = (len(texts), int(lengths[0]), len(self._directions) * self.config.hidden_size)
         read = np.empty(shape, dtype=np.float32)
-        for side, engine in enumerate(self._first):
+        for side, engine in enumerate(self._lower):
             backwards = side == 1
             ordered = [text[::-1] for text in texts] if backwards else texts
             for begin, outputs in _stream(engine, ordered):
                 self._put(read, lengths, side, begin, outputs)
-        for layer in self._above:
+        for layer in self._upper:
             below, read = read, np.empty(shape, dtype=np.float32)
-            for side, above in enumerate(layer):
-                for begin, outputs in above.stream(below, lengths, backwards=side == 1):
+            for side, direction in enumerate(layer):
+                for begin, outputs in direction.stream(below, lengths, backwards=side == 1):
                     self._put(read, lengths, side, begin, outputs)
         for begin in range(0, int(lengths[0]), CHUNK):
             active = int((lengths > begin).sum())
@@ -159,7 +162,7 @@ class ClassifyingEngine:
         begin: int,
         outputs: Array,
     ) -> None:
-        """Puts a chunk's outputs (b, T, H) of one direction where they belong."""
+        """Copies a chunk's outputs (b, T, H) of one direction to their steps and columns."""
         hidden = self.config.hidden_size
         columns = slice(side * hidden, (side + 1) * hidden)
         for lane, (length, each) in enumerate(zip(lengths, outputs, strict=False)):
@@ -167,8 +170,8 @@ class ClassifyingEngine:
             read[lane, steps, columns] = each[: len(range(begin, min(begin + len(each), length)))]
 
 
-class _Above:
-    """A layer in one direction that reads both directions of the one below."""
+class _MixedLayer:
+    """One direction of a layer that reads both directions of the layer below."""
 
     def __init__(self, config: ModelConfig, tensors: Tensors, layer: int, direction: str) -> None:
         self._cell, self._hidden_size = config.cell, config.hidden_size
@@ -177,8 +180,8 @@ class _Above:
     def stream(
         self, below: Array, lengths: npt.NDArray[np.int64], *, backwards: bool
     ) -> Iterator[tuple[int, Array]]:
-        """Outputs (b, T, H) chunk after chunk, of inputs (B, T, 2 H) read from either end of
-        each."""
+        """Yields the start and the outputs (b, T, H) of each chunk of inputs (B, T, 2 H), which are
+        read from their ends where `backwards`."""
         layer, features = self._layer, below.shape[2]
         states = tuple(
             np.zeros((whole_rows(len(lengths)), layer.weight_hh.shape[1]), dtype=np.float32)
@@ -192,16 +195,14 @@ class _Above:
                 steps = _steps(begin, int(length), time, backwards=backwards)
                 found = below[lane, steps]
                 inputs[: len(found), lane, :features] = found
-            sums = product(inputs.reshape(time * rows, -1), layer.weight_ih)
-            sums += layer.bias
             states = tuple(part[:rows] for part in states)
-            outputs = run_layer(self._cell, layer, sums.reshape(len(sums), time, rows, -1), states)
+            outputs = run_layer(self._cell, layer, inputs, states)
             yield begin, outputs.swapaxes(0, 1)[: len(active), :, : self._hidden_size]
 
 
 def _stream(engine: Reader, texts: Sequence[Ids]) -> Iterator[tuple[int, Array]]:
-    """Where each chunk begins, and the outputs (b, T, H) of the texts that have not ended before,
-    the longest first."""
+    """Yields the start of each chunk, and the outputs (b, T, H) of the texts that reach it, the
+    longest first."""
     state: State | None = None
     lengths = np.array([len(text) for text in texts])
     for begin in range(0, int(lengths[0]), CHUNK):
@@ -217,34 +218,8 @@ def _stream(engine: Reader, texts: Sequence[Ids]) -> Iterator[tuple[int, Array]]
 
 
 def _steps(begin: int, length: int, time: int, *, backwards: bool) -> slice:
-    """Which steps of a text a chunk is, that begins so far from one of its ends."""
+    """The steps of a text that a chunk holds which begins so far from one of the text's ends."""
     end = min(begin + time, length)
     if not backwards:
         return slice(begin, end)
     return slice(length - 1 - begin, length - 1 - end if end < length else None, -1)
-
-
-def _plain(config: ModelConfig) -> ModelConfig:
-    """A language model's config of the same sizes."""
-    return dataclasses.replace(
-        config, task="generate", bidirectional=False, pooling=None, outputs=None
-    )
-
-
-def _layer(tensors: Tensors, layer: int, direction: str) -> dict[str, Array]:
-    names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-    return {name: tensors[f"rnn.{name}_l{layer}{direction}"] for name in names}
-
-
-def _stack(config: ModelConfig, tensors: Tensors, direction: str, layers: int) -> Tensors:
-    """The first layers of one direction under the names of a network of its own, whose head gives
-    their outputs as they are."""
-    own = {
-        "embedding.weight": tensors["embedding.weight"],
-        "head.weight": np.eye(config.hidden_size, dtype=np.float32),
-        "head.bias": np.zeros(config.hidden_size, dtype=np.float32),
-    }
-    for layer in range(layers):
-        for name, weight in _layer(tensors, layer, direction).items():
-            own[f"rnn.{name}_l{layer}"] = weight
-    return own

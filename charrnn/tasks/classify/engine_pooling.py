@@ -1,7 +1,7 @@
-"""Pooling, chunk by chunk: what `model/pooling.py` does at once, in memory that does not grow.
+"""Pooling chunk by chunk: the pooling of `model/pooling.py`, in memory that does not grow.
 
-Sums are added up step after step in float64, so that they are the same to the last bit whatever
-texts lie beside one another.
+Sums are added up step after step in float64, so that they are the same to the last bit in any
+batch.
 
 Legend: B texts, b those that have not ended, T time, F features.
 """
@@ -18,22 +18,22 @@ Lengths = npt.NDArray[np.int64]
 
 
 class Pool(Protocol):
-    """Takes in the outputs of texts, chunk after chunk, and gives one vector for each."""
+    """Pools the outputs of texts, given chunk after chunk, into one vector for each text."""
 
     def add(self, begin: int, outputs: Array) -> None:
-        """The outputs (b, T, F) from step `begin` on, of the first b texts; what is behind the end
-        of one counts as nothing."""
+        """Adds the outputs (b, T, F) of the first b texts from step `begin` on; those after a
+        text's end are ignored."""
         ...
 
     def result(self) -> Array:
-        """Of all that was added, (B, F)."""
+        """Returns the pooled vectors (B, F) of everything that was added."""
         ...
 
 
 def pooler(pooling: str, lengths: Lengths, hidden_size: int, weight: Array | None) -> Pool:
-    """The pool of an entry of POOLINGS, for texts of lengths (B,), the longest first.
+    """Returns the Pool of an entry of POOLINGS, for texts of lengths (B,), the longest first.
 
-    `weight` (1, F) is that of `attention`.
+    `weight` (1, F) is that of the entry `attention`.
     """
     if pooling == "last":
         return _Last(lengths, hidden_size)
@@ -48,7 +48,7 @@ class _Base:
         self._lengths = lengths
 
     def _real(self, begin: int, outputs: Array) -> npt.NDArray[np.bool_]:
-        """Which steps of a chunk are of a text (b, T, 1)."""
+        """(b, T, 1): true for the steps of a chunk that are of a text, false for padding."""
         count, time, _ = outputs.shape
         return (begin + np.arange(time) < self._lengths[:count, None])[..., None]
 
@@ -108,8 +108,8 @@ class _Max(_Base):
 
 
 class _Attention(_Base):
-    """A softmax over steps that come one after another (Milakov & Gimelshein, 2018,
-    arXiv:1805.02867): what was summed up shrinks when a larger score comes."""
+    """A softmax over steps in one pass (Milakov & Gimelshein, 2018, arXiv:1805.02867): the sums
+    shrink when a larger score comes."""
 
     def __init__(self, lengths: Lengths, weight: Array) -> None:
         super().__init__(lengths)
@@ -136,5 +136,5 @@ class _Attention(_Base):
 
 
 def _sum(each: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-    """Over time, (b, T, F) -> (b, F), one after another: zeros at the end change nothing."""
+    """Sums over time, (b, T, F) -> (b, F), in order: zeros at the end change nothing."""
     return np.add.accumulate(each, axis=1, dtype=np.float64)[:, -1]

@@ -1,6 +1,6 @@
 """SequenceClassifier: embedding -> stacked cells -> pooling -> head; one output for a whole text.
 
-Texts of a batch are filled up to the same length, and nothing that was filled up changes an output.
+Texts of a batch are padded to the same length, and padding changes no output.
 
 Legend: B batch, T time, C classes (1 for a number).
 """
@@ -14,7 +14,7 @@ from charrnn.model.recurrent import StackConfig
 
 
 class SequenceClassifier(ManyToOne):
-    """Tells the class of a text, or a number.
+    """Predicts the class of a text, or a number.
 
     Args:
         config: its sizes.
@@ -46,10 +46,10 @@ class SequenceClassifier(ManyToOne):
         *,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """Reads texts; gives the logits (B, C) of each one's class, or its number (B, 1).
+        """Reads texts; returns the logits (B, C) of each one's class, or its number (B, 1).
 
         Args:
-            ids: (B, T), int64; whatever stands behind a text's end is not looked at.
+            ids: (B, T), int64; what follows a text's end is ignored.
             lengths: (B,), int64; None where all have T characters.
             generator: of the dropout masks, while training.
         """

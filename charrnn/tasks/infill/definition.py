@@ -9,7 +9,7 @@ from charrnn.training.text_task import TextTaskDefinition
 if TYPE_CHECKING:
     from charrnn.data.corpus import TokenizedCorpus
     from charrnn.model.config import ModelConfig
-    from charrnn.tasks.infill.network import Restorer
+    from charrnn.tasks.infill.network import InfillNetwork
     from charrnn.tasks.infill.task import InfillTask
     from charrnn.training.config import TrainingConfig, TrainingOptions
 
@@ -26,11 +26,11 @@ class InfillDefinition(TextTaskDefinition):
     bidirectional = True
     separate_directions = True
 
-    def network(self) -> "Callable[..., Restorer]":
-        """Restorer."""
-        from charrnn.tasks.infill.network import Restorer
+    def network(self) -> "Callable[..., InfillNetwork]":
+        """InfillNetwork."""
+        from charrnn.tasks.infill.network import InfillNetwork
 
-        return Restorer
+        return InfillNetwork
 
     def loss(self) -> Loss:
         """See `infill_loss`."""

@@ -1,14 +1,14 @@
-"""Restorer: what stood at each place of a text, from what stands on both sides of it.
+"""InfillNetwork: predicts each character of a text from the characters on both sides of it.
 
-    place                     t-1   t   t+1
+    position                  t-1   t   t+1
     read from the start   ... -> f ---.
     predicted                        ŷ
     read from the end                '--- b <- ...
 
-A stack reads from the start and another from the end, and neither reads what the other made. The
-character at t is predicted from the first's outputs after t - 1 and the second's after t + 1: never
-from itself. So each place of a text is learned from at once, and what is missing, a mask in its
-place, is but an id that is read like any other.
+One stack reads from the start and another from the end, and neither reads the other's outputs. The
+character at t is predicted from the first's output after t - 1 and the second's after t + 1, never
+from itself. So a text trains all of its positions at once, and a mask, which stands for a missing
+character, is an id like any other.
 
 Legend: B batch, T time, V vocabulary, E embedding, H hidden, L layers.
 """
@@ -21,8 +21,8 @@ from charrnn.model.config import ModelConfig
 from charrnn.model.recurrent import REVERSE, RecurrentNetwork, StackConfig, reset_linear
 
 
-class Restorer(RecurrentNetwork):
-    """A network that restores what is masked.
+class InfillNetwork(RecurrentNetwork):
+    """A masked language model of two stacks, one for each direction.
 
     Args:
         config: its sizes, of the task `restore`.
@@ -30,7 +30,7 @@ class Restorer(RecurrentNetwork):
         generator: of the initial weights; PyTorch's global one unless given.
 
     Attributes:
-        mask: the id of a character that is missing, V.
+        mask: the id of a missing character, V.
     """
 
     def __init__(
@@ -51,30 +51,29 @@ class Restorer(RecurrentNetwork):
         self.reset_parameters(generator)
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
-        """Fresh weights; see `reset_layers` and `reset_linear`."""
+        """Draws fresh weights; see `reset_layers` and `reset_linear`."""
         self.reset_layers(generator)
         for linear in (self.join, self.head):
             reset_linear(linear.weight, linear.bias, generator=generator)
 
     def readout_weights(self) -> list[Tensor]:
-        """Those that read outputs: between layers (G H, H), the join's (H, 2 H), the head's (V,
-        H)."""
+        """The weights that read a layer's outputs: between layers (G H, H), the join's (H, 2 H)
+        and the head's (V, H)."""
         return [*self.between_layers(), self.join.weight, self.head.weight]
 
     def forward(self, ids: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
-        """The logits (B, T, V) of the character at each place of ids (B, T), given all others.
-
-        Each text is whole: before its start and after its end there is nothing.
+        """Computes the logits (B, T, V) of the character at each position of ids (B, T), given all
+        other characters. Each text begins and ends with its row.
 
         Args:
             ids: (B, T), int64, masks among them.
             generator: of the dropout masks, while training.
         """
-        steps, nothing = ids.T, self.zero_state(len(ids))
-        forth, _ = self._read(steps, nothing, generator=generator)  # (T, B, H)
-        back, _ = self._read(steps.flip(0), nothing, direction=REVERSE, generator=generator)
-        before = pad(forth[:-1], (0, 0, 0, 0, 1, 0))  # of each place, after the one before it
-        after = pad(back[:-1], (0, 0, 0, 0, 1, 0)).flip(0)
+        steps, state = ids.T, self.zero_state(len(ids))
+        forward, _ = self._read(steps, state, generator=generator)  # (T, B, H)
+        backward, _ = self._read(steps.flip(0), state, direction=REVERSE, generator=generator)
+        before = pad(forward[:-1], (0, 0, 0, 0, 1, 0))  # the output after the preceding position
+        after = pad(backward[:-1], (0, 0, 0, 0, 1, 0)).flip(0)
         joined = torch.tanh(self.join(torch.cat([before, after], dim=-1)))  # (T, B, H)
         logits: Tensor = self.head(joined)
         return logits.transpose(0, 1)

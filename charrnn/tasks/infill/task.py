@@ -21,9 +21,9 @@ from charrnn.model.recurrent import RecurrentNetwork, State
 from charrnn.storage.model_directory import Model, read_model
 from charrnn.storage.run import Run
 from charrnn.tasks.infill.accuracy import CONTEXT, share_restored
-from charrnn.tasks.infill.engine import MARGIN, WINDOW, RestoringEngine
+from charrnn.tasks.infill.engine import MARGIN, WINDOW, InfillEngine
 from charrnn.tasks.infill.masking import mask_spans
-from charrnn.tasks.infill.network import Restorer
+from charrnn.tasks.infill.network import InfillNetwork
 from charrnn.tasks.infill.windows import WindowBatch, WindowLoader, cover, windows_per_epoch
 from charrnn.training.checkpoint import TrainingState
 from charrnn.training.config import TrainingConfig
@@ -85,7 +85,7 @@ class InfillTask(TextTask):
 
         Where not all of the text is read, it is windows from all over it.
         """
-        assert isinstance(network, Restorer)
+        assert isinstance(network, InfillNetwork)
         random = np.random.default_rng(0)
         windows = cover(len(self.validation), WINDOW, MARGIN)
         order = random.permutation(len(windows))
@@ -111,7 +111,7 @@ class InfillTask(TextTask):
     def sample(self, model: Model, seed: int) -> str:
         """Passages of the held-out text: how they were damaged, and below, what was made of
         them."""
-        engine = RestoringEngine.of(model)
+        engine = InfillEngine.of(model)
         random = np.random.default_rng(seed)
         length = min(PASSAGE_LENGTH, len(self.validation))
         lines = []
@@ -129,7 +129,7 @@ class InfillTask(TextTask):
         summary = super().summarize(run, position, config)
         if len(self.validation) <= 2 * CONTEXT + max(SPANS):
             return summary
-        engine = RestoringEngine.of(read_model(run.models()[0]))
+        engine = InfillEngine.of(read_model(run.models()[0]))
         shares = {span: share_restored(engine, self.validation, span) for span in SPANS}
         shown = ", ".join(
             f"{100 * share:.0f} % {'where' if span == 1 else 'of'} {SPANS[span]}"
@@ -140,7 +140,7 @@ class InfillTask(TextTask):
 
 
 def infill_loss(
-    network: Restorer,
+    network: InfillNetwork,
     batch: WindowBatch,
     state: State | None,
     *,
@@ -156,7 +156,7 @@ def infill_loss(
     return Learned(cross_entropy(logits.float().flatten(0, 1), targets.flatten()), ())
 
 
-def fill_surest_first(engine: RestoringEngine, damaged: npt.NDArray[np.int64]) -> Ids:
+def fill_surest_first(engine: InfillEngine, damaged: npt.NDArray[np.int64]) -> Ids:
     """Ids (N,) with a character in each masked place: one after another, always the likeliest."""
     filled = damaged.copy()
     while (missing := np.flatnonzero(filled == engine.mask)).size:
@@ -175,7 +175,7 @@ def _with_gaps(ids: npt.NDArray[np.int64], mask: int) -> npt.NDArray[np.int64]:
     return damaged
 
 
-def _read(network: Restorer, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+def _read(network: InfillNetwork, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
     """The logits (B, T, V) of windows, nothing dropped."""
     training = network.training
     network.eval()

@@ -12,7 +12,7 @@ from charrnn.model.cells import CELLS
 from charrnn.model.networks import build_network
 from charrnn.storage.model_directory import Model
 from charrnn.tasks.infill import engine as infill_engine
-from charrnn.tasks.infill.engine import RestoringEngine
+from charrnn.tasks.infill.engine import InfillEngine
 
 MakeModel = Callable[..., Model]
 
@@ -33,8 +33,8 @@ def reference(model: Model, ids: npt.NDArray[np.int64]) -> Array:
     return np.asarray(logits.log_softmax(dim=-1).numpy(), dtype=np.float32)
 
 
-def engine_of(model: Model, native: bool) -> RestoringEngine:
-    return RestoringEngine(model.config, model.tensors, native=native)
+def engine_of(model: Model, native: bool) -> InfillEngine:
+    return InfillEngine(model.config, model.tensors, native=native)
 
 
 @pytest.mark.parametrize("native", NATIVE)
@@ -93,7 +93,7 @@ def test_no_character_is_seen_where_it_is_predicted(native: bool, make_model: Ma
 
 def test_a_short_text_is_read_as_one(make_model: MakeModel) -> None:
     model = make_model(task="restore")
-    engine = RestoringEngine.of(model)
+    engine = InfillEngine.of(model)
     assert engine.mask == engine.vocabulary_size == model.config.vocabulary_size
     for time in (0, 1, 50):
         ids = some_ids(model, 1, time)
@@ -108,7 +108,7 @@ def test_a_long_text_is_read_in_windows_that_know_enough_of_both_sides(
     monkeypatch.setattr(infill_engine, "MARGIN", 40)
     monkeypatch.setattr(infill_engine, "_LARGEST_AT_ONCE", 3000)
     model = make_model(cell="gru", layers=1, task="restore")
-    engine = RestoringEngine.of(model)
+    engine = InfillEngine.of(model)
     ids = some_ids(model, 1, 1003)
     found = engine.read(ids[0])
     whole = engine.log_probabilities(ids)[0]

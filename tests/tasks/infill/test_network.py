@@ -6,15 +6,15 @@ from charrnn.model.cells import CELLS
 from charrnn.model.config import ModelConfig
 from charrnn.model.kernels import KERNELS
 from charrnn.model.networks import build_network
-from charrnn.tasks.infill.network import Restorer
+from charrnn.tasks.infill.network import InfillNetwork
 
 V, E, H, L = 11, 5, 16, 2
 
 
 class Plain(nn.Module):
-    """What a Restorer is, in PyTorch's own modules, a place at a time."""
+    """InfillNetwork in PyTorch's own modules, one position at a time."""
 
-    def __init__(self, restorer: Restorer) -> None:
+    def __init__(self, restorer: InfillNetwork) -> None:
         super().__init__()
         weights = restorer.state_dict()
         holder = getattr(nn, restorer.cell.upper())
@@ -39,7 +39,7 @@ class Plain(nn.Module):
         return torch.stack(places, dim=1)
 
 
-def restorer(cell: str = "lstm", *, kernel: str = "fused", **changes: float) -> Restorer:
+def restorer(cell: str = "lstm", *, kernel: str = "fused", **changes: float) -> InfillNetwork:
     config = ModelConfig(
         task="restore",
         bidirectional=True,
@@ -51,7 +51,7 @@ def restorer(cell: str = "lstm", *, kernel: str = "fused", **changes: float) -> 
         **changes,  # type: ignore[arg-type]
     )
     network = build_network(config, kernel=kernel, generator=torch.Generator().manual_seed(0))
-    assert isinstance(network, Restorer)
+    assert isinstance(network, InfillNetwork)
     with torch.no_grad():  # biases begin at zero, where a mistake in them would not show
         for name, parameter in network.named_parameters():
             if "bias" in name:

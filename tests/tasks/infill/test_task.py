@@ -20,9 +20,9 @@ from charrnn.model.networks import build_network
 from charrnn.storage.model_directory import TENSORS, Model, read_model
 from charrnn.storage.run import Run
 from charrnn.tasks.infill import task as infill_task
-from charrnn.tasks.infill.engine import RestoringEngine
+from charrnn.tasks.infill.engine import InfillEngine
 from charrnn.tasks.infill.masking import mask_spans
-from charrnn.tasks.infill.network import Restorer
+from charrnn.tasks.infill.network import InfillNetwork
 from charrnn.tasks.infill.task import (
     GAP,
     PASSAGES,
@@ -55,9 +55,9 @@ def text(corpus_of: CorpusOf, prose: str) -> TokenizedCorpus:
     return tokenize(corpus_of(prose), kind="char")
 
 
-def restorer(trainer: Trainer) -> Restorer:
+def restorer(trainer: Trainer) -> InfillNetwork:
     network = trainer.learner.network
-    assert isinstance(network, Restorer)
+    assert isinstance(network, InfillNetwork)
     return network
 
 
@@ -114,7 +114,7 @@ def test_a_repetitive_text_is_learned(
     )
     last = list(trainer)[-1]
     assert last.validation_nats is not None and last.validation_nats < 0.2
-    engine = RestoringEngine.of(read_model(trainer.run.best))
+    engine = InfillEngine.of(read_model(trainer.run.best))
     ids = np.tile(np.arange(6), 10)
     damaged = ids.copy()
     damaged[[20, 21, 22, 37]] = engine.mask
@@ -236,7 +236,7 @@ def test_no_more_is_evaluated_at_once_than_a_step_reads_and_it_changes_nothing(
     whole = list(task.evaluate(network, at_most=math.inf))
     sizes, read = [], infill_task._read
 
-    def watch(network: Restorer, ids: Any) -> Any:
+    def watch(network: InfillNetwork, ids: Any) -> Any:
         sizes.append(ids.size)
         return read(network, ids)
 
@@ -277,7 +277,7 @@ def test_samples_are_damaged_passages_and_what_was_made_of_them(
 
 
 def test_gaps_are_filled_surest_first_and_the_rest_is_kept(make_model: MakeModel) -> None:
-    engine = RestoringEngine.of(make_model(task="restore"))
+    engine = InfillEngine.of(make_model(task="restore"))
     damaged = np.array([1, 2, engine.mask, 3, engine.mask, engine.mask, 4])
     filled = fill_surest_first(engine, damaged)
     kept = damaged != engine.mask
@@ -326,7 +326,7 @@ def test_a_restorer_starts_from_a_restorer_and_keeps_what_it_knows(
     options = TrainingOptions(steps=1, device="cpu", precision="fp32")
     plan = make_plan(corpus_of("cabxy\n" * 60), options, base=base)
     network = plan.network
-    assert isinstance(network, Restorer) and network.config.vocabulary_size == 6
+    assert isinstance(network, InfillNetwork) and network.config.vocabulary_size == 6
     rows = network.embedding.weight.detach().numpy()
     np.testing.assert_array_equal(rows[:4], base.tensors["embedding.weight"][:4])
     np.testing.assert_array_equal(rows[network.mask], base.tensors["embedding.weight"][4])
