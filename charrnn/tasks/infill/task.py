@@ -22,7 +22,12 @@ from charrnn.storage.model_directory import Model
 from charrnn.tasks.infill.engine import MARGIN, WINDOW, RestoringEngine
 from charrnn.tasks.infill.masking import mask_spans
 from charrnn.tasks.infill.network import Restorer
-from charrnn.tasks.infill.windows import WindowBatch, WindowLoader, cover, windows_per_epoch
+from charrnn.tasks.infill.windows import (
+    WindowBatch,
+    WindowLoader,
+    lay_out_windows,
+    windows_per_epoch,
+)
 from charrnn.training.task import Learned
 
 PASSAGES: Final = 2
@@ -104,7 +109,7 @@ class Restoration:
         """
         assert isinstance(network, Restorer)
         random = np.random.default_rng(0)
-        windows = cover(len(self.validation), WINDOW, MARGIN)
+        windows = lay_out_windows(len(self.validation), WINDOW, MARGIN)
         order = random.permutation(len(windows))
         largest = windows.length * network.config.vocabulary_size
         together = min(max(_LARGEST_LOGITS // largest, 1), _AT_ONCE)
