@@ -34,7 +34,7 @@ def _generate(trainer: "Trainer") -> None:
 
 def _restore(trainer: "Trainer") -> None:
     from charrnn.storage.model_directory import read_model
-    from charrnn.tasks.infill.accuracy import CONTEXT, share_restored
+    from charrnn.tasks.infill.accuracy import CONTEXT, masked_accuracy
     from charrnn.tasks.infill.engine import RestoringEngine
     from charrnn.tasks.registry import Restoration
 
@@ -44,7 +44,7 @@ def _restore(trainer: "Trainer") -> None:
     if len(task.validation) > 2 * CONTEXT + max(_IN_A_ROW):
         with messages().status("restoring ..."):
             engine = RestoringEngine.of(read_model(trainer.run.models()[0]))
-            shares = [share_restored(engine, task.validation, span) for span in _IN_A_ROW]
+            shares = [masked_accuracy(engine, task.validation, span) for span in _IN_A_ROW]
         shown = ", ".join(
             f"{100 * share:.0f} % {'where' if span == 1 else 'of'} {_IN_A_ROW[span]}"
             for span, share in zip(_IN_A_ROW, shares, strict=True)
