@@ -1,5 +1,4 @@
-"""Models that read from left to right, asked what a restorer is asked: what benchmarks.restoration
-compares with.
+"""Left-to-right models with the interface of a masked language model, for benchmarks.infilling.
 
 Legend: B batch, T time, V vocabulary.
 """
@@ -12,11 +11,11 @@ from charrnn.evaluation.baselines import NGram
 from charrnn.generation.filters import log_softmax
 
 
-class ForwardRestorer:
-    """A language model as a restorer: each character given those to its left alone.
+class LeftToRightLM:
+    """A language model that predicts each character from the characters to its left alone.
 
-    What is masked is not to be had for it, and is read as the first character of the alphabet: ask
-    it for the first mask of a text.
+    It reads masks as the first character of the alphabet, so that only its prediction for the first
+    mask of a text means anything.
     """
 
     def __init__(self, engine: Reader) -> None:
@@ -24,7 +23,7 @@ class ForwardRestorer:
         self.vocabulary_size = self.mask = engine.vocabulary_size
 
     def log_probabilities(self, ids: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """Of texts (B, T): (B, T, V); of the first of each nothing is known."""
+        """Gives log-probabilities (B, T, V) of texts (B, T), uniform for each first character."""
         ids = np.asarray(ids, dtype=np.int64)
         size = self.vocabulary_size
         read = np.full((*ids.shape, size), -np.log(size), dtype=np.float32)
@@ -35,19 +34,19 @@ class ForwardRestorer:
         return read
 
     def read(self, ids: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """Of one text (N,), as one stream: (N, V)."""
+        """Gives log-probabilities (N, V) of one text (N,), read as one stream."""
         return self.log_probabilities(np.asarray(ids)[None]).reshape(-1, self.vocabulary_size)
 
 
-class NGramRestorer:
-    """The same of an n-gram."""
+class NGramLM:
+    """An n-gram model that predicts each character from the characters to its left alone."""
 
     def __init__(self, model: NGram) -> None:
         self.model = model
         self.vocabulary_size = self.mask = model.vocabulary_size
 
     def log_probabilities(self, ids: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """Of texts (B, T): (B, T, V)."""
+        """Gives log-probabilities (B, T, V) of texts (B, T)."""
         ids = np.asarray(ids, dtype=np.int64)
         known = np.where(ids == self.mask, 0, ids)
         columns = [
@@ -57,7 +56,7 @@ class NGramRestorer:
         return _log(np.stack(columns, axis=1))
 
     def read(self, ids: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """Of one text (N,): (N, V)."""
+        """Gives log-probabilities (N, V) of one text (N,)."""
         return self.log_probabilities(np.asarray(ids)[None]).reshape(-1, self.vocabulary_size)
 
 

@@ -1,4 +1,4 @@
-"""Seeded typos, and how well they are found: for benchmarks.restoration."""
+"""Seeded typos, and how well they are found: for benchmarks.infilling."""
 
 import random
 import string
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from charrnn.tasks.infill.proofread import DELETE, INSERT, KINDS, SUBSTITUTE, SWAP, Finding
+from charrnn.tasks.infill.corrections import DELETE, INSERT, KINDS, SUBSTITUTE, SWAP, Finding
 
 _AROUND: Final = 12
 """Characters on each side by which two texts are compared."""
@@ -14,14 +14,12 @@ _AROUND: Final = 12
 
 @dataclass(frozen=True)
 class Typo:
-    """A mistake that was made on purpose.
+    """A seeded mistake.
 
     Attributes:
-        kind: what was done: another letter in the place of one, one less, one more, two that
-            changed places.
-        begin, end: where the mistake is, in the text with mistakes; empty where a letter is
-            missing.
-        original: what stood there.
+        kind: an entry of KINDS: a letter was replaced, deleted or inserted, or two were swapped.
+        begin, end: its position in the text with typos; both are equal where a letter was deleted.
+        original: the characters before the mistake was made.
     """
 
     kind: str
@@ -31,8 +29,8 @@ class Typo:
 
 
 def with_typos(text: str, *, every: int = 200, seed: int = 0) -> tuple[str, list[Typo]]:
-    """The text with a typo in each piece of so many characters, of the four kinds in turn, at
-    letters drawn at random; and what they are."""
+    """Makes a typo in each piece of `every` characters, of the four kinds in turn, at random
+    letters; gives the text with typos, and the typos."""
     generator = random.Random(seed)
     pieces, typos = [], []
     length = 0
@@ -59,7 +57,7 @@ def _may(kind: str, piece: str, place: int) -> bool:
 
 
 def _mistake(kind: str, piece: str, place: int, generator: random.Random) -> tuple[str, str]:
-    """What stands at a place, and what is put there."""
+    """Gives the characters at a place, and those that replace them."""
     here = piece[place]
     letters = string.ascii_uppercase if here.isupper() else string.ascii_lowercase
     if kind == SUBSTITUTE:
@@ -73,13 +71,13 @@ def _mistake(kind: str, piece: str, place: int, generator: random.Random) -> tup
 
 @dataclass(frozen=True)
 class Score:
-    """How many of the typos were found, and of what was found how many are typos.
+    """The counts of typos that were found and of findings that are typos.
 
     Attributes:
         typos, findings: how many there are.
-        detected: findings within a character of a typo that no other finding was taken for.
-        corrected: those whose correction gives back what stood there.
-        detected_by_kind: of each kind of typo, the share that was detected.
+        detected: typos with a finding at most one character away, each finding counted once.
+        corrected: detected typos whose correction restores the original.
+        detected_by_kind: the share of each kind of typo that was detected.
     """
 
     typos: int
@@ -105,12 +103,12 @@ class Score:
 
     @property
     def correction_recall(self) -> float:
-        """The share of the typos that are put right."""
+        """The share of the typos that are corrected."""
         return self.corrected / max(self.typos, 1)
 
 
 def score(text: str, typos: Sequence[Typo], findings: Sequence[Finding]) -> Score:
-    """How well the typos of a text were found."""
+    """Scores the findings in a text by its typos."""
     waiting = list(findings)
     found: list[str] = []
     corrected = 0
@@ -132,7 +130,7 @@ def score(text: str, typos: Sequence[Typo], findings: Sequence[Finding]) -> Scor
 
 
 def _gives_back(text: str, typo: Typo, finding: Finding) -> bool:
-    """Whether a correction makes of the text around a typo what stood there."""
+    """Tells whether a correction restores the text around a typo."""
     first, last = max(typo.begin - _AROUND, 0), typo.end + _AROUND
     change = finding.correction
     put_right = text[first : change.begin] + change.replacement + text[change.end : last]

@@ -57,8 +57,9 @@ if TYPE_CHECKING:
     from charrnn.storage.model_directory import Model
     from charrnn.storage.run import Run
     from charrnn.tasks.classify.predict import Classifier, Prediction
+    from charrnn.tasks.infill.corrections import Finding, apply_corrections
     from charrnn.tasks.infill.fill import FillConfig, Filling
-    from charrnn.tasks.infill.proofread import Finding, ProofreadConfig, apply_corrections
+    from charrnn.tasks.infill.proofread import ProofreadConfig
     from charrnn.training.config import TrainingConfig, TrainingOptions
     from charrnn.training.trainer import Progress, Trainer
 
@@ -118,15 +119,15 @@ _HOMES: Final = {
         "Classifier",
         "Prediction",
     ),
+    "charrnn.tasks.infill.corrections": (
+        "Finding",
+        "apply_corrections",
+    ),
     "charrnn.tasks.infill.fill": (
         "FillConfig",
         "Filling",
     ),
-    "charrnn.tasks.infill.proofread": (
-        "Finding",
-        "ProofreadConfig",
-        "apply_corrections",
-    ),
+    "charrnn.tasks.infill.proofread": ("ProofreadConfig",),
     "charrnn.training.config": (
         "TrainingConfig",
         "TrainingOptions",

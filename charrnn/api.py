@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from charrnn.evaluation.dynamic_evaluation import AdaptationConfig
     from charrnn.evaluation.scoring import Evaluation
     from charrnn.tasks.classify.predict import Prediction
+    from charrnn.tasks.infill.corrections import Finding
     from charrnn.tasks.infill.fill import Filling
-    from charrnn.tasks.infill.proofread import Finding
     from charrnn.training.trainer import Progress, Trainer
 
 __all__ = [
@@ -287,12 +287,10 @@ def fill(model: str | Path | Model, text: str, **settings: Any) -> "list[Filling
 
     Raises ModelError, ConfigError, CorpusError for what is no text.
     """
-    from charrnn.tasks.infill.engine import InfillEngine
     from charrnn.tasks.infill.fill import FillConfig
-    from charrnn.tasks.infill.fill import fill as fill_gaps
+    from charrnn.tasks.infill.fill import fill as fill_text
 
-    model = load(model)
-    return fill_gaps(InfillEngine.of(model), model.tokenizer, text, FillConfig(**settings))
+    return fill_text(load(model), text, FillConfig(**settings))
 
 
 @as_usual
@@ -310,13 +308,10 @@ def proofread(model: str | Path | Model, text: str, **settings: Any) -> "list[Fi
 
     Raises ModelError, ConfigError, CorpusError for what is no text.
     """
-    from charrnn.tasks.infill.engine import InfillEngine
     from charrnn.tasks.infill.proofread import ProofreadConfig
-    from charrnn.tasks.infill.proofread import proofread as find_errors
+    from charrnn.tasks.infill.proofread import proofread as proofread_text
 
-    model = load(model)
-    config = ProofreadConfig(**settings)
-    return find_errors(InfillEngine.of(model), model.tokenizer, text, config)
+    return proofread_text(load(model), text, ProofreadConfig(**settings))
 
 
 @as_usual

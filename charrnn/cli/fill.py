@@ -1,4 +1,4 @@
-"""charrnn fill: what stood where characters are missing."""
+"""charrnn fill: fills the gaps of a text."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -12,6 +12,7 @@ from charrnn.cli.options import Json
 from charrnn.cli.unicode_json import dumps
 
 if TYPE_CHECKING:
+    from charrnn.data.text_file import TextFile
     from charrnn.tasks.infill.fill import Filling
 
 
@@ -57,71 +58,68 @@ def fill(
     encoding: FileEncoding = None,
     as_json: Json = False,
 ) -> None:
-    """Fill the gaps of a text with what is likely to have stood there.
+    """Fill the gaps of a text with the most probable characters.
 
-    The restored text goes to stdout, and nothing else does: that of a file in the file's encoding,
-    every other byte as it was. Texts are divided by a line of ---, and stderr says how probable
-    each is.
+    The filled text goes to stdout, and nothing else does. The text of a file is written in its own
+    encoding, every other byte unchanged. Several texts are separated by a line of ---, and stderr
+    gives the probability of each.
     """
-    from charrnn.cli.display import TextOutput, say, working
+    from charrnn.cli.display import say, working
     from charrnn.cli.escapes import unescaped
-    from charrnn.cli.infill_common import is_file, load_restorer, read_text, warn_of_unknown
+    from charrnn.cli.infill_common import is_file, load_model, read_text, warn_of_unknown
     from charrnn.errors import ConfigError
     from charrnn.tasks.infill.fill import FillConfig
-    from charrnn.tasks.infill.fill import fill as restored
+    from charrnn.tasks.infill.fill import fill as fill_text
 
     config = FillConfig(
         gap=unescaped(gap) if escapes else gap,
         longest=longest if gap_length == "any" else None,
         alternatives=number,
     )
-    restorer, tokenizer = load_restorer(model)
-    if tokenizer.kind == "byte" and not is_typed(context, "encoding"):
-        encoding = None
-    file = read_text(text, tokenizer, encoding) if is_file(text) else None
+    loaded = load_model(model)
+    file = read_text(context, text, loaded.tokenizer, encoding) if is_file(text) else None
     if file is not None:
         text = file.text
     elif is_typed(context, "encoding"):
         raise ConfigError("--encoding is for a file; leave it out")
     elif escapes:
         text = unescaped(text)
-    warn_of_unknown(tokenizer, text.replace(config.gap, ""))
+    warn_of_unknown(loaded.tokenizer, text.replace(config.gap, ""))
     with working("filling ...") as tell:
-        fillings = restored(
-            restorer,
-            tokenizer,
-            text,
-            config,
-            progress=lambda done, total: tell(f"filling {done / total:.0%}"),
+        fillings = fill_text(
+            loaded, text, config, progress=lambda done, total: tell(f"filling {done / total:.0%}")
         )
     if not fillings[0].gaps:
         say(f"no gaps: {config.gap!r} is not in the text; --gap names another character")
-    output = TextOutput(None if file is None or as_json else file)
+    _print(fillings, file, as_json=as_json)
+    if number > 1 and fillings[0].gaps and not as_json:
+        for index, each in enumerate(fillings):
+            say(_describe(index, each), "dim")
+
+
+def _print(fillings: "Sequence[Filling]", file: "TextFile | None", *, as_json: bool) -> None:
+    """Prints the filled texts, in the encoding of the file that they come from, or JSON."""
+    from charrnn.cli.display import TextOutput
+
+    output = TextOutput(None if as_json else file)
     if as_json:
-        output.write(dumps(_record(fillings), indent=2) + "\n")
+        record = {"text": fillings[0].text, "alternatives": [asdict(each) for each in fillings]}
+        output.write(dumps(record, indent=2) + "\n")
     else:
-        for place, each in enumerate(fillings):
-            if place:
+        for index, each in enumerate(fillings):
+            if index:
                 output.end_line()
                 output.write("---\n")
             output.write(each.text)
     output.close()
-    if number > 1 and fillings[0].gaps and not as_json:
-        for place, each in enumerate(fillings):
-            say(_described(place, each), "dim")
-
-
-def _record(fillings: "Sequence[Filling]") -> dict[str, object]:
-    """What --json says."""
-    return {"text": fillings[0].text, "alternatives": [asdict(each) for each in fillings]}
 
 
 _MOST_SHOWN: Final = 12
-"""Gaps whose fill is named, of each text."""
+"""The most gaps of a text whose fills are listed."""
 
 
-def _described(place: int, filling: "Filling") -> str:
-    """A line on one of several texts: how probable it is, and what was filled in."""
+def _describe(index: int, filling: "Filling") -> str:
+    """Describes one of several texts in a line: its probability and its fills."""
     shown = " ".join(repr(gap.filled) for gap in filling.gaps[:_MOST_SHOWN])
     more = len(filling.gaps) - _MOST_SHOWN
-    return f"{place + 1}: {filling.probability:.1%} {shown}{f' and {more} more' * (more > 0)}"
+    return f"{index + 1}: {filling.probability:.1%} {shown}{f' and {more} more' * (more > 0)}"

@@ -1,4 +1,4 @@
-"""What charrnn fill and charrnn proofread have in common."""
+"""Options and input that `charrnn fill` and `charrnn proofread` share."""
 
 import os
 import stat
@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from charrnn.cli.environment import is_typed
 from charrnn.cli.options import complete_runs
 
 if TYPE_CHECKING:
     from charrnn.data.text_file import TextFile
     from charrnn.data.tokenizer import Tokenizer
-    from charrnn.tasks.infill.masked_model import MaskedLM
+    from charrnn.storage.model_directory import Model
 
 RestoringModel = Annotated[
     str,
@@ -33,19 +34,19 @@ FileEncoding = Annotated[
 ]
 
 
-def load_restorer(name: str) -> "tuple[MaskedLM, Tokenizer]":
-    """The model of that name, ready to restore, and its alphabet. Raises ModelError."""
+def load_model(name: str) -> "Model":
+    """Loads a model. Raises ModelError, also for one that was not trained with --bidirectional."""
     from charrnn.storage.run_lookup import load
-    from charrnn.tasks.infill.engine import InfillEngine
 
     model = load(name)
-    return InfillEngine.of(model), model.tokenizer
+    model.require("restore")
+    return model
 
 
 def is_file(name: str) -> bool:
-    """Whether fill reads a file of that name: one that is there, a pipe's end, or - for stdin.
+    """Tells whether an argument is a file (or a pipe, or - for stdin) rather than the text itself.
 
-    Raises CorpusError for what looks like the name of a file, which is not there.
+    Raises CorpusError for an argument that looks like the name of a file that does not exist.
     """
     from charrnn.errors import CorpusError
 
@@ -60,8 +61,10 @@ def is_file(name: str) -> bool:
     return stat.S_ISREG(mode) or stat.S_ISFIFO(mode)
 
 
-def read_text(name: str, tokenizer: "Tokenizer", encoding: str | None) -> "TextFile":
-    """The text of a file, or of stdin (-), as the model reads it.
+def read_text(
+    context: typer.Context, name: str, tokenizer: "Tokenizer", encoding: str | None
+) -> "TextFile":
+    """Reads a file, or stdin (-), as characters or as bytes, whichever the model has.
 
     Raises CorpusError, ConfigError.
     """
@@ -70,7 +73,7 @@ def read_text(name: str, tokenizer: "Tokenizer", encoding: str | None) -> "TextF
     from charrnn.errors import ConfigError
 
     if tokenizer.kind == "byte":
-        if encoding is not None:
+        if is_typed(context, "encoding"):  # one from the environment is meant for other models
             raise ConfigError("a model of bytes reads them as they are; leave out --encoding")
         return read_bytes_file(name)
     file = read_text_file(name, encoding)
@@ -80,7 +83,7 @@ def read_text(name: str, tokenizer: "Tokenizer", encoding: str | None) -> "TextF
 
 
 def warn_of_unknown(tokenizer: "Tokenizer", text: str) -> None:
-    """Says which characters the model has never seen, where there are any."""
+    """Warns of the characters that the model has never seen, if there are any."""
     from charrnn.cli.display import warn
     from charrnn.data.tokenizer import unknown_error
 

@@ -1,8 +1,9 @@
-"""charrnn predict: the class of texts, or a number."""
+"""charrnn predict: predicts the class of texts, or a number."""
 
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import indent
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -23,7 +24,9 @@ from charrnn.cli.unicode_json import dumps
 if TYPE_CHECKING:
     from charrnn.data.documents import Document
     from charrnn.data.sources import ReadOptions
-    from charrnn.tasks.classify.predict import Prediction
+    from charrnn.tasks.classify.predict import Classifier, Prediction
+
+    Show = Callable[[Prediction, Document], None]
 
 
 def predict(
@@ -63,19 +66,17 @@ def predict(
         ),
     ] = False,
 ) -> None:
-    """Tell the class of texts, or a number, with a model of labelled texts.
+    """Predict the class of texts, or a number, with a model of labelled texts.
 
-    A line for each text goes to stdout: its class and how probable that is, divided by a tab, or
-    the number. --json and --jsonl print the probabilities of all classes. Of several texts, one
-    that has no prediction is null, followed by the reason.
+    A line for each text goes to stdout: its class and the probability of that class, separated by a
+    tab, or the number. --json and --jsonl print the probabilities of all classes. Where there are
+    several texts, a text without a prediction prints null and the reason.
     """
-    from itertools import tee
-
     from charrnn.cli.display import warn
     from charrnn.cli.folders import say_what_is_read
     from charrnn.data.sources import ReadOptions
     from charrnn.data.tokenizer import unknown_error
-    from charrnn.errors import ConfigError, CorpusError
+    from charrnn.errors import ConfigError
     from charrnn.storage.run_lookup import load
     from charrnn.tasks.classify.predict import Classifier
 
@@ -83,48 +84,85 @@ def predict(
         raise ConfigError("--json and --jsonl exclude each other; choose one")
     classifier = Classifier(load(model))
     read = ReadOptions(encoding, glob, column, delimiter=delimiter)
-    as_bytes = classifier.model.tokenizer.kind == "byte"
-    documents, again = tee(_documents(text, read, lines=lines, as_bytes=as_bytes))
-    there = text == "-" or os.path.exists(text)
-    refuse_unused(context, [text] if there else [], tokenizer=classifier.model.tokenizer.kind)
+    tokenizer = classifier.model.tokenizer
+    documents = _documents(text, read, lines=lines, as_bytes=tokenizer.kind == "byte")
+    refuse_unused(context, [text] if _is_there(text) else [], tokenizer=tokenizer.kind)
     say_what_is_read([text], read)
-    skipped: dict[str, None] = {}
-    count, problems = 0, 0
-    first = ""
     numbers = not classifier.model.labels
     with _printed(as_json=as_json, as_jsonl=as_jsonl, numbers=numbers) as show:
-        for prediction, document in zip(classifier.stream(again), documents, strict=False):
-            if prediction.problem is not None:
-                what = f"{document.where}: {prediction.problem}"
-                if strict or document.place is None:
-                    raise CorpusError(what)
-                first = first or what
-                problems += 1
-            else:
-                skipped |= dict.fromkeys(prediction.skipped)
-            count += 1
-            show(prediction, document)
-    if skipped:
-        shown = unknown_error(classifier.model.tokenizer, list(skipped)).shown
+        seen = _predict_all(classifier, documents, show, strict=strict)
+    if seen.skipped:
+        shown = unknown_error(tokenizer, list(seen.skipped)).shown
         warn(f"left out, as the model has never seen {shown}")
-    if problems:
+    if seen.problems:
         warn(
-            f"{problems:,} of {count:,} texts have no prediction (null); the first: {first}; "
-            "--strict ends there"
+            f"{seen.problems:,} of {seen.texts:,} texts have no prediction (null); the first: "
+            f"{seen.first_problem}; --strict ends there"
         )
-    if not count:
+    if not seen.texts:
         warn(f"{text}: there is no text in it")
+
+
+@dataclass
+class _Seen:
+    """What is said at the end about the texts that were read.
+
+    Attributes:
+        texts, problems: how many there were, and how many have no prediction.
+        first_problem: where and why the first of those has none.
+        skipped: the unknown characters, as the keys of a dict, in order of appearance.
+    """
+
+    texts: int = 0
+    problems: int = 0
+    first_problem: str = ""
+    skipped: dict[str, None] = field(default_factory=dict)
+
+
+def _predict_all(
+    classifier: "Classifier", documents: "Iterator[Document]", show: "Show", *, strict: bool
+) -> _Seen:
+    """Predicts and shows each document, in order.
+
+    Raises CorpusError at the first one without a prediction if `strict`, or if it is the only text.
+    """
+    from itertools import tee
+
+    from charrnn.errors import CorpusError
+
+    seen = _Seen()
+    documents, again = tee(documents)
+    for prediction, document in zip(classifier.stream(again), documents, strict=False):
+        if prediction.problem is not None:
+            problem = f"{document.where}: {prediction.problem}"
+            if strict or document.place is None:
+                raise CorpusError(problem)
+            seen.first_problem = seen.first_problem or problem
+            seen.problems += 1
+        else:
+            seen.skipped |= dict.fromkeys(prediction.skipped)
+        seen.texts += 1
+        show(prediction, document)
+    return seen
+
+
+def _is_there(name: str) -> bool:
+    """Tells whether an argument is stdin or the name of something that exists."""
+    return name == "-" or os.path.exists(name)
 
 
 def _documents(
     name: str, read: "ReadOptions", *, lines: bool, as_bytes: bool
 ) -> "Iterator[Document]":
-    """The texts that an argument names, or is. Raises CorpusError, ConfigError."""
+    """Gives the texts that an argument names, or the argument itself as a text.
+
+    Raises CorpusError, ConfigError.
+    """
     from charrnn.data.documents import Document, read_documents, read_lines
     from charrnn.data.tables import is_table
     from charrnn.errors import ConfigError, CorpusError
 
-    there = name == "-" or os.path.exists(name)
+    there = _is_there(name)
     table = is_table(name) and not os.path.isdir(name)
     if there and not table and read.column is not None:
         raise ConfigError(f"{name}: it has no columns; leave out --text")
@@ -143,11 +181,11 @@ def _documents(
 
 
 @contextmanager
-def _printed(
-    *, as_json: bool, as_jsonl: bool, numbers: bool
-) -> "Iterator[Callable[[Prediction, Document], None]]":
-    """Gives what prints predictions on stdout, as they come. What has been printed is whole, also
-    where what comes next fails."""
+def _printed(*, as_json: bool, as_jsonl: bool, numbers: bool) -> "Iterator[Show]":
+    """Gives a function that prints a prediction on stdout at once.
+
+    The output is well-formed JSON even when an error ends it early.
+    """
     from charrnn.cli.display import TextOutput
 
     output = TextOutput()
@@ -155,15 +193,12 @@ def _printed(
 
     def show(prediction: "Prediction", document: "Document") -> None:
         nonlocal count
+        record = _record(prediction, document, numbers=numbers)
         if as_json:
-            record = dumps(
-                _record(prediction, document, numbers=numbers), indent=2, ensure_ascii=False
-            )
-            output.write(("[\n" if count == 0 else ",\n") + indent(record, "  "))
+            shown = indent(dumps(record, indent=2, ensure_ascii=False), "  ")
+            output.write(("[\n" if count == 0 else ",\n") + shown)
         elif as_jsonl:
-            output.write(
-                dumps(_record(prediction, document, numbers=numbers), ensure_ascii=False) + "\n"
-            )
+            output.write(dumps(record, ensure_ascii=False) + "\n")
         else:
             output.write(_line(prediction) + "\n")
         count += 1

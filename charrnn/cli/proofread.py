@@ -1,4 +1,4 @@
-"""charrnn proofread: what seems to be wrong in a text."""
+"""charrnn proofread: finds probable mistakes in a text."""
 
 import contextlib
 from collections.abc import Sequence
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from charrnn.cli.environment import is_typed
 from charrnn.cli.infill_common import FileEncoding, RestoringModel
 from charrnn.cli.options import Json
 from charrnn.cli.unicode_json import dumps
@@ -17,11 +16,11 @@ if TYPE_CHECKING:
 
     from charrnn.data.text_file import TextFile
     from charrnn.data.tokenizer import Tokenizer
-    from charrnn.tasks.infill.proofread import Correction, Finding
+    from charrnn.tasks.infill.corrections import Correction, Finding
 
 FOUND: Final = 1
 FAILED: Final = 5
-"""The exit codes where something was found, and of a failure that has no code of its own."""
+"""The exit codes for mistakes that were found, and for a failure that has no code of its own."""
 
 _AROUND: Final = 32
 """Characters of the text that are shown on each side of a finding."""
@@ -51,67 +50,93 @@ def proofread(
     encoding: FileEncoding = None,
     as_json: Json = False,
 ) -> None:
-    """Find what seems to be wrong in a text, and what may have been meant.
+    """Find probable mistakes in a text, and suggest corrections.
 
     The exit code is 0 when nothing was found, 1 when something was, and above 1 when it failed: 2
     wrong usage, 3 an unusable model, 4 an unusable text, 5 anything else.
     """
-    from charrnn.cli.display import TextOutput, results, say, working
-    from charrnn.cli.infill_common import load_restorer, read_text, warn_of_unknown
+    from charrnn.cli.display import working
+    from charrnn.cli.infill_common import load_model, read_text, warn_of_unknown
     from charrnn.errors import ConfigError
-    from charrnn.tasks.infill.proofread import ProofreadConfig, apply_corrections
-    from charrnn.tasks.infill.proofread import proofread as findings_of
-    from charrnn.tasks.infill.unified_diff import unified_diff
+    from charrnn.tasks.infill.proofread import ProofreadConfig
+    from charrnn.tasks.infill.proofread import proofread as proofread_text
 
     if as_diff and as_json:
         raise ConfigError("--diff and --json exclude each other; choose one")
     config = ProofreadConfig() if threshold is None else ProofreadConfig(threshold=threshold)
-    restorer, tokenizer = load_restorer(model)
-    if tokenizer.kind == "byte" and not is_typed(context, "encoding"):
-        encoding = None
-    read = read_text(file, tokenizer, encoding)
-    text = read.text
-    _require_known(tokenizer, read)
-    warn_of_unknown(tokenizer, text)
+    loaded = load_model(model)
+    read = read_text(context, file, loaded.tokenizer, encoding)
+    _require_known(loaded.tokenizer, read)
+    warn_of_unknown(loaded.tokenizer, read.text)
     with working("reading ...") as tell:
-        findings = findings_of(
-            restorer,
-            tokenizer,
-            text,
+        findings = proofread_text(
+            loaded,
+            read.text,
             config,
             progress=lambda done, total: tell(f"correcting {done / total:.0%}"),
         )
-    with contextlib.suppress(BrokenPipeError):  # what was found was found, whoever reads on
-        if as_diff or as_json:
-            output = TextOutput()
-            fixed = apply_corrections(text, [finding.correction for finding in findings])
-            name = "text" if file == "-" else file
-            if as_json:
-                record = {"findings": [asdict(each) for each in findings], "corrected": fixed}
-                output.write(dumps(record, indent=2) + "\n")
-            elif findings and output.terminal:
-                before, after = (each.encode("utf-8", "surrogateescape") for each in (text, fixed))
-                output.write(unified_diff(before, after, name).decode("utf-8", "surrogateescape"))
-            elif findings:
-                output.write_bytes(unified_diff(read.content, read.mark + read.encode(fixed), name))
-            output.close()
+    # The exit code says what was found even if nobody reads the output to its end.
+    with contextlib.suppress(BrokenPipeError):
+        if as_json:
+            _print_json(findings, read.text)
+        elif as_diff:
+            _print_diff(findings, read, "text" if file == "-" else file)
         else:
-            console = results()
-            marks = console.no_color or console.color_system is None
-            for finding in findings:
-                console.print(_view(text, finding, marks=marks), soft_wrap=True)
-            say(_summary(findings), "dim")
+            _print_findings(findings, read.text)
     if findings:
         raise typer.Exit(FOUND)
 
 
+def _print_json(findings: "Sequence[Finding]", text: str) -> None:
+    from charrnn.cli.display import TextOutput
+
+    output = TextOutput()
+    record = {
+        "findings": [asdict(each) for each in findings],
+        "corrected": _correct(text, findings),
+    }
+    output.write(dumps(record, indent=2) + "\n")
+    output.close()
+
+
+def _print_diff(findings: "Sequence[Finding]", file: "TextFile", name: str) -> None:
+    """Prints a unified diff: on a terminal as text, and else in the bytes of the file."""
+    from charrnn.cli.display import TextOutput
+    from charrnn.tasks.infill.unified_diff import unified_diff
+
+    output = TextOutput()
+    fixed = _correct(file.text, findings)
+    if findings and output.terminal:
+        before, after = (each.encode("utf-8", "surrogateescape") for each in (file.text, fixed))
+        output.write(unified_diff(before, after, name).decode("utf-8", "surrogateescape"))
+    elif findings:
+        output.write_bytes(unified_diff(file.content, file.mark + file.encode(fixed), name))
+    output.close()
+
+
+def _print_findings(findings: "Sequence[Finding]", text: str) -> None:
+    from charrnn.cli.display import results, say
+
+    console = results()
+    marks = console.no_color or console.color_system is None
+    for finding in findings:
+        console.print(_view(text, finding, marks=marks), soft_wrap=True)
+    say(_summary(findings), "dim")
+
+
+def _correct(text: str, findings: "Sequence[Finding]") -> str:
+    from charrnn.tasks.infill.corrections import apply_corrections
+
+    return apply_corrections(text, [finding.correction for finding in findings])
+
+
 def _require_known(tokenizer: "Tokenizer", file: "TextFile") -> None:
-    """Raises CorpusError for a text that the model can hardly say anything about."""
+    """Raises CorpusError for a text that has too many unknown characters to be judged."""
     from charrnn.data.tokenizer import unknown_error
     from charrnn.errors import CorpusError
-    from charrnn.tasks.infill.proofread import MOST_UNKNOWN, unknown_characters
+    from charrnn.tasks.infill.proofread import MOST_UNKNOWN, count_unknown
 
-    if (count := unknown_characters(tokenizer, file.text)) > MOST_UNKNOWN * len(file.text):
+    if (count := count_unknown(tokenizer, file.text)) > MOST_UNKNOWN * len(file.text):
         raise CorpusError(
             f"{file.name}: the model has never seen {count:,} of its {len(file.text):,} "
             "characters, "
@@ -122,11 +147,12 @@ def _require_known(tokenizer: "Tokenizer", file: "TextFile") -> None:
 
 
 def _view(text: str, finding: "Finding", *, marks: bool) -> "Text":
-    """A line on a finding: where it is, the text around it with its correction, and others.
+    """Formats a finding as a line: its position, the text around it with the correction, the other
+    corrections.
 
     Args:
-        marks: whether what is replaced and what replaces it stand between [- -] and {+ +}, as
-            wdiff has them: where there are no colours.
+        marks: marks the replaced text as [- -] and its replacement as {+ +}, as wdiff does; for
+            terminals without colours.
     """
     from rich.text import Text
 
@@ -155,7 +181,7 @@ def _view(text: str, finding: "Finding", *, marks: bool) -> "Text":
 
 
 def _word(text: str, correction: "Correction") -> str:
-    """The word that a correction would make."""
+    """Gives the word that a correction makes."""
     begin, end = correction.begin, correction.end
     while begin > 0 and not text[begin - 1].isspace() and correction.begin - begin < _AROUND:
         begin -= 1
@@ -166,7 +192,7 @@ def _word(text: str, correction: "Correction") -> str:
 
 
 def _shown(text: str) -> str:
-    """A part of a text, on one line."""
+    """Shows a part of a text on one line."""
     from charrnn.cli.display import printable
 
     return printable(text.replace("\n", "↵").replace("\t", "→"))

@@ -1,1 +1,1 @@
-"""Classifiers and regressors with the conventions of scikit-learn, over sequences of vectors."""
+"""Classifier and regressor of sequences of vectors, with the conventions of scikit-learn."""

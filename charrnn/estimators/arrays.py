@@ -1,8 +1,7 @@
-"""Arrays of what a person has: lists, tensors, columns of a table. All of it is looked at before
-NumPy converts it.
+"""Arrays made of lists, tensors and columns of tables, checked before NumPy converts them.
 
-`np.asarray` alone drops the mask of a masked array, writes what is missing as the word "nan", and
-takes the number 1 and the string "1" for the same.
+`np.asarray` alone drops the mask of a masked array, turns a missing value into the string "nan",
+and makes the number 1 and the string "1" equal.
 """
 
 import math
@@ -20,23 +19,21 @@ from charrnn.errors import ConfigError
 Array = npt.NDArray[Any]
 
 _PLAIN: Final = {bool, int, float, np.bool_, np.int32, np.int64, np.float32, np.float64}
-"""Types of numbers that NumPy converts as they are."""
+"""The types of numbers that NumPy converts without loss."""
 
 _MISSING: Final = ("NAType", "NaTType", "MaskedConstant")
-"""The types of pandas.NA, pandas.NaT and numpy.ma.masked, which need not be installed, or
-loaded."""
+"""The names of the types of pandas.NA, pandas.NaT and numpy.ma.masked, which may not be loaded."""
 
 
 def as_array(values: Any, what: str) -> Array:
-    """An array of what was given; of Python's objects where not all of it is numbers, or strings.
+    """Makes an array of values; an array of objects if they are not all numbers or all strings.
 
     Args:
         values: an array, a list (of lists, of arrays), a tensor of PyTorch on any device, a Series
             or DataFrame of pandas, or anything else that NumPy makes an array of.
-        what: how a message calls it.
+        what: its name in messages.
 
-    Raises ConfigError that says what it is and where, where something of it is masked, or it is
-    sparse, ragged or no array.
+    Raises ConfigError, with the position, for masked values, and for sparse or ragged arrays.
     """
     values = unwrap(values, what)
     if isinstance(values, np.ndarray):
@@ -59,7 +56,7 @@ def as_array(values: Any, what: str) -> Array:
 
 
 def unwrap(values: Any, what: str) -> Any:
-    """What NumPy can look at: an array, a list, a tuple, or a single thing.
+    """Converts tensors, pandas columns and the like to an array, a list, a tuple or a scalar.
 
     Raises as `as_array` does.
     """
@@ -77,7 +74,7 @@ def unwrap(values: Any, what: str) -> Any:
     if hasattr(values, "__array__"):
         try:
             return np.asarray(values)
-        except Exception as error:  # of whatever library it comes from
+        except Exception as error:  # whatever the library of the object raises
             name = type(values).__name__
             raise ConfigError(f"{what} is a {name} that is no array: {error}") from error
     if isinstance(values, Real | str | bytes | complex | Decimal | None):
@@ -88,7 +85,7 @@ def unwrap(values: Any, what: str) -> Any:
 
 
 def as_numbers(values: Any, what: str) -> Array:
-    """An array of real numbers. Raises ConfigError that says what it was, where it is another."""
+    """Makes an array of real numbers. Raises ConfigError that names the value that is not one."""
     numbers = _at_least_a_row(as_array(values, what), values, what)
     if numbers.dtype == object:
         check_nothing_missing(numbers, what)
@@ -96,8 +93,7 @@ def as_numbers(values: Any, what: str) -> Array:
             if not isinstance(value, Real | Decimal):
                 raise ConfigError(
                     f"{what} has {_shown(value)} at {list(place)}, which is a "
-                    f"{type(value).__name__}: "
-                    f"expected real numbers"
+                    f"{type(value).__name__}: expected real numbers"
                 )
         try:
             numbers = numbers.astype(np.float64)
@@ -110,9 +106,9 @@ def as_numbers(values: Any, what: str) -> Array:
 
 
 def as_classes(values: Any, what: str) -> Array:
-    """An array of names of classes: strings, whole numbers, truth values or dates, all of one kind.
+    """Makes an array of class names: strings, whole numbers, booleans or dates, all of one kind.
 
-    Raises ConfigError that says what it was and where, where it is another.
+    Raises ConfigError that names the value that is none of these, or of another kind.
     """
     classes = _at_least_a_row(as_array(values, what), values, what)
     if classes.dtype == object:
@@ -152,19 +148,18 @@ def as_classes(values: Any, what: str) -> Array:
 
 
 def check_finite(numbers: Array, what: str) -> None:
-    """Raises ConfigError where a number is NaN, or so large that float32 cannot hold it."""
+    """Raises ConfigError for a number that is NaN or infinite."""
     bad = np.argwhere(~np.isfinite(numbers))
     if len(bad):
         place = tuple(bad[0].tolist())
         raise ConfigError(
             f"{what} has {numbers[place]} at {list(place)}: fill in what is missing (NaN), and "
-            "scale "
-            f"what is too large (infinite)"
+            "scale what is too large (infinite)"
         )
 
 
 def check_nothing_missing(objects: Array, what: str) -> None:
-    """Raises ConfigError where one of Python's objects stands for something that is missing."""
+    """Raises ConfigError for an object that stands for a missing value."""
     for place, value in np.ndenumerate(objects):
         if _is_missing(value):
             raise _missing(f"{what} has {_shown(value)}", list(place))
@@ -204,14 +199,14 @@ def _is_real(value: Any) -> bool:
 
 
 def _holds_others(value: Any) -> bool:
-    """Whether it is an array or a list, not a single thing."""
+    """Tells whether a value is an array or a list."""
     if value is np.ma.masked or isinstance(value, np.generic):
         return False
     return isinstance(value, list | tuple) or hasattr(value, "__array__")
 
 
 def _stacked(arrays: list[Array], what: str) -> Array:
-    """Arrays (...) as one (N, ...)."""
+    """Stacks arrays (...) into one (N, ...). Raises ConfigError when their shapes differ."""
     if len({each.shape for each in arrays}) > 1:
         raise ConfigError(f"{what} is no array: its rows differ in length")
     if len({each.dtype.kind in "biuf" for each in arrays}) > 1:
@@ -220,12 +215,12 @@ def _stacked(arrays: list[Array], what: str) -> Array:
 
 
 def _is_tensor(value: Any) -> bool:
-    torch = sys.modules.get("torch")  # where it is not loaded, nothing is a tensor
+    torch = sys.modules.get("torch")  # if it is not loaded, no value is a tensor
     return torch is not None and isinstance(value, torch.Tensor)
 
 
 def _of_tensor(tensor: Any, what: str) -> Any:
-    """The numbers of a tensor, wherever they are, without its gradient."""
+    """Converts a tensor on any device to an array, without its gradient."""
     import torch
 
     try:
@@ -241,11 +236,11 @@ def _of_tensor(tensor: Any, what: str) -> Any:
         if tensor.is_floating_point() and tensor.dtype not in (torch.float16, torch.float64):
             tensor = tensor.float()
         return tensor.numpy()
-    except (RuntimeError, TypeError, NotImplementedError) as error:  # as of what is on `meta`
+    except (RuntimeError, TypeError, NotImplementedError) as error:  # such as a tensor on `meta`
         raise ConfigError(f"{what} is a tensor without numbers here: {error}") from error
 
 
 def _shown(value: Any) -> str:
-    """A value as a message names it, short."""
+    """Formats a value for a message, shortened."""
     shown = repr(value)
     return shown if len(shown) <= 40 else f"{shown[:40]}..."

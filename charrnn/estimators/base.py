@@ -1,7 +1,7 @@
-"""RecurrentEstimator: the stacked cells for whoever has sequences of vectors.
+"""RecurrentEstimator: the base class of the classifier and the regressor of vector sequences.
 
-Regressor and classifier are estimators as scikit-learn's are (and need none of it): `fit`,
-`predict`, `score`, `get_params`; they work in its pipelines, searches and cross-validation.
+Both have the interface of scikit-learn's estimators (`fit`, `predict`, `score`, `get_params`), so
+that they work in its pipelines, searches and cross-validation; neither needs scikit-learn.
 
 Legend: N sequences, T steps, E numbers of a step, B batch, K outputs.
 """
@@ -31,15 +31,15 @@ from charrnn.training.learner import BETAS, threads
 from charrnn.training.probe import choose_device, kernels, usual_threads
 
 OPTIMIZERS: Final[dict[str, Callable[..., torch.optim.Optimizer]]] = {
-    # Loshchilov & Hutter, 2019, as the trainer of texts has it.
+    # Loshchilov & Hutter, 2019, with the settings of the trainer of texts.
     "adamw": partial(torch.optim.AdamW, betas=BETAS, weight_decay=0.0),
-    # Hinton's lecture of 2012, the averages over the last hundred steps.
+    # Hinton's lecture of 2012, with averages over about a hundred steps.
     "rmsprop": torch.optim.RMSprop,
 }
 
 
 class RecurrentEstimator:
-    """What RecurrentRegressor and RecurrentClassifier have in common: all but what an answer is."""
+    """Base class of RecurrentRegressor and RecurrentClassifier; they add targets and losses."""
 
     estimator_type: str
 
@@ -62,8 +62,7 @@ class RecurrentEstimator:
         device: str = "cpu",
         verbose: bool = False,
     ) -> None:
-        # By scikit-learn's rule nothing is looked at here: its tools set what they like, and `fit`
-        # judges.
+        # By scikit-learn's rule, `fit` validates the parameters and the constructor does not.
         self.input_size = input_size
         self.hidden_size = hidden_size
         self.cell = cell
@@ -80,20 +79,18 @@ class RecurrentEstimator:
         self.device = device
         self.verbose = verbose
 
-    # What a parameter is
+    # Parameters
 
     @classmethod
     def _names(cls) -> list[str]:
         return sorted(set(inspect.signature(cls.__init__).parameters) - {"self"})
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The parameters by name. None of them has parameters of its own, so that `deep` is the
-        same."""
+        """Gives the parameters by name. None is an estimator, so `deep` makes no difference."""
         return {name: getattr(self, name) for name in self._names()}
 
     def set_params(self, **params: Any) -> Self:
-        """Sets parameters, to be used by the next `fit`. Raises ConfigError where one is
-        unknown."""
+        """Sets parameters for the next `fit`. Raises ConfigError for an unknown one."""
         names = self._names()
         for name in params:
             if name not in names:
@@ -103,16 +100,17 @@ class RecurrentEstimator:
         return self
 
     def __repr__(self) -> str:
-        usual = {
-            name: each.default for name, each in inspect.signature(type(self)).parameters.items()
+        parameters = inspect.signature(type(self)).parameters
+        given = {
+            name: value
+            for name, value in self.get_params().items()
+            if value != parameters[name].default
         }
-        given = {name: value for name, value in self.get_params().items() if value != usual[name]}
         shown = ", ".join(f"{name}={value!r}" for name, value in given.items())
         return f"{type(self).__name__}({shown})"
 
     def __sklearn_tags__(self) -> Any:
-        """What scikit-learn wants to know of an estimator (from its version 1.6 on), in its own
-        words: nobody else asks, so that it is there."""
+        """Describes the estimator to scikit-learn (1.6 or newer), which is installed if it asks."""
         utils = import_module("sklearn.utils")
         regressor = self.estimator_type == "regressor"
         return utils.Tags(
@@ -147,21 +145,21 @@ class RecurrentEstimator:
             if not (isinstance(value, Real) and 0 < value < math.inf):
                 raise ConfigError(f"{name} {value!r}: choose a number above 0")
 
-    # Learning
+    # Fitting
 
     @as_usual
     def fit(self, X: Any, y: Any) -> Self:
-        """Learns from sequences, and forgets what was learned before.
+        """Fits the network to sequences, from fresh weights.
 
-        Neither PyTorch's global random numbers nor its number of threads are changed.
+        PyTorch's global random state and number of threads do not change.
 
         Args:
             X: an array (N, T, E), or N arrays (T, E) that may differ in T.
-            y: what to answer, N times.
+            y: the N targets.
 
         Raises:
-            ConfigError: where a parameter, a shape or a number is not what it should be.
-            DivergedError: where the loss is no longer a number; what was learned before is kept.
+            ConfigError: when a parameter, a shape or a number is not valid.
+            DivergedError: when the loss is no longer finite; the earlier fit, if any, is kept.
         """
         self._check_params()
         if y is None:
@@ -169,7 +167,7 @@ class RecurrentEstimator:
                 f"{type(self).__name__} requires y to be passed, but the target y is None"
             )
         sequences = read_sequences(X, self.input_size)
-        learned, targets = self._read_targets(y, len(sequences))
+        fitted, targets = self._read_targets(y, len(sequences))
         random = np.random.default_rng(self.random_state)
         device = choose_device(self.device)
         kernel = kernels(device, self.cell, "fp32")[0]
@@ -185,7 +183,7 @@ class RecurrentEstimator:
             )
             network = ManyToOne(
                 stack,
-                outputs=self._outputs(learned),
+                outputs=self._output_size(fitted),
                 pooling=self.pooling,
                 kernel=kernel,
                 generator=torch.Generator().manual_seed(int(random.integers(2**63))),
@@ -194,8 +192,8 @@ class RecurrentEstimator:
         self.n_features_in_ = sequences.size
         self.network_ = network.eval()
         self.threads_ = count
-        self.losses_ = [self._in_units(loss, learned) for loss in losses]
-        for name, value in learned.items():
+        self.losses_ = [self._report(loss, fitted) for loss in losses]
+        for name, value in fitted.items():
             setattr(self, name, value)
         return self
 
@@ -206,18 +204,16 @@ class RecurrentEstimator:
         targets: Tensor,
         random: np.random.Generator,
     ) -> list[npt.NDArray[np.float64]]:
-        """The mean losses (K,) of each epoch, while it was learned from."""
+        """Trains the network; gives the mean losses (K or 1,) during each epoch."""
         network.train()
         optimizer = OPTIMIZERS[self.optimizer](network.parameters(), lr=float(self.learning_rate))
         masks = torch.Generator(targets.device).manual_seed(int(random.integers(2**63)))
         epochs = []
-        for epoch in self._counted(int(self.epochs)):
+        for epoch in self._progress(int(self.epochs)):
             total = torch.zeros((), device=targets.device)
-            for places in sequences.shuffled(int(self.batch_size), random):
-                answers = network(
-                    *_side_by_side(sequences, places, targets.device), generator=masks
-                )
-                losses = self._losses(answers, targets[torch.from_numpy(places)])  # (B, K)
+            for chosen in sequences.shuffled(int(self.batch_size), random):
+                outputs = network(*_batch(sequences, chosen, targets.device), generator=masks)
+                losses = self._losses(outputs, targets[torch.from_numpy(chosen)])  # (B, K or 1)
                 optimizer.zero_grad(set_to_none=True)
                 losses.mean().backward()  # type: ignore[no-untyped-call]
                 limit = math.inf if self.clip is None else float(self.clip)
@@ -228,61 +224,61 @@ class RecurrentEstimator:
             if not np.isfinite(loss).all():
                 raise DivergedError(
                     f"epoch {epoch + 1}: the loss is {loss.max():.3g}; choose a learning_rate "
-                    "below "
-                    f"{self.learning_rate:g}"
+                    f"below {self.learning_rate:g}"
                 )
             epochs.append(loss)
         return epochs
 
-    def _counted(self, epochs: int) -> Any:
-        """The numbers of the epochs, on a bar where one is wanted."""
+    def _progress(self, epochs: int) -> Any:
+        """Iterates over the numbers of the epochs, with a progress bar if `verbose`."""
         if not self.verbose:
             return range(epochs)
         from tqdm.auto import tqdm
 
         return tqdm(range(epochs), unit="epoch")
 
-    # Answering
+    # Predicting
 
     @as_usual
-    def _answers(self, X: Any) -> npt.NDArray[np.float64]:
-        """What the network's head says of each sequence, (N, K)."""
+    def _predict(self, X: Any) -> npt.NDArray[np.float64]:
+        """Computes the outputs of the network for each sequence, (N, K). Raises NotFittedError."""
         if not hasattr(self, "network_"):
             raise not_fitted(f"this {type(self).__name__} has learned nothing yet: call fit first")
         sequences = read_sequences(X, self.n_features_in_)
         device = self.network_.head.bias.device
-        answers = np.empty((len(sequences), self.network_.head.out_features))
+        outputs = np.empty((len(sequences), self.network_.head.out_features))
         with threads(1 if forked() else self.threads_), torch.inference_mode():
-            for places in sequences.sorted(int(self.batch_size)):
-                batch = self.network_(*_side_by_side(sequences, places, device))
-                answers[places] = batch.cpu().numpy()
-        return answers
+            for chosen in sequences.sorted(int(self.batch_size)):
+                batch = self.network_(*_batch(sequences, chosen, device))
+                outputs[chosen] = batch.cpu().numpy()
+        return outputs
 
-    # What the two differ in
+    # Differences between the classifier and the regressor
 
     def _read_targets(self, y: Any, count: int) -> tuple[dict[str, Any], Tensor]:
-        """The attributes that y sets, and what the network is to learn, (N, ...)."""
+        """Validates y; gives the fitted attributes that it sets, and the network's targets
+        (N, ...)."""
         raise NotImplementedError
 
-    def _outputs(self, learned: dict[str, Any]) -> int:
-        """K, by the attributes that y set."""
+    def _output_size(self, fitted: dict[str, Any]) -> int:
+        """Gives K from the fitted attributes."""
         raise NotImplementedError
 
-    def _losses(self, answers: Tensor, targets: Tensor) -> Tensor:
-        """Of each sequence: answers (B, K), targets (B, ...) -> (B, K)."""
+    def _losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Computes the losses (B, K or 1) of outputs (B, K) and targets (B, ...)."""
         raise NotImplementedError
 
-    def _in_units(self, losses: npt.NDArray[np.float64], learned: dict[str, Any]) -> float:
-        """The mean losses (K,) of an epoch as one number, in units a person knows."""
+    def _report(self, losses: npt.NDArray[np.float64], fitted: dict[str, Any]) -> float:
+        """Turns the mean losses of an epoch into one number, in the unit of `losses_`."""
         raise NotImplementedError
 
 
-def _side_by_side(
-    sequences: Sequences, places: npt.NDArray[np.int64], device: torch.device
+def _batch(
+    sequences: Sequences, chosen: npt.NDArray[np.int64], device: torch.device
 ) -> tuple[Tensor, Tensor | None]:
-    """Some sequences (T, B, E), and how long each is (B,); None where all are equal."""
-    batch = torch.from_numpy(sequences.padded(places)).to(device)
-    lengths = sequences.lengths[places]
+    """Pads some sequences to (T, B, E), with their lengths (B,), or None if all are equal."""
+    batch = torch.from_numpy(sequences.padded(chosen)).to(device)
+    lengths = sequences.lengths[chosen]
     if (lengths == len(batch)).all():
         return batch, None
     return batch, torch.from_numpy(lengths).to(device)

@@ -1,4 +1,4 @@
-"""RecurrentClassifier: classes of sequences of vectors.
+"""RecurrentClassifier: predicts the classes of sequences of vectors.
 
 Legend: N sequences, B batch, K classes.
 """
@@ -20,13 +20,13 @@ from charrnn.estimators.scikit_learn import data_conversion_warning
 
 
 class RecurrentClassifier(RecurrentEstimator):
-    """The class of each sequence of vectors, by stacked cells and the cross-entropy.
+    """Classifies sequences of vectors with a recurrent network and the cross-entropy loss.
 
     Args: see RecurrentRegressor.
 
     Attributes:
         classes_: (K,) the classes, sorted.
-        losses_: nats per sequence in each epoch, while it was learned from.
+        losses_: the mean nats per sequence of each epoch, measured during the epoch.
         network_, n_features_in_: see RecurrentRegressor.
     """
 
@@ -36,22 +36,22 @@ class RecurrentClassifier(RecurrentEstimator):
 
     @as_usual
     def predict(self, X: Any) -> npt.NDArray[Any]:
-        """The likeliest class (N,) of each sequence."""
-        best = self._answers(X).argmax(1)
-        likeliest: npt.NDArray[Any] = self.classes_[best]
-        return likeliest
+        """Predicts the most probable class (N,) of each sequence."""
+        best = self._predict(X).argmax(1)  # before classes_, which an unfitted one lacks
+        classes: npt.NDArray[Any] = self.classes_[best]
+        return classes
 
     @as_usual
     def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
-        """The probability (N, K) of each class, in the order of `classes_`."""
-        answers = self._answers(X)
-        exponentials = np.exp(answers - answers.max(1, keepdims=True))
+        """Predicts the probability (N, K) of each class, in the order of `classes_`."""
+        logits = self._predict(X)
+        exponentials = np.exp(logits - logits.max(1, keepdims=True))
         probabilities: npt.NDArray[np.float64] = exponentials / exponentials.sum(1, keepdims=True)
         return probabilities
 
     @as_usual
     def score(self, X: Any, y: Any) -> float:
-        """The share of sequences whose class is right."""
+        """Measures the accuracy: the share of sequences whose class is predicted right."""
         predicted = self.predict(X)
         labels = _read_classes(y, len(predicted))
         if _are_strings(labels) != _are_strings(self.classes_):
@@ -67,29 +67,27 @@ class RecurrentClassifier(RecurrentEstimator):
         if len(classes) < 2:
             raise ConfigError(
                 f"y has the class {classes.tolist()[0]!r} only, and of one class there is "
-                "nothing to "
-                f"tell apart"
+                "nothing to tell apart"
             )
         return {"classes_": classes}, torch.from_numpy(numbers.astype(np.int64))
 
-    def _outputs(self, learned: dict[str, Any]) -> int:
-        return len(learned["classes_"])
+    def _output_size(self, fitted: dict[str, Any]) -> int:
+        return len(fitted["classes_"])
 
-    def _losses(self, answers: Tensor, targets: Tensor) -> Tensor:
-        return cross_entropy(answers, targets, reduction="none")[:, None]
+    def _losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return cross_entropy(outputs, targets, reduction="none")[:, None]
 
-    def _in_units(self, losses: npt.NDArray[np.float64], learned: dict[str, Any]) -> float:
+    def _report(self, losses: npt.NDArray[np.float64], fitted: dict[str, Any]) -> float:
         return float(losses.mean())
 
 
 def _read_classes(y: Any, count: int) -> Array:
-    """The classes (N,) of so many sequences; a column (N, 1) of them is taken, with a warning."""
+    """Reads the classes (N,) of the sequences; a column (N, 1) is accepted with a warning."""
     labels = as_classes(y, "y")
     if labels.shape == (count, 1):
         message = (
             "A column-vector y was passed when a 1d array was expected: y has shape "
-            f"{labels.shape}, "
-            f"and is read as ({count},)"
+            f"{labels.shape}, and is read as ({count},)"
         )
         warnings.warn(message, data_conversion_warning(), stacklevel=4)
         labels = labels[:, 0]

@@ -1,4 +1,4 @@
-"""RecurrentRegressor: numbers of sequences of vectors.
+"""RecurrentRegressor: predicts numbers for sequences of vectors.
 
 Legend: N sequences, T steps, E numbers of a step, B batch, K outputs.
 """
@@ -18,37 +18,37 @@ from charrnn.evaluation.metrics import r_squared
 
 
 class RecurrentRegressor(RecurrentEstimator):
-    """A number, or K of them, for each sequence of vectors, by stacked cells and the mean squared
-    error.
+    """Predicts a number, or K numbers, for each sequence of vectors, with a recurrent network and
+    the mean squared error.
 
     >>> regressor = charrnn.RecurrentRegressor(hidden_size=32, cell="gru", epochs=20)
     >>> regressor.fit(X, y).predict(X_new)
 
-    Targets are learned as if each of the K had mean 0 and variance 1, so that their units do not
-    matter; inputs are taken as they are. Sequences of a batch are filled up to the same length,
-    which changes no answer.
+    Each of the K targets is standardized to mean 0 and variance 1, so that its unit does not
+    matter; inputs are not scaled. The sequences of a batch are padded to the same length, which
+    changes no prediction.
 
     Args:
-        input_size: E; what X has when None.
+        input_size: E; None takes it from X.
         hidden_size, cell, layers, bidirectional, dropout: see ModelConfig.
-        pooling: how the outputs for all steps become one: "last", "mean", "max" or "attention"; see
+        pooling: how the outputs of all steps become one: "last", "mean", "max" or "attention"; see
             Pooling.
         optimizer: an entry of OPTIMIZERS: "adamw" or "rmsprop".
         learning_rate: of every step.
-        epochs: how often all sequences are read.
-        batch_size: B, sequences read at once.
-        clip: the norm that a gradient has at most; None is off.
-        random_state: with the same one, the same machine learns the same weights; None is another
-            every time.
-        device: what PyTorch calls it; "auto" for the best there is.
-        verbose: whether a progress bar is shown (tqdm's).
+        epochs: the number of passes over all sequences.
+        batch_size: B, the sequences of a batch.
+        clip: the largest norm of a gradient; None is off.
+        random_state: the seed; the same seed gives the same weights on the same machine, None gives
+            other weights at every fit.
+        device: a device of PyTorch, or "auto" for the best one.
+        verbose: shows a progress bar (tqdm).
 
     Attributes:
-        network_: what has learned, a ManyToOne.
+        network_: the fitted network, a ManyToOne.
         n_features_in_: E.
-        losses_: the mean squared error of each epoch, while it was learned from, in the unit of y
-            squared (of K numbers, the mean).
-        target_mean_, target_scale_: (K,) what targets were shifted and divided by.
+        losses_: the mean squared error of each epoch, measured during the epoch, in squared units
+            of y (for K numbers, the mean).
+        target_mean_, target_scale_: (K,) the mean and scale of the targets.
     """
 
     estimator_type = "regressor"
@@ -59,13 +59,14 @@ class RecurrentRegressor(RecurrentEstimator):
 
     @as_usual
     def predict(self, X: Any) -> npt.NDArray[np.float64]:
-        """A number (N,) for each sequence, or K (N, K), as y was when it learned."""
-        answers = self._answers(X) * self.target_scale_ + self.target_mean_
-        return answers[:, 0] if self.one_d_ else answers
+        """Predicts a number (N,) for each sequence, or K numbers (N, K), in the shape of the y that
+        it was fitted to."""
+        numbers = self._predict(X) * self.target_scale_ + self.target_mean_
+        return numbers[:, 0] if self.one_d_ else numbers
 
     @as_usual
     def score(self, X: Any, y: Any) -> float:
-        """R², the share of the variance of y that is explained: see `r_squared`."""
+        """Measures R², the share of the variance of y that is explained; see `r_squared`."""
         numbers = as_numbers(y, "y").astype(np.float64)
         check_finite(numbers, "y")
         return r_squared(numbers, self.predict(X))
@@ -82,19 +83,19 @@ class RecurrentRegressor(RecurrentEstimator):
         columns = numbers.reshape(count, -1)
         scale = columns.std(0)
         scale[(columns == columns[0]).all(0)] = 1.0
-        learned = {
+        fitted = {
             "target_mean_": columns.mean(0),
             "target_scale_": scale,
             "one_d_": numbers.ndim == 1,
         }
-        targets = ((columns - learned["target_mean_"]) / scale).astype(np.float32)
-        return learned, torch.from_numpy(targets)
+        targets = ((columns - fitted["target_mean_"]) / scale).astype(np.float32)
+        return fitted, torch.from_numpy(targets)
 
-    def _outputs(self, learned: dict[str, Any]) -> int:
-        return len(learned["target_mean_"])
+    def _output_size(self, fitted: dict[str, Any]) -> int:
+        return len(fitted["target_mean_"])
 
-    def _losses(self, answers: Tensor, targets: Tensor) -> Tensor:
-        return (answers - targets).square()
+    def _losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return (outputs - targets).square()
 
-    def _in_units(self, losses: npt.NDArray[np.float64], learned: dict[str, Any]) -> float:
-        return float((losses * learned["target_scale_"] ** 2).mean())
+    def _report(self, losses: npt.NDArray[np.float64], fitted: dict[str, Any]) -> float:
+        return float((losses * fitted["target_scale_"] ** 2).mean())

@@ -1,4 +1,4 @@
-"""What scikit-learn raises, for those who catch it. It need not be installed."""
+"""Errors and warnings that are also those of scikit-learn, where that is installed."""
 
 import functools
 from typing import Any
@@ -7,7 +7,7 @@ from charrnn.errors import CharRNNWarning, NotFittedError
 
 
 def not_fitted(message: str) -> NotFittedError:
-    """An error that is scikit-learn's NotFittedError as well, where that is installed."""
+    """Makes an error that is also scikit-learn's NotFittedError, where that is installed."""
     return _not_fitted_type()(message)
 
 
@@ -21,7 +21,7 @@ def _not_fitted_type() -> type[NotFittedError]:
     class Both(NotFittedError, Theirs):  # type: ignore[misc]
         __doc__ = NotFittedError.__doc__
 
-        def __reduce__(self) -> tuple[Any, ...]:  # a worker's error is sent to who waits for it
+        def __reduce__(self) -> tuple[Any, ...]:  # joblib's workers pickle errors
             return not_fitted, self.args
 
     Both.__name__ = Both.__qualname__ = NotFittedError.__name__
@@ -30,7 +30,7 @@ def _not_fitted_type() -> type[NotFittedError]:
 
 @functools.cache
 def data_conversion_warning() -> type[Warning]:
-    """The warning that a target was read in another shape than it has."""
+    """Gives the type of the warning that a target was reshaped."""
     try:
         from sklearn.exceptions import DataConversionWarning as Theirs
     except ImportError:

@@ -1,6 +1,6 @@
-"""Sequences of vectors: numbers measured step after step, as a person has them in NumPy.
+"""Sequences of vectors: validated arrays of numbers measured step after step.
 
-Legend: N sequences, T steps (of each its own), E numbers of a step, B batch.
+Legend: N sequences, T steps (may differ between sequences), E numbers of a step, B batch.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ class Sequences:
 
     Attributes:
         vectors: the sequences.
-        lengths: (N,) their T, each at least 1.
+        lengths: (N,) the T of each, at least 1.
         size: E.
     """
 
@@ -35,32 +35,32 @@ class Sequences:
     def __len__(self) -> int:
         return len(self.vectors)
 
-    def padded(self, places: Int64Array) -> Float32Array:
-        """Some of them side by side (T, B, E), each from step 0 on, zeros behind its end."""
-        batch = np.zeros((self.lengths[places].max(), len(places), self.size), np.float32)
-        for lane, place in enumerate(places):
-            batch[: self.lengths[place], lane] = self.vectors[place]
+    def padded(self, chosen: Int64Array) -> Float32Array:
+        """Stacks some sequences into a batch (T, B, E), with zeros after the end of each."""
+        batch = np.zeros((self.lengths[chosen].max(), len(chosen), self.size), np.float32)
+        for row, number in enumerate(chosen):
+            batch[: self.lengths[number], row] = self.vectors[number]
         return batch
 
     def shuffled(self, batch_size: int, generator: np.random.Generator) -> Iterator[Int64Array]:
-        """Each of them once, in batches (B,) of similar length, in an order by chance."""
+        """Yields the numbers of all sequences in random batches (B,) of similar length."""
         order = generator.permutation(len(self))
         batches = similar_in_length(self.lengths, order, batch_size)
         return (batches[number] for number in generator.permutation(len(batches)))
 
     def sorted(self, batch_size: int) -> Iterator[Int64Array]:
-        """Each of them once, in batches (B,), the shortest first."""
+        """Yields the numbers of all sequences in batches (B,), the shortest first."""
         order = np.argsort(self.lengths, kind="stable")
         return (order[at : at + batch_size] for at in range(0, len(order), batch_size))
 
 
 def read_sequences(x: Any, size: int | None = None) -> Sequences:
-    """What a person has: an array (N, T, E), or N arrays (T, E) that may differ in T.
+    """Reads an array (N, T, E), or N arrays (T, E) that may differ in T.
 
     Args:
-        size: E; what the first sequence has unless given.
+        size: E; None takes it from the first sequence.
 
-    Raises ConfigError where the shape is another, or a number is missing or infinite.
+    Raises ConfigError for another shape, and for missing or infinite numbers.
     """
     x = unwrap(x, "X")
     if isinstance(x, np.ndarray) and x.dtype != object and x.ndim != 3:
@@ -80,15 +80,15 @@ def read_sequences(x: Any, size: int | None = None) -> Sequences:
 
 
 def _vectors(sequence: Any, what: str, size: int | None) -> Float32Array:
-    """One sequence (T, E)."""
+    """Reads one sequence (T, E)."""
     numbers = as_numbers(sequence, what)
     if numbers.ndim != 2 or 0 in numbers.shape or size not in (None, numbers.shape[1]):
         wanted = "E" if size is None else size
         raise ConfigError(
             f"{what} has shape {numbers.shape}: expected (T, {wanted}), T from 1 on, numbers of a "
-            f"step last"
+            "step last"
         )
-    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused
+    with np.errstate(over="ignore"):  # too large for float32 becomes infinite, and is refused
         vectors = numbers.astype(np.float32)
     check_finite(vectors, what)
     return vectors

@@ -1,4 +1,4 @@
-"""Baselines: what simpler means reach on the same text, in nats per character.
+"""Baselines: simpler models of the same text, scored in nats per character.
 
 Each learns from the training text and is scored on the held-out text, as the network is.
 
@@ -20,11 +20,11 @@ BASELINES: Final = {"unigram": "character frequencies", "n_gram": "n-grams", "xz
 """The baselines, and what people call them."""
 
 LARGEST_TRAINING_CHARACTERS: Final = 10_000_000
-"""The n-gram counts this much text at most, the nearest to the held-out text."""
+"""The most training text that the n-gram counts, taken from its end, next to the held-out text."""
 
 LONGEST_MEMORY: Final = 64 << 20
-"""Characters of training text that xz is given at most, the nearest to the held-out text: at its
-strongest it looks back 64 MiB."""
+"""The most characters of training text that xz is given, taken from its end: its strongest preset
+looks back 64 MiB."""
 
 Int64Array = npt.NDArray[np.int64]
 Float64Array = npt.NDArray[np.float64]
@@ -33,9 +33,9 @@ Float64Array = npt.NDArray[np.float64]
 def baselines(
     training: AnyIds, held_out: AnyIds, tokenizer: Tokenizer, *, memory: int = LONGEST_MEMORY
 ) -> dict[str, float]:
-    """Nats per character of each baseline on the held-out text, but for its first character.
+    """Scores each baseline on the held-out text, except its first character: nats per character.
 
-    `memory` is how many characters of training text xz is given at most.
+    `memory` is the most characters of training text that xz is given.
     """
     return {
         "unigram": unigram(training, held_out, tokenizer.vocabulary_size),
@@ -45,7 +45,7 @@ def baselines(
 
 
 def unigram(training: AnyIds, held_out: AnyIds, vocabulary_size: int) -> float:
-    """Character frequencies alone, each count one too high so that none is zero."""
+    """Scores character frequencies alone, with one added to each count so that none is zero."""
     counts = _counts(training, vocabulary_size) + 1
     occurrences = _counts(held_out, vocabulary_size)
     occurrences[held_out[:1]] -= 1
@@ -53,7 +53,7 @@ def unigram(training: AnyIds, held_out: AnyIds, vocabulary_size: int) -> float:
 
 
 def _counts(ids: AnyIds, vocabulary_size: int) -> Int64Array:
-    """How often each id occurs, (V,)."""
+    """Counts how often each id occurs, (V,)."""
     counts = np.zeros(vocabulary_size, dtype=np.int64)
     for piece in chunks(ids):
         counts += np.bincount(piece, minlength=vocabulary_size)
@@ -61,26 +61,26 @@ def _counts(ids: AnyIds, vocabulary_size: int) -> Int64Array:
 
 
 def xz(training: AnyIds, held_out: AnyIds, tokenizer: Tokenizer) -> float:
-    """What xz (LZMA2, its strongest preset) adds to the file for the held-out text."""
+    """Scores xz (LZMA2, its strongest preset) by the bytes that the held-out text adds."""
     added = _compressed_size(tokenizer, training, held_out) - _compressed_size(tokenizer, training)
     return max(added, 1) * 8 * float(np.log(2)) / len(held_out)
 
 
 def _compressed_size(tokenizer: Tokenizer, *texts: AnyIds) -> int:
-    """Bytes under xz, without the container, whose checksum and padding are of no interest."""
+    """Gives the compressed size in bytes, without the container's checksum and padding."""
     settings = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME}]
     compressor = lzma.LZMACompressor(lzma.FORMAT_RAW, filters=settings)
     size = 0
     for ids in texts:
-        for piece in chunks(ids, 1 << 16):  # small, for no Ctrl-C is heeded while xz works
-            # A piece may end within a character of bytes; half of it comes out as it went in.
+        for piece in chunks(ids, 1 << 16):  # small, because xz does not react to Ctrl-C
+            # A piece may end within the bytes of a character; its parts pass as surrogates.
             encoded = tokenizer.decode(piece).encode("utf-8", "surrogateescape")
             size += len(compressor.compress(encoded))
     return size + len(compressor.flush())
 
 
 def n_gram(training: AnyIds, held_out: AnyIds, vocabulary_size: int, *, context: int = 6) -> float:
-    """See NGram; nats per character of the held-out text, but for its first character."""
+    """Scores an NGram on the held-out text, except its first character: nats per character."""
     context = min(context, len(held_out) - 1)
     return NGram(training, vocabulary_size, context=context).nats(held_out)
 
@@ -89,10 +89,10 @@ class NGram:
     """Interpolated modified Kneser-Ney (Chen & Goodman, 1999, section 3) over the characters.
 
     Args:
-        training: the text it learns, (N,).
+        training: the text it counts, (N,).
         vocabulary_size: V.
-        context: characters it looks back, fewer where the alphabet is so large that they do not
-            fit in 64 bits. Six did best, or within 1 %, on prose, names and manuals.
+        context: the characters of context, fewer where a large vocabulary would not fit in 64 bits.
+            Six was best, or within 1 % of it, on prose, names and manuals.
     """
 
     def __init__(self, training: AnyIds, vocabulary_size: int, *, context: int = 6) -> None:
@@ -105,19 +105,18 @@ class NGram:
         self._tables = [_Table(keys, counts, size) for keys, counts in tables]
 
     def nats(self, text: AnyIds) -> float:
-        """Nats per character of a text, but for its first character."""
+        """Gives the nats per character of a text, except its first character."""
         nats = 0.0
         for piece, new in _overlapping(text, self.context):
             likelihood = np.full(len(piece) - 1, 1 / self.vocabulary_size)
             for length, table in enumerate(self._tables[: len(piece)]):
-                # where there is so much
                 seen = _pack(piece, length + 1, self.vocabulary_size)[-len(likelihood) :]
                 table.sharpen(likelihood[len(likelihood) - len(seen) :], seen)
             nats -= float(np.log(likelihood[-new:]).sum())
         return nats / (len(text) - 1)
 
     def next(self, before: npt.ArrayLike) -> Float64Array:
-        """The probabilities (B, V) of the character after each of these (B, T), T 0 or more."""
+        """Gives the probabilities (B, V) of the character after texts (B, T), T 0 or more."""
         before = np.asarray(before, dtype=np.int64)
         size = self.vocabulary_size
         likelihood = np.full(len(before) * size, 1 / size)
@@ -130,10 +129,10 @@ class NGram:
 
 
 class _Table:
-    """The counts of one context length, ready to be asked.
+    """The counts of one context length, sorted for look-up.
 
     Args:
-        keys, counts: (K,) as `_tables` has them.
+        keys, counts: (K,) from `_tables`.
         size: V.
     """
 
@@ -146,7 +145,7 @@ class _Table:
         self.spared = np.add.reduceat(self.discounts[np.minimum(counts, 3)], starts)
 
     def sharpen(self, likelihood: Float64Array, seen: Int64Array) -> None:
-        """Turns what one character less of context tells of the keys (M,) into what this tells."""
+        """Interpolates the likelihoods (M,) under the next shorter context with these counts."""
         known, where = _find(self.contexts, seen // self.size)
         counted, entry = _find(self.keys, seen)
         counts = self.counts[entry]
@@ -156,7 +155,7 @@ class _Table:
 
 
 def _overlapping(ids: AnyIds, context: int) -> Iterator[tuple[Ids, int]]:
-    """The ids in pieces that overlap by a context, each with how many of its last are new."""
+    """Cuts ids into pieces that overlap by a context; gives each with the number of its new ids."""
     for begin in range(1, len(ids), CHUNK):
         end = min(begin + CHUNK, len(ids))
         yield ids[max(0, begin - max(context, 1)) : end], end - begin
@@ -164,10 +163,10 @@ def _overlapping(ids: AnyIds, context: int) -> Iterator[tuple[Ids, int]]:
 
 
 def _tables(training: Ids, size: int, context: int) -> list[tuple[Int64Array, Int64Array]]:
-    """For each context length from 0: the sorted keys that occur, and their counts.
+    """Makes, for each context length from 0, the sorted keys that occur, and their counts.
 
-    The longest counts occurrences; the others count the distinct characters that precede a key
-    (Kneser-Ney's continuation counts).
+    The longest context counts occurrences; the others count the distinct characters that precede a
+    key (Kneser-Ney's continuation counts).
     """
     keys, counts = np.unique(_pack(training, context + 1, size), return_counts=True)
     tables = [(keys, counts.astype(np.int64))]
@@ -179,7 +178,7 @@ def _tables(training: Ids, size: int, context: int) -> list[tuple[Int64Array, In
 
 
 def _pack(ids: Ids, length: int, size: int) -> Int64Array:
-    """Every run of `length` characters as a number, (N - length + 1,)."""
+    """Packs every run of `length` characters into one number, (N - length + 1,)."""
     count = len(ids) - length + 1
     packed = np.zeros(count, dtype=np.int64)
     for offset in range(length):
@@ -189,15 +188,15 @@ def _pack(ids: Ids, length: int, size: int) -> Int64Array:
 
 
 def _discounts(counts: Int64Array) -> Float64Array:
-    """What is taken from counts of 0, 1, 2 and 3 or more (Chen & Goodman, equation 17)."""
+    """Gives the discounts of counts of 0, 1, 2 and 3 or more (Chen & Goodman, equation 17)."""
     n1, n2, n3, n4 = (max(int((counts == n).sum()), 1) for n in (1, 2, 3, 4))
     y = n1 / (n1 + 2 * n2)
     steps = np.array([0.0, 1 - 2 * y * n2 / n1, 2 - 3 * y * n3 / n2, 3 - 4 * y * n4 / n3])
-    # Little text gives wild estimates: a discount stays above 0 and below the count it reduces.
+    # A short text gives poor estimates: each discount is kept above 0 and below its count.
     return np.array([0, 1, 2, 3]) * np.clip(steps / [1, 1, 2, 3], 0.05, 0.95)
 
 
 def _find(keys: Int64Array, wanted: Int64Array) -> tuple[npt.NDArray[np.bool_], npt.NDArray[Any]]:
-    """Whether each of the wanted is among the sorted keys, and where (anywhere, when not)."""
+    """Tells whether each wanted key is among the sorted keys, and where (else any index)."""
     where = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
     return keys[where] == wanted, where

@@ -1,23 +1,23 @@
-"""Dynamic evaluation: a model that goes on learning from the text that it reads.
+"""Dynamic evaluation: a model that learns from the text that it reads.
 
 After Krause et al., 2018 (arXiv:1709.07432) and 2019 (arXiv:1904.08378): a text is read in
-segments. Each is first predicted with the weights as they are, and only then learned from, by one
-step
+segments. Each segment is first predicted with the current weights, and then learned from in one
+step:
 
-    g  the gradient of the segment's nats per character
-    r  the root of the mean of g^2 over all segments so far, of each weight; r' the mean over all
-    weights w <- w - learning_rate g / (r + damping r') + min(decay r / r', 1) (w_trained - w)
+    g  is the gradient of the segment's nats per character
+    r  is the root of the mean of g^2 over all segments so far, of each weight; r' is its mean over
+       all weights
+    w <- w - learning_rate g / (r + damping r') + min(decay r / r', 1) (w_trained - w)
 
-so that no weight goes much further in a step than any other, and those that go astray most come
-back soonest. Krause takes r from the training text; here it is that of the text being read, so that
-a model directory is all that is needed.
+The division by r keeps the steps of all weights about equal, and the decay brings the weights with
+large gradients back soonest. Krause takes r from the training text; here it comes from the text
+that is read, so that a model directory is all that is needed.
 
-Where there is nothing to learn, weights that still learn predict a little worse than those that do
-not. So what is given are the predictions of both, mixed, with more trust in the one that has lately
-been
-right: the fixed share of Herbster & Warmuth, 1998 (doi:10.1023/A:1007424614876).
+Where a text has nothing to learn, adapted weights predict a little worse than the trained ones. So
+the predictions of both are mixed, with more weight on the one that was right lately: the fixed
+share of Herbster & Warmuth, 1998 (doi:10.1023/A:1007424614876).
 
-Legend: N characters, T time, P weights, all in one row.
+Legend: N characters, T time, P weights, all in one flat tensor.
 """
 
 import math
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 
 _PIECE: Final = 4096
-"""Characters that are read at once, where nothing is learned from them."""
+"""The characters that are read at a time while the model does not learn from them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,18 +84,18 @@ class AdaptationConfig:
 
 
 class Adapter:
-    """A model that reads a text in order, and learns from it.
+    """A language model that reads a text in order and learns from it.
 
-    It has weights of its own: nothing of the model that it was made from changes, and nothing is
+    It has a copy of the weights: the model that it is made from does not change, and nothing is
     written. The same text gives the same numbers, read at once or in pieces. It computes in float32
-    on one thread of the CPU, as segments are too short for more.
+    on one thread of the CPU, because segments are too short for more.
 
     Args:
-        model: what it begins as.
+        model: the trained model.
         config: how it learns.
 
     Attributes:
-        learned: how many characters it has learned from.
+        learned: the number of characters that it has learned from.
     """
 
     @as_usual
@@ -107,27 +107,26 @@ class Adapter:
         model.require("generate")
         self.model, self.config = model, config or AdaptationConfig()
         self.learned = 0
-        # Of the weights that the generator gives, nothing is left: without, PyTorch's own would
-        # move.
+        # All initial weights are replaced; the generator keeps PyTorch's global one from advancing.
         network = CharRNN(model.config, kernel="native", generator=torch.Generator()).eval()
         network.load_state_dict({k: torch.from_numpy(v) for k, v in model.tensors.items()})
         self._network = network
-        self._weights, self._gradient = _in_one_row(network)  # both (P,)
+        self._weights, self._gradient = _flatten_parameters(network)  # both (P,)
         self._trained = self._weights.clone()
         self._squares = torch.zeros_like(self._weights)  # the sum of g^2
         self._scratch = torch.empty_like(self._weights), torch.empty_like(self._weights)
         self._segments = 0.0
-        self._pending: list[int] = []  # the last id that was read, and those after it
-        self._state: State | None = None  # before the first of those
-        self._engine = best_engine(model)  # which predicts as the model was trained
+        self._pending: list[int] = []  # the last id of the segments so far, and those after it
+        self._state: State | None = None  # before the first pending id
+        self._engine = best_engine(model)  # with the trained weights
         self._engine_state: EngineState | None = None
-        self._trust = 0.5  # in what is adapted; the rest is in what was trained
+        self._trust = 0.5  # in the adapted prediction, from 0 to 1
 
     @as_usual
     def begin(self, ids: Ids | Sequence[int] = ()) -> None:
-        """Goes to the end of a text (N,), read from a cold state, without learning from it.
+        """Reads a text (N,) from a cold state to its end, without learning from it.
 
-        What was learned stays; what was pending is forgotten.
+        The adapted weights stay; pending characters are dropped.
         """
         self._state = self._engine_state = None
         self._pending = []
@@ -136,24 +135,24 @@ class Adapter:
 
     @as_usual
     def read(self, ids: Ids | Sequence[int]) -> npt.NDArray[np.float64]:
-        """Reads ids (N,) on, and learns from every segment that is full.
+        """Reads further ids (N,), and learns from every full segment.
 
-        Gives the nats that each character of those segments cost, in order. The first of a text
-        costs nothing, as nothing comes before it; those of a segment that is not full yet are
-        pending, until later ones fill it or `finish` is called.
+        Gives the nats of each character of those segments, in order. The first character of a text
+        is not predicted. The characters of a segment that is not full stay pending until later ones
+        fill it or `finish` is called.
         """
         return self._predict_all([int(i) for i in ids], self.config.segment, learn=True)
 
     @as_usual
     def finish(self) -> npt.NDArray[np.float64]:
-        """Takes what is pending for a segment, and learns from it by so much less.
+        """Learns from the pending characters as a segment, with a weight by its length.
 
-        Gives what `read` does.
+        Gives their nats, as `read` does.
         """
         return self._predict_rest(learn=True)
 
     def adapted(self) -> Model:
-        """The model as it is now: a copy."""
+        """Gives a copy of the model with the adapted weights."""
         tensors = {
             name: parameter.detach().numpy().copy()
             for name, parameter in self._network.named_parameters()
@@ -161,7 +160,7 @@ class Adapter:
         return replace(self.model, tensors=tensors)
 
     def _predict_all(self, ids: list[int], length: int, *, learn: bool) -> npt.NDArray[np.float64]:
-        """The nats of what is pending and ids after it, in segments of so many that are full."""
+        """Gives the nats of the full segments of the pending ids and these."""
         waiting, begin = self._pending + ids, 0
         costs = [np.empty(0)]
         try:
@@ -173,7 +172,7 @@ class Adapter:
         return np.concatenate(costs)
 
     def _predict_rest(self, *, learn: bool) -> npt.NDArray[np.float64]:
-        """The nats of all that is pending."""
+        """Gives the nats of all pending ids."""
         if len(self._pending) < 2:
             return np.empty(0)
         costs = self._predict(self._pending, learn=learn)
@@ -181,7 +180,7 @@ class Adapter:
         return costs
 
     def _predict(self, ids: list[int], *, learn: bool) -> npt.NDArray[np.float64]:
-        """The nats (T,) of all of ids (T + 1,) but the first, which may then be learned from."""
+        """Gives the nats (T,) of ids (T + 1,) after the first, and learns from them if asked to."""
         import torch
 
         threads = torch.get_num_threads()
@@ -196,7 +195,7 @@ class Adapter:
             return self._mix(adapted, trained)
 
     def _read(self, ids: list[int], *, learn: bool) -> npt.NDArray[np.float64]:
-        """The nats (T,) that all of ids (T + 1,) but the first cost the adapted model."""
+        """Gives the nats (T,) of ids (T + 1,) after the first, under the adapted weights."""
         import torch
         from torch.nn.functional import cross_entropy
 
@@ -215,7 +214,7 @@ class Adapter:
     def _mix(
         self, adapted: npt.NDArray[np.float64], trained: npt.NDArray[np.float64]
     ) -> npt.NDArray[np.float64]:
-        """The nats (T,) that characters cost under both predictions mixed, from those of each."""
+        """Gives the nats (T,) of characters under the mixture of both predictions."""
         share, mixed = self.config.share, np.empty(len(adapted))
         for place, costs in enumerate(zip(adapted, trained, strict=True)):
             likelihoods = np.log([self._trust, 1 - self._trust]) - costs
@@ -225,9 +224,9 @@ class Adapter:
         return mixed
 
     def _step(self, weight: float) -> None:
-        """One step along the gradient, and then part of the way back.
+        """Takes a gradient step, and decays towards the trained weights.
 
-        `weight` is that of the segment: 1 where it is full.
+        `weight` is the share of a full segment that was read.
         """
         import torch
 
@@ -237,7 +236,7 @@ class Adapter:
             self._squares.addcmul_(self._gradient, self._gradient, value=weight)
             torch.sqrt(self._squares, out=usual).div_(math.sqrt(self._segments))
             mean = usual.mean().item()
-            if not 0 < mean < math.inf:  # nothing to learn, or numbers that have overflowed
+            if not 0 < mean < math.inf:  # there is nothing to learn, or numbers overflowed
                 return
             torch.mul(usual, weight * config.decay / mean, out=share).clamp_(max=1)
             usual.add_(config.damping * mean)
@@ -245,9 +244,9 @@ class Adapter:
             self._weights.lerp_(self._trained, share)
 
 
-def _in_one_row(network: "CharRNN") -> "tuple[Tensor, Tensor]":
-    """Lays the network's weights, and their gradients, in one tensor each (P,): what is done to all
-    of them is then one operation."""
+def _flatten_parameters(network: "CharRNN") -> "tuple[Tensor, Tensor]":
+    """Makes all weights, and all gradients, views of one tensor each (P,), so that an operation on
+    all of them is a single call."""
     import torch
 
     parameters = list(network.parameters())

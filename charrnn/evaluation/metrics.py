@@ -1,6 +1,6 @@
-"""Metrics: how good classes and numbers are that were predicted of texts. NumPy only.
+"""Metrics of predicted classes and numbers, in NumPy only.
 
-All give what scikit-learn's functions of these names do by default.
+Each gives the same as the scikit-learn function of its name with the default arguments.
 
 Legend: N texts, C classes, K numbers of each text.
 """
@@ -18,13 +18,13 @@ Float64Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ClassScores:
-    """Of each class (C,), where there is nothing to divide by 0.
+    """Scores of each class (C,); a score without a denominator is 0.
 
     Attributes:
-        precision: the share of what was called so that is so.
-        recall: the share of what is so that was called so.
+        precision: the share of the texts predicted as this class that belong to it.
+        recall: the share of the texts of this class that are predicted as it.
         f1: the harmonic mean of both (van Rijsbergen, 1979).
-        texts: how many are so.
+        texts: the number of texts of this class.
     """
 
     precision: Float64Array
@@ -34,20 +34,20 @@ class ClassScores:
 
 
 def accuracy(truth: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
-    """The share of texts whose class is right: ids of classes (N,) of each. Raises ConfigError."""
+    """Gives the share of texts whose class (N,) is predicted right. Raises ConfigError."""
     true, guessed = _classes(truth, predicted)
     return float((true == guessed).mean())
 
 
 def confusion_matrix(truth: npt.ArrayLike, predicted: npt.ArrayLike, classes: int) -> Int64Array:
-    """How many texts of each class (row) were called each (column): (C, C).
+    """Counts the texts of each true class (row) and predicted class (column): (C, C).
 
     Args:
         truth, predicted: ids of classes (N,), from 0 to C - 1.
         classes: C. A class that never occurs has a row of zeros.
 
     Raises:
-        ConfigError: where the shapes differ, no text is there, or an id is none.
+        ConfigError: when the shapes differ, there is no text, or an id is out of range.
     """
     true, guessed = _classes(truth, predicted)
     for name, ids in (("true", true), ("predicted", guessed)):
@@ -60,47 +60,45 @@ def confusion_matrix(truth: npt.ArrayLike, predicted: npt.ArrayLike, classes: in
 
 
 def class_scores(confusion: Int64Array) -> ClassScores:
-    """Precision, recall and F1 of each class, from its row and column of the confusion matrix (C,
-    C)."""
+    """Gives the precision, recall and F1 of each class, from a confusion matrix (C, C)."""
     right = np.diagonal(confusion)
-    called, texts = confusion.sum(0), confusion.sum(1)
+    predicted, texts = confusion.sum(0), confusion.sum(1)
     return ClassScores(
-        precision=_shares(right, called),
+        precision=_shares(right, predicted),
         recall=_shares(right, texts),
-        f1=_shares(2 * right, called + texts),
+        f1=_shares(2 * right, predicted + texts),
         texts=texts.astype(np.int64),
     )
 
 
 def macro_f1(confusion: Int64Array) -> float:
-    """The mean F1 of the classes, a rare one counting as much as a frequent one.
+    """Gives the mean F1 of the classes, in which a rare class counts as much as a frequent one.
 
-    A class that neither occurs nor was ever predicted is left out: there was nothing to be right or
-    wrong about. One that occurs and was never predicted, or the other way round, counts as 0.
+    A class that neither occurs nor is predicted is left out. A class that occurs and is never
+    predicted, or is predicted and never occurs, counts as 0.
     """
     met = (confusion.sum(0) + confusion.sum(1)) > 0
     return float(class_scores(confusion).f1[met].mean()) if met.any() else 0.0
 
 
 def root_mean_squared_error(truth: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
-    """The root of the mean squared error, in the unit of the numbers: (N,), or (N, K), where it is
-    the mean of those of the K. Raises ConfigError where the shapes differ, or no text is there."""
+    """Gives the root of the mean squared error, in the unit of the numbers (N,) or (N, K); of K
+    numbers, the mean of their K errors. Raises ConfigError when the shapes differ or are empty."""
     true, guessed = _numbers(truth, predicted)
     return float(np.sqrt(((true - guessed) ** 2).mean(0)).mean())
 
 
 def r_squared(truth: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
-    """The share of the variance that the predictions explain: 1 - squared error / variance.
+    """Gives the share of the variance that predictions explain: 1 - squared error / variance.
 
-    1 is perfect; 0 is as good as always saying the mean; below 0, worse. Of numbers that are all
-    the
-    same there is no variance to explain: 1 where all predictions are exact, else 0. Of (N, K), it
-    is the mean of those of the K. Raises ConfigError where the shapes differ, or no text is there.
+    1 is perfect, 0 is as good as predicting the mean, and below 0 is worse. Where all true numbers
+    are equal there is no variance: the result is 1 if all predictions are exact, else 0. Of numbers
+    (N, K), it is the mean over the K. Raises ConfigError when the shapes differ or are empty.
     """
     true, guessed = _numbers(truth, predicted)
     errors = ((true - guessed) ** 2).sum(0)  # (K)
     spread = ((true - true.mean(0)) ** 2).sum(0)
-    # The mean of equal numbers may be a bit off, and what is left of them then is no variance.
+    # Rounding of the mean of equal numbers must not count as variance.
     spread = np.where((true == true[0]).all(0), 0.0, spread)
     explained = np.where(errors == 0, 1.0, 0.0)
     np.divide(spread - errors, spread, out=explained, where=spread > 0)
@@ -108,12 +106,12 @@ def r_squared(truth: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
 
 
 def _shares(parts: Int64Array, wholes: Int64Array) -> Float64Array:
-    """One count divided by another, 0 where that is 0."""
+    """Divides counts; 0 where the denominator is 0."""
     return np.divide(parts, wholes, out=np.zeros(len(parts)), where=wholes > 0)
 
 
 def _classes(truth: npt.ArrayLike, predicted: npt.ArrayLike) -> tuple[Int64Array, Int64Array]:
-    """Both as arrays (N,) of ids."""
+    """Checks both as ids of classes (N,)."""
     true, guessed = np.asarray(truth), np.asarray(predicted)
     _check_shapes(true, guessed)
     for ids in (true, guessed):
@@ -125,7 +123,7 @@ def _classes(truth: npt.ArrayLike, predicted: npt.ArrayLike) -> tuple[Int64Array
 
 
 def _numbers(truth: npt.ArrayLike, predicted: npt.ArrayLike) -> tuple[Float64Array, Float64Array]:
-    """Both as arrays (N, K)."""
+    """Reshapes both to (N, K)."""
     true, guessed = np.asarray(truth, np.float64), np.asarray(predicted, np.float64)
     _check_shapes(true, guessed)
     if true.ndim not in (1, 2) or true.size == 0:

@@ -1,14 +1,15 @@
-"""How well a model predicts a text.
+"""Evaluation: how well a language model predicts a text.
 
-The unit inside is the nat per character, the mean negative log-likelihood; people are shown bits
-(nats / ln 2). Bits per byte of UTF-8 compare across alphabets and tokenizers, characters do not.
+The unit inside is nats per character, the mean negative log-likelihood; people are shown bits
+(nats / ln 2). Bits per byte of UTF-8 are comparable across alphabets and tokenizers, bits per
+character are not.
 
-Two protocols. `stream`, the official one: the text is read once, the state carried from its first
-character to its last; every character but the first is predicted. `windows`, to compare with
-nanoGPT: random windows of 256 characters, each from a cold state.
+There are two protocols. `stream`, the official one, reads the text once, with the state carried
+from its first character to its last, and predicts every character but the first. `windows` reads
+random windows of 256 characters, each from a cold state, to compare with nanoGPT.
 
-A third number is of another kind, and called `adapted`: a stream by a model that learns from every
-segment of it, once that was predicted (see adaptation.py).
+A third one, `adapted`, is dynamic evaluation: a stream that is read by a model which learns from
+each segment once it has predicted it (see dynamic_evaluation.py).
 
 Legend: N characters, B batch, T time, V vocabulary.
 """
@@ -51,10 +52,9 @@ _CHUNK: Final = 512
 _PASSAGES: Final = 64
 _LARGEST_COUNTED: Final = 100_000_000
 _SHORT_MEMORY: Final = 16 << 20
-"""Where not all of a text is read: ids of the training text in which its lines are looked for at
-most, and that xz is given at most."""
+"""The most ids of the training text that xz is given when only a part of a text is read."""
 _LARGEST_LOGITS: Final = 1 << 22
-"""Numbers: a large alphabet is read in shorter chunks, or it would take gigabytes."""
+"""The most logits at a time: a large vocabulary is read in shorter chunks, to save memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,20 +62,19 @@ class Evaluation:
     """How well a model predicts a text.
 
     Attributes:
-        nats_per_character: the mean negative log-likelihood, of a character of the text under
-            every tokenizer, so that models of characters and of bytes compare.
+        nats_per_character: the mean negative log-likelihood per character of the text, also under a
+            byte tokenizer, so that models of characters and of bytes are comparable.
         bits_per_character: the same in bits.
-        bits_per_byte: the same, shared out over the bytes of the text as UTF-8.
-        perplexity: exp(nats per character): how many characters it hesitates between.
-        characters: how many were predicted.
-        protocol: `stream` or `windows`; `adapted`, when the model went on learning as it read.
-        baselines: bits per character that simpler means reach on the same text (see baselines.py);
-            empty when the training text was not at hand to learn them from.
-        skipped: characters of the text that the model has never seen, left out.
-        lines: of a model of lines, how many of the text are not empty; None where they were not
-            counted.
-        lines_in_training: how many of these are lines of the training text as well; None likewise.
-        of_characters: how many the text has, where only passages of it were read; else None.
+        bits_per_byte: the same, divided among the bytes of the text as UTF-8.
+        perplexity: exp(nats per character).
+        characters: the number of characters that were predicted.
+        protocol: `stream`, `windows`, or `adapted` for dynamic evaluation.
+        baselines: bits per character of simpler models on the same text (see baselines.py); empty
+            without the training text to learn them from.
+        skipped: unknown characters, which were left out of the text.
+        lines: for a model of lines, the number of lines that are not empty; None if not counted.
+        lines_in_training: how many of these are also lines of the training text; None likewise.
+        of_characters: the length of the text, where only a part of it was read; else None.
     """
 
     nats_per_character: float
@@ -105,41 +104,26 @@ def evaluate(
     keep: Callable[[IdsKey, Iterator[Ids]], Ids] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
-    """How well a model predicts a text: a file (or anything `open_corpus` opens), or ids (N,).
+    """Measures how well a language model predicts a text.
 
     Args:
-        training: the ids of the text it learned, for the baselines to learn from.
+        text: a file (or anything that `open_corpus` opens), or ids (N,).
+        training: the ids of the training text, from which the baselines learn.
         engine: the entry of ENGINES that runs the model; None: the fastest that needs no torch.
         read: how to read a file.
-        adapt: learn from the text while reading it, and how (True: as is usual). The model stays as
-            it is. It runs on no engine then, but on an Adapter.
-        at_most: of a text of more ids, so many are read, in passages from all over it (while
-            adapting, its beginning); None: all of it. Protocol `windows` reads few anyway.
-        keep: puts the ids of a file that is larger than memory elsewhere, see `tokenize`.
-        progress: is told how many ids were read, and of how many.
+        adapt: dynamic evaluation, and its settings (True: the defaults). It uses an Adapter in the
+            place of an engine; the model itself does not change.
+        at_most: the most ids to read of a longer text, in passages from all over it (while
+            adapting, from its beginning); None: all of it. The protocol `windows` ignores it.
+        keep: stores the ids of a file that is larger than memory, see `tokenize`.
+        progress: called with the number of ids read so far, and their total.
 
     Raises CorpusError when the text cannot be read or is too short, ConfigError for a protocol
     that does not exist or cannot be adapted to, ModelError when the model's numbers overflow.
     """
     model.require("generate")
-    if protocol not in PROTOCOLS:
-        raise ConfigError(f"protocol {protocol!r}: choose from {', '.join(PROTOCOLS)}")
-    if adapt and protocol != "stream":
-        raise ConfigError(
-            f"protocol {protocol}: a model adapts to a text that it reads in order; "
-            "choose the protocol stream, or do not adapt"
-        )
-    if adapt and engine is not None:
-        raise ConfigError(f"engine {engine}: none is used while adapting; leave it out")
-    skipped: tuple[str, ...] = ()
-    ids: AnyIds
-    if isinstance(text, str | Path):
-        corpus = tokenize(
-            open_corpus([str(text)], read), tokenizer=model.tokenizer, unknown="skip", keep=keep
-        )
-        ids, skipped = corpus.ids, corpus.skipped
-    else:
-        ids = text
+    _check_settings(protocol, engine, adapt=bool(adapt))
+    ids, skipped = _read_ids(model, text, read, keep)
     if len(ids) < 2:
         raise CorpusError("the text to evaluate needs at least two characters the model knows")
     of_characters = None
@@ -158,14 +142,10 @@ def evaluate(
             nats, characters = score_windows(running, ids)
     if not math.isfinite(nats):
         raise ModelError("the model's weights are so large that its numbers overflow")
-    lines = lines_in_training = None
-    newline = newline_id(model.tokenizer)
-    countable = training is not None and (at_most is None or len(training) <= _LARGEST_COUNTED)
-    if training is not None and countable and model.provenance.lines and newline is not None:
-        lines, lines_in_training = count_repeated(training, ids, newline)
+    lines, lines_in_training = _count_lines(model, training, ids, at_most)
     memory = LONGEST_MEMORY if at_most is None else _SHORT_MEMORY
     simpler = {} if training is None else baselines(training, ids, model.tokenizer, memory=memory)
-    # So far in nats per id, which a byte model's are not characters.
+    # Until here, nats are per id; for a byte model, an id is not a character.
     bits_per_byte = nats / math.log(2) * len(ids) / utf8_bytes(model.tokenizer, ids)
     ids_per_character = len(ids) / utf8_characters(model.tokenizer, ids)
     nats *= ids_per_character
@@ -186,8 +166,51 @@ def evaluate(
     )
 
 
+def _check_settings(protocol: str, engine: str | None, *, adapt: bool) -> None:
+    """Raises ConfigError for a protocol that does not exist, or for what excludes adapting."""
+    if protocol not in PROTOCOLS:
+        raise ConfigError(f"protocol {protocol!r}: choose from {', '.join(PROTOCOLS)}")
+    if adapt and protocol != "stream":
+        raise ConfigError(
+            f"protocol {protocol}: a model adapts to a text that it reads in order; "
+            "choose the protocol stream, or do not adapt"
+        )
+    if adapt and engine is not None:
+        raise ConfigError(f"engine {engine}: none is used while adapting; leave it out")
+
+
+def _read_ids(
+    model: Model,
+    text: str | Path | AnyIds,
+    read: ReadOptions | None,
+    keep: Callable[[IdsKey, Iterator[Ids]], Ids] | None,
+) -> tuple[AnyIds, tuple[str, ...]]:
+    """Reads the ids of a text, and the unknown characters that are left out. Raises CorpusError."""
+    if not isinstance(text, str | Path):
+        return text, ()
+    opened = open_corpus([str(text)], read)
+    corpus = tokenize(opened, tokenizer=model.tokenizer, unknown="skip", keep=keep)
+    return corpus.ids, corpus.skipped
+
+
+def _count_lines(
+    model: Model, training: AnyIds | None, ids: AnyIds, at_most: int | None
+) -> tuple[int | None, int | None]:
+    """Counts the lines of a text, and those that are lines of the training text as well.
+
+    Both are None where the model is not one of lines, and where only a part of the text is read and
+    the training text is so large that looking for the lines would take longer than reading.
+    """
+    newline = newline_id(model.tokenizer)
+    if training is None or newline is None or not model.provenance.lines:
+        return None, None
+    if at_most is not None and len(training) > _LARGEST_COUNTED:
+        return None, None
+    return count_repeated(training, ids, newline)
+
+
 def passages(ids: AnyIds, count: int) -> Ids:
-    """So many ids, about, in passages of one length from all over a longer text (N,)."""
+    """Takes about `count` ids, in passages of one length from all over a longer text (N,)."""
     length = max(count // _PASSAGES, 1)
     starts = (len(ids) - length) * np.arange(_PASSAGES, dtype=np.int64) // (_PASSAGES - 1)
     return np.concatenate([ids[int(start) : int(start) + length] for start in starts])
@@ -200,10 +223,10 @@ def score(
     lanes: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> float:
-    """Nats per character of ids (N,), read as one stream.
+    """Gives the nats per character of ids (N,), read as one stream.
 
-    With `lanes` above 1 it is read as so many equal lanes, side by side and each from a cold
-    state: faster, and a few thousandths higher.
+    With `lanes` above 1, the text is cut into so many equal lanes, which are read as one batch,
+    each from a cold state: this is faster, and the result is a few thousandths higher.
     """
     nats = math.nan
     for nats, count in score_in_steps(engine, ids, lanes=lanes):
@@ -220,11 +243,10 @@ def score_in_steps(
     at_most: float = math.inf,
     at_once: int | None = None,
 ) -> Iterator[tuple[float, int]]:
-    """`score`, giving the mean so far and of how many characters, after every chunk; the last is
-    the result.
+    """Yields the mean nats so far and the number of characters after every chunk of `score`.
 
-    It ends early once `at_most` characters were predicted: the first of each lane, which lie all
-    over the text. All lanes together read `at_once` characters at a time, or few more.
+    It ends early once `at_most` characters were predicted: the beginnings of the lanes, which lie
+    all over the text. All lanes together read about `at_once` characters at a time.
     """
     total, count = 0.0, 0
     state: State | None = None
@@ -244,9 +266,9 @@ def score_in_steps(
 def score_adapted(
     adapter: Adapter, ids: AnyIds, progress: Callable[[int, int], None] | None = None
 ) -> float:
-    """Nats per character of ids (N,), read as one stream by a model that learns from it.
+    """Gives the nats per character of ids (N,), read as one stream by a model that learns from it.
 
-    `progress` is told how many ids were read so far, and of how many.
+    `progress` is called with the number of ids read so far, and their total.
     """
     total = 0.0
     for begin in range(0, len(ids), _CHUNK):
@@ -257,7 +279,7 @@ def score_adapted(
 
 
 def score_windows(engine: Reader, ids: AnyIds) -> tuple[float, int]:
-    """Nats per character over random windows from a cold state, and how many were predicted."""
+    """Gives the nats per character over random windows, and the number of characters predicted."""
     length = min(WINDOW, len(ids) - 1)
     starts = np.random.default_rng(0).integers(len(ids) - length, size=WINDOWS)
     total = 0.0
@@ -272,7 +294,7 @@ def score_windows(engine: Reader, ids: AnyIds) -> tuple[float, int]:
 def negative_log_likelihood(
     logits: npt.NDArray[np.float32], targets: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float64]:
-    """Nats (B, T) of the targets (B, T) under logits (B, T, V); 0 where a target is IGNORED."""
+    """Gives the nats (B, T) of targets (B, T) under logits (B, T, V); 0 for an IGNORED target."""
     largest = logits.max(axis=-1, keepdims=True)
     normalizer = np.log(np.exp(logits - largest).sum(axis=-1)) + largest[..., 0]  # (B, T)
     known = np.where(targets == IGNORED, 0, targets)
@@ -282,9 +304,9 @@ def negative_log_likelihood(
 
 
 def held_out(model: Model, corpus: TokenizedCorpus) -> tuple[AnyIds, AnyIds]:
-    """The (training, validation) ids of the corpus a model learned, split as they were then.
+    """Splits the corpus of a model into the (training, validation) ids of its training.
 
-    Raises CorpusError when it is not that corpus.
+    Raises CorpusError when the model was trained on another text.
     """
     provenance = model.provenance
     if corpus.sha256 != provenance.sha256:

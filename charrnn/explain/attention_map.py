@@ -1,4 +1,4 @@
-"""What each character of a text looked at when it was written, as numbers and as a page to look at.
+"""Attention maps: the attention weights of each character that a model wrote, also as a web page.
 
 Legend: N characters, W window.
 """
@@ -20,19 +20,19 @@ from charrnn.storage.files import write_file
 from charrnn.storage.model_directory import Model
 
 LEAST: Final = 0.01
-"""The smallest share of a look that a page shows."""
+"""The smallest attention weight that a page shows."""
 
 
 @dataclass(frozen=True)
 class AttentionMap:
-    """A text, and what its characters looked at.
+    """A text and its attention weights.
 
     Attributes:
-        text: its N characters, those that were given first.
-        given: how many those are.
-        looks: N arrays: how each character, when it was written, divided its attention among the W
-            or fewer just before it, in the order of the text. What is missing to 1 went to the
-            nothing before the first. Those of given characters are empty.
+        text: N characters, the prompt first.
+        given: the number of characters of the prompt.
+        looks: N arrays: the attention weights of each written character over the W or fewer
+            characters before it, in the order of the text. The rest up to 1 went to the empty
+            positions before the text. The arrays of the prompt are empty.
     """
 
     text: str
@@ -50,14 +50,14 @@ def require_attention(model: Model) -> None:
 
 
 def attention_map(model: Model, given: str, written: str) -> AttentionMap:
-    """What each written character looked at, where the model wrote this after what was given.
+    """Computes the attention weights of each character of `written` after the prompt `given`.
 
     Raises ModelError when the model has no attention, UnknownCharacterError for characters that it
     has never seen.
     """
     require_attention(model)
     text = given + written
-    # Of a byte tokenizer's model, a character is all of its bytes.
+    # Under a byte tokenizer, a character is several ids.
     lengths = [len(model.tokenizer.encode(character)) for character in text]
     ends = list(accumulate(lengths))
     ids = model.tokenizer.encode(text)
@@ -77,16 +77,16 @@ def attention_map(model: Model, given: str, written: str) -> AttentionMap:
 
 
 def write_map(path: Path, model: Model, given: str, written: str) -> None:
-    """Writes the page of `attention_map` to a file. Raises as that does, and StorageError."""
+    """Writes the page of an attention map to a file. Raises StorageError too."""
     looked = attention_map(model, given, written)
     page = to_html(looked, title=f"What a model of {model.provenance.corpus} looked at")
     write_file(path, page.encode())
 
 
 def to_html(looked: AttentionMap, *, title: str) -> str:
-    """A page that shows the map: pointing at a character colours what it looked at.
+    """Makes a web page of the map: pointing at a character colours the characters it attended to.
 
-    It stands alone, asks nothing of the network, and is plain text to read where scripts are off.
+    The page is self-contained, makes no requests, and shows the plain text without scripts.
     """
     shares = [
         [[place - len(row) + int(j), round(float(row[j]), 3)] for j in np.flatnonzero(row >= LEAST)]
@@ -104,13 +104,13 @@ def to_html(looked: AttentionMap, *, title: str) -> str:
 
 
 def _shown(character: str) -> str:
-    """A character as HTML: what cannot be seen by its code, but for newlines and spaces."""
+    """Escapes a character for HTML; shows an invisible one, other than white space, by its code."""
     if character == "\n":
         return "<u>\u21b5</u>\n"
     if character == "\t":
         return character
     code = ord(character)
-    if 0xDC80 <= code <= 0xDCFF:  # a byte that is no UTF-8, as surrogateescape has it
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that is not UTF-8, from surrogateescape
         return f"\\x{code - 0xDC00:02x}"
     if unicodedata.category(character)[0] == "C":
         return f"\\u{code:04x}"

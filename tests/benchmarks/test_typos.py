@@ -1,7 +1,7 @@
 import pytest
 
 from benchmarks.typos import score, with_typos
-from charrnn.tasks.infill.proofread import DELETE, KINDS, Correction, Finding
+from charrnn.tasks.infill.corrections import DELETE, KINDS, Correction, Finding
 from tests.conftest import PROSE
 
 TEXT = PROSE * 5

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from charrnn.cli import display, infill_common
-from charrnn.data.tokenizer import CharTokenizer, Tokenizer
 from charrnn.storage.model_directory import Model, write_model
+from charrnn.tasks.infill.engine import InfillEngine
 from charrnn.tasks.infill.proofread import ProofreadConfig
 from tests.cli.conftest import Charrnn
 from tests.conftest import PROSE
-from tests.restorers import KnownText
+from tests.masked_models import KnownText
 
 GAPPED, WHOLE = "The her_n stood in the sh_ll_ws", "The heron stood in the shallows"
 MISTAKEN = PROSE.replace("stood", "stoid", 1).replace("crumbs still", "crumbs stlil", 1)
@@ -40,14 +40,15 @@ def named(encoding: str) -> list[str]:
 
 
 @pytest.fixture
-def knowing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every model knows the fables."""
-    tokenizer = CharTokenizer(sorted(set(PROSE)))
+def knowing(here: Path, make_model: Callable[..., Model], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes the model `any` in this folder, whose predictions are those of one that knows the
+    fables."""
+    write_model(here / "any", make_model("".join(sorted(set(PROSE))), task="restore"))
 
-    def load(_name: str) -> tuple[KnownText, Tokenizer]:
-        return KnownText(tokenizer, PROSE), tokenizer
+    def of(model: Model) -> KnownText:
+        return KnownText(model.tokenizer, PROSE)
 
-    monkeypatch.setattr(infill_common, "load_restorer", load)
+    monkeypatch.setattr(InfillEngine, "of", of)
 
 
 @pytest.fixture
@@ -275,10 +276,10 @@ class TestProofread:
     ) -> None:
         """As with grep and diff, 1 is an answer; what goes wrong is above it."""
 
-        def fail(_name: str) -> None:
+        def fail(_model: Model) -> None:
             raise RuntimeError("broken")
 
-        monkeypatch.setattr(infill_common, "load_restorer", fail)
+        monkeypatch.setattr(InfillEngine, "of", fail)
         assert run("proofread", "any", "-", stdin=PROSE).exit_code == 5
         assert run("fill", "any", "-", stdin=PROSE).exit_code == 1
         assert "5 anything" in run("proofread", "--help").stdout

@@ -342,8 +342,8 @@ class Rows:
     def fit(self, X: Any, y: Any = None) -> Any:
         return super().fit(_as_sequences(X), y)  # type: ignore[misc]
 
-    def _answers(self, X: Any) -> Any:
-        return super()._answers(_as_sequences(X))  # type: ignore[misc]
+    def _predict(self, X: Any) -> Any:
+        return super()._predict(_as_sequences(X))  # type: ignore[misc]
 
 
 def _as_sequences(x: Any) -> Any:

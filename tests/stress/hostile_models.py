@@ -375,19 +375,17 @@ def _generate(model: Model, samples: int) -> None:
 
 
 def _restore(model: Model, samples: int) -> None:
-    from charrnn.tasks.infill.engine import InfillEngine
     from charrnn.tasks.infill.fill import FillConfig, fill
     from charrnn.tasks.infill.proofread import proofread
 
     if not samples:
         return
-    engine = InfillEngine.of(model)
     text = model.tokenizer.decode([1, 2, 1, 2]) + "_"
-    filled = fill(engine, model.tokenizer, text, FillConfig(alternatives=2))
+    filled = fill(model, text, FillConfig(alternatives=2))
     if not all(0 <= each.probability <= 1 for each in filled):
         raise Broken("it fills with what is no probability")
-    fill(engine, model.tokenizer, text, FillConfig(longest=2))
-    proofread(engine, model.tokenizer, text)
+    fill(model, text, FillConfig(longest=2))
+    proofread(model, text)
 
 
 def _tell(model: Model, samples: int) -> None:

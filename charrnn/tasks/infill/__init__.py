@@ -1,2 +1,1 @@
-"""The task of infilling: each character is predicted from both sides of it. Filling and
-proofreading."""
+"""The infilling task: a masked language model, gap filling and proofreading."""

@@ -1,9 +1,9 @@
-"""Which characters stand at the masked places of a text: a beam, from left to right.
+"""Beam search for the characters at the masked positions of a text, from left to right.
 
-By the chain rule, log p(fill) = sum over places of log p(character | both sides), where of the
-places themselves those before are filled, and those after are masks.
+By the chain rule, log p(fill) = sum over positions of log p(character | both sides), where the
+positions before this one are filled, and the positions after it are masks.
 
-Legend: N ids, V vocabulary, G places of a region, W fills or beginnings of fills.
+Legend: N ids, V vocabulary, G positions of a region, W width of the beam (partial or whole fills).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,39 +24,39 @@ from charrnn.tasks.infill.masked_model import (
 _REGIONS_AT_ONCE: Final = 256
 
 Progress = Callable[[int], None]
-"""Is told how many more places were filled."""
+"""Called with the number of positions that were filled since the last call."""
 
 
 @dataclass(frozen=True)
 class Region:
-    """Places of a text that are filled together.
+    """Positions of a text that are filled together.
 
     Attributes:
-        ids: the text (N,), or as much of it as is read; masks where it is not known.
-        places: (G,) where it is to be filled, ascending.
+        ids: the text (N,), or the part of it that is read, with masks where it is not known.
+        positions: (G,) the positions to fill, ascending.
     """
 
     ids: MaskedIds
-    places: npt.NDArray[np.int64]
+    positions: npt.NDArray[np.int64]
 
     def window(self, step: int, values: MaskedIds, context: int) -> tuple[MaskedIds, int]:
-        """What is read to fill place `step`: (W, up to 2 context + 1), and where in it that place
-        is.
+        """Gives the windows (W, up to 2 context + 1) that are read to fill position number `step`,
+        and where in them that position is.
 
         Args:
-            values: (W, step) what the places before it are filled with.
+            values: (W, step) the ids that fill the positions before it.
         """
-        place = int(self.places[step])
-        begin = max(place - context, 0)
-        windows = np.tile(self.ids[begin : place + context + 1], (len(values), 1))
-        first = int(np.searchsorted(self.places[:step], begin))
-        windows[:, self.places[first:step] - begin] = values[:, first:step]
-        return windows, place - begin
+        position = int(self.positions[step])
+        begin = max(position - context, 0)
+        windows = np.tile(self.ids[begin : position + context + 1], (len(values), 1))
+        first = int(np.searchsorted(self.positions[:step], begin))
+        windows[:, self.positions[first:step] - begin] = values[:, first:step]
+        return windows, position - begin
 
 
 @dataclass(frozen=True)
 class Fills:
-    """What may stand at the places of a region, the likeliest first.
+    """Candidate fills of a region, the most probable first.
 
     Attributes:
         values: (W, G) ids, no two rows alike.
@@ -68,7 +68,7 @@ class Fills:
 
 
 def infill(
-    restorer: MaskedLM,
+    masked_lm: MaskedLM,
     regions: Iterable[Region],
     *,
     width: int,
@@ -76,75 +76,79 @@ def infill(
     allowed: npt.NDArray[np.bool_],
     progress: Progress | None = None,
 ) -> Iterator[Fills]:
-    """The likeliest fills of each region that a beam finds; many regions are filled side by side.
+    """Yields the most probable fills of each region that a beam search finds.
 
     Args:
-        width: how many beginnings are kept, and fills given at most.
-        context: how many characters on each side of a place are read.
-        allowed: (V,) which characters may stand there.
+        width: the width of the beam, and the most fills of a region.
+        context: how many characters on each side of a position are read.
+        allowed: (V,) which characters may be written.
     """
     regions = iter(regions)
     while batch := list(islice(regions, _REGIONS_AT_ONCE)):
-        yield from _infill(restorer, batch, width, context, allowed, progress)
+        yield from _search(masked_lm, batch, width, context, allowed, progress)
 
 
-def _infill(
-    restorer: MaskedLM,
+def _search(
+    masked_lm: MaskedLM,
     regions: Sequence[Region],
     width: int,
     context: int,
     allowed: npt.NDArray[np.bool_],
     progress: Progress | None,
 ) -> list[Fills]:
+    """Fills regions in one beam search, a position of each region per step."""
     found = [Fills(np.zeros((1, 0), dtype=np.int64), np.zeros(1)) for _ in regions]
     forbidden = np.where(allowed, 0.0, -np.inf)  # (V,)
-    for step in range(max((len(region.places) for region in regions), default=0)):
-        open_ = [each for each, region in enumerate(regions) if step < len(region.places)]
+    for step in range(max((len(region.positions) for region in regions), default=0)):
+        unfinished = [i for i, region in enumerate(regions) if step < len(region.positions)]
         windows: list[MaskedIds] = []
-        places: list[int] = []
-        for each in open_:
-            beginnings, place = regions[each].window(step, found[each].values, context)
-            windows += list(beginnings)
-            places += [place] * len(beginnings)
-        read = masked_log_probabilities(restorer, windows, places)  # (W of all regions together, V)
+        positions: list[int] = []
+        for i in unfinished:
+            beam, position = regions[i].window(step, found[i].values, context)
+            windows += list(beam)
+            positions += [position] * len(beam)
+        read = masked_log_probabilities(masked_lm, windows, positions)  # (W of all regions, V)
         scores = read.astype(np.float64) + forbidden
         begin = 0
-        for each in open_:
-            end = begin + len(found[each].values)
-            found[each] = _likeliest(found[each], scores[begin:end], width)
+        for i in unfinished:
+            end = begin + len(found[i].values)
+            found[i] = _extend(found[i], scores[begin:end], width)
             begin = end
         if progress is not None:
-            progress(len(open_))
+            progress(len(unfinished))
     return found
 
 
-def _likeliest(beginnings: Fills, scores: npt.NDArray[np.float64], width: int) -> Fills:
-    """The likeliest of all beginnings (W, G) that one character (W, V) makes longer."""
-    totals = (beginnings.log_probabilities[:, None] + scores).reshape(-1)
+def _extend(beam: Fills, scores: npt.NDArray[np.float64], width: int) -> Fills:
+    """Extends partial fills (W, G) by one character with scores (W, V); keeps the best."""
+    totals = (beam.log_probabilities[:, None] + scores).reshape(-1)
     best = np.argsort(-totals, kind="stable")[:width]
     best = best[totals[best] > -np.inf]
     parents, characters = np.divmod(best, scores.shape[1])
-    values = np.concatenate([beginnings.values[parents], characters[:, None]], axis=1)
+    values = np.concatenate([beam.values[parents], characters[:, None]], axis=1)
     return Fills(values, totals[best])
 
 
-def rescore(restorer: MaskedLM, region: Region, fills: Fills, *, reach: int, context: int) -> Fills:
-    """The fills of a region, weighed anew by how well they and what is around them fit together.
+def rescore(
+    masked_lm: MaskedLM, region: Region, fills: Fills, *, reach: int, context: int
+) -> Fills:
+    """Scores the fills of a region again, now with the characters around it, and sorts them.
 
-    The chain rule asks each place of a fill once, while places after it are masks. Here each is
-    asked given all others, as are `reach` characters on each side, which only a right fill makes
-    likely. The mean of both logarithms decides; what all fills together had by the chain rule is
-    shared out anew.
+    The chain rule scores each position of a fill once, while the positions after it are masks. Here
+    each one is scored given all others, and so are `reach` characters on each side, which only the
+    right fill makes probable (a pseudo-log-likelihood). The new score is the mean of both
+    logarithms, normalized so that the probabilities of all fills keep the sum that they had.
     """
-    first, last = int(region.places[0]) - reach, int(region.places[-1]) + reach + 1
+    first, last = int(region.positions[0]) - reach, int(region.positions[-1]) + reach + 1
     begin = max(first - context, 0)
     windows = np.tile(region.ids[begin : last + context], (len(fills.values), 1))
-    windows[:, region.places - begin] = fills.values
+    windows[:, region.positions - begin] = fills.values
     part = slice(max(first, 0) - begin, last - begin)
-    fitting = [
-        each[part].sum(dtype=np.float64) for each in pseudo_log_likelihoods(restorer, list(windows))
+    pseudo = [
+        each[part].sum(dtype=np.float64)
+        for each in pseudo_log_likelihoods(masked_lm, list(windows))
     ]
-    scores = (fills.log_probabilities + np.array(fitting)) / 2
+    scores = (fills.log_probabilities + np.array(pseudo)) / 2
     scores += np.logaddexp.reduce(fills.log_probabilities) - np.logaddexp.reduce(scores)
     order = np.argsort(-scores, kind="stable")
     return Fills(fills.values[order], scores[order])

@@ -17,7 +17,7 @@ from charrnn.errors import ModelError
 from charrnn.model.config import ModelConfig
 from charrnn.storage.model_directory import Model
 from charrnn.storage.tensor_file import Tensors
-from charrnn.tasks.infill.windows import cover
+from charrnn.tasks.infill.windows import lay_out_windows
 
 WINDOW: Final = 256
 MARGIN: Final = 32
@@ -105,10 +105,10 @@ class InfillEngine:
         ids = np.asarray(ids)
         if len(ids) == 0:
             return
-        windows = cover(len(ids), WINDOW, MARGIN)
+        windows = lay_out_windows(len(ids), WINDOW, MARGIN)
         largest = windows.length * self.vocabulary_size
         at_once = max(_LARGEST_AT_ONCE // largest, 1)
         for first in range(0, len(windows), at_once):
             chosen = slice(first, first + at_once)
             read = self.log_probabilities(ids[windows.positions(chosen)])
-            yield int(windows.begins[first]), read[windows.kept(chosen)]
+            yield int(windows.keep_begins[first]), read[windows.kept(chosen)]

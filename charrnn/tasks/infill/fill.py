@@ -1,8 +1,7 @@
-"""Filling: what stood where characters are missing from a text.
+"""Filling gaps: the characters that are missing from a text, by beam search.
 
-Gaps that lie near each other are filled together (see infilling.py); others do not know of each
-other but that something is missing there. Where a gap may stand for any number of characters, see
-gap_lengths.py.
+Gaps near each other are filled together (see beam.py), gaps far apart independently. For gaps of
+unknown length see gap_lengths.py.
 
 Legend: V vocabulary.
 """
@@ -19,15 +18,17 @@ import numpy.typing as npt
 from charrnn.ambient import as_usual
 from charrnn.data.tokenizer import Tokenizer, check_text
 from charrnn.errors import ConfigError
+from charrnn.storage.model_directory import Model
 from charrnn.tasks.infill.beam import Fills, Progress, Region, infill, rescore
+from charrnn.tasks.infill.engine import InfillEngine
 from charrnn.tasks.infill.gap_lengths import infill_any_length
-from charrnn.tasks.infill.gaps import Gap, Passage, grouped, read_passage
-from charrnn.tasks.infill.masked_model import MaskedLM, writable
+from charrnn.tasks.infill.gaps import Gap, Passage, group_gaps, read_passage
+from charrnn.tasks.infill.masked_model import MaskedLM, writable_ids
 
 GAP: Final = "_"
 
 LONGEST: Final = 12
-"""Characters that a gap of unknown length stands for at most."""
+"""The most characters that a gap of unknown length stands for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,13 +65,13 @@ class FillConfig:
 
 @dataclass(frozen=True)
 class FilledGap:
-    """What stands in a gap now.
+    """A gap that was filled.
 
     Attributes:
-        position: where the gap begins in the text that was given.
-        length: how many gap characters there were.
-        filled: what stands there now.
-        probability: that this is what stood there, whatever stood in the gaps near it.
+        position: the index in the given text where the gap begins.
+        length: the number of gap characters.
+        filled: the text that replaces them.
+        probability: of this fill, whatever fills the gaps near it.
     """
 
     position: int
@@ -84,9 +85,9 @@ class Filling:
     """A text whose gaps are filled.
 
     Attributes:
-        text: all of it.
-        probability: that all its gaps were filled with what stood there.
-        gaps: each of them.
+        text: the whole text.
+        probability: of all its fills together.
+        gaps: the gaps with their fills, in the order of the text.
     """
 
     text: str
@@ -96,7 +97,7 @@ class Filling:
 
 @dataclass(frozen=True)
 class _Choice:
-    """What may stand in all gaps of a group, and how likely it is, in nats."""
+    """A fill for each gap of a group, and their log-probability in nats."""
 
     fills: tuple[str, ...]
     log_probability: float
@@ -104,85 +105,113 @@ class _Choice:
 
 @as_usual
 def fill(
-    restorer: MaskedLM,
+    model: Model,
+    text: str,
+    config: FillConfig | None = None,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Filling]:
+    """Fills the gaps of a text with a model of the task `restore`; see `fill_gaps`.
+
+    Raises ModelError for a model of another task as well.
+    """
+    return fill_gaps(InfillEngine.of(model), model.tokenizer, text, config, progress=progress)
+
+
+@as_usual
+def fill_gaps(
+    masked_lm: MaskedLM,
     tokenizer: Tokenizer,
     text: str,
     config: FillConfig | None = None,
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Filling]:
-    """The text with its gaps filled: the most probable first, no two alike.
+    """Fills the gaps of a text; gives different texts, the most probable first.
 
     There are `config.alternatives` of them, or fewer where fewer were found. A text without gaps
-    comes back as it is. What the model has never seen stays in the text, and is read as unknown.
+    is returned unchanged. Characters that the model has never seen stay in the text and are read as
+    unknown.
 
     Args:
-        progress: is told how many characters were found so far, and of how many.
+        progress: called with the number of characters (of gaps, if their length is unknown) that
+            were filled so far, and their total number.
 
-    Raises ModelError when the model's numbers overflow, CorpusError for what is no text.
+    Raises ModelError when the model's numbers overflow, CorpusError when `text` is not a str.
     """
     check_text(text, "the text")
     config = config or FillConfig()
-    passage = read_passage(tokenizer, text, config.gap, restorer.mask)
+    passage = read_passage(tokenizer, text, config.gap, masked_lm.mask)
     if not passage.gaps:
         return [Filling(text, 1.0, ())]
-    groups, choices = _choose(restorer, tokenizer, passage, config, progress)
+    choose = _choose if config.longest is None else _choose_any_length
+    groups, choices = choose(masked_lm, tokenizer, passage, config, progress)
     texts: dict[str, Filling] = {}
     scores = [[choice.log_probability for choice in each] for each in choices]
-    for log_probability, picked in likeliest_combinations(scores):
-        filling = _filling(passage, groups, choices, picked, log_probability)
+    for log_probability, chosen in likeliest_combinations(scores):
+        filling = _combine(passage, groups, choices, chosen, log_probability)
         texts.setdefault(filling.text, filling)
         if len(texts) == config.alternatives:
             break
     return list(texts.values())
 
 
+_Choices = tuple[list[list[Gap]], list[list[_Choice]]]
+"""Groups of gaps, and the choices for each group, the most probable first."""
+
+
 def _choose(
-    restorer: MaskedLM,
+    masked_lm: MaskedLM,
     tokenizer: Tokenizer,
     passage: Passage,
     config: FillConfig,
     progress: Callable[[int, int], None] | None,
-) -> tuple[list[list[Gap]], list[list[_Choice]]]:
-    """The groups of gaps, and for each what may stand in it, the likeliest first."""
-    allowed = writable(tokenizer)
-    width = max(config.width, config.alternatives)
-    if config.longest is not None:
-        told = _counted(progress, len(passage.gaps))
-        found = infill_any_length(
-            restorer,
-            passage,
-            longest=config.longest,
-            width=width,
-            context=config.context,
-            near=config.near,
-            allowed=allowed,
-            progress=told,
-        )
-        singles = [
-            [_Choice((tokenizer.decode(values),), score) for values, score in each]
-            for each in found
-        ]
-        return [[gap] for gap in passage.gaps], [_readable(each) for each in singles]
-    groups = grouped(passage.gaps, config.near)
-    regions = [Region(passage.ids, _places(group)) for group in groups]
+) -> _Choices:
+    """Fills gaps of known length, those near each other as one group."""
+    groups = group_gaps(passage.gaps, config.near)
+    regions = [Region(passage.ids, _positions(group)) for group in groups]
     fills = infill(
-        restorer,
+        masked_lm,
         regions,
-        width=width,
+        width=max(config.width, config.alternatives),
         context=config.context,
-        allowed=allowed,
-        progress=_counted(progress, sum(gap.length for gap in passage.gaps)),
+        allowed=writable_ids(tokenizer),
+        progress=_add_up(progress, sum(gap.length for gap in passage.gaps)),
     )
     choices = []
     for group, region, each in zip(groups, regions, fills, strict=True):
-        best = rescore(restorer, region, each, reach=config.reach, context=config.context)
-        choices.append(_choices(group, best, tokenizer))
+        best = rescore(masked_lm, region, each, reach=config.reach, context=config.context)
+        choices.append(_decode(group, best, tokenizer))
     return groups, choices
 
 
-def _counted(progress: Callable[[int, int], None] | None, total: int) -> Progress | None:
-    """Tells of all that was done, where it is told what more is done."""
+def _choose_any_length(
+    masked_lm: MaskedLM,
+    tokenizer: Tokenizer,
+    passage: Passage,
+    config: FillConfig,
+    progress: Callable[[int, int], None] | None,
+) -> _Choices:
+    """Fills gaps of unknown length, each as a group of its own."""
+    assert config.longest is not None
+    found = infill_any_length(
+        masked_lm,
+        passage,
+        longest=config.longest,
+        width=max(config.width, config.alternatives),
+        context=config.context,
+        near=config.near,
+        allowed=writable_ids(tokenizer),
+        progress=_add_up(progress, len(passage.gaps)),
+    )
+    choices = [
+        [_Choice((tokenizer.decode(values),), score) for values, score in each] for each in found
+    ]
+    return [[gap] for gap in passage.gaps], [_without_broken_bytes(each) for each in choices]
+
+
+def _add_up(progress: Callable[[int, int], None] | None, total: int) -> Progress | None:
+    """Turns a callback for (done, total) into one for the increments."""
     if progress is None:
         return None
     done = 0
@@ -195,14 +224,14 @@ def _counted(progress: Callable[[int, int], None] | None, total: int) -> Progres
     return add
 
 
-def _places(gaps: Sequence[Gap]) -> npt.NDArray[np.int64]:
-    return np.concatenate([np.arange(gap.place, gap.end) for gap in gaps])
+def _positions(gaps: Sequence[Gap]) -> npt.NDArray[np.int64]:
+    return np.concatenate([np.arange(gap.start, gap.end) for gap in gaps])
 
 
-def _choices(gaps: Sequence[Gap], fills: Fills, tokenizer: Tokenizer) -> list[_Choice]:
-    """The fills of a region as text, gap by gap."""
+def _decode(gaps: Sequence[Gap], fills: Fills, tokenizer: Tokenizer) -> list[_Choice]:
+    """Decodes the fills of a region, gap by gap."""
     ends = np.cumsum([gap.length for gap in gaps])[:-1]
-    return _readable(
+    return _without_broken_bytes(
         [
             _Choice(tuple(tokenizer.decode(part) for part in np.split(values, ends)), float(score))
             for values, score in zip(fills.values, fills.log_probabilities, strict=True)
@@ -210,8 +239,8 @@ def _choices(gaps: Sequence[Gap], fills: Fills, tokenizer: Tokenizer) -> list[_C
     )
 
 
-def _readable(choices: list[_Choice]) -> list[_Choice]:
-    """Those that are text; all where none is. Bytes need not be."""
+def _without_broken_bytes(choices: list[_Choice]) -> list[_Choice]:
+    """Leaves out the choices of a byte model that are not UTF-8, unless all of them are not."""
     return [each for each in choices if _is_text("".join(each.fills))] or choices
 
 
@@ -219,16 +248,16 @@ def _is_text(text: str) -> bool:
     return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
 
 
-def _filling(
+def _combine(
     passage: Passage,
     groups: Sequence[Sequence[Gap]],
     choices: Sequence[Sequence[_Choice]],
-    picked: Sequence[int],
+    chosen: Sequence[int],
     log_probability: float,
 ) -> Filling:
-    """The text of one choice for each group."""
+    """Makes the text of one choice for each group."""
     gaps = []
-    for group, among, choice in zip(groups, choices, picked, strict=True):
+    for group, among, choice in zip(groups, choices, chosen, strict=True):
         for number, gap in enumerate(group):
             filled = among[choice].fills[number]
             alike = [each.log_probability for each in among if each.fills[number] == filled]
@@ -241,7 +270,7 @@ def _filling(
 def likeliest_combinations(
     scores: Sequence[Sequence[float]],
 ) -> Iterator[tuple[float, tuple[int, ...]]]:
-    """One of each of several lists, the combination with the largest sum first: sums and places.
+    """Yields the combinations of one entry of each list: sums and indices, the largest sum first.
 
     Args:
         scores: lists in descending order, none empty.
@@ -250,13 +279,13 @@ def likeliest_combinations(
     waiting = [(-math.fsum(each[0] for each in scores), first)]
     seen = {first}
     while waiting:
-        negated, picked = heapq.heappop(waiting)
-        yield -negated, picked
-        for place, choice in enumerate(picked):
-            if choice + 1 == len(scores[place]):
+        negated, chosen = heapq.heappop(waiting)
+        yield -negated, chosen
+        for number, choice in enumerate(chosen):
+            if choice + 1 == len(scores[number]):
                 continue
-            following = (*picked[:place], choice + 1, *picked[place + 1 :])
+            following = (*chosen[:number], choice + 1, *chosen[number + 1 :])
             if following not in seen:
                 seen.add(following)
-                worse = scores[place][choice] - scores[place][choice + 1]
+                worse = scores[number][choice] - scores[number][choice + 1]
                 heapq.heappush(waiting, (negated + worse, following))

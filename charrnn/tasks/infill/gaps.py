@@ -1,4 +1,4 @@
-"""A text with gaps: what is known of it, and where something is missing.
+"""A text with gaps: its known parts, and where characters are missing.
 
 Legend: N ids.
 """
@@ -18,19 +18,19 @@ class Gap:
     """A run of gap characters.
 
     Attributes:
-        position: of the first in the text.
-        length: how many there are.
-        place: of the first in the ids, where each is one mask.
+        position: the index of the first one in the text.
+        length: the number of gap characters.
+        start: the index of the first one in the ids, where each is one mask.
     """
 
     position: int
     length: int
-    place: int
+    start: int
 
     @property
     def end(self) -> int:
-        """The place after the last."""
-        return self.place + self.length
+        """The index in the ids after the last one."""
+        return self.start + self.length
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class Passage:
     """A text with gaps.
 
     Attributes:
-        gaps: in the order of the text.
-        literals: what stands before the first gap, between each two, and after the last; as it was.
-        ids: (N,), masks for what is missing and for what the model has never seen.
+        gaps: the gaps, in the order of the text.
+        literals: the text before the first gap, between each two, and after the last, unchanged.
+        ids: (N,) the whole text, with masks for missing and for unknown characters.
     """
 
     gaps: tuple[Gap, ...]
@@ -48,7 +48,7 @@ class Passage:
     ids: MaskedIds
 
     def filled(self, fills: Sequence[str]) -> str:
-        """The text with these in its gaps."""
+        """Gives the text with one of these in each gap."""
         pieces = [self.literals[0]]
         for fill, literal in zip(fills, self.literals[1:], strict=True):
             pieces += [fill, literal]
@@ -56,29 +56,29 @@ class Passage:
 
 
 def read_passage(tokenizer: Tokenizer, text: str, gap: str, mask: int) -> Passage:
-    """The passage of a text in which `gap`, a character, stands for each that is missing."""
+    """Encodes a text in which the character `gap` stands for each missing character."""
     gaps, literals, ids = [], [], []
-    position = place = 0
+    position = start = 0
     for match in re.finditer(f"{re.escape(gap)}+", text):
         literal = text[position : match.start()]
         literals.append(literal)
         ids.append(masked_ids(tokenizer, literal, mask))
         length = match.end() - match.start()
-        place += len(ids[-1])
-        gaps.append(Gap(match.start(), length, place))
+        start += len(ids[-1])
+        gaps.append(Gap(match.start(), length, start))
         ids.append(np.full(length, mask, dtype=np.int64))
-        place += length
+        start += length
         position = match.end()
     literals.append(text[position:])
     ids.append(masked_ids(tokenizer, literals[-1], mask))
     return Passage(tuple(gaps), tuple(literals), np.concatenate(ids))
 
 
-def grouped(gaps: Sequence[Gap], near: int) -> list[list[Gap]]:
-    """The gaps in groups: those with fewer than `near` ids between them belong together."""
+def group_gaps(gaps: Sequence[Gap], near: int) -> list[list[Gap]]:
+    """Groups the gaps: neighbours with fewer than `near` ids between them belong together."""
     groups: list[list[Gap]] = []
     for gap in gaps:
-        if groups and gap.place - groups[-1][-1].end < near:
+        if groups and gap.start - groups[-1][-1].end < near:
             groups[-1].append(gap)
         else:
             groups.append([gap])

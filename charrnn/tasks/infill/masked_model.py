@@ -1,4 +1,4 @@
-"""What restoring asks of a model, and how texts are read of which characters are missing.
+"""The interface of a masked language model, and how its probabilities are read for many windows.
 
 Legend: N characters, B batch, T time, V vocabulary.
 """
@@ -16,17 +16,17 @@ from charrnn.generation.draw import check_finite
 
 Array = npt.NDArray[np.floating[Any]]
 MaskedIds = npt.NDArray[np.int64]
-"""Ids (N,), a mask where a character is not known."""
+"""Ids (N,) with the mask id wherever a character is missing or unknown."""
 
-_MOST_AT_ONCE: Final = 1 << 14
-"""Characters of all windows that are read side by side."""
+_MOST_CHARACTERS: Final = 1 << 14
+"""The most characters of all windows in one batch."""
 
-_LARGEST_AT_ONCE: Final = 1 << 22
-"""Numbers that come of it: of a large alphabet, fewer are read side by side."""
+_MOST_LOGITS: Final = 1 << 22
+"""The most logits of one batch: with a large vocabulary, a batch has fewer characters."""
 
 
 class MaskedLM(Protocol):
-    """A model that tells each character from those on both sides of it."""
+    """A masked language model: it predicts each character from the characters on both sides."""
 
     @property
     def vocabulary_size(self) -> int:
@@ -35,22 +35,22 @@ class MaskedLM(Protocol):
 
     @property
     def mask(self) -> int:
-        """The id of a character that is not known: V."""
+        """The id of the mask, V."""
         ...
 
     def log_probabilities(self, ids: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """Of texts (B, T), masks among them: the log-probabilities (B, T, V) of the character at
-        each place, given all others of its text, and never itself.
+        """Gives the log-probabilities (B, T, V) of the character at each position of texts (B, T),
+        given all other characters of its text but never itself. The texts may contain masks.
         """
         ...
 
     def read(self, ids: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """The same of one text of any length: ids (N,) -> (N, V)."""
+        """Gives the log-probabilities (N, V) of one text (N,) of any length."""
         ...
 
 
 def masked_ids(tokenizer: Tokenizer, text: str, mask: int) -> MaskedIds:
-    """The ids (N,) of a text; a mask for each character that the model has never seen."""
+    """Encodes a text as ids (N,), with a mask for each character that is not in the vocabulary."""
     try:
         return tokenizer.encode(text).astype(np.int64)
     except UnknownCharacterError as error:
@@ -65,8 +65,8 @@ def masked_ids(tokenizer: Tokenizer, text: str, mask: int) -> MaskedIds:
     return np.concatenate(pieces)
 
 
-def writable(tokenizer: Tokenizer) -> npt.NDArray[np.bool_]:
-    """Which ids (V,) may be written: all but what rare characters were folded into."""
+def writable_ids(tokenizer: Tokenizer) -> npt.NDArray[np.bool_]:
+    """Tells which ids (V,) may be written: all but the one that stands for rare characters."""
     allowed = np.ones(tokenizer.vocabulary_size, dtype=np.bool_)
     if not tokenizer.unknown(REPLACEMENT):
         folded = tokenizer.encode(REPLACEMENT)
@@ -76,54 +76,55 @@ def writable(tokenizer: Tokenizer) -> npt.NDArray[np.bool_]:
 
 
 def read_windows(
-    restorer: MaskedLM, windows: Sequence[MaskedIds]
+    masked_lm: MaskedLM, windows: Sequence[MaskedIds]
 ) -> Iterator[tuple[list[int], npt.NDArray[np.float32]]]:
-    """Reads windows, each (T,) of its own, many of one length side by side.
+    """Reads windows, each (T,) with a T of its own, in batches of equal length.
 
-    Gives which of them were read, B places in `windows`, and their log-probabilities (B, T, V).
-    Raises ModelError when the model's numbers overflow.
+    Yields the indices of the B windows of a batch and their log-probabilities (B, T, V). Raises
+    ModelError when the model's numbers overflow.
     """
     by_length: dict[int, list[int]] = {}
-    for place, window in enumerate(windows):
-        by_length.setdefault(len(window), []).append(place)
-    for length, places in sorted(by_length.items()):
-        most = min(_MOST_AT_ONCE, _LARGEST_AT_ONCE // restorer.vocabulary_size)
-        at_once = max(most // max(length, 1), 1)
-        for begin in range(0, len(places), at_once):
-            batch = places[begin : begin + at_once]
-            read = restorer.log_probabilities(np.stack([windows[place] for place in batch]))
+    for index, window in enumerate(windows):
+        by_length.setdefault(len(window), []).append(index)
+    for length, indices in sorted(by_length.items()):
+        most = min(_MOST_CHARACTERS, _MOST_LOGITS // masked_lm.vocabulary_size)
+        batch_size = max(most // max(length, 1), 1)
+        for begin in range(0, len(indices), batch_size):
+            batch = indices[begin : begin + batch_size]
+            read = masked_lm.log_probabilities(np.stack([windows[index] for index in batch]))
             check_finite(read)
             yield batch, read
 
 
 def masked_log_probabilities(
-    restorer: MaskedLM, windows: Sequence[MaskedIds], places: Sequence[int]
+    masked_lm: MaskedLM, windows: Sequence[MaskedIds], positions: Sequence[int]
 ) -> npt.NDArray[np.float32]:
-    """The log-probabilities (B, V) of the character at one place of each of B windows."""
-    result = np.empty((len(windows), restorer.vocabulary_size), dtype=np.float32)
-    for batch, read in read_windows(restorer, windows):
-        at = [places[each] for each in batch]
+    """Gives the log-probabilities (B, V) of the character at one position of each of B windows."""
+    result = np.empty((len(windows), masked_lm.vocabulary_size), dtype=np.float32)
+    for batch, read in read_windows(masked_lm, windows):
+        at = [positions[index] for index in batch]
         result[batch] = read[np.arange(len(batch)), at]
     return result
 
 
 def pseudo_log_likelihoods(
-    restorer: MaskedLM, windows: Sequence[MaskedIds]
+    masked_lm: MaskedLM, windows: Sequence[MaskedIds]
 ) -> list[npt.NDArray[np.float32]]:
-    """The log-probability (T,) of what stands at each place of each window, given all others of it;
-    0 where that is a mask. Their sum is a pseudo-log-likelihood (Besag, 1975)."""
+    """Gives the log-probability (T,) of each character of each window, given all others; 0 for a
+    mask. Their sum is the pseudo-log-likelihood of the window (Besag, 1975)."""
     result = [np.empty(0, dtype=np.float32)] * len(windows)
-    for batch, read in read_windows(restorer, windows):
-        of_each = gather_log_probabilities(read, np.stack([windows[place] for place in batch]))
-        for place, each in zip(batch, of_each, strict=True):
-            result[place] = each
+    for batch, read in read_windows(masked_lm, windows):
+        gathered = gather_log_probabilities(read, np.stack([windows[index] for index in batch]))
+        for index, each in zip(batch, gathered, strict=True):
+            result[index] = each
     return result
 
 
 def gather_log_probabilities(
     read: npt.NDArray[np.float32], ids: MaskedIds
 ) -> npt.NDArray[np.float32]:
-    """Of log-probabilities (..., T, V) those (..., T) of these ids, 0 where they are masks."""
+    """Takes the log-probabilities (..., T) of ids (..., T) from those of all characters
+    (..., T, V); 0 for a mask."""
     known = ids < read.shape[-1]
     chosen = np.take_along_axis(read, np.where(known, ids, 0)[..., None], axis=-1)[..., 0]
     return np.where(known, chosen, np.float32(0))

@@ -1,4 +1,4 @@
-"""Masks: what is hidden of a text, for a network to learn to restore it.
+"""Masking of random spans, from which a masked language model learns.
 
 Legend: B windows, T time.
 """
@@ -11,31 +11,30 @@ import numpy.typing as npt
 Int64Array = npt.NDArray[np.int64]
 
 LONGEST_SPAN: Final = 8
-"""Characters that are hidden in a row, or more where spans meet: each length from 1 on is as
-likely."""
+"""The longest span of masks, before spans that meet become one; each length from 1 to this one is
+equally probable."""
 
 LARGEST_SHARE: Final = 0.3
-"""Of the characters of a window: each share up to this one is as likely, so that texts are met that
-are hardly damaged and others that are hardly legible."""
+"""The largest share of the characters of a window that is masked; each share up to this one is
+equally probable, so that the model sees texts with few masks and texts with many."""
 
-UNDAMAGED: Final = 0.15
-"""Windows of which nothing is hidden; to read such a text, for what may be wrong in it, is a use
-too."""
+UNMASKED: Final = 0.15
+"""The share of windows without any mask, because proofreading reads texts without masks."""
 
 
 def mask_spans(ids: Int64Array, mask: int, random: np.random.Generator) -> Int64Array:
-    """Windows (B, T) of which spans of characters are hidden, the mask's id in their place."""
-    return np.where(spans(ids.shape[0], ids.shape[1], random), mask, ids)
+    """Replaces random spans of windows (B, T) with the mask's id."""
+    return np.where(random_spans(ids.shape[0], ids.shape[1], random), mask, ids)
 
 
-def spans(batch: int, time: int, random: np.random.Generator) -> npt.NDArray[np.bool_]:
-    """What is hidden of windows (B, T); see the constants above."""
+def random_spans(batch: int, time: int, random: np.random.Generator) -> npt.NDArray[np.bool_]:
+    """Chooses the positions (B, T) that are masked; see the constants above."""
     share = random.uniform(0, LARGEST_SHARE, size=(batch, 1))
-    share[random.random((batch, 1)) < UNDAMAGED] = 0
-    # A place is legible if none of the spans that begin here or shortly before reaches it.
-    begin = -np.log1p(-share) / ((1 + LONGEST_SPAN) / 2)  # how likely a span begins at a place
-    places = np.arange(time)
-    ends = places + random.integers(1, LONGEST_SPAN + 1, size=(batch, time))
+    share[random.random((batch, 1)) < UNMASKED] = 0
+    # A position stays visible if no span that begins at or shortly before it reaches it.
+    begin = -np.log1p(-share) / ((1 + LONGEST_SPAN) / 2)  # the probability that a span begins
+    positions = np.arange(time)
+    ends = positions + random.integers(1, LONGEST_SPAN + 1, size=(batch, time))
     reached = np.where(random.random((batch, time)) < begin, ends, 0)
-    hidden: npt.NDArray[np.bool_] = np.maximum.accumulate(reached, axis=1) > places
-    return hidden
+    masked: npt.NDArray[np.bool_] = np.maximum.accumulate(reached, axis=1) > positions
+    return masked

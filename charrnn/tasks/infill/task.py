@@ -20,11 +20,16 @@ from charrnn.evaluation.scoring import negative_log_likelihood
 from charrnn.model.recurrent import RecurrentNetwork, State
 from charrnn.storage.model_directory import Model, read_model
 from charrnn.storage.run import Run
-from charrnn.tasks.infill.accuracy import CONTEXT, share_restored
+from charrnn.tasks.infill.accuracy import CONTEXT, masked_accuracy
 from charrnn.tasks.infill.engine import MARGIN, WINDOW, InfillEngine
 from charrnn.tasks.infill.masking import mask_spans
 from charrnn.tasks.infill.network import InfillNetwork
-from charrnn.tasks.infill.windows import WindowBatch, WindowLoader, cover, windows_per_epoch
+from charrnn.tasks.infill.windows import (
+    WindowBatch,
+    WindowLoader,
+    lay_out_windows,
+    windows_per_epoch,
+)
 from charrnn.training.checkpoint import TrainingState
 from charrnn.training.config import TrainingConfig
 from charrnn.training.report import TrainingSummary
@@ -87,7 +92,7 @@ class InfillTask(TextTask):
         """
         assert isinstance(network, InfillNetwork)
         random = np.random.default_rng(0)
-        windows = cover(len(self.validation), WINDOW, MARGIN)
+        windows = lay_out_windows(len(self.validation), WINDOW, MARGIN)
         order = random.permutation(len(windows))
         largest = windows.length * network.config.vocabulary_size
         together = min(max(_LARGEST_LOGITS // largest, 1), _AT_ONCE)
@@ -130,7 +135,7 @@ class InfillTask(TextTask):
         if len(self.validation) <= 2 * CONTEXT + max(SPANS):
             return summary
         engine = InfillEngine.of(read_model(run.models()[0]))
-        shares = {span: share_restored(engine, self.validation, span) for span in SPANS}
+        shares = {span: masked_accuracy(engine, self.validation, span) for span in SPANS}
         shown = ", ".join(
             f"{100 * share:.0f} % {'where' if span == 1 else 'of'} {SPANS[span]}"
             for span, share in shares.items()

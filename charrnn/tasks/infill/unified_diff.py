@@ -1,4 +1,4 @@
-"""A unified diff, as `patch` and `git apply` read it."""
+"""Unified diffs that `patch` and `git apply` read."""
 
 import difflib
 import os
@@ -11,11 +11,10 @@ _NO_NEWLINE: Final = "\\ No newline at end of file\n"
 
 
 def unified_diff(before: bytes, after: bytes, name: str) -> bytes:
-    """What changes in a file of that name; nothing where nothing does.
+    """Makes the unified diff of a file's contents; empty when they are equal.
 
-    Lines end with a newline, and with nothing else: carriage returns belong to them. They are lines
-        of
-    bytes, whatever these mean, as they are for `patch`: so it applies to files in any encoding.
+    Lines end with a newline only: a carriage return belongs to its line. They are lines of bytes,
+    as they are for `patch`, so that the diff applies to files in any encoding.
     """
     header = header_name(name)
     lines = difflib.unified_diff(_lines(before), _lines(after), header, header)
@@ -24,14 +23,16 @@ def unified_diff(before: bytes, after: bytes, name: str) -> bytes:
 
 
 def _lines(content: bytes) -> list[str]:
-    """The lines of a file with their newlines, which the last may lack; a character for each
+    """Splits a file into lines with their newlines (the last may lack one), a character for each
     byte."""
     return re.findall("[^\n]*\n|[^\n]+", content.decode("latin-1"))
 
 
 def header_name(name: str) -> str:
-    """What a diff calls a file, a character for each byte: its path below the working directory,
-    links resolved, or else its base name, as `patch` refuses absolute paths, `..` and links.
+    """Gives the name of a file in a diff's header, a character for each byte.
+
+    It is the path below the working directory with links resolved, or else the base name, because
+    `patch` refuses absolute paths, `..` and links.
     """
     encoded = os.fsencode(_below_here(name)).decode("latin-1")
     if encoded.strip(' "') != encoded or _CONTROL.search(encoded):

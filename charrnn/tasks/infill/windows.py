@@ -1,9 +1,11 @@
-"""Windows of a text: pieces that are read each by itself, with context on both sides of what
-matters.
+"""Windows of a text, each read by itself.
+
+A text to evaluate is laid out in windows that overlap: the middle of each is kept, and its margins
+are context only.
 
     to be or not to be that is the question
     [to be or not to ]
-             [not to be that is]             the middle of each is kept, its margins are context
+             [not to be that is]
                        [hat is the question]
 
 Legend: N characters, B windows, T time.
@@ -25,50 +27,50 @@ Int64Array = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class WindowLayout:
-    """Windows of one length over a text, such that of each a part is kept, and each character is
-    kept of one window.
+    """Windows of one length over a text, of which a part of each is kept, so that every character
+    of the text is kept once.
 
     Attributes:
         length: T, of every window.
-        starts: (B,) where each begins.
-        begins, ends: (B,) the places of the text that are kept of it.
+        starts: (B,) the position in the text where each window begins.
+        keep_begins, keep_ends: (B,) the positions in the text between which each is kept.
     """
 
     length: int
     starts: Int64Array
-    begins: Int64Array
-    ends: Int64Array
+    keep_begins: Int64Array
+    keep_ends: Int64Array
 
     def __len__(self) -> int:
-        """B."""
+        """The number of windows, B."""
         return len(self.starts)
 
     def positions(self, windows: slice | Int64Array) -> Int64Array:
-        """The places in the text (b, T) of some windows."""
+        """Gives the positions in the text (b, T) of the characters of some windows."""
         return self.starts[windows, None] + np.arange(self.length)
 
     def kept(self, windows: slice | Int64Array) -> npt.NDArray[np.bool_]:
-        """Which of those (b, T) are kept."""
+        """Tells which of those (b, T) are kept."""
         positions = self.positions(windows)
-        after = positions >= self.begins[windows, None]
-        kept: npt.NDArray[np.bool_] = after & (positions < self.ends[windows, None])
+        after = positions >= self.keep_begins[windows, None]
+        kept: npt.NDArray[np.bool_] = after & (positions < self.keep_ends[windows, None])
         return kept
 
 
-def cover(characters: int, length: int, margin: int) -> WindowLayout:
-    """Windows that cover so many characters, each with a margin on both sides of what is kept of
-    it, but where the text ends.
+def lay_out_windows(characters: int, length: int, margin: int) -> WindowLayout:
+    """Lays out windows over a text of so many characters, each with a margin on both sides of the
+    part that is kept, except at the ends of the text.
 
     Args:
-        length: T of each, more than both margins; that of the text where that is shorter.
-        margin: characters of context at least.
+        length: T of each window, more than both margins; the length of a text that is shorter.
+        margin: the fewest characters of context on each side.
     """
     length = min(length, characters)
     count = 1 if characters <= length else -(-(characters - 2 * margin) // (length - 2 * margin))
-    # Evenly, so that no margin is much longer than another.
+    # Windows are spaced evenly, so that no margin is much longer than another.
     last = characters - length
     starts = spread(np.arange(count, dtype=np.int64), last, max(count - 1, 1))  # (B,)
-    between = (starts[1:] + starts[:-1] + length) // 2  # amid of what two windows share
+    between = (starts[1:] + starts[:-1] + length) // 2  # the middle of each overlap
     begins = np.concatenate([np.zeros(1, dtype=np.int64), between])
     ends = np.concatenate([between, np.full(1, characters, dtype=np.int64)])
     return WindowLayout(length, starts, begins, ends)
@@ -76,33 +78,33 @@ def cover(characters: int, length: int, margin: int) -> WindowLayout:
 
 @dataclass(frozen=True)
 class WindowBatch:
-    """One training step's worth of windows.
+    """The windows of one training step.
 
     Attributes:
         ids: (B, T).
-        characters: how many those are.
+        characters: the number of ids, B x T.
     """
 
     ids: Int64Array
 
     @property
     def characters(self) -> int:
-        """All of its characters are predicted."""
+        """The number of characters, all of which are predicted."""
         return self.ids.size
 
 
 class WindowLoader:
-    """Epochs of a text, windows in random order, for ever. Its position is its state.
+    """Endless epochs of the windows of a text, in random order; its position is its state.
 
-    Each epoch is a pure function of (ids, settings, epoch): the text, a ring, is cut into windows
-    from another offset, all of one length, so that some overlap their neighbour by a little; they
-    are shuffled, and dealt to batches of one size but for one window.
+    Each epoch is a pure function of (ids, settings, epoch): the text, taken as a ring, is cut into
+    windows of one length from a random offset, so that some overlap their neighbour a little. They
+    are shuffled and dealt to batches whose sizes differ by one window at most.
 
     Args:
-        ids: (N,) of the training text.
-        batch_size: B, windows at most.
-        sequence_length: T, characters of a window at most.
-        seed: of the offsets and orders.
+        ids: (N,) the training text.
+        batch_size: B, the most windows of a batch.
+        sequence_length: T, the most characters of a window.
+        seed: the seed of the offsets and orders.
     """
 
     def __init__(self, ids: AnyIds, *, batch_size: int, sequence_length: int, seed: int) -> None:
@@ -119,7 +121,7 @@ class WindowLoader:
 
     @property
     def chunks_per_epoch(self) -> int:
-        """Steps that an epoch takes."""
+        """The number of batches of an epoch."""
         return -(-self.windows // self.batch_size)
 
     def __iter__(self) -> Iterator[WindowBatch]:
@@ -138,11 +140,11 @@ class WindowLoader:
         return WindowBatch(window)
 
     def state_dict(self) -> dict[str, int]:
-        """Where it is."""
+        """The position: the epoch, and the next batch of it."""
         return {"epoch": self.epoch, "chunk": self.chunk}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Goes to where another loader of the same text and settings was."""
+        """Goes to the position of another loader of the same text and settings."""
         epoch, chunk = int(state["epoch"]), int(state["chunk"])
         if epoch < 0 or not 0 <= chunk <= self.chunks_per_epoch:
             raise ConfigError(f"no chunk {chunk} in epoch {epoch} of this corpus")
@@ -150,7 +152,7 @@ class WindowLoader:
         self._starts = self._shuffle()
 
     def _shuffle(self) -> Int64Array:
-        """Where the windows of this epoch begin (W,), in its order."""
+        """Gives the positions where the windows of this epoch begin (W,), in its order."""
         generator = np.random.default_rng([self.seed, self.epoch])
         first = int(generator.integers(len(self.ids)))
         order = generator.permutation(self.windows)
@@ -158,8 +160,10 @@ class WindowLoader:
 
 
 def spread(numbers: Int64Array, length: int, intervals: int) -> Int64Array:
-    """Where the intervals of these numbers begin in a length, number * length // intervals, which
-    is itself too large for 64 bits in a text of 34 GB. Right for up to half a trillion of them."""
+    """Gives where equal intervals of a length begin: number * length // intervals.
+
+    The product itself overflows 64 bits for a text of 34 GB; this is exact for up to half a
+    trillion intervals."""
     each, more = divmod(length, intervals)
     high, low = divmod(more, 1 << 16)  # so that no product is larger than 64 bits
     of_high, rest = np.divmod(numbers * high, intervals)
@@ -168,5 +172,5 @@ def spread(numbers: Int64Array, length: int, intervals: int) -> Int64Array:
 
 
 def windows_per_epoch(characters: int, sequence_length: int) -> int:
-    """How many windows hold all of so many characters."""
+    """Gives the number of windows that hold all characters of a text."""
     return -(-characters // sequence_length)

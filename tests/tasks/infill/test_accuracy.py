@@ -3,7 +3,7 @@ import numpy.typing as npt
 import pytest
 
 from charrnn.errors import CorpusError
-from charrnn.tasks.infill.accuracy import CONTEXT, share_restored
+from charrnn.tasks.infill.accuracy import CONTEXT, masked_accuracy
 
 
 class Counting:
@@ -28,23 +28,23 @@ class Counting:
 
 def test_only_what_is_missing_counts() -> None:
     text = (np.arange(3000) % 50).astype(np.uint8)
-    assert share_restored(Counting(), text) == 1
+    assert masked_accuracy(Counting(), text) == 1
     # The first of two is known from the character before, the second guessed to be 0.
-    assert share_restored(Counting(), text, 2) == pytest.approx(0.5 + 0.01, abs=0.02)
+    assert masked_accuracy(Counting(), text, 2) == pytest.approx(0.5 + 0.01, abs=0.02)
 
 
 def test_the_best_few_count() -> None:
     text = (np.arange(3000) * 2 % 50).astype(np.uint8)  # always the second guess
-    assert share_restored(Counting(), text) == 0
-    assert share_restored(Counting(), text, best=2) == 1
+    assert masked_accuracy(Counting(), text) == 0
+    assert masked_accuracy(Counting(), text, top_k=2) == 1
 
 
 def test_places_are_the_same_each_time() -> None:
     text = np.random.default_rng(0).integers(3, size=3000).astype(np.uint8)
-    assert share_restored(Counting(), text) == share_restored(Counting(), text)
+    assert masked_accuracy(Counting(), text) == masked_accuracy(Counting(), text)
 
 
 def test_a_text_without_context_is_refused() -> None:
-    share_restored(Counting(), np.zeros(2 * CONTEXT + 4, dtype=np.uint8), 4, places=3)
+    masked_accuracy(Counting(), np.zeros(2 * CONTEXT + 4, dtype=np.uint8), 4, spans=3)
     with pytest.raises(CorpusError, match="132 characters"):
-        share_restored(Counting(), np.zeros(2 * CONTEXT + 3, dtype=np.uint8), 4)
+        masked_accuracy(Counting(), np.zeros(2 * CONTEXT + 3, dtype=np.uint8), 4)

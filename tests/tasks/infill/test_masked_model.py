@@ -6,9 +6,9 @@ from charrnn.tasks.infill.masked_model import (
     masked_ids,
     masked_log_probabilities,
     read_windows,
-    writable,
+    writable_ids,
 )
-from tests.restorers import Arbitrary
+from tests.masked_models import Arbitrary
 
 ABC = CharTokenizer("abc")
 
@@ -26,24 +26,24 @@ def test_bytes_are_all_known_but_for_lone_surrogates() -> None:
 
 
 def test_what_rare_characters_were_folded_into_is_never_written() -> None:
-    assert writable(ABC).tolist() == [True] * 3
-    assert writable(CharTokenizer(["a", REPLACEMENT, "b"])).tolist() == [True, False, True]
-    assert writable(ByteTokenizer()).all()
+    assert writable_ids(ABC).tolist() == [True] * 3
+    assert writable_ids(CharTokenizer(["a", REPLACEMENT, "b"])).tolist() == [True, False, True]
+    assert writable_ids(ByteTokenizer()).all()
 
 
 def test_windows_of_all_lengths_are_read_and_each_keeps_its_place() -> None:
-    restorer = Arbitrary(4)
+    masked_lm = Arbitrary(4)
     generator = np.random.default_rng(0)
     windows = [generator.integers(5, size=length) for length in (3, 5, 3, 1, 5, 3)]
     seen = []
-    for batch, read in read_windows(restorer, windows):
+    for batch, read in read_windows(masked_lm, windows):
         for place, each in zip(batch, read, strict=True):
-            np.testing.assert_array_equal(each, restorer.read(windows[place]))
+            np.testing.assert_array_equal(each, masked_lm.read(windows[place]))
             seen.append(place)
     assert sorted(seen) == list(range(6))
     places = [2, 0, 1, 0, 4, 2]
-    expected = [restorer.read(w)[p] for w, p in zip(windows, places, strict=True)]
-    np.testing.assert_array_equal(masked_log_probabilities(restorer, windows, places), expected)
+    expected = [masked_lm.read(w)[p] for w, p in zip(windows, places, strict=True)]
+    np.testing.assert_array_equal(masked_log_probabilities(masked_lm, windows, places), expected)
 
 
 def test_nothing_is_read_of_nothing() -> None:

@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from charrnn.tasks.infill.masking import LARGEST_SHARE, LONGEST_SPAN, UNDAMAGED, mask_spans, spans
+from charrnn.tasks.infill.masking import (
+    LARGEST_SHARE,
+    LONGEST_SPAN,
+    UNMASKED,
+    mask_spans,
+    random_spans,
+)
 
 
 def runs(row: "np.ndarray[tuple[int], np.dtype[np.bool_]]") -> list[int]:
@@ -14,27 +20,27 @@ def test_only_what_is_hidden_is_changed() -> None:
     ids = np.arange(4 * 50).reshape(4, 50)
     hidden = mask_spans(ids, 999, np.random.default_rng(3))
     masked = hidden == 999
-    np.testing.assert_array_equal(masked, spans(4, 50, np.random.default_rng(3)))
+    np.testing.assert_array_equal(masked, random_spans(4, 50, np.random.default_rng(3)))
     np.testing.assert_array_equal(hidden[~masked], ids[~masked])
     assert masked.any() and not masked.all()
 
 
 def test_masks_follow_their_generator_alone() -> None:
-    one, same, other = (spans(8, 40, np.random.default_rng(seed)) for seed in (0, 0, 1))
+    one, same, other = (random_spans(8, 40, np.random.default_rng(seed)) for seed in (0, 0, 1))
     np.testing.assert_array_equal(one, same)
     assert (one != other).any()
 
 
 def test_windows_are_damaged_from_not_at_all_to_hardly_legible() -> None:
-    shares = spans(2000, 1000, np.random.default_rng(0))[:, LONGEST_SPAN:].mean(axis=1)
-    assert (shares == 0).mean() == pytest.approx(UNDAMAGED, abs=0.03)
+    shares = random_spans(2000, 1000, np.random.default_rng(0))[:, LONGEST_SPAN:].mean(axis=1)
+    assert (shares == 0).mean() == pytest.approx(UNMASKED, abs=0.03)
     damaged = shares[shares > 0]
     assert damaged.mean() == pytest.approx(LARGEST_SHARE / 2, abs=0.02)
     assert np.quantile(damaged, 0.95) == pytest.approx(0.95 * LARGEST_SHARE, abs=0.06)
 
 
 def test_every_length_of_span_is_met() -> None:
-    hidden = spans(1000, 1000, np.random.default_rng(0))
+    hidden = random_spans(1000, 1000, np.random.default_rng(0))
     lengths = [length for row in hidden if row.mean() < 0.1 for length in runs(row)]
     counts = np.bincount(lengths)[1 : LONGEST_SPAN + 1]
     assert counts.min() > 0.6 * counts.max()
@@ -43,4 +49,4 @@ def test_every_length_of_span_is_met() -> None:
 
 @pytest.mark.parametrize("shape", [(0, 5), (3, 0), (1, 1)])
 def test_hardly_any_characters(shape: tuple[int, int]) -> None:
-    assert spans(*shape, np.random.default_rng(0)).shape == shape
+    assert random_spans(*shape, np.random.default_rng(0)).shape == shape

@@ -6,19 +6,18 @@ from hypothesis import strategies as st
 
 from charrnn.data.tokenizer import REPLACEMENT, ByteTokenizer, CharTokenizer, Tokenizer
 from charrnn.errors import CharRNNWarning, ConfigError, CorpusError
-from charrnn.tasks.infill.fill import fill
-from charrnn.tasks.infill.proofread import (
+from charrnn.tasks.infill.corrections import (
     DELETE,
     INSERT,
     SUBSTITUTE,
     SWAP,
     Correction,
-    ProofreadConfig,
     apply_corrections,
-    proofread,
 )
+from charrnn.tasks.infill.fill import fill_gaps
+from charrnn.tasks.infill.proofread import ProofreadConfig, find_mistakes
 from tests.conftest import PROSE
-from tests.restorers import KnownText
+from tests.masked_models import KnownText
 
 TOKENIZER = CharTokenizer(sorted(set(PROSE)))
 KNOWN = KnownText(TOKENIZER, PROSE)
@@ -29,7 +28,7 @@ CONFIG = ProofreadConfig(threshold=3, surprise=2)  # the fake doubts less than a
 
 def fixed(text: str, tokenizer: Tokenizer = TOKENIZER, known: KnownText = KNOWN) -> str:
     return apply_corrections(
-        text, [each.correction for each in proofread(known, tokenizer, text, CONFIG)]
+        text, [each.correction for each in find_mistakes(known, tokenizer, text, CONFIG)]
     )
 
 
@@ -47,7 +46,7 @@ def fixed(text: str, tokenizer: Tokenizer = TOKENIZER, known: KnownText = KNOWN)
 )
 def test_each_kind_of_typo_is_found_and_put_right(kind: str, here: str, mistaken: str) -> None:
     text = LINE.replace(here, mistaken, 1)
-    (finding,) = proofread(KNOWN, TOKENIZER, text, CONFIG)
+    (finding,) = find_mistakes(KNOWN, TOKENIZER, text, CONFIG)
     assert apply_corrections(text, [finding.correction]) == LINE
     assert finding.correction.kind == kind
     assert finding.correction.gain >= CONFIG.threshold
@@ -63,27 +62,27 @@ def test_what_is_no_text_is_refused() -> None:
     for nothing in (None, float("nan"), b"ab", ["ab"]):
         kind = type(nothing).__name__
         with pytest.raises(CorpusError, match=f"the text is not text but {kind}; give a str"):
-            proofread(KNOWN, TOKENIZER, nothing)
+            find_mistakes(KNOWN, TOKENIZER, nothing)
         with pytest.raises(CorpusError, match=f"the text is not text but {kind}; give a str"):
-            fill(KNOWN, TOKENIZER, nothing)
+            fill_gaps(KNOWN, TOKENIZER, nothing)
 
 
 def test_a_text_without_mistakes_has_no_findings() -> None:
-    assert proofread(KNOWN, TOKENIZER, LINE) == []
-    assert proofread(KNOWN, TOKENIZER, "") == []
+    assert find_mistakes(KNOWN, TOKENIZER, LINE) == []
+    assert find_mistakes(KNOWN, TOKENIZER, "") == []
 
 
 def test_places_are_lines_and_columns_from_1() -> None:
     text = "shallows all\nmorning, nad the frogs\ngrew used to it.\nBy onon they sang again.\n"
     known = KnownText(TOKENIZER, text.replace("nad", "and").replace("onon", "noon"))
-    findings = proofread(known, TOKENIZER, text, CONFIG)
+    findings = find_mistakes(known, TOKENIZER, text, CONFIG)
     assert [(each.line, each.column) for each in findings] == [(2, 10), (4, 4)]
     assert [each.original for each in findings] == ["na", "on"]
 
 
 def test_corrections_do_not_touch_each_other() -> None:
     text = PROSE.replace("e ", "x ").replace("th", "ht")
-    findings = proofread(KNOWN, TOKENIZER, text, ProofreadConfig(threshold=1))
+    findings = find_mistakes(KNOWN, TOKENIZER, text, ProofreadConfig(threshold=1))
     assert len(findings) > 10
     ends = [0]
     for finding in findings:
@@ -98,7 +97,7 @@ def test_many_typos_in_a_long_text_are_found() -> None:
     mistaken = list(text)
     for place in places:
         mistaken[place] = "z"
-    findings = proofread(KNOWN, TOKENIZER, "".join(mistaken), ProofreadConfig())
+    findings = find_mistakes(KNOWN, TOKENIZER, "".join(mistaken), ProofreadConfig())
     assert [each.correction.begin for each in findings] == places
 
 
@@ -111,7 +110,7 @@ def test_what_the_model_has_never_seen_is_left_alone() -> None:
 
 def test_a_text_that_the_model_cannot_judge_is_not_found_right_without_a_word() -> None:
     with pytest.warns(CharRNNWarning, match="never seen 10 of the 12 characters"):
-        assert proofread(KNOWN, TOKENIZER, "Привет, мир!".replace("!", "ж")) == []
+        assert find_mistakes(KNOWN, TOKENIZER, "Привет, мир!".replace("!", "ж")) == []
 
 
 def test_nothing_that_takes_several_bytes_is_touched() -> None:
@@ -121,7 +120,7 @@ def test_nothing_that_takes_several_bytes_is_touched() -> None:
     known = KnownText(tokenizer, text)
     for mistaken in ("Br\xf6cke", "Br\udcffcke"):
         assert fixed(text.replace("Brücke", mistaken, 1), tokenizer, known).count(mistaken) == 1
-    (finding,) = proofread(known, tokenizer, text.replace("langer", "lagner", 1), CONFIG)
+    (finding,) = find_mistakes(known, tokenizer, text.replace("langer", "lagner", 1), CONFIG)
     assert finding.correction.replacement == "ng"
     assert (finding.line, finding.column) == (1, text.index("langer") + 3)
 
@@ -129,7 +128,7 @@ def test_nothing_that_takes_several_bytes_is_touched() -> None:
 def test_a_higher_threshold_finds_less() -> None:
     text = LINE.replace("stood", "stoid").replace("grew", "gerw")
     counts = [
-        len(proofread(KNOWN, TOKENIZER, text, ProofreadConfig(threshold=threshold, surprise=2)))
+        len(find_mistakes(KNOWN, TOKENIZER, text, ProofreadConfig(threshold=threshold, surprise=2)))
         for threshold in (5, 8, 1000)
     ]
     assert counts == [2, 2, 0]

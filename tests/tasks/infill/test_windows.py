@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from charrnn.errors import ConfigError
-from charrnn.tasks.infill.windows import WindowLoader, cover, spread, windows_per_epoch
+from charrnn.tasks.infill.windows import WindowLoader, lay_out_windows, spread, windows_per_epoch
 
 
 @pytest.mark.parametrize(("length", "margin"), [(5, 1), (10, 0), (10, 4), (16, 5)])
@@ -12,7 +12,7 @@ from charrnn.tasks.infill.windows import WindowLoader, cover, spread, windows_pe
 def test_a_cover_keeps_each_character_once_with_a_margin(
     characters: int, length: int, margin: int
 ) -> None:
-    windows = cover(characters, length, margin)
+    windows = lay_out_windows(characters, length, margin)
     positions, kept = windows.positions(slice(None)), windows.kept(slice(None))
     assert positions.shape == kept.shape == (len(windows), min(length, characters))
     assert positions.min() == 0 and positions.max() == characters - 1
@@ -24,9 +24,9 @@ def test_a_cover_keeps_each_character_once_with_a_margin(
 
 
 def test_a_cover_has_no_more_windows_than_it_needs() -> None:
-    assert len(cover(100, 20, 5)) == 9
-    assert len(cover(20, 20, 5)) == len(cover(3, 20, 5)) == 1
-    assert len(cover(21, 20, 5)) == 2
+    assert len(lay_out_windows(100, 20, 5)) == 9
+    assert len(lay_out_windows(20, 20, 5)) == len(lay_out_windows(3, 20, 5)) == 1
+    assert len(lay_out_windows(21, 20, 5)) == 2
 
 
 def loader(characters: int = 103, **changes: int) -> WindowLoader:

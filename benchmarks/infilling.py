@@ -1,22 +1,21 @@
-"""How well what is missing is restored, and how well what is wrong is found.
+"""How often masked characters are predicted, and how well typos are found.
 
-    python -m benchmarks.restoration tinyshakespeare.txt --budget 300s
-    python -m benchmarks.restoration tinyshakespeare.txt --model checkpoints/both --forward
-    checkpoints/one
+    python -m benchmarks.infilling tinyshakespeare.txt --budget 300s
+    python -m benchmarks.infilling tinyshakespeare.txt --model checkpoints/both \\
+        --left-to-right checkpoints/one
 
-On the last 10 % of a text, which neither model has read. Two models learn from the rest, with the
-same
-budget and the same flags of `charrnn train`: one that restores (`--bidirectional`) and one that
-reads forward. Prints
+Two models learn from the first 90 % of a text, with the same budget and flags of `charrnn train`: a
+bidirectional one (`--bidirectional`) and one that reads from left to right. On the last 10 %, the
+benchmark prints two tables:
 
-- of single characters and of spans of 2, 4 and 8 at seeded places: how often the best fill has the
-  character that stood there (top 1), one of the five best has (top 5), and how often all of the
-  span is right (exact). `forward` is the language model alone, which reads the left side, a beam of
-  its likeliest fills; `forward, weighed` chooses among those by how likely they and what follows
-  are together; `n-gram` is modified Kneser-Ney.
-- of seeded typos, one in 200 characters, of four kinds in turn: how many are found, and put right,
-  and of what is found how much is a typo. Thresholds are chosen, for each model by itself, on the
-  first half of the text with typos (for the best F1), and counted on the other half.
+- Filling single characters and spans of 2, 4 and 8 at seeded positions: how often the best fill has
+  the right character (top 1), one of the five best fills has it (top 5), and the whole span is
+  right (exact). `left to right` fills with a beam search from the left side alone; `left to right,
+  rescored` chooses among the fills of its beam by the likelihood of the fill and the text after it;
+  `n-gram` is modified Kneser-Ney.
+- Finding seeded typos, one in 200 characters, of four kinds in turn: precision and recall of the
+  findings and of their corrections. The threshold of each model is chosen on the first half of the
+  text with typos (for the best F1), and scored on the second.
 
 Legend: N characters, V vocabulary.
 """
@@ -33,7 +32,7 @@ import numpy as np
 import numpy.typing as npt
 
 import charrnn
-from benchmarks.left_to_right import ForwardRestorer, NGramRestorer
+from benchmarks.left_to_right import LeftToRightLM, NGramLM
 from benchmarks.quality_corpora import find_file
 from benchmarks.quality_table import Budget, parse_budget
 from benchmarks.typos import Score, Typo, score, with_typos
@@ -42,51 +41,52 @@ from charrnn.engines import best_engine
 from charrnn.evaluation.baselines import NGram
 from charrnn.storage.model_directory import Model
 from charrnn.tasks.infill.beam import Fills, Region, infill, rescore
+from charrnn.tasks.infill.corrections import Finding
 from charrnn.tasks.infill.engine import InfillEngine
 from charrnn.tasks.infill.fill import FillConfig
 from charrnn.tasks.infill.masked_model import MaskedIds, MaskedLM, pseudo_log_likelihoods
-from charrnn.tasks.infill.proofread import Finding, ProofreadConfig, proofread
+from charrnn.tasks.infill.proofread import ProofreadConfig, find_mistakes
 
 LENGTHS: Final = (1, 2, 4, 8)
 
 CONTEXT: Final = FillConfig().context
-"""Characters on each side that are read."""
+"""The characters that are read on each side."""
 
 FOLLOWING: Final = 16
-"""Characters after a span that fills are weighed by, where a model reads forward."""
+"""The characters after a span whose likelihood rescores the fills of a left-to-right model."""
 
-Weigh = Callable[[MaskedLM, Region, Fills], Fills]
+Rescore = Callable[[MaskedLM, Region, Fills], Fills]
 
 
 @dataclass(frozen=True)
 class Contender:
-    """What fills and proofreads.
+    """A model that is compared.
 
     Attributes:
-        restorer: what it reads with.
-        ways: by the name that the table has, how its fills are weighed once they are whole.
+        masked_lm: its predictions.
+        rescorings: the rows of the table by name, each with the rescoring of whole fills.
         before, after: how many characters on each side of a span it reads.
     """
 
-    restorer: MaskedLM
-    ways: dict[str, Weigh | None]
+    masked_lm: MaskedLM
+    rescorings: dict[str, Rescore | None]
     before: int = CONTEXT
     after: int = CONTEXT
 
 
-def by_both_sides(restorer: MaskedLM, region: Region, fills: Fills) -> Fills:
-    """As `charrnn fill` does."""
-    return rescore(restorer, region, fills, reach=FillConfig().reach, context=CONTEXT)
+def by_both_sides(masked_lm: MaskedLM, region: Region, fills: Fills) -> Fills:
+    """Rescores fills as `charrnn fill` does."""
+    return rescore(masked_lm, region, fills, reach=FillConfig().reach, context=CONTEXT)
 
 
-def by_what_follows(restorer: MaskedLM, region: Region, fills: Fills) -> Fills:
-    """By the likelihood of each fill and of what follows it: for models that read forward."""
+def by_text_after(masked_lm: MaskedLM, region: Region, fills: Fills) -> Fills:
+    """Rescores fills by the likelihood of each fill and the text after it, from left to right."""
     windows = np.tile(region.ids, (len(fills.values), 1))
-    windows[:, region.places] = fills.values
-    first = int(region.places[0])
+    windows[:, region.positions] = fills.values
+    first = int(region.positions[0])
     sums = [
         each[first:].sum(dtype=np.float64)
-        for each in pseudo_log_likelihoods(restorer, list(windows))
+        for each in pseudo_log_likelihoods(masked_lm, list(windows))
     ]
     order = np.argsort(-np.array(sums), kind="stable")
     return Fills(fills.values[order], np.array(sums)[order])
@@ -94,7 +94,7 @@ def by_what_follows(restorer: MaskedLM, region: Region, fills: Fills) -> Fills:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """How often fills are right: their characters, one of five fills', and all of a span."""
+    """The share of right characters in the best fill, in the five best, and of right spans."""
 
     top_1: float
     top_5: float
@@ -104,24 +104,26 @@ class Accuracy:
 def accuracies(
     contender: Contender, ids: MaskedIds, starts: npt.NDArray[np.int64], length: int
 ) -> dict[str, Accuracy]:
-    """Of spans of that length that begin at these places of a text (N,), for each of its ways."""
-    before, restorer = contender.before, contender.restorer
+    """Measures a contender, with each rescoring, on spans of a text (N,) that begin at `starts`."""
+    before, masked_lm = contender.before, contender.masked_lm
     regions = []
     for start in starts:
         window = ids[start - before : start + length + contender.after].copy()
-        window[before : before + length] = restorer.mask
+        window[before : before + length] = masked_lm.mask
         regions.append(Region(window, np.arange(before, before + length)))
     found = infill(
-        restorer,
+        masked_lm,
         regions,
         width=FillConfig().width,
         context=max(before, contender.after),
-        allowed=np.ones(restorer.vocabulary_size, dtype=np.bool_),
+        allowed=np.ones(masked_lm.vocabulary_size, dtype=np.bool_),
     )
-    counted: dict[str, list[tuple[float, float, float]]] = {name: [] for name in contender.ways}
+    counted: dict[str, list[tuple[float, float, float]]] = {
+        name: [] for name in contender.rescorings
+    }
     for start, region, fills in zip(starts, regions, found, strict=True):
-        for name, weigh in contender.ways.items():
-            best = fills if weigh is None else weigh(restorer, region, fills)
+        for name, rescoring in contender.rescorings.items():
+            best = fills if rescoring is None else rescoring(masked_lm, region, fills)
             right = best.values[:5] == ids[start : start + length]  # (up to 5, length)
             counted[name].append(
                 (float(right[0].mean()), float(right.any(axis=0).mean()), float(right[0].all()))
@@ -134,9 +136,9 @@ class Proof:
     """How well typos were found.
 
     Attributes:
-        threshold: the gain that was asked for.
-        score: on the half that the threshold was not chosen on.
-        characters_per_second: how fast it was.
+        threshold: the least gain of a finding.
+        score: of the half that the threshold was not chosen on.
+        characters_per_second: the speed.
     """
 
     threshold: float
@@ -145,15 +147,15 @@ class Proof:
 
 
 def proof(
-    restorer: MaskedLM, tokenizer: Tokenizer, text: str, threshold: float | None = None
+    masked_lm: MaskedLM, tokenizer: Tokenizer, text: str, threshold: float | None = None
 ) -> Proof:
-    """Of typos in the second half of a text; the threshold is chosen on the first, unless given."""
+    """Scores typos in the second half of a text; by default chooses the threshold on the first."""
     config = ProofreadConfig(threshold=0)
     tuning, counted = (with_typos(half, seed=seed) for seed, half in enumerate(halves(text)))
     if threshold is None:
-        threshold = best_threshold(*tuning, proofread(restorer, tokenizer, tuning[0], config))
+        threshold = best_threshold(*tuning, find_mistakes(masked_lm, tokenizer, tuning[0], config))
     began = time.perf_counter()
-    findings = proofread(restorer, tokenizer, counted[0], config)
+    findings = find_mistakes(masked_lm, tokenizer, counted[0], config)
     seconds = time.perf_counter() - began
     return Proof(threshold, score(*counted, above(findings, threshold)), len(counted[0]) / seconds)
 
@@ -164,19 +166,19 @@ def halves(text: str) -> tuple[str, str]:
 
 
 def middle(text: str, characters: int) -> str:
-    """So many characters in the middle of a text. (Costs and threshold of proofreading were chosen
-    on the beginning and the end of tinyshakespeare's held-out text.)"""
+    """Takes so many characters from the middle of a text. (Costs and threshold of proofreading were
+    chosen on the beginning and the end of tinyshakespeare's held-out text.)"""
     begin = max(len(text) - characters, 0) // 2
     return text[begin : begin + characters]
 
 
 def above(findings: Sequence[Finding], threshold: float) -> list[Finding]:
-    """Those that a threshold leaves of what was found without one."""
+    """Keeps the findings whose gain reaches a threshold."""
     return [each for each in findings if each.correction.gain >= threshold]
 
 
 def best_threshold(text: str, typos: Sequence[Typo], findings: Sequence[Finding]) -> float:
-    """The threshold with the best harmonic mean of precision and recall (F1)."""
+    """Finds the threshold with the best harmonic mean of precision and recall (F1)."""
 
     def f1(threshold: float) -> float:
         result = score(text, typos, above(findings, threshold))
@@ -186,7 +188,7 @@ def best_threshold(text: str, typos: Sequence[Typo], findings: Sequence[Finding]
 
 
 def trained(corpus: Path, folder: Path, budget: Budget, **options: Any) -> Model:
-    """A model of a text, as `charrnn train` makes it."""
+    """Trains a model on a text as `charrnn train` does."""
     if budget.in_steps:
         amount: dict[str, Any] = {"steps": int(budget.amount)}
     else:
@@ -195,33 +197,34 @@ def trained(corpus: Path, folder: Path, budget: Budget, **options: Any) -> Model
     return charrnn.load(folder)
 
 
-def contenders(restoring: Model, forward: Model, training: str) -> list[Contender]:
-    """All that are compared. The models have one alphabet."""
-    tokenizer = restoring.tokenizer
+def contenders(bidirectional: Model, left_to_right: Model, training: str) -> list[Contender]:
+    """Lists the models to compare, which have the same alphabet."""
+    tokenizer = bidirectional.tokenizer
     n_gram = NGram(tokenizer.encode(training), tokenizer.vocabulary_size)
     return [
         Contender(
-            InfillEngine.of(restoring), {"restorer": by_both_sides, "restorer, beam alone": None}
+            InfillEngine.of(bidirectional),
+            {"bidirectional": by_both_sides, "bidirectional, beam alone": None},
         ),
         Contender(
-            ForwardRestorer(best_engine(forward)),
-            {"forward": None, "forward, weighed": by_what_follows},
+            LeftToRightLM(best_engine(left_to_right)),
+            {"left to right": None, "left to right, rescored": by_text_after},
             after=FOLLOWING,
         ),
-        Contender(NGramRestorer(n_gram), {"n-gram": None}, before=n_gram.context, after=0),
+        Contender(NGramLM(n_gram), {"n-gram": None}, before=n_gram.context, after=0),
     ]
 
 
 def print_fills(
     rows: Sequence[Contender], ids: MaskedIds, positions: int, lengths: Sequence[int]
 ) -> None:
-    """The table of spans."""
+    """Prints the table of spans."""
     print("| | " + " | ".join(f"{n}: top 1, top 5, exact" for n in lengths) + " |")
     print("|---|" + "---|" * len(lengths))
     generator = np.random.default_rng(0)
     starts = {n: generator.integers(CONTEXT, len(ids) - CONTEXT - n, positions) for n in lengths}
     for each in rows:
-        cells: dict[str, list[str]] = {name: [] for name in each.ways}
+        cells: dict[str, list[str]] = {name: [] for name in each.rescorings}
         for length in lengths:
             for name, found in accuracies(each, ids, starts[length], length).items():
                 shares = (found.top_1, found.top_5, found.exact)
@@ -233,14 +236,14 @@ def print_fills(
 def print_proofs(
     rows: Sequence[tuple[str, MaskedLM, float | None]], *, text: str, tokenizer: Tokenizer
 ) -> None:
-    """The table of typos."""
+    """Prints the table of typos."""
     print(
-        "| | threshold | detected: precision, recall | put right: precision, recall "
+        "| | threshold | detected: precision, recall | corrected: precision, recall "
         "| substitute, delete, insert, swap | characters/s |"
     )
     print("|---|---|---|---|---|---|")
-    for name, restorer, threshold in rows:
-        result = proof(restorer, tokenizer, text, threshold)
+    for name, masked_lm, threshold in rows:
+        result = proof(masked_lm, tokenizer, text, threshold)
         s = result.score
         kinds = ", ".join(f"{share:.0%}" for share in s.detected_by_kind.values())
         print(
@@ -252,18 +255,18 @@ def print_proofs(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Trains what is not given, and prints both tables."""
+    """Trains the models that are not given, and prints both tables."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("corpus", help="a text file, or the name of one in corpora/")
     parser.add_argument("--budget", type=parse_budget, default="3000steps", help="or like 300s")
-    parser.add_argument("--model", help="a model that restores, trained already on this text")
-    parser.add_argument("--forward", help="one that reads forward")
-    parser.add_argument("--hidden-size", type=int, help="of both that are trained")
+    parser.add_argument("--model", help="a bidirectional model of this text")
+    parser.add_argument("--left-to-right", help="a left-to-right model of this text")
+    parser.add_argument("--hidden-size", type=int, help="of both models")
     parser.add_argument("--layers", type=int)
     parser.add_argument("--positions", type=int, default=300, help="spans of each length")
     parser.add_argument("--lengths", type=int, nargs="+", default=LENGTHS)
     parser.add_argument(
-        "--characters", type=int, default=40_000, help="that are proofread, in the middle"
+        "--characters", type=int, default=40_000, help="to proofread, from the middle"
     )
     options = parser.parse_args(arguments)
     path = find_file(options.corpus)
@@ -278,27 +281,31 @@ def main(arguments: Sequence[str] | None = None) -> None:
             else trained(path, Path(folder, kind), options.budget, bidirectional=both, **sizes)
             for kind, named, both in (
                 ("both", options.model, True),
-                ("forward", options.forward, False),
+                ("left-to-right", options.left_to_right, False),
             )
         ]
-    restoring, forward = models
-    restoring.require("restore")
-    forward.require("generate")
+    bidirectional, left_to_right = models
+    bidirectional.require("restore")
+    left_to_right.require("generate")
     text = path.read_bytes().decode("utf-8-sig")
     boundary = int(len(text) * 0.9)
     training, held_out = text[:boundary], text[boundary:]
-    tokenizer = restoring.tokenizer
-    print(f"{restoring.config.parameters:,} and {forward.config.parameters:,} weights\n")
-    rows = contenders(restoring, forward, training)
+    tokenizer = bidirectional.tokenizer
+    print(f"{bidirectional.config.parameters:,} and {left_to_right.config.parameters:,} weights\n")
+    rows = contenders(bidirectional, left_to_right, training)
     ids = tokenizer.encode(held_out).astype(np.int64)
     print_fills(rows, ids, options.positions, options.lengths)
     if options.characters:
         print()
         print_proofs(
             [
-                ("restorer", rows[0].restorer, None),
-                ("restorer, as is usual", rows[0].restorer, ProofreadConfig().threshold),
-                ("forward", rows[1].restorer, None),
+                ("bidirectional", rows[0].masked_lm, None),
+                (
+                    "bidirectional, default threshold",
+                    rows[0].masked_lm,
+                    ProofreadConfig().threshold,
+                ),
+                ("left to right", rows[1].masked_lm, None),
             ],
             text=middle(held_out, options.characters),
             tokenizer=tokenizer,

@@ -3,25 +3,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.left_to_right import ForwardRestorer, NGramRestorer
-from benchmarks.restoration import (
+from benchmarks.infilling import (
     Accuracy,
     Contender,
-    Weigh,
+    Rescore,
     accuracies,
     best_threshold,
     by_both_sides,
-    by_what_follows,
+    by_text_after,
     main,
     proof,
 )
+from benchmarks.left_to_right import LeftToRightLM, NGramLM
 from benchmarks.typos import with_typos
 from charrnn.data.tokenizer import CharTokenizer
 from charrnn.evaluation.baselines import NGram
+from charrnn.tasks.infill.corrections import DELETE, Correction, Finding
 from charrnn.tasks.infill.masked_model import MaskedIds, MaskedLM
-from charrnn.tasks.infill.proofread import DELETE, Correction, Finding
 from tests.conftest import PROSE
-from tests.restorers import KnownText
+from tests.masked_models import KnownText
 
 TOKENIZER = CharTokenizer(sorted(set(PROSE)))
 IDS = TOKENIZER.encode(PROSE).astype(np.int64)
@@ -38,10 +38,10 @@ class Counting:
 
 
 def exact(
-    restorer: MaskedLM, ids: MaskedIds, starts: list[int], length: int, weigh: Weigh | None
+    masked_lm: MaskedLM, ids: MaskedIds, starts: list[int], length: int, rescoring: Rescore | None
 ) -> float:
     """How often a span was right, with a few characters around it."""
-    contender = Contender(restorer, {"it": weigh}, before=8, after=8)
+    contender = Contender(masked_lm, {"it": rescoring}, before=8, after=8)
     return accuracies(contender, ids, np.array(starts), length)["it"].exact
 
 
@@ -69,20 +69,20 @@ def finding(begin: int, end: int, *, gain: float) -> Finding:
 
 
 def test_a_language_model_reads_the_left_side_alone() -> None:
-    restorer = ForwardRestorer(Counting())
-    read = restorer.log_probabilities(np.array([[0, 1, 5, 0]]))[0]  # (T, V)
+    masked_lm = LeftToRightLM(Counting())
+    read = masked_lm.log_probabilities(np.array([[0, 1, 5, 0]]))[0]  # (T, V)
     assert read.argmax(axis=-1)[1:].tolist() == [1, 2, 1]
     np.testing.assert_allclose(np.exp(read).sum(axis=-1), 1, rtol=1e-5)
     np.testing.assert_allclose(np.exp(read[0]), 0.2, rtol=1e-5)
     ids = np.arange(40) % 5
-    assert exact(restorer, ids, [10, 17], 4, None) == 1
-    assert exact(restorer, ids, [10, 17], 4, by_what_follows) == 1
+    assert exact(masked_lm, ids, [10, 17], 4, None) == 1
+    assert exact(masked_lm, ids, [10, 17], 4, by_text_after) == 1
 
 
 def test_so_does_an_n_gram() -> None:
     ids = (np.arange(400) % 5).astype(np.uint8)
-    restorer = NGramRestorer(NGram(ids, 5, context=3))
-    read = restorer.log_probabilities(np.array([[0, 1, 2, 5, 1]]))[0]
+    masked_lm = NGramLM(NGram(ids, 5, context=3))
+    read = masked_lm.log_probabilities(np.array([[0, 1, 2, 5, 1]]))[0]
     assert read.argmax(axis=-1)[1:4].tolist() == [1, 2, 3]
     np.testing.assert_allclose(np.exp(read).sum(axis=-1), 1, rtol=1e-5)
 
@@ -95,14 +95,14 @@ def test_it_prints_both_tables(capsys: pytest.CaptureFixture[str], tmp_path: Pat
     lines = capsys.readouterr().out.splitlines()
     rows = [line.split("|")[1].strip() for line in lines if line.startswith("| ") and "%" in line]
     assert rows == [
-        "restorer",
-        "restorer, beam alone",
-        "forward",
-        "forward, weighed",
+        "bidirectional",
+        "bidirectional, beam alone",
+        "left to right",
+        "left to right, rescored",
         "n-gram",
-        "restorer",
-        "restorer, as is usual",
-        "forward",
+        "bidirectional",
+        "bidirectional, default threshold",
+        "left to right",
     ]
 
 
