@@ -10,7 +10,7 @@ from charrnn.data.excerpt import AnyIds
 from charrnn.errors import CharRNNWarning, CorpusError
 from charrnn.evaluation.baselines import BASELINES
 from charrnn.evaluation.scoring import Evaluation, evaluate, held_out
-from charrnn.storage.token_cache import IDS_FOLDER, find_ids, keep_for_now
+from charrnn.storage import token_cache
 from charrnn.training.report import Evaluate, EvaluationReport, EvaluationRequest
 
 
@@ -49,7 +49,7 @@ def _evaluate(
         read=request.read,
         adapt=request.adapt,
         at_most=request.at_most,
-        keep=keep_for_now,
+        keep=token_cache.keep_for_now,
         progress=progress,
     )
     remarks = []
@@ -94,6 +94,10 @@ def _training_text(request: EvaluationRequest, progress: ReadingProgress) -> tup
         raise CorpusError(
             f"{request.directory}: it does not say where its text is; name a FILE to read"
         )
-    find = partial(find_ids, request.directory.parent / IDS_FOLDER, progress=progress)
-    corpus = request.checkpoint.read_corpus(find=find, keep=keep_for_now, progress=progress)
+    find = partial(
+        token_cache.find_ids, request.directory.parent / token_cache.IDS_FOLDER, progress=progress
+    )
+    corpus = request.checkpoint.read_corpus(
+        find=find, keep=token_cache.keep_for_now, progress=progress
+    )
     return held_out(request.model, corpus)
