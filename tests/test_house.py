@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import charrnn
+import charrnn.tasks
 
 PACKAGE = Path(charrnn.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -95,6 +96,34 @@ def test_tasks_do_not_know_each_other(path: Path) -> None:
     here = folder_of_a_task(module_name(path))
     for name in imports(path) if here is not None else ():
         assert folder_of_a_task(name) in (None, here), f"{module_name(path)} imports {name}"
+
+
+def names_in(node: ast.AST) -> set[str]:
+    """The names and attributes in an expression."""
+    found = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+    return found | {each.attr for each in ast.walk(node) if isinstance(each, ast.Attribute)}
+
+
+CLASSES_OF_TASKS = {
+    node.name
+    for path in (PACKAGE / "tasks").rglob("*.py")
+    for node in ast.parse(path.read_text()).body
+    if isinstance(node, ast.ClassDef)
+}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_outside_of_tasks_nobody_asks_which_task_it_is(path: Path) -> None:
+    """All others ask its definition, or the Task itself."""
+    if room(module_name(path)) == "tasks":
+        return
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Compare) and "task" in names_in(node):
+            constants = {each.value for each in ast.walk(node) if isinstance(each, ast.Constant)}
+            assert not constants & charrnn.tasks.TASKS.keys(), f"{path}:{node.lineno}"
+        if isinstance(node, ast.Call) and names_in(node.func) & {"isinstance", "issubclass"}:
+            asked = names_in(node.args[1]) & CLASSES_OF_TASKS
+            assert not asked, f"{path}:{node.lineno} asks for {asked}"
 
 
 def test_no_two_files_import_each_other() -> None:
