@@ -14,7 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, Group
     from rich.table import Table
 
     from charrnn.data.corpus import ReadingProgress
@@ -270,12 +270,13 @@ def key_value_table(rows: Sequence[tuple[str, str]]) -> "Table":
     return table
 
 
-def report_table(table: "ReportTable") -> "Table":
-    """A table of a report, as Rich prints it."""
+def report_table(table: "ReportTable") -> "Group":
+    """A table of a report with its title, as Rich prints it."""
+    from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
-    shown = Table(title=table.title, title_justify="left")
+    shown = Table()
     for column, name in enumerate(table.header):
         justify: Literal["left", "right"] = "left" if column < table.left else "right"
         shown.add_column(Text(printable(name)), justify=justify)
@@ -286,7 +287,8 @@ def report_table(table: "ReportTable") -> "Table":
                 for column, cell in enumerate(row)
             )
         )
-    return shown
+    # Above the table, not in it: a title as narrow as a small table would be folded.
+    return Group(Text(table.title, style="italic"), shown)
 
 
 def sparkline(values: Sequence[float], width: int = 16) -> str:

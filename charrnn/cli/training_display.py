@@ -33,7 +33,7 @@ class PlainDisplay:
         pass
 
     def show(self, progress: "Progress") -> None:
-        """Tells what there is to tell after a step."""
+        """Shows the progress after a step."""
         train = self._smooth.add(progress.train_nats)
         if progress.validation_nats is not None:
             best = " (best)" if progress.validation_nats == progress.best_nats else ""
@@ -91,7 +91,7 @@ class LiveDisplay(PlainDisplay):
         self._live.stop()
 
     def show(self, progress: "Progress") -> None:
-        """Tells what there is to tell after a step."""
+        """Shows the progress after a step."""
         train = self._smooth.add(progress.train_nats)
         if progress.validation_nats is not None:
             self._validation.append(progress.validation_nats)

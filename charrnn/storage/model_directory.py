@@ -46,8 +46,9 @@ class Provenance:
         seed: of everything random.
         split_seed: drew the lines that were held out; None: the last part of the text was (of
             labelled documents, those that the seed drew).
-        validation_nats: nats per character of the held-out text (per document, where classes are
-            told; the mean squared error, where numbers are); None before it was measured.
+        validation_nats: the loss on what was held out: nats per character of a text, nats per
+            document that is classified, or the mean squared error of numbers; None before it was
+            measured.
     """
 
     corpus: str

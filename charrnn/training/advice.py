@@ -1,4 +1,4 @@
-"""What a person should be told of a plan before the training begins."""
+"""What a person should know of a plan before the training begins."""
 
 from typing import Final
 

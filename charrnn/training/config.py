@@ -25,8 +25,8 @@ class TrainingOptions:
         task: what the network is for, an entry of charrnn.tasks.TASKS; None: what the other options
             and the corpus mean (`charrnn.tasks.choose_task`).
         cell, layers, hidden_size, embedding_size, dropout, weight_dropout: see ModelConfig.
-        bidirectional: whether to read a text from its end as well, and so to restore what is
-            missing in it instead of writing on; where documents have labels, to tell those.
+        bidirectional: whether to read a text from its end as well: to infill it instead of
+            continuing it, or to predict the labels of documents.
         regress: whether the labels are numbers.
         pooling: see ModelConfig.
         class_weights: see CLASS_WEIGHTS.

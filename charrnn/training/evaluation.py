@@ -20,10 +20,11 @@ def read_evaluated(directory: Path) -> tuple[Model, Checkpoint | None]:
 def prepare_evaluation(
     request: EvaluationRequest, progress: ReadingProgress = no_progress
 ) -> Evaluate:
-    """Reads what the evaluation of a model needs, whatever its task; gives the evaluation, which
-    is called with what is told of its progress (or None) and gives an EvaluationReport.
+    """Reads what the evaluation of a model needs, whatever its task, and returns the evaluation.
 
-    `progress` is told how far the reading has come. Raises CorpusError, ConfigError, ModelError.
+    `progress` is called while texts are read, see ReadingProgress. The evaluation is a function of
+    one argument, which is called with how many of how many characters it has evaluated (None: not
+    at all), and it returns an EvaluationReport. Raises CorpusError, ConfigError, ModelError.
     """
     definition = task_definition(request.model.config.task)
     return definition.prepare_evaluation(request, progress)

@@ -1,7 +1,8 @@
 """The forecast: how good a model is likely to become, before it is trained.
 
-How hard a text is, a quick n-gram model tells; how far a network gets beyond it, how often it can
-read the text: that is the law below, fitted to trainings on plays, fables, a manual and programs.
+A fast n-gram model measures how hard a text is. How far a network gets beyond that depends on how
+often it can read the text, by the law below, fitted to trainings on plays, fables, a manual and
+programs.
 """
 
 import math

@@ -40,7 +40,7 @@ class Plan:
         epochs: how often it will read the training text.
         seconds: what that will take, evaluations and saves included; None where it was not
             measured.
-        notes: what a person should be told of the choices, a line each.
+        notes: what a person should know of the choices, a line each.
     """
 
     corpus: TokenizedCorpus

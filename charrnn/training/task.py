@@ -374,10 +374,7 @@ class Task(ABC):
         a person should know of that, a sentence each."""
 
     def forecast(self, epochs: float) -> "Forecast | None":
-        """The validation loss to expect of a training that reads the text so often.
-
-        None where there is no forecast.
-        """
+        """The validation loss to expect when the text is read so often; None: no forecast."""
         return None
 
     # What people are shown

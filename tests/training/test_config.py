@@ -92,7 +92,7 @@ def test_options_leave_everything_open() -> None:
         if getattr(options, field.name) is not None
     }
     settled = {"seed", "validation_fraction", "lines", "keep"}
-    assert decided == settled | {"bidirectional", "labelled", "regress", "class_weights"}
+    assert decided == settled | {"bidirectional", "regress", "class_weights"}
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)

@@ -1,4 +1,4 @@
-"""Labelled documents: texts, and of each what is to be told of it, a class or a number.
+"""Labelled documents: texts, each with the class or the number that is to be predicted.
 
     charrnn train mails.csv --text body --label kind       a row is a document (.jsonl, .parquet)
     charrnn train mails --label folder                     mails/spam/1.txt, mails/ham/2.txt, ...
@@ -64,7 +64,7 @@ class LabelledCorpus(TokenizedCorpus):
         bytes: of the texts as UTF-8.
         bounds: (D + 1,) where each document begins, and the last one ends.
         targets: (D,) the number of each document's class (int64), or its number (float64).
-        labels: the names of the classes, sorted; none where numbers are told.
+        labels: the names of the classes, sorted; empty for numbers.
     """
 
     bounds: Indices = field(kw_only=True, repr=False)
@@ -111,7 +111,7 @@ class LabelledCorpus(TokenizedCorpus):
         if len(self.labels) > len(self.targets) / 2:
             hint = f"; is {self.options.label!r} the right column?"
             if all(as_number(label) is not None for label in self.labels):
-                hint = "; to have numbers told, not classes: --regress"
+                hint = "; to predict numbers, not classes: --regress"
         return CorpusError(
             f"{self.name}: the class {self.labels[number]!r} has one document, and needs one to "
             "learn "

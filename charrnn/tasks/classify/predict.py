@@ -1,4 +1,4 @@
-"""Classifier: a model directory and texts in, what it tells of them out. No torch.
+"""Classifier: predicts the classes or numbers of texts with a model that was saved. No torch.
 
 Legend: C classes.
 """
@@ -21,19 +21,18 @@ from charrnn.tasks.classify.engine import ClassifyingEngine
 
 TEXTS_AT_ONCE: Final = 512
 CHARACTERS_AT_ONCE: Final = 1 << 21
-"""Texts that are sorted by length together, and how many characters of them at most: beyond that,
-what is told of the first is told before the next are read."""
+"""How many texts are sorted by length together, and how many characters of them at most: beyond
+that, the first are predicted before the next are read."""
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model tells of a text.
+    """What a model predicts for a text.
 
     Attributes:
-        label: its class; None of a model that tells numbers.
-        probabilities: of each class by name, the likeliest first; none of a model that tells
-            numbers.
-        number: what a model that tells numbers does; else None.
+        label: the class; None from a model of numbers.
+        probabilities: of each class by name, the likeliest first; empty from a model of numbers.
+        number: the number; None from a model of classes.
         skipped: characters of the text that the model has never seen, left out.
         problem: why there is no prediction, and all of the above is None or empty; None where there
             is one.
@@ -47,9 +46,9 @@ class Prediction:
 
 
 class Classifier:
-    """Tells the class of texts, or a number.
+    """Predicts the class of texts, or a number.
 
-    What it tells of a text is the same to the last bit alone and among others.
+    The prediction for a text is the same to the last bit, alone or among others.
 
     Args:
         model: read from disk.
@@ -63,17 +62,17 @@ class Classifier:
         self._engine = ClassifyingEngine.of(model)
 
     def predict(self, text: str) -> Prediction:
-        """Of one text; see `stream`. Raises CorpusError where it has a problem."""
+        """The prediction for one text; see `stream`. Raises CorpusError where it has a problem."""
         return _without_problem(next(self.stream([text])), 1)
 
     @as_usual
     def stream(self, texts: Iterable[str | Document]) -> Iterator[Prediction]:
-        """Of each of them, in order, as they come.
+        """The prediction for each text, in order, as they come.
 
         Newlines at a text's end are left out, as they are in training. A text without a
         character that the model knows, or a document that has a problem, gets a prediction that
-        says so, and the others theirs. Where the texts end in an error,
-        those before it are told first.
+        says so, and the others theirs. Where the texts end in an error, those before it are
+        predicted first.
 
         Raises ModelError when the model's numbers overflow.
         """
@@ -140,7 +139,7 @@ _NO_IDS: Final[Ids] = np.empty(0, dtype=np.uint8)
 def predict(
     model: Model | str | Path, texts: str | Iterable[str], *, strict: bool = False
 ) -> list[Prediction]:
-    """What a model tells of a text, or of several.
+    """What a model predicts for a text, or for several.
 
     >>> charrnn.predict("mails", "You have won!")[0].label
     'spam'
