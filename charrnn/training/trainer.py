@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from charrnn.ambient import as_usual, stepwise
+from charrnn.cores import usable_cores
 from charrnn.data.corpus import (
     Corpus,
     ReadingProgress,
@@ -53,7 +54,6 @@ from charrnn.training.interruption import interrupts_wait
 from charrnn.training.learner import Learner, StepResult, autocast, threads
 from charrnn.training.malloc import freed_memory_kept
 from charrnn.training.parallel.group import Group
-from charrnn.training.parallel.torchrun import usable_cores
 from charrnn.training.plan import Plan, arrays, load
 from charrnn.training.probe import DTYPES, choose_device
 from charrnn.training.task import task_definition
