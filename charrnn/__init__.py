@@ -61,7 +61,8 @@ if TYPE_CHECKING:
     from charrnn.tasks.infill.fill import FillConfig, Filling
     from charrnn.tasks.infill.proofread import ProofreadConfig
     from charrnn.training.config import TrainingConfig, TrainingOptions
-    from charrnn.training.trainer import Progress, Trainer
+    from charrnn.training.progress import Progress
+    from charrnn.training.trainer import Trainer
 
 __version__ = "0.1.0"
 
@@ -132,10 +133,8 @@ _HOMES: Final = {
         "TrainingConfig",
         "TrainingOptions",
     ),
-    "charrnn.training.trainer": (
-        "Progress",
-        "Trainer",
-    ),
+    "charrnn.training.progress": ("Progress",),
+    "charrnn.training.trainer": ("Trainer",),
 }
 _HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}
 

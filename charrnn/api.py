@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from charrnn.tasks.classify.predict import Prediction
     from charrnn.tasks.infill.corrections import Finding
     from charrnn.tasks.infill.fill import Filling
-    from charrnn.training.trainer import Progress, Trainer
+    from charrnn.training.progress import Progress
+    from charrnn.training.trainer import Trainer
 
 __all__ = [
     "evaluate",

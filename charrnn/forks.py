@@ -9,6 +9,11 @@ import sys
 import threading
 from typing import Final
 
+THREADS_LOST: Final = (
+    "this process was forked from one that had loaded PyTorch, whose threads are lost here"
+)
+"""How the message begins where a computation needs more than one thread."""
+
 _TASKS: Final = "/proc/self/task"
 
 _had_threads = False

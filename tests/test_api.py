@@ -27,7 +27,8 @@ from charrnn.storage.run import Run
 from charrnn.storage.run_lookup import load
 from charrnn.training.checkpoint import TRAINING_TENSORS, read_checkpoint
 from charrnn.training.plan import arrays
-from charrnn.training.trainer import Progress, Trainer
+from charrnn.training.progress import Progress
+from charrnn.training.trainer import Trainer
 
 MakeModel = Callable[..., Model]
 

@@ -8,7 +8,8 @@ from charrnn.cli.display import duration, messages, printable, say, sparkline, t
 if TYPE_CHECKING:
     from rich.console import Group
 
-    from charrnn.training.trainer import Progress, Trainer
+    from charrnn.training.progress import Progress
+    from charrnn.training.trainer import Trainer
 
 _SAMPLE_LINES: Final = 5
 

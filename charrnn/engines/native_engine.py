@@ -5,7 +5,6 @@ Legend: B lanes, T time, V vocabulary, H hidden, L layers, G gates, P panels, F 
 
 import ctypes
 import functools
-import os
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from charrnn.cores import usable_cores
 from charrnn.engines.array_lanes import ArrayLanes
 from charrnn.engines.attention import AttentionLanes, AttentionWeights
 from charrnn.engines.engine import Array, State, check_ids, chunk_length, chunks, id_array
@@ -263,7 +263,7 @@ class NativeLanes(ArrayLanes):
         self._pointer = ctypes.byref(self._lanes)
         if threads is None:
             large = count == 1 and engine.weight_bytes > _SHARED_BYTES
-            threads = 2 if large and _usable_cores() > 1 else 1
+            threads = 2 if large and usable_cores() > 1 else 1
         if threads > 1 and engine._library.charrnn_help(self._pointer):
             stop = weakref.finalize(self, engine._library.charrnn_stop_help, self._pointer)
             # At the end of a program, another thread may still be computing with the helper.
@@ -355,9 +355,3 @@ def _library() -> ctypes.CDLL | None:
             ("charrnn_stop_help", [pointer], None),
         ],
     )
-
-
-def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -9,7 +9,6 @@ Legend: B lanes, V vocabulary.
 
 import contextlib
 import math
-import os
 import queue
 import threading
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -19,6 +18,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from charrnn.cores import usable_cores
 from charrnn.generation.constraints import Draft
 from charrnn.generation.draw import check_not_endless, choose, log_probabilities
 from charrnn.generation.randomness import sample_keys, uniforms
@@ -48,7 +48,7 @@ def batch_samples(
 ) -> Generator[Sample, None, None]:
     """The samples of these indices, in their order; see Sampler.samples."""
     if threads is None:
-        threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+        threads = usable_cores()
     if not request.engine.parallel:
         threads = 1
     numbered = enumerate(indices)

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from charrnn.cores import usable_cores
 from charrnn.errors import DivergedError, TrainingError
-from charrnn.forks import forked
+from charrnn.forks import THREADS_LOST, forked
 from charrnn.model.recurrent import RecurrentNetwork, State
 from charrnn.training.config import TrainingConfig
 from charrnn.training.parallel.group import Group
-from charrnn.training.parallel.torchrun import usable_cores
 from charrnn.training.task import task_definition
 
 BETAS: Final = (0.9, 0.999)
@@ -34,9 +34,8 @@ def threads(count: int) -> Iterator[None]:
     """
     if count > 1 and forked():
         raise TrainingError(
-            f"this process was forked from one that had loaded PyTorch, whose {count} threads "
-            "are lost "
-            f"here; start it with multiprocessing's spawn, or as a program of its own"
+            f"{THREADS_LOST}, and this takes {count}; start it with multiprocessing's spawn, or as "
+            "a program of its own"
         )
     before = torch.get_num_threads()
     torch.set_num_threads(min(count, usable_cores()))

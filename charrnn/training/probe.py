@@ -11,7 +11,7 @@ from typing import Final
 import torch
 
 from charrnn.errors import CharRNNWarning, ConfigError
-from charrnn.forks import forked
+from charrnn.forks import THREADS_LOST, forked
 from charrnn.model.config import ModelConfig
 from charrnn.model.kernels import native
 from charrnn.model.networks import build_network
@@ -233,10 +233,8 @@ def _most_threads(device: str, kernel: str, cell: str) -> int:
     count = ALL_THREADS if exact or device != "cpu" else 1
     if count > 1 and forked():
         message = (
-            "this process was forked from one that had loaded PyTorch, whose threads are lost "
-            "here: it "
-            f"trains on one thread instead of {count}, which rounds otherwise; start it with "
-            "multiprocessing's spawn to train on all"
+            f"{THREADS_LOST}: it trains on one thread instead of {count}, which rounds "
+            "otherwise; start it with multiprocessing's spawn to train on all"
         )
         warnings.warn(message, CharRNNWarning, stacklevel=2)
         return 1

@@ -8,12 +8,9 @@ import contextlib
 import dataclasses
 import math
 import time
-import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,18 +23,14 @@ from charrnn.data.corpus import (
     no_progress,
 )
 from charrnn.errors import (
-    CharRNNWarning,
     ConfigError,
-    CorpusError,
     DivergedError,
     ModelError,
     StorageError,
     TrainingError,
 )
-from charrnn.model.kernels import KERNELS, native
-from charrnn.model.networks import build_network
 from charrnn.model.recurrent import RecurrentNetwork
-from charrnn.storage.model_directory import Model, Provenance, read_model
+from charrnn.storage.model_directory import Model, Provenance
 from charrnn.storage.run import Run
 from charrnn.training.checkpoint import (
     MOMENTS,
@@ -45,59 +38,19 @@ from charrnn.training.checkpoint import (
     Checkpoint,
     TrainingState,
     check_sources,
-    read_newest,
     state_names,
 )
 from charrnn.training.config import TrainingConfig
+from charrnn.training.early_stopping import should_stop_early
 from charrnn.training.interruption import interrupts_wait
-from charrnn.training.learner import Learner, StepResult, autocast, threads
+from charrnn.training.learner import Learner, autocast, threads
 from charrnn.training.malloc import freed_memory_kept
 from charrnn.training.parallel.group import Group
-from charrnn.training.parallel.torchrun import usable_cores
 from charrnn.training.plan import Plan, arrays, load
-from charrnn.training.probe import DTYPES, choose_device
+from charrnn.training.progress import MetricsLog, Progress
+from charrnn.training.resuming import mark_best, read_unfinished
 from charrnn.training.task import task_definition
 from charrnn.training.weight_average import WeightAverage
-
-LOG_EVERY: Final = 10
-"""Steps to a training line of metrics.jsonl."""
-
-TURNED: Final = 1.01
-"""How many times its best the validation loss is, when it has turned. A rate that is still high
-makes it waver by less."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Progress:
-    """What a training tells after each step.
-
-    Attributes:
-        step, steps: taken, and planned.
-        epoch: the epoch it is in, from 0.
-        characters: learned from so far.
-        seconds: spent training.
-        train_nats: nats per character of this step's text, before it was learned.
-        learning_rate, gradient_norm: of this step.
-        characters_per_second: since the last line of metrics.jsonl.
-        validation_nats: of the held-out text, when it was evaluated after this step.
-        best_nats: the best evaluation so far.
-        sample: text the network made, when it was evaluated after this step.
-        checkpoint: where the training was saved, when it was saved after this step.
-    """
-
-    step: int
-    steps: int
-    epoch: int
-    characters: int
-    seconds: float
-    train_nats: float
-    learning_rate: float
-    gradient_norm: float
-    characters_per_second: float
-    validation_nats: float | None = None
-    best_nats: float | None = None
-    sample: str | None = None
-    checkpoint: Path | None = None
 
 
 class Trainer:
@@ -148,8 +101,7 @@ class Trainer:
             best_nats=None,
             best_step=None,
         )
-        self._mark = (0, 0.0)  # characters and seconds at the last line of metrics.jsonl
-        self._speed = 0.0
+        self._log = MetricsLog(run, self.position)
 
     @classmethod
     @as_usual
@@ -184,56 +136,16 @@ class Trainer:
         cls, run: Run, corpus: Corpus | None, group: Group | None, progress: ReadingProgress
     ) -> "Trainer":
         run.tidy()
-        checkpoint = read_newest(run)
-        model, config, position = checkpoint.model, checkpoint.config, checkpoint.position
-        path = run.checkpoint(position.step)
-        ended = None
-        if position.step >= config.steps and position.evaluated == position.step:
-            ended = f"it has finished its {config.steps} steps"
-        elif should_stop_early(position, config):
-            ended = f"it ended at step {position.step}, for its validation has turned"
-        if ended is not None:
-            raise TrainingError(
-                f"{run.directory}: {ended}; "
-                f"to train it further: charrnn train CORPUS --from {run.argument}"
-            )
-        try:
-            text = checkpoint.read_corpus(
-                corpus,
-                find=partial(run.find_ids, progress=progress),
-                keep=run.keep_ids,
-                progress=progress,
-            )
-        except CorpusError as error:
-            if corpus is not None:
-                raise
-            advice = f"is it elsewhere? charrnn train --resume {run.argument} CORPUS"
-            raise CorpusError(f"{error}; {advice}") from error
-        if config.kernel not in KERNELS:
-            raise ModelError(f"{path}: this version has no kernel {config.kernel!a}")
-        choose_device(config.device)
-        if config.kernel == "native" and native.kind_for(DTYPES[config.precision]) is None:
-            message = (
-                f"{path}: it was trained with charrnn's own C, which is not to be had here (not "
-                "built, of another processor, or CHARRNN_NATIVE is 0); PyTorch goes on, which is "
-                "slower and rounds in another way"
-            )
-            warnings.warn(message, CharRNNWarning, stacklevel=2)
-        if config.threads > usable_cores():
-            message = (
-                f"{path}: it was trained on {config.threads:,} threads, and this process may use "
-                f"{usable_cores():,} cores: it goes on with so many, and may round in another way"
-            )
-            warnings.warn(message, CharRNNWarning, stacklevel=2)
-        network = build_network(model.config, kernel=config.kernel)
-        trainer = cls(text, network, config, run, group)
+        checkpoint, text, network = read_unfinished(run, corpus, progress)
+        trainer = cls(text, network, checkpoint.config, run, group)
+        path = run.checkpoint(checkpoint.position.step)
         try:
             trainer._restore(checkpoint)
         except ConfigError as error:
             raise ModelError(f"{path}: {error}") from error
-        run.rewind(position.step, evaluated=position.evaluated)
-        trainer._find_best()
-        run.prune(config.keep, path)
+        run.rewind(trainer.position.step, evaluated=trainer.position.evaluated)
+        trainer.position = mark_best(run, trainer.position)
+        run.prune(trainer.config.keep, path)
         return trainer
 
     def request_stop(self, signal: int = 0) -> None:
@@ -384,7 +296,7 @@ class Trainer:
         self.group.finish_step(self.learner.state, self.config, self.position.step + 1)
         self.average.add(self.learner.network, self.position.step + 1)
         old = self.position
-        self.position = dataclasses.replace(
+        position = dataclasses.replace(
             old,
             step=old.step + 1,
             characters=old.characters + result.characters,
@@ -392,44 +304,25 @@ class Trainer:
             nats=old.nats + result.nats,
             measured=old.measured + 1,
         )
-        if self.position.step % LOG_EVERY == 0:
-            self._log(result, epoch)
+        self.position = self._log.log_step(position, result, epoch)
+        speed = self._log.characters_per_second or position.characters / position.seconds
         return Progress(
-            step=self.position.step,
+            step=position.step,
             steps=self.config.steps,
             epoch=epoch,
-            characters=self.position.characters,
-            seconds=self.position.seconds,
+            characters=position.characters,
+            seconds=position.seconds,
             train_nats=result.nats,
             learning_rate=result.learning_rate,
             gradient_norm=result.gradient_norm,
-            characters_per_second=self._speed or self.position.characters / self.position.seconds,
-            best_nats=self.position.best_nats,
+            characters_per_second=speed,
+            best_nats=position.best_nats,
         )
 
     def _diverged(self, what: str) -> DivergedError:
         kept = f"; {self.run.last} is sound" if self.run.last.exists() else ""
         rate = f"{self.config.learning_rate / 3:.2g}"
         return DivergedError(f"{what}; try --learning-rate {rate}{kept}")
-
-    def _log(self, result: StepResult, epoch: int) -> None:
-        position, (characters, seconds) = self.position, self._mark
-        # A clock may stand still, and a run from a stranger may be a billion years old.
-        self._speed = (position.characters - characters) / max(position.seconds - seconds, 1e-9)
-        self._mark = (position.characters, position.seconds)
-        self.run.log(
-            {
-                "step": position.step,
-                "characters": position.characters,
-                "epoch": epoch,
-                "seconds": round(position.seconds, 3),
-                "train_nats": position.nats / position.measured,
-                "learning_rate": result.learning_rate,
-                "gradient_norm": result.gradient_norm,
-                "characters_per_second": round(self._speed),
-            }
-        )
-        self.position = dataclasses.replace(position, nats=0.0, measured=0)
 
     def _evaluation_due(self) -> bool:
         position, config = self.position, self.config
@@ -451,15 +344,7 @@ class Trainer:
         position = self.position
         if not math.isfinite(nats):
             raise self._diverged(f"step {position.step}: the validation loss is {nats}")
-        self.run.log(
-            {
-                "step": position.step,
-                "seconds": round(position.seconds, 3),
-                "validation_nats": nats,
-                "validation_bits": nats / math.log(2),
-                **self.task.measures(),
-            }
-        )
+        self._log.log_evaluation(position, nats, self.task.measures())
         best = position.best_nats is None or nats < position.best_nats
         self.position = dataclasses.replace(
             position,
@@ -474,35 +359,12 @@ class Trainer:
             raise self._diverged(f"step {position.step}: {error}") from error
         return {"validation_nats": nats, "best_nats": self.position.best_nats, "sample": text}
 
-    def _find_best(self) -> None:
-        """Points `best` at the best model; where that is damaged or gone, forgets how good it
-        was."""
-        position = self.position
-        step = position.step if position.best_step is None else position.best_step
-        try:
-            path = self.run.checkpoint(step)
-            if path not in self.run.checkpoints():
-                raise ModelError(f"{path}: it is gone")
-            if step != position.step:
-                read_model(path)
-        except ModelError as error:
-            message = f"{error}; it was the best model, and the best from here on takes its place"
-            warnings.warn(message, CharRNNWarning, stacklevel=2)
-            step = position.step
-            measured = position.evaluated == step
-            self.position = dataclasses.replace(
-                position,
-                best_nats=position.validation_nats if measured else None,
-                best_step=step if measured else None,
-            )
-        self.run.mark_best(step)
-
     def _restore(self, checkpoint: Checkpoint) -> None:
         position, tensors = checkpoint.position, checkpoint.tensors
         if position.lanes != self.loader.batch_size:
             raise ConfigError(f"{position.lanes} lanes saved, {self.loader.batch_size} configured")
         self.position = position
-        self._mark = (position.characters, position.seconds)
+        self._log = MetricsLog(self.run, position)
         self.loader.load_state_dict({"epoch": position.epoch, "chunk": position.chunk})
         weights, *moments_of = (
             {name: tensors[f"{kind}.{name}"] for name in checkpoint.model.config.tensor_shapes()}
@@ -517,16 +379,6 @@ class Trainer:
         names = state_names(checkpoint.model.config)
         state = tuple(torch.tensor(tensors[name]) for name in names)
         self.learner.restore(position.step, moments, self.group.scatter_state(state))
-
-
-def should_stop_early(position: TrainingState, config: TrainingConfig) -> bool:
-    """Whether a training has come so far past its best model that it will not make a better one:
-    all of the last `patience` evaluations were worse, the last of them clearly (Prechelt, 1998)."""
-    if not config.patience or position.best_step is None or position.evaluated != position.step:
-        return False
-    assert position.validation_nats is not None and position.best_nats is not None
-    waited = position.step - position.best_step >= config.patience * config.evaluate_every
-    return waited and position.validation_nats > TURNED * position.best_nats
 
 
 def start(plan: Plan, directory: Path | Run, group: Group | None = None) -> Trainer:

@@ -16,7 +16,7 @@ from charrnn.model.kernels import KERNELS
 from charrnn.model.language_model import CharRNN, State
 from charrnn.tasks.generate import task
 from charrnn.training.config import PRECISIONS, TrainingConfig
-from charrnn.training.learner import Learner
+from charrnn.training.learner import Learner, threads
 
 MakeConfig = Callable[..., TrainingConfig]
 
@@ -301,3 +301,13 @@ def test_a_gradient_that_is_not_finite_does_not_touch_the_weights(
     embedding = learner.network.embedding.weight
     embedding.register_hook(lambda gradient: gradient * value)  # type: ignore[no-untyped-call]
     assert_untouched_by(learner, chunk(1))
+
+
+# Threads
+
+
+def test_no_more_threads_are_begun_than_there_are_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run said `threads 1024`, and took minutes for a step."""
+    monkeypatch.setattr("charrnn.training.learner.usable_cores", lambda: 1)
+    with threads(1024):
+        assert torch.get_num_threads() == 1

@@ -45,9 +45,11 @@ from charrnn.tasks.generate import task
 from charrnn.tasks.generate.task import GenerationTask
 from charrnn.training import trainer as module
 from charrnn.training.checkpoint import TRAINING, TRAINING_TENSORS, read_checkpoint
+from charrnn.training.early_stopping import should_stop_early
 from charrnn.training.learner import StepResult
+from charrnn.training.progress import LOG_EVERY
 from charrnn.training.recipe import Machine, planned_seconds
-from charrnn.training.trainer import LOG_EVERY, Trainer, should_stop_early
+from charrnn.training.trainer import Trainer
 from tests.conftest import reseal
 
 MakeTrainer = Callable[..., Trainer]

@@ -1,0 +1,20 @@
+"""When a training ends before its last step."""
+
+from typing import Final
+
+from charrnn.training.checkpoint import TrainingState
+from charrnn.training.config import TrainingConfig
+
+CLEARLY_WORSE: Final = 1.01
+"""How many times the best validation loss is clearly worse. A rate that is still high makes the
+loss waver by less."""
+
+
+def should_stop_early(state: TrainingState, config: TrainingConfig) -> bool:
+    """Whether a training is so far past its best model that it will not make a better one: all of
+    the last `patience` evaluations were worse, the last of them clearly (Prechelt, 1998)."""
+    if not config.patience or state.best_step is None or state.evaluated != state.step:
+        return False
+    assert state.validation_nats is not None and state.best_nats is not None
+    waited = state.step - state.best_step >= config.patience * config.evaluate_every
+    return waited and state.validation_nats > CLEARLY_WORSE * state.best_nats
