@@ -12,9 +12,9 @@ CONTEXT: Final = 500
 CHOICES: Final = {
     "on": "learn from what you type",
     "off": "write as it was trained",
-    "forget": "what was learned",
+    "forget": "drop what was learned",
 }
-"""What may follow `/adapt`, and what it means."""
+"""What may follow `/adapt`, and its meaning."""
 
 
 class Adaptation:

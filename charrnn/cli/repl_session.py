@@ -158,7 +158,7 @@ class Session:
     def _again(self, _: str) -> None:
         manuscript = self.manuscript
         if not manuscript.segments():
-            warn("there is nothing to do again yet")
+            warn("there is no continuation to replace yet")
             return
         pieces = manuscript.again(self.config)
         typed = ""
@@ -172,7 +172,7 @@ class Session:
 
     def _undo(self, _: str) -> None:
         if not self.manuscript.undo():
-            warn("there is no continuation to take back")
+            warn("there is no continuation to remove")
         elif not len(self.manuscript):
             say("the text is empty again", "dim")
         else:
@@ -328,7 +328,7 @@ class Session:
         self._warn_of_ineffective()
         if text != whole:
             self.file = None
-        say(f"{sampler.model.provenance.corpus} writes now", "dim")
+        say(f"the model is now {sampler.model.provenance.corpus}", "dim")
         self._show_end()
 
     def _show_end(self) -> None:
@@ -345,28 +345,30 @@ class Session:
 _save_over = partial(Session._save, replace_others=True)
 
 COMMANDS: Final = {
-    "/more": Command(Session._more, "", "go on from the end, as an empty line does"),
-    "/again": Command(Session._again, "", "another continuation instead of the last"),
-    "/undo": Command(Session._undo, "", "take the last continuation back"),
-    "/pick": Command(Session._pick, "[UNIT] [N]", "choose what comes: character, word or line"),
-    "/new": Command(Session._new, "", "begin another text"),
+    "/more": Command(Session._more, "", "continue from the end, as an empty line does"),
+    "/again": Command(Session._again, "", "replace the last continuation by another"),
+    "/undo": Command(Session._undo, "", "remove the last continuation"),
+    "/pick": Command(Session._pick, "[UNIT] [N]", "choose the next character, word or line"),
+    "/new": Command(Session._new, "", "begin a new text"),
     "/surprise": Command(Session._surprise, "[all]", "colour the text by how surprising it is"),
-    "/adapt": Command(Session._adapt, "on|off", "learn from what you type, or not; or: forget"),
+    "/adapt": Command(
+        Session._adapt, "on|off", "learn from what you type, or not; forget: drop that"
+    ),
     "/set": Command(Session._set, "NAME VALUE", "change an option; off turns it off"),
-    "/show": Command(Session._show, "", "all options, and how long the text is"),
+    "/show": Command(Session._show, "", "show all options, and how long the text is"),
     "/save": Command(Session._save, "FILE", "write the text to a file"),
-    "/save!": Command(_save_over, "FILE", "the same, over another text"),
-    "/load": Command(Session._load, "FILE", "go on with the text of a file"),
-    "/model": Command(Session._model, "NAME", "go on with another model"),
-    "/help": Command(Session._help, "", "this"),
+    "/save!": Command(_save_over, "FILE", "the same, and replace another text"),
+    "/load": Command(Session._load, "FILE", "continue the text of a file"),
+    "/model": Command(Session._model, "NAME", "continue with another model"),
+    "/help": Command(Session._help, "", "show this list"),
     "/quit": Command(Session._quit, "", "leave"),
 }
 
 
 def help_text() -> str:
-    """What `/help` says."""
+    """The text of `/help`."""
     rows = [(f"{name} {command.argument}", command.help) for name, command in COMMANDS.items()]
-    rows.append(("//TEXT", "a text that begins with /"))
+    rows.append(("//TEXT", "type a text that begins with /"))
     return "\n".join(
         [
             "What you type is added to the text, and the model writes on; Ctrl-C stops it.",
@@ -383,7 +385,7 @@ def is_command(line: str) -> bool:
 
 
 def unescaped(line: str) -> str:
-    """The text that a line means."""
+    """The text of a line that is no command: of two slashes at its beginning, one is left."""
     return line.removeprefix("/") if line.startswith("//") else line
 
 

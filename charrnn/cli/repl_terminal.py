@@ -52,7 +52,7 @@ def read_to_end(steps: Iterable[int], total: int, name: str) -> bool:
                 return True
     finally:
         note.stop()
-    say("stopped; all is as it was", "dim")
+    say("stopped; nothing has changed", "dim")
     return False
 
 

@@ -1,4 +1,4 @@
-"""Beam search: the likeliest texts, as far as a search that keeps `width` beginnings finds them.
+"""Beam search: the likeliest texts that a search which keeps `width` beginnings finds.
 
 Legend: B lanes (the beginnings), V vocabulary.
 """
@@ -16,10 +16,10 @@ from charrnn.generation.request import GenerationRequest, Sample
 def beam_search(request: GenerationRequest, *, width: int) -> list[Sample]:
     """The `width` likeliest texts that were found, the likeliest first.
 
-    Likely is the whole text with what ends it, under the model itself: of the configuration only
-    counts where a text ends and what is excluded (ban, only, min_length, no_repeat_ngram, regex).
-    A text that matches a pattern ends with what the pattern forbids. Nothing is drawn, so nothing
-    depends on the seed.
+    The likelihood is that of the whole text with what ends it, under the model itself: of the
+    configuration, only the end of a text counts and what is excluded (ban, only, min_length,
+    no_repeat_ngram, regex). A text that matches a pattern ends with what the pattern forbids.
+    Nothing is drawn, so nothing depends on the seed.
 
     Raises ConfigError when a text need not end, or nothing may come.
     """
@@ -44,17 +44,17 @@ def beam_search(request: GenerationRequest, *, width: int) -> list[Sample]:
         totals = (likelihoods[:, None] + scores).reshape(-1)
         best = largest(totals, width)
         parents, choices = np.divmod(best, constraints.vocabulary_size)
-        following: list[Draft] = []
-        going_on: list[int] = []
+        longer: list[Draft] = []
+        kept: list[int] = []
         for place, (parent, choice) in enumerate(zip(parents, choices, strict=True)):
             draft = beams[parent].copy()
             if draft.add(int(choice)) is None:
-                following.append(draft)
-                going_on.append(place)
+                longer.append(draft)
+                kept.append(place)
             else:
                 ended.add(float(totals[best[place]]), draft)
-        places = np.array(going_on, dtype=np.intp)
-        beams, likelihoods = following, totals[best[places]]
+        places = np.array(kept, dtype=np.intp)
+        beams, likelihoods = longer, totals[best[places]]
         if ended.full and (not beams or likelihoods[0] <= ended.least):
             break  # a text never becomes likelier
         if beams:
@@ -69,9 +69,8 @@ def beam_search(request: GenerationRequest, *, width: int) -> list[Sample]:
 
 
 class _Ended:
-    """The likeliest texts that have ended, so many at most.
-
-    Of those that differ only in what ended them, only the likeliest is kept.
+    """The likeliest texts that have ended, so many at most; of those that differ only in what ended
+    them, the likeliest.
 
     Attributes:
         likeliest: (log-likelihood, draft), the likeliest first.
@@ -93,7 +92,7 @@ class _Ended:
         return self.likeliest[-1][0]
 
     def add_complete(self, drafts: list[Draft], scores: npt.NDArray[np.float64]) -> None:
-        """Takes those of the drafts that may end where they are, with their scores (B,)."""
+        """Adds those of the drafts that may end where they are, with their scores (B,)."""
         for draft, score in zip(drafts, scores, strict=True):
             if draft.complete():
                 whole = draft.copy()
@@ -101,7 +100,7 @@ class _Ended:
                 self.add(float(score), whole)
 
     def add(self, score: float, draft: Draft) -> None:
-        """Takes a text, if it is likely enough."""
+        """Adds a text, if it is likely enough."""
         if score == -np.inf or (self.full and score <= self.least):
             return
         text = tuple(draft.text_ids())
@@ -112,8 +111,8 @@ class _Ended:
         self._scores[text] = score
         self.likeliest.append((score, draft))
         self.likeliest.sort(key=lambda each: -each[0])
-        for _, dropped in self.likeliest[self._most :]:
-            del self._scores[tuple(dropped.text_ids())]
+        for _, less_likely in self.likeliest[self._most :]:
+            del self._scores[tuple(less_likely.text_ids())]
         del self.likeliest[self._most :]
 
 

@@ -1,7 +1,7 @@
 """Constraints: what a configuration means for the ids of one model. Draft: one text in the making.
 
-Everything about a text that the model does not know is here: where it ends, what may not come next,
-what came recently.
+Where a text ends, which ids may not come next and which came recently is decided here, and not by
+the model.
 
 Legend: V vocabulary.
 """
@@ -23,6 +23,14 @@ from charrnn.generation.ngrams import Followers
 
 class Constraints:
     """A configuration, compiled for a tokenizer.
+
+    Attributes:
+        stops: the ids of each string that ends a text.
+        may_end, stop_ids: the last id of each, and all of them.
+        longest_stop: how many ids the longest has.
+        allowed: (V,) the ids that may ever come; None: all.
+        newline, carriage_return: the ids that end a line, where lines end a text.
+        automaton: that of the regular expression; None without one.
 
     Raises ConfigError when no character may come at all, no text can match, or what is to end the
     text can never come while nothing else ends it.
@@ -70,8 +78,7 @@ class Constraints:
             if self.newline is None and not self.automaton.can_end:
                 raise ConfigError(
                     f"regex {config.regex!r}: every text that matches may go on with any "
-                    "character, "
-                    "so that none ever ends; give a length"
+                    "character, so that none ever ends; give a length"
                 )
         elif config.stops and not any(self.may_come(*stop) for stop in self.stops):
             reasons = "; ".join(
@@ -82,11 +89,11 @@ class Constraints:
             raise ConfigError(f"the text would never end: {reasons}; give a length")
 
     def may_come(self, *ids: int) -> bool:
-        """Whether all of these may come, as far as what is banned goes."""
+        """Whether none of these ids is banned."""
         return self.allowed is None or bool(self.allowed[list(ids)].all())
 
     def _allowed(self, tokenizer: Tokenizer) -> Mask | None:
-        """What may ever come (V,); None: everything."""
+        """The ids that may ever come (V,); None: all."""
         config = self.config
         if config.ban is None and config.only is None:
             return None
@@ -104,7 +111,7 @@ class Constraints:
 
     @cached_property
     def context_dependent(self) -> bool:
-        """Whether what may come depends on what came."""
+        """Whether the ids that may come, or their penalties, depend on the text so far."""
         config = self.config
         return (
             self.automaton is not None
@@ -121,8 +128,8 @@ class Constraints:
         return max(window, config.no_repeat_ngram or 0, self.longest_stop)
 
     def masks(self, drafts: Sequence["Draft"]) -> tuple[Mask | None, Mask | None]:
-        """What may come next in the drafts, and what came recently: (V,) or (B, V); None: all, no
-        matter."""
+        """The ids that may come next in the drafts, and those that came recently: (V,) or (B, V).
+        None where all may come, or where it makes no difference."""
         if not self.context_dependent:
             return self.allowed, None
         allowed = np.stack([draft.allowed() for draft in drafts])
@@ -162,18 +169,14 @@ class Draft:
 
     def __init__(self, constraints: Constraints, prompt: Sequence[int] = ()) -> None:
         self.constraints = constraints
-        self.ids = (
-            list(prompt[max(len(prompt) - constraints.lookback, 0) :])
-            if constraints.lookback
-            else []
-        )
+        self.ids = list(prompt[max(len(prompt) - constraints.lookback, 0) :])
         self.made = 0
         self.end = 0
         self.stop_reason: str | None = None
         self._state = constraints.automaton.start if constraints.automaton is not None else 0
         size = constraints.config.no_repeat_ngram
         self._followers = None if size is None else Followers(size, prompt)
-        # What was made before the last copy, in pieces that the copies share.
+        # The ids made before the last copy, in pieces that the copies share.
         self._earlier: _Pieces | None = None
         self._copied = 0
         if constraints.config.length == 0:
@@ -182,7 +185,7 @@ class Draft:
             self.stop_reason = "match"
 
     def complete(self) -> bool:
-        """Whether the text may end here, for it matches the pattern, without a newline."""
+        """Whether the text matches the pattern and needs no newline, so that it may end here."""
         automaton = self.constraints.automaton
         return (
             automaton is not None
@@ -195,8 +198,8 @@ class Draft:
         self._finish("match", 0)
 
     def copy(self) -> "Draft":
-        """Another that goes on from here by itself. It takes as long as what was made since the
-        last copy, however long the text is."""
+        """Another draft with the same text. The time it takes grows with the ids made since the
+        last copy, not with the whole text."""
         if self.made > self._copied:
             own = self.ids[len(self.ids) - (self.made - self._copied) :]
             self._earlier, self._copied = (self._earlier, own), self.made
@@ -209,18 +212,17 @@ class Draft:
         return other
 
     def add(self, choice: int) -> str | None:
-        """Takes the next id; gives the stop reason when the text ends with it."""
+        """Adds the next id; gives the stop reason when the text ends with it."""
         constraints, config = self.constraints, self.constraints.config
         if self._followers is not None:
             self._followers.add(self.ids, choice)
         self.ids.append(choice)
         self.made += 1
         if constraints.automaton is not None and choice != constraints.newline:
-            if choice == constraints.carriage_return and not constraints.automaton.leads(
-                self._state, choice
-            ):
+            automaton = constraints.automaton
+            if choice == constraints.carriage_return and not automaton.leads(self._state, choice):
                 return self._finish("stop", 1)
-            self._state = constraints.automaton.next(self._state, choice)
+            self._state = automaton.next(self._state, choice)
             if self._matched() and self.made != config.length:
                 return self._finish("match", 0)
         if choice in constraints.may_end:
@@ -238,18 +240,10 @@ class Draft:
         return self.add(choices[-1])
 
     def allowed(self) -> Mask:
-        """What may come next (V,)."""
+        """The ids that may come next (V,)."""
         constraints, config = self.constraints, self.constraints.config
         if constraints.automaton is not None:
-            remaining = None if config.length is None else config.length - self.made
-            allowed: Mask = constraints.automaton.allowed(self._state, remaining)
-            if constraints.newline is not None:
-                allowed = allowed.copy()
-                allowed[constraints.newline] = accepts = constraints.automaton.accepts(self._state)
-                if accepts and constraints.carriage_return is not None:
-                    allowed[constraints.carriage_return] = constraints.may_come(
-                        constraints.carriage_return
-                    )
+            allowed = self._matching()
         elif constraints.allowed is not None:
             allowed = constraints.allowed.copy()
         else:
@@ -267,8 +261,22 @@ class Draft:
                     return others
         return allowed
 
+    def _matching(self) -> Mask:
+        """The ids (V,) after which the text can still match the pattern, or that end its line."""
+        constraints, length = self.constraints, self.constraints.config.length
+        automaton, carriage_return = constraints.automaton, constraints.carriage_return
+        assert automaton is not None
+        remaining = None if length is None else length - self.made
+        allowed: Mask = automaton.allowed(self._state, remaining)
+        if constraints.newline is not None:
+            allowed = allowed.copy()
+            allowed[constraints.newline] = accepts = automaton.accepts(self._state)
+            if accepts and carriage_return is not None:
+                allowed[carriage_return] = constraints.may_come(carriage_return)
+        return allowed
+
     def recent(self) -> Mask:
-        """What came within the repetition window (V,)."""
+        """The ids that came within the repetition window (V,)."""
         recent = np.zeros(self.constraints.vocabulary_size, dtype=np.bool_)
         recent[self.ids[-self.constraints.config.repetition_window :]] = True
         return recent
@@ -301,7 +309,7 @@ class Draft:
             self.forget()
 
     def forget(self) -> None:
-        """Lets go of ids that no rule looks at any more."""
+        """Drops ids that no constraint looks at any more."""
         if len(self.ids) > 1024 + 2 * self.constraints.lookback:
             del self.ids[: len(self.ids) - self.constraints.lookback]
 
@@ -319,15 +327,16 @@ class Draft:
         return self.ids[max(len(self.ids) - self.constraints.lookback, 0) :]
 
     def _matched(self) -> bool:
-        """Whether the text matches the pattern, and can only be spoiled by what follows."""
+        """Whether the text matches the pattern, and no longer text does."""
         automaton, length = self.constraints.automaton, self.constraints.config.length
         if automaton is None or not self.complete():
             return False
         remaining = None if length is None else length - self.made
         return not automaton.allowed(self._state, remaining).any()
 
-    def _finish(self, reason: str, dropped: int) -> str:
-        self.stop_reason, self.end = reason, self.made - dropped
+    def _finish(self, reason: str, cut: int) -> str:
+        """Ends the text, without the last so many ids."""
+        self.stop_reason, self.end = reason, self.made - cut
         return reason
 
     def _ends_with(self, stop: tuple[int, ...]) -> bool:

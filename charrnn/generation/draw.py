@@ -18,7 +18,6 @@ from charrnn.generation.filters import Logits, draw
 LONGEST: Final = 1 << 17
 """Ids that a text without a length may have where it is wanted whole; hardly any ends later."""
 
-
 NOTHING_MAY_COME: Final = "ban, only, min-length: together they leave nothing that may come next"
 
 

@@ -1,4 +1,4 @@
-"""N-grams: what has followed what in a text, so that no n ids in a row come twice."""
+"""Followers: the ids that follow each n-gram of a text, so that no n ids in a row come twice."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -7,7 +7,7 @@ _NEW: Final = 256
 """Beginnings that a copy may have to copy; what came before is shared."""
 
 _SHARE: Final = 64
-"""Of very many beginnings, so large a part is copied rather than all put together anew too
+"""The part of very many beginnings that a copy may have to copy: else all would be merged too
 often."""
 
 _Table = dict[tuple[int, ...], tuple[int, ...]]
@@ -30,14 +30,14 @@ class Followers:
         self._share()
 
     def after(self, ids: Sequence[int]) -> list[int]:
-        """What has followed the end of a text before; empty where the text is too short."""
+        """The ids that have followed the end of a text before; none where the text is too short."""
         beginning = self._beginning(ids)
         if beginning is None:
             return []
         return [*self._shared.get(beginning, ()), *self._new.get(beginning, ())]
 
     def add(self, ids: Sequence[int], choice: int) -> None:
-        """Takes down what follows the end of a text."""
+        """Adds the id that follows the end of a text."""
         beginning = self._beginning(ids)
         if beginning is None or choice in self._shared.get(beginning, ()):
             return
@@ -46,7 +46,7 @@ class Followers:
             self._share()
 
     def copy(self) -> "Followers":
-        """Another that goes on from here by itself."""
+        """Another with the same n-grams, to which others can be added."""
         other = Followers.__new__(Followers)
         other._size, other._shared, other._new = self._size, self._shared, self._new.copy()
         return other

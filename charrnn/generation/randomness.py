@@ -16,7 +16,7 @@ _MODULUS: Final = 1 << 64
 
 
 def sample_keys(seed: int, indices: Sequence[int]) -> npt.NDArray[np.uint64]:
-    """Where the numbers of samples of a seed begin (N,)."""
+    """The keys (N,) of the random numbers of a seed's samples."""
     digest = blake2b(str(seed).encode(), digest_size=8).digest()
     beginning = np.frombuffer(digest, dtype="<u8")
     return _mixed(beginning, np.array([index % _MODULUS for index in indices], dtype=np.uint64))
@@ -25,7 +25,7 @@ def sample_keys(seed: int, indices: Sequence[int]) -> npt.NDArray[np.uint64]:
 def uniforms(
     keys: npt.NDArray[np.uint64], positions: npt.NDArray[np.uint64]
 ) -> npt.NDArray[np.float64]:
-    """Numbers from [0, 1), one for each of keys and positions, which are broadcast."""
+    """Random numbers from [0, 1), one for each pair of keys and positions, which are broadcast."""
     return (_mixed(keys, positions) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
@@ -43,7 +43,7 @@ def _mixed(
 
 
 def split(key: npt.NDArray[np.uint64], count: int) -> npt.NDArray[np.uint64]:
-    """So many keys (N,) that are made from one (1,)."""
+    """So many keys (N,) made from one (1,)."""
     return _mixed(key, np.arange(_SPLIT, _SPLIT + count, dtype=np.uint64))
 
 

@@ -77,8 +77,8 @@ class SampleStream:
 
     def _choices(self) -> Iterator[int]:
         """Draws one id after another and adds each to the draft."""
-        request, draft = self._request, self._draft
-        key = sample_keys(self.constraints.config.seed, [self._index])
+        request, draft, constraints = self._request, self._draft, self._request.constraints
+        key = sample_keys(constraints.config.seed, [self._index])
         lanes, ids = request.start_lanes(1)
         position, block = 0, np.empty(0)
         while draft.stop_reason is None:
@@ -86,7 +86,7 @@ class SampleStream:
             if position % _BLOCK == 0:
                 positions = np.arange(position, position + _BLOCK, dtype=np.uint64)
                 block = uniforms(key, positions)[:, None]  # (_BLOCK, 1)
-            ids = choose(logits, self.constraints, [draft], block[position % _BLOCK])
+            ids = choose(logits, constraints, [draft], block[position % _BLOCK])
             position += 1
             choice = int(ids[0])
             if request.score:
