@@ -1,7 +1,7 @@
-"""ENGINES: ids, state -> logits, state. What sampling and scoring run on.
+"""ENGINES: ids, state -> logits, state. Sampling and scoring run on them.
 
 An engine runs a model in either of two ways: `advance` reads whole texts, and `lanes` writes
-character after character. Each engine says in its docstring how exact and how fast it is.
+character after character. Each engine's docstring says how exact and how fast it is.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ if available():
 
 
 def best_engine(model: Model) -> Engine:
-    """The fastest engine that needs no torch."""
+    """Returns the fastest engine that needs no torch."""
     return NativeEngine.of(model) if available() else NumPyEngine.of(model)
 
 

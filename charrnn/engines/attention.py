@@ -1,10 +1,10 @@
-"""Attention on the CPU path: the equations of `model/attention.py`, a character at a time.
+"""Attention on the CPU: the equations of `model/attention.py`, a character at a time.
 
-Keys and values are made once, when their state is new, and kept. Every lane's are multiplied by
-themselves, in arrays of one shape and order, so that a lane's numbers are the same to the last bit
-in any company.
+Keys and values are computed once, when their state is new, and kept. Each lane's are multiplied on
+their own, in arrays of one shape and order, so that a lane's numbers are the same to the last bit
+in any batch.
 
-Legend: B lanes, R rows (B filled up), W window, H hidden, D of a key, both filled up, P states in a
+Legend: B lanes, R rows (B padded), W window, H hidden, D of a key, both padded, P states in a
   piece.
 """
 
@@ -23,16 +23,16 @@ _EPSILON: Final = np.float32(1e-5)
 """That of torch.nn.LayerNorm."""
 
 _LARGEST_PIECE: Final = 9215
-"""Numbers, keys or values, that a query or its weights are multiplied by at once: OpenBLAS divides
-more among its threads, and rounds in another way where it does."""
+"""Numbers, of keys or values, that a query or its weights are multiplied by at once: OpenBLAS
+divides larger products among its threads, and then rounds in another way."""
 
 
 class AttentionWeights:
-    """The weights of a head, transposed for row vectors, the scores' scale folded into the
+    """The weights of attention, transposed for row vectors, the scores' scale folded into the
     queries'.
 
     Attributes:
-        window, size, hidden_size: W, D, H, none of them filled up.
+        window, size, hidden_size: W, D, H, none of them padded.
         projection: (H, 3 D): query, key and value side by side; only queries have a `bias` (3 D).
         output: (D, H).
         biases: (W,), the oldest first.
@@ -67,18 +67,18 @@ class AttentionWeights:
 
 
 class AttentionLanes:
-    """What B lanes remember, and look up. A step allocates none of its arrays.
+    """The attention memory of B lanes. A step allocates none of its arrays.
 
     Args:
-        weights: of the head.
+        weights: of the attention.
         count: B.
         rows: R.
 
     Attributes:
-        weights: of the head.
+        weights: of the attention.
         keys, values: (B, 2 W, D), of which W from `start` on are remembered.
-        attended: (B, W), how much of each of the last W states the last step looked up, the oldest
-            first, the newest being its own; all of it is 1.
+        attended: (B, W), the attention weights of the last step on the last W states, the oldest
+            first and the step's own last; each row adds up to 1.
     """
 
     def __init__(self, weights: AttentionWeights, count: int, rows: int) -> None:
@@ -103,13 +103,13 @@ class AttentionLanes:
         self.attended = self._scores[:, 0]
 
     def read(self, h: Array) -> Array:
-        """States h (R, H) of the layers -> what the head of the network reads (R, H).
+        """Attends from states h (R, H) of the layers; returns the input (R, H) of the head.
 
         It is the lanes' own memory: the next step overwrites it.
         """
         self._project(h)
         self._append(self._projected)
-        self._look_up()
+        self._attend()
         self.slide()
         product(self._found, self.weights.output, self._joined)
         hidden = self.weights.hidden_size
@@ -118,7 +118,7 @@ class AttentionLanes:
         return self._joined
 
     def remember(self, h: Array) -> None:
-        """`read` of states h (R, H) where nobody asks what is found."""
+        """Remembers states h (R, H) as `read` does, without attending."""
         self._project(h)
         self.remember_projected(self._projected)
 
@@ -139,8 +139,8 @@ class AttentionLanes:
         self.keys[:, end] = projected[:count, size : 2 * size]
         self.values[:, end] = projected[:count, 2 * size : 3 * size]
 
-    def _look_up(self) -> None:
-        """How much of each state in the window the queries look up, and what they find there."""
+    def _attend(self) -> None:
+        """Computes the attention weights in the window, and the weighted sums of its values."""
         found = self._found[: self._count, None]  # (B, 1, D)
         for piece in self._pieces:
             keys = piece.of(self.keys, self.start)
@@ -148,7 +148,9 @@ class AttentionLanes:
         self._scores += self.weights.biases
         _softmax(self._scores)
         for number, piece in enumerate(self._pieces):
-            values = piece.of(self.values, self.start + 1)  # each came after its key
+            values = piece.of(
+                self.values, self.start + 1
+            )  # each value stands one state after its key
             np.matmul(piece.scores, values, out=piece.found)
             if number == 0:
                 np.add.reduce(piece.found, axis=1, out=found)
@@ -156,7 +158,7 @@ class AttentionLanes:
                 found += piece.found[:, 0]
 
     def get(self, lanes: slice = slice(None)) -> State:
-        """The keys and values (W, b, D) of lanes, as a value."""
+        """Returns the keys and values (W, b, D) of lanes, as a value."""
         window = slice(self.start, self.start + self.weights.window)
         size = self.weights.size
         return tuple(
@@ -164,26 +166,26 @@ class AttentionLanes:
         )
 
     def put(self, lanes: npt.NDArray[np.intp] | slice, state: State | None) -> None:
-        """Goes on in lanes from keys and values; None is before the first character."""
+        """Sets lanes to keys and values; None is before the first character."""
         window = slice(self.start, self.start + self.weights.window)
         size = self.weights.size
         for number, part in enumerate((self.keys, self.values)):
             part[lanes, window, :size] = 0 if state is None else state[number].swapaxes(0, 1)
 
     def take(self, lanes: npt.NDArray[np.intp]) -> None:
-        """Makes lane i what lane `lanes[i]` was; what stays is not copied."""
+        """Sets lane i to the state that lane `lanes[i]` had; lanes that stay are not copied."""
         moved = np.flatnonzero(lanes != np.arange(len(lanes)))
         window = slice(self.start, self.start + self.weights.window)
         for part in (self.keys, self.values):
             part[moved, window] = part[lanes[moved], window]
 
     def slide(self) -> None:
-        """Forgets the oldest, once a new key and value stand behind the window."""
+        """Moves the window by one, onto the new key and value behind it."""
         window = self.weights.window
         self.start += 1
         if self.start == window:
             for part in (self.keys, self.values):
-                for lane in part:  # of all at once, NumPy would make a copy
+                for lane in part:  # of all at once, NumPy would copy first
                     lane[:window] = lane[window:]
             self.start = 0
 
@@ -202,8 +204,8 @@ class _Piece:
     """Pieces of equal length that lie one after another in a window.
 
     Attributes:
-        scores: (B, n, 1, P), theirs in the scores (B, 1, W) of all.
-        found: (B, n, 1, D), what is found in each.
+        scores: (B, n, 1, P), a view of the scores (B, 1, W) of all states.
+        found: (B, n, 1, D), the weighted sum of the values of each piece.
     """
 
     def __init__(self, first: int, count: int, length: int, scores: Array, found: Array) -> None:
@@ -213,18 +215,19 @@ class _Piece:
         self.found = found
 
     def of(self, part: Array, start: int) -> Array:
-        """The pieces (B, n, P, D) of keys or values whose window begins there, in their memory."""
+        """Returns the pieces (B, n, P, D) of keys or values whose window begins at `start`, as a
+        view."""
         begin = start + self._first
         chosen = part[:, begin : begin + self._count * self._length]
         return chosen.reshape(-1, self._count, self._length, part.shape[2])
 
 
 def _pieces(window: int, size: int) -> list[tuple[int, int, int]]:
-    """Pieces of a window of states, of equal lengths but for the rest: where they begin, how many
-    they are, and their length."""
+    """Divides a window into pieces of equal length and a rest; returns of both the first state, the
+    number of pieces, and their length."""
     most = max(_LARGEST_PIECE // size, 1)
     most = min(most - most % 16 or most, window)
-    # Of equal pieces without a rest, if there are any that are nearly as long.
+    # Equal pieces without a rest, if nearly as long ones are possible.
     length = next((n for n in range(most, most // 2, -1) if window % n == 0 == n % 16), most)
     whole = window - window % length
     pieces = [(0, whole // length, length)]

@@ -21,9 +21,9 @@ from charrnn.engines.layers import prepared_layer
 from charrnn.engines.native_structures import (
     STRUCTURES,
     SUMS,
+    CAttention,
     CLanes,
     CLayer,
-    CLook,
     CModel,
     aligned,
 )
@@ -93,9 +93,7 @@ class NativeEngine:
         if self.floats <= 0:
             raise ConfigError(f"this processor cannot compute as the native engine's {processor}")
         self.vocabulary_size = len(tensors["head.weight"])
-        self.symbols = len(
-            tensors["embedding.weight"]
-        )  # ids that can be read: V, and the mask where there is one
+        self.symbols = len(tensors["embedding.weight"])  # V, and the mask where there is one
         self.hidden_size = config.hidden_size
         self.layers = config.layers
         self.states = len(STATES[config.cell])
@@ -108,7 +106,7 @@ class NativeEngine:
         units = SUMS * self.floats
         self.sums = layers[0].panels * units  # of a layer, in one lane
         self.padded_size = layers[0].panels * (units if config.cell == "rnn" else self.floats)
-        self.looking: tuple[CLayer, CLayer] | None = None
+        self.attention_layers: tuple[CLayer, CLayer] | None = None
         head = self._sums_of(tensors["head.weight"].T, tensors["head.bias"])
         if self.attention is None:
             layers.append(head)
@@ -116,7 +114,7 @@ class NativeEngine:
             hidden = slice(self.hidden_size)
             layers.append(self._sums_of(self.attention.projection[hidden], self.attention.bias))
             output = self.attention.output[:, hidden]
-            self.looking = self._sums_of(output, np.zeros_like(output[0])), head
+            self.attention_layers = self._sums_of(output, np.zeros_like(output[0])), head
         self.padded_vocabulary = layers[-1].panels * units
         self._layers = (CLayer * len(layers))(*layers)
         self.model = CModel(
@@ -240,10 +238,11 @@ class NativeLanes(ArrayLanes):
         self._outputs = aligned(shape)
         self._scores = aligned((count, engine.padded_vocabulary))
         rows = self._scores
-        if memory is not None and engine.looking is not None:  # the scores are projections then
-            self._look = CLook.of(memory, *engine.looking, engine.floats)
-            self._look_pointer = ctypes.byref(self._look)
-            rows = self._look.scores
+        if memory is not None and engine.attention_layers is not None:
+            # The scores hold the projections for it.
+            self._attention = CAttention.of(memory, *engine.attention_layers, engine.floats)
+            self._attention_pointer = ctypes.byref(self._attention)
+            rows = self._attention.scores
         self._tops = self._states[0][-1].ctypes.data, self._scores.ctypes.data
         self._logits = rows[:, : engine.vocabulary_size]
         self._ids = np.zeros(count, dtype=np.int64)
@@ -272,7 +271,7 @@ class NativeLanes(ArrayLanes):
     @property
     def attended(self) -> Array | None:
         """See ArrayLanes."""
-        return self._look.attended if self._memory is not None else None
+        return self._attention.attended if self._memory is not None else None
 
     def step(self, ids: npt.NDArray[np.intp]) -> Array:
         """Reads one id in each lane (B,); returns the logits (B, V)."""
@@ -280,7 +279,7 @@ class NativeLanes(ArrayLanes):
         if self._step(self._pointer):
             check_ids(self._ids, self._engine.symbols)
         if self._memory is not None:
-            self._look_up(*self._tops)
+            self._attend(*self._tops)
         return self._logits
 
     def advance(self, ids: npt.NDArray[Any], state: State | None) -> tuple[Array, State]:
@@ -295,7 +294,7 @@ class NativeLanes(ArrayLanes):
                 steps[:] = scores[..., : logits.shape[2]]
                 continue
             for t, each in enumerate(steps):
-                self._look_up(history[t].ctypes.data, scores[t].ctypes.data)
+                self._attend(history[t].ctypes.data, scores[t].ctypes.data)
                 each[:] = self._logits
         return logits.swapaxes(0, 1), self._get(slice(None))
 
@@ -328,11 +327,11 @@ class NativeLanes(ArrayLanes):
                 check_ids(ids, self._engine.symbols)
             yield history[: len(steps)], scores[: len(steps)]
 
-    def _look_up(self, h: int, projected: int) -> None:
+    def _attend(self, h: int, projected: int) -> None:
         """Writes the logits of states (B, H) and their projections (B, 3 D), given by address."""
         assert self._memory is not None
-        self._look.start = self._memory.start
-        self._engine._library.charrnn_look(self._pointer, self._look_pointer, h, projected)
+        self._attention.start = self._memory.start
+        self._engine._library.charrnn_attend(self._pointer, self._attention_pointer, h, projected)
         self._memory.slide()
 
 
@@ -350,7 +349,7 @@ def _library() -> ctypes.CDLL | None:
             ("charrnn_step", [pointer], ctypes.c_int),
             ("charrnn_fold", [size, size, pointer, pointer, size, size, pointer], None),
             ("charrnn_read", [pointer, pointer, pointer, pointer, pointer, size], ctypes.c_int),
-            ("charrnn_look", [pointer, pointer, pointer, pointer], None),
+            ("charrnn_attend", [pointer, pointer, pointer, pointer], None),
             ("charrnn_help", [pointer], ctypes.c_int),
             ("charrnn_stop_help", [pointer], None),
         ],

@@ -1,4 +1,4 @@
-"""What the native engine's C is given: its structures, and memory for its arrays.
+"""The structures that the native engine's C is given, and aligned memory for its arrays.
 
 Legend: B lanes, W window, D of a key, F numbers in a vector.
 """
@@ -63,8 +63,8 @@ class CLanes(ctypes.Structure):
     ]
 
 
-class CLook(ctypes.Structure):
-    """attention.h's Look."""
+class CAttention(ctypes.Structure):
+    """attention.h's Attention."""
 
     _fields_ = [
         ("window", ctypes.c_size_t),
@@ -92,8 +92,9 @@ class CLook(ctypes.Structure):
     kept: tuple[object, ...]
 
     @classmethod
-    def of(cls, memory: AttentionLanes, output: CLayer, head: CLayer, floats: int) -> "CLook":
-        """What the lanes of a memory look up with; it keeps alive the arrays that it points to."""
+    def of(cls, memory: AttentionLanes, output: CLayer, head: CLayer, floats: int) -> "CAttention":
+        """Returns the attention of the lanes of a memory; it keeps alive the arrays that it points
+        to."""
         weights, (count, _, size) = memory.weights, memory.keys.shape
         units = SUMS * floats
         found = aligned((count, size))
@@ -102,7 +103,7 @@ class CLook(ctypes.Structure):
         arrays = memory.keys, memory.values, weights.biases, attended, found, joined
         norm = weights.norm_weight, weights.norm_bias
         logits = aligned((count, head.panels * units))
-        look = cls(
+        attention = cls(
             weights.window,
             size,
             0,
@@ -111,17 +112,17 @@ class CLook(ctypes.Structure):
             output,
             head,
         )
-        look.scores, look.attended = logits, attended[:, : weights.window]
-        look.kept = (memory, arrays, norm)
-        return look
+        attention.scores, attention.attended = logits, attended[:, : weights.window]
+        attention.kept = (memory, arrays, norm)
+        return attention
 
 
-STRUCTURES: Final = (CLayer, CModel, CLanes, CLook)
+STRUCTURES: Final = (CLayer, CModel, CLanes, CAttention)
 """In the order of step.c's charrnn_layout."""
 
 
 def aligned(shape: tuple[int, ...]) -> Array:
-    """Zeros that begin where a cache line does."""
+    """Returns zeros that begin at the start of a cache line."""
     count = math.prod(shape)
     memory = np.zeros(count + _ALIGNMENT // 4, dtype=np.float32)
     offset = -memory.ctypes.data % _ALIGNMENT // 4

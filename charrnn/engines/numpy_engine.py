@@ -36,9 +36,7 @@ class NumPyEngine:
 
     def __init__(self, config: ModelConfig, tensors: Tensors) -> None:
         self.vocabulary_size = len(tensors["head.weight"])
-        self.symbols = len(
-            tensors["embedding.weight"]
-        )  # ids that can be read: V, and the mask where there is one
+        self.symbols = len(tensors["embedding.weight"])  # V, and the mask where there is one
         self.hidden_size = config.hidden_size
         self.padded_size = padded(config.hidden_size)
         self.cell = config.cell

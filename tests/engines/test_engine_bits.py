@@ -77,7 +77,7 @@ def test_looking_up_in_pieces_is_looking_up_at_once(window: int, make_model: Mak
     memory.keys[:] = random.normal(size=memory.keys.shape)
     memory.values[:] = random.normal(size=memory.values.shape)
     memory._queries[:] = random.normal(size=memory._queries.shape)
-    memory._look_up()
+    memory._attend()
     keys, values = (part.astype(np.float64) for part in (memory.keys, memory.values))
     scores = (memory._queries @ keys[:, :window].swapaxes(1, 2))[:, 0] + memory.weights.biases
     shares = np.exp(scores - scores.max(axis=1, keepdims=True))

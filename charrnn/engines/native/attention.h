@@ -1,8 +1,8 @@
-/* What the lanes of a network with attention look up, a character at a time: the equations of
-   model/attention.py. step.c includes this file; the products are panels like those of its layers.
+/* Attention, a character at a time: the equations of model/attention.py. step.c includes this file;
+   the products are panels like those of its layers.
 
-   A lane's numbers are added up in one order, whoever else is there. Nothing is fused here, which is
-   compiled for every processor: on each, the numbers are the same. */
+   A lane's numbers are added up in one order, whatever the other lanes are. No product and sum is
+   fused here, and the code is compiled for every processor: on each, the numbers are the same. */
 
 #include <math.h>
 
@@ -15,18 +15,18 @@ typedef struct {
     size_t found_stride, joined_stride, weight_stride, logit_stride;
     float *keys, *values;        /* (B, 2 W, D) */
     const float *biases;         /* (W), the oldest first */
-    float *weights;              /* (B, weight_stride): how much of each entry is looked up */
+    float *weights;              /* (B, weight_stride): the attention weights */
     float *found, *joined;       /* (B, their stride) */
     const float *norm_weight, *norm_bias; /* (H) */
     float *logits;               /* (B, logit_stride) */
     Layer output, head;
-} Look;
+} Attention;
 
 static Four four(const float *from) { return *(const FourAnywhere *)from; }
 
 static void put_four(float *to, Four x) { *(FourAnywhere *)to = x; }
 
-/* exp(x) of what is not above 0, within 2e-7; 0 at last is 1e-38. NaN stays NaN. */
+/* exp(x) for x of 0 or less, within 2e-7; far below, it ends at 1e-38. NaN stays NaN. */
 static Four exp_four(Four x) {
     const Four rounding = (Four){0} + 0x1.8p23f;
     const Four lowest = (Four){0} - 87.0f;
@@ -45,23 +45,23 @@ static Four exp_four(Four x) {
     return power * (p * r * r + r + 1.0f);
 }
 
-/* One lane: its weights from its query and keys, and what they find among the values. */
-static void look_up(const Look *look, const float *query, const float *keys, const float *values,
-                    float *weights, float *found) {
-    const size_t window = look->window, size = look->size;
+/* One lane: the attention weights of its query on the keys, and the weighted sum of the values. */
+static void attend(const Attention *attention, const float *query, const float *keys,
+                   const float *values, float *weights, float *found) {
+    const size_t window = attention->window, size = attention->size;
     float most = -INFINITY;
     for (size_t w = 0; w < window; w++) {
         const float *key = keys + w * size;
         Four sum = {0};
         for (size_t d = 0; d < size; d += 4)
             sum += four(query + d) * four(key + d);
-        weights[w] = look->biases[w] + ((sum[0] + sum[1]) + (sum[2] + sum[3]));
+        weights[w] = attention->biases[w] + ((sum[0] + sum[1]) + (sum[2] + sum[3]));
         most = weights[w] > most ? weights[w] : most;
     }
-    for (size_t w = window; w < look->weight_stride; w++)
+    for (size_t w = window; w < attention->weight_stride; w++)
         weights[w] = -INFINITY;
     Four sum = {0};
-    for (size_t w = 0; w < look->weight_stride; w += 4) {
+    for (size_t w = 0; w < attention->weight_stride; w += 4) {
         Four each = exp_four(four(weights + w) - most);
         put_four(weights + w, each);
         sum += each;
@@ -85,8 +85,8 @@ static void look_up(const Look *look, const float *query, const float *keys, con
     }
 }
 
-/* LayerNorm of x + h, in the place of x, both (H). */
-static void join(const Look *look, size_t hidden_size, const float *h, float *x) {
+/* LayerNorm of x + h, written to x; both (H). */
+static void join(const Attention *attention, size_t hidden_size, const float *h, float *x) {
     float mean = 0, variance = 0;
     for (size_t i = 0; i < hidden_size; i++) {
         x[i] += h[i];
@@ -99,10 +99,11 @@ static void join(const Look *look, size_t hidden_size, const float *h, float *x)
     }
     const float scale = sqrtf(variance / (float)hidden_size + 1e-5f);
     for (size_t i = 0; i < hidden_size; i++)
-        x[i] = x[i] / scale * look->norm_weight[i] + look->norm_bias[i];
+        x[i] = x[i] / scale * attention->norm_weight[i] + attention->norm_bias[i];
 }
 
-/* A product for all lanes: below (B, stride), of which `length` count, to out (B, out_stride). */
+/* A product for all lanes, from the first `length` columns of below (B, stride) to out
+   (B, out_stride). */
 static void multiply_all(const Lanes *lanes, const Layer *layer, const float *below, size_t length,
                          size_t stride, float *out, size_t out_stride) {
     const Task task = {
@@ -121,26 +122,28 @@ static void multiply_all(const Lanes *lanes, const Layer *layer, const float *be
     run(present(lanes), &task);
 }
 
-/* States h (B, state_stride) and their projections (B, score_stride), query, key and value side by
-   side, to the logits (B, logit_stride). The caller then moves the window by one. */
-void charrnn_look(const Lanes *lanes, const Look *look, const float *h, const float *projected) {
-    const size_t size = look->size, end = look->start + look->window;
+/* From states h (B, state_stride) and their projections (B, score_stride), query, key and value
+   side by side, to the logits (B, logit_stride). The caller then moves the window by one. */
+void charrnn_attend(const Lanes *lanes, const Attention *attention, const float *h,
+                    const float *projected) {
+    const size_t size = attention->size, end = attention->start + attention->window;
     const size_t hidden_size = lanes->model->hidden_size;
     for (size_t lane = 0; lane < lanes->count; lane++) {
         const float *query = projected + lane * lanes->score_stride;
-        float *keys = look->keys + lane * 2 * look->window * size;
-        float *values = look->values + lane * 2 * look->window * size;
+        float *keys = attention->keys + lane * 2 * attention->window * size;
+        float *values = attention->values + lane * 2 * attention->window * size;
         memcpy(keys + end * size, query + size, size * sizeof(float));
         memcpy(values + end * size, query + 2 * size, size * sizeof(float));
-        look_up(look, query, keys + look->start * size, values + (look->start + 1) * size,
-                look->weights + lane * look->weight_stride,
-                look->found + lane * look->found_stride);
+        attend(attention, query, keys + attention->start * size,
+               values + (attention->start + 1) * size,
+               attention->weights + lane * attention->weight_stride,
+               attention->found + lane * attention->found_stride);
     }
-    multiply_all(lanes, &look->output, look->found, size, look->found_stride, look->joined,
-                 look->joined_stride);
+    multiply_all(lanes, &attention->output, attention->found, size, attention->found_stride,
+                 attention->joined, attention->joined_stride);
     for (size_t lane = 0; lane < lanes->count; lane++)
-        join(look, hidden_size, h + lane * lanes->state_stride,
-             look->joined + lane * look->joined_stride);
-    multiply_all(lanes, &look->head, look->joined, hidden_size, look->joined_stride, look->logits,
-                 look->logit_stride);
+        join(attention, hidden_size, h + lane * lanes->state_stride,
+             attention->joined + lane * attention->joined_stride);
+    multiply_all(lanes, &attention->head, attention->joined, hidden_size,
+                 attention->joined_stride, attention->logits, attention->logit_stride);
 }

@@ -1,6 +1,6 @@
 /* A second thread for one stream of a large model, which takes panels from the end while the caller
-   takes them from the beginning. step.c includes this file. With two free cores, steps are 1.5 times
-   as fast at 2 x 256 and 1.7 times at 2 x 512: `python -m benchmarks.sampling threads`.
+   takes them from the beginning. step.c includes this file. With two free cores, steps are 1.5
+   times as fast at 2 x 256 and 1.7 times at 2 x 512: `python -m benchmarks.sampling threads`.
 
    The caller never waits for the helper to begin: where it sleeps, has no core, or was lost in a
    fork, the caller computes all panels alone. And it asks for help only while that is the faster
@@ -38,7 +38,7 @@ enum {
     LONGEST_PENALTY = 512,
 };
 
-/* How often this process and its parents were forked: a fork leaves its helpers behind. */
+/* How many times this process and its parents were forked: a forked process has no helpers. */
 static unsigned forks;
 
 static void forked(void) { forks++; }
@@ -117,13 +117,13 @@ static int share(Helper *helper, const Task *task) {
     const int64_t late = now() + PATIENCE + products;
     for (unsigned turn = 1; own + atomic_load(&helper->finished) < task->panels; turn++) {
         if (turn % 1024 == 0 && now() > late)
-            sched_yield(); /* perhaps to the helper */
+            sched_yield(); /* the helper may need this core */
         spin();
     }
     return now() > late;
 }
 
-/* The lanes' helper, if it is there. */
+/* The lanes' helper; NULL where there is none in this process. */
 static Helper *present(const Lanes *lanes) {
     Helper *helper = lanes->helper;
     return helper != NULL && helper->forks == forks ? helper : NULL;
@@ -164,7 +164,8 @@ static void choose(Helper *helper, int64_t time) {
     helper->time = 0;
 }
 
-/* Gives the lanes a second thread. Returns 0 where there is none to be had; work goes on alone. */
+/* Starts a second thread for the lanes. Returns 0 where that fails: one thread then computes all
+   panels. */
 int charrnn_help(Lanes *lanes) {
     for (size_t number = 0; number < lanes->model->layer_count; number++)
         if (lanes->model->layers[number].panels > MOST_PANELS)
@@ -191,8 +192,8 @@ int charrnn_help(Lanes *lanes) {
     return !failed;
 }
 
-/* Takes it away again. Nobody may be computing in the lanes: at the end of a program, whose threads may
-   still be, the helper is left to the system. */
+/* Ends the second thread. No thread may be computing in the lanes: at the end of a program, where
+   one still may, the helper is left to the system. */
 void charrnn_stop_help(Lanes *lanes) {
     Helper *helper = lanes->helper;
     if (helper == NULL)

@@ -7,8 +7,8 @@
        MULTIPLY_ADD(a, b, c)   a * b + c, rounded once where the processor can
 
    Every sum begins with its start, then adds the products with the layer below, then those with
-   the layer's own h, one after another. No sum is ever split, so its bits depend neither on how
-   many rows there are nor on who computes it. */
+   the layer's own h, one after another. No sum is ever split, so its bits depend neither on the
+   number of rows nor on the thread that computes it. */
 
 #define INLINE static inline __attribute__((always_inline)) TARGET
 #define Vector NAME(Vector)
@@ -51,7 +51,7 @@ INLINE Vector NAME(tanh)(Vector x) {
     return (Vector)((Bits)(t / (t + 2.0f)) | sign);
 }
 
-/* Of what the weights have halved already. */
+/* The weights have halved its argument already. */
 INLINE Vector NAME(sigmoid)(Vector half) {
     return MULTIPLY_ADD(NAME(tanh)(half), NAME(all)(0.5f), NAME(all)(0.5f));
 }

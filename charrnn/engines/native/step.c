@@ -1,13 +1,13 @@
-/* The native engine's step: one character further in every lane. See native_engine.py.
+/* The native engine's step: one character in every lane. See native_engine.py.
 
-   A layer's columns lie in panels, each a strip of weights read from its first number to its last:
+   A layer's columns lie in panels, each a run of weights read from its first number to its last:
    four vectors of sums side by side, which are the gates of the same units (for the plain RNN and
    the head, of four times as many units). So a panel's sums stay in registers until its units are
    done, and panels can be computed in any order and by any thread.
 
-   Which product and sum are fused, that is rounded once, is written (MULTIPLY_ADD), and never left to
-   the compiler: rows that are computed one, two or six at a time must agree, and so must texts that
-   are read at once and by the character.
+   Which products and sums are fused, that is rounded once, is written out (MULTIPLY_ADD) and never
+   left to the compiler: rows that are computed one, two or six at a time must agree, and so must
+   texts that are read at once and by the character.
 
    The caller's arrays are trusted to have the sizes that native_engine.py gives them; ids
    are not trusted. */
@@ -24,7 +24,7 @@
 
 #include "layout.h"
 
-/* The cells, and what only adds up sums: the head, and a layer's input product by itself. */
+/* The cells, and products without a cell: the head's, and a layer's input product. */
 enum kind { RNN, GRU, LSTM, SUMS, GRU_SUMS };
 
 typedef struct {
@@ -51,7 +51,7 @@ typedef struct {
     Helper *helper;     /* or none */
 } Lanes;
 
-/* A layer, or half of one, to be computed for some rows. */
+/* A layer, or its input product alone, to be computed for some rows. */
 typedef struct {
     enum kind kind;
     size_t processor, panels, rows, length, stride; /* H; from row to row of below, h, c and out */
@@ -88,7 +88,8 @@ typedef struct {
 #define LANES 6
 #endif
 #if defined(__aarch64__)
-#define MULTIPLY_ADD(a, b, c) (Vector_plain)vfmaq_f32((float32x4_t)(c), (float32x4_t)(a), (float32x4_t)(b))
+#define MULTIPLY_ADD(a, b, c)                                                                      \
+    (Vector_plain)vfmaq_f32((float32x4_t)(c), (float32x4_t)(a), (float32x4_t)(b))
 #else /* a processor that may not have it: rounded twice */
 #define MULTIPLY_ADD(a, b, c) ((a) * (b) + (c))
 #endif
@@ -112,8 +113,8 @@ static void compute(const Task *task, size_t panel) {
 
 #include "helper.h"
 
-/* The numbers in a vector of such a processor; 0 where this one is none of them, and -1 where
-   there is no such entry. The fastest come first. */
+/* The numbers in a vector of a processor of the list; 0 where this one does not support it, -1
+   where there is no such entry. The fastest come first. */
 int charrnn_floats(size_t processor) {
     if (processor >= sizeof processors / sizeof *processors)
         return -1;
@@ -127,12 +128,12 @@ int charrnn_floats(size_t processor) {
     return (int)processors[processor].floats;
 }
 
-/* Of so many numbers in place, a multiple of the processor's. */
+/* tanh of `count` numbers in place, a multiple of the vector's. */
 void charrnn_tanh(size_t processor, float *x, size_t count) {
     processors[processor].tanh(x, count);
 }
 
-/* Layer `number` in all lanes, but for the memory it reads and writes. */
+/* The task of layer `number` in all lanes, without the memory it reads and writes. */
 static Task task_of(const Lanes *lanes, size_t number) {
     const Model *model = lanes->model;
     const Layer *layer = &model->layers[number];
@@ -160,7 +161,8 @@ static int all_known(const Model *model, const int64_t *ids, size_t count) {
     return 1;
 }
 
-/* One character further. Returns 1, and reads nothing, where an id is none of the model's. */
+/* Reads one character in every lane. Returns 1, and reads nothing, where an id is none of the
+   model's. */
 int charrnn_step(const Lanes *lanes) {
     if (!all_known(lanes->model, lanes->ids, lanes->count))
         return 1;
@@ -183,8 +185,8 @@ int charrnn_step(const Lanes *lanes) {
     return 0;
 }
 
-/* The first layer's table (V, panels, 4, FLOATS): what the sums of each id begin with, of a layer that
-   begins with its biases, and embeddings (V, E). */
+/* Computes the first layer's table (V, panels, 4, FLOATS), each id's input products with biases,
+   from a layer that begins with its biases, and embeddings (V, E). */
 void charrnn_fold(size_t processor, size_t cell, const Layer *layer, const float *embeddings,
                   size_t count, size_t length, float *table) {
     const Task task = {
@@ -203,10 +205,10 @@ void charrnn_fold(size_t processor, size_t cell, const Layer *layer, const float
     run(NULL, &task);
 }
 
-/* The same bits as so many steps: reads ids (T, B), gives scores (T, B, score_stride), where they are
-   asked for. Returns as charrnn_step does. It goes layer by layer, so that the products with what lies below read the weights once for all
-   characters; they are kept in sums (T, B, panels, 4, FLOATS), and a layer's outputs in history
-   (T, B, state_stride). */
+/* Reads ids (T, B) with the same bits as single steps, and writes scores (T, B, score_stride)
+   unless they are NULL. Returns as charrnn_step does. It goes layer by layer, so that a layer's
+   input products read the weights once for all characters; they are kept in sums (T, B, panels, 4,
+   FLOATS), and a layer's outputs in history (T, B, state_stride). */
 int charrnn_read(const Lanes *lanes, const int64_t *ids, float *scores, float *sums,
                  float *history, size_t time) {
     if (!all_known(lanes->model, ids, time * lanes->count))
@@ -260,17 +262,18 @@ uint64_t charrnn_layout(void) {
     STRUCTURE(Lanes) FIELD(Lanes, model) FIELD(Lanes, count) FIELD(Lanes, state_stride)
     FIELD(Lanes, score_stride) FIELD(Lanes, ids) FIELD(Lanes, h) FIELD(Lanes, c)
     FIELD(Lanes, outputs) FIELD(Lanes, scores) FIELD(Lanes, helper)
-    STRUCTURE(Look) FIELD(Look, window) FIELD(Look, size) FIELD(Look, start)
-    FIELD(Look, found_stride) FIELD(Look, joined_stride) FIELD(Look, weight_stride)
-    FIELD(Look, logit_stride) FIELD(Look, keys) FIELD(Look, values) FIELD(Look, biases)
-    FIELD(Look, weights) FIELD(Look, found) FIELD(Look, joined) FIELD(Look, norm_weight)
-    FIELD(Look, norm_bias) FIELD(Look, logits) FIELD(Look, output) FIELD(Look, head)
+    STRUCTURE(Attention) FIELD(Attention, window) FIELD(Attention, size) FIELD(Attention, start)
+    FIELD(Attention, found_stride) FIELD(Attention, joined_stride) FIELD(Attention, weight_stride)
+    FIELD(Attention, logit_stride) FIELD(Attention, keys) FIELD(Attention, values)
+    FIELD(Attention, biases) FIELD(Attention, weights) FIELD(Attention, found)
+    FIELD(Attention, joined) FIELD(Attention, norm_weight) FIELD(Attention, norm_bias)
+    FIELD(Attention, logits) FIELD(Attention, output) FIELD(Attention, head)
     FUNCTION(charrnn_floats, 1, sizeof(int))
     FUNCTION(charrnn_tanh, 3, 0)
     FUNCTION(charrnn_step, 1, sizeof(int))
     FUNCTION(charrnn_fold, 7, 0)
     FUNCTION(charrnn_read, 6, sizeof(int))
-    FUNCTION(charrnn_look, 4, 0)
+    FUNCTION(charrnn_attend, 4, 0)
     FUNCTION(charrnn_help, 1, sizeof(int))
     FUNCTION(charrnn_stop_help, 1, 0)
     return hash;
