@@ -1,4 +1,4 @@
-"""Files and folders: written durably and atomically, read without trust.
+"""Files and folders, written durably and atomically.
 
 After a crash, a file or folder is whole and new, or whole and old. The order is always the same:
 write beside the target, fsync the content, rename over the target, fsync the folder that holds it.
@@ -11,20 +11,15 @@ way, or not at all, and one warning says what that costs.
 
 import contextlib
 import errno
-import mmap
 import os
 import shutil
-import stat
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from charrnn.errors import CharRNNWarning, ModelError, StorageError
+from charrnn.errors import CharRNNWarning, StorageError
 from charrnn.storage.file_systems import UNSUPPORTED, tell_lack
-
-LONGEST_LINE: Final = 1 << 26
-"""Bytes; a line that is longer has no end, as of a sparse file of a terabyte."""
 
 TEMPORARY_PREFIX: Final = ".partial-"
 """What the names of unfinished files and folders begin with; they may be deleted at any time."""
@@ -212,81 +207,6 @@ def sync_file(path: Path) -> None:
     """Makes sure that what was added to a file stays. Raises StorageError."""
     with _writing(path), open(path, "rb") as file:
         _sync(file.fileno(), path)
-
-
-def read_file(path: Path, largest: int) -> bytearray:
-    """What is in a file that may come from a stranger. Raises ModelError.
-
-    A link, a pipe or a device in its place, which may lead anywhere or never end, is refused, and
-    so is a file of more than `largest` bytes, before anything is read.
-    """
-    with _opened(path) as (descriptor, size):
-        if size > largest:
-            raise ModelError(f"{path}: too large to be what its name says")
-        try:
-            content = bytearray(size)
-        except MemoryError as error:
-            raise ModelError(f"{path}: too large for this machine's memory") from error
-        view, end = memoryview(content), 0
-        while count := os.readv(descriptor, [view[end:]]):
-            end += count
-    if end < len(content):
-        raise ModelError(f"{path}: it became shorter while it was read")
-    return content
-
-
-def read_lines(path: Path, longest: int) -> Iterator[bytes]:
-    """The lines of a file that may come from a stranger, without their ends, as they are read; what
-    follows the last newline is none. Of a line of more than `longest` bytes, the beginning.
-
-    Raises ModelError as `read_file` does, but for the file's size; and where a line does not end.
-    """
-    with _opened(path) as (descriptor, size), os.fdopen(os.dup(descriptor), "rb") as file:
-        line, length = b"", 0
-        while size > 0 and (piece := file.readline(longest + 1)):
-            size -= len(piece)  # what is added meanwhile is not waited for
-            line = line or piece
-            length += len(piece)
-            if piece.endswith(b"\n"):
-                yield line.removesuffix(b"\n")
-                line, length = b"", 0
-            elif length > LONGEST_LINE:
-                raise ModelError(f"{path}: a line in it has more than {LONGEST_LINE:,} bytes")
-
-
-def map_file(path: Path, size: int) -> mmap.mmap:
-    """A file of `size` bytes, not 0, as memory that can only be read; nothing of it is read yet.
-
-    Refuses what `read_file` refuses. Raises ModelError.
-    """
-    with _opened(path) as (descriptor, found):
-        if found != size:
-            raise ModelError(f"{path}: damaged: {found} bytes, of {size} written")
-        try:
-            return mmap.mmap(descriptor, size, access=mmap.ACCESS_READ)
-        except OSError as error:
-            if error.errno != errno.ENODEV:
-                raise
-            # Some file systems, as of FUSE, map files for one process alone.
-            return mmap.mmap(descriptor, size, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
-
-
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[tuple[int, int]]:
-    """The descriptor and the size of a regular file, and of nothing else. Raises ModelError."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        try:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise ModelError(f"{path}: not a regular file")
-            yield descriptor, status.st_size
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise ModelError(f"{path}: a symbolic link where a file should be") from error
-        raise ModelError(f"{path}: {error.strerror or error}") from error
 
 
 def _temporary(path: Path) -> Path:

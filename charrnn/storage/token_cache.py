@@ -26,9 +26,10 @@ from charrnn.data.corpus import IdsKey, ReadingProgress, no_progress
 from charrnn.data.memmap import chunks
 from charrnn.data.tokenizer import Ids
 from charrnn.errors import CharRNNWarning, ModelError, StorageError
-from charrnn.storage.files import map_file, new_directory, remove_directory, write_pieces
+from charrnn.storage.files import new_directory, remove_directory, write_pieces
 from charrnn.storage.json_file import from_json, to_json
 from charrnn.storage.manifest import MANIFEST, Entry, Manifest, read_json, read_manifest
+from charrnn.storage.untrusted_files import map_file
 
 IDS_FOLDER: Final = "corpus"
 """What it is called in a run."""

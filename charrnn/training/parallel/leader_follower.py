@@ -27,9 +27,9 @@ from charrnn.errors import ConfigError, DivergedError, ModelError
 from charrnn.model.config import ModelConfig
 from charrnn.model.language_model import CharRNN
 from charrnn.model.recurrent import State
-from charrnn.storage.files import map_file
 from charrnn.storage.json_file import from_json
 from charrnn.storage.token_cache import IDS
+from charrnn.storage.untrusted_files import map_file
 from charrnn.training.checkpoint import MOMENTS
 from charrnn.training.config import TrainingConfig
 from charrnn.training.learner import Learner, threads
