@@ -25,7 +25,6 @@ import numpy.typing as npt
 
 from charrnn.ambient import as_usual
 from charrnn.data.corpus import (
-    IdsKey,
     TokenizedCorpus,
     newline_id,
     open_corpus,
@@ -38,6 +37,7 @@ from charrnn.data.excerpt import AnyIds
 from charrnn.data.sources import ReadOptions
 from charrnn.data.splitting import count_repeated
 from charrnn.data.tokenizer import Ids
+from charrnn.data.two_pass_reading import IdsKey
 from charrnn.engines import ENGINES, Reader, State, best_engine
 from charrnn.errors import ConfigError, CorpusError, ModelError
 from charrnn.evaluation.baselines import LONGEST_MEMORY, baselines

@@ -22,9 +22,9 @@ from typing import Final
 
 import numpy as np
 
-from charrnn.data.corpus import IdsKey, ReadingProgress, no_progress
 from charrnn.data.memmap import chunks
 from charrnn.data.tokenizer import Ids
+from charrnn.data.two_pass_reading import IdsKey, ReadingProgress, no_progress
 from charrnn.errors import CharRNNWarning, ModelError, StorageError
 from charrnn.storage.files import new_directory, remove_directory, write_pieces
 from charrnn.storage.json_file import from_json, to_json

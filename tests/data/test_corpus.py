@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 
 from charrnn.data.corpus import (
     Corpus,
-    LongerTextError,
     TokenizedCorpus,
     newline_id,
     open_corpus,
@@ -36,6 +35,7 @@ from charrnn.data.tokenizer import (
     ByteTokenizer,
     CharTokenizer,
 )
+from charrnn.data.two_pass_reading import LongerTextError
 from charrnn.errors import ConfigError, CorpusError, UnknownCharacterError
 
 kinds = pytest.mark.parametrize("kind", TOKENIZERS)

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.data.corpus import ReadingProgress, open_corpus
+from charrnn.data.corpus import open_corpus
+from charrnn.data.two_pass_reading import ReadingProgress
 from charrnn.errors import CharRNNWarning, CorpusError
 from charrnn.evaluation.metrics import confusion_matrix
 from charrnn.storage.token_cache import IDS_FOLDER, find_ids

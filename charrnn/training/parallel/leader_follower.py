@@ -20,9 +20,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from charrnn.data.corpus import LARGEST_IN_MEMORY
 from charrnn.data.dataloader import Chunk, TBPTTLoader, lane_slice
 from charrnn.data.excerpt import AnyIds, Excerpt
+from charrnn.data.two_pass_reading import LARGEST_IN_MEMORY
 from charrnn.errors import ConfigError, DivergedError, ModelError
 from charrnn.model.config import ModelConfig
 from charrnn.model.language_model import CharRNN
