@@ -18,15 +18,8 @@ from charrnn.ambient import as_usual
 from charrnn.data.documents import check_labels
 from charrnn.data.excerpt import AnyIds
 from charrnn.data.memmap import chunks
-from charrnn.data.sources import (
-    PYTHON_DOCS,
-    Part,
-    ReadOptions,
-    check_encoding,
-    decode,
-    find_corpus,
-    open_source,
-)
+from charrnn.data.parts import Part, check_encoding, decode
+from charrnn.data.sources import PYTHON_DOCS, ReadOptions, find_corpus, open_source
 from charrnn.data.splitting import split
 from charrnn.data.tokenizer import (
     CharTokenizer,
@@ -64,7 +57,7 @@ class Corpus:
     parts: tuple[Part, ...]
 
     def texts(self) -> Iterator[str]:
-        """The text in pieces: a byte-order mark dropped, a newline put between parts that lack one.
+        """The text in chunks: a byte-order mark dropped, a newline put between parts that lack one.
 
         Raises CorpusError where a part is not text in its encoding.
         """
@@ -79,9 +72,9 @@ class Corpus:
                 yield text
 
     def bytes(self) -> Iterator[bytes]:
-        """The bytes in pieces, exactly as they are, parts joined end to end."""
+        """The bytes in chunks, exactly as they are, parts joined end to end."""
         for part in self.parts:
-            yield from part.pieces()
+            yield from part.chunks()
 
 
 def open_corpus(names: Sequence[str], options: ReadOptions | None = None) -> Corpus:
@@ -233,7 +226,7 @@ class _CorpusReading(Reading):
 
 def _raw(part: Part) -> Part:
     """The part as a tokenizer of bytes reads it."""
-    return part if part.raw is None else replace(part, pieces=part.raw)
+    return part if part.raw is None else replace(part, chunks=part.raw)
 
 
 def _watched(corpus: Corpus, progress: ReadingProgress) -> Corpus:
@@ -244,12 +237,12 @@ def _watched(corpus: Corpus, progress: ReadingProgress) -> Corpus:
 
     def watch(part: Part) -> Iterator[bytes]:
         nonlocal done
-        for piece in part.pieces():
-            yield piece
-            done += len(piece)
+        for chunk in part.chunks():
+            yield chunk
+            done += len(chunk)
             progress("reading", done, total)
 
-    parts = (replace(part, pieces=partial(watch, part)) for part in corpus.parts)
+    parts = (replace(part, chunks=partial(watch, part)) for part in corpus.parts)
     return replace(corpus, parts=tuple(parts))
 
 
@@ -263,7 +256,7 @@ def utf8_bytes(tokenizer: Tokenizer, ids: AnyIds) -> int:
     if isinstance(tokenizer, CharTokenizer):
         points = code_points("".join(tokenizer.characters))
         lengths = 1 + np.searchsorted([0x80, 0x800, 0x10000], points, side="right")
-        counts = (np.bincount(piece, minlength=len(lengths)) for piece in chunks(ids))
+        counts = (np.bincount(chunk, minlength=len(lengths)) for chunk in chunks(ids))
         return sum(int(count @ lengths) for count in counts)
     return len(ids)
 
@@ -272,7 +265,7 @@ def utf8_characters(tokenizer: Tokenizer, ids: AnyIds) -> int:
     """How many characters the text of the ids (N,) has; of bytes, those that begin one."""
     if isinstance(tokenizer, CharTokenizer):
         return len(ids)
-    starts = sum(int(np.count_nonzero((piece & 0xC0) != 0x80)) for piece in chunks(ids))
+    starts = sum(int(np.count_nonzero((chunk & 0xC0) != 0x80)) for chunk in chunks(ids))
     return max(1, starts)
 
 

@@ -39,14 +39,14 @@ def before_change(operation: str, path: Path) -> None:
 def write_file(path: Path, content: bytes | Iterable[bytes], *, size: int | None = None) -> None:
     """Replaces a file, or makes it. Raises StorageError.
 
-    Its content may come in pieces; `size` then says, where it is known, how much room they take.
+    Its content may come in chunks; `size` then says, where it is known, how much room they take.
     """
     temporary = _temporary(path)
-    pieces, size = ([content], len(content)) if isinstance(content, bytes) else (content, size)
+    chunks, size = ([content], len(content)) if isinstance(content, bytes) else (content, size)
     with _writing(path, size):
         temporary.unlink(missing_ok=True)
         try:
-            write_pieces(temporary, pieces)
+            write_chunks(temporary, chunks)
             _rename(temporary, path)
             _sync_directory(path.parent)
         except BaseException:
@@ -61,12 +61,12 @@ def write_directory(path: Path, files: Mapping[str, bytes]) -> None:
     """
     with new_directory(path, sum(map(len, files.values()))) as temporary:
         for name, content in files.items():
-            write_pieces(temporary / name, [content])
+            write_chunks(temporary / name, [content])
 
 
 @contextlib.contextmanager
 def new_directory(path: Path, size: int) -> Iterator[Path]:
-    """A folder to fill with some `size` bytes, by `write_pieces`. When the block ends, it replaces
+    """A folder to fill with some `size` bytes, by `write_chunks`. When the block ends, it replaces
     the one that is there; when the block raises, nothing has happened.
 
     Raises StorageError.
@@ -89,16 +89,16 @@ def new_directory(path: Path, size: int) -> Iterator[Path]:
             _settle(replaced)
 
 
-def write_pieces(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
-    """Makes a file inside a `new_directory`, of pieces that may be more than memory holds.
+def write_chunks(path: Path, chunks: Iterable[bytes | memoryview]) -> None:
+    """Makes a file inside a `new_directory`, of chunks that may be more than memory holds.
 
     Raises OSError, for `new_directory` to explain.
     """
     before_change("create", path)
     with open(path, "xb") as file:
-        for piece in pieces:
+        for chunk in chunks:
             before_change("write", path)
-            file.write(piece)
+            file.write(chunk)
         file.flush()
         _sync(file.fileno(), path)
 

@@ -44,11 +44,11 @@ def read_lines(path: Path, longest: int) -> Iterator[bytes]:
     """
     with _opened(path) as (descriptor, size), os.fdopen(os.dup(descriptor), "rb") as file:
         line, length = b"", 0
-        while size > 0 and (piece := file.readline(longest + 1)):
-            size -= len(piece)  # what is added meanwhile is not waited for
-            line = line or piece
-            length += len(piece)
-            if piece.endswith(b"\n"):
+        while size > 0 and (chunk := file.readline(longest + 1)):
+            size -= len(chunk)  # what is added meanwhile is not waited for
+            line = line or chunk
+            length += len(chunk)
+            if chunk.endswith(b"\n"):
                 yield line.removesuffix(b"\n")
                 line, length = b"", 0
             elif length > LONGEST_LINE:

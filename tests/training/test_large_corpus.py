@@ -21,7 +21,7 @@ from charrnn.cli.app import app
 from charrnn.data import two_pass_reading
 from charrnn.data.corpus import open_corpus, tokenize
 from charrnn.data.excerpt import Excerpt
-from charrnn.data.sources import PIECE_BYTES, Part
+from charrnn.data.parts import CHUNK_BYTES, Part
 from charrnn.data.tokenizer import Ids
 from charrnn.data.two_pass_reading import IdsKey
 from charrnn.errors import CharRNNWarning, CorpusError, DivergedError, StorageError
@@ -421,7 +421,7 @@ def test_another_training_that_took_the_name_meanwhile_keeps_it(
 def test_progress_is_told_of_each_reading(train: Train, prose: str) -> None:
     told: list[tuple[str, int, int | None]] = []
     run = train("run", stop_at=6)
-    Path("text.txt").write_text(prose + "e" * PIECE_BYTES * 2, encoding="utf-8")
+    Path("text.txt").write_text(prose + "e" * CHUNK_BYTES * 2, encoding="utf-8")
     size = Path("text.txt").stat().st_size
     tokenize(open_corpus(["text.txt"]), progress=lambda *each: told.append(each))
     assert [each for each in told if each[1] == each[2]] == [
