@@ -31,6 +31,12 @@ _DRAWN: Final = 0x6C696E65
 """Beside the seed, so that what is held out follows from other numbers than what is trained."""
 
 
+def check_validation_fraction(fraction: float) -> None:
+    """Raises ConfigError for a share that cannot be held out."""
+    if not 0 < fraction <= 0.5:
+        raise ConfigError(f"validation fraction {fraction}: choose one above 0 and up to 0.5")
+
+
 def split(
     ids: Ids,
     fraction: float,
@@ -51,8 +57,7 @@ def split(
     Raises CorpusError when either would have too few characters, ConfigError for a fraction out of
     range.
     """
-    if not 0 < fraction <= 0.5:
-        raise ConfigError(f"validation fraction {fraction}: choose one above 0 and up to 0.5")
+    check_validation_fraction(fraction)
     training: AnyIds
     held_out: AnyIds
     if seed is not None:

@@ -20,9 +20,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from charrnn.array_types import Float64Array, Int64Array
 from charrnn.data.cells import cell_text
 from charrnn.data.corpus import Corpus, TokenizedCorpus
 from charrnn.data.documents import EMPTY, Document, problem_of, read_documents
+from charrnn.data.splitting import check_validation_fraction
 from charrnn.data.tokenizer import Ids, Tokenizer
 from charrnn.data.two_pass_reading import (
     FindIds,
@@ -33,7 +35,7 @@ from charrnn.data.two_pass_reading import (
     no_progress,
     read_twice,
 )
-from charrnn.errors import ConfigError, CorpusError
+from charrnn.errors import CorpusError
 
 LONGEST_LABEL: Final = 200
 LARGEST_LABELS: Final = 1 << 19
@@ -48,8 +50,6 @@ _CHUNK: Final = 1 << 20
 _SHOWN: Final = 10
 """Classes that a message names."""
 
-Indices = npt.NDArray[np.int64]
-
 
 @dataclass(frozen=True)
 class LabelledCorpus(TokenizedCorpus):
@@ -63,12 +63,12 @@ class LabelledCorpus(TokenizedCorpus):
         labels: the names of the classes, sorted; none where numbers are told.
     """
 
-    bounds: Indices = field(kw_only=True, repr=False)
+    bounds: Int64Array = field(kw_only=True, repr=False)
     targets: npt.NDArray[Any] = field(kw_only=True, repr=False)
     labels: tuple[str, ...] = field(kw_only=True)
 
     @property
-    def lengths(self) -> Indices:
+    def lengths(self) -> Int64Array:
         """Characters of each document (D,)."""
         return np.diff(self.bounds)
 
@@ -76,16 +76,15 @@ class LabelledCorpus(TokenizedCorpus):
         """The ids of a document."""
         return self.ids[self.bounds[number] : self.bounds[number + 1]]
 
-    def split_documents(self, validation_fraction: float, *, seed: int) -> tuple[Indices, Indices]:
+    def split_documents(
+        self, validation_fraction: float, *, seed: int
+    ) -> tuple[Int64Array, Int64Array]:
         """The documents to learn from, and those held out, by number: drawn by the seed, the same
         share of every class.
 
         Raises CorpusError where a class has but one document.
         """
-        if not 0 < validation_fraction <= 0.5:
-            raise ConfigError(
-                f"validation fraction {validation_fraction}: choose one above 0 and up to 0.5"
-            )
+        check_validation_fraction(validation_fraction)
         count = len(self.targets)
         classes = self.targets if self.labels else np.zeros(count, dtype=np.int64)
         order = np.random.default_rng(seed).permutation(count)
@@ -347,9 +346,7 @@ def _check_various(corpus: Corpus, numbers: list[str | float]) -> None:
         )
 
 
-def _targets(
-    labels: list[str | float], names: tuple[str, ...]
-) -> npt.NDArray[np.int64] | npt.NDArray[np.float64]:
+def _targets(labels: list[str | float], names: tuple[str, ...]) -> Int64Array | Float64Array:
     if not names:
         return np.array(labels, dtype=np.float64)
     numbers = {name: number for number, name in enumerate(names)}
