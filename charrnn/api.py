@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from charrnn.ambient import as_usual
-from charrnn.data.corpus import LARGEST_IN_MEMORY, ReadingProgress, no_progress
 from charrnn.data.sources import ReadOptions, folders_of
+from charrnn.data.two_pass_reading import LARGEST_IN_MEMORY, ReadingProgress, no_progress
 from charrnn.errors import CharRNNWarning, ConfigError
 from charrnn.storage.model_directory import Model
 from charrnn.storage.run import Run

@@ -12,7 +12,8 @@ from charrnn.data.corpus import Corpus, open_corpus
 from charrnn.data.tokenizer import ByteTokenizer, CharTokenizer, Tokenizer
 from charrnn.model.config import ModelConfig
 from charrnn.storage.manifest import MANIFEST, with_manifest
-from charrnn.storage.model_directory import Model, Provenance
+from charrnn.storage.model_directory import Model
+from tests.provenance import make_provenance
 
 if TYPE_CHECKING:
     from charrnn.training.config import TrainingConfig
@@ -109,19 +110,7 @@ def make_model() -> Callable[..., Model]:
             if "bias" in name:
                 tensor += random.normal(0, 0.3, tensor.shape).astype(np.float32)
         tensors["head.weight"] *= sharpness
-        provenance = Provenance(
-            corpus="none",
-            sha256="0" * 64,
-            corpus_bytes=0,
-            corpus_characters=0,
-            validation_fraction=0.1,
-            lines=False,
-            step=0,
-            characters=0,
-            seconds=0.0,
-            seed=seed,
-            validation_nats=None,
-        )
+        provenance = make_provenance(seed=seed)
         return Model(config, tokenizer, tensors, provenance)
 
     return make

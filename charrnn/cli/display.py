@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from rich.console import Console, Group
     from rich.table import Table
 
-    from charrnn.data.corpus import ReadingProgress
     from charrnn.data.text_file import TextFile
+    from charrnn.data.two_pass_reading import ReadingProgress
     from charrnn.training.report import Table as ReportTable
 
 _Item = TypeVar("_Item")
@@ -115,7 +115,7 @@ def reading(what: str) -> "Iterator[ReadingProgress]":
     """
     from rich.progress import Progress
 
-    from charrnn.data.corpus import LARGEST_IN_MEMORY
+    from charrnn.data.two_pass_reading import LARGEST_IN_MEMORY
 
     console = messages()
     bars = Progress(console=console, transient=True)

@@ -54,7 +54,7 @@ from charrnn.cli.training_options import (
 )
 
 if TYPE_CHECKING:
-    from charrnn.data.corpus import ReadingProgress
+    from charrnn.data.two_pass_reading import ReadingProgress
     from charrnn.training.parallel.group import Group
     from charrnn.training.plan import Plan
     from charrnn.training.trainer import Trainer

@@ -32,11 +32,14 @@ class Row(NamedTuple):
         return kind, int(number)
 
 
-def is_missing(cell: object) -> bool:
-    """Whether a cell says that there is nothing: None, NaN, NaT, or pandas' NA."""
+def is_missing(value: object) -> bool:
+    """Whether a value stands for one that is missing: None, NaN, NaT, pandas' NA, or NumPy's
+    masked."""
+    if value is None or type(value).__name__ == "MaskedConstant":  # without loading NumPy
+        return True
     try:
-        return cell is None or bool(cell != cell)
-    except TypeError:  # NA is neither equal to itself nor not
+        return bool(value != value)
+    except (TypeError, ArithmeticError):  # NA is neither equal to itself nor not; a signaling NaN
         return True
     except ValueError:  # of an array
         return False

@@ -1,24 +1,16 @@
 """A corpus: text as it was found, then ids.
 
-`open_corpus` names the text, `tokenize` reads it twice, a piece at a time: once to count its
-characters and hash it, once to turn it into ids. The text never lies in memory as a `str` (which
-one emoji would make four times the file's size), only its ids do, one byte each for most alphabets.
-Where there are more than LARGEST_IN_MEMORY of those, and the caller has a place for them, they go
-into a file instead.
+`open_corpus` finds the text, and `tokenize` reads it into ids.
 
 Legend: N characters, V vocabulary.
 """
 
-import collections
-import hashlib
-import itertools
-import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import PurePath
-from typing import Final, Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,66 +18,31 @@ from charrnn.ambient import as_usual
 from charrnn.data.documents import check_labels
 from charrnn.data.excerpt import AnyIds
 from charrnn.data.memmap import chunks
-from charrnn.data.sources import (
-    PYTHON_DOCS,
-    Part,
-    ReadOptions,
-    check_encoding,
-    decode,
-    find_corpus,
-    open_source,
-)
+from charrnn.data.parts import Part, check_encoding, decode
+from charrnn.data.sources import PYTHON_DOCS, ReadOptions, find_corpus, open_source
 from charrnn.data.splitting import split
 from charrnn.data.tokenizer import (
-    LARGEST_VOCABULARY,
-    TOKENIZERS,
-    ByteTokenizer,
     CharTokenizer,
     Ids,
     Tokenizer,
     code_points,
 )
-from charrnn.errors import ConfigError, CorpusError, UnknownCharacterError
-
-LARGEST_IN_MEMORY: Final = 64 << 20
-"""Bytes of ids; more than that are kept in a file, where there is a place for one."""
-
-ReadingProgress = Callable[[str, int, int | None], None]
-"""Is told what is being done, how much of it is done, and how much there is (None: nobody knows
-yet), in bytes or characters. Called every million of them or so."""
-
-
-def no_progress(_what: str, _done: int, _total: int | None) -> None:
-    """A ReadingProgress that tells nobody."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class IdsKey:
-    """All that the ids of a corpus follow from, and their shape: to know them again in a file.
-
-    Attributes:
-        text_sha256: of the text, as TokenizedCorpus has it.
-        tokenizer_sha256: of the alphabet, as JSON.
-        vocabulary_size: V, which no id reaches.
-        count: N.
-        dtype: of an id, in NumPy's spelling, order of bytes included.
-    """
-
-    text_sha256: str
-    tokenizer_sha256: str
-    vocabulary_size: int
-    count: int
-    dtype: str
-
-    @property
-    def bytes(self) -> int:
-        """What all ids take."""
-        return self.count * np.dtype(self.dtype).itemsize
+from charrnn.data.two_pass_reading import (
+    FindIds,
+    KeepIds,
+    Reading,
+    ReadingProgress,
+    Unknown,
+    count_characters,
+    no_progress,
+    read_twice,
+)
+from charrnn.errors import CorpusError
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """Text that has a name and can be read, piece by piece, as often as one likes.
+    """A text that has a name and can be read, in chunks, as often as needed.
 
     Attributes:
         name: what people call it, such as `tinyshakespeare`.
@@ -100,7 +57,7 @@ class Corpus:
     parts: tuple[Part, ...]
 
     def texts(self) -> Iterator[str]:
-        """The text in pieces: a byte-order mark dropped, a newline put between parts that lack one.
+        """The text in chunks: a byte-order mark dropped, a newline put between parts that lack one.
 
         Raises CorpusError where a part is not text in its encoding.
         """
@@ -115,9 +72,9 @@ class Corpus:
                 yield text
 
     def bytes(self) -> Iterator[bytes]:
-        """The bytes in pieces, exactly as they are, parts joined end to end."""
+        """The bytes in chunks, exactly as they are, parts joined end to end."""
         for part in self.parts:
-            yield from part.pieces()
+            yield from part.chunks()
 
 
 def open_corpus(names: Sequence[str], options: ReadOptions | None = None) -> Corpus:
@@ -179,9 +136,9 @@ def tokenize(
     kind: str = "char",
     min_count: int = 1,
     tokenizer: Tokenizer | None = None,
-    unknown: Literal["error", "extend", "skip"] = "error",
-    find: Callable[[IdsKey], Ids | None] | None = None,
-    keep: Callable[[IdsKey, Iterator[Ids]], Ids] | None = None,
+    unknown: Unknown = "error",
+    find: FindIds | None = None,
+    keep: KeepIds | None = None,
     at_most: int | None = None,
     progress: ReadingProgress = no_progress,
 ) -> TokenizedCorpus:
@@ -191,38 +148,36 @@ def tokenize(
         kind: `char` or `byte`, when no tokenizer is given.
         min_count: characters seen less often are folded into U+FFFD.
         tokenizer: use this one, of a model that exists.
-        unknown: what to do with characters it does not know: raise UnknownCharacterError, extend
-            it with them (after its own characters), or skip them.
-        find: where ids that are too large for memory may lie in a file already; None when not.
-        keep: puts such ids, which come in pieces, into a file. Without it they fill the memory.
-        at_most: bytes, where it is known how many there are: what has more is another text, which
+        unknown: what to do with characters that it does not know; see Unknown.
+        find: looks for ids that are too large for memory in a file.
+        keep: writes such ids to a file; without it they stay in memory.
+        at_most: bytes that the text has, where that is known: what has more is another text, which
             may have no end.
         progress: is told how far the reading has come.
 
-    Raises CorpusError when the text is empty, is not text, or changes while it is read.
+    Raises CorpusError when the text is empty, is not text, or changes while it is read;
+    UnknownCharacterError; ConfigError for a `kind` or a `min_count` that cannot be.
     """
-    if min_count < 1:
-        raise ConfigError(f"min count {min_count}: choose at least 1")
-    kind = tokenizer.kind if tokenizer else kind
-    if kind not in TOKENIZERS:
-        raise ConfigError(f"tokenizer {kind!r}: choose from {', '.join(TOKENIZERS)}")
-    if kind == ByteTokenizer.kind:
-        corpus = replace(corpus, parts=tuple(map(_raw, corpus.parts)))
-    first = Reading(_watched(corpus, progress), at_most)
-    if kind == ByteTokenizer.kind:
-        counted = _count_bytes(first)
-    else:
-        counted = count_characters(first, tokenizer, min_count, unknown)
-    ids = collect_ids(counted, Reading(corpus), find=find, keep=keep, progress=progress)
+    text = read_twice(
+        partial(_CorpusReading, corpus),
+        kind=kind,
+        min_count=min_count,
+        tokenizer=tokenizer,
+        unknown=unknown,
+        find=find,
+        keep=keep,
+        at_most=at_most,
+        progress=progress,
+    )
     return TokenizedCorpus(
         corpus.name,
         corpus.sources,
         corpus.options,
-        first.digest.hexdigest(),
-        first.bytes,
-        counted.tokenizer,
-        ids,
-        counted.skipped,
+        text.first.digest.hexdigest(),
+        text.first.bytes,
+        text.tokenizer,
+        text.ids,
+        text.skipped,
     )
 
 
@@ -236,164 +191,42 @@ class Size(NamedTuple):
 
 def measure(corpus: Corpus) -> Size:
     """How large a text is; it is read once, and not kept. Raises CorpusError."""
-    reading = Reading(corpus)
-    counted = count_characters(reading, None, 1, "error")
+    reading = _CorpusReading(corpus, as_bytes=False)
+    counted = count_characters(reading, None)
     return Size(reading.bytes, reading.count, counted.tokenizer.vocabulary_size)
 
 
-class LongerTextError(CorpusError):
-    """A text is longer than it is known to be, and may have no end."""
+class _CorpusReading(Reading):
+    """One pass over the text of a corpus, or over its bytes."""
 
+    def __init__(
+        self,
+        corpus: Corpus,
+        *,
+        as_bytes: bool,
+        at_most: int | None = None,
+        progress: ReadingProgress = no_progress,
+    ) -> None:
+        super().__init__(corpus.name, at_most)
+        if as_bytes:
+            corpus = replace(corpus, parts=tuple(map(_raw, corpus.parts)))
+        self._corpus, self._as_bytes = _watched(corpus, progress), as_bytes
 
-class Reading:
-    """Reads the text of a corpus once, and counts and hashes what passes by.
-
-    Attributes:
-        digest: of the text as UTF-8, or of the bytes.
-        count: N, how many ids it makes.
-        bytes: of the text as UTF-8.
-
-    Raises LongerTextError as soon as there are more bytes than `at_most`.
-    """
-
-    def __init__(self, corpus: Corpus, at_most: int | None = None) -> None:
-        self.corpus = corpus
-        self._at_most = at_most
-        self.digest = hashlib.sha256()
-        self.count = 0
-        self.bytes = 0
-
-    def texts(self, prepare: Callable[[str], str] = str) -> Iterator[str]:
-        """The text in pieces, as it is once it was prepared."""
-        for text in map(prepare, self.corpus.texts()):
+    def chunks(self, prepare: Callable[[str], str]) -> Iterator[str | bytes]:
+        if self._as_bytes:
+            for content in self._corpus.bytes():
+                self.add(content, size=len(content), count=len(content))
+                yield content
+            return
+        for text in map(prepare, self._corpus.texts()):
             encoded = text.encode()
-            self.digest.update(encoded)
-            self.add(len(encoded), len(text))
+            self.add(encoded, size=len(encoded), count=len(text))
             yield text
-
-    def raw(self) -> Iterator[bytes]:
-        """The bytes in pieces."""
-        for piece in self.corpus.bytes():
-            self.digest.update(piece)
-            self.add(len(piece), len(piece))
-            yield piece
-
-    def add(self, size: int, count: int) -> None:
-        """Counts what was read, in bytes and in ids."""
-        self.bytes += size
-        self.count += count
-        if self._at_most is not None and self.bytes > self._at_most:
-            raise LongerTextError(f"{self.corpus.name}: it has more than {self._at_most:,} bytes")
-
-
-@dataclass(frozen=True)
-class Counted:
-    """What the first reading gives: what was read, under which tokenizer, less which characters;
-    and how another one becomes ids."""
-
-    reading: Reading
-    tokenizer: Tokenizer
-    skipped: tuple[str, ...]
-    encode: Callable[[Reading], Iterator[Ids]]
-
-    def key(self) -> IdsKey:
-        alphabet = json.dumps(self.tokenizer.to_json())
-        return IdsKey(
-            text_sha256=self.reading.digest.hexdigest(),
-            tokenizer_sha256=hashlib.sha256(alphabet.encode()).hexdigest(),
-            vocabulary_size=self.tokenizer.vocabulary_size,
-            count=self.reading.count,
-            dtype=self.tokenizer.dtype.str,
-        )
-
-
-def _count_bytes(reading: Reading) -> Counted:
-    def encode(reading: Reading) -> Iterator[Ids]:
-        return (np.frombuffer(piece, np.uint8) for piece in reading.raw())
-
-    _exhaust(reading.raw())
-    return Counted(reading, ByteTokenizer(), (), encode)
-
-
-def count_characters(
-    reading: Reading,
-    tokenizer: Tokenizer | None,
-    min_count: int,
-    unknown: Literal["error", "extend", "skip"],
-) -> Counted:
-    """Reads a text for the first time, under a tokenizer that is fitted to it, extended, or given;
-    see `tokenize`.
-
-    Raises CorpusError where it is empty, or has too many distinct characters.
-    """
-    name = reading.corpus.name
-    surely_known = tokenizer is None or unknown != "error"
-    skipped: dict[str, None] = {}
-    prepare: Callable[[str], str] = str
-    if tokenizer is None or unknown == "extend":
-        known = tokenizer if isinstance(tokenizer, CharTokenizer) else None
-        texts = _not_empty(name, reading.texts())
-        tokenizer = CharTokenizer.fit(texts, min_count=min_count, first=known)
-        if tokenizer.vocabulary_size > LARGEST_VOCABULARY:
-            raise CorpusError(
-                f"{name}: {tokenizer.vocabulary_size:,} distinct characters are too many "
-                f"({LARGEST_VOCABULARY:,} at most); fold rare ones with --min-count, "
-                "or read it with --tokenizer byte"
-            )
-    else:
-        given = tokenizer
-
-        def without_unknown(text: str) -> str:
-            kept = given.without_unknown(text)
-            if len(kept) < len(text):  # else they are folded, not skipped
-                skipped.update(dict.fromkeys(given.unknown(text)))
-            return kept
-
-        if unknown == "skip":
-            prepare = without_unknown
-        _exhaust(reading.texts(prepare))
-    fitted = tokenizer
-
-    def encode(reading: Reading) -> Iterator[Ids]:
-        for text in reading.texts(prepare):
-            try:
-                ids = fitted.encode(text)
-            except UnknownCharacterError:
-                if not surely_known:
-                    raise
-                raise _changed(name) from None  # a moment ago, there was no such character
-            yield ids
-
-    return Counted(reading, fitted, tuple(skipped), encode)
-
-
-def collect_ids(
-    counted: Counted,
-    second: Reading,
-    *,
-    find: Callable[[IdsKey], Ids | None] | None,
-    keep: Callable[[IdsKey, Iterator[Ids]], Ids] | None,
-    progress: ReadingProgress,
-) -> Ids:
-    """The ids (N,) of a text that was counted: found in a file, or by reading it again; see
-    `tokenize`.
-
-    Raises CorpusError where it is empty, or not what the first reading read.
-    """
-    key = counted.key()
-    if key.count == 0:
-        raise _empty(second.corpus.name)
-    large = key.bytes > LARGEST_IN_MEMORY
-    ids = find(key) if large and find is not None else None
-    if ids is None:
-        again = _unchanged(counted, second, progress)
-        ids = keep(key, again) if large and keep is not None else _collect(key, again)
-    return ids
 
 
 def _raw(part: Part) -> Part:
     """The part as a tokenizer of bytes reads it."""
-    return part if part.raw is None else replace(part, pieces=part.raw)
+    return part if part.raw is None else replace(part, chunks=part.raw)
 
 
 def _watched(corpus: Corpus, progress: ReadingProgress) -> Corpus:
@@ -404,40 +237,13 @@ def _watched(corpus: Corpus, progress: ReadingProgress) -> Corpus:
 
     def watch(part: Part) -> Iterator[bytes]:
         nonlocal done
-        for piece in part.pieces():
-            yield piece
-            done += len(piece)
+        for chunk in part.chunks():
+            yield chunk
+            done += len(chunk)
             progress("reading", done, total)
 
-    parts = (replace(part, pieces=partial(watch, part)) for part in corpus.parts)
+    parts = (replace(part, chunks=partial(watch, part)) for part in corpus.parts)
     return replace(corpus, parts=tuple(parts))
-
-
-def _unchanged(counted: Counted, second: Reading, progress: ReadingProgress) -> Iterator[Ids]:
-    """The ids of a second reading. Raises CorpusError where it is not what the first one read."""
-    first, name = counted.reading, second.corpus.name
-    for ids in counted.encode(second):
-        if second.count > first.count:  # it may be growing for ever
-            raise _changed(name)
-        yield ids
-        progress("numbering", second.count, first.count)
-    if second.digest.digest() != first.digest.digest():
-        raise _changed(name)
-
-
-def _collect(key: IdsKey, parts: Iterable[Ids]) -> Ids:
-    """The ids of the parts in one array, made once at its final size."""
-    ids = np.empty(key.count, dtype=key.dtype)
-    end = 0
-    for piece in parts:
-        start, end = end, end + len(piece)
-        ids[start:end] = piece
-    assert end == key.count
-    return ids
-
-
-def _exhaust(items: Iterable[object]) -> None:
-    collections.deque(items, maxlen=0)
 
 
 def newline_id(tokenizer: Tokenizer) -> int | None:
@@ -450,7 +256,7 @@ def utf8_bytes(tokenizer: Tokenizer, ids: AnyIds) -> int:
     if isinstance(tokenizer, CharTokenizer):
         points = code_points("".join(tokenizer.characters))
         lengths = 1 + np.searchsorted([0x80, 0x800, 0x10000], points, side="right")
-        counts = (np.bincount(piece, minlength=len(lengths)) for piece in chunks(ids))
+        counts = (np.bincount(chunk, minlength=len(lengths)) for chunk in chunks(ids))
         return sum(int(count @ lengths) for count in counts)
     return len(ids)
 
@@ -459,23 +265,8 @@ def utf8_characters(tokenizer: Tokenizer, ids: AnyIds) -> int:
     """How many characters the text of the ids (N,) has; of bytes, those that begin one."""
     if isinstance(tokenizer, CharTokenizer):
         return len(ids)
-    starts = sum(int(np.count_nonzero((piece & 0xC0) != 0x80)) for piece in chunks(ids))
+    starts = sum(int(np.count_nonzero((chunk & 0xC0) != 0x80)) for chunk in chunks(ids))
     return max(1, starts)
-
-
-def _not_empty(name: str, texts: Iterator[str]) -> Iterator[str]:
-    first = next(texts, None)
-    if first is None:
-        raise _empty(name)
-    return itertools.chain([first], texts)
-
-
-def _empty(name: str) -> CorpusError:
-    return CorpusError(f"{name}: it is empty; there is nothing to learn from")
-
-
-def _changed(name: str) -> CorpusError:
-    return CorpusError(f"{name}: it changed while it was being read; try again")
 
 
 def _short_name(name: str) -> str:

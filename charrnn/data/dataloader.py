@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
+from charrnn.array_types import Int64Array
 from charrnn.data.excerpt import AnyIds
 from charrnn.data.memmap import release_pages
 from charrnn.data.splitting import positions_after
@@ -28,8 +28,6 @@ from charrnn.errors import ConfigError
 
 IGNORED: Final = -100
 """The target where a lane has already ended (PyTorch's own `ignore_index`)."""
-
-Int64Array = npt.NDArray[np.int64]
 
 
 class Lanes:

@@ -14,21 +14,12 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from charrnn.data.cells import cell_text, no_column, row_cell
+from charrnn.data.file_parts import file_part, table_rows
 from charrnn.data.folders import find_files
-from charrnn.data.sources import (
-    HUGGING_FACE,
-    Part,
-    ReadOptions,
-    check_encoding,
-    decode,
-    decode_leniently,
-    file_part,
-    find_corpus,
-    open_source,
-    table_rows,
-)
+from charrnn.data.parts import Part, check_encoding, decode, decode_leniently
+from charrnn.data.sources import HUGGING_FACE, ReadOptions, find_corpus, open_source
 from charrnn.data.standard_input import NAME as STANDARD_INPUT
-from charrnn.data.standard_input import standard_input_pieces
+from charrnn.data.standard_input import standard_input_chunks
 from charrnn.data.tables import DELIMITERS, PARQUET, TABLE_SUFFIXES, is_table, table_suffix
 from charrnn.errors import ConfigError, CorpusError
 
@@ -92,7 +83,7 @@ def read_lines(name: str, options: ReadOptions, *, as_bytes: bool = False) -> It
     check_encoding(options.encoding)
     number = 0
     # A stream is read once, and needs not be kept.
-    stream = Part(STANDARD_INPUT, options.encoding, standard_input_pieces)
+    stream = Part(STANDARD_INPUT, options.encoding, standard_input_chunks)
     for part in [stream] if name == "-" else open_source(name, options):
         for line in _lines(_leniently(part, as_bytes=as_bytes)):
             number += 1
@@ -100,11 +91,11 @@ def read_lines(name: str, options: ReadOptions, *, as_bytes: bool = False) -> It
             yield _document(where, line, place=place, encoding=part.encoding, as_bytes=as_bytes)
 
 
-def _lines(pieces: Iterator[str]) -> Iterator[str]:
-    """The lines of a text in pieces, the last one also where no newline ends it."""
+def _lines(chunks: Iterator[str]) -> Iterator[str]:
+    """The lines of a text in chunks, the last one also where no newline ends it."""
     pending: list[str] = []
-    for piece in pieces:
-        first, *others = piece.split("\n")
+    for chunk in chunks:
+        first, *others = chunk.split("\n")
         pending.append(first)
         for line in others:
             yield "".join(pending)
@@ -114,7 +105,7 @@ def _lines(pieces: Iterator[str]) -> Iterator[str]:
 
 
 def _leniently(part: Part, *, as_bytes: bool) -> Iterator[str]:
-    """The pieces of a plain part, in which lone surrogates stand for bytes that are not text."""
+    """The chunks of a plain part, in which lone surrogates stand for bytes that are not text."""
     return decode_leniently(replace(part, encoding=RAW) if as_bytes else part)
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from charrnn.data.tokenizer import Ids
 
-_PIECE: Final = 1 << 16
+_CHUNK: Final = 1 << 16
 """Ids that are looked up in one go."""
 
 
@@ -42,8 +42,8 @@ class Excerpt:
             begin, end, step = where.indices(len(self))
             assert step == 1, "an excerpt is read forwards, and whole"
             found = np.empty(max(end - begin, 0), self.dtype)
-            for at in range(begin, end, _PIECE):  # of each id, its place takes far more memory
-                part = found[at - begin : at - begin + _PIECE]
+            for at in range(begin, end, _CHUNK):  # of each id, its place takes far more memory
+                part = found[at - begin : at - begin + _CHUNK]
                 part[:] = self.ids[self._places(at, at + len(part))]
             return found
         at_positions: Ids = self.ids[self._positions(where)]

@@ -74,7 +74,7 @@ def _object_row(name: str, line: int, cells: Any) -> Row:
 
 
 class _JSONText:
-    """JSON that is read in pieces, value after value."""
+    """JSON that is read in chunks, value after value."""
 
     def __init__(self, name: str, texts: Iterable[str]) -> None:
         self.line = 1
@@ -128,14 +128,14 @@ class _JSONText:
         """Reads on, as much as there is unread text: to read a long value takes time that is
         linear."""
         self._text, self._at = self._text[self._at :], 0
-        before, pieces = len(self._text), [self._text]
+        before, chunks = len(self._text), [self._text]
         added = 0
-        for piece in self._texts:
-            pieces.append(piece)
-            added += len(piece)
+        for chunk in self._texts:
+            chunks.append(chunk)
+            added += len(chunk)
             if added >= before:
                 break
-        self._text = "".join(pieces)
+        self._text = "".join(chunks)
         return added > 0
 
 

@@ -10,7 +10,7 @@ from typing import Final
 from charrnn.data.cells import Row, row_text
 from charrnn.errors import CharRNNWarning, ConfigError, CorpusError
 
-PIECE_BYTES: Final = 1 << 20
+CHUNK_BYTES: Final = 1 << 20
 """Files are read this much at a time."""
 
 
@@ -50,7 +50,7 @@ class ReadOptions:
 
 @dataclass(frozen=True)
 class Part:
-    """One stream of bytes of a corpus. `pieces()` reads it from the start, every time.
+    """One stream of bytes of a corpus. `chunks()` reads it from the start, every time.
 
     `size` is how many bytes that will be, where it is known beforehand; `column`, where it is a
     column of a table, what there is to say of that. `raw()` reads what a tokenizer of bytes gets,
@@ -60,7 +60,7 @@ class Part:
 
     name: str
     encoding: str
-    pieces: Callable[[], Iterator[bytes]]
+    chunks: Callable[[], Iterator[bytes]]
     size: int | None = None
     column: "TextColumn | None" = None
     raw: Callable[[], Iterator[bytes]] | None = None
@@ -132,30 +132,30 @@ def check_encoding(encoding: str) -> None:
 
 
 def decode(part: Part, *, or_bytes: bool = True) -> Iterator[str]:
-    """The pieces of one part as text, never an empty one. Raises CorpusError.
+    """The chunks of one part as text, never an empty one. Raises CorpusError.
 
     Args:
         or_bytes: whether `--tokenizer byte` would read what is no text, for the advice.
     """
     decoder = codecs.getincrementaldecoder(part.encoding)()
     offset, beginning = 0, True
-    for final, piece in _with_end(part.pieces()):
+    for final, chunk in _with_end(part.chunks()):
         pending = decoder.getstate()[0]
         try:
-            text = decoder.decode(piece, final)
+            text = decoder.decode(chunk, final)
         except UnicodeDecodeError as error:
             # utf-8-sig counts from after its mark.
             start = offset - len(pending) + error.start
-            start += len(pending + piece) - len(error.object)
+            start += len(pending + chunk) - len(error.object)
             raise CorpusError(
                 f"{part.name}: byte {start} is not valid {part.encoding}; "
-                f"{_hint(part, pending + piece, or_bytes=or_bytes)}"
+                f"{_hint(part, pending + chunk, or_bytes=or_bytes)}"
             ) from error
         except UnicodeError as error:  # such as UTF-16 without a mark
             raise CorpusError(
                 f"{part.name}: not valid {part.encoding}: {one_line(error)}"
             ) from error
-        offset += len(piece)
+        offset += len(chunk)
         if beginning and text:
             text, beginning = text.removeprefix("\ufeff"), False
         if "\0" in text:
@@ -168,18 +168,18 @@ def decode(part: Part, *, or_bytes: bool = True) -> Iterator[str]:
 
 
 def decode_leniently(part: Part) -> Iterator[str]:
-    """The pieces of one part as text, in which a lone surrogate stands for each byte that is not
+    """The chunks of one part as text, in which a lone surrogate stands for each byte that is not
     text, as Python's surrogateescape has it; never an empty one.
 
     Raises CorpusError where even that cannot be, as when the whole seems to be of another encoding.
     """
     decoder = codecs.getincrementaldecoder(part.encoding)("surrogateescape")
     beginning = True
-    for final, piece in _with_end(part.pieces()):
-        if beginning and piece.startswith(_UTF_16) and "16" not in part.encoding:
-            raise CorpusError(f"{part.name}: not valid {part.encoding}; {_hint(part, piece)}")
+    for final, chunk in _with_end(part.chunks()):
+        if beginning and chunk.startswith(_UTF_16) and "16" not in part.encoding:
+            raise CorpusError(f"{part.name}: not valid {part.encoding}; {_hint(part, chunk)}")
         try:
-            text = decoder.decode(piece, final)
+            text = decoder.decode(chunk, final)
         except UnicodeError as error:
             raise CorpusError(
                 f"{part.name}: not valid {part.encoding}: {one_line(error)}"
@@ -191,9 +191,9 @@ def decode_leniently(part: Part) -> Iterator[str]:
             yield text
 
 
-def _with_end(pieces: Iterator[bytes]) -> Iterator[tuple[bool, bytes]]:
-    for piece in pieces:
-        yield False, piece
+def _with_end(chunks: Iterator[bytes]) -> Iterator[tuple[bool, bytes]]:
+    for chunk in chunks:
+        yield False, chunk
     yield True, b""
 
 

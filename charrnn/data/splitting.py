@@ -31,6 +31,12 @@ _DRAWN: Final = 0x6C696E65
 """Beside the seed, so that what is held out follows from other numbers than what is trained."""
 
 
+def check_validation_fraction(fraction: float) -> None:
+    """Raises ConfigError for a share that cannot be held out."""
+    if not 0 < fraction <= 0.5:
+        raise ConfigError(f"validation fraction {fraction}: choose one above 0 and up to 0.5")
+
+
 def split(
     ids: Ids,
     fraction: float,
@@ -51,8 +57,7 @@ def split(
     Raises CorpusError when either would have too few characters, ConfigError for a fraction out of
     range.
     """
-    if not 0 < fraction <= 0.5:
-        raise ConfigError(f"validation fraction {fraction}: choose one above 0 and up to 0.5")
+    check_validation_fraction(fraction)
     training: AnyIds
     held_out: AnyIds
     if seed is not None:
@@ -161,14 +166,14 @@ def _lengths(ends: npt.NDArray[Any], lines: npt.NDArray[Any]) -> npt.NDArray[Any
 
 def positions_after(ids: AnyIds, separator: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     """The position after each separator in ids (N,), and the end where the last is missing."""
-    count = sum(int(np.count_nonzero(piece == separator)) for piece in chunks(ids))
+    count = sum(int(np.count_nonzero(chunk == separator)) for chunk in chunks(ids))
     open_end = len(ids) > 0 and int(ids[len(ids) - 1 : len(ids)][0]) != separator
     positions = np.empty(count + open_end, dtype=dtype)
     begin = end = 0
-    for piece in chunks(ids):
-        found = np.flatnonzero(piece == separator) + (begin + 1)
+    for chunk in chunks(ids):
+        found = np.flatnonzero(chunk == separator) + (begin + 1)
         positions[end : end + len(found)] = found
-        begin, end = begin + len(piece), end + len(found)
+        begin, end = begin + len(chunk), end + len(found)
     if open_end:
         positions[-1] = len(ids)
     return positions
@@ -187,8 +192,8 @@ def count_repeated(training: AnyIds, held_out: AnyIds, newline: int) -> tuple[in
 def _lines(ids: AnyIds, newline: int) -> Iterator[str]:
     """The lines of ids (N,), each id a character of its own, without their ends."""
     begun = ""
-    for piece in chunks(ids):
-        text = piece.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
+    for chunk in chunks(ids):
+        text = chunk.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
         first, *others = text.split(chr(newline))
         begun += first
         for other in others:

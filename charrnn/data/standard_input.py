@@ -8,17 +8,17 @@ from charrnn.errors import CorpusError
 
 NAME: Final = "standard input"
 
-_PIECE_BYTES: Final = 1 << 20
+_CHUNK_BYTES: Final = 1 << 20
 
 
 def read_standard_input() -> bytes:
     """All that comes in. Raises CorpusError where stdin is closed or cannot be read."""
-    return b"".join(standard_input_pieces())
+    return b"".join(standard_input_chunks())
 
 
-def standard_input_pieces() -> Iterator[bytes]:
-    """What comes in, in pieces. Raises CorpusError where stdin is closed or cannot be read."""
-    return _each(lambda stream: stream.read(_PIECE_BYTES))
+def standard_input_chunks() -> Iterator[bytes]:
+    """What comes in, in chunks. Raises CorpusError where stdin is closed or cannot be read."""
+    return _each(lambda stream: stream.read(_CHUNK_BYTES))
 
 
 def standard_input_lines() -> Iterator[bytes]:
@@ -33,12 +33,12 @@ def _each(read: Callable[[BinaryIO], bytes | None]) -> Iterator[bytes]:
         raise CorpusError(f"{NAME} is closed; name a file, or pipe text in")
     while True:
         try:
-            piece = read(stream)
+            chunk = read(stream)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise CorpusError(f"{NAME}: {reason}; name a file, or pipe text in") from error
-        if piece is None:
+        if chunk is None:
             raise CorpusError(f"{NAME} does not wait for text (it is non-blocking); name a file")
-        if not piece:
+        if not chunk:
             return
-        yield piece
+        yield chunk

@@ -65,7 +65,7 @@ def parquet_rows(name: str, file: BinaryIO, columns: Sequence[str]) -> Iterator[
 
 
 TextReader = Callable[[str, Iterable[str], Sequence[str], str], Iterator[Row]]
-"""Reads a table that is text: its name, its text in pieces, the columns that it must have, and what
+"""Reads a table that is text: its name, its text in chunks, the columns that it must have, and what
 divides its cells."""
 
 TEXT_TABLES: Final[dict[str, TextReader]] = {

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from charrnn.data.sources import Part, check_encoding, decode
+from charrnn.data.parts import Part, check_encoding, decode
 from charrnn.data.standard_input import NAME, read_standard_input
 from charrnn.errors import CorpusError
 

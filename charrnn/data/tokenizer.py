@@ -58,7 +58,7 @@ class Tokenizer(Protocol):
         ...
 
     def decode_stream(self, ids: Iterable[int]) -> Iterator[str]:
-        """The text of ids as they come, in pieces that are never half a character."""
+        """The text of ids as they come, in chunks that are never half a character."""
         ...
 
     def unknown(self, text: str) -> list[str]:
@@ -116,7 +116,7 @@ class CharTokenizer:
     def fit(
         cls, texts: Iterable[str], *, min_count: int = 1, first: "CharTokenizer | None" = None
     ) -> "CharTokenizer":
-        """The tokenizer of a text given in pieces, its characters in code-point order.
+        """The tokenizer of a text given in chunks, its characters in code-point order.
 
         `min_count` folds characters seen less often into `REPLACEMENT`. `first` keeps another
         tokenizer's characters at their ids and appends the new ones (to fine-tune its model).
@@ -239,8 +239,8 @@ def whole_text(tokenizer: Tokenizer, ids: Sequence[int]) -> str:
         yield from ids
         whole = len(text)
 
-    for piece in tokenizer.decode_stream(each()):
-        text += piece
+    for chunk in tokenizer.decode_stream(each()):
+        text += chunk
     return text[:whole]
 
 

@@ -4,7 +4,6 @@
 and makes the number 1 and the string "1" equal.
 """
 
-import math
 import sys
 from collections.abc import Sequence
 from decimal import Decimal
@@ -14,15 +13,13 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from charrnn.data.cells import is_missing
 from charrnn.errors import ConfigError
 
 Array = npt.NDArray[Any]
 
 _PLAIN: Final = {bool, int, float, np.bool_, np.int32, np.int64, np.float32, np.float64}
 """The types of numbers that NumPy converts without loss."""
-
-_MISSING: Final = ("NAType", "NaTType", "MaskedConstant")
-"""The names of the types of pandas.NA, pandas.NaT and numpy.ma.masked, which may not be loaded."""
 
 
 def as_array(values: Any, what: str) -> Array:
@@ -161,7 +158,7 @@ def check_finite(numbers: Array, what: str) -> None:
 def check_nothing_missing(objects: Array, what: str) -> None:
     """Raises ConfigError for an object that stands for a missing value."""
     for place, value in np.ndenumerate(objects):
-        if _is_missing(value):
+        if is_missing(value):
             raise _missing(f"{what} has {_shown(value)}", list(place))
 
 
@@ -184,14 +181,6 @@ def _refuse_complex(array: Array, what: str) -> None:
 
 def _missing(what: str, place: list[int]) -> ConfigError:
     return ConfigError(f"{what} at {place}: fill in what is missing, or leave it out")
-
-
-def _is_missing(value: Any) -> bool:
-    if value is None or type(value).__name__ in _MISSING:
-        return True
-    if isinstance(value, Decimal):
-        return value.is_nan()
-    return isinstance(value, float | np.floating) and math.isnan(value)
 
 
 def _is_real(value: Any) -> bool:

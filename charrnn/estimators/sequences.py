@@ -8,14 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from charrnn.data.dataloader import Int64Array
+from charrnn.array_types import Float32Array, Int64Array
 from charrnn.errors import ConfigError
 from charrnn.estimators.arrays import as_numbers, check_finite, unwrap
 from charrnn.tasks.classify.buckets import similar_in_length
-
-Float32Array = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from charrnn.array_types import Float64Array, Int64Array
 from charrnn.data.excerpt import AnyIds
 from charrnn.data.memmap import CHUNK, chunks, release_pages
 from charrnn.data.tokenizer import Ids, Tokenizer
@@ -25,9 +26,6 @@ LARGEST_TRAINING_CHARACTERS: Final = 10_000_000
 LONGEST_MEMORY: Final = 64 << 20
 """The most characters of training text that xz is given, taken from its end: its strongest preset
 looks back 64 MiB."""
-
-Int64Array = npt.NDArray[np.int64]
-Float64Array = npt.NDArray[np.float64]
 
 
 def baselines(

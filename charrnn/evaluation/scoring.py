@@ -21,11 +21,10 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from charrnn.ambient import as_usual
+from charrnn.array_types import Float32Array, Float64Array, Int64Array
 from charrnn.data.corpus import (
-    IdsKey,
     TokenizedCorpus,
     newline_id,
     open_corpus,
@@ -38,6 +37,7 @@ from charrnn.data.excerpt import AnyIds
 from charrnn.data.sources import ReadOptions
 from charrnn.data.splitting import count_repeated
 from charrnn.data.tokenizer import Ids
+from charrnn.data.two_pass_reading import IdsKey
 from charrnn.engines import ENGINES, Reader, State, best_engine
 from charrnn.errors import ConfigError, CorpusError, ModelError
 from charrnn.evaluation.baselines import LONGEST_MEMORY, baselines
@@ -291,9 +291,7 @@ def score_windows(engine: Reader, ids: AnyIds) -> tuple[float, int]:
     return total / (WINDOWS * length), WINDOWS * length
 
 
-def negative_log_likelihood(
-    logits: npt.NDArray[np.float32], targets: npt.NDArray[np.int64]
-) -> npt.NDArray[np.float64]:
+def negative_log_likelihood(logits: Float32Array, targets: Int64Array) -> Float64Array:
     """Gives the nats (B, T) of targets (B, T) under logits (B, T, V); 0 for an IGNORED target."""
     largest = logits.max(axis=-1, keepdims=True)
     normalizer = np.log(np.exp(logits - largest).sum(axis=-1)) + largest[..., 0]  # (B, T)

@@ -1,4 +1,4 @@
-"""Files and folders: written durably and atomically, read without trust.
+"""Files and folders, written durably and atomically.
 
 After a crash, a file or folder is whole and new, or whole and old. The order is always the same:
 write beside the target, fsync the content, rename over the target, fsync the folder that holds it.
@@ -11,20 +11,15 @@ way, or not at all, and one warning says what that costs.
 
 import contextlib
 import errno
-import mmap
 import os
 import shutil
-import stat
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from charrnn.errors import CharRNNWarning, ModelError, StorageError
+from charrnn.errors import CharRNNWarning, StorageError
 from charrnn.storage.file_systems import UNSUPPORTED, tell_lack
-
-LONGEST_LINE: Final = 1 << 26
-"""Bytes; a line that is longer has no end, as of a sparse file of a terabyte."""
 
 TEMPORARY_PREFIX: Final = ".partial-"
 """What the names of unfinished files and folders begin with; they may be deleted at any time."""
@@ -44,14 +39,14 @@ def before_change(operation: str, path: Path) -> None:
 def write_file(path: Path, content: bytes | Iterable[bytes], *, size: int | None = None) -> None:
     """Replaces a file, or makes it. Raises StorageError.
 
-    Its content may come in pieces; `size` then says, where it is known, how much room they take.
+    Its content may come in chunks; `size` then says, where it is known, how much room they take.
     """
     temporary = _temporary(path)
-    pieces, size = ([content], len(content)) if isinstance(content, bytes) else (content, size)
+    chunks, size = ([content], len(content)) if isinstance(content, bytes) else (content, size)
     with _writing(path, size):
         temporary.unlink(missing_ok=True)
         try:
-            write_pieces(temporary, pieces)
+            write_chunks(temporary, chunks)
             _rename(temporary, path)
             _sync_directory(path.parent)
         except BaseException:
@@ -66,12 +61,12 @@ def write_directory(path: Path, files: Mapping[str, bytes]) -> None:
     """
     with new_directory(path, sum(map(len, files.values()))) as temporary:
         for name, content in files.items():
-            write_pieces(temporary / name, [content])
+            write_chunks(temporary / name, [content])
 
 
 @contextlib.contextmanager
 def new_directory(path: Path, size: int) -> Iterator[Path]:
-    """A folder to fill with some `size` bytes, by `write_pieces`. When the block ends, it replaces
+    """A folder to fill with some `size` bytes, by `write_chunks`. When the block ends, it replaces
     the one that is there; when the block raises, nothing has happened.
 
     Raises StorageError.
@@ -94,16 +89,16 @@ def new_directory(path: Path, size: int) -> Iterator[Path]:
             _settle(replaced)
 
 
-def write_pieces(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
-    """Makes a file inside a `new_directory`, of pieces that may be more than memory holds.
+def write_chunks(path: Path, chunks: Iterable[bytes | memoryview]) -> None:
+    """Makes a file inside a `new_directory`, of chunks that may be more than memory holds.
 
     Raises OSError, for `new_directory` to explain.
     """
     before_change("create", path)
     with open(path, "xb") as file:
-        for piece in pieces:
+        for chunk in chunks:
             before_change("write", path)
-            file.write(piece)
+            file.write(chunk)
         file.flush()
         _sync(file.fileno(), path)
 
@@ -212,81 +207,6 @@ def sync_file(path: Path) -> None:
     """Makes sure that what was added to a file stays. Raises StorageError."""
     with _writing(path), open(path, "rb") as file:
         _sync(file.fileno(), path)
-
-
-def read_file(path: Path, largest: int) -> bytearray:
-    """What is in a file that may come from a stranger. Raises ModelError.
-
-    A link, a pipe or a device in its place, which may lead anywhere or never end, is refused, and
-    so is a file of more than `largest` bytes, before anything is read.
-    """
-    with _opened(path) as (descriptor, size):
-        if size > largest:
-            raise ModelError(f"{path}: too large to be what its name says")
-        try:
-            content = bytearray(size)
-        except MemoryError as error:
-            raise ModelError(f"{path}: too large for this machine's memory") from error
-        view, end = memoryview(content), 0
-        while count := os.readv(descriptor, [view[end:]]):
-            end += count
-    if end < len(content):
-        raise ModelError(f"{path}: it became shorter while it was read")
-    return content
-
-
-def read_lines(path: Path, longest: int) -> Iterator[bytes]:
-    """The lines of a file that may come from a stranger, without their ends, as they are read; what
-    follows the last newline is none. Of a line of more than `longest` bytes, the beginning.
-
-    Raises ModelError as `read_file` does, but for the file's size; and where a line does not end.
-    """
-    with _opened(path) as (descriptor, size), os.fdopen(os.dup(descriptor), "rb") as file:
-        line, length = b"", 0
-        while size > 0 and (piece := file.readline(longest + 1)):
-            size -= len(piece)  # what is added meanwhile is not waited for
-            line = line or piece
-            length += len(piece)
-            if piece.endswith(b"\n"):
-                yield line.removesuffix(b"\n")
-                line, length = b"", 0
-            elif length > LONGEST_LINE:
-                raise ModelError(f"{path}: a line in it has more than {LONGEST_LINE:,} bytes")
-
-
-def map_file(path: Path, size: int) -> mmap.mmap:
-    """A file of `size` bytes, not 0, as memory that can only be read; nothing of it is read yet.
-
-    Refuses what `read_file` refuses. Raises ModelError.
-    """
-    with _opened(path) as (descriptor, found):
-        if found != size:
-            raise ModelError(f"{path}: damaged: {found} bytes, of {size} written")
-        try:
-            return mmap.mmap(descriptor, size, access=mmap.ACCESS_READ)
-        except OSError as error:
-            if error.errno != errno.ENODEV:
-                raise
-            # Some file systems, as of FUSE, map files for one process alone.
-            return mmap.mmap(descriptor, size, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
-
-
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[tuple[int, int]]:
-    """The descriptor and the size of a regular file, and of nothing else. Raises ModelError."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        try:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise ModelError(f"{path}: not a regular file")
-            yield descriptor, status.st_size
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise ModelError(f"{path}: a symbolic link where a file should be") from error
-        raise ModelError(f"{path}: {error.strerror or error}") from error
 
 
 def _temporary(path: Path) -> Path:

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from charrnn.errors import ModelError
-from charrnn.storage.files import read_file
 from charrnn.storage.json_file import LARGEST_BYTES, from_json, parse_json, to_json
+from charrnn.storage.untrusted_files import read_file
 
 MANIFEST: Final = "manifest.json"
 

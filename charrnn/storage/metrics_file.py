@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from charrnn.errors import CharRNNWarning
-from charrnn.storage.files import append_line, read_lines, write_file
+from charrnn.storage.files import append_line, write_file
 from charrnn.storage.json_file import is_finite_number
+from charrnn.storage.untrusted_files import read_lines
 
 METRICS: Final = "metrics.jsonl"
 

@@ -12,8 +12,8 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from charrnn.data.corpus import IdsKey
 from charrnn.data.tokenizer import Ids
+from charrnn.data.two_pass_reading import IdsKey
 from charrnn.errors import ConfigError, TrainingError
 from charrnn.signals import signals_blocked
 from charrnn.storage.directory_lock import DirectoryLock

@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Final
 
 from charrnn.errors import ModelError
-from charrnn.storage.files import point, read_file, read_lines, remove_directory, resolve_replaced
+from charrnn.storage.files import point, remove_directory, resolve_replaced
 from charrnn.storage.json_file import is_finite_number, parse_json
 from charrnn.storage.manifest import read_json
 from charrnn.storage.metrics_file import LONGEST_MEASUREMENT, METRICS
 from charrnn.storage.model_directory import CONFIG, read_config
+from charrnn.storage.untrusted_files import read_file, read_lines
 
 BEST: Final = "best"
 LAST: Final = "last"

@@ -17,8 +17,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from charrnn.data.corpus import IdsKey, ReadingProgress, no_progress
 from charrnn.data.tokenizer import Ids
+from charrnn.data.two_pass_reading import IdsKey, ReadingProgress, no_progress
 from charrnn.errors import CharRNNWarning, ConfigError, ModelError, StorageError, TrainingError
 from charrnn.storage.directory_lock import DirectoryLock
 from charrnn.storage.file_systems import NO_LOCKS

@@ -22,13 +22,14 @@ from typing import Final
 
 import numpy as np
 
-from charrnn.data.corpus import IdsKey, ReadingProgress, no_progress
 from charrnn.data.memmap import chunks
 from charrnn.data.tokenizer import Ids
+from charrnn.data.two_pass_reading import IdsKey, ReadingProgress, no_progress
 from charrnn.errors import CharRNNWarning, ModelError, StorageError
-from charrnn.storage.files import map_file, new_directory, remove_directory, write_pieces
+from charrnn.storage.files import new_directory, remove_directory, write_chunks
 from charrnn.storage.json_file import from_json, to_json
 from charrnn.storage.manifest import MANIFEST, Entry, Manifest, read_json, read_manifest
+from charrnn.storage.untrusted_files import map_file
 
 IDS_FOLDER: Final = "corpus"
 """What it is called in a run."""
@@ -47,9 +48,9 @@ def is_ids_folder(folder: Path) -> bool:
 
 
 def keep_ids(folder: Path, key: IdsKey, ids: Iterable[Ids]) -> Ids:
-    """Writes the ids that come in pieces, in the place of those in the folder; gives them mapped.
+    """Writes the ids that come in chunks, in the place of those in the folder; gives them mapped.
 
-    After a crash, the folder is whole or not there. Raises StorageError, and what the pieces raise.
+    After a crash, the folder is whole or not there. Raises StorageError, and what the chunks raise.
     """
     if os.path.lexists(folder):
         if not is_ids_folder(folder):
@@ -58,34 +59,34 @@ def keep_ids(folder: Path, key: IdsKey, ids: Iterable[Ids]) -> Ids:
     digest = hashlib.sha256()
 
     def hashed() -> Iterator[memoryview]:
-        for piece in ids:
-            digest.update(piece.data)
-            yield piece.data
+        for chunk in ids:
+            digest.update(chunk.data)
+            yield chunk.data
 
     described = to_json(asdict(key))
     with new_directory(folder, key.bytes) as temporary:
-        write_pieces(temporary / IDS, hashed())
-        write_pieces(temporary / KEY, [described])
+        write_chunks(temporary / IDS, hashed())
+        write_chunks(temporary / KEY, [described])
         manifest = Manifest(
             {
                 IDS: Entry(bytes=key.bytes, sha256=digest.hexdigest()),
                 KEY: Entry(bytes=len(described), sha256=hashlib.sha256(described).hexdigest()),
             }
         )
-        write_pieces(temporary / MANIFEST, [manifest.to_json()])
+        write_chunks(temporary / MANIFEST, [manifest.to_json()])
     return _mapped(folder, key)
 
 
 def keep_for_now(key: IdsKey, ids: Iterable[Ids]) -> Ids:
-    """The ids that come in pieces, mapped, in a file without a name that is gone with the process:
+    """The ids that come in chunks, mapped, in a file without a name that is gone with the process:
     for who only wants to look at a corpus that is larger than memory.
 
-    Raises StorageError, and what the pieces raise.
+    Raises StorageError, and what the chunks raise.
     """
     try:
         with tempfile.TemporaryFile() as file:
-            for piece in ids:
-                file.write(piece.data)
+            for chunk in ids:
+                file.write(chunk.data)
             file.flush()
             mapped = mmap.mmap(file.fileno(), key.bytes, prot=mmap.PROT_READ)
     except OSError as error:
@@ -114,11 +115,11 @@ def find_ids(folder: Path, key: IdsKey, *, progress: ReadingProgress = no_progre
             return None
         ids = _mapped(folder, key)
         digest, done = hashlib.sha256(), 0
-        for piece in chunks(ids):
-            digest.update(piece.data)
-            if int(piece.max()) >= key.vocabulary_size:
+        for chunk in chunks(ids):
+            digest.update(chunk.data)
+            if int(chunk.max()) >= key.vocabulary_size:
                 raise ModelError(f"{path}: it has ids that are not in the alphabet")
-            done += len(piece)
+            done += len(chunk)
             progress("checking", done, key.count)
         manifest.compare(path, Entry(bytes=key.bytes, sha256=digest.hexdigest()))
     except ModelError as error:

@@ -12,18 +12,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from charrnn.data.corpus import (
-    Corpus,
-    IdsKey,
-    LongerTextError,
-    ReadingProgress,
-    TokenizedCorpus,
-    no_progress,
-    open_corpus,
-)
+from charrnn.data.corpus import Corpus, TokenizedCorpus, open_corpus
 from charrnn.data.folders import find_files
 from charrnn.data.sources import HUGGING_FACE, ReadOptions
 from charrnn.data.tokenizer import Ids
+from charrnn.data.two_pass_reading import IdsKey, LongerTextError, ReadingProgress, no_progress
 from charrnn.errors import ConfigError, CorpusError, ModelError, UnknownCharacterError
 from charrnn.model.config import ModelConfig
 from charrnn.storage.json_file import from_json, to_json

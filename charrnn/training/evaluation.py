@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from charrnn.data.corpus import ReadingProgress, no_progress
+from charrnn.data.two_pass_reading import ReadingProgress, no_progress
 from charrnn.storage.model_directory import Model, find_manifest, read_model
 from charrnn.training.checkpoint import Checkpoint, read_checkpoint
 from charrnn.training.report import Evaluate, EvaluationRequest

@@ -10,8 +10,9 @@ from typing import Final
 import numpy as np
 import torch
 
-from charrnn.data.corpus import Corpus, IdsKey, ReadingProgress, TokenizedCorpus, no_progress
+from charrnn.data.corpus import Corpus, TokenizedCorpus
 from charrnn.data.tokenizer import Ids
+from charrnn.data.two_pass_reading import IdsKey, ReadingProgress, no_progress
 from charrnn.errors import CharRNNWarning, ConfigError
 from charrnn.model.config import ModelConfig
 from charrnn.model.networks import build_network

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from charrnn.ambient import as_usual
-from charrnn.data.corpus import ReadingProgress, no_progress, open_corpus
+from charrnn.data.corpus import open_corpus
 from charrnn.data.sources import ReadOptions
+from charrnn.data.two_pass_reading import ReadingProgress, no_progress
 from charrnn.signals import signals_blocked
 from charrnn.storage.model_directory import Model
 from charrnn.storage.new_run import new_run

@@ -22,9 +22,10 @@ from charrnn.training.report import (
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from charrnn.data.corpus import Corpus, ReadingProgress, TokenizedCorpus
+    from charrnn.data.corpus import Corpus, TokenizedCorpus
     from charrnn.data.sources import ReadOptions
     from charrnn.data.tokenizer import Tokenizer
+    from charrnn.data.two_pass_reading import ReadingProgress
     from charrnn.model.config import ModelConfig
     from charrnn.model.recurrent import RecurrentNetwork, State
     from charrnn.storage.model_directory import Model, Provenance

@@ -16,12 +16,8 @@ import numpy as np
 import torch
 
 from charrnn.ambient import as_usual, stepwise
-from charrnn.data.corpus import (
-    Corpus,
-    ReadingProgress,
-    TokenizedCorpus,
-    no_progress,
-)
+from charrnn.data.corpus import Corpus, TokenizedCorpus
+from charrnn.data.two_pass_reading import ReadingProgress, no_progress
 from charrnn.errors import (
     ConfigError,
     DivergedError,

@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 
 from charrnn.data.corpus import (
     Corpus,
-    LongerTextError,
     TokenizedCorpus,
     newline_id,
     open_corpus,
@@ -27,7 +26,8 @@ from charrnn.data.corpus import (
     utf8_characters,
 )
 from charrnn.data.memmap import CHUNK
-from charrnn.data.sources import PIECE_BYTES, PYTHON_DOCS, Part, ReadOptions
+from charrnn.data.parts import CHUNK_BYTES, Part
+from charrnn.data.sources import PYTHON_DOCS, ReadOptions
 from charrnn.data.splitting import MINIMUM_SPLIT
 from charrnn.data.tokenizer import (
     LARGEST_VOCABULARY,
@@ -36,6 +36,7 @@ from charrnn.data.tokenizer import (
     ByteTokenizer,
     CharTokenizer,
 )
+from charrnn.data.two_pass_reading import LongerTextError
 from charrnn.errors import ConfigError, CorpusError, UnknownCharacterError
 
 kinds = pytest.mark.parametrize("kind", TOKENIZERS)
@@ -112,14 +113,14 @@ def test_text_does_not_depend_on_where_its_bytes_are_cut(text: str, cuts: list[i
     assert "".join(of_pieces(pieces).texts()) == text
 
 
-@pytest.mark.parametrize("before", [PIECE_BYTES - 3, PIECE_BYTES - 1, PIECE_BYTES])
+@pytest.mark.parametrize("before", [CHUNK_BYTES - 3, CHUNK_BYTES - 1, CHUNK_BYTES])
 def test_a_character_may_lie_across_two_pieces_of_a_file(before: int) -> None:
     text = "x" * before + "\N{GRINNING FACE}!"
     assert read(put("book.txt", text)) == text
 
 
 def test_a_mark_at_the_beginning_of_a_later_piece_is_a_character() -> None:
-    text = "x" * PIECE_BYTES + "\ufeff!"
+    text = "x" * CHUNK_BYTES + "\ufeff!"
     assert read(put("a.txt", text)) == text
 
 
@@ -178,17 +179,17 @@ BAD_BYTES = {
     "at the start": (b"\xff", b"abc", 0),
     "in the middle": (b"caf\xe9 noir", b"", 3),
     "after a mark": (codecs.BOM_UTF8 + b"ab\x80", b"c", 5),
-    "before the second piece": (b"x" * (PIECE_BYTES - 1) + b"\xff", b"x", PIECE_BYTES - 1),
-    "first of the second piece": (b"x" * PIECE_BYTES + b"\xff", b"x", PIECE_BYTES),
-    "in the second piece": (b"x" * (PIECE_BYTES + 7) + b"\xff", b"x", PIECE_BYTES + 7),
-    "in the third piece": (b"x" * (2 * PIECE_BYTES + 7) + b"\xff", b"", 2 * PIECE_BYTES + 7),
+    "before the second piece": (b"x" * (CHUNK_BYTES - 1) + b"\xff", b"x", CHUNK_BYTES - 1),
+    "first of the second piece": (b"x" * CHUNK_BYTES + b"\xff", b"x", CHUNK_BYTES),
+    "in the second piece": (b"x" * (CHUNK_BYTES + 7) + b"\xff", b"x", CHUNK_BYTES + 7),
+    "in the third piece": (b"x" * (2 * CHUNK_BYTES + 7) + b"\xff", b"", 2 * CHUNK_BYTES + 7),
     "broken off by the second piece": (
-        b"x" * (PIECE_BYTES - 2) + b"\xf0\x9f",
+        b"x" * (CHUNK_BYTES - 2) + b"\xf0\x9f",
         b"x",
-        PIECE_BYTES - 2,
+        CHUNK_BYTES - 2,
     ),
     "broken off by the end": (b"ab\xf0\x9f\x98", b"", 2),
-    "broken off by the end of a piece": (b"x" * (PIECE_BYTES - 1) + b"\xc3", b"", PIECE_BYTES - 1),
+    "broken off by the end of a piece": (b"x" * (CHUNK_BYTES - 1) + b"\xc3", b"", CHUNK_BYTES - 1),
     "overlong": (b"ab\xc0\xaf", b"", 2),
     "a surrogate": (b"ab\xed\xa0\x80", b"", 2),
 }
@@ -257,7 +258,7 @@ def test_utf16_without_its_mark_is_an_error_not_a_crash() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"ELF\0\1", b"x" * PIECE_BYTES + b"\0", "hi".encode("utf-16-le")]
+    "content", [b"ELF\0\1", b"x" * CHUNK_BYTES + b"\0", "hi".encode("utf-16-le")]
 )
 def test_a_binary_file_is_an_error_that_says_what_to_do(content: bytes) -> None:
     with pytest.raises(CorpusError, match=r"^a\.out: .*binary.*--tokenizer byte.*--encoding"):
@@ -301,7 +302,7 @@ def test_every_text_comes_back_from_its_ids(kind: str, text: str) -> None:
 
 @kinds
 @pytest.mark.parametrize(
-    "content", [AWKWARD.encode(), b"x" * (PIECE_BYTES + 1)], ids=["short", "long"]
+    "content", [AWKWARD.encode(), b"x" * (CHUNK_BYTES + 1)], ids=["short", "long"]
 )
 def test_sha256_and_size_are_those_of_the_file(kind: str, content: bytes) -> None:
     corpus = tokenize(open_corpus([put("book.txt", content)]), kind=kind)

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from charrnn.array_types import Int64Array
 from charrnn.data.dataloader import (
     IGNORED,
     Chunk,
-    Int64Array,
     Lanes,
     ShuffledDocuments,
     TBPTTLoader,

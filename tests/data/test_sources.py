@@ -11,8 +11,8 @@ from types import SimpleNamespace
 import pytest
 
 from charrnn.data.corpus import open_corpus
+from charrnn.data.parts import CHUNK_BYTES
 from charrnn.data.sources import (
-    PIECE_BYTES,
     PYTHON_DOCS,
     SOURCES,
     ReadOptions,
@@ -87,7 +87,7 @@ def raw(
 ) -> bytes:
     """The bytes of what the name names."""
     parts = open_source(name, ReadOptions(encoding, glob, column))
-    return b"".join(piece for part in parts for piece in part.pieces())
+    return b"".join(piece for part in parts for piece in part.chunks())
 
 
 def pipe_in(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
@@ -123,8 +123,8 @@ def test_every_source_reads_the_same_text_twice(kind: str, monkeypatch: pytest.M
     assert next(key for key, source in SOURCES.items() if source.matches(name)) == kind
     table = "label" in SOURCES[kind].uses and kind != "folder"
     parts = open_source(name, ReadOptions(column="text" if table else None))
-    first = b"".join(piece for part in parts for piece in part.pieces())
-    second = b"".join(piece for part in parts for piece in part.pieces())
+    first = b"".join(piece for part in parts for piece in part.chunks())
+    second = b"".join(piece for part in parts for piece in part.chunks())
     assert first == second
     assert first == TEXT.encode() or kind == "python-docs"
 
@@ -150,8 +150,8 @@ def test_a_file_arrives_byte_for_byte(content: bytes) -> None:
 
 def test_a_file_is_read_a_piece_at_a_time() -> None:
     """sherjilozair #30: twenty times the file's size in memory."""
-    (part,) = open_source(put("book.txt", b"x" * (2 * PIECE_BYTES + 1)), ReadOptions())
-    assert [len(piece) for piece in part.pieces()] == [PIECE_BYTES, PIECE_BYTES, 1]
+    (part,) = open_source(put("book.txt", b"x" * (2 * CHUNK_BYTES + 1)), ReadOptions())
+    assert [len(piece) for piece in part.chunks()] == [CHUNK_BYTES, CHUNK_BYTES, 1]
 
 
 @pytest.mark.parametrize("name", ["book", "book.txt.txt", "no/such/book.txt", "bo\0ok", "x" * 300])
@@ -182,7 +182,7 @@ def test_a_file_that_is_gone_when_it_is_read_is_an_error_that_names_it() -> None
     (part,) = open_source(put("book.txt", TEXT), ReadOptions())
     os.remove("book.txt")
     with pytest.raises(CorpusError, match=r"book\.txt: No such file"):
-        list(part.pieces())
+        list(part.chunks())
 
 
 # Names
@@ -289,13 +289,13 @@ def test_tables_in_a_folder_are_read_as_tables() -> None:
 # Standard input
 
 
-@pytest.mark.parametrize("size", [0, 1, PIECE_BYTES, PIECE_BYTES + 1])
+@pytest.mark.parametrize("size", [0, 1, CHUNK_BYTES, CHUNK_BYTES + 1])
 def test_standard_input_can_be_read_again(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     content = b"\r\n\xff\xef\xbb\xbf"[: min(size, 6)].ljust(size, b"x")
     pipe_in(monkeypatch, content)
     (part,) = open_source("-", ReadOptions())
-    assert b"".join(part.pieces()) == content
-    assert b"".join(part.pieces()) == content
+    assert b"".join(part.chunks()) == content
+    assert b"".join(part.chunks()) == content
 
 
 # The embedded corpus
@@ -378,9 +378,9 @@ def test_a_large_table_comes_in_small_pieces(suffix: str) -> None:
     (part,) = open_source(
         put_table(f"table{suffix}", ["x" * 99_999] * 30), ReadOptions(column="text")
     )
-    pieces = list(part.pieces())
+    pieces = list(part.chunks())
     assert sum(map(len, pieces)) == 3_000_000
-    assert max(map(len, pieces)) < 2 * PIECE_BYTES
+    assert max(map(len, pieces)) < 2 * CHUNK_BYTES
 
 
 @suffixes
@@ -425,7 +425,7 @@ def test_a_byte_order_mark_is_no_part_of_a_table(suffix: str) -> None:
     assert raw(put(f"table{suffix}", f"\ufeff{table}"), column="text") == b"a\n"
 
 
-@pytest.mark.parametrize("padding", [0, PIECE_BYTES], ids=["near", "far"])
+@pytest.mark.parametrize("padding", [0, CHUNK_BYTES], ids=["near", "far"])
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
 def test_invalid_utf8_in_a_table_names_its_byte(suffix: str, padding: int) -> None:
     start, end = (b"text\n", b"\n") if suffix == ".csv" else (b'{"text": "', b'"}\n')

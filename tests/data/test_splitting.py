@@ -155,7 +155,7 @@ def test_an_excerpt_is_read_like_an_array(data: st.DataObject, dtype: type) -> N
 
 
 def test_a_long_slice_is_looked_up_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(excerpt, "_PIECE", 3)
+    monkeypatch.setattr(excerpt, "_CHUNK", 3)
     ids = np.arange(100, dtype=np.uint8)
     read = Excerpt(ids, np.array([2, 10, 50]), np.array([3, 20, 60]))
     expected = np.concatenate([ids[2:3], ids[10:20], ids[50:60]])

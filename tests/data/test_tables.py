@@ -59,7 +59,7 @@ def write_rows(name: str) -> str:
 def text(name: str, **options: Any) -> bytes:
     """The bytes of a table's column `text`."""
     parts = open_source(name, ReadOptions(column="text", **options))
-    return b"".join(piece for part in parts for piece in part.pieces())
+    return b"".join(piece for part in parts for piece in part.chunks())
 
 
 def message(name: str, content: str | bytes, **options: Any) -> str:

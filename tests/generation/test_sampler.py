@@ -18,9 +18,10 @@ from charrnn.generation.config import SamplingConfig
 from charrnn.generation.request import Sample
 from charrnn.generation.sampler import Sampler
 from charrnn.model.config import ModelConfig
-from charrnn.storage.model_directory import Model, Provenance
+from charrnn.storage.model_directory import Model
 from tests.exact_scores import exact_log_probabilities
 from tests.patterns import needs_regex
+from tests.provenance import make_provenance
 
 MakeModel = Callable[..., Model]
 
@@ -80,19 +81,7 @@ class ScriptedLanes:
 def scripted(script: str, *, byte: bool = False) -> Sampler:
     tokenizer: Tokenizer = ByteTokenizer() if byte else CharTokenizer(sorted({*script, "\n"}))
     config = ModelConfig(vocabulary_size=tokenizer.vocabulary_size)
-    provenance = Provenance(
-        corpus="script",
-        sha256="",
-        corpus_bytes=0,
-        corpus_characters=0,
-        validation_fraction=0.1,
-        lines=False,
-        step=0,
-        characters=0,
-        seconds=0.0,
-        seed=0,
-        validation_nats=None,
-    )
+    provenance = make_provenance(corpus="script")
     return Sampler(Model(config, tokenizer, {}, provenance), Scripted(tokenizer, script))
 
 

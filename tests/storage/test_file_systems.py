@@ -19,7 +19,6 @@ from charrnn.errors import CharRNNWarning, StorageError
 from charrnn.storage import file_systems, files
 from charrnn.storage.files import (
     append_line,
-    map_file,
     point,
     recover,
     remove_directory,
@@ -32,6 +31,7 @@ from charrnn.storage.new_run import unused_name
 from charrnn.storage.pointers import pointed
 from charrnn.storage.run import RUNS, Run
 from charrnn.storage.run_lookup import find_run, read_found, run_names
+from charrnn.storage.untrusted_files import map_file
 
 Patch = pytest.MonkeyPatch
 

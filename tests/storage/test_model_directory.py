@@ -29,6 +29,7 @@ from charrnn.storage.model_directory import (
     write_model,
 )
 from charrnn.storage.tensor_file import read_tensors
+from tests.provenance import make_provenance
 
 FILES = [CONFIG, TENSORS, TOKENIZER]
 
@@ -37,17 +38,13 @@ LATER_KEYS = {
     for section, kind in (("model", ModelConfig), ("training", Provenance))
 }
 
-PROVENANCE = Provenance(
+PROVENANCE = make_provenance(
     corpus="fables",
-    sha256="0" * 64,
     corpus_bytes=31_000,
     corpus_characters=30_000,
-    validation_fraction=0.1,
-    lines=False,
     step=1000,
     characters=2_000_000,
     seconds=61.5,
-    seed=0,
     validation_nats=1.5,
 )
 

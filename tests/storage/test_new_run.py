@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from charrnn.data.corpus import IdsKey
 from charrnn.data.tokenizer import Ids
+from charrnn.data.two_pass_reading import IdsKey
 from charrnn.errors import ConfigError, CorpusError, TrainingError
 from charrnn.signals import STOP_SIGNALS
 from charrnn.storage.model_directory import CONFIG

@@ -11,9 +11,10 @@ import pytest
 from charrnn.data.tokenizer import CharTokenizer
 from charrnn.errors import CharRNNWarning
 from charrnn.model.config import ModelConfig
-from charrnn.storage.model_directory import Model, Provenance, model_files, read_model
+from charrnn.storage.model_directory import Model, model_files, read_model
 from charrnn.storage.run import RUNS, Run, is_run
 from charrnn.storage.run_lookup import find_models, read_found
+from tests.provenance import make_provenance
 
 LOSSES = {10: 3.0, 20: 2.0, 30: 2.5}
 """The best is neither the first nor the newest."""
@@ -34,17 +35,13 @@ def made(losses: dict[int, float] = LOSSES) -> Run:
     for step, nats in losses.items():
         run.log({"step": step, "seconds": 1.0, "validation_nats": nats})
         best = min(best or (nats, step), (nats, step))
-        provenance = Provenance(
+        provenance = make_provenance(
             corpus="fables",
-            sha256="0" * 64,
             corpus_bytes=1,
             corpus_characters=1,
-            validation_fraction=0.1,
-            lines=False,
             step=step,
             characters=1,
             seconds=1.0,
-            seed=0,
             validation_nats=nats,
         )
         files = model_files(Model(config, CharTokenizer(["a", "b"]), tensors, provenance))

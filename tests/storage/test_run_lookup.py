@@ -16,9 +16,10 @@ from charrnn.errors import (
     ModelError,
 )
 from charrnn.model.config import ModelConfig
-from charrnn.storage.model_directory import Model, Provenance, model_files
+from charrnn.storage.model_directory import Model, model_files
 from charrnn.storage.run import RUNS, Run, is_run
 from charrnn.storage.run_lookup import find_models, find_run, is_model, load, read_found, run_names
+from tests.provenance import make_provenance
 from tests.storage.runs import damage, files, make_run, read_step, save, step_of
 
 
@@ -88,18 +89,14 @@ def test_no_name_means_the_newest_run() -> None:
 def test_a_model_is_loaded_by_any_name_that_finds_it(run: Run) -> None:
     config = ModelConfig(vocabulary_size=2, cell="rnn", embedding_size=1, hidden_size=1, layers=1)
     tensors = {name: np.ones(shape, np.float32) for name, shape in config.tensor_shapes().items()}
-    training = Provenance(
+    training = make_provenance(
         corpus="fables",
         sha256="",
         corpus_bytes=2,
         corpus_characters=2,
-        validation_fraction=0.1,
-        lines=False,
         step=1,
         characters=2,
         seconds=1.0,
-        seed=0,
-        validation_nats=None,
     )
     model = Model(config, CharTokenizer("ab"), tensors, training)
     run.save(1, model_files(model), best=True, keep=1)

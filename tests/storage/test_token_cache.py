@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from charrnn.data.corpus import IdsKey
 from charrnn.data.tokenizer import Ids
+from charrnn.data.two_pass_reading import IdsKey
 from charrnn.errors import CharRNNWarning, ConfigError, CorpusError, StorageError
 from charrnn.storage import files
 from charrnn.storage.manifest import MANIFEST

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.data.sources import PIECE_BYTES
+from charrnn.data.parts import CHUNK_BYTES
 from charrnn.errors import ConfigError, CorpusError
 from tests.stress.corruptions import (
     Put,
@@ -206,7 +206,7 @@ def _contents() -> Iterator[tuple[str, bytes, str | None]]:
     text = SENTENCE * 100
     yield "NUL bytes", b"\0" * 100, None
     yield "a NUL byte at the end", b"text" * 100 + b"\0", None
-    yield "a NUL byte at a piece's end", b"x" * (PIECE_BYTES - 1) + b"\0" + b"x", None
+    yield "a NUL byte at a piece's end", b"x" * (CHUNK_BYTES - 1) + b"\0" + b"x", None
     yield "half pairs", SURROGATES, None
     for encoding in ("utf-16-le", "utf-16-be", "utf-16", "utf-32"):
         yield encoding, text.encode(encoding), None
@@ -218,10 +218,10 @@ def _contents() -> Iterator[tuple[str, bytes, str | None]]:
     yield "not UTF-8 in the middle", text.encode() + b"\xff" + text.encode(), None
     for wrong in (b"\xff", b"\xe2\x82", b"\xf0\x9f\x98", b"\xc0\x80", b"\xf4\x90\x80\x80"):
         for before in range(1, 5):
-            start = b"x" * (PIECE_BYTES - before)
+            start = b"x" * (CHUNK_BYTES - before)
             yield f"{wrong!a} {before} before a piece's end", start + wrong + b"x" * 9, None
     for before in range(1, 5):
-        whole = b"x" * (PIECE_BYTES - before) + "\N{GRINNING FACE}".encode() * 3
+        whole = b"x" * (CHUNK_BYTES - before) + "\N{GRINNING FACE}".encode() * 3
         yield f"an emoji {before} before a piece's end", whole, "utf-8"
     yield "cut off in a character", text.encode() + b"\xf0\x9f", None
     yield "nothing", b"", None
@@ -366,7 +366,7 @@ def _refused_or_read(names: Sequence[str], **options: Any) -> str:
             continue
         if kind == "char" and text.tokenizer.decode(text.ids) != "".join(corpus.texts()):
             raise Broken("it decodes to another text than the corpus has")
-        pieces = (piece for part in corpus.parts for piece in (part.raw or part.pieces)())
+        pieces = (piece for part in corpus.parts for piece in (part.raw or part.chunks)())
         if kind == "byte" and np.asarray(text.ids).tobytes() != b"".join(pieces):
             raise Broken("it has other bytes than the corpus")
     return outcome
@@ -429,7 +429,7 @@ def _check_change(path: Path, *, kind: str, hurt: Hurt, reading: int) -> str:
     if reading == 0:
         hurt(path)
     parts = tuple(
-        replace(part, pieces=functools.partial(pieces, part.pieces)) for part in corpus.parts
+        replace(part, chunks=functools.partial(pieces, part.chunks)) for part in corpus.parts
     )
     try:
         text = tokenize(replace(corpus, parts=parts), kind=kind)

@@ -22,10 +22,10 @@ from charrnn.storage.model_directory import (
     TENSORS,
     TOKENIZER,
     Model,
-    Provenance,
     model_files,
     write_model,
 )
+from tests.provenance import make_provenance
 from tests.stress.corruptions import (
     Change,
     Files,
@@ -55,17 +55,13 @@ from tests.stress.sandboxed_trials import (
     supervise,
 )
 
-PROVENANCE = Provenance(
+PROVENANCE = make_provenance(
     corpus="fables",
-    sha256="0" * 64,
     corpus_bytes=31_000,
     corpus_characters=30_000,
-    validation_fraction=0.1,
-    lines=False,
     step=1000,
     characters=2_000_000,
     seconds=61.5,
-    seed=0,
     validation_nats=1.5,
 )
 

@@ -12,7 +12,7 @@ import charrnn
 from charrnn.cli.app import app
 from charrnn.storage.model_directory import TENSORS, read_config
 from charrnn.tasks import TASKS
-from charrnn.training.trainer import Progress
+from charrnn.training.progress import Progress
 
 OPTIONS: dict[str, Any] = {
     "task": "echo",

@@ -18,11 +18,12 @@ from typer.testing import CliRunner
 
 import charrnn
 from charrnn.cli.app import app
-from charrnn.data import corpus as corpus_module
-from charrnn.data.corpus import IdsKey, open_corpus, tokenize
+from charrnn.data import two_pass_reading
+from charrnn.data.corpus import open_corpus, tokenize
 from charrnn.data.excerpt import Excerpt
-from charrnn.data.sources import PIECE_BYTES, Part
+from charrnn.data.parts import CHUNK_BYTES, Part
 from charrnn.data.tokenizer import Ids
+from charrnn.data.two_pass_reading import IdsKey
 from charrnn.errors import CharRNNWarning, CorpusError, DivergedError, StorageError
 from charrnn.storage import files, token_cache
 from charrnn.storage.run import Run
@@ -53,7 +54,7 @@ Train = Callable[..., Run]
 @pytest.fixture(autouse=True)
 def large(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, prose: str) -> None:
     """A text in the working directory, and a memory in which it has no room."""
-    monkeypatch.setattr(corpus_module, "LARGEST_IN_MEMORY", LARGE)
+    monkeypatch.setattr(two_pass_reading, "LARGEST_IN_MEMORY", LARGE)
     monkeypatch.chdir(tmp_path)
     Path("text.txt").write_text(prose, encoding="utf-8")
 
@@ -63,7 +64,7 @@ def train(monkeypatch: pytest.MonkeyPatch) -> Train:
     """Trains to the end, or stops at a step; the run."""
 
     def make(name: str, *, stop_at: int | None = None, memory: int = LARGE, **options: Any) -> Run:
-        monkeypatch.setattr(corpus_module, "LARGEST_IN_MEMORY", memory)
+        monkeypatch.setattr(two_pass_reading, "LARGEST_IN_MEMORY", memory)
         arguments = OPTIONS | options
         for progress in charrnn.stream_train(
             "text.txt", name=name, progress_bar=False, **arguments
@@ -120,7 +121,7 @@ def test_a_corpus_is_large_from_one_byte_more_on(
     monkeypatch: pytest.MonkeyPatch, prose: str
 ) -> None:
     for size, expected in ((len(prose) - 1, [1]), (len(prose), [])):
-        monkeypatch.setattr(corpus_module, "LARGEST_IN_MEMORY", size)
+        monkeypatch.setattr(two_pass_reading, "LARGEST_IN_MEMORY", size)
         kept: list[int] = []
 
         def keep(_: object, ids: Iterator[Ids], kept: list[int] = kept) -> Ids:
@@ -279,7 +280,7 @@ def test_evaluate_says_the_same_as_in_memory(
     monkeypatch.setattr(token_cache, "find_ids", find)
     there = evaluate()
     assert found == [True]
-    monkeypatch.setattr(corpus_module, "LARGEST_IN_MEMORY", SMALL)
+    monkeypatch.setattr(two_pass_reading, "LARGEST_IN_MEMORY", SMALL)
     assert evaluate() == there
     assert found == [True]
 
@@ -420,7 +421,7 @@ def test_another_training_that_took_the_name_meanwhile_keeps_it(
 def test_progress_is_told_of_each_reading(train: Train, prose: str) -> None:
     told: list[tuple[str, int, int | None]] = []
     run = train("run", stop_at=6)
-    Path("text.txt").write_text(prose + "e" * PIECE_BYTES * 2, encoding="utf-8")
+    Path("text.txt").write_text(prose + "e" * CHUNK_BYTES * 2, encoding="utf-8")
     size = Path("text.txt").stat().st_size
     tokenize(open_corpus(["text.txt"]), progress=lambda *each: told.append(each))
     assert [each for each in told if each[1] == each[2]] == [

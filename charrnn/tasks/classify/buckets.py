@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from charrnn.data.dataloader import Int64Array
+from charrnn.array_types import Float64Array, Int64Array
 from charrnn.data.memmap import release_pages
 from charrnn.data.tokenizer import Ids
 from charrnn.errors import ConfigError
@@ -40,7 +40,7 @@ class DocumentBatch:
     lengths: Int64Array
     targets: npt.NDArray[Any]
     numbers: Int64Array
-    weights: npt.NDArray[np.float64] | None
+    weights: Float64Array | None
 
     @property
     def characters(self) -> int:
@@ -65,7 +65,7 @@ class Documents:
         bounds: Int64Array,
         targets: npt.NDArray[Any],
         numbers: Int64Array,
-        weights: npt.NDArray[np.float64] | None = None,
+        weights: Float64Array | None = None,
     ) -> None:
         self.ids, self.numbers = ids, numbers
         self.weights = None if weights is None else weights[numbers]

@@ -11,9 +11,10 @@ from charrnn.training.report import LossUnit, bits_per
 from charrnn.training.task import Loss, TaskDefinition
 
 if TYPE_CHECKING:
-    from charrnn.data.corpus import Corpus, ReadingProgress
+    from charrnn.data.corpus import Corpus
     from charrnn.data.sources import ReadOptions
     from charrnn.data.tokenizer import Tokenizer
+    from charrnn.data.two_pass_reading import ReadingProgress
     from charrnn.storage.model_directory import Model, Provenance
     from charrnn.tasks.classify.documents import LabelledCorpus
     from charrnn.tasks.classify.network import SequenceClassifier

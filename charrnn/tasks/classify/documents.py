@@ -14,30 +14,28 @@ from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Final, Literal
+from functools import partial
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from charrnn.array_types import Float64Array, Int64Array
 from charrnn.data.cells import cell_text
-from charrnn.data.corpus import (
-    Corpus,
-    IdsKey,
+from charrnn.data.corpus import Corpus, TokenizedCorpus
+from charrnn.data.documents import EMPTY, Document, problem_of, read_documents
+from charrnn.data.splitting import check_validation_fraction
+from charrnn.data.tokenizer import Ids, Tokenizer
+from charrnn.data.two_pass_reading import (
+    FindIds,
+    KeepIds,
     Reading,
     ReadingProgress,
-    TokenizedCorpus,
-    collect_ids,
-    count_characters,
+    Unknown,
     no_progress,
+    read_twice,
 )
-from charrnn.data.documents import EMPTY, problem_of, read_documents
-from charrnn.data.tokenizer import (
-    TOKENIZERS,
-    ByteTokenizer,
-    Ids,
-    Tokenizer,
-)
-from charrnn.errors import ConfigError, CorpusError
+from charrnn.errors import CorpusError
 
 LONGEST_LABEL: Final = 200
 LARGEST_LABELS: Final = 1 << 19
@@ -46,13 +44,11 @@ LARGEST_LABELS: Final = 1 << 19
 LARGEST_NUMBER: Final = 1e30
 """What is larger leaves float32 when it is squared or scaled."""
 
-_PIECE: Final = 1 << 20
-"""Ids that are read together, at least."""
+_CHUNK: Final = 1 << 20
+"""The least number of ids that are read together."""
 
 _SHOWN: Final = 10
 """Classes that a message names."""
-
-Indices = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -67,12 +63,12 @@ class LabelledCorpus(TokenizedCorpus):
         labels: the names of the classes, sorted; empty for numbers.
     """
 
-    bounds: Indices = field(kw_only=True, repr=False)
+    bounds: Int64Array = field(kw_only=True, repr=False)
     targets: npt.NDArray[Any] = field(kw_only=True, repr=False)
     labels: tuple[str, ...] = field(kw_only=True)
 
     @property
-    def lengths(self) -> Indices:
+    def lengths(self) -> Int64Array:
         """Characters of each document (D,)."""
         return np.diff(self.bounds)
 
@@ -80,16 +76,15 @@ class LabelledCorpus(TokenizedCorpus):
         """The ids of a document."""
         return self.ids[self.bounds[number] : self.bounds[number + 1]]
 
-    def split_documents(self, validation_fraction: float, *, seed: int) -> tuple[Indices, Indices]:
+    def split_documents(
+        self, validation_fraction: float, *, seed: int
+    ) -> tuple[Int64Array, Int64Array]:
         """The documents to learn from, and those held out, by number: drawn by the seed, the same
         share of every class.
 
         Raises CorpusError where a class has but one document.
         """
-        if not 0 < validation_fraction <= 0.5:
-            raise ConfigError(
-                f"validation fraction {validation_fraction}: choose one above 0 and up to 0.5"
-            )
+        check_validation_fraction(validation_fraction)
         count = len(self.targets)
         classes = self.targets if self.labels else np.zeros(count, dtype=np.int64)
         order = np.random.default_rng(seed).permutation(count)
@@ -126,10 +121,10 @@ def read_labelled(
     kind: str = "char",
     min_count: int = 1,
     tokenizer: Tokenizer | None = None,
-    unknown: Literal["error", "extend", "skip"] = "error",
+    unknown: Unknown = "error",
     classes: tuple[str, ...] | None = None,
-    find: Callable[[IdsKey], Ids | None] | None = None,
-    keep: Callable[[IdsKey, Iterator[Ids]], Ids] | None = None,
+    find: FindIds | None = None,
+    keep: KeepIds | None = None,
     at_most: int | None = None,
     progress: ReadingProgress = no_progress,
 ) -> LabelledCorpus:
@@ -143,20 +138,18 @@ def read_labelled(
 
     Raises CorpusError where a text or a label is missing, or one is not what it should be.
     """
-    if min_count < 1:
-        raise ConfigError(f"min count {min_count}: choose at least 1")
-    kind = tokenizer.kind if tokenizer else kind
-    if kind not in TOKENIZERS:
-        raise ConfigError(f"tokenizer {kind!r}: choose from {', '.join(TOKENIZERS)}")
-    as_bytes = kind == ByteTokenizer.kind
-    if as_bytes:  # which know every text
-        tokenizer, unknown = ByteTokenizer(), "error"
-    first = _Reading(corpus, numbers, progress, as_bytes=as_bytes, at_most=at_most)
-    counted = count_characters(first, tokenizer, min_count, unknown)
-    if not first.labels:
-        raise CorpusError(f"{corpus.name}: it is empty; there are no documents in it")
-    second = _Reading(corpus, numbers, no_progress, as_bytes=as_bytes)
-    ids = collect_ids(counted, second, find=find, keep=keep, progress=progress)
+    text = read_twice(
+        partial(_DocumentReading, corpus, numbers),
+        kind=kind,
+        min_count=min_count,
+        tokenizer=tokenizer,
+        unknown=unknown,
+        find=find,
+        keep=keep,
+        at_most=at_most,
+        progress=progress,
+    )
+    first = text.first
     found = first.labels
     if bool in first.types and not first.types.isdisjoint(_NUMBERS):
         found = [_BOOLEANS.get(label, label) for label in found]
@@ -174,17 +167,17 @@ def read_labelled(
         corpus.options,
         first.digest.hexdigest(),
         first.bytes,
-        counted.tokenizer,
-        ids,
-        counted.skipped,
+        text.tokenizer,
+        text.ids,
+        text.skipped,
         bounds=np.concatenate([[0], np.cumsum(np.frombuffer(first.lengths, np.int64))]),
         targets=_targets(found, labels),
         labels=labels,
     )
 
 
-class _Reading(Reading):
-    """Reads documents, one after another, and keeps of them what is small.
+class _DocumentReading(Reading):
+    """One pass over labelled documents, which keeps of them what is small.
 
     Attributes:
         digest: of the texts and labels.
@@ -193,56 +186,62 @@ class _Reading(Reading):
         lengths: of each document in ids, int64.
     """
 
+    nothing = "there are no documents in it"
+
     def __init__(
         self,
         corpus: Corpus,
         numbers: bool,
-        progress: ReadingProgress,
         *,
         as_bytes: bool,
         at_most: int | None = None,
+        progress: ReadingProgress = no_progress,
     ) -> None:
-        super().__init__(corpus, at_most)
+        super().__init__(corpus.name, at_most)
+        self._corpus, self._as_bytes, self._progress = corpus, as_bytes, progress
+        self._parse: Callable[[str, Any], str | float] = _number if numbers else _class
+        self._classes: dict[str | float, str | float] = {}
         self.labels: list[str | float] = []
         self.types: set[type] = set()
         self.lengths = array("q")
-        self._parse: Callable[[str, Any], str | float] = _number if numbers else _class
-        self._progress = progress
-        self._as_bytes = as_bytes
 
-    def texts(self, prepare: Callable[[str], str] = str) -> Iterator[str]:
+    def chunks(self, prepare: Callable[[str], str]) -> Iterator[str]:
         """The texts, many put together: to count the characters of one costs as much as of a
         page."""
-        names: dict[str | float, str | float] = {}  # a class is one object, however many have it
         pending: list[str] = []
         size = 0
-        for name in self.corpus.sources:
-            for document in read_documents(name, self.corpus.options, as_bytes=self._as_bytes):
-                if document.problem is not None:
-                    advice = "; leave it out, or give it one" * (document.problem == EMPTY)
-                    raise CorpusError(f"{document.where}: {document.problem}{advice}")
-                label = self._parse(document.where, document.label)
-                text = prepare(document.text)
-                if not text:
-                    raise CorpusError(
-                        f"{document.where}: it has no character that the model knows; leave it out"
-                    )
-                encoded = text.encode("utf-8", "surrogateescape")
-                length = len(encoded) if self._as_bytes else len(text)
-                # Neither byte is ever part of UTF-8.
-                self.digest.update(b"\xfe%b\xff%b" % (encoded, str(label).encode()))
-                self.add(len(encoded), length)
-                self.lengths.append(length)
-                self.labels.append(names.setdefault(label, label))
-                self.types.add(type(document.label))
-                pending.append(text)
-                size += length
-                if size >= _PIECE:
+        for name in self._corpus.sources:
+            for document in read_documents(name, self._corpus.options, as_bytes=self._as_bytes):
+                pending.append(self._take(document, prepare))
+                size += self.lengths[-1]
+                if size >= _CHUNK:
                     yield "".join(pending)
                     pending, size = [], 0
                     self._progress("reading", self.bytes, None)
         if pending:
             yield "".join(pending)
+
+    def _take(self, document: Document, prepare: Callable[[str], str]) -> str:
+        """The text of a document, once it and its label are checked, hashed and counted."""
+        if document.problem is not None:
+            advice = "; leave it out, or give it one" * (document.problem == EMPTY)
+            raise CorpusError(f"{document.where}: {document.problem}{advice}")
+        label = self._parse(document.where, document.label)
+        text = prepare(document.text)
+        if not text:
+            raise CorpusError(
+                f"{document.where}: it has no character that the model knows; leave it out"
+            )
+        encoded = text.encode("utf-8", "surrogateescape")
+        length = len(encoded) if self._as_bytes else len(text)
+        # Neither separator is ever part of UTF-8.
+        content = b"\xfe%b\xff%b" % (encoded, str(label).encode())
+        self.add(content, size=len(encoded), count=length)
+        self.lengths.append(length)
+        # A class is one object, however many documents have it.
+        self.labels.append(self._classes.setdefault(label, label))
+        self.types.add(type(document.label))
+        return text
 
 
 def _class(where: str, label: object) -> str:
@@ -347,9 +346,7 @@ def _check_various(corpus: Corpus, numbers: list[str | float]) -> None:
         )
 
 
-def _targets(
-    labels: list[str | float], names: tuple[str, ...]
-) -> npt.NDArray[np.int64] | npt.NDArray[np.float64]:
+def _targets(labels: list[str | float], names: tuple[str, ...]) -> Int64Array | Float64Array:
     if not names:
         return np.array(labels, dtype=np.float64)
     numbers = {name: number for number, name in enumerate(names)}

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from charrnn.array_types import Int64Array
 from charrnn.data.tokenizer import Ids
 from charrnn.engines.deterministic_matmul import multiply, whole_rows
 from charrnn.engines.engine import Array, Reader, State
@@ -157,7 +157,7 @@ class ClassifyingEngine:
     def _put(
         self,
         read: Array,
-        lengths: npt.NDArray[np.int64],
+        lengths: Int64Array,
         side: int,
         begin: int,
         outputs: Array,
@@ -178,7 +178,7 @@ class _MixedLayer:
         self._layer = prepared_layer(config.cell, tensors, f"_l{layer}{direction}")
 
     def stream(
-        self, below: Array, lengths: npt.NDArray[np.int64], *, backwards: bool
+        self, below: Array, lengths: Int64Array, *, backwards: bool
     ) -> Iterator[tuple[int, Array]]:
         """Yields the start and the outputs (b, T, H) of each chunk of inputs (B, T, 2 H), which are
         read from their ends where `backwards`."""

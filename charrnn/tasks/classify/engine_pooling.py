@@ -11,10 +11,9 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from charrnn.array_types import Float64Array, Int64Array
 from charrnn.engines.deterministic_matmul import multiply
 from charrnn.engines.engine import Array
-
-Lengths = npt.NDArray[np.int64]
 
 
 class Pool(Protocol):
@@ -30,7 +29,7 @@ class Pool(Protocol):
         ...
 
 
-def pooler(pooling: str, lengths: Lengths, hidden_size: int, weight: Array | None) -> Pool:
+def pooler(pooling: str, lengths: Int64Array, hidden_size: int, weight: Array | None) -> Pool:
     """Returns the Pool of an entry of POOLINGS, for texts of lengths (B,), the longest first.
 
     `weight` (1, F) is that of the entry `attention`.
@@ -44,7 +43,7 @@ def pooler(pooling: str, lengths: Lengths, hidden_size: int, weight: Array | Non
 
 
 class _Base:
-    def __init__(self, lengths: Lengths) -> None:
+    def __init__(self, lengths: Int64Array) -> None:
         self._lengths = lengths
 
     def _real(self, begin: int, outputs: Array) -> npt.NDArray[np.bool_]:
@@ -54,7 +53,7 @@ class _Base:
 
 
 class _Last(_Base):
-    def __init__(self, lengths: Lengths, hidden_size: int) -> None:
+    def __init__(self, lengths: Int64Array, hidden_size: int) -> None:
         super().__init__(lengths)
         self._hidden_size = hidden_size
         self._found: Array | None = None
@@ -75,9 +74,9 @@ class _Last(_Base):
 
 
 class _Mean(_Base):
-    def __init__(self, lengths: Lengths) -> None:
+    def __init__(self, lengths: Int64Array) -> None:
         super().__init__(lengths)
-        self._sum: npt.NDArray[np.float64] | None = None
+        self._sum: Float64Array | None = None
 
     def add(self, begin: int, outputs: Array) -> None:
         count, _, features = outputs.shape
@@ -91,7 +90,7 @@ class _Mean(_Base):
 
 
 class _Max(_Base):
-    def __init__(self, lengths: Lengths) -> None:
+    def __init__(self, lengths: Int64Array) -> None:
         super().__init__(lengths)
         self._largest: Array | None = None
 
@@ -111,7 +110,7 @@ class _Attention(_Base):
     """A softmax over steps in one pass (Milakov & Gimelshein, 2018, arXiv:1805.02867): the sums
     shrink when a larger score comes."""
 
-    def __init__(self, lengths: Lengths, weight: Array) -> None:
+    def __init__(self, lengths: Int64Array, weight: Array) -> None:
         super().__init__(lengths)
         self._weight = np.ascontiguousarray(weight.T)  # (F, 1)
         self._largest = np.full((len(lengths), 1), -np.inf)
@@ -135,6 +134,6 @@ class _Attention(_Base):
         return (self._sum / self._total).astype(np.float32)
 
 
-def _sum(each: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+def _sum(each: npt.NDArray[np.floating]) -> Float64Array:
     """Sums over time, (b, T, F) -> (b, F), in order: zeros at the end change nothing."""
     return np.add.accumulate(each, axis=1, dtype=np.float64)[:, -1]

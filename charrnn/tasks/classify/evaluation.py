@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.data.corpus import ReadingProgress, open_corpus
+from charrnn.array_types import Int64Array
+from charrnn.data.corpus import open_corpus
+from charrnn.data.two_pass_reading import ReadingProgress
 from charrnn.errors import CharRNNWarning, CorpusError
 from charrnn.evaluation.metrics import confusion_matrix
 from charrnn.storage.token_cache import IDS_FOLDER, find_ids
-from charrnn.tasks.classify.documents import Indices, LabelledCorpus, read_labelled
+from charrnn.tasks.classify.documents import LabelledCorpus, read_labelled
 from charrnn.tasks.classify.report import (
     measures,
     predict_documents,
@@ -46,7 +48,7 @@ def prepare_evaluation(request: EvaluationRequest, progress: ReadingProgress) ->
 
 
 def _evaluate(
-    request: EvaluationRequest, corpus: LabelledCorpus, numbers: Indices, learned: Any
+    request: EvaluationRequest, corpus: LabelledCorpus, numbers: Int64Array, learned: Any
 ) -> EvaluationReport:
     labels = request.model.labels
     predictions, targets = predict_documents(request.model, corpus, numbers)
@@ -66,7 +68,7 @@ def _evaluate(
 
 def _training_documents(
     request: EvaluationRequest, progress: ReadingProgress
-) -> tuple[LabelledCorpus, Indices, Indices]:
+) -> tuple[LabelledCorpus, Int64Array, Int64Array]:
     """The documents of a training, and the numbers of those that were learned from and held out.
     Raises CorpusError."""
     if request.checkpoint is None:

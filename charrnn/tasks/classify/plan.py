@@ -9,11 +9,12 @@ from typing import Final
 
 import numpy as np
 
+from charrnn.array_types import Int64Array
 from charrnn.errors import ConfigError
 from charrnn.model.config import ModelConfig
 from charrnn.model.recurrent import RecurrentNetwork
 from charrnn.storage.model_directory import Model
-from charrnn.tasks.classify.documents import Indices, LabelledCorpus, as_number
+from charrnn.tasks.classify.documents import LabelledCorpus, as_number
 from charrnn.training.config import TrainingOptions
 from charrnn.training.plan import SIZES_OF_LAYERS, arrays, keep_sizes, load
 from charrnn.training.recipe import choose_learning_rate
@@ -56,7 +57,7 @@ RARE: Final = 0.2
 """The share of an even one below which a class is called rare."""
 
 
-def choose_documents(options: TrainingOptions, lengths: Indices) -> tuple[int, int]:
+def choose_documents(options: TrainingOptions, lengths: Int64Array) -> tuple[int, int]:
     """How many documents (of lengths (D,)) a step reads, and how many characters of one at most."""
     longest = LONGEST if options.sequence_length is None else options.sequence_length
     batch_size = BATCH_SIZE if options.batch_size is None else options.batch_size

@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from charrnn.array_types import Float64Array, Int64Array
 from charrnn.evaluation.metrics import (
     accuracy,
     confusion_matrix,
@@ -17,11 +18,9 @@ from charrnn.evaluation.metrics import (
     root_mean_squared_error,
 )
 from charrnn.storage.model_directory import Model
-from charrnn.tasks.classify.documents import Indices, LabelledCorpus
+from charrnn.tasks.classify.documents import LabelledCorpus
 from charrnn.tasks.classify.engine import ClassifyingEngine
 from charrnn.training.report import Rows, Table
-
-Float64Array = npt.NDArray[np.float64]
 
 NAMES: Final = {
     "accuracy": "accuracy",
@@ -82,7 +81,7 @@ def measures(
 
 
 def predict_documents(
-    model: Model, corpus: LabelledCorpus, numbers: Indices, *, at_most: float = np.inf
+    model: Model, corpus: LabelledCorpus, numbers: Int64Array, *, at_most: float = np.inf
 ) -> tuple[Float64Array, npt.NDArray[Any]]:
     """The logits of classes, or the numbers, (N, C) that a model predicts for documents, each read
     from its first character to its last, and their targets (N,).
@@ -141,7 +140,7 @@ def report_table(
     return _confusions_table(names, matrix)
 
 
-def _matrix_table(names: Sequence[str], matrix: npt.NDArray[np.int64]) -> Table:
+def _matrix_table(names: Sequence[str], matrix: Int64Array) -> Table:
     return Table(
         "confusion matrix (rows: true class, columns: predicted class)",
         ("", *names),
@@ -153,7 +152,7 @@ def _matrix_table(names: Sequence[str], matrix: npt.NDArray[np.int64]) -> Table:
     )
 
 
-def _confusions_table(names: Sequence[str], matrix: npt.NDArray[np.int64]) -> Table:
+def _confusions_table(names: Sequence[str], matrix: Int64Array) -> Table:
     wrong = matrix.copy()
     np.fill_diagonal(wrong, 0)
     order = np.argsort(-wrong, axis=None, kind="stable")[:CONFUSIONS]

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from charrnn.array_types import Float64Array, Int64Array
 from charrnn.data.corpus import TokenizedCorpus
 from charrnn.errors import CorpusError
 from charrnn.model.config import ModelConfig
@@ -21,7 +22,7 @@ from charrnn.model.recurrent import RecurrentNetwork, State
 from charrnn.storage.model_directory import Model, read_model
 from charrnn.storage.run import Run
 from charrnn.tasks.classify.buckets import BucketLoader, DocumentBatch, Documents, in_characters
-from charrnn.tasks.classify.documents import Indices, LabelledCorpus
+from charrnn.tasks.classify.documents import LabelledCorpus
 from charrnn.tasks.classify.network import SequenceClassifier
 from charrnn.tasks.classify.plan import (
     LONGEST_EVALUATED,
@@ -92,11 +93,11 @@ class DocumentTask(Task):
             weights = balanced_weights(corpus.targets[training], self.outputs)
         self.training = self._documents(training, weights)
         self.validation = self._documents(validation, weights)
-        self.predictions: npt.NDArray[np.float64] | None = None
+        self.predictions: Float64Array | None = None
         self.targets: npt.NDArray[Any] = corpus.targets[:0]
-        self._numbers: Indices = validation[:0]
+        self._numbers: Int64Array = validation[:0]
 
-    def _documents(self, numbers: Indices, weights: npt.NDArray[np.float64] | None) -> Documents:
+    def _documents(self, numbers: Int64Array, weights: Float64Array | None) -> Documents:
         corpus = self.corpus
         targets = corpus.targets if corpus.labels else corpus.targets / self.unit
         each = None if weights is None else weights[corpus.targets]
@@ -161,9 +162,9 @@ class DocumentTask(Task):
         assert isinstance(network, SequenceClassifier)
         documents = self.validation
         total, weight, characters = 0.0, 0.0, 0
-        outputs: list[npt.NDArray[np.float64]] = []
+        outputs: list[Float64Array] = []
         targets: list[npt.NDArray[Any]] = []
-        numbers: list[Indices] = []
+        numbers: list[Int64Array] = []
         for places in self._evaluated(at_most, at_once or EVALUATED_TOGETHER * LONGEST_EVALUATED):
             batch = documents.batch(places, LONGEST_EVALUATED)
             logits = _read(network, batch)
@@ -180,7 +181,7 @@ class DocumentTask(Task):
             np.concatenate(numbers),
         )
 
-    def _evaluated(self, at_most: float, at_once: int) -> Iterator[Indices]:
+    def _evaluated(self, at_most: float, at_once: int) -> Iterator[Int64Array]:
         """The places of the documents that are evaluated, drawn until they have so many characters,
         in batches of similar length that have so many at once."""
         lengths = np.minimum(self.validation.lengths, LONGEST_EVALUATED)
@@ -338,13 +339,13 @@ def _losses(logits: Tensor, batch: DocumentBatch) -> Tensor:
     return losses
 
 
-def balanced_weights(targets: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.float64]:
+def balanced_weights(targets: Int64Array, classes: int) -> Float64Array:
     """What a document of each class (C,) weighs, so that all classes weigh the same: the inverse of
     how frequent they are among targets (D,), 1 on average over these."""
     return len(targets) / (classes * np.bincount(targets, minlength=classes))
 
 
-def _unit(targets: npt.NDArray[np.float64]) -> float:
+def _unit(targets: Float64Array) -> float:
     """The power of two next to the standard deviation. By a power of two, numbers are divided and
     multiplied exactly: what is saved in one unit goes on in another bit for bit."""
     deviation = float(targets.std())

@@ -7,7 +7,8 @@ from charrnn.training.task import Loss
 from charrnn.training.text_task import TextTaskDefinition
 
 if TYPE_CHECKING:
-    from charrnn.data.corpus import ReadingProgress, TokenizedCorpus
+    from charrnn.data.corpus import TokenizedCorpus
+    from charrnn.data.two_pass_reading import ReadingProgress
     from charrnn.model.config import ModelConfig
     from charrnn.model.language_model import CharRNN
     from charrnn.storage.model_directory import Model

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 
-from charrnn.data.corpus import ReadingProgress
 from charrnn.data.excerpt import AnyIds
+from charrnn.data.two_pass_reading import ReadingProgress
 from charrnn.errors import CharRNNWarning, CorpusError
 from charrnn.evaluation.baselines import BASELINES
 from charrnn.evaluation.scoring import Evaluation, evaluate, held_out

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-Int64Array = npt.NDArray[np.int64]
+from charrnn.array_types import Int64Array
 
 LONGEST_SPAN: Final = 8
 """The longest span of masks, before spans that meet become one; each length from 1 to this one is

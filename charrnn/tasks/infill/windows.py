@@ -18,11 +18,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from charrnn.array_types import Int64Array
 from charrnn.data.excerpt import AnyIds
 from charrnn.data.memmap import release_pages
 from charrnn.errors import ConfigError
-
-Int64Array = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)

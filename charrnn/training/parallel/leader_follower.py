@@ -20,16 +20,16 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from charrnn.data.corpus import LARGEST_IN_MEMORY
 from charrnn.data.dataloader import Chunk, TBPTTLoader, lane_slice
 from charrnn.data.excerpt import AnyIds, Excerpt
+from charrnn.data.two_pass_reading import LARGEST_IN_MEMORY
 from charrnn.errors import ConfigError, DivergedError, ModelError
 from charrnn.model.config import ModelConfig
 from charrnn.model.language_model import CharRNN
 from charrnn.model.recurrent import State
-from charrnn.storage.files import map_file
 from charrnn.storage.json_file import from_json
 from charrnn.storage.token_cache import IDS
+from charrnn.storage.untrusted_files import map_file
 from charrnn.training.checkpoint import MOMENTS
 from charrnn.training.config import TrainingConfig
 from charrnn.training.learner import Learner, threads

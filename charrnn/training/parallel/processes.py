@@ -8,7 +8,7 @@ import signal
 import threading
 from collections.abc import Iterator
 
-from charrnn.data.corpus import ReadingProgress
+from charrnn.data.two_pass_reading import ReadingProgress
 from charrnn.signals import STOP_SIGNALS, signals_blocked
 from charrnn.training.parallel.group import Group
 from charrnn.training.parallel.torchrun import rank_info

@@ -11,12 +11,13 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from charrnn.data import corpus as corpus_module
-from charrnn.data.corpus import LongerTextError, open_corpus
+from charrnn.data import two_pass_reading
+from charrnn.data.corpus import open_corpus
 from charrnn.data.documents import FOLDER, read_documents
 from charrnn.data.memmap import _mapping
 from charrnn.data.sources import ReadOptions
 from charrnn.data.tokenizer import CharTokenizer
+from charrnn.data.two_pass_reading import LongerTextError
 from charrnn.errors import ConfigError, CorpusError, UnknownCharacterError
 from charrnn.storage.token_cache import find_ids, keep_ids
 from charrnn.tasks.classify.documents import LabelledCorpus, read_labelled
@@ -265,7 +266,7 @@ def test_large_ids_are_kept_in_a_file_and_found_there(
     """They were held in memory whatever their size, twice while they were read."""
     name = table(tmp_path, ROWS)
     small = read(name, kind=kind)
-    monkeypatch.setattr(corpus_module, "LARGEST_IN_MEMORY", 10)
+    monkeypatch.setattr(two_pass_reading, "LARGEST_IN_MEMORY", 10)
     folder = tmp_path / "ids"
     kept = read(name, kind=kind, keep=partial(keep_ids, folder))
     found = read(name, kind=kind, find=partial(find_ids, folder), keep=pytest.fail)

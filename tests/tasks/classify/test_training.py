@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import charrnn
-from charrnn.data import corpus as corpus_module
+from charrnn.data import two_pass_reading
 from charrnn.data.corpus import Corpus, open_corpus
 from charrnn.data.sources import ReadOptions
 from charrnn.errors import CharRNNWarning, ConfigError, CorpusError, DivergedError, ModelError
@@ -62,7 +62,7 @@ def test_documents_that_are_kept_in_a_file_are_learned_alike(
     settings: dict[str, Any] = {"steps": 6, "hidden_size": 8, "batch_size": 8, "precision": "fp32"}
     settings |= {"text": "text", "label": "kind", "progress_bar": False}
     charrnn.train(table, out=tmp_path / "memory", **settings)
-    monkeypatch.setattr(corpus_module, "LARGEST_IN_MEMORY", 10)
+    monkeypatch.setattr(two_pass_reading, "LARGEST_IN_MEMORY", 10)
     training: Any = charrnn.stream_train(
         table, out=tmp_path / "file", checkpoint_every=3, **settings
     )

@@ -107,7 +107,7 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
             _suffering(fault),
             _asked(ask[0], ask[1], job["steps"]) if ask else nullcontext(),
             mock.patch("charrnn.training.parallel.distributed.BUSY_EVERY", busy),
-            mock.patch("charrnn.data.corpus.LARGEST_IN_MEMORY", large),
+            mock.patch("charrnn.data.two_pass_reading.LARGEST_IN_MEMORY", large),
             mock.patch("charrnn.training.parallel.leader_follower.LARGEST_IN_MEMORY", large),
         ):
             for progress in charrnn.stream_train(progress_bar=False, **job):
