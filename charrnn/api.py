@@ -28,12 +28,10 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from charrnn.data.excerpt import AnyIds
-    from charrnn.evaluation.dynamic_evaluation import AdaptationConfig
-    from charrnn.evaluation.scoring import Evaluation
     from charrnn.tasks.classify.predict import Prediction
     from charrnn.tasks.infill.corrections import Finding
     from charrnn.tasks.infill.fill import Filling
+    from charrnn.training.checkpoint import Checkpoint
     from charrnn.training.trainer import Progress, Trainer
 
 __all__ = [
@@ -210,47 +208,61 @@ def sample(model: str | Path | Model, prompt: str = "", *, index: int = 0, **set
 @as_usual
 def evaluate(
     model: str | Path | Model,
-    text: "str | Path | AnyIds | None" = None,
+    text: str | Path | None = None,
     *,
-    training: "AnyIds | None" = None,
-    protocol: str = "stream",
-    engine: str | None = None,
     read: ReadOptions | None = None,
-    adapt: "AdaptationConfig | bool | None" = None,
+    protocol: str = "stream",
+    adapt: bool = False,
     at_most: int | None = None,
-) -> "Evaluation":
-    """Measures how well a language model predicts a text.
+) -> dict[str, Any]:
+    """Measures how well a model predicts a text, or the labels of documents; returns what
+    `charrnn evaluate --json` prints.
 
-    >>> charrnn.evaluate("fables").bits_per_character
+    >>> charrnn.evaluate("fables")["bits_per_character"]
+    >>> charrnn.evaluate("mails")["accuracy"]
 
     Args:
-        text: a file (or anything `open_corpus` opens), or ids (N,); None: what was held out of the
-            text that the run was trained on, beside baselines.
-        training: the ids that the model was trained on, for the baselines to learn from.
+        text: a file (or anything `open_corpus` opens); None: what was held out of the text that the
+            run was trained on.
+        read: how to read the file; of a table, the columns of the training where they are None.
         protocol: `stream`, or `windows` to compare with nanoGPT; see `evaluation/scoring.py`.
-        engine: the entry of ENGINES that runs the model; None: the fastest that needs no PyTorch.
-        read: how to read a file.
-        adapt: True, or an AdaptationConfig: go on learning from the text while reading it. The
-            model itself stays as it is.
-        at_most: how many ids of a longer text to read, in passages from all over it; None: all.
+        adapt: go on learning from the text while reading it. The model itself stays as it is.
+        at_most: how many characters (or bytes) of a longer text to read, in passages from all over
+            it; None: all.
 
-    Raises ModelError; CorpusError when the text cannot be read or is too short; ConfigError for
-    settings that contradict each other.
+    Raises ModelError; CorpusError when the text cannot be read or is too short, and for a model in
+    memory where no text is given; ConfigError for settings that contradict each other.
     """
-    from charrnn.evaluation.scoring import evaluate as evaluate_text
+    from charrnn.training.evaluation import prepare_evaluation, read_evaluated
+    from charrnn.training.report import EvaluationRequest
+    from charrnn.training.task import task_definition
 
-    if text is None:
-        model, training, text = _held_out(model)
-    return evaluate_text(
-        load(model),
-        text,
-        training=training,
-        protocol=protocol,
-        engine=engine,
+    directory: Path | None = None
+    checkpoint: Checkpoint | None = None
+    if isinstance(model, Model):
+        evaluated = model
+    else:
+        directory, (evaluated, checkpoint) = read_found(str(model), read_evaluated)
+    definition = task_definition(evaluated.config.task)
+    for name, changed in (("protocol", protocol != "stream"), ("adapt", adapt)):
+        if changed and name not in definition.evaluation_options:
+            raise ConfigError(f"{name} means nothing for a model trained to {definition.name}")
+    file = None if text is None else str(text)
+    read = read or ReadOptions()
+    if file is not None:
+        trained_on = None if checkpoint is None else checkpoint.options
+        read = definition.evaluation_read_options(file, read, trained_on)
+    request = EvaluationRequest(
+        model=evaluated,
+        directory=directory,
+        checkpoint=checkpoint,
+        file=file,
         read=read,
+        protocol=protocol,
         adapt=adapt,
         at_most=at_most,
     )
+    return prepare_evaluation(request)(None).to_json()
 
 
 @as_usual
@@ -333,20 +345,6 @@ def predict(
     from charrnn.tasks.classify.predict import predict as predict_texts
 
     return predict_texts(load(model), texts, strict=strict)
-
-
-def _held_out(model: str | Path | Model) -> "tuple[Model, AnyIds, AnyIds]":
-    """The model of a run, and the ids that it was trained on and those held out."""
-    from charrnn.evaluation.scoring import held_out
-    from charrnn.storage.token_cache import keep_for_now
-    from charrnn.training.checkpoint import read_checkpoint
-
-    if isinstance(model, Model):
-        raise ConfigError("a model in memory does not say where its text is: give text, or its run")
-    _, checkpoint = read_found(str(model), read_checkpoint)
-    checkpoint.model.require("generate")
-    corpus = checkpoint.read_corpus(keep=keep_for_now)
-    return checkpoint.model, *held_out(checkpoint.model, corpus)
 
 
 def _warn_of_folders(names: Sequence[str], read: ReadOptions) -> None:
