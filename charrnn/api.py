@@ -100,7 +100,8 @@ def stream_train(
     group = join_group()
     if group.rank > 0:
         group.follow()
-        return Run(Path())
+        assert group.run_directory is not None
+        return Run(group.run_directory)
     _warn_of_folders(names, read or ReadOptions())
     with group.failures_reported(), _reading_bar(progress_bar) as reading:
         if resume is not None:
