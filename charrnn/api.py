@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from charrnn.ambient import as_usual
-from charrnn.data.corpus import LARGEST_IN_MEMORY, ReadingProgress, no_progress
 from charrnn.data.sources import ReadOptions, folders_of
 from charrnn.errors import CharRNNWarning, ConfigError
 from charrnn.storage.model_directory import Model
@@ -22,6 +21,7 @@ from charrnn.storage.run import Run
 from charrnn.storage.run_lookup import load, read_found
 from charrnn.training.config import TrainingOptions, parse_duration
 from charrnn.training.parallel.processes import join_group
+from charrnn.training.progress_bar import reading_bar, with_bar
 from charrnn.training.session import resume_training, start_training
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from charrnn.tasks.infill.corrections import Finding
     from charrnn.tasks.infill.fill import Filling
     from charrnn.training.checkpoint import Checkpoint
-    from charrnn.training.trainer import Progress, Trainer
+    from charrnn.training.trainer import Progress
 
 __all__ = [
     "evaluate",
@@ -103,7 +103,7 @@ def stream_train(
         assert group.run_directory is not None
         return Run(group.run_directory)
     _warn_of_folders(names, read or ReadOptions())
-    with group.failures_reported(), _reading_bar(progress_bar) as reading:
+    with group.failures_reported(), reading_bar(progress_bar) as reading:
         if resume is not None:
             others = (name, out, start_from, tokenizer, budget, read if not names else None)
             if options or min_count != 1 or any(each is not None for each in others):
@@ -125,7 +125,7 @@ def stream_train(
                 group=group,
                 progress=reading,
             )
-    yield from _with_bar(trainer) if progress_bar else trainer
+    yield from with_bar(trainer) if progress_bar else trainer
     return trainer.run
 
 
@@ -353,46 +353,3 @@ def _warn_of_folders(names: Sequence[str], read: ReadOptions) -> None:
     for found in folders_of(names, read):
         for surprise in found.surprises(classes=read.label is not None):
             warnings.warn(surprise, CharRNNWarning, stacklevel=3)
-
-
-def _with_bar(trainer: "Trainer") -> "Iterator[Progress]":
-    """What a Trainer yields, beside a bar of its steps that names the last evaluation."""
-    from tqdm.auto import tqdm
-
-    with tqdm(total=trainer.config.steps, initial=trainer.position.step, unit="step") as bar:
-        for progress in trainer:
-            bar.update()
-            if progress.validation_nats is not None:
-                bar.set_postfix(_measured(trainer, progress.validation_nats), refresh=False)
-            yield progress
-
-
-def _measured(trainer: "Trainer", nats: float) -> dict[str, str]:
-    """The first measures of the last evaluation, by name."""
-    if measures := trainer.task.measures():
-        return {name: f"{value:.4g}" for name, value in list(measures.items())[:2]}
-    unit = trainer.task.definition.loss_unit(trainer.corpus.tokenizer)
-    return {unit.name.replace(" ", "_"): unit.show(nats)}
-
-
-@contextlib.contextmanager
-def _reading_bar(wanted: bool) -> Iterator[ReadingProgress]:
-    """Shows how far the reading of a large corpus has come: one bar for each pass over it."""
-    if not wanted:
-        yield no_progress
-        return
-    from tqdm.auto import tqdm
-
-    with contextlib.ExitStack() as shown:
-        bars: dict[str, tqdm[Any]] = {}
-
-        def show(what: str, done: int, total: int | None) -> None:
-            if (total or done) < LARGEST_IN_MEMORY:
-                return
-            if what not in bars:
-                shown.close()
-                bar = tqdm(total=total, desc=what, unit="B", unit_scale=True, leave=False)
-                bars[what] = shown.enter_context(bar)
-            bars[what].update(done - bars[what].n)
-
-        yield show

@@ -303,6 +303,12 @@ def test_a_verb_names_what_a_model_of_another_task_is_for(
 
 
 @pytest.mark.parametrize("verb", VERBS)
+def test_a_verb_refuses_a_model_that_is_not_there(verb: str) -> None:
+    with pytest.raises(ModelError, match="nowhere"):
+        VERBS[verb][1]("nowhere")
+
+
+@pytest.mark.parametrize("verb", VERBS)
 def test_a_verb_loads_no_pytorch(verb: str, models: dict[str, Model], tmp_path: Path) -> None:
     (tmp_path / "bad").write_text("bad cafe")
     write_model(tmp_path / "model", models[VERBS[verb][0]])
