@@ -4,7 +4,7 @@
 
     run = charrnn.train("book.txt", budget="5m", name="book")
     print(charrnn.sample("book", "It was", length=300, temperature=0.7))
-    print(charrnn.evaluate("book", "another.txt").bits_per_character)
+    print(charrnn.evaluate("book", "another.txt")["bits_per_character"])
 
 The verbs are `train`, `sample`, `evaluate`, `score`, `fill`, `proofread` and `predict`; see
 charrnn.api and docs/python.md. `stream_train` and `stream_sample` yield while they work.
@@ -49,7 +49,6 @@ if TYPE_CHECKING:
     from charrnn.estimators.classifier import RecurrentClassifier
     from charrnn.estimators.regressor import RecurrentRegressor
     from charrnn.evaluation.dynamic_evaluation import AdaptationConfig, Adapter
-    from charrnn.evaluation.scoring import Evaluation
     from charrnn.generation.config import SamplingConfig
     from charrnn.generation.sampler import Sampler
     from charrnn.model.config import ModelConfig
@@ -109,7 +108,6 @@ _HOMES: Final = {
         "AdaptationConfig",
         "Adapter",
     ),
-    "charrnn.evaluation.scoring": ("Evaluation",),
     "charrnn.generation.config": ("SamplingConfig",),
     "charrnn.generation.sampler": ("Sampler",),
     "charrnn.model.config": ("ModelConfig",),
@@ -151,7 +149,6 @@ __all__ = [
     "Corpus",
     "CorpusError",
     "DivergedError",
-    "Evaluation",
     "FillConfig",
     "Filling",
     "Finding",

@@ -15,27 +15,24 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from charrnn.ambient import as_usual
 from charrnn.data.sources import ReadOptions, folders_of
-from charrnn.data.two_pass_reading import LARGEST_IN_MEMORY, ReadingProgress, no_progress
 from charrnn.errors import CharRNNWarning, ConfigError
 from charrnn.storage.model_directory import Model
 from charrnn.storage.run import Run
 from charrnn.storage.run_lookup import load, read_found
 from charrnn.training.config import TrainingOptions, parse_duration
 from charrnn.training.parallel.processes import join_group
+from charrnn.training.progress_bar import reading_bar, with_bar
 from charrnn.training.session import resume_training, start_training
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from charrnn.data.excerpt import AnyIds
-    from charrnn.evaluation.dynamic_evaluation import AdaptationConfig
-    from charrnn.evaluation.scoring import Evaluation
     from charrnn.tasks.classify.predict import Prediction
     from charrnn.tasks.infill.corrections import Finding
     from charrnn.tasks.infill.fill import Filling
+    from charrnn.training.checkpoint import Checkpoint
     from charrnn.training.progress import Progress
-    from charrnn.training.trainer import Trainer
 
 __all__ = [
     "evaluate",
@@ -103,9 +100,10 @@ def stream_train(
     group = join_group()
     if group.rank > 0:
         group.follow()
-        return Run(Path())
+        assert group.run_directory is not None
+        return Run(group.run_directory)
     _warn_of_folders(names, read or ReadOptions())
-    with group.failures_reported(), _reading_bar(progress_bar) as reading:
+    with group.failures_reported(), reading_bar(progress_bar) as reading:
         if resume is not None:
             others = (name, out, start_from, tokenizer, budget, read if not names else None)
             if options or min_count != 1 or any(each is not None for each in others):
@@ -127,7 +125,7 @@ def stream_train(
                 group=group,
                 progress=reading,
             )
-    yield from _with_bar(trainer) if progress_bar else trainer
+    yield from with_bar(trainer) if progress_bar else trainer
     return trainer.run
 
 
@@ -211,47 +209,61 @@ def sample(model: str | Path | Model, prompt: str = "", *, index: int = 0, **set
 @as_usual
 def evaluate(
     model: str | Path | Model,
-    text: "str | Path | AnyIds | None" = None,
+    text: str | Path | None = None,
     *,
-    training: "AnyIds | None" = None,
-    protocol: str = "stream",
-    engine: str | None = None,
     read: ReadOptions | None = None,
-    adapt: "AdaptationConfig | bool | None" = None,
+    protocol: str = "stream",
+    adapt: bool = False,
     at_most: int | None = None,
-) -> "Evaluation":
-    """Measures how well a language model predicts a text.
+) -> dict[str, Any]:
+    """Measures how well a model predicts a text, or the labels of documents; returns what
+    `charrnn evaluate --json` prints.
 
-    >>> charrnn.evaluate("fables").bits_per_character
+    >>> charrnn.evaluate("fables")["bits_per_character"]
+    >>> charrnn.evaluate("mails")["accuracy"]
 
     Args:
-        text: a file (or anything `open_corpus` opens), or ids (N,); None: what was held out of the
-            text that the run was trained on, beside baselines.
-        training: the ids that the model was trained on, for the baselines to learn from.
+        text: a file (or anything `open_corpus` opens); None: what was held out of the text that the
+            run was trained on.
+        read: how to read the file; of a table, the columns of the training where they are None.
         protocol: `stream`, or `windows` to compare with nanoGPT; see `evaluation/scoring.py`.
-        engine: the entry of ENGINES that runs the model; None: the fastest that needs no PyTorch.
-        read: how to read a file.
-        adapt: True, or an AdaptationConfig: go on learning from the text while reading it. The
-            model itself stays as it is.
-        at_most: how many ids of a longer text to read, in passages from all over it; None: all.
+        adapt: go on learning from the text while reading it. The model itself stays as it is.
+        at_most: how many characters (or bytes) of a longer text to read, in passages from all over
+            it; None: all.
 
-    Raises ModelError; CorpusError when the text cannot be read or is too short; ConfigError for
-    settings that contradict each other.
+    Raises ModelError; CorpusError when the text cannot be read or is too short, and for a model in
+    memory where no text is given; ConfigError for settings that contradict each other.
     """
-    from charrnn.evaluation.scoring import evaluate as evaluate_text
+    from charrnn.training.evaluation import prepare_evaluation, read_evaluated
+    from charrnn.training.report import EvaluationRequest
+    from charrnn.training.task import task_definition
 
-    if text is None:
-        model, training, text = _held_out(model)
-    return evaluate_text(
-        load(model),
-        text,
-        training=training,
-        protocol=protocol,
-        engine=engine,
+    directory: Path | None = None
+    checkpoint: Checkpoint | None = None
+    if isinstance(model, Model):
+        evaluated = model
+    else:
+        directory, (evaluated, checkpoint) = read_found(str(model), read_evaluated)
+    definition = task_definition(evaluated.config.task)
+    for name, changed in (("protocol", protocol != "stream"), ("adapt", adapt)):
+        if changed and name not in definition.evaluation_options:
+            raise ConfigError(f"{name} means nothing for a model trained to {definition.name}")
+    file = None if text is None else str(text)
+    read = read or ReadOptions()
+    if file is not None:
+        trained_on = None if checkpoint is None else checkpoint.options
+        read = definition.evaluation_read_options(file, read, trained_on)
+    request = EvaluationRequest(
+        model=evaluated,
+        directory=directory,
+        checkpoint=checkpoint,
+        file=file,
         read=read,
+        protocol=protocol,
         adapt=adapt,
         at_most=at_most,
     )
+    return prepare_evaluation(request)(None).to_json()
 
 
 @as_usual
@@ -336,65 +348,8 @@ def predict(
     return predict_texts(load(model), texts, strict=strict)
 
 
-def _held_out(model: str | Path | Model) -> "tuple[Model, AnyIds, AnyIds]":
-    """The model of a run, and the ids that it was trained on and those held out."""
-    from charrnn.evaluation.scoring import held_out
-    from charrnn.storage.token_cache import keep_for_now
-    from charrnn.training.checkpoint import read_checkpoint
-
-    if isinstance(model, Model):
-        raise ConfigError("a model in memory does not say where its text is: give text, or its run")
-    _, checkpoint = read_found(str(model), read_checkpoint)
-    checkpoint.model.require("generate")
-    corpus = checkpoint.read_corpus(keep=keep_for_now)
-    return checkpoint.model, *held_out(checkpoint.model, corpus)
-
-
 def _warn_of_folders(names: Sequence[str], read: ReadOptions) -> None:
     """Warns of what is left out of folders, where that may not be meant."""
     for found in folders_of(names, read):
         for surprise in found.surprises(classes=read.label is not None):
             warnings.warn(surprise, CharRNNWarning, stacklevel=3)
-
-
-def _with_bar(trainer: "Trainer") -> "Iterator[Progress]":
-    """What a Trainer yields, beside a bar of its steps that names the last evaluation."""
-    from tqdm.auto import tqdm
-
-    with tqdm(total=trainer.config.steps, initial=trainer.position.step, unit="step") as bar:
-        for progress in trainer:
-            bar.update()
-            if progress.validation_nats is not None:
-                bar.set_postfix(_measured(trainer, progress.validation_nats), refresh=False)
-            yield progress
-
-
-def _measured(trainer: "Trainer", nats: float) -> dict[str, str]:
-    """The first measures of the last evaluation, by name."""
-    if measures := trainer.task.measures():
-        return {name: f"{value:.4g}" for name, value in list(measures.items())[:2]}
-    unit = trainer.task.definition.loss_unit(trainer.corpus.tokenizer)
-    return {unit.name.replace(" ", "_"): unit.show(nats)}
-
-
-@contextlib.contextmanager
-def _reading_bar(wanted: bool) -> Iterator[ReadingProgress]:
-    """Shows how far the reading of a large corpus has come: one bar for each pass over it."""
-    if not wanted:
-        yield no_progress
-        return
-    from tqdm.auto import tqdm
-
-    with contextlib.ExitStack() as shown:
-        bars: dict[str, tqdm[Any]] = {}
-
-        def show(what: str, done: int, total: int | None) -> None:
-            if (total or done) < LARGEST_IN_MEMORY:
-                return
-            if what not in bars:
-                shown.close()
-                bar = tqdm(total=total, desc=what, unit="B", unit_scale=True, leave=False)
-                bars[what] = shown.enter_context(bar)
-            bars[what].update(done - bars[what].n)
-
-        yield show

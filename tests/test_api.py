@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import charrnn
 from charrnn import api
 from charrnn.api import stream_train, train
 from charrnn.errors import ConfigError, CorpusError, ModelError, UnknownCharacterError
+from charrnn.evaluation import scoring
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.sampler import Sampler
 from charrnn.model.networks import build_network
@@ -29,6 +30,7 @@ from charrnn.training.checkpoint import TRAINING_TENSORS, read_checkpoint
 from charrnn.training.plan import arrays
 from charrnn.training.progress import Progress
 from charrnn.training.trainer import Trainer
+from tests import labelled
 
 MakeModel = Callable[..., Model]
 
@@ -255,12 +257,13 @@ def models(make_model: MakeModel) -> dict[str, Model]:
 VERBS: dict[str, tuple[str, Callable[..., Any]]] = {
     "sample": ("generate", lambda model: api.sample(model, "a", length=9)),
     "stream_sample": ("generate", lambda model: list(api.stream_sample(model, "a", length=9))),
-    "evaluate": ("generate", lambda model: api.evaluate(model, np.arange(8, dtype=np.uint8))),
+    "evaluate": ("generate", lambda model: api.evaluate(model, "text.txt")),
     "score": ("generate", lambda model: api.score(model, "bad cafe").tolist()),
     "fill": ("restore", lambda model: api.fill(model, "b_d c_fe")),
     "proofread": ("restore", lambda model: api.proofread(model, "bad cafe bxd")),
     "predict": ("classify", lambda model: api.predict(model, ["bad", "cafe"])),
 }
+EVALUATED = {"generate", "classify"}
 COMMANDS = {
     "generate": "charrnn sample or charrnn repl",
     "restore": "charrnn fill or charrnn proofread",
@@ -274,12 +277,14 @@ def test_every_verb_is_here() -> None:
         assert next(iter(inspect.signature(getattr(api, verb)).parameters)) == "model"
 
 
+@pytest.mark.filterwarnings("ignore:no baselines")
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_verb_takes_a_name_a_directory_or_a_model(
     verb: str, models: dict[str, Model], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     task, call = VERBS[verb]
+    (tmp_path / "text.txt").write_text("bad cafe")
     (tmp_path / "checkpoints").mkdir()
     write_model(tmp_path / "checkpoints" / "mine", models[task])
     expected = call(models[task])
@@ -293,19 +298,25 @@ def test_a_verb_names_what_a_model_of_another_task_is_for(
 ) -> None:
     task, call = VERBS[verb]
     for other, model in models.items():
-        if other != task:
+        if other != task and not (verb == "evaluate" and other in EVALUATED):
             with pytest.raises(ModelError, match=f"use it with {COMMANDS[other]}"):
                 call(model)
 
 
 @pytest.mark.parametrize("verb", VERBS)
+def test_a_verb_refuses_a_model_that_is_not_there(verb: str) -> None:
+    with pytest.raises(ModelError, match="nowhere"):
+        VERBS[verb][1]("nowhere")
+
+
+@pytest.mark.parametrize("verb", VERBS)
 def test_a_verb_loads_no_pytorch(verb: str, models: dict[str, Model], tmp_path: Path) -> None:
-    text = "numpy.arange(8)" if verb == "evaluate" else "'bad'"
+    (tmp_path / "bad").write_text("bad cafe")
     write_model(tmp_path / "model", models[VERBS[verb][0]])
-    code = f"import sys, numpy, charrnn; result = charrnn.{verb}('model', {text}); "
+    code = f"import sys, charrnn; result = charrnn.{verb}('model', 'bad'); "
     code += "text = ''.join(result); " if verb == "stream_sample" else ""
     done = subprocess.run(
-        [sys.executable, "-c", f"{code}sys.exit('torch' in sys.modules)"],
+        [sys.executable, "-W", "ignore", "-c", f"{code}sys.exit('torch' in sys.modules)"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -345,7 +356,7 @@ def test_the_score_of_a_text_is_what_sampling_it_gave(models: dict[str, Model]) 
 
 def test_the_score_agrees_with_evaluate(models: dict[str, Model]) -> None:
     model, text = models["generate"], "\nbad cafe\nfed a bead"
-    mean = api.evaluate(model, model.tokenizer.encode(text)).nats_per_character
+    mean = scoring.evaluate(model, model.tokenizer.encode(text)).nats_per_character
     # Evaluation does not predict the first character; here it is the newline before the text.
     assert -api.score(model, text[1:]).mean() == pytest.approx(mean, rel=1e-5)
 
@@ -356,7 +367,7 @@ def test_the_score_of_a_byte_models_character_is_that_of_its_bytes(make_model: M
     scores = api.score(model, text)
     assert scores.shape == (6,)
     ids = model.tokenizer.encode("\n" + text)
-    nats = api.evaluate(model, ids)
+    nats = scoring.evaluate(model, ids)
     total = nats.bits_per_byte * math.log(2) * len(ids)  # shared out over the newline's byte, too
     assert -scores.sum() == pytest.approx(total * (len(ids) - 1) / len(ids), rel=1e-5)
     with pytest.raises(UnknownCharacterError):
@@ -377,7 +388,27 @@ def test_evaluate_reads_what_a_run_held_out(here: Path) -> None:
     assert evaluation == api.evaluate(run.best)
     corpus = charrnn.tokenize(charrnn.open_corpus(["fables.txt"]))
     training, held_out = corpus.split(0.1)
-    assert evaluation == api.evaluate(load("mine"), held_out, training=training)
-    assert set(evaluation.baselines) == {"unigram", "n_gram", "xz"}
-    with pytest.raises(ConfigError, match="in memory"):
-        api.evaluate(load("mine"))
+    assert evaluation == asdict(scoring.evaluate(load("mine"), held_out, training=training))
+    assert set(evaluation["baselines"]) == {"unigram", "n_gram", "xz"}
+
+
+def test_evaluate_takes_a_model_in_memory_and_a_text(here: Path) -> None:
+    run = train("fables.txt", name="mine", steps=2, progress_bar=False, **SMALL)
+    (here / "other.txt").write_text("the heron and the frog")
+    by_name, in_memory = (api.evaluate(each, "other.txt") for each in ("mine", run.best_model()))
+    assert in_memory == by_name | {"baselines": {}}
+    with pytest.raises(CorpusError, match="in memory: it does not say where its text is"):
+        api.evaluate(run.best_model())
+
+
+def test_evaluate_measures_labels(here: Path) -> None:
+    table = labelled.write_rows(here / "rows.jsonl", labelled.rows())
+    settings: dict[str, Any] = {"steps": 2, "hidden_size": 8, "progress_bar": False}
+    run = train(table, text="text", label="kind", name="kinds", **settings)
+    held_out = api.evaluate("kinds")
+    assert held_out["texts"] == 6 and held_out["accuracy"] == run.metrics()[-1]["accuracy"]
+    columns = charrnn.ReadOptions(column="text", label="kind")
+    assert api.evaluate("kinds", table)["texts"] == 60  # its columns are those of the training
+    assert api.evaluate(run.best_model(), table, read=columns)["labels"] == held_out["labels"]
+    with pytest.raises(ConfigError, match="adapt means nothing for a model trained to classify"):
+        api.evaluate("kinds", adapt=True)

@@ -62,7 +62,8 @@ class EvaluationRequest:
 
     Attributes:
         model: the model.
-        directory: where it was read from.
+        directory: where it was read from; None of a model in memory, which does not say where its
+            text is, and so needs a file and has no baselines.
         checkpoint: the rest of its checkpoint, which names the training text; None where the
             directory is a model alone.
         file: a text, or labelled documents, to evaluate on; None: what was held out.
@@ -71,7 +72,7 @@ class EvaluationRequest:
     """
 
     model: "Model"
-    directory: Path
+    directory: Path | None
     checkpoint: "Checkpoint | None"
     file: str | None
     read: "ReadOptions"

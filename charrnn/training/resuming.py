@@ -6,7 +6,8 @@ from functools import partial
 from pathlib import Path
 
 from charrnn.cores import usable_cores
-from charrnn.data.corpus import Corpus, ReadingProgress, TokenizedCorpus
+from charrnn.data.corpus import Corpus, TokenizedCorpus
+from charrnn.data.two_pass_reading import ReadingProgress
 from charrnn.errors import CharRNNWarning, CorpusError, ModelError, TrainingError
 from charrnn.model.kernels import KERNELS, native
 from charrnn.model.networks import build_network

@@ -438,9 +438,9 @@ def test_progress_is_told_of_each_reading(train: Train, prose: str) -> None:
 def test_the_library_shows_a_bar_for_a_large_corpus(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from charrnn import api
+    from charrnn.training import progress_bar
 
-    monkeypatch.setattr(api, "LARGEST_IN_MEMORY", LARGE)
+    monkeypatch.setattr(progress_bar, "LARGEST_IN_MEMORY", LARGE)
     charrnn.train("text.txt", name="run", **OPTIONS)
     shown = capsys.readouterr()
     assert "reading: " in shown.err and "numbering: " in shown.err

@@ -71,9 +71,10 @@ def _training_documents(
 ) -> tuple[LabelledCorpus, Int64Array, Int64Array]:
     """The documents of a training, and the numbers of those that were learned from and held out.
     Raises CorpusError."""
-    if request.checkpoint is None:
+    if request.directory is None or request.checkpoint is None:
+        where = request.directory or "a model in memory"
         raise CorpusError(
-            f"{request.directory}: it does not say where the documents are that it learned from; "
+            f"{where}: it does not say where the documents are that it learned from; "
             "name a FILE of labelled documents to read"
         )
     find = partial(find_ids, request.directory.parent / IDS_FOLDER, progress=progress)
@@ -91,7 +92,8 @@ def _learned_targets(request: EvaluationRequest, progress: ReadingProgress) -> A
     try:
         corpus, learned, _ = _training_documents(request, progress)
     except CorpusError as error:
-        message = f"no baselines, which need the documents that it learned from: {error}"
-        warnings.warn(message, CharRNNWarning, stacklevel=2)
+        if request.directory is not None:
+            message = f"no baselines, which need the documents that it learned from: {error}"
+            warnings.warn(message, CharRNNWarning, stacklevel=2)
         return None
     return corpus.targets[learned]

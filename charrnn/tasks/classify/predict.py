@@ -6,7 +6,6 @@ Legend: C classes.
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -16,7 +15,6 @@ from charrnn.data.documents import Document
 from charrnn.data.tokenizer import Ids
 from charrnn.errors import CorpusError
 from charrnn.storage.model_directory import Model
-from charrnn.storage.run_lookup import load
 from charrnn.tasks.classify.engine import ClassifyingEngine
 
 TEXTS_AT_ONCE: Final = 512
@@ -136,24 +134,13 @@ _NO_IDS: Final[Ids] = np.empty(0, dtype=np.uint8)
 
 
 @as_usual
-def predict(
-    model: Model | str | Path, texts: str | Iterable[str], *, strict: bool = False
-) -> list[Prediction]:
-    """What a model predicts for a text, or for several.
+def predict(model: Model, texts: str | Iterable[str], *, strict: bool = False) -> list[Prediction]:
+    """The prediction of a text, or of each of several; see `charrnn.predict`.
 
-    >>> charrnn.predict("mails", "You have won!")[0].label
-    'spam'
-
-    Args:
-        model: one that is read already, or a run's name, a run directory or a model directory.
-        texts: one; or several, each of which gets a prediction, one with a `problem` where there
-            can be none.
-        strict: to raise CorpusError at the first of several that has a problem, too.
-
-    Raises ModelError when it cannot be read or is not one to classify or regress; CorpusError for a
-    single text without a character that it knows.
+    Raises ModelError when the model is not one to classify or regress, or its numbers overflow;
+    CorpusError for a single text that has no prediction, and where `strict` for any.
     """
-    classifier = Classifier(model if isinstance(model, Model) else load(model))
+    classifier = Classifier(model)
     if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
         return [classifier.predict(texts)]  # which raises for what is no text
     predictions = classifier.stream(texts)

@@ -28,8 +28,9 @@ def prepare_evaluation(request: EvaluationRequest, progress: ReadingProgress) ->
     except CorpusError as error:
         if request.file is None:
             raise
-        message = f"no baselines, which learn from the training text: {error}"
-        warnings.warn(message, CharRNNWarning, stacklevel=2)
+        if request.directory is not None:
+            message = f"no baselines, which learn from the training text: {error}"
+            warnings.warn(message, CharRNNWarning, stacklevel=2)
     return partial(_evaluate, request, training, validation)
 
 
@@ -90,10 +91,9 @@ def _rows(request: EvaluationRequest, result: Evaluation) -> tuple[tuple[str, st
 
 def _training_text(request: EvaluationRequest, progress: ReadingProgress) -> tuple[AnyIds, AnyIds]:
     """What the model learned from, and what was held out. Raises CorpusError."""
-    if request.checkpoint is None:
-        raise CorpusError(
-            f"{request.directory}: it does not say where its text is; name a FILE to read"
-        )
+    if request.directory is None or request.checkpoint is None:
+        where = request.directory or "a model in memory"
+        raise CorpusError(f"{where}: it does not say where its text is; name a FILE to read")
     find = partial(
         token_cache.find_ids, request.directory.parent / token_cache.IDS_FOLDER, progress=progress
     )

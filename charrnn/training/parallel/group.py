@@ -37,10 +37,12 @@ class Group:
     Attributes:
         rank: the number of this process; process 0 leads.
         size: how many processes there are (the world size).
+        run_directory: where the training is saved, in a process that has followed it; else None.
     """
 
     rank = 0
     size = 1
+    run_directory: Path | None = None
 
     def __init__(self) -> None:
         self._signal: int | None = None

@@ -108,6 +108,7 @@ class Leader(DistributedGroup):
         self.send(
             {
                 "learner": _learner_message(learner),
+                "run_directory": str(ids_folder.parent.absolute()),
                 "step": step,
                 "lanes": loader.batch_size,
                 "loader": loader.state_dict(),
@@ -173,6 +174,7 @@ class Follower(DistributedGroup):
     def _take_steps(self, message: dict[str, Any]) -> None:
         """Takes its part of each step, until the last one or the leader stops."""
         self.in_steps = True
+        self.run_directory = Path(message["run_directory"])
         self._lanes = message["lanes"]
         step = message["step"]
         learner = self._learner(message["learner"])

@@ -148,7 +148,6 @@ def test_a_model_of_another_task_is_refused(make_model: MakeModel, task: str) ->
         Classifier(make_model(task=task))
 
 
-def test_the_library_has_it(make: MakeModel) -> None:
-    assert charrnn.predict is predict
+def test_one_text_has_a_list_of_one_prediction(make: MakeModel) -> None:
     (one,) = predict(make(), "abba")
-    assert [one, one] == predict(make(), ["abba", "abba"])
+    assert [one, one] == predict(make(), ["abba", "abba"]) == charrnn.predict(make(), ["abba"] * 2)

@@ -8,7 +8,8 @@ from charrnn.training.task import Loss
 from charrnn.training.text_task import TextTaskDefinition
 
 if TYPE_CHECKING:
-    from charrnn.data.corpus import ReadingProgress, TokenizedCorpus
+    from charrnn.data.corpus import TokenizedCorpus
+    from charrnn.data.two_pass_reading import ReadingProgress
     from charrnn.model.language_model import CharRNN
     from charrnn.training.config import TrainingConfig, TrainingOptions
     from tests.tasks.echo.task import EchoTask

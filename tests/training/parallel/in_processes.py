@@ -10,7 +10,8 @@ JOBS is a JSON file: a list of keyword arguments of `charrnn.train`, and beside 
     busy        seconds after which the leader says that it is busy
     ask         which process is asked to stop during the last step, and at which of PLACES
 
-RESULTS is written: for each job `nats` (of each step), or `error` and `message`.
+RESULTS is written: for each job `nats` (of each step) and `run` (the run's directory, where the
+training was not broken off), or `error` and `message`.
 """
 
 import importlib
@@ -18,7 +19,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -109,14 +110,17 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
             mock.patch("charrnn.training.parallel.distributed.BUSY_EVERY", busy),
             mock.patch("charrnn.data.two_pass_reading.LARGEST_IN_MEMORY", large),
             mock.patch("charrnn.training.parallel.leader_follower.LARGEST_IN_MEMORY", large),
+            closing(charrnn.stream_train(progress_bar=False, **job)) as steps,
         ):
-            for progress in charrnn.stream_train(progress_bar=False, **job):
+            while True:
+                progress = next(steps)
                 nats.append(progress.train_nats)
                 if progress.step == stop:
-                    break
+                    return {"nats": nats}
+    except StopIteration as end:
+        return {"nats": nats, "run": str(end.value.directory.absolute())}
     except (charrnn.CharRNNError, MemoryError) as error:
         return {"error": type(error).__name__, "message": str(error)}
-    return {"nats": nats}
 
 
 if __name__ == "__main__":
