@@ -8,7 +8,7 @@ TORCH  ?= torch==2.13.0
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test check stress torture format clean
+.PHONY: demo test check stress torture docs format clean
 
 demo: $(READY)  ## train on the embedded corpus for a minute, and print samples
 	$(BIN)/charrnn train python-docs --budget 1m --out checkpoints/demo-$$(date +%Y%m%d-%H%M%S)
@@ -28,6 +28,9 @@ check: $(READY)  ## format, lint and types
 
 stress torture: $(READY)  ## crashes, full disks and hostile files by the thousand: half an hour, one table
 	$(BIN)/python -m tests.stress
+
+docs: $(READY)  ## the tables of all options in docs/options.md
+	$(BIN)/python -m charrnn.cli.option_tables > docs/options.md
 
 format: $(READY)  ## what check asks for, as far as it can be done by itself
 	$(BIN)/ruff format .

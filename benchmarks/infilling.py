@@ -41,11 +41,11 @@ from charrnn.engines import best_engine
 from charrnn.evaluation.baselines import NGram
 from charrnn.storage.model_directory import Model
 from charrnn.tasks.infill.beam import Fills, Region, infill, rescore
+from charrnn.tasks.infill.config import FillConfig, ProofreadConfig
 from charrnn.tasks.infill.corrections import Finding
 from charrnn.tasks.infill.engine import InfillEngine
-from charrnn.tasks.infill.fill import FillConfig
 from charrnn.tasks.infill.masked_model import MaskedIds, MaskedLM, pseudo_log_likelihoods
-from charrnn.tasks.infill.proofread import ProofreadConfig, find_mistakes
+from charrnn.tasks.infill.proofread import find_mistakes
 
 LENGTHS: Final = (1, 2, 4, 8)
 

@@ -56,9 +56,9 @@ if TYPE_CHECKING:
     from charrnn.storage.model_directory import Model
     from charrnn.storage.run import Run
     from charrnn.tasks.classify.predict import Classifier, Prediction
+    from charrnn.tasks.infill.config import FillConfig, ProofreadConfig
     from charrnn.tasks.infill.corrections import Finding, apply_corrections
-    from charrnn.tasks.infill.fill import FillConfig, Filling
-    from charrnn.tasks.infill.proofread import ProofreadConfig
+    from charrnn.tasks.infill.fill import Filling
     from charrnn.training.config import TrainingConfig, TrainingOptions
     from charrnn.training.progress import Progress
     from charrnn.training.trainer import Trainer
@@ -118,15 +118,15 @@ _HOMES: Final = {
         "Classifier",
         "Prediction",
     ),
+    "charrnn.tasks.infill.config": (
+        "FillConfig",
+        "ProofreadConfig",
+    ),
     "charrnn.tasks.infill.corrections": (
         "Finding",
         "apply_corrections",
     ),
-    "charrnn.tasks.infill.fill": (
-        "FillConfig",
-        "Filling",
-    ),
-    "charrnn.tasks.infill.proofread": ("ProofreadConfig",),
+    "charrnn.tasks.infill.fill": ("Filling",),
     "charrnn.training.config": (
         "TrainingConfig",
         "TrainingOptions",

@@ -300,7 +300,7 @@ def fill(model: str | Path | Model, text: str, **settings: Any) -> "list[Filling
 
     Raises ModelError, ConfigError, CorpusError for what is no text.
     """
-    from charrnn.tasks.infill.fill import FillConfig
+    from charrnn.tasks.infill.config import FillConfig
     from charrnn.tasks.infill.fill import fill as fill_text
 
     return fill_text(load(model), text, FillConfig(**settings))
@@ -321,7 +321,7 @@ def proofread(model: str | Path | Model, text: str, **settings: Any) -> "list[Fi
 
     Raises ModelError, ConfigError, CorpusError for what is no text.
     """
-    from charrnn.tasks.infill.proofread import ProofreadConfig
+    from charrnn.tasks.infill.config import ProofreadConfig
     from charrnn.tasks.infill.proofread import proofread as proofread_text
 
     return proofread_text(load(model), text, ProofreadConfig(**settings))

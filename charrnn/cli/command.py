@@ -18,6 +18,9 @@ class Command(TyperCommand):
     """
 
     def __init__(self, name: str | None, **settings: Any) -> None:
+        if settings.get("help"):  # else lines would end where they do in the code
+            paragraphs = settings["help"].strip().split("\n\n")
+            settings["help"] = "\n\n".join(" ".join(each.split()) for each in paragraphs)
         super().__init__(name, **settings)
         for option in self.params:
             if isinstance(option, TyperOption):

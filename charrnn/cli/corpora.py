@@ -1,18 +1,22 @@
 """charrnn corpora: what there is to train on."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from charrnn.cli.options import Encoding, Glob, Json
+from charrnn.cli.options import Json
+from charrnn.cli.parameters import Fields, takes_options
 from charrnn.cli.unicode_json import dumps
+from charrnn.data.read_options import ReadOptions
 
 
-def corpora(encoding: Encoding = "utf-8", glob: Glob = "*.txt", as_json: Json = False) -> None:
+@takes_options
+def corpora(
+    *, read: Annotated[ReadOptions, Fields("encoding", "glob")], as_json: Json = False
+) -> None:
     """List the corpora that can be named: those in corpora/, and Python's own manual."""
     from charrnn.cli.display import printable, results, say
-    from charrnn.data.sources import CORPORA, PYTHON_DOCS, ReadOptions, corpus_names
+    from charrnn.data.sources import CORPORA, PYTHON_DOCS, corpus_names
 
-    options = ReadOptions(encoding, glob)
-    records = [_describe(name, options) for name in [*corpus_names(), PYTHON_DOCS]]
+    records = [_describe(name, read) for name in [*corpus_names(), PYTHON_DOCS]]
     if as_json:
         print(dumps(records, indent=2))
         return
@@ -37,7 +41,7 @@ def corpora(encoding: Encoding = "utf-8", glob: Glob = "*.txt", as_json: Json = 
         say(f"there is no folder {CORPORA}/ here; text files in it could be named too", "dim")
 
 
-def _describe(name: str, options: Any) -> dict[str, Any]:
+def _describe(name: str, options: ReadOptions) -> dict[str, Any]:
     """One row; where a file is not text, the reason stands in place of its encoding."""
     from charrnn.data.corpus import measure, open_corpus
     from charrnn.data.tables import is_table

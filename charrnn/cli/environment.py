@@ -1,135 +1,141 @@
-"""Which options that come from the environment take part in a command.
+"""Which options of a command take part in it, by where they come from and what they go with.
 
-A variable is set once, for many commands. What does not go with what is typed, or with what is
-read, is as if it were not set; where all of it is typed, the command says what is wrong.
+A variable of the environment is set once, for many commands. What does not go with what is typed,
+or with what is read, is as if it were not set; where all of it is typed, the command says what is
+wrong. What options have to do with each other is said where they are declared; see Relations.
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Final
 
-EXCLUSIVE: Final = (
-    {"budget", "epochs", "steps"},
-    {"name", "out"},
-    {"as_json", "as_jsonl"},
-    {"as_json", "as_json_lines"},
-    {"as_json", "as_diff"},
-    {"adapt", "protocol"},
-    {"regress", "class_weights"},
-    {"regex", "stop"},
-    {"regex", "min_length"},
-    {"best_of", "beam"},
-    {"log_probabilities", "beam"},
-    {"attention_map", "number"},
-    {"attention_map", "as_json"},
-    {"attention_map", "as_json_lines"},
-    {"attention_map", "is_unique"},
-    {"attention_map", "is_novel"},
-    {"attention_map", "best_of"},
-    {"attention_map", "beam"},
-)
-"""Options, by the names of their parameters, of which no two may be given."""
+from charrnn.data.read_options import ReadOptions
+from charrnn.errors import ConfigError
+from charrnn.options import Relations, options_of
 
-NEEDED: Final = {
-    "regress": ("label",),
-    "class_weights": ("label",),
-    "pooling": ("label",),
-    "log_probabilities": ("as_json", "as_json_lines"),
-}
-"""Options that take one of the others beside them."""
-
-DECIDED: Final = {
-    "lines": ("label",),
-    "attention": ("label", "start_from"),
-    **dict.fromkeys(
-        (
-            "tokenizer",
-            "cell",
-            "layers",
-            "hidden_size",
-            "embedding_size",
-            "bidirectional",
-            "pooling",
-        ),
-        ("start_from",),
-    ),
-}
-"""Options that mean nothing beside one of the others, which decides that."""
-
-BESIDE_RESUME: Final = {
-    "corpus",
-    "resume",
-    "quiet",
-    "encoding",
-    "glob",
-    "column",
-    "label",
-    "delimiter",
-}
+BESIDE_RESUME: Final = {"corpus", "resume", "quiet", *options_of(ReadOptions)}
 """What may be given with --resume: where the text now is, and how to show progress."""
-
-_READING: Final = ("column", "label", "delimiter")
-"""How tables are read; other texts have nothing of the kind."""
 
 
 def settle(context: Any) -> None:
-    """Puts options that come from the environment and do not apply back to their defaults."""
+    """Puts options that come from the environment and do not apply back to their defaults.
+
+    Raises ConfigError for options that exclude each other, or lack one that they need.
+    """
     params = context.params
-    sources = {name: context.get_parameter_source(name) for name in params}
-    given = {name for name, source in sources.items() if source and source.name == "ENVIRONMENT"}
-    if not given:
-        return
-    typed = {name for name, source in sources.items() if source and source.name == "COMMANDLINE"}
-    if typed - BESIDE_RESUME:
-        _forget(context, given & {"resume"})
-    excluded = {name for group in EXCLUSIVE for name in group & given if group - {name} & typed}
-    _forget(context, excluded)
-    _forget(context, given & _of_no_use(context.command.name, params))
-    _forget(context, [n for n in given & NEEDED.keys() if not any(map(params.get, NEEDED[n]))])
-    _forget(context, [n for n in given & DECIDED.keys() if any(map(params.get, DECIDED[n]))])
+    relations: dict[str, Relations] = getattr(context.command.callback, "relations", {})
+    given = {name for name in params if _source(context, name) == "ENVIRONMENT"}
+    typed = {name for name in params if _source(context, name) == "COMMANDLINE"}
+    pairs = {(name, each) for name, own in relations.items() for each in own.excludes}
+    if given:
+        if typed - BESIDE_RESUME:
+            _forget(context, given & {"resume"})
+        both_ways = pairs | {(second, first) for first, second in pairs}
+        _forget(context, given & {first for first, second in both_ways if second in typed})
+        _forget(context, given & _unused(context.command.name, params))
+        needy = {name: own.needs for name, own in relations.items() if own.needs}
+        lacking = {name for name, needs in needy.items() if not any(map(params.get, needs))}
+        _forget(context, given & lacking)
+        decided = {name: own.decided_by for name, own in relations.items()}
+        _forget(context, given & {name for name in decided if any(map(params.get, decided[name]))})
+    defaults = _defaults(context)
+    set_ = {name for name in given | typed if params[name] != defaults[name]}
+    for first, second in sorted(pairs):
+        if {first, second} <= set_:
+            names = f"{_flag(context, first)} and {_flag(context, second)}"
+            raise ConfigError(f"{names} exclude each other; choose one")
+    for name in sorted(set_ & relations.keys()):
+        needs = relations[name].needs
+        if needs and not any(map(params.get, needs)):
+            wanted = " or ".join(_flag(context, each) for each in needs)
+            raise ConfigError(f"{_flag(context, name)} needs {wanted}; give it, or leave that out")
+
+
+def refuse_unused(
+    context: Any, *, unused: Collection[str] = (), tokenizer: str | None = None
+) -> None:
+    """Raises ConfigError where an option on how to read a text was typed that makes no difference.
+
+    Args:
+        unused: options that make no difference here, whatever is read.
+        tokenizer: the kind that reads; one of bytes needs no encoding of a plain file, and knows
+            all bytes beforehand, rare ones too.
+    """
+    from charrnn.data.sources import HUGGING_FACE
+
+    params = context.params
+    names = _names_read(context.command.name, params)
+    unused = {*unused} | (options_of(ReadOptions).keys() - _used(names))
+    if tokenizer == "byte":
+        unused.add("min_count")
+        fetched = any(name.startswith(HUGGING_FACE) for name in names)
+        if params["column"] is None and not fetched:
+            unused.add("encoding")
+    for name in (*options_of(ReadOptions), "min_count"):
+        if name in unused and is_typed(context, name):
+            what = f"to how {', '.join(names)} is read" if names else "here, where no text is read"
+            raise ConfigError(f"{_flag(context, name)} makes no difference {what}; leave it out")
 
 
 def is_typed(context: Any, *names: str) -> bool:
     """Whether one of the parameters was given on the command line."""
-    sources = map(context.get_parameter_source, names)
-    return any(source is not None and source.name == "COMMANDLINE" for source in sources)
+    return any(_source(context, name) == "COMMANDLINE" for name in names)
+
+
+def _source(context: Any, name: str) -> str | None:
+    source = context.get_parameter_source(name)
+    return None if source is None else str(source.name)
+
+
+def _flag(context: Any, name: str) -> str:
+    """How a person writes an option."""
+    flags = {each.name: each.opts for each in context.command.params}[name]
+    return str(next((flag for flag in flags if flag.startswith("--")), flags[0]))
+
+
+def _defaults(context: Any) -> dict[str, Any]:
+    return {each.name: each.get_default(context) for each in context.command.params}
 
 
 def _forget(context: Any, names: Iterable[str]) -> None:
-    defaults = {each.name: each for each in context.command.params}
+    defaults = _defaults(context)
     for name in names:
-        context.params[name] = defaults[name].get_default(context)
+        context.params[name] = defaults[name]
 
 
-def _of_no_use(command: str, params: dict[str, Any]) -> set[str]:
-    """The options of reading that make no difference to what is read."""
+def _names_read(command: str, params: dict[str, Any]) -> list[str]:
+    """What a command reads: files, folders, corpora by name."""
     if command in ("train", "plan"):
-        return _unused(params["corpus"] or ["python-docs"], params.get("label"))
+        return params["corpus"] or ["python-docs"]
     if command == "evaluate":
-        return _unused([params["file"]] if params["file"] is not None else [], params["label"])
+        return [] if params["file"] is None else [params["file"]]
     if command == "sample":
-        if not params["is_novel"]:
-            return {"corpus", "encoding", "glob", *_READING}
-        named = params["corpus"] or []
-        return _unused(named, None) | (set() if named else {"encoding", "glob"})
-    if command != "predict":
+        return (params["corpus"] or []) if params["novel"] else []
+    there = params["text"] == "-" or os.path.exists(params["text"])
+    return [params["text"]] if there else []
+
+
+def _used(names: list[str]) -> frozenset[str]:
+    from charrnn.data.sources import options_used
+
+    return options_used(names)
+
+
+def _unused(command: str, params: dict[str, Any]) -> set[str]:
+    """The options of reading that make no difference to what is read; of folders, which have a
+    class for each folder in them or no classes, one more."""
+    if command not in ("train", "plan", "evaluate", "sample", "predict"):
         return set()
-    name = params["text"]
-    if name != "-" and not os.path.exists(name):
-        return {"lines", *_READING}
-    unused = _unused([name], None)
-    if os.path.isdir(name):
-        return {"lines", *_READING}
-    return unused if "column" in unused else unused | {"lines"}
-
-
-def _unused(names: list[str], label: str | None) -> set[str]:
-    """Of what is read: files, folders, corpora by name."""
     from charrnn.data.documents import FOLDER
-    from charrnn.data.sources import find_corpus, options_used
+    from charrnn.data.sources import find_corpus
 
-    unused = {*_READING} - options_used(names)
+    names = _names_read(command, params)
+    used = _used(names)
+    unused = options_of(ReadOptions).keys() - used
     paths = [find_corpus(name) for name in names]
     if names and all(path is not None and path.is_dir() for path in paths):
-        unused.add("column" if label == FOLDER else "label")
+        by_folder = command == "predict" or params.get("label") == FOLDER
+        unused.add("column" if by_folder else "label")
+    if command == "predict" and (not names or "column" in used):
+        unused.add("lines")  # a row, or a file, is a text already
     return unused

@@ -6,21 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
-from charrnn.cli.environment import is_typed
-from charrnn.cli.options import (
-    Column,
-    Delimiter,
-    Encoding,
-    Glob,
-    Json,
-    Label,
-    ModelArgument,
-    refuse_unused,
-)
+from charrnn.cli.environment import is_typed, refuse_unused
+from charrnn.cli.options import Json, ModelArgument
+from charrnn.cli.parameters import takes_options
 from charrnn.cli.unicode_json import dumps
+from charrnn.data.read_options import ReadOptions
+from charrnn.options import Relations
 
 if TYPE_CHECKING:
-    from charrnn.data.sources import ReadOptions
     from charrnn.storage.model_directory import Model
     from charrnn.training.checkpoint import Checkpoint
     from charrnn.training.report import EvaluationReport
@@ -30,7 +23,9 @@ AT_MOST: Final = 1_000_000
 """Characters, or bytes, that are read of a longer text: minutes, for the largest networks."""
 
 
+@takes_options
 def evaluate(
+    *,
     context: typer.Context,
     model: ModelArgument = None,
     file: Annotated[
@@ -44,32 +39,28 @@ def evaluate(
     protocol: Annotated[
         Literal["stream", "windows"],
         typer.Option(
-            help="stream: read once, from the first character to the last. "
-            "windows: random windows of 256 characters, each from a cold state, as nanoGPT scores."
+            help="Score with this protocol. stream: once from the first character to the last. "
+            "windows: random windows of 256 characters, each from a cold state, as nanoGPT does."
         ),
     ] = "stream",
     adapt: Annotated[
         bool,
         typer.Option(
             "--adapt",
-            help="Learn from the text while reading it, each part once it was predicted. "
-            "The model stays as it is.",
+            help="Adapt to the text while reading it: learn from each part once it was predicted "
+            "(dynamic evaluation). The model stays as it is.",
         ),
+        Relations(excludes=("protocol",)),
     ] = False,
     everything: Annotated[
         bool,
         typer.Option(
             "--all",
-            help=f"Read all of a text of more than {AT_MOST:,} characters or bytes, not "
-            "passages from "
-            "all over it.",
+            help=f"Read all of a text of more than {AT_MOST:,} characters or bytes, instead of "
+            "passages from all over it.",
         ),
     ] = False,
-    encoding: Encoding = "utf-8",
-    glob: Glob = "*.txt",
-    column: Column = None,
-    label: Label = None,
-    delimiter: Delimiter = None,
+    read: ReadOptions,
     as_json: Json = False,
 ) -> None:
     """Measure how well a model predicts a text, beside simpler means on the same text."""
@@ -85,12 +76,11 @@ def evaluate(
         definition = task_definition(evaluated.config.task)
         refuse_unused(
             context,
-            [] if file is None else [file],
             unused=() if definition.labelled else ("label",),
             tokenizer=evaluated.tokenizer.kind,
         )
         _refuse_options(context, definition)
-        read = _read_options(context, definition, checkpoint)
+        read = _read_options(context, definition, read, checkpoint)
         request = EvaluationRequest(
             model=evaluated,
             directory=directory,
@@ -121,13 +111,13 @@ def _refuse_options(context: typer.Context, definition: "TaskDefinition") -> Non
 
 
 def _read_options(
-    context: typer.Context, definition: "TaskDefinition", checkpoint: "Checkpoint | None"
-) -> "ReadOptions":
+    context: typer.Context,
+    definition: "TaskDefinition",
+    read: ReadOptions,
+    checkpoint: "Checkpoint | None",
+) -> ReadOptions:
     """How to read the file, if there is one."""
-    from charrnn.cli.plan import read_options
-
     file = context.params["file"]
-    read = read_options(context.params)
     if file is None:
         return read
     if not definition.labelled:

@@ -1,7 +1,7 @@
 """charrnn fill: fills the gaps of a text."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
@@ -9,14 +9,18 @@ import typer
 from charrnn.cli.environment import is_typed
 from charrnn.cli.infill_common import FileEncoding, RestoringModel
 from charrnn.cli.options import Json
+from charrnn.cli.parameters import Fields, takes_options
 from charrnn.cli.unicode_json import dumps
+from charrnn.tasks.infill.config import FillConfig
 
 if TYPE_CHECKING:
     from charrnn.data.text_file import TextFile
     from charrnn.tasks.infill.fill import Filling
 
 
+@takes_options
 def fill(
+    *,
     context: typer.Context,
     model: RestoringModel,
     text: Annotated[
@@ -27,34 +31,22 @@ def fill(
             show_default=False,
         ),
     ],
-    gap: Annotated[
-        str,
-        typer.Option("--gap", metavar="CHAR", help="What stands for a missing character."),
-    ] = "_",
     gap_length: Annotated[
         Literal["same", "any"],
         typer.Option(
             "--gap-length",
-            help="same: each gap character stands for one. "
-            "any: however many in a row stand for 1 to --longest.",
+            help="Fill one character for each gap character (same), or 1 to --longest for however "
+            "many in a row (any).",
         ),
     ] = "same",
-    longest: Annotated[
-        int,
-        typer.Option(
-            "--longest", metavar="N", min=1, help="Characters of a gap of any length, at most."
-        ),
-    ] = 12,
+    config: Annotated[FillConfig, Fields("gap", "longest", "alternatives", longest=12)],
     escapes: Annotated[
         bool,
         typer.Option(
             "--escapes",
-            help="Read \\n, \\t, \\r, \\uXXXX and \\\\ in TEXT and --gap as what they mean.",
+            help="Read \\n, \\t, \\r, \\uXXXX and \\\\ in TEXT and --gap as escapes.",
         ),
     ] = False,
-    number: Annotated[
-        int, typer.Option("-n", metavar="N", min=1, help="How many texts, the likeliest first.")
-    ] = 1,
     encoding: FileEncoding = None,
     as_json: Json = False,
 ) -> None:
@@ -68,14 +60,10 @@ def fill(
     from charrnn.cli.escapes import unescaped
     from charrnn.cli.infill_common import is_file, load_model, read_text, warn_of_unknown
     from charrnn.errors import ConfigError
-    from charrnn.tasks.infill.fill import FillConfig
     from charrnn.tasks.infill.fill import fill as fill_text
 
-    config = FillConfig(
-        gap=unescaped(gap) if escapes else gap,
-        longest=longest if gap_length == "any" else None,
-        alternatives=number,
-    )
+    if gap_length == "same":
+        config = replace(config, longest=None)
     loaded = load_model(model)
     file = read_text(context, text, loaded.tokenizer, encoding) if is_file(text) else None
     if file is not None:
@@ -92,7 +80,7 @@ def fill(
     if not fillings[0].gaps:
         say(f"no gaps: {config.gap!r} is not in the text; --gap names another character")
     _print(fillings, file, as_json=as_json)
-    if number > 1 and fillings[0].gaps and not as_json:
+    if config.alternatives > 1 and fillings[0].gaps and not as_json:
         for index, each in enumerate(fillings):
             say(_describe(index, each), "dim")
 

@@ -28,7 +28,7 @@ FileEncoding = Annotated[
     str | None,
     typer.Option(
         "--encoding",
-        help="Of the file.",
+        help="Decode the file from this encoding.",
         show_default="what its byte-order mark says, else utf-8",
     ),
 ]

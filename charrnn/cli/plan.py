@@ -2,97 +2,30 @@
 
 import math
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from charrnn.cli.options import Column, Delimiter, Encoding, Glob, Json, Label, refuse_unused
-from charrnn.cli.training_options import (
-    Attention,
-    BatchSize,
-    Bidirectional,
-    Budget,
-    Cell,
-    ClassWeights,
-    Clip,
-    Corpora,
-    Device,
-    Dropout,
-    EmbeddingSize,
-    Epochs,
-    EvaluateEvery,
-    HiddenSize,
-    Layers,
-    LearningRate,
-    Lines,
-    MinCount,
-    Patience,
-    Pooling,
-    Precision,
-    ReadoutScale,
-    Regress,
-    SequenceLength,
-    Steps,
-    TokenizerKind,
-    TrainingSeed,
-    ValidationFraction,
-    WeightDropout,
-)
+from charrnn.cli.environment import refuse_unused
+from charrnn.cli.options import Corpora, Json, MinCount, TokenizerKind
+from charrnn.cli.parameters import Fields, takes_options
 from charrnn.cli.unicode_json import dumps
+from charrnn.data.read_options import ReadOptions
+from charrnn.training.config import TrainingOptions
 
 if TYPE_CHECKING:
-    from charrnn.data.sources import ReadOptions
-    from charrnn.training.config import TrainingOptions
     from charrnn.training.plan import Plan
 
-_HOW_TO_READ: Final = (
-    "corpus",
-    "tokenizer",
-    "min_count",
-    "encoding",
-    "glob",
-    "column",
-    "label",
-    "delimiter",
-)
 
-
+@takes_options
 def plan(
+    *,
     context: typer.Context,
     corpus: Corpora = None,
     tokenizer: TokenizerKind = None,
-    lines: Lines = False,
     min_count: MinCount = 1,
-    validation_fraction: ValidationFraction = 0.1,
-    encoding: Encoding = "utf-8",
-    glob: Glob = "*.txt",
-    column: Column = None,
-    label: Label = None,
-    delimiter: Delimiter = None,
-    cell: Cell = None,
-    layers: Layers = None,
-    hidden_size: HiddenSize = None,
-    embedding_size: EmbeddingSize = None,
-    dropout: Dropout = None,
-    weight_dropout: WeightDropout = None,
-    bidirectional: Bidirectional = False,
-    pooling: Pooling = None,
-    attention: Attention = None,
-    batch_size: BatchSize = None,
-    sequence_length: SequenceLength = None,
-    learning_rate: LearningRate = None,
-    readout_scale: ReadoutScale = None,
-    clip: Clip = None,
-    regress: Regress = False,
-    class_weights: ClassWeights = "none",
-    seed: TrainingSeed = 0,
-    precision: Precision = "auto",
-    device: Device = "auto",
-    budget: Budget = None,
-    epochs: Epochs = None,
-    steps: Steps = None,
-    evaluate_every: EvaluateEvery = None,
-    patience: Patience = None,
+    read: ReadOptions,
+    options: Annotated[TrainingOptions, Fields(without=("checkpoint_every", "keep"))],
     as_json: Json = False,
 ) -> None:
     """Show what train would choose for a text and a time, and the loss to expect, without
@@ -100,15 +33,14 @@ def plan(
     from charrnn.cli.display import reading, results, say
     from charrnn.cli.folders import say_what_is_read
     from charrnn.data.corpus import open_corpus
-    from charrnn.data.sources import PYTHON_DOCS
     from charrnn.storage.token_cache import keep_for_now
     from charrnn.training.plan import make_plan
 
-    refuse_unused(context, corpus or [PYTHON_DOCS], tokenizer=tokenizer)
+    refuse_unused(context, tokenizer=tokenizer)
     with reading("reading and measuring ...") as progress:
         made = make_plan(
-            open_corpus(context.params["corpus"] or (), read_options(context.params)),
-            training_options(context.params, *_HOW_TO_READ, "as_json"),
+            open_corpus(corpus or (), read),
+            options,
             kind=tokenizer,
             min_count=min_count,
             keep=keep_for_now,
@@ -128,7 +60,7 @@ def plan(
         print(dumps(record, indent=2))
         return
     results().print(plan_table(made, named=bool(corpus)))
-    say_what_is_read(corpus or (), read_options(context.params))
+    say_what_is_read(corpus or (), read)
     for note in made.notes:
         say(note)
     if expected is None:
@@ -146,26 +78,6 @@ def plan(
         f"\nexpected: {bits:.2f} bits per {unit} on the held-out text, {low:.2f} to {high:.2f} in "
         "nine cases of ten"
     )
-
-
-def training_options(params: dict[str, Any], *others: str) -> "TrainingOptions":
-    """TrainingOptions of a command's parameters, all but those others."""
-    from charrnn.training.config import TrainingOptions, parse_duration
-
-    options = {key: value for key, value in params.items() if key not in others}
-    for key in ("precision", "device"):
-        options[key] = None if options[key] == "auto" else options[key]
-    if options["budget"] is not None:
-        options["budget"] = parse_duration(options["budget"])
-    return TrainingOptions(**options)
-
-
-def read_options(params: dict[str, Any]) -> "ReadOptions":
-    """ReadOptions of a command's parameters."""
-    from charrnn.data.sources import ReadOptions
-
-    names = ("encoding", "glob", "column", "label", "delimiter")
-    return ReadOptions(**{name: params[name] for name in names})
 
 
 def _without_native(device: str) -> str:

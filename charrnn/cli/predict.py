@@ -10,26 +10,23 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from charrnn.cli.options import (
-    Column,
-    Delimiter,
-    Encoding,
-    Glob,
-    Json,
-    complete_runs,
-    refuse_unused,
-)
+from charrnn.cli.environment import refuse_unused
+from charrnn.cli.options import Json, complete_runs
+from charrnn.cli.parameters import Fields, takes_options
 from charrnn.cli.unicode_json import dumps
+from charrnn.data.read_options import ReadOptions
+from charrnn.options import Relations
 
 if TYPE_CHECKING:
     from charrnn.data.documents import Document
-    from charrnn.data.sources import ReadOptions
     from charrnn.tasks.classify.predict import Classifier, Prediction
 
     Show = Callable[[Prediction, Document], None]
 
 
+@takes_options
 def predict(
+    *,
     context: typer.Context,
     model: Annotated[
         str,
@@ -49,20 +46,19 @@ def predict(
         ),
     ],
     lines: Annotated[
-        bool, typer.Option("--lines", help="Each line of a file is a text of its own.")
+        bool, typer.Option("--lines", help="Read each line of a file as a text of its own.")
     ] = False,
-    encoding: Encoding = "utf-8",
-    glob: Glob = "*.txt",
-    column: Column = None,
-    delimiter: Delimiter = None,
+    read: Annotated[ReadOptions, Fields(without=("label",))],
     as_json: Json = False,
     as_jsonl: Annotated[
-        bool, typer.Option("--jsonl", help="Print JSON on stdout, a line for each text.")
+        bool,
+        typer.Option("--jsonl", help="Print JSON on stdout, a line for each text."),
+        Relations(excludes=("as_json",)),
     ] = False,
     strict: Annotated[
         bool,
         typer.Option(
-            "--strict", help="End at the first text that has no prediction, with exit code 4."
+            "--strict", help="Stop at the first text that has no prediction, with exit code 4."
         ),
     ] = False,
 ) -> None:
@@ -74,19 +70,14 @@ def predict(
     """
     from charrnn.cli.display import warn
     from charrnn.cli.folders import say_what_is_read
-    from charrnn.data.sources import ReadOptions
     from charrnn.data.tokenizer import unknown_error
-    from charrnn.errors import ConfigError
     from charrnn.storage.run_lookup import load
     from charrnn.tasks.classify.predict import Classifier
 
-    if as_json and as_jsonl:
-        raise ConfigError("--json and --jsonl exclude each other; choose one")
     classifier = Classifier(load(model))
-    read = ReadOptions(encoding, glob, column, delimiter=delimiter)
     tokenizer = classifier.model.tokenizer
     documents = _documents(text, read, lines=lines, as_bytes=tokenizer.kind == "byte")
-    refuse_unused(context, [text] if _is_there(text) else [], tokenizer=tokenizer.kind)
+    refuse_unused(context, tokenizer=tokenizer.kind)
     say_what_is_read([text], read)
     numbers = not classifier.model.labels
     with _printed(as_json=as_json, as_jsonl=as_jsonl, numbers=numbers) as show:
@@ -152,7 +143,7 @@ def _is_there(name: str) -> bool:
 
 
 def _documents(
-    name: str, read: "ReadOptions", *, lines: bool, as_bytes: bool
+    name: str, read: ReadOptions, *, lines: bool, as_bytes: bool
 ) -> "Iterator[Document]":
     """Gives the texts that an argument names, or the argument itself as a text.
 

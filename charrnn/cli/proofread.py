@@ -9,7 +9,10 @@ import typer
 
 from charrnn.cli.infill_common import FileEncoding, RestoringModel
 from charrnn.cli.options import Json
+from charrnn.cli.parameters import takes_options
 from charrnn.cli.unicode_json import dumps
+from charrnn.options import Relations
+from charrnn.tasks.infill.config import ProofreadConfig
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -26,26 +29,20 @@ _AROUND: Final = 32
 """Characters of the text that are shown on each side of a finding."""
 
 
+@takes_options
 def proofread(
+    *,
     context: typer.Context,
     model: RestoringModel,
     file: Annotated[
         str,
         typer.Argument(metavar="FILE|-", help="A text; - is stdin.", show_default=False),
     ],
-    threshold: Annotated[
-        float | None,
-        typer.Option(
-            "--threshold",
-            metavar="NATS",
-            min=0.0,
-            help="By how much a correction must make what is around it likelier. Lower finds more, "
-            "and more that is not wrong.",
-            show_default="8",
-        ),
-    ] = None,
+    config: ProofreadConfig,
     as_diff: Annotated[
-        bool, typer.Option("--diff", help="Print a unified diff, for patch to apply.")
+        bool,
+        typer.Option("--diff", help="Print a unified diff, for patch to apply."),
+        Relations(excludes=("as_json",)),
     ] = False,
     encoding: FileEncoding = None,
     as_json: Json = False,
@@ -57,13 +54,8 @@ def proofread(
     """
     from charrnn.cli.display import working
     from charrnn.cli.infill_common import load_model, read_text, warn_of_unknown
-    from charrnn.errors import ConfigError
-    from charrnn.tasks.infill.proofread import ProofreadConfig
     from charrnn.tasks.infill.proofread import proofread as proofread_text
 
-    if as_diff and as_json:
-        raise ConfigError("--diff and --json exclude each other; choose one")
-    config = ProofreadConfig() if threshold is None else ProofreadConfig(threshold=threshold)
     loaded = load_model(model)
     read = read_text(context, file, loaded.tokenizer, encoding)
     _require_known(loaded.tokenizer, read)

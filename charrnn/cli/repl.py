@@ -2,40 +2,42 @@
 
 import gc
 import os
-import secrets
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from charrnn.cli.options import Length, ModelArgument, Seed, Temperature, TopK, TopP
+from charrnn.cli.options import ModelArgument
+from charrnn.cli.parameters import Fields, takes_options
+from charrnn.cli.sampling import decided
+from charrnn.generation.config import SamplingConfig
 
 if TYPE_CHECKING:
     from charrnn.cli.repl_adaptation import Adaptation
-    from charrnn.generation.config import SamplingConfig
     from charrnn.generation.sampler import Sampler
 
 
+@takes_options
 def repl(
+    *,
+    context: typer.Context,
     model: ModelArgument = None,
-    length: Length = 300,
-    temperature: Temperature = 0.8,
-    top_k: TopK = None,
-    top_p: TopP = None,
-    seed: Seed = None,
+    sampling: Annotated[
+        SamplingConfig, Fields("length", "temperature", "top_k", "top_p", "seed", length=300)
+    ],
     adapt: Annotated[
         bool,
         typer.Option(
-            "--adapt", help="Learn from what you type, until you leave. The model stays as it is."
+            "--adapt", help="Adapt to what you type, until you leave. The model stays as it is."
         ),
     ] = False,
-    vi: Annotated[bool, typer.Option("--vi", help="Edit with the keys of vi.")] = False,
+    vi: Annotated[bool, typer.Option("--vi", help="Use the key bindings of vi.")] = False,
     no_ghost: Annotated[
-        bool, typer.Option("--no-ghost", help="Do not show, dim, how the text may go on.")
+        bool, typer.Option("--no-ghost", help="Do not show a continuation, dim, while you type.")
     ] = False,
     no_history: Annotated[
-        bool, typer.Option("--no-history", help="Do not remember what is typed.")
+        bool, typer.Option("--no-history", help="Do not save what you type in the history.")
     ] = False,
 ) -> None:
     """Write together with a model: /help lists what can be done.
@@ -45,19 +47,11 @@ def repl(
     from charrnn.cli.repl_adaptation import Adaptation
     from charrnn.data.standard_input import standard_input_lines
     from charrnn.errors import ConfigError
-    from charrnn.generation.config import SamplingConfig
     from charrnn.generation.sampler import Sampler
     from charrnn.storage.run_lookup import load
 
     sampler = Sampler(load(model))
-    config = SamplingConfig(
-        length=length or None,
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-        lines=sampler.model.provenance.lines,
-        seed=secrets.randbelow(2**32) if seed is None else seed,
-    )
+    config = decided(sampling, context, trained_on_lines=sampler.model.provenance.lines)
     if sys.stdin is None or not sys.stdin.isatty():
         if config.length is None and not config.lines:
             raise ConfigError("--length 0: where stdin is no terminal, give each text a length")

@@ -32,7 +32,7 @@ from charrnn.cli import repl_adaptation
 from charrnn.cli.display import printable, say, warn
 from charrnn.cli.repl_ghost import Ghost
 from charrnn.cli.repl_session import COMMANDS, Session, is_command, unescaped
-from charrnn.cli.repl_settings import HELP, option_choices, option_kinds
+from charrnn.cli.repl_settings import option_choices, option_help
 from charrnn.interactive.suggestions import UNITS
 from charrnn.storage.run_lookup import run_names
 
@@ -174,8 +174,7 @@ class CommandCompleter(Completer):
                 choices = option_choices(option.replace("_", "-"))
                 yield from _completions(value, dict.fromkeys(choices, ""))
             else:
-                helps = {each: HELP.get(each, "") for each in option_kinds()}
-                yield from _completions(option.replace("_", "-"), helps, then=" ")
+                yield from _completions(option.replace("_", "-"), option_help(), then=" ")
 
 
 def _completions(begun: str, choices: dict[str, str], then: str = "") -> Iterable[Completion]:

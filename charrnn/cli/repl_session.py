@@ -12,7 +12,7 @@ from charrnn.cli import repl_adaptation
 from charrnn.cli.display import TextOutput, key_value_table, messages, printable, say, warn
 from charrnn.cli.prompts import known_characters
 from charrnn.cli.repl_adaptation import Adaptation
-from charrnn.cli.repl_settings import HELP, changed, option_kinds, shown
+from charrnn.cli.repl_settings import changed, option_help, option_kinds, shown
 from charrnn.cli.repl_surprise import surprise
 from charrnn.cli.repl_terminal import CONTEXT, last_line, read_to_end, show_context, stoppable
 from charrnn.data.text_file import UTF_8, read_bytes_file, read_text_file
@@ -238,7 +238,7 @@ class Session:
                 self._renew(keep_index=True)
         name = name.replace("_", "-").lower()
         text = f"{name} {shown(self.config, name)}"
-        say(text if value.strip() or name not in HELP else f"{text}: {HELP[name]}", "dim")
+        say(text if value.strip() else f"{text}: {option_help()[name]}", "dim")
 
     def _warn_of_ineffective(self, before: SamplingConfig | None = None) -> None:
         """Warns of options without effect, as the model can never write what they name, but not

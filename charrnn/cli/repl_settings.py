@@ -4,43 +4,31 @@ import shlex
 import types
 from dataclasses import fields, replace
 from functools import cache
-from typing import Any, Final, Union, get_args, get_origin, get_type_hints
+from typing import Any, Final, Union, get_args, get_origin
 
 from charrnn.cli.escapes import escaped, unescaped
 from charrnn.errors import ConfigError
 from charrnn.generation.config import SamplingConfig
+from charrnn.options import options_of
 
 OFF: Final = "off"
 
-HELP: Final = {
-    "length": "characters to make at most; 0 is without end",
-    "min-length": "characters before a stop string or newline may end it",
-    "temperature": "below 1 safer, above 1 wilder; 0 is greedy",
-    "top-k": "choose among the N likeliest only",
-    "top-p": "choose among the likeliest that together reach this probability",
-    "min-p": "choose among those at least so many times as likely as the likeliest",
-    "typical": "choose among the most typical that together reach this probability",
-    "repetition-penalty": "above 1: what came recently becomes less likely",
-    "repetition-window": "how many characters back is recently",
-    "no-repeat-ngram": "no so many characters in a row come twice",
-    "ban": "characters that never come",
-    "only": "the only characters that may come",
-    "stop": "end before any of these strings",
-    "lines": "begin as after a newline, end before the next",
-    "regex": "the text matches this regular expression as a whole",
-    "seed": "of the random choices: the same seed, the same text",
-}
-"""What the options do; one that is not here is shown without."""
-
 _BOOLEANS: Final = {"on": True, "yes": True, "true": True, OFF: False, "no": False, "false": False}
+
+
+def option_help() -> dict[str, str]:
+    """What each option does, by its name."""
+    return {name.replace("_", "-"): each.help for name, each in options_of(SamplingConfig).items()}
 
 
 @cache
 def option_kinds() -> dict[str, tuple[type, bool]]:
     """The options by name: what a value is, and whether there may be none."""
-    hints = get_type_hints(SamplingConfig)
+    options = options_of(SamplingConfig)
     return {
-        field.name.replace("_", "-"): _kind(hints[field.name]) for field in fields(SamplingConfig)
+        each.name.replace("_", "-"): _kind(each.type)
+        for each in fields(SamplingConfig)
+        if each.name in options
     }
 
 
@@ -49,7 +37,7 @@ def option_choices(name: str) -> list[str]:
     kind, optional = option_kinds().get(name, (str, False))
     if kind is bool:
         return ["on", OFF]
-    return [OFF] if optional or kind is tuple or name == "length" else []
+    return [OFF] if optional or kind is tuple else []
 
 
 def changed(config: SamplingConfig, name: str, value: str) -> SamplingConfig:
@@ -87,25 +75,26 @@ def _field(name: str) -> str:
 
 def _parse(name: str, value: str) -> Any:
     kind, optional = option_kinds()[name]
+    declared = options_of(SamplingConfig)[name.replace("-", "_")]
     if kind is bool:
         if value.lower() not in _BOOLEANS:
             raise ConfigError(f"{name} {value}: choose on or off")
         return _BOOLEANS[value.lower()]
     if kind is tuple:
         return () if value.lower() == OFF else tuple(_words(value))
-    if (optional or name == "length") and value.lower() == OFF:
+    if optional and value.lower() == OFF:
         return None
     if kind in (int, float):
         try:
             number = kind(value)
         except ValueError as error:
             raise ConfigError(f"{name}: {value!r} is not a number") from error
-        return None if name == "length" and number == 0 else number  # which is without end
+        return None if declared.none is not None and number == declared.none else number
     if kind is str:
         quoted = len(value) > 1 and value[0] in "'\"" and value.find(value[0], 1) == len(value) - 1
         written = value[1:-1] if quoted else value
         # A regular expression has escapes of its own; only a backslash may stand for itself.
-        return written.replace("\\\\", "\\") if name == "regex" else unescaped(written)
+        return unescaped(written) if declared.escapes else written.replace("\\\\", "\\")
     raise ConfigError(f"{name}: it cannot be set here")
 
 

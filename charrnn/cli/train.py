@@ -1,57 +1,20 @@
 """charrnn train: a model from text."""
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from charrnn.cli.environment import BESIDE_RESUME
+from charrnn.cli.environment import BESIDE_RESUME, refuse_unused
 from charrnn.cli.interruption import say_what_is_kept, signals
-from charrnn.cli.options import (
-    Column,
-    Delimiter,
-    Encoding,
-    Glob,
-    Label,
-    complete_runs,
-    refuse_unused,
-)
-from charrnn.cli.plan import plan_table, read_options, training_options
-from charrnn.cli.training_options import (
-    RUN,
-    Attention,
-    BatchSize,
-    Bidirectional,
-    Budget,
-    Cell,
-    CheckpointEvery,
-    ClassWeights,
-    Clip,
-    Corpora,
-    Device,
-    Dropout,
-    EmbeddingSize,
-    Epochs,
-    EvaluateEvery,
-    HiddenSize,
-    Keep,
-    Layers,
-    LearningRate,
-    Lines,
-    MinCount,
-    Patience,
-    Pooling,
-    Precision,
-    ReadoutScale,
-    Regress,
-    SequenceLength,
-    StartFrom,
-    Steps,
-    TokenizerKind,
-    TrainingSeed,
-    ValidationFraction,
-    WeightDropout,
-)
+from charrnn.cli.options import Corpora, MinCount, TokenizerKind, complete_runs
+from charrnn.cli.parameters import takes_options
+from charrnn.cli.plan import plan_table
+from charrnn.data.read_options import ReadOptions
+from charrnn.options import Relations
+from charrnn.training.config import TrainingOptions
 
 if TYPE_CHECKING:
     from charrnn.data.two_pass_reading import ReadingProgress
@@ -59,126 +22,129 @@ if TYPE_CHECKING:
     from charrnn.training.plan import Plan
     from charrnn.training.trainer import Trainer
 
-_NOT_TRAINING_OPTIONS: Final = {
-    *("corpus", "name", "out", "resume", "start_from", "quiet"),
-    *("tokenizer", "min_count", "encoding", "glob", "column", "label", "delimiter"),
-}
+RUN: Final = "Run"
+"""The panel of `--help` for options about the run's folder."""
 
 
+@takes_options
 def train(
+    *,
     context: typer.Context,
     corpus: Corpora = None,
     name: Annotated[
         str | None,
         typer.Option(
-            help="Of the run under checkpoints/.",
-            show_default="the corpus's",
+            help="Name the run, a folder under checkpoints/.",
+            show_default="the corpus's name",
             rich_help_panel=RUN,
         ),
+        Relations(excludes=("out",)),
     ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
-            help="The run's folder, instead. Processes on several machines must all see it, "
-            "where the text is large.",
+            help="Save the run in this folder, instead. Processes on several machines must all "
+            "see it, where the text is large.",
             rich_help_panel=RUN,
         ),
     ] = None,
     resume: Annotated[
         str | None,
         typer.Option(
-            help="Go on with this run, exactly where it stopped.",
+            help="Resume this run exactly where it stopped.",
             autocompletion=complete_runs,
             rich_help_panel=RUN,
         ),
     ] = None,
-    start_from: StartFrom = None,
+    start_from: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            help="Fine-tune this model instead of training a new one.",
+            autocompletion=complete_runs,
+            rich_help_panel=RUN,
+        ),
+    ] = None,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Plain lines only.", rich_help_panel=RUN)
+        bool,
+        typer.Option(
+            "--quiet", "-q", help="Print plain lines only, without a display.", rich_help_panel=RUN
+        ),
     ] = False,
     tokenizer: TokenizerKind = None,
-    lines: Lines = False,
     min_count: MinCount = 1,
-    validation_fraction: ValidationFraction = 0.1,
-    encoding: Encoding = "utf-8",
-    glob: Glob = "*.txt",
-    column: Column = None,
-    label: Label = None,
-    delimiter: Delimiter = None,
-    cell: Cell = None,
-    layers: Layers = None,
-    hidden_size: HiddenSize = None,
-    embedding_size: EmbeddingSize = None,
-    dropout: Dropout = None,
-    weight_dropout: WeightDropout = None,
-    bidirectional: Bidirectional = False,
-    pooling: Pooling = None,
-    attention: Attention = None,
-    batch_size: BatchSize = None,
-    sequence_length: SequenceLength = None,
-    learning_rate: LearningRate = None,
-    readout_scale: ReadoutScale = None,
-    clip: Clip = None,
-    regress: Regress = False,
-    class_weights: ClassWeights = "none",
-    seed: TrainingSeed = 0,
-    precision: Precision = "auto",
-    device: Device = "auto",
-    budget: Budget = None,
-    epochs: Epochs = None,
-    steps: Steps = None,
-    evaluate_every: EvaluateEvery = None,
-    checkpoint_every: CheckpointEvery = None,
-    patience: Patience = None,
-    keep: Keep = 2,
+    read: ReadOptions,
+    options: TrainingOptions,
 ) -> None:
     """Train a model on your own text.
 
     What is left open is chosen for the text and the time.
     Ctrl-C saves the model on the way, and --resume goes on from there.
     """
-    from charrnn.data.sources import PYTHON_DOCS
     from charrnn.training.parallel.processes import join_group
+    from charrnn.training.session import start_training
 
     if resume is not None:
         _refuse_with_resume(context)
     if corpus or resume is None:
-        refuse_unused(context, corpus or [PYTHON_DOCS], tokenizer=tokenizer)
+        refuse_unused(context, tokenizer=tokenizer)
     group = join_group()
     if group.rank > 0:
         _follow(group)
         return
+    start: Callable[..., tuple[Trainer, Plan | None]] = partial(
+        start_training,
+        corpus or (),
+        options,
+        name=name,
+        out=out,
+        start_from=start_from,
+        tokenizer=tokenizer,
+        min_count=min_count,
+        read=read,
+    )
+    if resume is not None:
+        start = partial(_resume, resume, corpus or (), read)
     with signals(None):  # until the training begins, there is nothing to be saved
-        stopped_by = _lead(context.params, group)
+        stopped_by = _lead(
+            start, corpus or (), read, group, resumes=resume is not None, quiet=quiet
+        )
     if stopped_by is not None:
         raise typer.Exit(128 + stopped_by)
 
 
-def _lead(params: dict[str, Any], group: "Group") -> int | None:
-    """Begins a training or goes on with one, to its end or the first signal; the signal's
+def _lead(
+    start: "Callable[..., tuple[Trainer, Plan | None]]",
+    corpus: Sequence[str],
+    read: ReadOptions,
+    group: "Group",
+    *,
+    resumes: bool,
+    quiet: bool,
+) -> int | None:
+    """Begins a training or resumes one, and trains to its end or the first signal; the signal's
     number."""
     from charrnn.cli.display import messages, reading, say
     from charrnn.cli.folders import say_what_is_read
 
-    begin = _start if params["resume"] is None else _resume
     try:
         with group.failures_reported(), reading("reading and measuring ...") as progress:
-            trainer, plan = begin(params, group, progress)
+            trainer, plan = start(group=group, progress=progress)
     except KeyboardInterrupt:
-        kept = "nothing was kept" if params["resume"] is None else "the run is as it was"
+        kept = "the run is as it was" if resumes else "nothing was kept"
         say(f"stopped before the training began; {kept}")
         raise
     try:
         with group.failures_reported():
-            say_what_is_read(params["corpus"] or (), read_options(params))
+            say_what_is_read(corpus, read)
             if plan is not None:
-                shown = plan_table(plan, named=bool(params["corpus"]), processes=group.size)
+                shown = plan_table(plan, named=bool(corpus), processes=group.size)
                 messages().print(shown)
                 for note in plan.notes:
                     say(note)
             else:
                 say(f"going on after step {trainer.position.step:,} of {trainer.config.steps:,}")
-        return _run(trainer, quiet=params["quiet"] or not messages().is_terminal)
+        return _run(trainer, quiet=quiet or not messages().is_terminal)
     except KeyboardInterrupt:
         say_what_is_kept(trainer)
         raise
@@ -208,32 +174,16 @@ def _follow(group: "Group") -> None:
 
 
 def _resume(
-    params: dict[str, Any], group: "Group", progress: "ReadingProgress"
+    run: str,
+    corpus: Sequence[str],
+    read: ReadOptions,
+    *,
+    group: "Group",
+    progress: "ReadingProgress",
 ) -> "tuple[Trainer, None]":
     from charrnn.training.session import resume_training
 
-    read = read_options(params)
-    corpus = params["corpus"] or ()
-    return resume_training(params["resume"], corpus, read, group=group, progress=progress), None
-
-
-def _start(
-    params: dict[str, Any], group: "Group", progress: "ReadingProgress"
-) -> "tuple[Trainer, Plan]":
-    from charrnn.training.session import start_training
-
-    return start_training(
-        params["corpus"] or (),
-        training_options(params, *_NOT_TRAINING_OPTIONS),
-        name=params["name"],
-        out=params["out"],
-        start_from=params["start_from"],
-        tokenizer=params["tokenizer"],
-        min_count=params["min_count"],
-        read=read_options(params),
-        group=group,
-        progress=progress,
-    )
+    return resume_training(run, corpus, read, group=group, progress=progress), None
 
 
 def _run(trainer: "Trainer", *, quiet: bool) -> int | None:

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import BinaryIO, Final, cast
 
 from charrnn.data.cells import Row
-from charrnn.data.parts import CHUNK_BYTES, Part, ReadOptions, TextColumn, decode, decode_leniently
+from charrnn.data.parts import CHUNK_BYTES, Part, TextColumn, decode, decode_leniently
+from charrnn.data.read_options import ReadOptions
 from charrnn.data.tables import (
     DELIMITERS,
     GZIP,

@@ -4,7 +4,7 @@ text."""
 import codecs
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from charrnn.data.cells import Row, row_text
@@ -12,40 +12,6 @@ from charrnn.errors import CharRNNWarning, ConfigError, CorpusError
 
 CHUNK_BYTES: Final = 1 << 20
 """Files are read this much at a time."""
-
-
-@dataclass(frozen=True)
-class ReadOptions:
-    """How to read what was named.
-
-    Attributes:
-        encoding: of plain files and of tables that are text: any text codec of Python's.
-        glob: which files of a folder are text.
-        column: which column of a table, or of a data set, holds the text.
-        label: which one holds what is to be told of it; see `labelled.py`.
-        delimiter: what divides the cells of a `.csv` or `.tsv`, a character or `\\t`; None: a
-            comma, or a tab.
-    """
-
-    encoding: str = "utf-8"
-    glob: str = "*.txt"
-    column: str | None = None
-    label: str | None = field(default=None, metadata={"later": True})
-    delimiter: str | None = field(default=None, metadata={"later": True})
-
-    def __post_init__(self) -> None:
-        if self.delimiter not in (None, r"\t") and (
-            len(self.delimiter or "") != 1 or self.delimiter in ('"', "\n", "\r", "\0")
-        ):
-            raise ConfigError(
-                f"delimiter {self.delimiter!r}: choose one character, such as ';', or '\\t' for "
-                "a tab"
-            )
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Those that a table must have."""
-        return tuple(name for name in (self.column, self.label) if name is not None)
 
 
 @dataclass(frozen=True)

@@ -26,9 +26,9 @@ from charrnn.data.file_parts import (
 from charrnn.data.folders import FolderFiles, find_files
 from charrnn.data.parts import (
     Part,
-    ReadOptions,
     one_line,
 )
+from charrnn.data.read_options import ReadOptions
 from charrnn.data.standard_input import NAME as STANDARD_INPUT
 from charrnn.data.standard_input import standard_input_chunks
 from charrnn.data.tables import (

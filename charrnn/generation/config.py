@@ -3,89 +3,149 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import count
+from typing import Final
 
 from charrnn.errors import ConfigError
-from charrnn.generation.filters import check_filters
+from charrnn.options import check, documented, option
+
+ENDS: Final = "Prompt and end of the text"
+FILTERS: Final = "Filters, in the order in which they apply"
+SELECTION: Final = "Number and selection of texts"
+"""The panels of `--help`."""
 
 
+@documented
 @dataclass(frozen=True, kw_only=True)
 class SamplingConfig:
     """How to sample. Raises ConfigError when a setting is out of range.
 
     What is counted in characters is counted in bytes under a byte tokenizer. What is None is off. A
     newline in `ban`, `only` and `stop` stands for the carriage return before it as well, where the
-    model writes such.
-
-    Attributes:
-        length: characters to make at most; None: without end.
-        min_length: characters that the text has at least, before a stop string or newline ends it.
-        temperature: below 1 bolder guesses give way to safer ones; 0 is greedy.
-        top_k: choose among the k likeliest only.
-        top_p: choose among the likeliest that together reach this probability.
-        min_p: choose among those at least so many times as likely as the likeliest.
-        typical: choose among the most typical that together reach this probability.
-        repetition_penalty: characters of the last `repetition_window` become less likely: p becomes
-            p to this power.
-        repetition_window: how far back the penalty looks.
-        no_repeat_ngram: no so many characters in a row come twice; where nothing else is possible,
-            they may.
-        ban: characters that never come.
-        only: the only characters that may come (and those of stop strings).
-        stop: end before any of these strings.
-        lines: begin as after a newline, and end before the next.
-        regex: the text, without the prompt, matches this regular expression as a whole. Where it
-            may end, it does when the model would go on with what the expression forbids (with
-            `lines`: with a newline). Its syntax is that of Rust's regex: no look-around and no
-            back-references.
-        seed: of the random choices.
+    model writes such. The penalty of repeated characters raises their probability p to a power. A
+    `regex` matches the text without the prompt; where the text may end, it does when the model
+    would go on with what the expression forbids (with `lines`: with a newline).
     """
 
-    length: int | None = 500
-    min_length: int = 0
-    temperature: float = 0.8
-    top_k: int | None = None
-    top_p: float | None = None
-    min_p: float | None = None
-    typical: float | None = None
-    repetition_penalty: float | None = None
-    repetition_window: int = 64
-    no_repeat_ngram: int | None = None
-    ban: str | None = None
-    only: str | None = None
-    stop: tuple[str, ...] = ()
-    lines: bool = False
-    regex: str | None = None
-    seed: int = 0
+    length: int | None = option(
+        500,
+        "Write at most N characters; 0 writes without end.",
+        panel=ENDS,
+        flags=("--length", "-l"),
+        metavar="N",
+        none=0,
+        least=0,
+    )
+    min_length: int = option(
+        0,
+        "Write at least N characters before a stop string or a newline may end the text.",
+        panel=ENDS,
+        metavar="N",
+        least=0,
+    )
+    stop: tuple[str, ...] = option(
+        (),
+        "End the text before this string. Can be given several times.",
+        panel=ENDS,
+        metavar="TEXT",
+        escapes=True,
+    )
+    lines: bool = option(
+        False,
+        "Write one line: begin as after a newline and end before the next.",
+        panel=ENDS,
+        unset="as the model was trained",
+    )
+    regex: str | None = option(
+        None,
+        "Write only what matches this regular expression as a whole, without the prompt. The "
+        "syntax is that of Rust's regex, which has no look-around and no back-references.",
+        panel=ENDS,
+        metavar="PATTERN",
+        excludes=("stop", "min_length"),
+    )
+    ban: str | None = option(
+        None, "Never write these characters.", panel=FILTERS, metavar="CHARS", escapes=True
+    )
+    only: str | None = option(
+        None,
+        "Write only these characters, and those of stop strings.",
+        panel=FILTERS,
+        metavar="CHARS",
+        escapes=True,
+    )
+    no_repeat_ngram: int | None = option(
+        None,
+        "Write no N characters in a row twice, unless nothing else is possible.",
+        panel=FILTERS,
+        metavar="N",
+        least=1,
+    )
+    repetition_penalty: float | None = option(
+        None,
+        "Make recent characters less likely (X above 1) or more likely (X below 1).",
+        panel=FILTERS,
+        metavar="X",
+        above=0,
+    )
+    repetition_window: int = option(
+        64,
+        "Count the last N characters as recent.",
+        panel=FILTERS,
+        metavar="N",
+        least=1,
+    )
+    temperature: float = option(
+        0.8,
+        "Divide the logits by X: below 1 is safer, above 1 is wilder, 0 is greedy.",
+        panel=FILTERS,
+        flags=("--temperature", "-t"),
+        metavar="X",
+        least=0,
+    )
+    top_k: int | None = option(
+        None, "Choose among the N likeliest characters.", panel=FILTERS, metavar="N", least=1
+    )
+    top_p: float | None = option(
+        None,
+        "Choose among the likeliest characters that together reach this probability.",
+        panel=FILTERS,
+        metavar="X",
+        above=0,
+        most=1,
+    )
+    min_p: float | None = option(
+        None,
+        "Choose among the characters that are at least X times as likely as the likeliest.",
+        panel=FILTERS,
+        metavar="X",
+        above=0,
+        most=1,
+    )
+    typical: float | None = option(
+        None,
+        "Choose among the most typical characters that together reach this probability.",
+        panel=FILTERS,
+        metavar="X",
+        above=0,
+        most=1,
+    )
+    seed: int = option(
+        0,
+        "Seed the random choices: the same seed gives the same text.",
+        panel=SELECTION,
+        metavar="N",
+        unset="another one each time",
+        least=0,
+    )
 
     def __post_init__(self) -> None:
-        check_filters(
-            repetition_penalty=self.repetition_penalty,
-            temperature=self.temperature,
-            top_k=self.top_k,
-            top_p=self.top_p,
-            min_p=self.min_p,
-            typical=self.typical,
-        )
-        for name, least in (
-            ("length", 0),
-            ("min_length", 0),
-            ("repetition_window", 1),
-            ("no_repeat_ngram", 1),
-            ("seed", 0),
-        ):
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise ConfigError(f"{name.replace('_', '-')} {value}: choose {least} or above")
+        check(self)
         if isinstance(self.stop, str):
             raise ConfigError(f"stop: give a tuple of strings, such as ({self.stop!r},)")
         if "" in self.stop:
             raise ConfigError("a stop string is empty; leave it out")
         if self.length is not None and self.min_length > self.length:
             raise ConfigError(f"min-length {self.min_length}: more than the length, {self.length}")
-        if self.regex is not None and (self.stop or self.min_length):
-            raise ConfigError(
-                "regex: it says by itself where a text ends; leave stop, min-length out"
-            )
 
     @property
     def stops(self) -> tuple[str, ...]:
@@ -104,34 +164,43 @@ class SamplingConfig:
             )
 
 
+@documented
 @dataclass(frozen=True, kw_only=True)
 class SelectionConfig:
     """Which samples are wanted, of all that a seed has. Raises ConfigError when settings are out of
-    range or contradict each other.
-
-    Attributes:
-        number: how many.
-        index: begin with this sample of the seed.
-        unique: no text comes twice.
-        novel: no text comes that has a line of the training text.
-        best_of: of every so many samples, the likeliest by nats per character; None: off.
-        beam: search for the likeliest texts, keeping so many beginnings; None: draw.
+    range or contradict each other. What is None is off; without `beam`, samples are drawn.
     """
 
-    number: int = 1
-    index: int = 0
-    unique: bool = False
-    novel: bool = False
-    best_of: int | None = None
-    beam: int | None = None
+    number: int = option(1, "Write N texts.", panel=SELECTION, flags=("-n",), metavar="N", least=1)
+    index: int = option(
+        0,
+        "Begin with text K of the seed's texts; the first is 0.",
+        panel=SELECTION,
+        metavar="K",
+        least=0,
+    )
+    unique: bool = option(False, "Write no text twice.", panel=SELECTION)
+    novel: bool = option(
+        False, "Write no text that has a line of the training text.", panel=SELECTION
+    )
+    best_of: int | None = option(
+        None,
+        "Write the likeliest of every N texts, by log-probability per character.",
+        panel=SELECTION,
+        metavar="N",
+        least=1,
+        excludes=("beam",),
+    )
+    beam: int | None = option(
+        None,
+        "Search for the likeliest texts with a beam of width N, instead of drawing texts.",
+        panel=SELECTION,
+        metavar="N",
+        least=1,
+    )
 
     def __post_init__(self) -> None:
-        for name, least in (("number", 1), ("index", 0), ("best_of", 1), ("beam", 1)):
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise ConfigError(f"{name.replace('_', '-')} {value}: choose {least} or above")
-        if self.beam is not None and self.best_of is not None:
-            raise ConfigError("--beam finds the likeliest by itself: leave --best-of out")
+        check(self)
         if self.beam is not None and self.number > self.beam:
             raise ConfigError(
                 f"--beam {self.beam} finds no more than {self.beam} texts: ask for no more with -n"

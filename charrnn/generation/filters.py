@@ -22,8 +22,6 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from charrnn.errors import ConfigError
-
 Logits = npt.NDArray[np.floating]
 Mask = npt.NDArray[np.bool_]
 
@@ -130,29 +128,6 @@ def apply_filters(
     if typical is not None:
         logits = apply_typical(logits, typical)
     return logits
-
-
-def check_filters(
-    *,
-    repetition_penalty: float | None = None,
-    temperature: float = 1.0,
-    top_k: int | None = None,
-    top_p: float | None = None,
-    min_p: float | None = None,
-    typical: float | None = None,
-) -> None:
-    """Raises ConfigError when a setting is out of range."""
-    if repetition_penalty is not None and not 0 < repetition_penalty < float("inf"):
-        raise ConfigError(
-            f"repetition-penalty {repetition_penalty}: choose above 1 to repeat less (or below)"
-        )
-    if not 0 <= temperature < float("inf"):
-        raise ConfigError(f"temperature {temperature}: choose 0 (greedy) or above")
-    if top_k is not None and top_k < 1:
-        raise ConfigError(f"top-k {top_k}: choose 1 or above")
-    for name, p in (("top-p", top_p), ("min-p", min_p), ("typical", typical)):
-        if p is not None and not 0 < p <= 1:
-            raise ConfigError(f"{name} {p}: choose above 0 and up to 1")
 
 
 def probabilities(logits: Logits) -> npt.NDArray[np.float64]:

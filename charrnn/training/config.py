@@ -2,12 +2,12 @@
 
 import math
 import re
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
 from charrnn.errors import ConfigError
-from charrnn.model.config import LATER
+from charrnn.model.config import GATES, LATER, POOLINGS
+from charrnn.options import LARGEST, check, documented, limits, option
 from charrnn.tasks import TASKS
 
 PRECISIONS: Final = ("fp32", "bf16")
@@ -16,81 +16,268 @@ CLASS_WEIGHTS: Final = ("none", "balanced")
 """What a document counts: all the same, or as much more as its class is rarer (see
 `balanced_weights`)."""
 
+TEXT: Final = "Text"
+NETWORK: Final = "Network"
+OPTIMIZATION: Final = "Training"
+DURATION: Final = "Duration and checkpoints"
+"""The panels of `--help`."""
 
+_BY_RECIPE: Final = "chosen for the text"
+
+
+def parse_duration(text: str) -> float:
+    """Seconds in `112s`, `10m`, `1h30m`. Raises ConfigError."""
+    units = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+    pieces = re.findall(r"(\d+(?:\.\d+)?)([dhms])", text)
+    if not pieces or "".join(number + unit for number, unit in pieces) != text:
+        raise ConfigError(f"budget {text!r}: write it like 90s, 10m or 1h30m")
+    return sum(float(number) * units[unit] for number, unit in pieces)
+
+
+@documented
 @dataclass(frozen=True, kw_only=True)
 class TrainingOptions:
-    """What a person may ask for, flag by flag; `None` leaves the choice to the recipe.
+    """What a person may ask for; `None` leaves the choice to the recipe.
 
-    Attributes:
-        task: what the network is for, an entry of charrnn.tasks.TASKS; None: what the other options
-            and the corpus mean (`charrnn.tasks.choose_task`).
-        cell, layers, hidden_size, embedding_size, dropout, weight_dropout: see ModelConfig.
-        bidirectional: whether to read a text from its end as well: to infill it instead of
-            continuing it, or to predict the labels of documents.
-        regress: whether the labels are numbers.
-        pooling: see ModelConfig.
-        class_weights: see CLASS_WEIGHTS.
-        attention: how many of its last states the network looks things up in; None for none.
-        batch_size: lanes read side by side.
-        sequence_length: characters of each lane in a step; backpropagation ends there.
-        learning_rate: at its highest, after warm-up.
-        readout_scale: how many times as fast the weights learn that read a layer's outputs, and as
-            large they begin, see CharRNN.scale_readout.
-        clip: the norm that gradients are scaled down to; 0 is off.
-        seed: of everything random.
-        precision: `fp32`, `bf16`, or the faster of the two (measured under a budget, else the one
-            that usually is).
-        device: `cpu`, `cuda`, or the best there is.
-        validation_fraction: the share that is held out: the last part of the corpus; of lines, and
-            of labelled documents, some that the seed draws.
-        lines: each line is a document; documents are reshuffled every epoch.
-        budget: seconds that training may take, evaluations and saves included.
-        epochs, steps: how long to train, instead of a budget.
-        evaluate_every, checkpoint_every: in steps.
-        patience: evaluations without a better model after which a training whose validation has
-            turned ends; 0 is off.
-        keep: checkpoints to keep besides the best.
+    Raises ConfigError when a setting is out of range. `task` is what the network is for, an entry
+    of charrnn.tasks.TASKS; None is what the other options and the corpus mean
+    (`charrnn.tasks.choose_task`). `budget` is in seconds. `readout_scale` is explained at
+    CharRNN.scale_readout.
     """
 
     task: str | None = None
-    cell: str | None = None
-    layers: int | None = None
-    hidden_size: int | None = None
-    embedding_size: int | None = None
-    dropout: float | None = None
-    weight_dropout: float | None = None
-    bidirectional: bool = False
-    regress: bool = False
-    pooling: str | None = None
-    class_weights: str = "none"
-    attention: int | None = None
-    batch_size: int | None = None
-    sequence_length: int | None = None
-    learning_rate: float | None = None
-    readout_scale: float | None = None
-    clip: float | None = None
-    seed: int = 0
-    precision: str | None = None
-    device: str | None = None
-    validation_fraction: float = 0.1
-    lines: bool = False
-    budget: float | None = None
-    epochs: float | None = None
-    steps: int | None = None
-    evaluate_every: int | None = None
-    checkpoint_every: int | None = None
-    patience: int | None = None
-    keep: int = 2
+    lines: bool = option(
+        False,
+        "Read each line as a document of its own, and shuffle them in every epoch.",
+        panel=TEXT,
+        decided_by=("label",),
+    )
+    validation_fraction: float = option(
+        0.1,
+        "Hold out this share for validation: the end of a text, or some of the lines or labelled "
+        "documents, drawn by the seed.",
+        panel=TEXT,
+        metavar="X",
+        above=0,
+        most=0.5,
+    )
+    cell: str | None = option(
+        None,
+        "Choose the recurrent cell.",
+        panel=NETWORK,
+        unset="lstm",
+        choices=tuple(GATES),
+        decided_by=("start_from",),
+    )
+    layers: int | None = option(
+        None,
+        "Stack this many recurrent layers.",
+        panel=NETWORK,
+        metavar="N",
+        unset="2",
+        decided_by=("start_from",),
+    )
+    hidden_size: int | None = option(
+        None,
+        "Give each layer this many units.",
+        panel=NETWORK,
+        metavar="N",
+        unset=_BY_RECIPE,
+        decided_by=("start_from",),
+    )
+    embedding_size: int | None = option(
+        None,
+        "Embed each character in a vector of this size.",
+        panel=NETWORK,
+        metavar="N",
+        unset="64",
+        decided_by=("start_from",),
+    )
+    dropout: float | None = option(
+        None,
+        "Drop this share of each layer's outputs, with one mask for all time steps.",
+        panel=NETWORK,
+        metavar="X",
+        unset=_BY_RECIPE,
+    )
+    weight_dropout: float | None = option(
+        None,
+        "Drop this share of the recurrent weights, with one mask for all time steps.",
+        panel=NETWORK,
+        metavar="X",
+        unset=_BY_RECIPE,
+    )
+    bidirectional: bool = option(
+        False,
+        "Read the text in both directions: to fill in and to proofread, or with --label to "
+        "classify.",
+        panel=NETWORK,
+        decided_by=("start_from",),
+    )
+    pooling: str | None = option(
+        None,
+        "Pool the outputs for all characters of a document into one vector (with --label).",
+        panel=NETWORK,
+        unset="max; attention when fine-tuning a language model",
+        choices=POOLINGS,
+        needs=("label",),
+        decided_by=("start_from",),
+    )
+    attention: int | None = option(
+        None,
+        "Attend to the last WINDOW states: for texts that repeat themselves.",
+        panel=NETWORK,
+        metavar="WINDOW",
+        unset="no attention",
+        decided_by=("label", "start_from"),
+    )
+    batch_size: int | None = option(
+        None,
+        "Sequences per batch.",
+        panel=OPTIMIZATION,
+        metavar="N",
+        unset="32",
+        least=1,
+        most=LARGEST,
+    )
+    sequence_length: int | None = option(
+        None,
+        "Characters per sequence in a step, over which gradients are backpropagated.",
+        panel=OPTIMIZATION,
+        metavar="N",
+        unset="48",
+        least=1,
+        most=LARGEST,
+    )
+    learning_rate: float | None = option(
+        None,
+        "Peak learning rate, after warm-up.",
+        panel=OPTIMIZATION,
+        metavar="X",
+        unset=_BY_RECIPE,
+        above=0,
+    )
+    readout_scale: float | None = option(
+        None,
+        "Multiply by X the initial size and the learning rate of the weights that read a layer's "
+        "outputs.",
+        panel=OPTIMIZATION,
+        metavar="X",
+        unset=_BY_RECIPE,
+        above=0,
+    )
+    clip: float | None = option(
+        None,
+        "Scale gradients down to this norm; 0 is off.",
+        panel=OPTIMIZATION,
+        metavar="X",
+        unset="1",
+        least=0,
+    )
+    regress: bool = option(
+        False,
+        "Predict numbers: the labels are numbers, not classes.",
+        panel=OPTIMIZATION,
+        excludes=("class_weights",),
+        needs=("label",),
+    )
+    class_weights: str = option(
+        "none",
+        "Weight documents by class (with --label): balanced makes every class count the same, "
+        "however rare.",
+        panel=OPTIMIZATION,
+        choices=CLASS_WEIGHTS,
+        needs=("label",),
+    )
+    seed: int = option(
+        0,
+        "Seed everything that is random.",
+        panel=OPTIMIZATION,
+        metavar="N",
+        least=0,
+        below=2**63,
+    )
+    precision: str | None = option(
+        None,
+        "Compute in this precision; auto takes the faster one, and measures it where there is a "
+        "time budget.",
+        panel=OPTIMIZATION,
+        none="auto",
+        choices=PRECISIONS,
+    )
+    device: str | None = option(
+        None,
+        "Train on cpu, cuda, cuda:1, ...; auto takes the best there is.",
+        panel=OPTIMIZATION,
+        metavar="DEVICE",
+        none="auto",
+    )
+    budget: float | None = option(
+        None,
+        "Train for this time, like 90s, 10m or 1h30m, evaluations and saves included.",
+        panel=DURATION,
+        metavar="TIME",
+        unset="5m",
+        above=0,
+        read=parse_duration,
+        excludes=("epochs", "steps"),
+    )
+    epochs: float | None = option(
+        None,
+        "Train until the text was read this many times, instead of --budget.",
+        panel=DURATION,
+        metavar="X",
+        above=0,
+        excludes=("steps",),
+    )
+    steps: int | None = option(
+        None,
+        "Train for this many steps, instead of --budget.",
+        panel=DURATION,
+        metavar="N",
+        least=1,
+        most=LARGEST,
+    )
+    evaluate_every: int | None = option(
+        None,
+        "Evaluate after every N steps.",
+        panel=DURATION,
+        metavar="N",
+        unset="about 20 times",
+        least=1,
+        most=LARGEST,
+    )
+    checkpoint_every: int | None = option(
+        None,
+        "Save a checkpoint after every N steps.",
+        panel=DURATION,
+        metavar="N",
+        unset="at evaluations, and every 5 minutes",
+        least=1,
+        most=LARGEST,
+    )
+    patience: int | None = option(
+        None,
+        "Stop early after N evaluations without a better model; 0 is off.",
+        panel=DURATION,
+        metavar="N",
+        unset="5",
+        least=0,
+    )
+    keep: int = option(
+        2,
+        "Keep the N newest checkpoints, besides the best.",
+        panel=DURATION,
+        metavar="N",
+        least=1,
+        most=LARGEST,
+    )
 
     def __post_init__(self) -> None:
-        lengths = [
-            name for name in ("budget", "epochs", "steps") if getattr(self, name) is not None
-        ]
-        if len(lengths) > 1:
-            raise ConfigError(f"{lengths[0]} and {lengths[1]} exclude each other; choose one")
         if self.task is not None and self.task not in TASKS:
             raise ConfigError(f"task {self.task!r}: choose from {', '.join(TASKS)}")
-        _check(self)
+        check(self)
+        _check_device(self.device)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,26 +300,29 @@ class TrainingConfig:
     batch_size: int
     sequence_length: int
     learning_rate: float
-    warmup_steps: int
+    warmup_steps: int = field(metadata=limits(least=0))
     clip: float
     seed: int
     precision: str
     device: str
     kernel: str
-    threads: int
+    threads: int = field(metadata=limits(least=1, most=1024))
     validation_fraction: float
     lines: bool
     evaluate_every: int
-    evaluation_characters: int
+    evaluation_characters: int = field(metadata=limits(least=1, most=LARGEST))
     checkpoint_every: int
     patience: int
     keep: int
     readout_scale: float = field(default=1.0, metadata={"formerly": "upward_scale"})
     class_weights: str = field(default="none", metadata=LATER)
-    split_seed: int | None = field(default=None, metadata=LATER)
+    split_seed: int | None = field(default=None, metadata=LATER | limits(least=0, below=2**63))
 
     def __post_init__(self) -> None:
-        _check(self)
+        check(self, declared_by=TrainingOptions)
+        _check_device(self.device)
+        if self.device == "auto":
+            raise ConfigError("device 'auto': it was not decided; choose cpu, cuda, cuda:1, ...")
 
     def learning_rate_at(self, step: int) -> float:
         """The learning rate of step 0, 1, 2, ...: a linear warm-up, then half a cosine to near 0.
@@ -146,48 +336,9 @@ class TrainingConfig:
         return self.learning_rate * (lowest + (1 - lowest) * (1 + math.cos(math.pi * through)) / 2)
 
 
-_ABOVE_ZERO: Final = ("budget", "epochs", "learning_rate", "readout_scale")
-_ONE_OR_MORE: Final = (
-    *("steps", "batch_size", "sequence_length", "threads"),
-    *("evaluate_every", "evaluation_characters", "checkpoint_every", "keep"),
-)
 _DEVICES: Final = r"auto|cpu|cuda(:\d{1,3})?"
-_WHOLE: Final = (*_ONE_OR_MORE, "seed", "split_seed", "warmup_steps", "patience")
-_ZERO_OR_MORE: Final = ("clip", "seed", "split_seed", "warmup_steps", "patience")
 
 
-def _check(settings: TrainingOptions | TrainingConfig) -> None:
-    """Raises ConfigError for a setting that is there and out of range."""
-
-    def refuse(names: Iterable[str], fits: Callable[[float], bool], advice: str) -> None:
-        for name in names:
-            value = getattr(settings, name, None)
-            if value is not None and not fits(value):
-                raise ConfigError(f"{name.replace('_', ' ')} {value}: choose {advice}")
-
-    refuse(_ABOVE_ZERO, lambda value: 0 < value < math.inf, "one above 0")
-    refuse(_WHOLE, lambda value: type(value) is int, "a whole number")
-    refuse(_ONE_OR_MORE, lambda value: 1 <= value <= 2**53, "1 or more")
-    refuse(("threads",), lambda value: value <= 1024, "up to 1024")
-    refuse(("seed", "split_seed"), lambda value: value < 2**63, "below 2**63")
-    if settings.device is not None and not re.fullmatch(_DEVICES, settings.device):
-        raise ConfigError(f"device {settings.device!r}: choose cpu, cuda, cuda:1, ... or auto")
-    if settings.device == "auto" and isinstance(settings, TrainingConfig):
-        raise ConfigError("device 'auto': it was not decided; choose cpu, cuda, cuda:1, ...")
-    refuse(_ZERO_OR_MORE, lambda value: 0 <= value < math.inf, "0 or more")
-    refuse(("validation_fraction",), lambda value: 0 < value <= 0.5, "above 0 and up to 0.5")
-    if settings.class_weights not in CLASS_WEIGHTS:
-        raise ConfigError(
-            f"class weights {settings.class_weights!r}: choose from {', '.join(CLASS_WEIGHTS)}"
-        )
-    if settings.precision not in (None, *PRECISIONS):
-        raise ConfigError(f"precision {settings.precision!r}: choose from {', '.join(PRECISIONS)}")
-
-
-def parse_duration(text: str) -> float:
-    """Seconds in `112s`, `10m`, `1h30m`. Raises ConfigError."""
-    units = {"d": 86400, "h": 3600, "m": 60, "s": 1}
-    pieces = re.findall(r"(\d+(?:\.\d+)?)([dhms])", text)
-    if not pieces or "".join(number + unit for number, unit in pieces) != text:
-        raise ConfigError(f"budget {text!r}: write it like 90s, 10m or 1h30m")
-    return sum(float(number) * units[unit] for number, unit in pieces)
+def _check_device(device: str | None) -> None:
+    if device is not None and not re.fullmatch(_DEVICES, device):
+        raise ConfigError(f"device {device!r}: choose cpu, cuda, cuda:1, ... or auto")

@@ -73,9 +73,9 @@ def test_a_map_shows_the_text_that_was_printed(run: Charrnn, here: Path, looking
 @pytest.mark.parametrize(
     ("options", "code", "says"),
     [
-        (("-n", "2"), 2, "--attention-map shows one text"),
-        (("--json",), 2, "--attention-map shows one text"),
-        (("--beam", "2"), 2, "--attention-map shows one text"),
+        (("-n", "2"), 2, "exclude each other"),
+        (("--json",), 2, "exclude each other"),
+        (("--beam", "2"), 2, "exclude each other"),
         (("--length", "0"), 2, "so that every text ends"),
         (("--attention-map", "no/where.html"), 1, "no/where.html"),
     ],

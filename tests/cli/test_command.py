@@ -11,7 +11,6 @@ from typer.core import TyperOption
 from typer.main import get_command
 
 from charrnn.cli.app import app
-from charrnn.cli.environment import DECIDED, EXCLUSIVE, NEEDED
 from tests.cli.conftest import Charrnn
 from tests.labelled import rows, write_rows
 
@@ -72,8 +71,9 @@ def test_every_name_of_an_option_has_its_variable(name: str) -> None:
 
 def test_what_is_said_of_options_is_said_of_some_that_exist() -> None:
     known = {option.name for command in COMMANDS.values() for option in command.params}
-    said = itertools.chain(*EXCLUSIVE, NEEDED, *NEEDED.values(), DECIDED, *DECIDED.values())
-    assert {*said} <= known
+    for command in COMMANDS.values():
+        for name, own in getattr(command.callback, "relations", {}).items():
+            assert {name, *own.excludes, *own.needs, *own.decided_by} <= known
 
 
 LENGTHS = {"BUDGET": "10m", "EPOCHS": "3", "STEPS": "7"}

@@ -371,7 +371,8 @@ def _generate(model: Model, samples: int) -> None:
 
 
 def _restore(model: Model, samples: int) -> None:
-    from charrnn.tasks.infill.fill import FillConfig, fill
+    from charrnn.tasks.infill.config import FillConfig
+    from charrnn.tasks.infill.fill import fill
     from charrnn.tasks.infill.proofread import proofread
 
     if not samples:

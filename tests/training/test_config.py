@@ -53,7 +53,7 @@ NOT_WHOLE: list[dict[str, Any]] = [
 )
 def test_options_out_of_range_are_refused_by_name(change: dict[str, Any]) -> None:
     (name,) = change
-    with pytest.raises(ConfigError, match=name.replace("_", " ")):
+    with pytest.raises(ConfigError, match=name.replace("_", "-")):
         TrainingOptions(**change)
 
 

@@ -10,57 +10,19 @@ import heapq
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from charrnn.ambient import as_usual
 from charrnn.data.tokenizer import Tokenizer, check_text
-from charrnn.errors import ConfigError
 from charrnn.storage.model_directory import Model
 from charrnn.tasks.infill.beam import Fills, Progress, Region, infill, rescore
+from charrnn.tasks.infill.config import FillConfig
 from charrnn.tasks.infill.engine import InfillEngine
 from charrnn.tasks.infill.gap_lengths import infill_any_length
 from charrnn.tasks.infill.gaps import Gap, Passage, group_gaps, read_passage
 from charrnn.tasks.infill.masked_model import MaskedLM, writable_ids
-
-GAP: Final = "_"
-
-LONGEST: Final = 12
-"""The most characters that a gap of unknown length stands for."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class FillConfig:
-    """How gaps are filled. Raises ConfigError when a setting is out of range.
-
-    Attributes:
-        gap: the character that stands for a missing one.
-        longest: how many characters a gap may stand for at most, however long it looks; None: each
-            gap character stands for one.
-        alternatives: how many texts are given at most.
-        width: how many beginnings of a fill are kept; never fewer than alternatives.
-        context: how many characters on each side of a place are read.
-        reach: of how many characters on each side of a fill it counts how well they fit.
-        near: gaps with fewer characters between them than this are filled together.
-    """
-
-    gap: str = GAP
-    longest: int | None = None
-    alternatives: int = 1
-    width: int = 16
-    context: int = 96
-    reach: int = 8
-    near: int = 24
-
-    def __post_init__(self) -> None:
-        if len(self.gap) != 1:
-            raise ConfigError(f"gap {self.gap!r}: choose a single character")
-        for name in ("longest", "alternatives", "width", "context", "reach", "near"):
-            value = getattr(self, name)
-            if value is not None and (type(value) is not int or value < 1):
-                raise ConfigError(f"{name} {value!r}: choose 1 or above")
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ Legend: N ids, B batch, T time, V vocabulary.
 
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -19,9 +18,10 @@ import numpy.typing as npt
 
 from charrnn.ambient import as_usual
 from charrnn.data.tokenizer import Tokenizer, check_text
-from charrnn.errors import CharRNNWarning, ConfigError
+from charrnn.errors import CharRNNWarning
 from charrnn.generation.draw import check_finite
 from charrnn.storage.model_directory import Model
+from charrnn.tasks.infill.config import ProofreadConfig
 from charrnn.tasks.infill.corrections import (
     DELETE,
     INSERT,
@@ -53,35 +53,6 @@ MOST_UNKNOWN: Final = 0.5
 
 _BLOCK: Final = 1 << 14
 _SUSPECTS_AT_ONCE: Final = 512
-
-
-@dataclass(frozen=True, kw_only=True)
-class ProofreadConfig:
-    """What is found. Raises ConfigError when a setting is out of range.
-
-    Attributes:
-        threshold: the least gain, in nats, of an edit that is worth telling.
-        surprise: how surprising a character must be, in nats, for edits to be tried on it.
-        scored: how many characters on each side of it an edit may make likelier.
-        context: how many more on each side are read.
-        tried: how many characters are tried in the place of one, or before or after it.
-    """
-
-    threshold: float = 8.0
-    surprise: float = 4.0
-    scored: int = 5
-    context: int = 16
-    tried: int = 3
-
-    def __post_init__(self) -> None:
-        for name in ("threshold", "surprise"):
-            value = getattr(self, name)
-            if not (isinstance(value, int | float) and 0 <= value < float("inf")):
-                raise ConfigError(f"{name} {value!r}: choose 0 or above")
-        for name in ("scored", "context", "tried"):
-            value = getattr(self, name)
-            if type(value) is not int or value < 1:
-                raise ConfigError(f"{name} {value!r}: choose 1 or above")
 
 
 @as_usual

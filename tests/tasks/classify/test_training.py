@@ -330,7 +330,7 @@ def test_a_step_reads_no_more_than_there_is() -> None:
 
 
 REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
-    "weights": ({"regress": True, "class_weights": "balanced"}, "numbers have no classes"),
+    "weights": ({"regress": True, "class_weights": "balanced"}, "exclude each other"),
     "lines": ({"lines": True}, "--lines: a row, or a file, is a document already"),
     "attention": ({"attention": 8}, "--pooling attention"),
     "pooling": ({"pooling": "median"}, "choose from last, mean, max, attention"),

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from charrnn.data.tokenizer import ByteTokenizer, CharTokenizer
 from charrnn.errors import ConfigError, ModelError
 from charrnn.storage.model_directory import Model
+from charrnn.tasks.infill.config import FillConfig
 from charrnn.tasks.infill.engine import InfillEngine
-from charrnn.tasks.infill.fill import FillConfig, fill, fill_gaps, likeliest_combinations
+from charrnn.tasks.infill.fill import fill, fill_gaps, likeliest_combinations
 from charrnn.tasks.infill.proofread import find_mistakes, proofread
 from tests.conftest import PROSE
 from tests.masked_models import Arbitrary, KnownText

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from charrnn.data.tokenizer import CharTokenizer
-from charrnn.tasks.infill.fill import FillConfig, fill_gaps
+from charrnn.tasks.infill.config import FillConfig
+from charrnn.tasks.infill.fill import fill_gaps
 from charrnn.tasks.infill.gap_lengths import joint_scores, pseudo_scores
 from tests.conftest import PROSE
 from tests.masked_models import Arbitrary, KnownText

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from charrnn.data.tokenizer import REPLACEMENT, ByteTokenizer, CharTokenizer, Tokenizer
 from charrnn.errors import CharRNNWarning, ConfigError, CorpusError
+from charrnn.tasks.infill.config import ProofreadConfig
 from charrnn.tasks.infill.corrections import (
     DELETE,
     INSERT,
@@ -15,7 +16,7 @@ from charrnn.tasks.infill.corrections import (
     apply_corrections,
 )
 from charrnn.tasks.infill.fill import fill_gaps
-from charrnn.tasks.infill.proofread import ProofreadConfig, find_mistakes
+from charrnn.tasks.infill.proofread import find_mistakes
 from tests.conftest import PROSE
 from tests.masked_models import KnownText
 

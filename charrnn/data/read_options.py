@@ -1,0 +1,60 @@
+"""ReadOptions: how to read the text that was named."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from charrnn.errors import ConfigError
+from charrnn.options import documented, option
+
+TEXT: Final = "Text"
+"""The panel of `--help`."""
+
+
+@documented
+@dataclass(frozen=True)
+class ReadOptions:
+    """How to read what was named. Raises ConfigError for a delimiter that is no character.
+
+    The encoding is any text codec of Python's. Labels are explained in
+    `documents.py`.
+    """
+
+    encoding: str = option(
+        "utf-8", "Decode plain files and tables of text from this encoding.", panel=TEXT
+    )
+    glob: str = option("*.txt", "Read the files of a folder whose names match this.", panel=TEXT)
+    column: str | None = option(
+        None,
+        "Take the text from this column of a table or data set.",
+        panel=TEXT,
+        flags=("--column", "--text"),
+    )
+    label: str | None = option(
+        None,
+        "Predict this column of a table, a class or a number, from its text; `folder`: the folders "
+        "in a folder are the classes.",
+        panel=TEXT,
+        later=True,
+    )
+    delimiter: str | None = option(
+        None,
+        "Divide the cells of a .csv or .tsv at this character; \\t is a tab.",
+        panel=TEXT,
+        metavar="CHAR",
+        unset="a comma, or a tab",
+        later=True,
+    )
+
+    def __post_init__(self) -> None:
+        if self.delimiter not in (None, r"\t") and (
+            len(self.delimiter or "") != 1 or self.delimiter in ('"', "\n", "\r", "\0")
+        ):
+            raise ConfigError(
+                f"delimiter {self.delimiter!r}: choose one character, such as ';', or '\\t' for "
+                "a tab"
+            )
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Those that a table must have."""
+        return tuple(name for name in (self.column, self.label) if name is not None)

@@ -1,0 +1,70 @@
+"""FillConfig: how gaps are filled. ProofreadConfig: which corrections are suggested."""
+
+from dataclasses import dataclass, field
+
+from charrnn.errors import ConfigError
+from charrnn.options import check, documented, limits, option
+
+
+@documented
+@dataclass(frozen=True, kw_only=True)
+class FillConfig:
+    """How gaps are filled. Raises ConfigError when a setting is out of range.
+
+    Without `longest`, each gap character stands for one character. The beam search keeps `width`
+    beginnings of a fill, never fewer than `alternatives`. It reads `context` characters on each
+    side of a place, and counts how well `reach` characters on each side of a fill fit it. Gaps with
+    fewer than `near` characters between them are filled together.
+    """
+
+    gap: str = option(
+        "_", "Fill this character: it stands for a missing one.", metavar="CHAR", escapes=True
+    )
+    longest: int | None = option(
+        None,
+        "Fill at most N characters into a gap of unknown length.",
+        metavar="N",
+        least=1,
+    )
+    alternatives: int = option(
+        1,
+        "Write N texts, the most probable first.",
+        flags=("-n",),
+        metavar="N",
+        least=1,
+    )
+    width: int = field(default=16, metadata=limits(least=1))
+    context: int = field(default=96, metadata=limits(least=1))
+    reach: int = field(default=8, metadata=limits(least=1))
+    near: int = field(default=24, metadata=limits(least=1))
+
+    def __post_init__(self) -> None:
+        if len(self.gap) != 1:
+            raise ConfigError(f"gap {self.gap!r}: choose a single character")
+        check(self)
+
+
+@documented
+@dataclass(frozen=True, kw_only=True)
+class ProofreadConfig:
+    """Which corrections are suggested. Raises ConfigError when a setting is out of range.
+
+    Edits are tried on characters whose surprisal is at least `surprise` nats: `tried` characters
+    in the place of one, or before or after it. An edit is scored by the `scored` characters on each
+    side of it, and `context` more on each side are read.
+    """
+
+    threshold: float = option(
+        8.0,
+        "Suggest corrections that make the text around them likelier by at least this many nats. "
+        "Lower finds more, and more that is not wrong.",
+        metavar="NATS",
+        least=0,
+    )
+    surprise: float = field(default=4.0, metadata=limits(least=0))
+    scored: int = field(default=5, metadata=limits(least=1))
+    context: int = field(default=16, metadata=limits(least=1))
+    tried: int = field(default=3, metadata=limits(least=1))
+
+    def __post_init__(self) -> None:
+        check(self)
