@@ -87,6 +87,7 @@ def make_model() -> Callable[..., Model]:
         import torch
 
         from charrnn.model.networks import build_network
+        from charrnn.training.task import task_definition
 
         torch.set_num_threads(1)  # all that is small is slower with more
         tokenizer: Tokenizer = CharTokenizer(characters) if characters else ByteTokenizer()
@@ -97,7 +98,7 @@ def make_model() -> Callable[..., Model]:
             hidden_size=hidden_size,
             layers=layers,
             task=task,
-            bidirectional=task == "restore",
+            bidirectional=bool(task_definition(task).bidirectional),
             attention=attention,
         )
         generator = torch.Generator().manual_seed(seed)

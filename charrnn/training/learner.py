@@ -112,7 +112,7 @@ class Learner:
         random = np.random.default_rng([self.config.seed, number])
         self._masks.manual_seed(int(random.integers(2**63)))
         with autocast(self.config.device, self.config.precision):
-            loss, after, judged = self._loss(
+            loss, after, unweighted = self._loss(
                 self.network, chunk, self.state, random=random, masks=self._masks
             )
         self.optimizer.zero_grad(set_to_none=True)
@@ -122,7 +122,7 @@ class Learner:
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), limit)
 
         nats, gradient_norm = loss.item(), norm.item()
-        plain = nats if judged is None else judged.item()
+        plain = nats if unweighted is None else unweighted.item()
         if not (plain < self._hopeless and math.isfinite(gradient_norm)):
             raise DivergedError(
                 f"step {number + 1}: the loss is {plain:.3g} and its gradient {gradient_norm:.3g}"

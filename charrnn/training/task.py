@@ -69,13 +69,13 @@ class Learned(NamedTuple):
     Attributes:
         loss: its mean.
         state: what the next step begins with.
-        judged: what tells whether the network has diverged, where the loss is weighted and does
-            not.
+        unweighted: the same without weights, where the loss is weighted: it shows whether the
+            network has diverged.
     """
 
     loss: "Tensor"
     state: "State"
-    judged: "Tensor | None" = None
+    unweighted: "Tensor | None" = None
 
 
 Loss = Callable[..., Learned]

@@ -1,11 +1,19 @@
-"""What the tasks on running text have in common: no labels, one loss for each character."""
+"""What the tasks on running text have in common, over a corpus."""
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
 
-from charrnn.data.tokenizer import CharTokenizer, Tokenizer
+from charrnn.data.corpus import TokenizedCorpus
+from charrnn.data.tokenizer import CharTokenizer
+from charrnn.model.config import ModelConfig
+from charrnn.model.recurrent import RecurrentNetwork
+from charrnn.storage.model_directory import Model
+from charrnn.storage.run import Run
 from charrnn.training.advice import advise_on_alphabet, describe_held_out
+from charrnn.training.checkpoint import TrainingState
+from charrnn.training.config import TrainingConfig, TrainingOptions
+from charrnn.training.plan import copy_weights
 from charrnn.training.recipe import (
     BATCH_SIZE,
     SEQUENCE_LENGTH,
@@ -14,62 +22,9 @@ from charrnn.training.recipe import (
     choose_model,
     choose_readout_scale,
 )
-from charrnn.training.report import LossUnit, TrainingSummary, bits_per
-from charrnn.training.task import Task, TaskDefinition
+from charrnn.training.report import TrainingSummary
+from charrnn.training.task import Task
 from charrnn.wording import counted
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from charrnn.data.corpus import TokenizedCorpus
-    from charrnn.model.config import ModelConfig
-    from charrnn.model.recurrent import RecurrentNetwork
-    from charrnn.storage.model_directory import Model, Provenance
-    from charrnn.storage.run import Run
-    from charrnn.training.checkpoint import TrainingState
-    from charrnn.training.config import TrainingConfig, TrainingOptions
-
-FINE_TUNING_RATE: Final = 1e-3
-"""The learning rate of a network that was trained before, which forgets at the rate that a fresh
-one learns with."""
-
-
-class TextTaskDefinition(TaskDefinition):
-    """The definition of a task on running text."""
-
-    def inherit(self, options: "TrainingOptions", base: "Model") -> "TrainingOptions":
-        """See TaskDefinition. A network to fine-tune learns slower than a fresh one."""
-        from charrnn.training.plan import SIZES_OF_LAYERS, keep_sizes
-
-        base.require(self.name)
-        options = keep_sizes(options, base, (*SIZES_OF_LAYERS, "attention"))
-        if options.learning_rate is None:
-            options = dataclasses.replace(options, learning_rate=FINE_TUNING_RATE)
-        if options.readout_scale is None:
-            options = dataclasses.replace(options, readout_scale=1.0)
-        return options
-
-    def loss_unit(self, tokenizer: Tokenizer) -> LossUnit:
-        """Bits per character, or per byte."""
-        return bits_per(tokenizer.unit)
-
-    def describe_loss(self, tokenizer: Tokenizer, loss: float) -> str:
-        """In bits and in nats."""
-        return f"{super().describe_loss(tokenizer, loss)} ({loss:.4f} nats)"
-
-    def describe_corpus(self, provenance: "Provenance") -> str:
-        """See TaskDefinition."""
-        return "each line a document" if provenance.lines else "one running text"
-
-    def describe_held_out(self, provenance: "Provenance") -> str:
-        """See TaskDefinition."""
-        share = f"{100 * provenance.validation_fraction:.3g} %"
-        seed = self.held_out_seed(provenance)
-        return (
-            f"its last {share}"
-            if seed is None
-            else f"{share} of the lines, drawn by the seed {seed}"
-        )
 
 
 class TextTask(Task):
@@ -90,7 +45,7 @@ class TextTask(Task):
 
     def __init__(
         self,
-        corpus: "TokenizedCorpus",
+        corpus: TokenizedCorpus,
         *,
         validation_fraction: float,
         lines: bool = False,
@@ -111,14 +66,14 @@ class TextTask(Task):
         """How many characters are held out."""
         return len(self.validation)
 
-    def choose_batch(self, options: "TrainingOptions") -> tuple[int, int]:
+    def choose_batch(self, options: TrainingOptions) -> tuple[int, int]:
         """See `charrnn.training.recipe.choose_batch`."""
         return choose_batch(
             options, training_characters=self.training_characters, usual=self.usual_batch
         )
 
     def notes(
-        self, options: "TrainingOptions", batch_size: int, sequence_length: int, *, fresh: bool
+        self, options: TrainingOptions, batch_size: int, sequence_length: int, *, fresh: bool
     ) -> list[str]:
         """Which lines are held out, where a batch is smaller than it should be, and what to do
         about a large alphabet."""
@@ -138,10 +93,10 @@ class TextTask(Task):
 
     def choose_model(
         self,
-        options: "TrainingOptions",
+        options: TrainingOptions,
         sequence_length: int,
-        characters: "Callable[[ModelConfig], float]",
-    ) -> "ModelConfig":
+        characters: Callable[[ModelConfig], float],
+    ) -> ModelConfig:
         """See `charrnn.training.recipe.choose_model`."""
         bidirectional = self.definition.bidirectional
         return choose_model(
@@ -155,21 +110,19 @@ class TextTask(Task):
 
     def regularize(
         self,
-        options: "TrainingOptions",
-        config: "TrainingConfig",
-        model: "ModelConfig",
+        options: TrainingOptions,
+        config: TrainingConfig,
+        model: ModelConfig,
         epochs: float,
-    ) -> "tuple[TrainingConfig, ModelConfig]":
+    ) -> tuple[TrainingConfig, ModelConfig]:
         """Dropout and the readout scale, by how easily the text is memorized."""
         characters = self.training_characters
         scale = choose_readout_scale(options, model, epochs=epochs, training_characters=characters)
         model = choose_dropout(options, model, epochs=epochs, training_characters=characters)
         return dataclasses.replace(config, readout_scale=scale), model
 
-    def copy_weights(self, base: "Model", network: "RecurrentNetwork") -> list[str]:
+    def copy_weights(self, base: Model, network: RecurrentNetwork) -> list[str]:
         """Copies all weights; characters that the base does not know keep their fresh rows."""
-        from charrnn.training.plan import copy_weights
-
         old, new = base.config.vocabulary_size, self.corpus.tokenizer.vocabulary_size
         copy_weights(base, network, new)
         tokenizer = self.corpus.tokenizer
@@ -186,13 +139,13 @@ class TextTask(Task):
         """See Task."""
         return f"{len(self.corpus.ids):,} characters"
 
-    def describe_batch(self, config: "TrainingConfig") -> str:
+    def describe_batch(self, config: TrainingConfig) -> str:
         """See Task."""
         length = counted(config.sequence_length, "character")
         return f"{counted(config.batch_size, self.sequence_name)} of {length}"
 
     def summarize(
-        self, run: "Run", position: "TrainingState", config: "TrainingConfig"
+        self, run: Run, position: TrainingState, config: TrainingConfig
     ) -> TrainingSummary:
         """The best validation loss."""
         assert position.best_nats is not None

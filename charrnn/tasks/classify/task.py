@@ -316,7 +316,7 @@ def document_loss(
     if batch.weights is None:
         return Learned(losses.mean(), ())
     weights = torch.from_numpy(batch.weights).to(losses)
-    return Learned(losses.mean(), (), judged=(losses.detach() / weights).mean())
+    return Learned(losses.mean(), (), unweighted=(losses.detach() / weights).mean())
 
 
 def _read(

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from charrnn.training.task import Loss
-from charrnn.training.text_task import TextTaskDefinition
+from charrnn.training.text_definition import TextTaskDefinition
 
 if TYPE_CHECKING:
     from charrnn.data.corpus import TokenizedCorpus

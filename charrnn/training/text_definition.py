@@ -1,0 +1,54 @@
+"""What follows from the name of a task on running text: no labels, one loss for each character."""
+
+import dataclasses
+from typing import TYPE_CHECKING, Final
+
+from charrnn.training.report import LossUnit, bits_per
+from charrnn.training.task import TaskDefinition
+
+if TYPE_CHECKING:
+    from charrnn.data.tokenizer import Tokenizer
+    from charrnn.storage.model_directory import Model, Provenance
+    from charrnn.training.config import TrainingOptions
+
+FINE_TUNING_RATE: Final = 1e-3
+"""The learning rate of a network that was trained before, which forgets at the rate that a fresh
+one learns with."""
+
+
+class TextTaskDefinition(TaskDefinition):
+    """The definition of a task on running text."""
+
+    def inherit(self, options: "TrainingOptions", base: "Model") -> "TrainingOptions":
+        """See TaskDefinition. A network to fine-tune learns slower than a fresh one."""
+        from charrnn.training.plan import SIZES_OF_LAYERS, keep_sizes
+
+        base.require(self.name)
+        options = keep_sizes(options, base, (*SIZES_OF_LAYERS, "attention"))
+        if options.learning_rate is None:
+            options = dataclasses.replace(options, learning_rate=FINE_TUNING_RATE)
+        if options.readout_scale is None:
+            options = dataclasses.replace(options, readout_scale=1.0)
+        return options
+
+    def loss_unit(self, tokenizer: "Tokenizer") -> LossUnit:
+        """Bits per character, or per byte."""
+        return bits_per(tokenizer.unit)
+
+    def describe_loss(self, tokenizer: "Tokenizer", loss: float) -> str:
+        """In bits and in nats."""
+        return f"{super().describe_loss(tokenizer, loss)} ({loss:.4f} nats)"
+
+    def describe_corpus(self, provenance: "Provenance") -> str:
+        """See TaskDefinition."""
+        return "each line a document" if provenance.lines else "one running text"
+
+    def describe_held_out(self, provenance: "Provenance") -> str:
+        """See TaskDefinition."""
+        share = f"{100 * provenance.validation_fraction:.3g} %"
+        seed = self.held_out_seed(provenance)
+        return (
+            f"its last {share}"
+            if seed is None
+            else f"{share} of the lines, drawn by the seed {seed}"
+        )
