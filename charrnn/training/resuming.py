@@ -1,9 +1,12 @@
-"""What a training needs to be resumed: its newest checkpoint, its text, and its best model."""
+"""What a training needs to be resumed: its newest checkpoint, its text, the learner's tensors, and
+its best model."""
 
 import dataclasses
 import warnings
 from functools import partial
 from pathlib import Path
+
+import torch
 
 from charrnn.cores import usable_cores
 from charrnn.data.corpus import Corpus, TokenizedCorpus
@@ -11,12 +14,23 @@ from charrnn.data.two_pass_reading import ReadingProgress
 from charrnn.errors import CharRNNWarning, CorpusError, ModelError, TrainingError
 from charrnn.model.kernels import KERNELS, native
 from charrnn.model.networks import build_network
-from charrnn.model.recurrent import RecurrentNetwork
+from charrnn.model.recurrent import RecurrentNetwork, State
 from charrnn.storage.model_directory import read_model
 from charrnn.storage.run import Run
-from charrnn.training.checkpoint import Checkpoint, TrainingState, read_newest
+from charrnn.storage.tensor_file import Tensors
+from charrnn.training.checkpoint import (
+    MOMENTS,
+    WEIGHTS,
+    Checkpoint,
+    TrainingState,
+    read_newest,
+    state_names,
+)
 from charrnn.training.config import TrainingConfig
 from charrnn.training.early_stopping import should_stop_early
+from charrnn.training.learner import Learner
+from charrnn.training.parallel.group import Group
+from charrnn.training.plan import arrays, load
 from charrnn.training.probe import DTYPES, choose_device
 
 
@@ -83,6 +97,36 @@ def _warn_of_other_rounding(path: Path, config: TrainingConfig) -> None:
             f"{usable_cores():,} cores: it goes on with so many, and may round in another way"
         )
         warnings.warn(message, CharRNNWarning, stacklevel=2)
+
+
+def training_tensors(learner: Learner, state: State) -> Tensors:
+    """What training.safetensors holds, by name: a learner's weights, the optimizer's moments, and
+    the state of all lanes."""
+    network = learner.network
+    tensors = {
+        f"{moment}.{name}": learner.optimizer.state[parameter][moment].cpu().numpy()
+        for moment in MOMENTS
+        for name, parameter in network.named_parameters()
+    }
+    for name, part in zip(state_names(network.config), state, strict=True):
+        tensors[name] = part.cpu().numpy()
+    return tensors | {f"{WEIGHTS}.{name}": each for name, each in arrays(network).items()}
+
+
+def restore_tensors(learner: Learner, checkpoint: Checkpoint, group: Group) -> None:
+    """Gives a learner what `training_tensors` saved, of the state its own lanes."""
+    config, tensors = checkpoint.model.config, checkpoint.tensors
+    weights, *moments_of = (
+        {name: tensors[f"{kind}.{name}"] for name in config.tensor_shapes()}
+        for kind in (WEIGHTS, *MOMENTS)
+    )
+    load(learner.network, weights)
+    moments = {
+        moment: {name: torch.tensor(array) for name, array in named.items()}
+        for moment, named in zip(MOMENTS, moments_of, strict=True)
+    }
+    state = tuple(torch.tensor(tensors[name]) for name in state_names(config))
+    learner.restore(checkpoint.position.step, moments, group.scatter_state(state))
 
 
 def mark_best(run: Run, state: TrainingState) -> TrainingState:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from charrnn.ambient import as_usual, stepwise
 from charrnn.data.corpus import Corpus, TokenizedCorpus
@@ -29,12 +28,9 @@ from charrnn.model.recurrent import RecurrentNetwork
 from charrnn.storage.model_directory import Model, Provenance
 from charrnn.storage.run import Run
 from charrnn.training.checkpoint import (
-    MOMENTS,
-    WEIGHTS,
     Checkpoint,
     TrainingState,
     check_sources,
-    state_names,
 )
 from charrnn.training.config import TrainingConfig
 from charrnn.training.early_stopping import should_stop_early
@@ -44,19 +40,19 @@ from charrnn.training.malloc import freed_memory_kept
 from charrnn.training.parallel.group import Group
 from charrnn.training.plan import Plan, arrays, load
 from charrnn.training.progress import MetricsLog, Progress
-from charrnn.training.resuming import mark_best, read_unfinished
+from charrnn.training.resuming import mark_best, read_unfinished, restore_tensors, training_tensors
 from charrnn.training.task import task_definition
 from charrnn.training.weight_average import WeightAverage
 
 
 class Trainer:
-    """One training: iterate over it to train, for Progress after each step.
+    """One training. Iterating over it trains, and yields Progress after each step.
 
     Args:
-        corpus: what it learns from.
-        network: what learns.
-        config: how.
-        run: where it is saved.
+        corpus: the text that it learns from.
+        network: the network that learns.
+        config: the settings of the training.
+        run: the run that checkpoints and metrics are saved in.
         group: the processes that train together, which this one leads; this one alone when None.
     """
 
@@ -114,11 +110,11 @@ class Trainer:
         Args:
             corpus: its text; read from where it was when None.
             group: see Trainer; it may be of another size than before.
-            progress: is told how far the reading has come.
+            progress: is called with how far the reading of the text has come.
 
         Raises ModelError when no checkpoint can be used, CorpusError when the text is not the one
-        it was trained on, ConfigError when its device is not here, TrainingError when it is already
-        finished, or goes on elsewhere.
+        it was trained on, ConfigError when its device is not here, TrainingError when it has
+        finished, or another process is training it.
         """
         run.claim()
         try:
@@ -147,13 +143,13 @@ class Trainer:
     def request_stop(self, signal: int = 0) -> None:
         """Makes the iteration save after the current step and end there. Safe in a signal handler.
 
-        `signal` is its number, if it was one.
+        `signal` is the number of the signal that asks for it; 0 for any other request.
         """
         self.group.request_stop(signal)
 
     @property
     def turned(self) -> bool:
-        """Whether it has ended, or will now, because its validation has turned."""
+        """Whether it has stopped early, or will now; see `should_stop_early`."""
         return should_stop_early(self.position, self.config)
 
     @property
@@ -171,11 +167,10 @@ class Trainer:
         """Trains to the end. Raises DivergedError, StorageError; TrainingError when another process
         that trains with it fails.
 
-        An interrupt (Ctrl-C, a notebook's stop button) raises KeyboardInterrupt once the step that
-        it came in has been taken and saved, and a second one at once. A `break`, and whatever is
-        raised in
-        the loop over it, saves as well: when the iterator is closed, or nothing refers to it any
-            more.
+        An interrupt (Ctrl-C, a notebook's stop button) raises KeyboardInterrupt when the step that
+        it came in has been taken and saved; a second one raises it at once. After a `break`, or an
+        error in the loop over it, it is saved as well, as soon as the iterator is closed or nothing
+        refers to it any more.
         """
         self.run.claim()
         try:
@@ -197,7 +192,7 @@ class Trainer:
 
     @contextlib.contextmanager
     def _computing(self) -> Iterator[None]:
-        """On its own threads, and not interrupted in the middle."""
+        """Sets the number of threads, and makes interrupts wait for the end of a step."""
         with threads(self.config.threads), interrupts_wait(self.request_stop):
             yield
 
@@ -226,17 +221,8 @@ class Trainer:
 
     @as_usual
     def save(self) -> Path:
-        """Writes a checkpoint of this moment. Raises StorageError."""
-        network, optimizer = self.learner.network, self.learner.optimizer
-        state = self.group.gather_state(self.learner.state)
-        tensors = {
-            f"{moment}.{name}": optimizer.state[parameter][moment].cpu().numpy()
-            for moment in MOMENTS
-            for name, parameter in network.named_parameters()
-        }
-        for name, part in zip(state_names(network.config), state, strict=True):
-            tensors[name] = part.cpu().numpy()
-        tensors |= {f"{WEIGHTS}.{name}": weights for name, weights in arrays(network).items()}
+        """Writes a checkpoint of this moment; returns its folder. Raises StorageError."""
+        tensors = training_tensors(self.learner, self.group.gather_state(self.learner.state))
         position = dataclasses.replace(self.position, **self.loader.state_dict())
         model = self.model()
         if not all(
@@ -356,25 +342,14 @@ class Trainer:
         return {"validation_nats": nats, "best_nats": self.position.best_nats, "sample": text}
 
     def _restore(self, checkpoint: Checkpoint) -> None:
-        position, tensors = checkpoint.position, checkpoint.tensors
+        position = checkpoint.position
         if position.lanes != self.loader.batch_size:
             raise ConfigError(f"{position.lanes} lanes saved, {self.loader.batch_size} configured")
         self.position = position
         self._log = MetricsLog(self.run, position)
         self.loader.load_state_dict({"epoch": position.epoch, "chunk": position.chunk})
-        weights, *moments_of = (
-            {name: tensors[f"{kind}.{name}"] for name in checkpoint.model.config.tensor_shapes()}
-            for kind in (WEIGHTS, *MOMENTS)
-        )
-        load(self.learner.network, weights)
         load(self.average.network, checkpoint.model.tensors)
-        moments = {
-            moment: {name: torch.tensor(array) for name, array in named.items()}
-            for moment, named in zip(MOMENTS, moments_of, strict=True)
-        }
-        names = state_names(checkpoint.model.config)
-        state = tuple(torch.tensor(tensors[name]) for name in names)
-        self.learner.restore(position.step, moments, self.group.scatter_state(state))
+        restore_tensors(self.learner, checkpoint, self.group)
 
 
 def start(plan: Plan, directory: Path | Run, group: Group | None = None) -> Trainer:
