@@ -48,7 +48,7 @@ def test_texts_that_match_come_as_often_as_the_model_would_write_them(
             logits -= np.log(np.exp(logits).sum(axis=-1, keepdims=True))
             likely[text] = float(np.exp(logits[np.arange(len(ids) - 1), ids[1:]].sum()))
     whole = sum(likely.values())
-    assert whole < 0.9  # or else there is nothing to steer
+    assert whole < 0.9  # or else nothing is constrained
     expected = np.array([count * each / whole for each in likely.values()])
     assert expected.min() > 2
     found = np.array([sum(sample.text == text for sample in samples) for text in likely])
