@@ -1,8 +1,10 @@
 """The REPL on a real pseudo-terminal, its screen read as a person would; and without one."""
 
+import contextlib
 import os
 import re
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -186,6 +188,10 @@ def start(here: Path) -> Iterator[Start]:
 
     yield begin
     for terminal in started:
+        # pexpect alone gives a killed process a tenth of a second, which may be too little.
+        with contextlib.suppress(pexpect.ExceptionPexpect):  # it has ended
+            terminal.process.kill(signal.SIGKILL)
+            terminal.process.wait()
         terminal.process.close(force=True)
 
 
