@@ -36,12 +36,12 @@ class Ghost:
         self._changed = Condition()
         self._thread: Thread | None = None
         self._known: dict[str, str] = {}
-        self._foresight: Lookahead | None = None
+        self._lookahead: Lookahead | None = None
 
     def begin(self, lookahead: Lookahead) -> None:
         """Computes ghost texts from here on with this lookahead."""
         self.cancel()
-        self._foresight, self._known = lookahead, {}
+        self._lookahead, self._known = lookahead, {}
 
     def ask(self, typed: str, deliver: Deliver) -> str | None:
         """The ghost text after what is typed, if it is known.
@@ -53,9 +53,9 @@ class Ghost:
         if typed in self._known:
             self.cancel()
             return self._known[typed]
-        assert self._foresight is not None
+        assert self._lookahead is not None
         with self._changed:
-            self._request = _Request(self._foresight, typed, deliver)
+            self._request = _Request(self._lookahead, typed, deliver)
             self._changed.notify()
         if self._thread is None:
             self._thread = Thread(target=self._work, name="ghost", daemon=True)

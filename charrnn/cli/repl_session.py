@@ -161,10 +161,8 @@ class Session:
             warn("there is no continuation to replace yet")
             return
         pieces = manuscript.again(self.config)
-        typed = ""
-        segments = manuscript.segments()
-        if segments and not segments[-1].made:
-            typed = segments[-1].text
+        last = manuscript.segments()[-1:]
+        typed = last[0].text if last and not last[0].made else ""
         before = manuscript.tail(len(typed) + CONTEXT + 1).removesuffix(typed)
         if len(typed) > TAIL:
             before, typed = typed[-CONTEXT - 1 :], ""

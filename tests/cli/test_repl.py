@@ -1,8 +1,10 @@
 """The REPL on a real pseudo-terminal, its screen read as a person would; and without one."""
 
+import contextlib
 import os
 import re
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -186,6 +188,10 @@ def start(here: Path) -> Iterator[Start]:
 
     yield begin
     for terminal in started:
+        # pexpect alone gives a killed process a tenth of a second, which may be too little.
+        with contextlib.suppress(pexpect.ExceptionPexpect):  # it has ended
+            terminal.process.kill(signal.SIGKILL)
+            terminal.process.wait()
         terminal.process.close(force=True)
 
 
@@ -312,11 +318,11 @@ def test_continuations_are_picked_with_arrows_and_digits(
         return [line for line in terminal.lines if re.match(r"[1-9 ] +\d+\.\d%  ", line)]
 
     def shows(unit: str, count: int) -> bool:
-        picks = manuscript.suggestions(unit, count)
+        found = manuscript.suggestions(unit, count)
         rows = menu()
         return len(rows) == count and all(
-            f"{pick.probability:6.1%}" in row and pick.text.strip() in row
-            for row, pick in zip(rows, picks, strict=True)
+            f"{each.probability:6.1%}" in row and each.text.strip() in row
+            for row, each in zip(rows, found, strict=True)
         )
 
     for unit, count in (("word", 9), ("character", 4), ("line", 3)):
@@ -749,20 +755,20 @@ def test_ghost_text_is_dim_and_can_be_accepted(start: Start, manuscript: Manuscr
     terminal = start()
     assert terminal.ghost.strip() == ""  # before there is any text
 
-    def foreseen(typed: str) -> str:
+    def continued(typed: str) -> str:
         *_, text = ("", *manuscript.lookahead().continuations(typed, 24))
         return text
 
     terminal.type("The f")
-    expected = foreseen("The f")
+    expected = continued("The f")
     assert len(expected) > 3
     terminal.until(lambda: terminal.ghost == expected)
     terminal.send(RIGHT)
     terminal.until(lambda: terminal.typed == f"The f{expected}")
     typed = f"The f{expected}"
-    terminal.until(lambda: terminal.ghost == foreseen(typed))
+    terminal.until(lambda: terminal.ghost == continued(typed))
     terminal.send("\t")
-    typed += foreseen(typed)
+    typed += continued(typed)
     terminal.until(lambda: terminal.typed == typed)
     terminal.enter("")
     assert terminal.saved().startswith(typed)
@@ -770,16 +776,16 @@ def test_ghost_text_is_dim_and_can_be_accepted(start: Start, manuscript: Manuscr
     manuscript.write(typed)
     made(manuscript)
     assert terminal.saved() == manuscript.text
-    terminal.until(lambda: terminal.ghost == foreseen(""))  # how the text goes on
+    terminal.until(lambda: terminal.ghost == continued(""))  # how the text goes on
     terminal.type("/mor")
     terminal.settle()
     assert terminal.ghost.strip() == ""
     terminal.send(CTRL_C)
     terminal.until(terminal.ready)
     terminal.type("Was")
-    terminal.until(lambda: terminal.ghost == foreseen("Was"))
+    terminal.until(lambda: terminal.ghost == continued("Was"))
     terminal.send("\x7f")
-    terminal.until(lambda: terminal.typed == "Wa" and terminal.ghost == foreseen("Wa"))
+    terminal.until(lambda: terminal.typed == "Wa" and terminal.ghost == continued("Wa"))
 
 
 class Foretold:
@@ -798,7 +804,7 @@ def test_a_ghost_stays_while_it_is_typed_and_goes_with_its_place() -> None:
     assert ghost.ask("T", texts.put) is None
     assert texts.get(timeout=SECONDS) == "he fox"
     assert ghost.ask("T", texts.put) == "he fox"
-    assert ghost.ask("Th", texts.put) == "e fox"  # at once, as it was foreseen
+    assert ghost.ask("Th", texts.put) == "e fox"  # at once, as it was predicted
     assert ghost.ask("Tx", texts.put) is None
     assert texts.get(timeout=SECONDS) == "e fox"  # the newest, and no other
     assert texts.empty()

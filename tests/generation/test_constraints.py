@@ -10,7 +10,6 @@ from charrnn.data.tokenizer import REPLACEMENT, ByteTokenizer, CharTokenizer, To
 from charrnn.errors import ConfigError
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.constraints import Constraints, Draft
-from charrnn.generation.ineffective_settings import ineffective_settings
 from tests.patterns import needs_regex
 
 ALPHABET = "\nabcdENDX"
@@ -188,41 +187,6 @@ def test_a_text_without_length_that_can_never_end_is_refused(
 )
 def test_a_text_without_length_that_can_end_is_not(settings: dict[str, Any]) -> None:
     constraints(length=None, **settings)
-
-
-@pytest.mark.parametrize(
-    ("settings", "says"),
-    [
-        ({"ban": "§a"}, ["ban: the model has never seen '§', which changes nothing"]),
-        ({"only": "§a☃"}, ["only: the model has never seen '§' '☃', which changes nothing"]),
-        (
-            {"stop": ("a§", "b")},
-            ["stop 'a§': the model has never seen '§', so that it ends no text"],
-        ),
-        (
-            {"stop": ("\u0301",)},
-            [
-                "stop '◌\u0301' (U+0301): the model has never seen '◌\u0301' (U+0301), "
-                + "so that it ends no text"
-            ],
-        ),
-        ({"stop": ("ab",), "ban": "b"}, ["stop 'ab': 'b' never comes, so that it ends no text"]),
-        ({"lines": True, "ban": "\n"}, [r"lines: '\n' never comes, so that it ends no text"]),
-        ({"stop": ("a",), "ban": "b", "only": "cd", "lines": True}, []),
-        ({"regex": "a", "lines": True, "ban": "\n"}, []),
-    ],
-)
-def test_what_has_no_effect_is_told(settings: dict[str, Any], says: list[str]) -> None:
-    found = ineffective_settings(SamplingConfig(**settings), CharTokenizer(ALPHABET))
-    assert [setting.message for setting in found] == says
-
-
-def test_what_is_folded_is_told() -> None:
-    (found,) = ineffective_settings(SamplingConfig(ban="☃"), CharTokenizer("ab" + REPLACEMENT))
-    assert (
-        found.message
-        == "ban: the model has never seen '☃', which is read as U+FFFD, as rare ones were"
-    )
 
 
 # What may not come

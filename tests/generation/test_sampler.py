@@ -1,27 +1,21 @@
-import itertools
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from charrnn.data.tokenizer import ByteTokenizer, CharTokenizer, Tokenizer
-from charrnn.engines import ENGINES, Array, Engine, State, best_engine
+from charrnn.engines import ENGINES, Engine, best_engine
 from charrnn.errors import ConfigError, CorpusError, UnknownCharacterError
 from charrnn.generation import batch
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.request import Sample
 from charrnn.generation.sampler import Sampler
-from charrnn.model.config import ModelConfig
 from charrnn.storage.model_directory import Model
 from tests.exact_scores import exact_log_probabilities
+from tests.generation.scripted import scripted
 from tests.patterns import needs_regex
-from tests.provenance import make_provenance
 
 MakeModel = Callable[..., Model]
 
@@ -30,59 +24,6 @@ exact_engines = pytest.mark.parametrize(
     "engine", [name for name in ENGINES if name in ("numpy", "native")]
 )
 """Those whose lanes do not depend on each other, to the last bit."""
-
-
-class Scripted:
-    """An engine that is certain of what comes next: a script, over and over. Where it is in the
-    script is its state."""
-
-    parallel = True
-
-    def __init__(self, tokenizer: Tokenizer, script: str) -> None:
-        self.ids = tokenizer.encode(script)
-        self.vocabulary_size = tokenizer.vocabulary_size
-
-    def advance(self, ids: npt.ArrayLike, state: State | None) -> tuple[Array, State]:
-        # However long a prompt is, the script begins after it.
-        logits = np.zeros((*np.asarray(ids).shape, self.vocabulary_size), dtype=np.float32)
-        return logits, state or (0,)
-
-    def read(self, ids: npt.ArrayLike, state: State | None) -> State:
-        return state or (0,)
-
-    def lanes(self, count: int) -> "ScriptedLanes":
-        return ScriptedLanes(self, count)
-
-
-class ScriptedLanes:
-    def __init__(self, engine: Scripted, count: int) -> None:
-        self.engine = engine
-        self.positions = [0] * count
-
-    def step(self, ids: npt.NDArray[np.intp]) -> Array:
-        script = self.engine.ids
-        logits = np.full((len(ids), self.engine.vocabulary_size), -50, dtype=np.float32)
-        for lane, position in enumerate(self.positions):
-            logits[lane, script[position % len(script)]] = 50
-        self.positions = [position + 1 for position in self.positions]
-        return logits
-
-    def get(self, lane: int) -> State:
-        return (self.positions[lane],)
-
-    def put(self, lane: int | Sequence[int], state: State | None) -> None:
-        for each in [lane] if isinstance(lane, int) else lane:
-            self.positions[each] = state[0] if state else 0
-
-    def take(self, lanes: npt.NDArray[np.intp]) -> None:
-        self.positions = [self.positions[lane] for lane in lanes]
-
-
-def scripted(script: str, *, byte: bool = False) -> Sampler:
-    tokenizer: Tokenizer = ByteTokenizer() if byte else CharTokenizer(sorted({*script, "\n"}))
-    config = ModelConfig(vocabulary_size=tokenizer.vocabulary_size)
-    provenance = make_provenance(corpus="script")
-    return Sampler(Model(config, tokenizer, {}, provenance), Scripted(tokenizer, script))
 
 
 # Seeds
@@ -254,46 +195,6 @@ def test_large_and_far_samples_are_like_any_other(make_model: MakeModel) -> None
     assert sample.text != sampler.sample("", SamplingConfig(length=200, seed=1), index=10**12)
 
 
-def test_a_stream_that_is_iterated_again_begins_with_what_comes_next() -> None:
-    stream = scripted("abcdef").stream("", SamplingConfig(length=4))
-    assert "".join(stream) == "abcd"
-    assert list(stream) == []
-
-
-# Length
-
-
-@pytest.mark.parametrize("length", [1, 2, 77])
-def test_length_counts_the_characters_made(length: int, make_model: MakeModel) -> None:
-    stream = Sampler(make_model()).stream("abc", SamplingConfig(length=length))
-    assert len("".join(stream)) == stream.characters == length
-    assert stream.stop_reason == "length"
-
-
-def test_length_zero_makes_nothing(make_model: MakeModel) -> None:
-    stream = Sampler(make_model()).stream("abc", SamplingConfig(length=0))
-    assert list(stream) == []
-    assert (stream.characters, stream.nats, stream.stop_reason) == (0, 0.0, "length")
-
-
-def test_length_none_never_ends_and_begins_like_any_other(make_model: MakeModel) -> None:
-    sampler = Sampler(make_model())
-    endless = itertools.islice(sampler.stream("abc", SamplingConfig(length=None)), 700)
-    assert "".join(endless) == sampler.sample("abc", SamplingConfig(length=700))
-
-
-def test_a_longer_sample_begins_with_the_shorter(make_model: MakeModel) -> None:
-    sampler = Sampler(make_model())
-    short, long = (sampler.sample("a", SamplingConfig(length=length)) for length in (30, 90))
-    assert long.startswith(short)
-
-
-def test_pieces_come_as_they_are_made() -> None:
-    stream = scripted("abc").stream("", SamplingConfig(length=None))
-    first = next(iter(stream))
-    assert (first, stream.characters, stream.stop_reason) == ("a", 1, None)
-
-
 # Prompts
 
 
@@ -361,127 +262,6 @@ def test_many_samples_may_begin_after_one_encoded_prompt(
     assert one == other
 
 
-# Stop strings
-
-
-def cut(text: str, stops: tuple[str, ...]) -> str:
-    """The text up to the stop string that is complete first (of those, the one that begins
-    first)."""
-    for end in range(len(text) + 1):
-        found = [i for stop in stops if (i := text[:end].find(stop)) >= 0]
-        if found:
-            return text[: min(found)]
-    return text
-
-
-@pytest.mark.parametrize(
-    ("script", "stop", "expected"),
-    [
-        ("one END two", ("END",), "one "),
-        ("one ENEND two", ("END",), "one EN"),  # a false start that overlaps the true one
-        ("aaab", ("aab",), "a"),
-        ("one. two! three", ("!", "."), "one"),
-        ("one. two! three", ("!", "?"), "one. two"),
-        ("abcd", ("bcd", "c"), "ab"),
-        ("END", ("END",), ""),
-        ("one EN", ("END",), "one EN"),  # held back, and printed after all
-        ("naïve €uro", ("€",), "naïve "),
-    ],
-)
-@pytest.mark.parametrize("byte", [False, True], ids=["char", "byte"])
-@pytest.mark.filterwarnings("ignore:stop:charrnn.errors.CharRNNWarning")
-def test_a_sample_ends_before_a_stop_string(
-    script: str, stop: tuple[str, ...], expected: str, byte: bool
-) -> None:
-    length = len(script.encode()) if byte else len(script)
-    stream = scripted(script, byte=byte).stream("", SamplingConfig(length=length, stop=stop))
-    assert "".join(stream) == expected
-    stopped = any(each in script for each in stop)
-    assert stream.stop_reason == ("stop" if stopped else "length")
-
-
-@pytest.mark.parametrize("batch_size", [1, 3])
-def test_stop_strings_end_each_of_many_samples(batch_size: int) -> None:
-    made = scripted("one ENEND two").samples(
-        "", SamplingConfig(stop=("END",)), indices=range(5), batch_size=batch_size, threads=1
-    )
-    assert [(each.text, each.characters, each.stop_reason) for each in made] == [
-        ("one EN", 9, "stop")
-    ] * 5
-
-
-@given(
-    script=st.text("ab", min_size=1, max_size=24),
-    stops=st.lists(st.text("ab", min_size=1, max_size=5), min_size=1, max_size=3).map(tuple),
-)
-@pytest.mark.filterwarnings("ignore:stop:charrnn.errors.CharRNNWarning")
-def test_no_part_of_a_stop_string_is_ever_given(script: str, stops: tuple[str, ...]) -> None:
-    config = SamplingConfig(length=len(script), stop=stops)
-    pieces = list(scripted(script).stream("", config))
-    assert "".join(pieces) == cut(script, stops)
-    assert "" not in pieces
-
-
-def test_what_cannot_become_a_stop_string_is_not_held_back() -> None:
-    stream = scripted("abEabEND").stream("", SamplingConfig(length=None, stop=("END",)))
-    made = [(piece, stream.characters) for piece in stream]
-    assert made == [("a", 1), ("b", 2), ("E", 4), ("a", 4), ("b", 5)]
-
-
-def test_a_stop_string_in_the_prompt_does_not_stop() -> None:
-    config = SamplingConfig(length=3, stop=("x",))
-    assert scripted("abcx").sample("x", config) == "abc"
-
-
-# Lines
-
-
-def test_lines_end_before_the_newline() -> None:
-    stream = scripted("anna\nbob\n").stream("", SamplingConfig(lines=True))
-    assert "".join(stream) == "anna"
-    assert stream.stop_reason == "stop"
-
-
-def test_a_line_ends_at_other_stop_strings_too() -> None:
-    config = SamplingConfig(lines=True, stop=("n",))
-    assert scripted("anna\n").sample("", config) == "a"
-
-
-def test_a_line_begins_as_after_a_newline(make_model: MakeModel) -> None:
-    sampler = Sampler(make_model())
-    line = sampler.sample("", SamplingConfig(lines=True, length=60, seed=2))
-    text = sampler.sample("\n", SamplingConfig(length=60, seed=2))
-    assert line == text.split("\n")[0]
-
-
-# Bytes
-
-
-def test_bytes_come_as_whole_characters() -> None:
-    script = "né€😀, naïve"
-    stream = scripted(script, byte=True).stream("", SamplingConfig(length=len(script.encode())))
-    assert list(stream) == list(script)
-
-
-def test_length_counts_bytes_and_those_of_half_a_character_survive() -> None:
-    stream = scripted("a€", byte=True).stream("", SamplingConfig(length=3))
-    text = "".join(stream)
-    assert text.encode("utf-8", "surrogateescape") == "a€".encode()[:3]
-    assert stream.characters == 3
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_whatever_bytes_a_model_makes_survive_a_round_trip(
-    seed: int, make_model: MakeModel
-) -> None:
-    model = make_model(None, sharpness=1.0)
-    sampler = Sampler(model)
-    text = sampler.sample("né", SamplingConfig(length=300, seed=seed))
-    ids = model.tokenizer.encode(text)
-    assert len(ids) == 300
-    assert model.tokenizer.decode(ids) == text
-
-
 # The log-likelihood
 
 
@@ -521,121 +301,6 @@ def test_the_nats_of_many_samples_are_the_models_own_score(
         np.testing.assert_allclose(each.log_probabilities, expected, rtol=0, atol=1e-5)
         assert each.nats == pytest.approx(-expected.sum(), rel=1e-5)
         assert each.nats == pytest.approx(-sum(each.log_probabilities), rel=1e-12)
-
-
-# Regular expressions
-
-
-@needs_regex
-@pytest.mark.parametrize("lines", [True, False])
-@pytest.mark.parametrize("temperature", [0.0, 1.0])
-def test_every_text_matches(lines: bool, temperature: float, make_model: MakeModel) -> None:
-    import re
-
-    pattern = r"a[b-d]{2,4}(ef?|gh)" if lines else r"a[b-d]{2,4}(e|gh)"
-    config = SamplingConfig(length=10, regex=pattern, lines=lines, temperature=temperature)
-    sampler = Sampler(make_model())
-    samples = list(sampler.samples("hh", config, indices=range(6)))
-    assert all(re.fullmatch(pattern, sample.text) for sample in samples)
-    assert {sample.stop_reason for sample in samples} == {"stop" if lines else "match"}
-
-
-@needs_regex
-def test_texts_that_match_come_as_often_as_the_model_would_write_them(
-    make_model: MakeModel,
-) -> None:
-    # Where an end is only forbidden, texts that the model hardly ever ends so come too often.
-    model = make_model("\nab", sharpness=3.0)
-    config = SamplingConfig(regex="[ab]{0,2}a", lines=True, length=6, temperature=1.0)
-    sampler = Sampler(model, "numpy")
-    count = 400
-    samples = list(sampler.samples("", config, indices=range(count)))
-    likely = {}
-    for length in range(3):
-        for letters in itertools.product("ab", repeat=length):
-            text = "".join((*letters, "a"))
-            ids = model.tokenizer.encode("\n" + text + "\n")
-            logits = sampler.engine.advance([ids[:-1]], None)[0][0].astype(np.float64)
-            logits -= np.log(np.exp(logits).sum(axis=-1, keepdims=True))
-            likely[text] = float(np.exp(logits[np.arange(len(ids) - 1), ids[1:]].sum()))
-    whole = sum(likely.values())
-    assert whole < 0.9  # or else there is nothing to steer
-    expected = np.array([count * each / whole for each in likely.values()])
-    assert expected.min() > 2
-    found = np.array([sum(sample.text == text for sample in samples) for text in likely])
-    assert found.sum() == count
-    chi_square = ((found - expected) ** 2 / expected).sum()
-    degrees = len(likely) - 1
-    assert chi_square < degrees + 4 * math.sqrt(2 * degrees)
-
-
-@needs_regex
-@pytest.mark.parametrize("engine", ENGINES)
-def test_the_nats_of_a_text_that_matches_are_the_models_own_score(
-    engine: str, make_model: MakeModel
-) -> None:
-    model = make_model()
-    config = SamplingConfig(regex="(ab|cd|e[f-h]+){3,5}h", length=20)
-    for each in Sampler(model, engine).samples("ab", config, indices=range(3), score=True):
-        ids = model.tokenizer.encode("ab" + each.text)
-        expected = exact_log_probabilities(ENGINES[engine](model), ids)[1:]
-        np.testing.assert_allclose(each.log_probabilities, expected, rtol=0, atol=1e-5)
-        assert each.nats == pytest.approx(-expected.sum(), rel=1e-5)
-
-
-@needs_regex
-def test_a_stream_of_a_text_that_matches_is_the_sample(make_model: MakeModel) -> None:
-    sampler = Sampler(make_model())
-    config = SamplingConfig(regex="[a-d]{3,5}h", length=20, seed=3)
-    (sample,) = sampler.samples("ab", config, indices=[4], score=True)
-    stream = sampler.stream("ab", config, index=4, log_probabilities=True)
-    assert "".join(stream) == sample.text
-    assert (stream.characters, stream.nats, stream.stop_reason) == (
-        sample.characters,
-        sample.nats,
-        "match",
-    )
-    assert tuple(stream.log_probabilities) == sample.log_probabilities
-
-
-@needs_regex
-@pytest.mark.parametrize("temperature", [0.0, 0.8])
-def test_a_text_that_matches_and_has_no_room_to_go_on_ends(
-    temperature: float, make_model: MakeModel
-) -> None:
-    config = SamplingConfig(regex="a(bc){9,}", length=20, temperature=temperature)
-    assert Sampler(make_model()).sample("", config) == "a" + 9 * "bc"
-
-
-@needs_regex
-def test_a_text_that_may_end_does_when_the_model_would_go_on_otherwise(
-    make_model: MakeModel,
-) -> None:
-    model = make_model("\nab", sharpness=3.0)
-    config = SamplingConfig(regex="[ab]{1,3}", length=6, temperature=1.0)
-    sampler = Sampler(model, "numpy")
-    count = 400
-    samples = list(sampler.samples("", config, indices=range(count)))
-    likely = {}
-    for length in (1, 2, 3):
-        for letters in itertools.product("ab", repeat=length):
-            text = "".join(letters)
-            ids = model.tokenizer.encode("\n" + text)
-            logits = sampler.engine.advance([ids], None)[0][0].astype(np.float64)
-            follows = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
-            newline = float(follows[-1, model.tokenizer.encode("\n")[0]])
-            begins = float(follows[np.arange(length), ids[1:]].prod())
-            likely[text] = begins * (newline if length < 3 else 1.0)
-    whole = sum(likely.values())  # less what the model would begin with a newline
-    expected = np.array([count * each / whole for each in likely.values()])
-    found = np.array([sum(sample.text == text for sample in samples) for text in likely])
-    assert found.sum() == count
-    assert {sample.stop_reason for sample in samples} == {"match"}
-    seen = expected > 2  # chi-square is for what is expected a few times
-    chi_square = ((found - expected) ** 2 / expected)[seen].sum()
-    degrees = int(seen.sum()) - 1
-    assert degrees > 4
-    assert chi_square < degrees + 4 * math.sqrt(2 * degrees)
 
 
 # Settings

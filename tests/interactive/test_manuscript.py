@@ -1,90 +1,23 @@
 import itertools
 import math
-from collections import deque
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from charrnn.data.tokenizer import CharTokenizer
-from charrnn.engines import ENGINES, Array, Lanes, State
-from charrnn.engines.numpy_engine import NumPyEngine
+from charrnn.engines import ENGINES, Array, State
 from charrnn.errors import ConfigError, ModelError, UnknownCharacterError
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.sampler import Sampler
-from charrnn.interactive import kept_states
-from charrnn.interactive.kept_states import RECENT, SPACING
-from charrnn.interactive.lookahead import Lookahead
+from charrnn.interactive.kept_states import SPACING
 from charrnn.interactive.manuscript import Manuscript, Segment
-from charrnn.interactive.suggestions import LONGEST, UNITS, _LineSearch
+from charrnn.interactive.suggestions import LONGEST, UNITS
 from charrnn.storage.model_directory import Model
-from tests.exact_scores import exact_log_probabilities
+from tests.interactive.manuscripts import KINDS, Counting, collect, costs, read_at_once, same
 from tests.patterns import needs_regex
 
 MakeModel = Callable[..., Model]
-
-
-KINDS = pytest.mark.parametrize("characters", ["\n abc", None], ids=["char", "byte"])
-
-
-class Counting:
-    """The CPU's engine, which counts the characters that it reads, lanes side by side as one."""
-
-    def __init__(self, model: Model) -> None:
-        self._engine = NumPyEngine.of(model)
-        self.vocabulary_size = self._engine.vocabulary_size
-        self.parallel = True
-        self.steps = 0
-
-    def advance(self, ids: npt.ArrayLike, state: State | None) -> tuple[Array, State]:
-        self.steps += np.asarray(ids).shape[1]
-        return self._engine.advance(ids, state)
-
-    def read(self, ids: npt.ArrayLike, state: State | None) -> State:
-        return self.advance(ids, state)[1]
-
-    def lanes(self, count: int) -> Lanes:
-        lanes = self._engine.lanes(count)
-        step = lanes.step
-
-        def counted(ids: npt.NDArray[np.intp]) -> Array:
-            self.steps += 1
-            return step(ids)
-
-        lanes.step = counted  # type: ignore[method-assign]
-        return lanes
-
-    def spent(self) -> int:
-        steps, self.steps = self.steps, 0
-        return steps
-
-
-@pytest.fixture
-def counted(make_model: MakeModel) -> tuple[Sampler, Counting]:
-    model = make_model(" abc", hidden_size=8, layers=1)
-    engine = Counting(model)
-    return Sampler(model, engine), engine
-
-
-def collect(pieces: Iterator[str]) -> str:
-    return "".join(pieces)
-
-
-def costs(manuscript: Manuscript) -> list[float]:
-    return [nats for _, nats in manuscript.surprisals()]
-
-
-def same(one: list[float], other: list[float]) -> bool:
-    return np.array_equal(np.array(one), np.array(other), equal_nan=True)
-
-
-def read_at_once(sampler: Sampler, text: str, *, prompt: str = "") -> list[float]:
-    """The surprisal of each character of a text, by one pass over all of it."""
-    ids = sampler.model.tokenizer.encode(prompt + text)
-    nats = [math.nan, *-exact_log_probabilities(sampler.engine, ids)]
-    return nats[len(prompt) :]
 
 
 # Writing
@@ -316,23 +249,6 @@ def test_bytes_that_come_one_by_one_are_not_lost(make_model: MakeModel) -> None:
     assert manuscript.text.encode("utf-8", "surrogateescape") == "x€".encode()
 
 
-def test_characters_of_many_bytes_are_suggested_whole(make_model: MakeModel) -> None:
-    sampler = Sampler(make_model(None, sharpness=0.5))
-    manuscript = Manuscript(sampler)
-    manuscript.write("a")
-    found = manuscript.suggestions("character", 5)
-    assert len(found) == 5
-    tokenizer = sampler.model.tokenizer
-    for text, probability in found:
-        ids = tokenizer.encode(f"a{text}").astype(np.intp)
-        logits, _ = sampler.engine.advance([ids], None)
-        product = 1.0
-        for t in range(len(ids) - 1):
-            row = np.exp(logits[0, t].astype(np.float64))
-            product *= row[ids[t + 1]] / row.sum()
-        assert probability == pytest.approx(product)
-
-
 # Taking back
 
 
@@ -455,193 +371,6 @@ def test_at_the_end_of_a_long_text_a_character_costs_a_step(
     assert engine.spent() <= LONGEST["word"]
 
 
-def test_states_are_kept_sparse_and_going_back_is_exact_and_cheap(
-    counted: tuple[Sampler, Counting],
-) -> None:
-    sampler, engine = counted
-    manuscript = Manuscript(sampler)
-    manuscript.write("ab")
-    texts = [manuscript.text]
-    for _ in range(7):
-        collect(manuscript.continuation(SamplingConfig(length=777)))
-        texts.append(manuscript.text)
-    length = len(manuscript)
-    assert len(manuscript._states) <= RECENT + length // SPACING + 1
-    assert len(manuscript._states) >= length // SPACING
-    for text in reversed(texts[:-1]):
-        manuscript.undo()
-        assert manuscript.text == text
-        engine.spent()
-        ours = manuscript.probabilities()
-        assert engine.spent() <= SPACING
-        whole = Manuscript(sampler)
-        whole.write(text)
-        assert np.array_equal(ours, whole.probabilities())
-    assert all(after <= 2 for after in manuscript._states)
-    collect(manuscript.continuation(SamplingConfig(length=length)))
-    assert len(manuscript._states) <= RECENT + length // SPACING + 1
-
-
-def test_large_states_are_kept_as_far_as_there_is_room(
-    counted: tuple[Sampler, Counting], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sampler, engine = counted
-    one = sum(part.nbytes for part in sampler.engine.read([[1]], None))
-    monkeypatch.setattr(kept_states, "KEPT_BYTES", 40 * one)
-    manuscript = Manuscript(sampler)
-    manuscript.write("ab c" * 2000)
-    collect(manuscript.continuation(SamplingConfig(length=300)))
-    assert len(manuscript._states) <= 80
-    engine.spent()
-    manuscript.write("a")
-    assert engine.spent() == 1
-    manuscript.undo()  # nothing that is kept is near
-    whole = Manuscript(sampler)
-    whole.write("ab c" * 2000)
-    assert np.array_equal(manuscript.probabilities(), whole.probabilities())
-    lookahead = manuscript.lookahead()
-    for _ in lookahead.continuations("ab c" * 100, 4):
-        assert len(lookahead._states) <= 80
-    (last,) = deque(lookahead.continuations("ab c" * 20, 4), maxlen=1)
-    (fresh,) = deque(manuscript.lookahead().continuations("ab c" * 20, 4), maxlen=1)
-    assert last == fresh
-
-
-# Suggestions
-
-
-def hand_computed(sampler: Sampler, before: str, text: str) -> float:
-    """The probability of a text, character by character."""
-    return math.exp(-sum(read_at_once(sampler, before + text)[len(before) :]))
-
-
-def all_words(sampler: Sampler, before: str, alphabet: str, longest: int) -> dict[str, float]:
-    """The probability of every next word that is short enough."""
-    words = {}
-    for length in range(1, longest + 1):
-        for letters in itertools.product(alphabet, repeat=length):
-            word = "".join(letters)
-            if not word.strip() or any(c.isspace() for c in word.lstrip()):
-                continue
-            words[word] = sum(hand_computed(sampler, before, word + end) for end in " \n")
-    return words
-
-
-def test_characters_are_the_likeliest_with_their_probabilities(make_model: MakeModel) -> None:
-    manuscript = Manuscript(Sampler(make_model()))
-    manuscript.write("abc")
-    found = manuscript.suggestions("character", 4)
-    likely = manuscript.probabilities()
-    assert likely.sum() == pytest.approx(1)
-    assert [p.probability for p in found] == pytest.approx(sorted(likely, reverse=True)[:4])
-    for text, probability in found:
-        expected = likely[manuscript.sampler.model.tokenizer.encode(text)[0]]
-        assert probability == pytest.approx(expected)
-    everything = manuscript.suggestions("character", 100)
-    assert sum(p.probability for p in everything) == pytest.approx(1)
-    assert len(everything) == 10
-
-
-def test_words_are_the_likeliest_of_all_words(make_model: MakeModel) -> None:
-    sampler = Sampler(make_model("\n ab", sharpness=2.0))
-    manuscript = Manuscript(sampler)
-    manuscript.write("ab a")
-    words = all_words(sampler, "ab a", "\n ab", 6)
-    likeliest = sorted(words, key=words.__getitem__, reverse=True)[:5]
-    assert max(map(len, likeliest)) < 6
-    found = manuscript.suggestions("word", 5)
-    assert [each.text for each in found] == likeliest
-    assert [p.probability for p in found] == pytest.approx([words[word] for word in likeliest])
-    assert sum(p.probability for p in manuscript.suggestions("word", 30)) <= 1
-
-
-def test_the_first_line_found_is_not_taken_for_the_likeliest() -> None:
-    search = _LineSearch(CharTokenizer("\nab"), 1)
-    search.extend(np.log([[0.3, 0.1, 0.6]]))
-    assert not search.done
-    assert [hypothesis.text for hypothesis in search.live] == ["b", "a"]
-    search.extend(np.log([[0.9, 0.05, 0.05], [0.5, 0.25, 0.25]]))
-    assert search.done
-    assert [(each.text, pytest.approx(each.probability)) for each in search.suggestions()] == [
-        ("b\n", 0.54)
-    ]
-
-
-def test_lines_are_the_likeliest_and_end_in_a_newline(make_model: MakeModel) -> None:
-    sampler = Sampler(make_model("\nab", sharpness=2.0))
-    manuscript = Manuscript(sampler)
-    manuscript.write("ab")
-    lines = {
-        line: hand_computed(sampler, "ab", line)
-        for length in range(7)
-        for letters in itertools.product("ab", repeat=length)
-        if (line := "".join(letters) + "\n")
-    }
-    likeliest = sorted(lines, key=lines.__getitem__, reverse=True)[:5]
-    found = manuscript.suggestions("line", 5)
-    assert [each.text for each in found] == likeliest
-    assert [p.probability for p in found] == pytest.approx([lines[line] for line in likeliest])
-
-
-@pytest.mark.parametrize("unit", UNITS)
-@KINDS
-def test_suggestions_are_different_ordered_and_can_be_taken(
-    unit: str, characters: str | None, make_model: MakeModel
-) -> None:
-    manuscript = Manuscript(Sampler(make_model(characters, sharpness=3.0)))
-    manuscript.write("ab")
-    for _ in range(4):
-        found = manuscript.suggestions(unit, 6)
-        assert 1 <= len(found) <= 6
-        assert len({each.text for each in found}) == len(found)
-        likely = [each.probability for each in found]
-        assert likely == sorted(likely, reverse=True)
-        assert likely[-1] > 0 and sum(likely) <= 1 + 1e-9
-        before = manuscript.text
-        manuscript.take(found[-1].text)
-        assert manuscript.text == before + found[-1].text
-        assert manuscript.segments()[-1] == Segment(True, found[-1].text)
-    assert manuscript.undo()
-    assert manuscript.text == before
-
-
-def test_looking_at_suggestions_changes_nothing(make_model: MakeModel) -> None:
-    sampler = Sampler(make_model())
-    manuscript, other = Manuscript(sampler), Manuscript(sampler)
-    for each in (manuscript, other):
-        each.write("ab")
-    for unit in UNITS:
-        manuscript.suggestions(unit, 5)
-    manuscript.greedy(20)
-    config = SamplingConfig(length=30)
-    assert collect(manuscript.continuation(config)) == collect(other.continuation(config))
-    assert same(costs(manuscript), costs(other))
-
-
-@pytest.mark.parametrize("unit", UNITS)
-def test_a_model_without_spaces_or_newlines_has_suggestions(
-    unit: str, make_model: MakeModel
-) -> None:
-    manuscript = Manuscript(Sampler(make_model("ab")))
-    found = manuscript.suggestions(unit, 2)
-    assert len(found) == 2
-    assert all(len(each.text) == (1 if unit == "character" else LONGEST[unit]) for each in found)
-    assert [each.probability for each in found] == pytest.approx(
-        [
-            math.exp(-sum(read_at_once(manuscript.sampler, each.text, prompt="a")))
-            for each in found  # what stands before a text is the first of the alphabet here
-        ]
-    )
-
-
-def test_suggestions_of_no_known_unit_are_refused(make_model: MakeModel) -> None:
-    manuscript = Manuscript(Sampler(make_model()))
-    with pytest.raises(ConfigError, match="character, word, line"):
-        manuscript.suggestions("sentence", 3)
-    with pytest.raises(ConfigError):
-        manuscript.suggestions("word", 0)
-
-
 def test_weights_that_overflow_are_a_model_error(make_model: MakeModel) -> None:
     model = make_model()
     model.tensors["head.bias"][0] = np.inf
@@ -653,80 +382,3 @@ def test_weights_that_overflow_are_a_model_error(make_model: MakeModel) -> None:
     ):
         with pytest.raises(ModelError, match="overflow"):
             ask()
-
-
-# Lookahead
-
-
-def last(texts: Iterator[str]) -> str:
-    text = ""
-    for text in texts:
-        pass
-    return text
-
-
-@pytest.mark.parametrize("lines", [False, True])
-@pytest.mark.parametrize("before", ["", "abc a"])
-def test_what_is_foreseen_is_what_greedy_sampling_makes(
-    before: str, lines: bool, make_model: MakeModel
-) -> None:
-    sampler = Sampler(make_model())
-    config = SamplingConfig(length=24, temperature=0, lines=lines)
-    manuscript = Manuscript(sampler, lines=lines)
-    manuscript.write(before)
-    lookahead = manuscript.lookahead()
-    for typed in ("", "a", "ab", "abd", "ab", "cab c", "", "h"):
-        expected = sampler.sample(before + typed, config).split("\n")[0]
-        assert last(lookahead.continuations(typed, 24)) == expected
-    assert manuscript.greedy(24) == sampler.sample(before, config).split("\n")[0]
-
-
-def test_what_is_foreseen_grows_by_one_step_of_the_engine(
-    counted: tuple[Sampler, Counting],
-) -> None:
-    sampler, engine = counted
-    manuscript = Manuscript(sampler)
-    manuscript.write("ab")
-    lookahead = manuscript.lookahead()
-    engine.spent()
-    text = ""
-    for longer in lookahead.continuations("c b", 20):
-        assert engine.spent() == 1
-        assert longer.startswith(text)
-        text = longer
-
-
-def test_a_key_more_is_one_character_to_read(counted: tuple[Sampler, Counting]) -> None:
-    sampler, engine = counted
-    manuscript = Manuscript(sampler)
-    manuscript.write("ab" * 300)
-    lookahead = manuscript.lookahead()
-    foreseen = last(lookahead.continuations("c", 20))
-    assert engine.spent() > 600
-    unforeseen = "a" if foreseen[:1] != "a" else "b"
-    last(lookahead.continuations(f"c{unforeseen}", 20))
-    assert engine.spent() <= 21
-    foreseen = last(lookahead.continuations("c", 20))
-    assert len(foreseen) == 20
-    engine.spent()
-    last(lookahead.continuations(f"c{foreseen[0]}", 20))  # typed as it was foreseen
-    assert engine.spent() == 1
-    assert last(lookahead.continuations(f"c{foreseen}", 0)) == ""
-    assert engine.spent() == 0
-
-
-def test_characters_that_the_model_does_not_know_are_passed_over(make_model: MakeModel) -> None:
-    lookahead: Any = Manuscript(Sampler(make_model())).lookahead()
-    assert isinstance(lookahead, Lookahead)
-    assert last(lookahead.continuations("aZb", 9)) == last(lookahead.continuations("ab", 9))
-
-
-def test_foresight_does_not_notice_what_becomes_of_the_manuscript(make_model: MakeModel) -> None:
-    manuscript = Manuscript(Sampler(make_model(" abc")))
-    manuscript.write("abc")
-    lookahead = manuscript.lookahead()
-    expected = last(lookahead.continuations("a", 9))
-    assert len(expected) == 9
-    collect(manuscript.continuation(SamplingConfig(length=20)))
-    last(lookahead.continuations("b", 9))
-    assert last(lookahead.continuations("a", 9)) == expected
