@@ -14,6 +14,7 @@ import csv
 import hashlib
 import os
 import random
+import re
 import shlex
 import shutil
 import subprocess
@@ -66,6 +67,8 @@ ENGINES: Final = ("sample", "sample, filtered", "sample attention", "fill", "pre
 UNSTEADY: Final = ("metrics.jsonl", "training.json", "config.json", "manifest.json", ".lock")
 """Files that tell the time, or name others that do."""
 
+SECONDS: Final = re.compile(rb'"seconds": [0-9.e+-]+')
+"""The time in JSON that a command prints."""
 
 RENAMED: Final = {"unigram": "order_0", "readout_scale": "upward_scale"}
 """Keys of JSON that were renamed once, with version 0.1.0's."""
@@ -97,7 +100,7 @@ def run(python: str, folder: Path, command: str, native: bool) -> dict[str, str]
     done = subprocess.run(arguments, cwd=folder, env=environment, capture_output=True, check=False)
     if done.returncode not in (0, 1):  # proofread exits with 1 where it has found something
         sys.exit(f"{python}: charrnn {command}: {done.stderr.decode()}")
-    stdout = done.stdout
+    stdout = SECONDS.sub(b'"seconds": 0', done.stdout)
     for key, formerly in RENAMED.items():
         stdout = stdout.replace(f'"{key}"'.encode(), f'"{formerly}"'.encode())
     found = {"exit status": str(done.returncode), "stdout": digest(stdout)}

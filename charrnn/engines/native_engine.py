@@ -135,12 +135,12 @@ class NativeEngine:
     def advance(self, ids: npt.ArrayLike, state: State | None) -> tuple[Array, State]:
         """Reads ids (B, T); see Engine."""
         ids = id_array(ids)
-        return self._reading(ids).advance(ids, state)
+        return self._lanes_for(ids).advance(ids, state)
 
     def read(self, ids: npt.ArrayLike, state: State | None) -> State:
         """Returns the state that `advance` returns; see Engine."""
         ids = id_array(ids)
-        return self._reading(ids).read(ids, state)
+        return self._lanes_for(ids).read(ids, state)
 
     def lanes(self, count: int, *, threads: int | None = None) -> "NativeLanes":
         """Returns `count` lanes, each before the first character.
@@ -152,8 +152,8 @@ class NativeEngine:
         """
         return NativeLanes(self, count, threads=threads)
 
-    def _reading(self, ids: npt.NDArray[Any]) -> "NativeLanes":
-        """Lanes that read ids (B, T)."""
+    def _lanes_for(self, ids: npt.NDArray[Any]) -> "NativeLanes":
+        """Returns lanes to read ids (B, T) with."""
         batch, time = ids.shape
         return NativeLanes(self, batch, threads=None if time >= SUMS else 1)
 

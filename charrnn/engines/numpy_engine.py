@@ -1,6 +1,6 @@
 """NumPyEngine: the network on the CPU in NumPy. It imports no torch, so that it starts at once.
 
-Legend: B lanes, R rows (B filled up), T time, V vocabulary, E embedding, H hidden, L layers, G
+Legend: B lanes, R rows (B padded), T time, V vocabulary, E embedding, H hidden, L layers, G
   gates.
 """
 

@@ -1,4 +1,4 @@
-"""Attention: what the network looks up in its last states.
+"""Attention: one head over the last states of the network.
 
 One head of few weights over the states of the top layer, in the spirit of Bahdanau et al., 2015
 (arXiv:1409.0473) and of Merity's SHA-RNN, 2019 (arXiv:1911.11423):
@@ -7,14 +7,15 @@ One head of few weights over the states of the top layer, in the spirit of Bahda
     a_td = softmax over d of (q_t . k_(t-1-d) / sqrt(D) + distance_d)        d = 0, 1, ... W - 1
     y_t = LayerNorm(h_t + W_o (sum over d of a_td v_(t-d)))
 
-A key stands beside the value of the state that came *after* it, as in the continuous cache of Grave
-et al., 2017 (arXiv:1612.04426): where a state was like this one, what followed it is looked up.
-Before the first character all are zeros, which may be attended to like any.
+A key is paired with the value of the state that came *after* it, as in the continuous cache of
+Grave et al., 2017 (arXiv:1612.04426): where an earlier state was like this one, the state that
+followed it is looked up. Before the first character all states are zeros, which can be attended to
+like any.
 
-What is carried from chunk to chunk is the states, without their past, as in Transformer-XL (Dai et
-al., 2019, arXiv:1901.02860): their keys and values are made anew, by weights that learn from them.
-Where keys and values were carried, weights learned from no more than the chunk, and a text whose
-repetitions lie further apart taught them nothing (benchmarks/README.md).
+States are carried from chunk to chunk, detached from their past, as in Transformer-XL (Dai et al.,
+2019, arXiv:1901.02860): their keys and values are computed anew, by weights that learn from them.
+Where keys and values were carried, weights learned from the chunk alone, and nothing from a text
+whose repetitions lie further apart (benchmarks/README.md).
 
 Legend: B batch, T time, W window, E entries, H hidden, D of a key.
 """
@@ -29,14 +30,14 @@ from torch.nn.functional import linear, pad
 from charrnn.model.recurrent import reset_linear
 
 SHARPNESS: Final = 2.0
-"""How many times as large as others the weights of queries and keys begin."""
+"""The factor by which the weights of queries and keys begin larger than other linear layers'."""
 
 _LONGEST: Final = 128
-"""Queries answered at once: all of a long text's would need memory for the square of its length."""
+"""Queries computed at once: for a whole text, memory would grow with the square of its length."""
 
 
 class Attention(nn.Module):
-    """The head; it remembers nothing itself.
+    """The attention head, without a state of its own.
 
     Args:
         hidden_size: H.
@@ -56,11 +57,11 @@ class Attention(nn.Module):
 
     @torch.no_grad()
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
-        """Fresh weights: `reset_linear`, no distance preferred, and a norm that changes nothing.
+        """Draws fresh weights: `reset_linear`, no distance preferred, and an identity norm.
 
-        Keys begin as queries, both SHARPNESS times as large: states that are alike find each other
-        from the first step on. Else it takes a thousand steps or more until anything is found, and
-        until then there is nothing to learn from.
+        Keys begin equal to queries, both SHARPNESS times as large: similar states attend to each
+        other from the first step on. Else that takes a thousand steps or more to begin, and until
+        then there is nothing to learn from.
         """
         for each in (self.query, self.value, self.output):
             reset_linear(each.weight, each.bias, generator=generator)
@@ -71,23 +72,23 @@ class Attention(nn.Module):
         nn.init.zeros_(self.norm.bias)
 
     def readout_weights(self) -> list[Tensor]:
-        """Those that read outputs of a layer, each (D, H)."""
+        """The weights that read a layer's outputs, each (D, H)."""
         return [self.query.weight, self.key.weight, self.value.weight]
 
     def forward(self, h: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-        """States h (T, B, H) and the W before them, the oldest first (W, B, H) -> what was looked
-        up for each (T, B, H), and the last W states."""
+        """Attends from states h (T, B, H) to themselves and to the W before them (W, B, H), the
+        oldest first; returns the result for each (T, B, H), and the last W states."""
         found = []
-        for piece in torch.split(h, _LONGEST):
-            found.append(self._look_up(piece, memory))
-            memory = torch.cat([memory, piece.to(memory.dtype)])[len(piece) :]
+        for chunk in torch.split(h, _LONGEST):
+            found.append(self._look_up(chunk, memory))
+            memory = torch.cat([memory, chunk.to(memory.dtype)])[len(chunk) :]
         return self.output(torch.cat(found)), memory
 
     def _look_up(self, h: Tensor, memory: Tensor) -> Tensor:
-        """States (T, B, H) and the W before them -> sums of values (T, B, D).
+        """States (T, B, H) and the W before them -> weighted sums of values (T, B, D).
 
-        There are more states to look things up in than to look things up for. So it is q that goes
-        through W_k, and the sum of states that goes through W_v: q . (W_k h) = (W_k' q) . h.
+        There are more states to attend to than queries. So W_k is applied to the queries, and W_v
+        to the weighted sums of states: q . (W_k h) = (W_k' q) . h.
         """
         queries = linear(self.query(h) / math.sqrt(self.size), self.key.weight.T)  # (T, B, H)
         biases = self._biases(len(h))
@@ -105,8 +106,8 @@ class Attention(nn.Module):
         return values
 
     def _biases(self, queries: int) -> Tensor:
-        """What is added to the score (T, E) of each query and entry: that of their distance, and
-        minus infinity where an entry is not among the W of the query."""
+        """The biases (T, E) of each query and entry: that of their distance, and minus infinity
+        where an entry is not among the W of the query."""
         oldest_first = self.distance.weight[:, 0].flip(0)  # (W,)
         beside = queries - 1
         padded = pad(oldest_first, (beside, beside), value=-math.inf)

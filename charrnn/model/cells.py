@@ -1,4 +1,4 @@
-"""CELLS: the recurrent equations, over a whole sequence. The reference that faster kernels match.
+"""CELLS: the recurrent equations over a whole sequence, the reference that faster kernels match.
 
 The usual letters: x input, h hidden state (and output), c cell state; gates i input, f forget,
 g candidate, o output (LSTM), r reset, z update, n candidate (GRU). Weights are laid out as
@@ -25,7 +25,7 @@ class LayerWeights(NamedTuple):
 
 
 LayerState = tuple[Tensor, ...]
-"""What one layer carries on: (h,) or (h, c), each (B, H)."""
+"""The state of one layer: (h,) or (h, c), each (B, H)."""
 
 Cell = Callable[[Tensor, LayerState, LayerWeights], tuple[Tensor, LayerState]]
 """x (T, B, I), state before -> outputs (T, B, H), state after."""

@@ -1,4 +1,4 @@
-"""CharRNN: embedding -> stacked cells -> head; with attention, if so configured, before the head.
+"""CharRNN: embedding -> stacked cells -> head; with attention before the head where configured.
 
 Parameters carry the names and layout of a plain module of PyTorch's own, so that one loads them:
 
@@ -71,7 +71,7 @@ class CharRNN(RecurrentNetwork):
         return [*self.between_layers(), *self.attention.readout_weights()]
 
     def zero_state(self, batch_size: int) -> State:
-        """The state before the first character: zeros of `config.state_shapes`."""
+        """Returns the state before the first character: zeros of `config.state_shapes`."""
         like = self.head.bias
         return tuple(like.new_zeros(each) for each in self.config.state_shapes(batch_size).values())
 

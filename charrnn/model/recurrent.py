@@ -1,4 +1,4 @@
-"""RecurrentNetwork: the stacked cells that every network here is made of.
+"""RecurrentNetwork: stacked cells, the part that every network shares.
 
 Legend: B batch, T time, V vocabulary, E embedding, H hidden, L layers, G gates.
 """
@@ -16,11 +16,11 @@ from charrnn.model.config import GATES, STATES, ModelConfig
 from charrnn.model.kernels import KERNELS
 
 State = tuple[Tensor, ...]
-"""What the network carries from one chunk to the next: (h,) or (h, c), each (L, B, H), of the
-weights' type."""
+"""The state that the network carries from one chunk to the next: (h,) or (h, c), each (L, B, H), of
+the weights' type."""
 
 REVERSE: Final = "_reverse"
-"""What PyTorch puts after the names of weights that read from the last step to the first."""
+"""The suffix that PyTorch gives the names of weights that read from the last step to the first."""
 
 _HOLDERS: Final[dict[str, Callable[..., nn.RNNBase]]] = {
     "rnn": nn.RNN,
@@ -155,7 +155,7 @@ class RecurrentNetwork(nn.Module):
             weight.mul_(scale)
 
     def zero_state(self, batch_size: int) -> State:
-        """The state before the first step, of one direction: zeros (L, B, H)."""
+        """Returns the state before the first step, of one direction: zeros (L, B, H)."""
         like = self._weights(0).bias_hh
         shape = (self.layers, batch_size, self.hidden_size)
         return tuple(like.new_zeros(shape) for _ in STATES[self.cell])
@@ -178,16 +178,16 @@ class RecurrentNetwork(nn.Module):
         batch_size: int | None = None,
         lanes: slice = slice(None),
     ) -> tuple[Tensor, State]:
-        """The outputs (T, B, H) of the top layer of a stack of one direction, and its state.
+        """Runs a stack of one direction; returns its top layer's outputs (T, B, H), and its state.
 
         Args:
             inputs: ids (T, B), or vectors (T, B, E).
             state: before the first step.
-            direction: an entry of `directions`: whose weights are used. The order of inputs is the
-                caller's.
+            direction: the entry of `directions` whose weights are used. The caller orders the
+                inputs.
             generator, batch_size, lanes: see CharRNN.forward.
         """
-        # Time comes first inside, where each step's batch then lies in one piece of memory.
+        # Time comes first inside, so that each step's batch is contiguous in memory.
         states: list[LayerState] = []
         x = inputs
         for layer in range(self.layers):
@@ -195,7 +195,7 @@ class RecurrentNetwork(nn.Module):
             x, after = self._layer(layer, x, before, direction=direction, generator=generator)
             x = self._drop(x, generator, batch_size, lanes)
             states.append(after)
-        kept = self._weights(0).bias_hh.dtype  # whatever autocast computes in
+        kept = self._weights(0).bias_hh.dtype  # autocast may compute in another
         return x, tuple(torch.stack(parts).to(kept) for parts in zip(*states, strict=True))
 
     def _layer(
@@ -207,7 +207,7 @@ class RecurrentNetwork(nn.Module):
         direction: str,
         generator: torch.Generator | None,
     ) -> tuple[Tensor, LayerState]:
-        """One layer, in one direction: x (T, B, I), or ids (T, B) -> outputs (T, B, H)."""
+        """Runs one layer in one direction: x (T, B, I), or ids (T, B) -> outputs (T, B, H)."""
         weights = self._drop_weights(self._weights(layer, direction), generator)
         if layer == 0 and self._looks_up:
             return self._kernel.first(x, self.embedding.weight, before, weights)
@@ -217,8 +217,8 @@ class RecurrentNetwork(nn.Module):
         self, weights: LayerWeights, generator: torch.Generator | None
     ) -> LayerWeights:
         """DropConnect on the recurrent weights (Merity et al., 2018, arXiv:1708.02182): one mask
-        for all of T and B. All gates share it, for it does as much good and is drawn in a fourth of
-        the time."""
+        for all of T and B. All gates share it: that regularizes as well, and is drawn in a fourth
+        of the time."""
         share, hidden = self.weight_dropout, self.hidden_size
         if not self.training or share == 0:
             return weights
@@ -255,5 +255,5 @@ def reset_linear(
 
 
 def detach(state: State) -> State:
-    """The state as values, so that backpropagation stops where the chunk began."""
+    """Returns the state as values, so that backpropagation stops at the start of the chunk."""
     return tuple(part.detach() for part in state)

@@ -12,7 +12,7 @@ from charrnn.model.cells import Cell, LayerState, LayerWeights
 
 
 def fused(cell: str) -> Cell:
-    """The operator for a cell of CELLS."""
+    """Returns the operator for a cell of CELLS."""
     return {"rnn": _rnn, "gru": _gru, "lstm": _lstm}[cell]
 
 
@@ -42,7 +42,7 @@ def _rnn(x: Tensor, state: LayerState, weights: LayerWeights) -> tuple[Tensor, L
 
 
 def _lacks_bf16(x: Tensor) -> bool:
-    """Whether oneDNN is asked for an LSTM in bf16 that it does not have for this processor."""
+    """Whether autocast asks for a bf16 LSTM that oneDNN does not have for this processor."""
     if x.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
         return False
     wanted = torch.get_autocast_dtype("cpu") == torch.bfloat16

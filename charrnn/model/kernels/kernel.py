@@ -1,4 +1,4 @@
-"""Kernel: what each way to compute a layer has to offer."""
+"""Kernel: the interface of the ways to compute a layer."""
 
 from torch import Tensor
 from torch.nn.functional import embedding as look_up
@@ -15,18 +15,18 @@ class Kernel:
     def layer(
         self, x: Tensor, state: LayerState, weights: LayerWeights
     ) -> tuple[Tensor, LayerState]:
-        """x (T, B, I), state before -> outputs (T, B, H), state after."""
+        """Computes x (T, B, I), state before -> outputs (T, B, H), state after."""
         raise NotImplementedError
 
     def first(
         self, ids: Tensor, embedding: Tensor, state: LayerState, weights: LayerWeights
     ) -> tuple[Tensor, LayerState]:
-        """The layer that reads characters: ids (T, B), embedding (V, E)."""
+        """Computes the layer that reads characters: ids (T, B), embedding (V, E)."""
         return self.layer(look_up(ids, embedding), state, weights)
 
 
 class CellKernel(Kernel):
-    """One that is a function like those of `cells.py`."""
+    """A Kernel that calls a function like those of `cells.py`."""
 
     def __init__(self, cell: Cell) -> None:
         self.cell = cell

@@ -27,14 +27,14 @@ _KINDS: Final[dict[torch.dtype, tuple[str, ...]]] = {
 
 
 def available() -> bool:
-    """Whether anything can be computed in C here: it was built, it suits the processor, and
+    """Whether layers can be computed in C: the library was built, it supports the processor, and
     CHARRNN_NATIVE is not 0."""
     return not switched_off() and bool(kinds())
 
 
 @functools.cache
 def kinds() -> dict[str, int]:
-    """The names and numbers of the kinds of processors that this one can compute as."""
+    """The names and numbers of the kinds of processors that this processor supports."""
     library = _library()
     found: dict[str, int] = {}
     if library is not None:
@@ -61,8 +61,8 @@ class NativeRecurrence:
     without lanes or characters.
 
     Args:
-        cell: the name of one.
-        kind: the kind of processor to compute as; None is the best for the numbers that come.
+        cell: the name of the cell.
+        kind: the kind of processor to compute as; None is the best for each type of numbers.
     """
 
     def __init__(self, cell: str, kind: str | None = None) -> None:
@@ -145,8 +145,8 @@ class NativeRecurrence:
         return sums
 
     def _gates_size(self, time: int, batch: int, hidden: int, sample: Tensor) -> int:
-        """Numbers that the gates take, as recurrence.c lays them out: 64 bytes of units at a
-        time."""
+        """The numbers that the gates take as recurrence.c lays them out, in groups of 64 bytes of
+        units."""
         units = 64 // sample.element_size()
         return 0 if self.cell == "rnn" else time * batch * 4 * -(-hidden // units) * units
 
@@ -223,8 +223,8 @@ def _call(name: str, layer: _Layer) -> None:
 
 
 def _threads() -> _Threads:
-    """PyTorch's threads, where it has GNU's OpenMP (or one that answers to its names): then no
-    second set of threads waits beside them for the same cores. Else this thread alone."""
+    """PyTorch's threads, where it has GNU's OpenMP (or one with the same names), so that no second
+    set of threads competes with them for the same cores. Else this thread alone."""
     count = torch.get_num_threads()
     team = _team()
     if count == 1 or team is None:

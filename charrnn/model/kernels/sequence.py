@@ -33,14 +33,14 @@ class SequenceKernel(Kernel):
     def layer(
         self, x: Tensor, state: LayerState, weights: LayerWeights
     ) -> tuple[Tensor, LayerState]:
-        """x (T, B, I), state before -> outputs (T, B, H), state after; see Cell."""
+        """Computes x (T, B, I), state before -> outputs (T, B, H), state after; see Cell."""
         return self._apply(None, x, state, weights)
 
     def first(
         self, ids: Tensor, embedding: Tensor, state: LayerState, weights: LayerWeights
     ) -> tuple[Tensor, LayerState]:
-        """The layer that reads characters: ids (T, B), embedding (V, E)."""
-        # A table of them all may cost more than it saves; other types are PyTorch's to judge.
+        """Computes the layer that reads characters: ids (T, B), embedding (V, E)."""
+        # A table of all characters may cost more than it saves; PyTorch checks other types.
         if len(embedding) > ids.numel() or ids.dtype != torch.int64:
             return super().first(ids, embedding, state, weights)
         if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < len(embedding):

@@ -27,7 +27,7 @@ CHUNK: Final = 256
 """Characters of each text that are read at once. Chunks of every text end at the same positions,
 whatever the others' lengths, so that its sums are added up in the same order."""
 
-TOGETHER: Final = 32
+BATCH_SIZE: Final = 32
 """Texts of a batch, which are of similar length."""
 
 _MOST_OUTPUTS: Final = 1 << 26
@@ -94,7 +94,9 @@ class ClassifyingEngine:
         longest_first = sorted(range(len(texts)), key=lambda place: -len(texts[place]))
         start = 0
         while start < len(texts):
-            places = longest_first[start : start + self._together(len(texts[longest_first[start]]))]
+            places = longest_first[
+                start : start + self._batch_size(len(texts[longest_first[start]]))
+            ]
             start += len(places)
             with np.errstate(all="ignore"):  # the result shows it
                 pooled = self._pooled([texts[place] for place in places])
@@ -117,17 +119,17 @@ class ClassifyingEngine:
     def _features(self) -> int:
         return self.config.hidden_size * len(self._directions)
 
-    def _together(self, longest: int) -> int:
+    def _batch_size(self, longest: int) -> int:
         """The number of texts in a batch whose longest text has so many characters."""
         if self._streams:
-            return TOGETHER
+            return BATCH_SIZE
         features = self._features
         if longest > self.longest:
             raise CorpusError(
                 f"a text of {longest:,} characters is too long to be read from both ends: cut it "
                 f"into pieces of up to {self.longest:,}, or train without --bidirectional"
             )
-        return min(max(_MOST_OUTPUTS // (longest * features), 1), TOGETHER)
+        return min(max(_MOST_OUTPUTS // (longest * features), 1), BATCH_SIZE)
 
     def _pooled(self, texts: Sequence[Ids]) -> Array:
         """The pooled outputs (B, F) of texts, the longest first."""

@@ -50,7 +50,7 @@ def texts(lengths: tuple[int, ...] = LENGTHS) -> list[Any]:
 @pytest.fixture(autouse=True)
 def short_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "CHUNK", 8)
-    monkeypatch.setattr(module, "TOGETHER", 4)
+    monkeypatch.setattr(module, "BATCH_SIZE", 4)
 
 
 @pytest.mark.parametrize(("layers", "native"), list(itertools.product([1, 2, 3], NATIVE)))

@@ -1,0 +1,25 @@
+from pathlib import Path
+
+import pytest
+
+from benchmarks import sampling
+from charrnn.engines import ENGINES
+
+
+@pytest.mark.skipif("native" not in ENGINES, reason="the native engine was not built")
+def test_a_second_thread_is_compared_with_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sampling, "STEPS_A_TURN", {8: 3})
+    result = sampling.second_thread(8, tmp_path, rounds=1)
+    assert set(result["characters_per_second"]) == {"native, 1 thread", "native, 2 threads"}
+    assert result["ratio"] > 0
+
+
+def test_an_unknown_part_ends_in_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["sampling", "thread"])
+    with pytest.raises(SystemExit):
+        sampling.main()
+    assert "'thread': choose from single, lines, threads, start" in capsys.readouterr().err
