@@ -1,1 +1,1 @@
-"""Targets for speed and quality, each a command that prints ratios or scores of one run."""
+"""Benchmarks of speed and quality; each is a command that prints the results of one run."""

@@ -1,5 +1,5 @@
-"""How well `charrnn train --label` tells classes, beside what is usual: TF-IDF of character n-grams
-and logistic regression (scikit-learn).
+"""How well `charrnn train --label` classifies, compared with logistic regression on TF-IDF of
+character n-grams (scikit-learn).
 
     python -m benchmarks.classification
     python -m benchmarks.classification packages echoes --flags "--epochs 20 --bidirectional" --json

@@ -1,4 +1,4 @@
-"""The texts of benchmarks.classification: snippets of files that a machine has, and made-up names.
+"""The texts of benchmarks.classification: excerpts of a machine's files, and made-up names.
 
 Each task is a function of a seed (and of the files that are there) and gives texts to learn from
 and others to be judged by. Snippets of one file are all in the same part: what is told of a file

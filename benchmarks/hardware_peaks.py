@@ -1,5 +1,4 @@
-"""What a machine can do at most, and what a program took of it: speed of matrix products,
-memory."""
+"""The peak speed of matrix products on a machine, and the peak memory of a program."""
 
 import functools
 import itertools
@@ -22,7 +21,7 @@ MOMENT: Final = 0.05
 
 
 def synchronize(device: str) -> None:
-    """Waits until the device has done all that it was given."""
+    """Waits until the device has finished."""
     if device.startswith("cuda"):
         torch.cuda.synchronize(device)
 

@@ -1,5 +1,4 @@
-"""How good a model `charrnn train` makes in a given time, and whether other settings make a better
-one.
+"""How good a model `charrnn train` makes in a given time, and whether other settings are better.
 
     python -m benchmarks.quality FILE --budget 112s
     python -m benchmarks.quality python-docs fables@20000 towns:lines --budget 600steps

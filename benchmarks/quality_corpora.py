@@ -1,4 +1,4 @@
-"""The corpora of benchmarks.quality: files, slices of files, and texts that every machine has."""
+"""The corpora of benchmarks.quality: files, parts of files, and texts that every machine has."""
 
 import argparse
 import functools

@@ -1,5 +1,4 @@
-"""One run of benchmarks.quality: `charrnn train` as a person types it, then a score without
-charrnn."""
+"""One run of benchmarks.quality: `charrnn train`, and a score computed without charrnn."""
 
 import argparse
 import functools

@@ -1,4 +1,4 @@
-"""What benchmarks.quality measured: lines of JSON, and the table that is made of them.
+"""The table of benchmarks.quality, made from its lines of JSON.
 
     python -m benchmarks.quality_table EVIDENCE.jsonl [...]
 

@@ -1,4 +1,4 @@
-"""Models of fresh weights, for what only depends on their size."""
+"""Models with random weights, for measurements that depend on their size alone."""
 
 import string
 from pathlib import Path
@@ -14,7 +14,7 @@ ALPHABET: Final = "\n !,.?" + string.ascii_letters
 
 
 def write_fresh_model(directory: Path, layers: int, hidden_size: int) -> None:
-    """A model that has learned nothing, and takes as long as any other."""
+    """Makes a model with random weights, which is as fast as a trained one."""
     tokenizer = CharTokenizer(sorted(ALPHABET))
     config = ModelConfig(
         vocabulary_size=tokenizer.vocabulary_size,

@@ -1,5 +1,4 @@
-"""What the search for a recipe found, as pictures: SVG files from the lines that benchmarks.quality
-wrote.
+"""Plots of a search for a recipe: SVG files made from the lines of benchmarks.quality.
 
     python -m benchmarks.recipe_plots EVIDENCE.jsonl [...] --out docs/recipe [--corpus NAME] [--png]
 

@@ -1,4 +1,4 @@
-"""A text whose characters depend on what stood long before, made from a seed.
+"""A seeded text whose characters depend on characters far back.
 
 python -m benchmarks.repetition > programs.txt
 """

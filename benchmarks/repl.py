@@ -1,4 +1,4 @@
-"""How long a key waits in `charrnn repl`: from the key sent to its echo on the screen.
+"""The latency of a key in `charrnn repl`, from the key sent to its echo on the screen.
 
     python -m benchmarks.repl [--keys 300] [--hidden-size 256] [--layers 2] [--json]
 

@@ -1,4 +1,4 @@
-"""How fast charrnn writes, beside the usual loop over torch.nn modules with the same weights.
+"""The speed of sampling, compared with the usual loop over torch.nn modules of the same weights.
 
     python -m benchmarks.sampling [single] [lines] [threads] [start] [--corpus FILE] [--rounds N]
         [--json]

@@ -1,4 +1,4 @@
-"""Where the time of a training step goes: the real code, its parts timed as they are called."""
+"""Profile of a training step: the time of each part of the real code, measured as it is called."""
 
 import time
 from collections import defaultdict
@@ -47,14 +47,14 @@ CALLS: Final[list[tuple[Any, str, str]]] = [
     (torch.nn.utils, "clip_grad_norm_", "clipping"),
     (torch.optim.AdamW, "step", "optimizer"),
 ]
-"""Whose attribute is called, its name, and the part of the step that it is."""
+"""The owner of each function that is timed, its name, and the part of the step it belongs to."""
 
 PARTS: Final = [*dict.fromkeys(part for _, _, part in CALLS), REST]
 
 
 class Stopwatch:
-    """Adds up the seconds spent in each part, without those of the parts that it calls: together
-    they are the whole."""
+    """Adds up the seconds spent in each part, not counting the parts that it calls, so that they
+    add up to the whole."""
 
     def __init__(self, device: str) -> None:
         self.device = device
@@ -63,7 +63,7 @@ class Stopwatch:
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
-        """Times what is done within."""
+        """Times the code in the context."""
         synchronize(self.device)
         began = time.perf_counter()
         self._inner.append(0.0)
@@ -77,7 +77,7 @@ class Stopwatch:
                 self._inner[-1] += took
 
     def around(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The function, timed whenever it is called."""
+        """Wraps a function so that each call is timed."""
 
         def timed(*args: Any, **kwargs: Any) -> Any:
             with self.part(name):
@@ -87,7 +87,7 @@ class Stopwatch:
 
 
 def time_parts(program: Program, device: str, seconds: float) -> dict[str, float]:
-    """Seconds of each of PARTS in a step of a program, on average over so many seconds."""
+    """Measures the mean seconds of each of PARTS in a step of a program."""
     watch, steps = Stopwatch(device), 0
     with ExitStack() as stack:
         for owner, name, part in CALLS:

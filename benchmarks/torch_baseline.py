@@ -1,4 +1,4 @@
-"""What anyone would write in PyTorch to use the weights: the yardstick of the other benchmarks."""
+"""The baseline of the benchmarks: a plain PyTorch module that loads the weights of a model."""
 
 import json
 from pathlib import Path

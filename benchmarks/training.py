@@ -1,4 +1,4 @@
-"""How fast charrnn learns, beside the stock loop over torch.nn modules in float32.
+"""The speed of training, compared with the stock loop over torch.nn modules in float32.
 
     python -m benchmarks.training [--sweep | --profile] [--cells lstm,gru] [--sizes 2x128,2x256]
         [--kernels native,fused] [--precisions fp32,bf16] [--threads 2] [--rounds 7]

@@ -1,4 +1,4 @@
-"""What benchmarks.training compares: the step of charrnn's training, and the stock one.
+"""The training steps that benchmarks.training compares: charrnn's and the stock loop's.
 
 Legend: B batch, T time.
 """

@@ -1,5 +1,5 @@
-"""A simple recurrent network that learns a number for each of 1000 sequences: 100 steps of 32
-random numbers each. There is no rule in them; what it learns, it learns by heart."""
+"""Fits a simple recurrent network to a random number for each of 1000 sequences, of 100 steps of 32
+random numbers each. There is no rule to find: it memorizes the training data."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""What several rooms' tests share: a text of our own, and models made of fresh weights."""
+"""Fixtures of all tests: a text of our own, and models with random weights."""
 
 import os
 from collections.abc import Callable

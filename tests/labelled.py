@@ -1,4 +1,4 @@
-"""Small labelled documents, and trainings on them, that several rooms' tests share."""
+"""Small labelled documents, and trainings on them."""
 
 import json
 import random

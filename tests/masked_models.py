@@ -1,4 +1,4 @@
-"""A restorer that knows what a text says, for tests of what is made with one."""
+"""Fake masked language models, for tests of filling and proofreading."""
 
 import math
 
@@ -14,11 +14,11 @@ _STRANGE = math.exp(-2.5 * _SHARPNESS)
 
 
 class KnownText:
-    """Tells a character by all places of a text whose surroundings look like its own.
+    """Predicts a character from all positions of a known text with similar surroundings.
 
-    Of the surroundings, four characters on each side count: a place weighs exp(-7) for each that
-    differs, and where three do, anything may come. What is masked, or beyond the ends, differs from
-    nothing.
+    The surroundings are four characters on each side: the weight of a position is exp(-7) for each
+    that differs, and with three different ones the prediction is nearly uniform. Masks, and the
+    positions beyond the ends, never differ.
     """
 
     def __init__(self, tokenizer: Tokenizer, text: str) -> None:
@@ -49,8 +49,7 @@ class KnownText:
 
 
 class Arbitrary:
-    """Tells characters by numbers that follow from all of a window but the character itself, in no
-    way that means anything."""
+    """Predicts characters at random, seeded by all other characters of the window."""
 
     def __init__(self, vocabulary_size: int) -> None:
         self.vocabulary_size = self.mask = vocabulary_size

@@ -1,4 +1,4 @@
-"""What the documents name is there."""
+"""The documents name only files and tests that exist."""
 
 import re
 import shutil

@@ -53,6 +53,13 @@ def interrupt_after(
     monkeypatch.setattr(Trainer, "save", saved)
 
 
+def stopped(run: Charrnn, *arguments: str) -> str:
+    """Runs a command that Ctrl-C stops; gives what it says."""
+    result = run(*arguments)
+    assert result.exit_code == 130
+    return result.stderr
+
+
 @pytest.mark.parametrize("times", [0, 1, 5])
 def test_one_more_ctrl_c_in_the_same_moment_is_the_same_one(
     times: int, run: Charrnn, here: Path, monkeypatch: pytest.MonkeyPatch
@@ -64,10 +71,9 @@ def test_one_more_ctrl_c_in_the_same_moment_is_the_same_one(
             send()
 
     interrupt_after(monkeypatch, 7, again)
-    result = run(*LONG)
-    assert result.exit_code == 130
-    assert "stopped and saved after step 8; go on with:" in result.stderr
-    assert "charrnn train --resume long" in result.stderr
+    message = stopped(run, *LONG)
+    assert "stopped and saved after step 8; go on with:" in message
+    assert "charrnn train --resume long" in message
     assert read_newest(Run(here / "checkpoints" / "long")).position.step == 8
 
 
@@ -82,9 +88,8 @@ def test_one_more_ctrl_c_while_it_is_told_how_to_go_on_cuts_nothing_short(
         send()
 
     monkeypatch.setattr(Run, "release", released)
-    result = run(*LONG)
-    assert result.exit_code == 130
-    assert "charrnn train --resume long" in result.stderr
+    message = stopped(run, *LONG)
+    assert "charrnn train --resume long" in message
 
 
 def test_a_later_ctrl_c_ends_it_at_once_and_says_what_is_kept(
@@ -92,9 +97,8 @@ def test_a_later_ctrl_c_ends_it_at_once_and_says_what_is_kept(
 ) -> None:
     monkeypatch.setattr(interruption, "AGAIN", 0.0)
     interrupt_after(monkeypatch, 7, send)
-    result = run(*LONG)
-    assert result.exit_code == 130
-    assert "stopped at once; nothing was kept" in result.stderr
+    message = stopped(run, *LONG)
+    assert "stopped at once; nothing was kept" in message
     assert (
         not (here / "checkpoints" / "long").exists()
         or not Run(here / "checkpoints" / "long").checkpoints()
@@ -104,21 +108,19 @@ def test_a_later_ctrl_c_ends_it_at_once_and_says_what_is_kept(
     monkeypatch.chdir(here)
     monkeypatch.setattr(interruption, "AGAIN", 0.0)
     interrupt_after(monkeypatch, 10, lambda: None)
-    assert run(*LONG).exit_code == 130
+    stopped(run, *LONG)
     interrupt_after(monkeypatch, 17, send)
-    result = run("train", "--resume", "long")
-    assert result.exit_code == 130
-    assert "what was saved after step 11 is kept; the 7 steps since then are lost" in result.stderr
-    assert "charrnn train --resume long" in result.stderr
+    message = stopped(run, "train", "--resume", "long")
+    assert "what was saved after step 11 is kept; the 7 steps since then are lost" in message
+    assert "charrnn train --resume long" in message
 
 
 def test_a_ctrl_c_after_the_last_save_says_that_all_is_saved(
     run: Charrnn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("charrnn.cli.summaries.conclude", lambda trainer: send())
-    result = run(*LONG)
-    assert result.exit_code == 130
-    assert "the training is complete, and saved in checkpoints/long" in result.stderr
+    message = stopped(run, *LONG)
+    assert "the training is complete, and saved in checkpoints/long" in message
 
 
 def test_a_ctrl_c_before_the_training_begins_says_so(
@@ -131,9 +133,8 @@ def test_a_ctrl_c_before_the_training_begins_says_so(
             send()  # the same one once more, while it is being tidied up
 
     monkeypatch.setattr("charrnn.training.plan.make_plan", planned)
-    result = run(*LONG)
-    assert result.exit_code == 130
-    assert "stopped before the training began; nothing was kept" in result.stderr
+    message = stopped(run, *LONG)
+    assert "stopped before the training began; nothing was kept" in message
     assert not (here / "checkpoints" / "long").exists()
 
 

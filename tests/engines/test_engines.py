@@ -51,6 +51,11 @@ def copy(state: State) -> list[Array]:
     return [np.asarray(part).copy() for part in state]
 
 
+def assert_equal_states(found: State, expected: State | list[Array]) -> None:
+    for part, each in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(np.asarray(part), np.asarray(each))
+
+
 def assert_same(engine: str, found: Any, expected: Any) -> None:
     """To the last bit, where an engine promises it."""
     np.testing.assert_allclose(found, expected, rtol=0, atol=0 if engine in EXACT else 1e-5)
@@ -113,8 +118,7 @@ def test_state_is_a_value_that_can_be_gone_back_to(
     running.advance(
         (ids + 1) % model.config.vocabulary_size, kept
     )  # another way on from the same state
-    for part, expected in zip(kept, before, strict=True):
-        np.testing.assert_array_equal(part, expected)
+    assert_equal_states(kept, before)
     np.testing.assert_array_equal(running.advance(ids, kept)[0], first)
 
 
@@ -203,9 +207,8 @@ def test_no_characters_change_no_state(
     assert logits.dtype == np.float32
     read = running.read(np.zeros((2, 0), dtype=np.int64), before)
     expected = before or tuple(np.zeros_like(part) for part in map(np.asarray, after))
-    for part in (after, read):
-        for found, each in zip(part, expected, strict=True):
-            np.testing.assert_array_equal(np.asarray(found), np.asarray(each))
+    assert_equal_states(after, expected)
+    assert_equal_states(read, expected)
 
 
 @pytest.mark.parametrize("wrong", [-1, 10, -(2**62), 2**62])
@@ -383,15 +386,13 @@ def test_a_state_that_a_lane_gave_never_changes(
     first = steps(lanes, ids)[1]
     lanes.put(1, None)
     lanes.take(np.array([1, 0]))
-    for part, expected in zip(state, before, strict=True):
-        np.testing.assert_array_equal(np.asarray(part), expected)
+    assert_equal_states(state, before)
     # Nor does one that was put into a lane, which then goes on.
     lanes.put(1, state)
     steps(lanes, ids)
     lanes.put(1, state)
     assert_same(engine, steps(lanes, ids)[1], first)
-    for part, expected in zip(state, before, strict=True):
-        np.testing.assert_array_equal(np.asarray(part), expected)
+    assert_equal_states(state, before)
 
 
 @pytest.mark.parametrize("places", [[2, 0, 0, 3], [3, 2, 1, 0], [1, 1, 1, 1], [0, 1, 2, 3]])

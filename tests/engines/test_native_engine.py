@@ -175,35 +175,6 @@ def test_lanes_step_at_the_same_time_in_several_threads(
         np.testing.assert_array_equal(found[lane], expected[lane])
 
 
-@needs_library
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_lanes_go_on_after_a_fork(tmp_path: Path) -> None:
-    # The child has the lanes and not their second thread: it must neither wait for it nor join it.
-    script = """
-import os, sys, numpy as np
-from charrnn.engines import NativeEngine
-from charrnn.model.config import ModelConfig
-config = ModelConfig(vocabulary_size=9, hidden_size=200)
-random = np.random.default_rng(0)
-tensors = {
-    name: random.normal(0, 0.1, shape).astype(np.float32)
-    for name, shape in config.tensor_shapes().items()
-}
-engine = NativeEngine(config, tensors)
-lanes, alone = engine.lanes(1, threads=2), engine.lanes(1, threads=1)
-def same():
-    return all((lanes.step([i % 9]) == alone.step([i % 9])).all() for i in range(200))
-assert same()
-child = os.fork()
-assert same()
-if child == 0:
-    del lanes
-    sys.exit(0)
-assert os.waitpid(child, 0)[1] == 0
-"""
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
-
-
 def run_python(script: str) -> str:
     return subprocess.run(
         [sys.executable, "-c", LANES + script],
@@ -233,6 +204,25 @@ def write(steps=10**9):
         logits = lanes.step([i % 9]).copy()
     return logits
 """
+
+
+@needs_library
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_lanes_go_on_after_a_fork() -> None:
+    # The child has the lanes and not their second thread: it must neither wait for it nor join it.
+    script = """
+lanes, alone = engine.lanes(1, threads=2), engine.lanes(1, threads=1)
+def same():
+    return all((lanes.step([i % 9]) == alone.step([i % 9])).all() for i in range(200))
+assert same()
+child = os.fork()
+assert same()
+if child == 0:
+    del lanes
+    sys.exit(0)
+assert os.waitpid(child, 0)[1] == 0
+"""
+    run_python(script)
 
 
 @needs_library

@@ -32,18 +32,7 @@ from charrnn.training.recipe import (
     layer_weights,
     planned_seconds,
 )
-
-MACHINE = Machine(
-    device="cpu",
-    precision="fp32",
-    kernel="fused",
-    threads=2,
-    step_seconds=0.01,
-    evaluation_speed=200_000,
-    save_seconds=0.1,
-    sample_seconds=0.2,
-    probe_seconds=2.0,
-)
+from tests.machine import MACHINE
 
 sizes = st.integers(2, 50_000_000)
 budgets = st.floats(0.5, 100_000)

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,10 @@ from charrnn.training.checkpoint import TRAINING_TENSORS, read_newest
 from charrnn.training.config import TrainingOptions
 from charrnn.training.plan import arrays, load, make_plan
 from charrnn.training.probe import Probe
-from charrnn.training.recipe import MOST_EPOCHS, Machine, planned_seconds
+from charrnn.training.recipe import MOST_EPOCHS, planned_seconds
 from charrnn.training.trainer import Trainer, start
 from tests.labelled import NUMBERS, TABLE, make_trainer, rows, write_rows
+from tests.machine import MACHINE
 
 VARIATIONS: dict[str, dict[str, Any]] = {
     "plain": {"dropout": 0.0},
@@ -368,17 +370,7 @@ def test_labels_have_to_be_named_with_a_table() -> None:
 
 
 def test_a_budget_is_kept_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    machine = Machine(
-        device="cpu",
-        precision="fp32",
-        kernel="fused",
-        threads=1,
-        step_seconds=0.01,
-        evaluation_speed=100_000,
-        save_seconds=0.02,
-        sample_seconds=0.01,
-        probe_seconds=0.5,
-    )
+    machine = replace(MACHINE, save_seconds=0.02, sample_seconds=0.01, probe_seconds=0.5)
     monkeypatch.setattr(Probe, "measure", lambda *_: machine)
     settings: dict[str, Any] = {"steps": None, "evaluate_every": None}
     trainer = make_trainer(tmp_path, "run", budget=3.0, **settings)
