@@ -170,7 +170,9 @@ def _lead(params: dict[str, Any], group: "Group") -> int | None:
         raise
     try:
         with group.failures_reported():
-            say_what_is_read(params["corpus"] or (), read_options(params))
+            if params["corpus"]:
+                text = trainer.corpus
+                say_what_is_read(text.folders, classes=text.options.label is not None)
             if plan is not None:
                 shown = plan_table(plan, named=bool(params["corpus"]), processes=group.size)
                 messages().print(shown)
