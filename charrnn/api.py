@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from charrnn.ambient import as_usual
-from charrnn.data.sources import ReadOptions, folders_of
+from charrnn.data.sources import ReadOptions
 from charrnn.errors import CharRNNWarning, ConfigError
 from charrnn.storage.model_directory import Model
 from charrnn.storage.run import Run
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from charrnn.data.corpus import TokenizedCorpus
     from charrnn.tasks.classify.predict import Prediction
     from charrnn.tasks.infill.corrections import Finding
     from charrnn.tasks.infill.fill import Filling
@@ -102,7 +103,6 @@ def stream_train(
         group.follow()
         assert group.run_directory is not None
         return Run(group.run_directory)
-    _warn_of_folders(names, read or ReadOptions())
     with group.failures_reported(), reading_bar(progress_bar) as reading:
         if resume is not None:
             others = (name, out, start_from, tokenizer, budget, read if not names else None)
@@ -125,6 +125,8 @@ def stream_train(
                 group=group,
                 progress=reading,
             )
+    if names:
+        _warn_of_folders(trainer.corpus)
     yield from with_bar(trainer) if progress_bar else trainer
     return trainer.run
 
@@ -348,8 +350,8 @@ def predict(
     return predict_texts(load(model), texts, strict=strict)
 
 
-def _warn_of_folders(names: Sequence[str], read: ReadOptions) -> None:
-    """Warns of what is left out of folders, where that may not be meant."""
-    for found in folders_of(names, read):
-        for surprise in found.surprises(classes=read.label is not None):
+def _warn_of_folders(corpus: "TokenizedCorpus") -> None:
+    """Warns of what is left out of a corpus's folders, where that may not be meant."""
+    for found in corpus.folders:
+        for surprise in found.surprises(classes=corpus.options.label is not None):
             warnings.warn(surprise, CharRNNWarning, stacklevel=3)

@@ -66,6 +66,7 @@ def evaluate(
     """Measure how well a model predicts a text, beside simpler means on the same text."""
     from charrnn.cli.display import reading, time_left
     from charrnn.cli.folders import say_what_is_read
+    from charrnn.data.sources import folders_of
     from charrnn.storage.run_lookup import read_found
     from charrnn.training.evaluation import prepare_evaluation, read_evaluated
     from charrnn.training.report import EvaluationRequest
@@ -93,7 +94,7 @@ def evaluate(
         )
         measure = prepare_evaluation(request, progress)
     if file is not None:
-        say_what_is_read([file], read)
+        say_what_is_read(folders_of([file], read), classes=read.label is not None)
     with time_left("reading and learning" if adapt else "reading") as tell:
         report = measure(tell)
     _show(report, evaluated, as_json=as_json)

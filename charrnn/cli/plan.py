@@ -60,7 +60,7 @@ def plan(
         print(dumps(record, indent=2))
         return
     results().print(plan_table(made, named=bool(corpus)))
-    say_what_is_read(corpus or (), read)
+    say_what_is_read(made.corpus.folders, classes=read.label is not None)
     for note in made.notes:
         say(note)
     if expected is None:

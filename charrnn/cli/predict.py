@@ -70,6 +70,7 @@ def predict(
     """
     from charrnn.cli.display import warn
     from charrnn.cli.folders import say_what_is_read
+    from charrnn.data.sources import folders_of
     from charrnn.data.tokenizer import unknown_error
     from charrnn.storage.run_lookup import load
     from charrnn.tasks.classify.predict import Classifier
@@ -78,7 +79,7 @@ def predict(
     tokenizer = classifier.model.tokenizer
     documents = _documents(text, read, lines=lines, as_bytes=tokenizer.kind == "byte")
     refuse_unused(context, tokenizer=tokenizer.kind)
-    say_what_is_read([text], read)
+    say_what_is_read(folders_of([text], read), classes=False)
     numbers = not classifier.model.labels
     with _printed(as_json=as_json, as_jsonl=as_jsonl, numbers=numbers) as show:
         seen = _predict_all(classifier, documents, show, strict=strict)

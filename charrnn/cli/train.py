@@ -136,7 +136,9 @@ def _lead(
         raise
     try:
         with group.failures_reported():
-            say_what_is_read(corpus, read)
+            if corpus:
+                text = trainer.corpus
+                say_what_is_read(text.folders, classes=text.options.label is not None)
             if plan is not None:
                 shown = plan_table(plan, named=bool(corpus), processes=group.size)
                 messages().print(shown)

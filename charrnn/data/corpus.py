@@ -17,9 +17,17 @@ import numpy as np
 from charrnn.ambient import as_usual
 from charrnn.data.documents import check_labels
 from charrnn.data.excerpt import AnyIds
+from charrnn.data.folders import FolderFiles
 from charrnn.data.memmap import chunks
 from charrnn.data.parts import Part, check_encoding, decode
-from charrnn.data.sources import PYTHON_DOCS, ReadOptions, find_corpus, open_source
+from charrnn.data.sources import (
+    PYTHON_DOCS,
+    ReadOptions,
+    find_corpus,
+    find_folder,
+    folder_parts,
+    open_source,
+)
 from charrnn.data.splitting import split
 from charrnn.data.tokenizer import (
     CharTokenizer,
@@ -49,12 +57,14 @@ class Corpus:
         sources: what was named, in absolute paths, so that it can be found again.
         options: how it is read.
         parts: its streams of bytes, in order.
+        folders: what was found in the folders among the sources.
     """
 
     name: str
     sources: tuple[str, ...]
     options: ReadOptions
     parts: tuple[Part, ...]
+    folders: tuple[FolderFiles, ...] = ()
 
     def texts(self) -> Iterator[str]:
         """The text in chunks: a byte-order mark dropped, a newline put between parts that lack one.
@@ -77,19 +87,30 @@ class Corpus:
             yield from part.chunks()
 
 
-def open_corpus(names: Sequence[str], options: ReadOptions | None = None) -> Corpus:
+def open_corpus(
+    names: Sequence[str], options: ReadOptions | None = None, *, most_files: int | None = None
+) -> Corpus:
     """The corpus of whatever the names name (see SOURCES), joined in that order.
 
-    Raises CorpusError when one is not found, or has no labels where the options name one;
+    Raises CorpusError when one is not found, has no labels where the options name one, or is a
+    folder that holds more than `most_files` files and folders;
     ConfigError for an encoding Python does not know.
     """
     options = options or ReadOptions()
     check_encoding(options.encoding)
     check_labels(names, options)
     names = names or [PYTHON_DOCS]
-    parts = [part for name in names for part in open_source(name, options)]
+    parts: list[Part] = []
+    folders: list[FolderFiles] = []
+    for name in names:
+        found = find_folder(name, options, most_files=most_files)
+        if found is None:
+            parts += open_source(name, options)
+        else:
+            folders.append(found)
+            parts += folder_parts(found, options)
     sources = [os.path.abspath(path) if (path := find_corpus(name)) else name for name in names]
-    return Corpus(_short_name(names[0]), tuple(sources), options, tuple(parts))
+    return Corpus(_short_name(names[0]), tuple(sources), options, tuple(parts), tuple(folders))
 
 
 @dataclass(frozen=True)
@@ -104,6 +125,7 @@ class TokenizedCorpus:
         tokenizer: its alphabet.
         ids: (N,), of the smallest unsigned type.
         skipped: characters that were left out because the tokenizer does not know them.
+        folders: what was found in the folders among the sources.
     """
 
     name: str
@@ -114,6 +136,7 @@ class TokenizedCorpus:
     tokenizer: Tokenizer
     ids: Ids = field(repr=False)
     skipped: tuple[str, ...] = ()
+    folders: tuple[FolderFiles, ...] = field(default=(), kw_only=True, repr=False)
 
     def split(
         self, validation_fraction: float, *, lines: bool = False, seed: int | None = None
@@ -178,6 +201,7 @@ def tokenize(
         text.tokenizer,
         text.ids,
         text.skipped,
+        folders=corpus.folders,
     )
 
 

@@ -119,19 +119,35 @@ def _stdin(_: str, options: ReadOptions) -> list[Part]:
 
 
 def _folder(name: str, options: ReadOptions) -> list[Part]:
-    folder = find_corpus(name)
-    assert folder is not None
-    found = find_files(folder, options.glob)
+    found = find_folder(name, options)
+    assert found is not None
+    return folder_parts(found, options)
+
+
+def folder_parts(found: FolderFiles, options: ReadOptions) -> list[Part]:
+    """The files of a folder. Raises CorpusError where there are none."""
     found.require_some()
     return [file_part(file, options) for file in found.files]
 
 
+def find_folder(
+    name: str, options: ReadOptions, *, most_files: int | None = None
+) -> FolderFiles | None:
+    """Looks for the files of a folder; None where the name means something else.
+
+    Raises CorpusError where the folder cannot be read, or holds more than `most_files` files and
+    folders.
+    """
+    path = find_corpus(name)
+    if path is None or not path.is_dir():
+        return None
+    return find_files(path, options.glob, at_most=most_files)
+
+
 def folders_of(names: Iterable[str], options: ReadOptions) -> Iterator[FolderFiles]:
     """What is read of each folder among the names. Raises CorpusError."""
-    for name in names:
-        path = find_corpus(name)
-        if path is not None and path.is_dir():
-            yield find_files(path, options.glob)
+    found = (find_folder(name, options) for name in names)
+    return (folder for folder in found if folder is not None)
 
 
 def _file(name: str, options: ReadOptions) -> list[Part]:
@@ -239,6 +255,8 @@ __all__ = [
     "Source",
     "corpus_names",
     "find_corpus",
+    "find_folder",
+    "folder_parts",
     "folders_of",
     "open_source",
     "options_used",

@@ -6,14 +6,12 @@ moments and the hidden state). Random states need no
 keeping: all that is random is a function of the seed, the epoch and the step.
 """
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from charrnn.data.corpus import Corpus, TokenizedCorpus, open_corpus
-from charrnn.data.folders import find_files
 from charrnn.data.sources import HUGGING_FACE, ReadOptions
 from charrnn.data.tokenizer import Ids
 from charrnn.data.two_pass_reading import IdsKey, LongerTextError, ReadingProgress, no_progress
@@ -124,15 +122,6 @@ class Checkpoint:
             TRAINING_TENSORS: to_safetensors(self.tensors),
         }
 
-    def _refuse_large_folders(self) -> None:
-        """Raises CorpusError for a folder with far more in it than the text that was trained on.
-
-        A model from a stranger may name `/`, to walk through which takes minutes.
-        """
-        most = MOST_FILES + self.model.provenance.corpus_bytes
-        for folder in filter(os.path.isdir, self.sources):
-            find_files(Path(folder), self.options.glob, at_most=most)
-
     def read_corpus(
         self,
         corpus: Corpus | None = None,
@@ -156,9 +145,10 @@ class Checkpoint:
             if remote := [source for source in self.sources if source.startswith(HUGGING_FACE)]:
                 # A model from a stranger must not make anyone fetch what it names.
                 raise CorpusError(f"the text came from {remote[0]}: name it, and it is read again")
-            self._refuse_large_folders()
+            # A model from anyone may name `/`, which takes minutes to walk through.
+            most_files = MOST_FILES + self.model.provenance.corpus_bytes
             try:
-                corpus = open_corpus(self.sources, self.options)
+                corpus = open_corpus(self.sources, self.options, most_files=most_files)
             except ConfigError as error:
                 raise ModelError(f"{TRAINING}: {error}") from error
         sha256 = self.model.provenance.sha256

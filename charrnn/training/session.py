@@ -60,7 +60,7 @@ def start_training(
             # Only from here on is PyTorch needed: mistakes in the arguments are reported before.
             from charrnn.training.checkpoint import check_sources
             from charrnn.training.plan import make_plan
-            from charrnn.training.trainer import start
+            from charrnn.training.trainer import Trainer
 
         check_sources(text)  # before it is read
         plan = make_plan(
@@ -73,7 +73,8 @@ def start_training(
             group=group,
             progress=progress,
         )
-        return start(plan, new.claim(), group), plan
+        trainer = Trainer(plan.corpus, plan.network, plan.config, new.claim(), group)
+        return trainer, plan
 
 
 @as_usual

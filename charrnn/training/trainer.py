@@ -26,6 +26,7 @@ from charrnn.errors import (
 )
 from charrnn.model.recurrent import RecurrentNetwork
 from charrnn.storage.model_directory import Model, Provenance
+from charrnn.storage.new_run import new_run
 from charrnn.storage.run import Run
 from charrnn.training.checkpoint import (
     Checkpoint,
@@ -352,16 +353,11 @@ class Trainer:
         restore_tensors(self.learner, checkpoint, self.group)
 
 
-def start(plan: Plan, directory: Path | Run, group: Group | None = None) -> Trainer:
-    """A new training as planned, in a new run directory, or in the run that was made for it.
+def start(plan: Plan, directory: Path, group: Group | None = None) -> Trainer:
+    """A new training as planned, in a new run directory.
 
     Raises ConfigError when the directory exists.
     """
-    run = directory if isinstance(directory, Run) else Run.create(directory)
-    try:
-        check_sources(plan.corpus)
-        return Trainer(plan.corpus, plan.network, plan.config, run, group)
-    except BaseException:
-        run.discard()
-        run.release()
-        raise
+    check_sources(plan.corpus)
+    with new_run(plan.corpus.name, out=directory) as new:
+        return Trainer(plan.corpus, plan.network, plan.config, new.claim(), group)

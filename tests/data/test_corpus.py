@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from charrnn.data import folders, sources
 from charrnn.data.corpus import (
     Corpus,
     TokenizedCorpus,
@@ -537,6 +538,31 @@ def test_sources_name_what_was_read_not_a_file_of_that_name(
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"a")))
     put(name, "another text")
     assert open_corpus([name]).sources == (name,)
+
+
+# Folders
+
+
+def test_a_folder_is_walked_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it holds is told from the same walk that found its files, which takes minutes on a
+    network."""
+    walks: list[Path] = []
+    find = folders.find_files
+
+    def count(folder: Path, glob: str, *, at_most: int | None = None) -> folders.FolderFiles:
+        walks.append(folder)
+        return find(folder, glob, at_most=at_most)
+
+    monkeypatch.setattr(sources, "find_files", count)
+    put("one/a.txt", "abc")
+    put("one/b.md", "left out")
+    put("two/c.txt", "def")
+    text = tokenize(open_corpus(["one", "two", "one/b.md"]))
+    assert walks == [Path("one"), Path("two")]
+    assert [found.summary for found in text.folders] == [
+        "one: 1 file read; left out: 1 not named *.txt (b.md)",
+        "two: 1 file read",
+    ]
 
 
 # Split

@@ -170,6 +170,7 @@ def read_labelled(
         text.tokenizer,
         text.ids,
         text.skipped,
+        folders=corpus.folders,
         bounds=np.concatenate([[0], np.cumsum(np.frombuffer(first.lengths, np.int64))]),
         targets=_targets(found, labels),
         labels=labels,
