@@ -236,9 +236,11 @@ def evaluate(
     Raises ModelError; CorpusError when the text cannot be read or is too short, and for a model in
     memory where no text is given; ConfigError for settings that contradict each other.
     """
-    from charrnn.training.evaluation import prepare_evaluation, read_evaluated
-    from charrnn.training.report import EvaluationRequest
-    from charrnn.training.task import task_definition
+    from charrnn.training.evaluation import (
+        evaluation_request,
+        prepare_evaluation,
+        read_evaluated,
+    )
 
     directory: Path | None = None
     checkpoint: Checkpoint | None = None
@@ -246,21 +248,12 @@ def evaluate(
         evaluated = model
     else:
         directory, (evaluated, checkpoint) = read_found(str(model), read_evaluated)
-    definition = task_definition(evaluated.config.task)
-    for name, changed in (("protocol", protocol != "stream"), ("adapt", adapt)):
-        if changed and name not in definition.evaluation_options:
-            raise ConfigError(f"{name} means nothing for a model trained to {definition.name}")
-    file = None if text is None else str(text)
-    read = read or ReadOptions()
-    if file is not None:
-        trained_on = None if checkpoint is None else checkpoint.options
-        read = definition.evaluation_read_options(file, read, trained_on)
-    request = EvaluationRequest(
-        model=evaluated,
+    request = evaluation_request(
+        evaluated,
         directory=directory,
         checkpoint=checkpoint,
-        file=file,
-        read=read,
+        file=None if text is None else str(text),
+        read=read or ReadOptions(),
         protocol=protocol,
         adapt=adapt,
         at_most=at_most,

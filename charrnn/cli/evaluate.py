@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
@@ -15,7 +15,6 @@ from charrnn.options import Relations
 
 if TYPE_CHECKING:
     from charrnn.storage.model_directory import Model
-    from charrnn.training.checkpoint import Checkpoint
     from charrnn.training.report import EvaluationReport
     from charrnn.training.task import TaskDefinition
 
@@ -68,8 +67,7 @@ def evaluate(
     from charrnn.cli.folders import say_what_is_read
     from charrnn.data.sources import folders_of
     from charrnn.storage.run_lookup import read_found
-    from charrnn.training.evaluation import prepare_evaluation, read_evaluated
-    from charrnn.training.report import EvaluationRequest
+    from charrnn.training.evaluation import evaluation_request, prepare_evaluation, read_evaluated
     from charrnn.training.task import task_definition
 
     with reading("reading ...") as progress:
@@ -80,53 +78,44 @@ def evaluate(
             unused=() if definition.labelled else ("label",),
             tokenizer=evaluated.tokenizer.kind,
         )
-        _refuse_options(context, definition)
-        read = _read_options(context, definition, read, checkpoint)
-        request = EvaluationRequest(
-            model=evaluated,
+        request = evaluation_request(
+            evaluated,
             directory=directory,
             checkpoint=checkpoint,
             file=file,
-            read=read,
-            protocol=protocol,
-            adapt=adapt,
+            read=_read_options(context, definition, read),
             at_most=None if everything else AT_MOST,
+            **_settings(context, definition),
         )
         measure = prepare_evaluation(request, progress)
     if file is not None:
+        read = request.read
         say_what_is_read(folders_of([file], read), classes=read.label is not None)
     with time_left("reading and learning" if adapt else "reading") as tell:
         report = measure(tell)
     _show(report, evaluated, as_json=as_json)
 
 
-def _refuse_options(context: typer.Context, definition: "TaskDefinition") -> None:
-    """Raises ConfigError for options that were typed and mean nothing to models of a task."""
-    from charrnn.errors import ConfigError
-
-    for name in ("adapt", "protocol"):
-        if name not in definition.evaluation_options and is_typed(context, name):
-            raise ConfigError(
-                f"--{name} means nothing for a model trained to {definition.name}; leave it out"
-            )
+def _settings(context: typer.Context, definition: "TaskDefinition") -> dict[str, Any]:
+    """The settings that models of a task have, and what was typed, which may be refused; a variable
+    of the environment may be meant for others."""
+    return {
+        name: context.params[name]
+        for name in ("protocol", "adapt")
+        if name in definition.evaluation_options or is_typed(context, name)
+    }
 
 
 def _read_options(
-    context: typer.Context,
-    definition: "TaskDefinition",
-    read: ReadOptions,
-    checkpoint: "Checkpoint | None",
+    context: typer.Context, definition: "TaskDefinition", read: ReadOptions
 ) -> ReadOptions:
-    """How to read the file, if there is one."""
+    """How to read the file, less what comes from the environment and does not apply to it."""
     file = context.params["file"]
-    if file is None:
-        return read
     if not definition.labelled:
-        read = replace(read, label=None)
-    elif os.path.isdir(file) and not is_typed(context, "column"):
-        read = replace(read, column=None)
-    trained_on = checkpoint.options if checkpoint is not None else None
-    return definition.evaluation_read_options(file, read, trained_on)
+        return replace(read, label=None)
+    if file is not None and os.path.isdir(file) and not is_typed(context, "column"):
+        return replace(read, column=None)
+    return read
 
 
 def _show(report: "EvaluationReport", model: "Model", *, as_json: bool) -> None:

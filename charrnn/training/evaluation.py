@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+from charrnn.data.read_options import ReadOptions
 from charrnn.data.two_pass_reading import ReadingProgress, no_progress
+from charrnn.errors import ConfigError
 from charrnn.storage.model_directory import Model, find_manifest, read_model
 from charrnn.training.checkpoint import Checkpoint, read_checkpoint
 from charrnn.training.report import Evaluate, EvaluationRequest
@@ -15,6 +17,43 @@ def read_evaluated(directory: Path) -> tuple[Model, Checkpoint | None]:
         return read_model(directory), None
     checkpoint = read_checkpoint(directory)
     return checkpoint.model, checkpoint
+
+
+def evaluation_request(
+    model: Model,
+    *,
+    read: ReadOptions,
+    directory: Path | None = None,
+    checkpoint: Checkpoint | None = None,
+    file: str | None = None,
+    protocol: str = "stream",
+    adapt: bool = False,
+    at_most: int | None = None,
+) -> EvaluationRequest:
+    """What is to be evaluated, as EvaluationRequest has it; of a table, columns that `read` leaves
+    open are those of the training.
+
+    Raises ConfigError for settings that mean nothing for models of its task.
+    """
+    definition = task_definition(model.config.task)
+    for name, changed in (("protocol", protocol != "stream"), ("adapt", adapt)):
+        if changed and name not in definition.evaluation_options:
+            raise ConfigError(
+                f"{name} means nothing for a model trained to {definition.name}; leave it out"
+            )
+    if file is not None:
+        trained_on = None if checkpoint is None else checkpoint.options
+        read = definition.evaluation_read_options(file, read, trained_on)
+    return EvaluationRequest(
+        model=model,
+        directory=directory,
+        checkpoint=checkpoint,
+        file=file,
+        read=read,
+        protocol=protocol,
+        adapt=adapt,
+        at_most=at_most,
+    )
 
 
 def prepare_evaluation(
