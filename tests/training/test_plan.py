@@ -329,3 +329,24 @@ def test_arrays_are_copies(make_model: MakeModel) -> None:
     with torch.no_grad():
         network.head.weight.add_(1)
     np.testing.assert_array_equal(taken, before)
+
+
+# The task
+
+
+def test_a_task_may_be_named(corpus_of: CorpusOf, prose: str) -> None:
+    plan = make_plan(corpus_of(prose), options(task="restore"))
+    assert plan.network.config.task == plan.task.name == "restore"
+    assert plan.network.config.bidirectional
+
+
+def test_a_task_that_needs_labels_is_refused_without(corpus_of: CorpusOf, prose: str) -> None:
+    with pytest.raises(ConfigError, match="a network to classify needs labels"):
+        make_plan(corpus_of(prose), options(task="classify"))
+
+
+def test_a_task_that_has_no_labels_is_refused_with_them(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("text,kind\n" + "a few words,x\nfewer,y\n" * 20)
+    corpus = open_corpus([str(tmp_path / "rows.csv")], ReadOptions(column="text", label="kind"))
+    with pytest.raises(ConfigError, match="a network to generate has no use for labels"):
+        make_plan(corpus, options(task="generate"))
