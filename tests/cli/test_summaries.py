@@ -16,7 +16,7 @@ def test_a_restorer_says_what_it_restores_and_what_it_is_for(run: Charrnn) -> No
     assert result.exit_code == 0, result.stderr
     said = " ".join(result.stderr.split())
     assert re.search(
-        r"restores of the held-out text's characters \d+ % where one is missing, "
+        r"of the held-out text that it infills right: \d+ % where one is masked, "
         r"\d+ % of two in a row, \d+ % of four in a row",
         said,
     )
@@ -36,7 +36,7 @@ def test_of_a_text_too_short_for_gaps_nothing_is_said_of_them(run: Charrnn) -> N
     text = "the heron stood in the shallows\n" * 20
     result = run("train", "-", "--bidirectional", *SIZES, stdin=text)
     assert result.exit_code == 0, result.stderr
-    assert "best model" in result.stderr and "restores of" not in result.stderr
+    assert "best model" in result.stderr and "infills right" not in result.stderr
 
 
 def test_a_plan_to_restore_counts_both_stacks(run: Charrnn) -> None:

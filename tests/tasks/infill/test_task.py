@@ -27,7 +27,7 @@ from charrnn.tasks.infill.task import (
     GAP,
     PASSAGES,
     InfillTask,
-    fill_surest_first,
+    fill_greedily,
     infill_loss,
 )
 from charrnn.tasks.infill.windows import WindowBatch
@@ -118,7 +118,7 @@ def test_a_repetitive_text_is_learned(
     ids = np.tile(np.arange(6), 10)
     damaged = ids.copy()
     damaged[[20, 21, 22, 37]] = engine.mask
-    np.testing.assert_array_equal(fill_surest_first(engine, damaged), ids)
+    np.testing.assert_array_equal(fill_greedily(engine, damaged), ids)
 
 
 # Resuming
@@ -279,7 +279,7 @@ def test_samples_are_damaged_passages_and_what_was_made_of_them(
 def test_gaps_are_filled_surest_first_and_the_rest_is_kept(make_model: MakeModel) -> None:
     engine = InfillEngine.of(make_model(task="restore"))
     damaged = np.array([1, 2, engine.mask, 3, engine.mask, engine.mask, 4])
-    filled = fill_surest_first(engine, damaged)
+    filled = fill_greedily(engine, damaged)
     kept = damaged != engine.mask
     np.testing.assert_array_equal(filled[kept], damaged[kept])
     assert (filled < engine.mask).all()
