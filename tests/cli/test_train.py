@@ -50,7 +50,7 @@ def test_a_training_whose_validation_has_turned_ends_well_and_says_what_helps(
     assert result.exit_code == 0, result.stderr
     said = " ".join(result.stderr.split())
     lowest = r"was lowest at step \d+ and has risen by \d+ % since"
-    assert re.search(r"it ended at step \d+ of 400: the loss on what is held out " + lowest, said)
+    assert re.search(r"it ended at step \d+ of 400: the validation loss " + lowest, said)
     assert "What may help: more text" in said and "by heart" not in said
     result = run("train", "--resume", "noise")
     assert result.exit_code == 1 and "has turned" in " ".join(result.stderr.split())
