@@ -62,7 +62,7 @@ def evaluate(
     read: ReadOptions,
     as_json: Json = False,
 ) -> None:
-    """Measure how well a model predicts a text, beside simpler means on the same text."""
+    """Measure how well a model predicts a text, next to baselines on the same text."""
     from charrnn.cli.display import reading, time_left
     from charrnn.cli.folders import say_what_is_read
     from charrnn.data.sources import folders_of

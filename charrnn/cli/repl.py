@@ -40,9 +40,9 @@ def repl(
         bool, typer.Option("--no-history", help="Do not save what you type in the history.")
     ] = False,
 ) -> None:
-    """Write together with a model: /help lists what can be done.
+    """Write together with a model; /help lists the commands.
 
-    When stdin is no terminal, each line is a beginning, completed by itself.
+    When stdin is no terminal, each line is completed by itself.
     """
     from charrnn.cli.repl_adaptation import Adaptation
     from charrnn.data.standard_input import standard_input_lines

@@ -101,10 +101,10 @@ def sample(
     ] = None,
     read: Annotated[ReadOptions, Fields(without=("label",))],
 ) -> None:
-    """Write text with a model, as it comes.
+    """Write text with a model, and print it while it is written.
 
-    The prompt and what follows it go to stdout, and nothing else does.
-    Texts are divided by a line of ---, or by newlines when each is a line.
+    The prompt and the text go to stdout, and messages go to stderr. Several texts are separated by
+    a line of ---, or by newlines when each is a line.
     """
     from charrnn.cli.display import TextOutput, say, tracked
     from charrnn.cli.escapes import warn_of_escapes

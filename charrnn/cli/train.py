@@ -78,8 +78,8 @@ def train(
 ) -> None:
     """Train a model on your own text.
 
-    What is left open is chosen for the text and the time.
-    Ctrl-C saves the model on the way, and --resume goes on from there.
+    Settings that are not given are chosen for the text and the time. Ctrl-C stops the training and
+    saves the model, and --resume continues from there.
     """
     from charrnn.training.parallel.processes import join_group
     from charrnn.training.session import start_training

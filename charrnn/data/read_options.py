@@ -22,18 +22,25 @@ class ReadOptions:
     encoding: str = option(
         "utf-8", "Decode plain files and tables of text from this encoding.", panel=TEXT
     )
-    glob: str = option("*.txt", "Read the files of a folder whose names match this.", panel=TEXT)
+    glob: str = option(
+        "*.txt",
+        "Read the files of a folder whose names match this pattern.",
+        panel=TEXT,
+        metavar="PATTERN",
+    )
     column: str | None = option(
         None,
         "Take the text from this column of a table or data set.",
         panel=TEXT,
         flags=("--column", "--text"),
+        metavar="COLUMN",
     )
     label: str | None = option(
         None,
         "Predict this column of a table, a class or a number, from its text; `folder`: the folders "
         "in a folder are the classes.",
         panel=TEXT,
+        metavar="COLUMN",
         later=True,
     )
     delimiter: str | None = option(
