@@ -52,9 +52,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def _takes_what(verb: Callable[P, Any]) -> Callable[[Callable[..., R]], Callable[P, R]]:
-    """Decorates a function that passes all its arguments to a verb: its signature is the verb's,
-    but for what it returns."""
+def _with_parameters_of(verb: Callable[P, Any]) -> Callable[[Callable[..., R]], Callable[P, R]]:
+    """Gives the function that it decorates, which passes all its arguments on to a verb, the
+    parameters of that verb in its signature, for `help` and for type checkers."""
 
     def decorate(function: Callable[..., R]) -> Callable[P, R]:
         returned = inspect.signature(function).return_annotation
@@ -125,13 +125,14 @@ def stream_train(
                 group=group,
                 progress=reading,
             )
-    if names:
-        _warn_of_folders(trainer.corpus)
-    yield from with_bar(trainer) if progress_bar else trainer
+    with contextlib.closing(trainer):
+        if names:
+            _warn_of_folders(trainer.corpus)
+        yield from with_bar(trainer) if progress_bar else trainer
     return trainer.run
 
 
-@_takes_what(stream_train)
+@_with_parameters_of(stream_train)
 @as_usual
 def train(*arguments: Any, **settings: Any) -> Run:
     """Trains a model on text and returns its run: `sample(run.name)`, `run.best_model()`.

@@ -151,8 +151,7 @@ def _lead(
         say_what_is_kept(trainer)
         raise
     finally:
-        if trainer.position.step == 0:
-            trainer.run.discard()
+        trainer.close()
 
 
 def _refuse_with_resume(context: typer.Context) -> None:

@@ -38,8 +38,11 @@ def with_bar(trainer: "Trainer") -> "Iterator[Progress]":
     """Yields what a Trainer does, beside a bar of its steps that names the last evaluation."""
     from tqdm.auto import tqdm
 
-    with tqdm(total=trainer.config.steps, initial=trainer.position.step, unit="step") as bar:
-        for progress in trainer:
+    with (
+        tqdm(total=trainer.config.steps, initial=trainer.position.step, unit="step") as bar,
+        contextlib.closing(iter(trainer)) as steps,
+    ):
+        for progress in steps:
             bar.update()
             if progress.validation_nats is not None:
                 bar.set_postfix(_measures(trainer, progress.validation_nats), refresh=False)

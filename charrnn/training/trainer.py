@@ -8,7 +8,7 @@ import contextlib
 import dataclasses
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +164,7 @@ class Trainer:
         return self.group.stopped_by is not None
 
     @as_usual
-    def __iter__(self) -> Iterator[Progress]:
+    def __iter__(self) -> Generator[Progress, None, None]:
         """Trains to the end. Raises DivergedError, StorageError; TrainingError when another process
         that trains with it fails.
 
@@ -187,9 +187,14 @@ class Trainer:
             after = f"; {saved[-1]} is sound, to go on with --resume" if saved else ""
             raise type(error)(f"{error}{after}") from error
         finally:
-            if self.position.step == 0:
-                self.run.discard()
-            self.run.release()
+            self.close()
+
+    def close(self) -> None:
+        """Lets other trainings have the run; deletes it if no step was taken. Iterating over the
+        Trainer does so at its end."""
+        if self.position.step == 0:
+            self.run.discard()
+        self.run.release()
 
     @contextlib.contextmanager
     def _computing(self) -> Iterator[None]:

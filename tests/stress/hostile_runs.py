@@ -315,7 +315,7 @@ def _resume(directory: Path) -> str:
     try:
         trainer = Trainer.resume(Run(directory))
         steps = iter(trainer)
-        with contextlib.closing(steps):  # type: ignore[type-var]
+        with contextlib.closing(steps):
             for number, _ in enumerate(steps):
                 if number == 2:
                     break

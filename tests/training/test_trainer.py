@@ -1026,7 +1026,7 @@ def test_a_run_may_be_resumed_once_its_training_is_over(make_trainer: MakeTraine
                 raise KeyboardInterrupt
     training = iter(Trainer.resume(Run(trainer.run.directory)))
     next(training)
-    training.close()  # type: ignore[attr-defined]
+    training.close()
     again = Trainer.resume(Run(trainer.run.directory))
     assert list(again)[-1].step == 24
 
