@@ -39,7 +39,7 @@ _MOST_AHEAD: Final = 1 << 16
 _PAUSE: Final = 0.02
 """Seconds between two looks whether others may be begun."""
 
-_Task = tuple[int, int]  # its place in the order, the sample's index
+_Numbered = tuple[int, int]  # its place in the order, the sample's index
 _Result = tuple[int, Sample]  # its place in the order
 
 
@@ -56,17 +56,17 @@ def batch_samples(
     if not first:
         return
     threads = min(threads, max(len(first) // _FEWEST_LANES, 1))
-    tasks = _Tasks(chain(first, numbered))
+    pending = _Pending(chain(first, numbered))
     lanes = min(batch_size, math.ceil(len(first) / threads))
-    writers = [_LaneWriter(request, tasks, lanes).results() for _ in range(threads)]
+    writers = [_LaneWriter(request, pending, lanes).results() for _ in range(threads)]
     if threads == 1:
-        yield from _in_order(writers[0], tasks)
+        yield from _in_order(writers[0], pending)
     else:
-        with contextlib.closing(_side_by_side(writers, tasks.closed)) as results:
-            yield from _in_order(results, tasks)
+        with contextlib.closing(_side_by_side(writers, pending.closed)) as results:
+            yield from _in_order(results, pending)
 
 
-class _Tasks:
+class _Pending:
     """The samples that are still to be made; several threads take from it.
 
     Of what is made and cannot be given yet, as a text before it has not ended, there is never much:
@@ -78,19 +78,19 @@ class _Tasks:
         exhausted: whether there are no more.
     """
 
-    def __init__(self, tasks: Iterator[_Task]) -> None:
-        self._tasks = tasks
+    def __init__(self, samples: Iterator[_Numbered]) -> None:
+        self._samples = samples
         self._lock = threading.Lock()
         self._taken = 0
         self.closed = threading.Event()
         self.given = 0
         self.exhausted = False
 
-    def take(self, count: int) -> list[_Task]:
+    def take(self, count: int) -> list[_Numbered]:
         """The next so many; fewer when there are no more, or too many wait to be given."""
         with self._lock:
             wanted = min(count, self.given + _MOST_AHEAD - self._taken)
-            taken = list(islice(self._tasks, max(wanted, 0)))
+            taken = list(islice(self._samples, max(wanted, 0)))
             self._taken += len(taken)
             self.exhausted = self.exhausted or len(taken) < wanted
             return taken
@@ -99,7 +99,7 @@ class _Tasks:
 class _Text(NamedTuple):
     """A text in a lane."""
 
-    task: _Task
+    numbered: _Numbered
     draft: Draft
     log_probabilities: list[float]
 
@@ -142,13 +142,13 @@ class _LaneWriter:
 
     Args:
         request: what the texts are made from.
-        tasks: the samples that are still to be made.
+        pending: the samples that are still to be made.
         count: how many lanes there are at most.
     """
 
-    def __init__(self, request: GenerationRequest, tasks: _Tasks, count: int) -> None:
+    def __init__(self, request: GenerationRequest, pending: _Pending, count: int) -> None:
         constraints = request.constraints
-        self._request, self._tasks, self._count = request, tasks, count
+        self._request, self._pending, self._count = request, pending, count
         self._first_draft = request.empty_draft  # of which each text gets a copy
         self._may_end = np.isin(
             np.arange(constraints.vocabulary_size), list(constraints.may_end)
@@ -160,16 +160,16 @@ class _LaneWriter:
 
     def results(self) -> Iterator[list[_Result]]:
         """Makes samples, and gives them as they end."""
-        while not self._tasks.closed.is_set():
+        while not self._pending.closed.is_set():
             if self._ended:
                 yield [self._result(self._texts[lane]) for lane in self._ended]
             self._exchange_texts()
             if self._texts:
                 self._step()
-            elif self._tasks.exhausted:
+            elif self._pending.exhausted:
                 return
             else:
-                self._tasks.closed.wait(_PAUSE)  # another thread writes what the others wait for
+                self._pending.closed.wait(_PAUSE)  # another thread writes what the others wait for
 
     def _result(self, text: _Text) -> _Result:
         (place, index), draft, scores = text
@@ -177,9 +177,9 @@ class _LaneWriter:
 
     def _exchange_texts(self) -> None:
         """Gives the lanes of texts that have ended, and free ones, to those that are next."""
-        texts, ended, tasks = self._texts, self._ended, self._tasks
+        texts, ended, pending = self._texts, self._ended, self._pending
         room = self._count - len(texts) + len(ended)
-        begun = tasks.take(room) if room and not tasks.exhausted else []
+        begun = pending.take(room) if room and not pending.exhausted else []
         if len(texts) - len(ended) + len(begun) > len(self._rows):
             self._resize(self._count)
         if begun:
@@ -196,14 +196,14 @@ class _LaneWriter:
         if 0 < len(texts) <= len(self._rows) // 2:
             self._resize(len(texts))
 
-    def _begin(self, lanes: Sequence[int], tasks: Sequence[_Task]) -> None:
+    def _begin(self, lanes: Sequence[int], begun: Sequence[_Numbered]) -> None:
         request, rows = self._request, self._rows
-        for lane, task in zip(lanes, tasks, strict=True):
-            self._texts[lane : lane + 1] = [_Text(task, self._first_draft.copy(), [])]
+        for lane, numbered in zip(lanes, begun, strict=True):
+            self._texts[lane : lane + 1] = [_Text(numbered, self._first_draft.copy(), [])]
         self._lanes.put(lanes, request.prompt.state)
         rows.ids[lanes], rows.counts[lanes], rows.positions[lanes] = request.prompt.ids[-1], 0, 0
         rows.keys[lanes] = sample_keys(
-            request.constraints.config.seed, [index for _, index in tasks]
+            request.constraints.config.seed, [index for _, index in begun]
         )
 
     def _resize(self, count: int) -> None:
@@ -235,7 +235,7 @@ class _LaneWriter:
             if draft.extend(made) is not None:
                 self._ended.append(lane)
             else:
-                check_not_endless(request.constraints, texts[lane].task[1], draft.made)
+                check_not_endless(request.constraints, texts[lane].numbered[1], draft.made)
 
     def _due(self, chosen: npt.NDArray[np.intp]) -> list[int]:
         """The lanes whose draft has to look at the ids that wait for it, after the choices (B,)."""
@@ -290,12 +290,12 @@ def _side_by_side(
             thread.join()
 
 
-def _in_order(results: Iterator[list[_Result]], tasks: _Tasks) -> Iterator[Sample]:
+def _in_order(results: Iterator[list[_Result]], pending: _Pending) -> Iterator[Sample]:
     """The samples, each when all before it are there."""
     waiting: dict[int, Sample] = {}
     for some in results:
         waiting |= some
-        while tasks.given in waiting:
-            sample = waiting.pop(tasks.given)
-            tasks.given += 1
+        while pending.given in waiting:
+            sample = waiting.pop(pending.given)
+            pending.given += 1
             yield sample
