@@ -28,7 +28,7 @@ def tell_lack(error: OSError, folder: Path, lacking: str, left: str) -> None:
     try:
         key = (os.stat(folder).st_dev, lacking)
     except OSError:
-        return  # it is gone, and whoever wanted it will hear of that
+        return  # it is gone, which is the error of another call
     if key not in _told:
         _told.add(key)
         reason = error.strerror or error

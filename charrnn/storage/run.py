@@ -325,7 +325,7 @@ def check_unused(directory: Path) -> None:
             "or choose another --name"
         )
     if directory.is_dir():
-        strangers = [
+        others = [
             path.name
             for path in directory.iterdir()
             if path.name != METRICS
@@ -333,7 +333,7 @@ def check_unused(directory: Path) -> None:
             and not path.name.startswith(TEMPORARY_PREFIX)
             and not (path.name == IDS_FOLDER and is_ids_folder(path))
         ]
-        if strangers:
+        if others:
             raise ConfigError(f"{directory} is not empty; choose another folder")
     elif os.path.lexists(directory):
         raise ConfigError(f"{directory} is not a folder; choose another")
