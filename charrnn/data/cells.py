@@ -1,4 +1,4 @@
-"""Rows of tables, and what their cells say."""
+"""Rows of tables, and their cells as text."""
 
 import datetime
 import io
@@ -9,17 +9,19 @@ from typing import Any, Final, NamedTuple
 from charrnn.errors import CorpusError
 
 LONGEST_ROW: Final = 1 << 26
-"""Characters of a row of a table that is text; in what is longer, something that ends it is
-missing."""
+"""The most characters that a row of a text table may have: a longer one lacks the quote or the
+bracket that ends it."""
 
 
 class Row(NamedTuple):
-    """A row of a table, and where it is: the file, and the line where the row begins, from 1 on; of
-    `.parquet`, the number of the row.
+    """A row of a table.
 
-    A row that is wrong by itself, such as one with a cell too many, has a `problem` instead of
-    cells: the others can be read. Those who need all rows take cells by `row_cell`, which raises
-        it."""
+    Attributes:
+        where: the file, and the line where the row begins, from 1 on; of `.parquet`, the row.
+        cells: by the names of their columns.
+        problem: why the row cannot be used, such as a cell too many; the others still can.
+            `row_cell` raises it.
+    """
 
     where: str
     cells: dict[str, Any]
@@ -27,7 +29,7 @@ class Row(NamedTuple):
 
     @property
     def place(self) -> tuple[str, int]:
-        """What it is known by in its table: ("line", 7), or ("row", 7)."""
+        """Its position in the table: ("line", 7), or ("row", 7)."""
         kind, number = self.where.rsplit(maxsplit=2)[1:]
         return kind, int(number)
 
@@ -46,7 +48,8 @@ def is_missing(value: object) -> bool:
 
 
 def row_cell(row: Row, column: str) -> Any:
-    """What a row has in a column. Raises CorpusError where it lacks the column, or is no row."""
+    """The cell of a row in a column. Raises CorpusError where it is missing, or the row has a
+    problem."""
     if row.problem is not None:
         raise CorpusError(f"{row.where}: {row.problem}")
     if column not in row.cells:
@@ -55,10 +58,9 @@ def row_cell(row: Row, column: str) -> Any:
 
 
 def row_text(row: Row, column: str, *, errors: str = "strict") -> str | None:
-    """The text that a row has in a column; None where it is missing. `errors` is that of
-    `cell_text`.
+    """The text of a row in a column; None where it is missing. `errors` is that of `cell_text`.
 
-    Raises CorpusError where it is no text.
+    Raises CorpusError where the cell is not text.
     """
     try:
         return cell_text(row_cell(row, column), errors=errors)
@@ -67,14 +69,14 @@ def row_text(row: Row, column: str, *, errors: str = "strict") -> str | None:
 
 
 def no_column(header: Iterable[str], column: str) -> str:
-    """What to say where a column is missing."""
+    """The message for a column that is missing."""
     shown = ", ".join(each if each == each.strip() else repr(each) for each in header)
     shown = f"{shown[:200]}..." if len(shown) > 200 else shown or "none"
     return f"it has no column {column!r}; it has {shown}"
 
 
 def cell_text(cell: object, *, errors: str = "strict") -> str | None:
-    """What a cell says; None where it is missing.
+    """A cell as text; None where it is missing.
 
     Numbers that are equal are written in one way, whatever their type: 1, 1.0 and Decimal("1.00")
     are `1`. Booleans are `True` and `False`, dates and times as ISO 8601 has them, bytes are UTF-8.
@@ -82,7 +84,7 @@ def cell_text(cell: object, *, errors: str = "strict") -> str | None:
     Args:
         errors: what to do with bytes that are not UTF-8, as `bytes.decode` has it.
 
-    Raises ValueError for what is no text, such as a list.
+    Raises ValueError for a value that is not text, such as a list.
     """
     match cell:
         case str():

@@ -176,7 +176,7 @@ def tokenize(
         keep: writes such ids to a file; without it they stay in memory.
         at_most: bytes that the text has, where that is known: what has more is another text, which
             may have no end.
-        progress: is told how far the reading has come.
+        progress: is called with how far the reading has come.
 
     Raises CorpusError when the text is empty, is not text, or changes while it is read;
     UnknownCharacterError; ConfigError for a `kind` or a `min_count` that cannot be.

@@ -115,7 +115,6 @@ def _quoted_cells(
                 advice += f"; if its cells are divided by {line[at]!r}, say so with --delimiter"
             raise CorpusError(
                 f"{name}: line {opened}: a cell in quotes begins there and goes on behind the "
-                "quote "
-                f"that closes it{closed}; {advice}"
+                f"quote that closes it{closed}; {advice}"
             )
         at += 1

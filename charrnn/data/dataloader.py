@@ -7,8 +7,8 @@ the hidden state a chunk ends with is the one that the next begins with:
     lane 1:  ion whether |tis nobler i|n the mind t
               chunk 0      chunk 1      chunk 2
 
-Where several processes train together, each reads a share of the lanes; all else is the same in
-each.
+Where several processes train together, each reads a slice of the lanes; everything else is the same
+in all of them.
 
 Legend: N characters, B batch, b lanes of one process (all B, where there is but one), T time.
 """
@@ -43,7 +43,7 @@ class Lanes:
         sequence_length: T, characters in a chunk at most.
         first: where in the stream the first target is.
         count: how many targets, N unless given.
-        process, processes: whose share of the lanes is read, and among how many they are shared.
+        process, processes: the rank of the process whose lanes are read, and the world size.
     """
 
     def __init__(
@@ -98,10 +98,10 @@ class Lanes:
 
 
 def lane_slice(lanes: int, process: int, processes: int) -> slice:
-    """Which of so many lanes a process reads; where they do not come out even, the first processes
-    read one more.
+    """The slice of the lanes that a process reads; if they cannot be divided evenly, the first
+    processes read one more.
 
-    Raises ConfigError when there is not a lane for each.
+    Raises ConfigError when there are fewer lanes than processes.
     """
     if lanes < processes:
         raise ConfigError(
@@ -147,7 +147,7 @@ class TBPTTLoader:
         sequence_length: T, at most.
         seed: of the offsets and orders.
         separator: the id that ends a document, such as the newline's; None for plain text.
-        process, processes: whose share of the lanes is read, and among how many they are shared.
+        process, processes: the rank of the process whose lanes are read, and the world size.
     """
 
     def __init__(

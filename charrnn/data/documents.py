@@ -1,8 +1,7 @@
-"""Documents: texts that stand each for itself, the rows of a table, the files of a folder, or
-lines.
+"""Documents: separate texts, which are the rows of a table, the files of a folder, or lines.
 
-One that is no text says why, and does not end the reading: what is to be learned refuses it, what
-is to be answered answers the others.
+A document that cannot be read as text has a `problem` and does not end the reading: training
+refuses it, prediction goes on with the others.
 
 Newlines at the end of a document are left out, so that a line of a file and the cell of a table are
 the same text.
@@ -24,24 +23,24 @@ from charrnn.data.tables import DELIMITERS, PARQUET, TABLE_SUFFIXES, is_table, t
 from charrnn.errors import ConfigError, CorpusError
 
 FOLDER: Final = "folder"
-"""The label of a folder's files: the name of the folder in it that they lie in."""
+"""The `label` of ReadOptions that makes the folders in a folder the classes of their files."""
 
 
 EMPTY: Final = "its text is empty"
 
 RAW: Final = "utf-8"
-"""How files are decoded for a tokenizer of bytes, which gets back every byte as it was."""
+"""The encoding that files are decoded by for a byte tokenizer, which needs every byte as it was."""
 
 
 class Document(NamedTuple):
-    """A text, what is to be told of it (as it was found; None where nothing is), and where it is.
+    """A text, where it was found, and its label.
 
     Attributes:
         where: the file, and the line or row in it.
         text: empty where there is a problem.
-        label: what is to be told of it.
-        problem: why it is no text; None where it is one.
-        place: what it is known by among the others, such as ("line", 7) or ("file", "a/b.txt").
+        label: the class or the number to learn, as it was found; None where there is none.
+        problem: why it is not a text; None where it is one.
+        place: its position among the others, such as ("line", 7) or ("file", "a/b.txt").
     """
 
     where: str
@@ -54,10 +53,9 @@ class Document(NamedTuple):
 def read_documents(
     name: str, options: ReadOptions, *, as_bytes: bool = False
 ) -> Iterator[Document]:
-    """The documents of what a name names: the rows of a table, the files of a folder, or one file.
+    """The rows of a table, the files of a folder, or one file, as documents.
 
-    `as_bytes` is for a tokenizer of bytes: what is not UTF-8 becomes lone surrogates, which stand
-        for it.
+    With `as_bytes`, for a byte tokenizer, bytes that are not UTF-8 become lone surrogates.
 
     Raises CorpusError where it cannot be read at all, ConfigError for an encoding Python does not
     know.
@@ -105,7 +103,7 @@ def _lines(chunks: Iterator[str]) -> Iterator[str]:
 
 
 def _leniently(part: Part, *, as_bytes: bool) -> Iterator[str]:
-    """The chunks of a plain part, in which lone surrogates stand for bytes that are not text."""
+    """Decodes a part, with lone surrogates in the place of bytes that are not text."""
     return decode_leniently(replace(part, encoding=RAW) if as_bytes else part)
 
 
@@ -170,7 +168,7 @@ def _files(folder: Path, options: ReadOptions, *, as_bytes: bool) -> Iterator[Do
 
 
 def _whole_text(part: Part, *, as_bytes: bool) -> str:
-    """The text of a part. Raises CorpusError where it is none."""
+    """The text of a part. Raises CorpusError where it is not text."""
     return "".join(_leniently(part, as_bytes=True) if as_bytes else decode(part))
 
 
@@ -192,8 +190,8 @@ def _document(
 
 
 def problem_of(text: str, *, as_bytes: bool = False, encoding: str | None = "utf-8") -> str | None:
-    """Why what was read leniently is no text, None where it is. `encoding` is None where it cannot
-    be chosen, as in .parquet, whose text is UTF-8."""
+    """Why a string that was decoded leniently is not a text; None where it is one. `encoding` is
+    None where it cannot be chosen, as in .parquet, whose text is UTF-8."""
     if not text:
         return EMPTY
     if text.isascii() and "\0" not in text:

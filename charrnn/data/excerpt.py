@@ -1,7 +1,7 @@
-"""An excerpt: some of a text's passages, read as if they were a text of their own.
+"""An excerpt: some passages of a text, read as if they were a text of their own.
 
-Nothing is copied but what is asked for, so that of a corpus larger than memory only the places of
-its passages are kept.
+Only the ids that are asked for are copied, and only the positions of the passages are kept in
+memory: the text may be larger than that.
 
 Legend: N characters of the text, n of the excerpt, P passages.
 """
@@ -14,12 +14,12 @@ import numpy.typing as npt
 from charrnn.data.tokenizer import Ids
 
 _CHUNK: Final = 1 << 16
-"""Ids that are looked up in one go."""
+"""How many ids are looked up together."""
 
 
 class Excerpt:
-    """Passages of ids (N,), in their order. It is asked as an array (n,) is, for a slice or for
-    positions of any shape, and gives an array that is a copy.
+    """Passages of ids (N,), in their order. It is indexed as an array (n,), by a slice or by
+    positions of any shape, and returns a copy.
 
     Args:
         ids: (N,).

@@ -30,10 +30,11 @@ from charrnn.errors import ConfigError, CorpusError
 
 PLAIN: Final = frozenset({"encoding"})
 DIVIDED: Final = frozenset({"encoding", "column", "label", "delimiter"})
+"""Which of the ReadOptions make a difference to plain files, and to tables with a delimiter."""
 
 
 def options_of(suffix: str) -> frozenset[str]:
-    """Which of the ReadOptions a table of this suffix is read by."""
+    """Which of the ReadOptions make a difference to a table of this suffix."""
     return DIVIDED if suffix in DELIMITERS else DIVIDED - {"delimiter"}
 
 
@@ -55,8 +56,7 @@ def file_part(path: Path, options: ReadOptions) -> Part:
             option = "--column" if options.label is None else "--text"
             raise CorpusError(
                 f"{path}: say which column holds the text with {option} NAME; to learn the file "
-                "as it "
-                "is, pipe it in and name it '-'"
+                "as it is, pipe it in and name it '-'"
             )
         return column_part(str(path), options.column, partial(table_rows, path, options))
     refuse_unused(str(path), options, PLAIN)
@@ -64,7 +64,7 @@ def file_part(path: Path, options: ReadOptions) -> Part:
 
 
 def _open_regular(path: str, flags: int) -> int:
-    """Opens a file as `open` does, but never waits, as a pipe that came into its place would."""
+    """Opens a regular file as `open` does; never waits, as it would for a pipe in its place."""
     descriptor = os.open(path, flags | os.O_NONBLOCK)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
@@ -85,7 +85,7 @@ def plain_part(path: Path, options: ReadOptions, *, zipped: bool = False) -> Par
 
 @contextlib.contextmanager
 def _opened(path: Path, *, zipped: bool) -> Iterator[BinaryIO]:
-    """The bytes of a file, or what gzip made them of."""
+    """A file's bytes, unpacked if it was zipped."""
     with _reading(path), open(path, "rb", buffering=0, opener=_open_regular) as file:
         if zipped:
             with gzip.GzipFile(fileobj=file) as unpacked:
@@ -138,7 +138,7 @@ def column_part(name: str, column: str, rows: Callable[..., Iterable[Row]]) -> P
 
 
 def text_part(name: str, texts: Callable[[], Iterable[str]], *, errors: str = "strict") -> Part:
-    """A part made of records; each ends with a newline, added where it lacks one."""
+    """A part made of texts, each of which ends with a newline, added where it lacks one."""
 
     def chunks() -> Iterator[bytes]:
         for batch in _batches(texts()):

@@ -27,10 +27,11 @@ class FolderFiles:
     """What was found in a folder and in all folders below it.
 
     Attributes:
-        folder, glob: where, and what was looked for.
-        files: those that are read, sorted.
-        left_out: the others, below their reasons, by their paths in the folder.
-        folders: the names of the folders that lie in it directly, the hidden ones left out.
+        folder: the folder.
+        glob: the pattern that the names of files must match.
+        files: the files that are read, sorted.
+        left_out: the paths of the others in the folder, by the reason for leaving them out.
+        folders: the names of the folders directly in it, but for hidden ones.
     """
 
     folder: Path
@@ -41,7 +42,7 @@ class FolderFiles:
 
     @property
     def empty_folders(self) -> list[str]:
-        """The folders that lie in it directly and of which no file is read."""
+        """The folders directly in it of which no file is read."""
         depth = len(self.folder.parts)
         return sorted({*self.folders} - {file.parts[depth] for file in self.files})
 
@@ -60,8 +61,8 @@ class FolderFiles:
         return f"; left out: {', '.join(reasons)}" if reasons else ""
 
     def surprises(self, *, classes: bool) -> list[str]:
-        """A line each on what may not be meant: files that are left out for another reason than
-        their names, and where folders are classes, those of which nothing is read."""
+        """Warnings of what may be a mistake: files that are left out for another reason than their
+        names and, where folders are classes, folders of which nothing is read."""
         lines = []
         if not self.left_out.keys() <= {_HIDDEN, _OTHER_NAME.format(glob=self.glob)}:
             lines.append(self.summary)
@@ -77,19 +78,17 @@ class FolderFiles:
         if not self.files:
             raise CorpusError(
                 f"{self.folder}: no file in it matches {self.glob}; choose others with --glob "
-                "'*.md'"
-                f"{self._left_out}"
+                f"'*.md'{self._left_out}"
             )
 
 
 def find_files(folder: Path, glob: str, *, at_most: int | None = None) -> FolderFiles:
     """Looks for the files whose names match a pattern, in a folder and all folders below it.
 
-    Upper and lower case are the same to the pattern. Symbolic links to files and folders are
-    followed, and each
-    folder is read once, however many links lead to it: at its own place, if it lies in the folder.
-    Links to where the folder lies are not followed. What is hidden, by a dot before its name, is
-    left out.
+    The pattern ignores case. Symbolic links to files and folders are followed, and each folder is
+    read once, however many links lead to it: at its own place, if it lies in the folder. Links to
+    the folder itself, or to one that it lies in, are not followed. Hidden files and folders, whose
+    names begin with a dot, are left out.
 
     Raises CorpusError where a folder cannot be read, or more files and folders than `at_most` are
     looked at.
@@ -135,7 +134,7 @@ def find_files(folder: Path, glob: str, *, at_most: int | None = None) -> Folder
 
 
 def _identity(folder: Path) -> tuple[int, int]:
-    """By which a folder is known under all its names. Raises CorpusError."""
+    """The device and inode of a folder, the same under all its names. Raises CorpusError."""
     try:
         status = os.stat(folder)
     except OSError as error:
@@ -144,7 +143,7 @@ def _identity(folder: Path) -> tuple[int, int]:
 
 
 def _inside(folder: Path) -> list[Path]:
-    """What lies in a folder, sorted. Raises CorpusError."""
+    """The paths of everything in a folder, sorted. Raises CorpusError."""
     try:
         return [folder / name for name in sorted(os.listdir(folder))]
     except OSError as error:
@@ -152,7 +151,7 @@ def _inside(folder: Path) -> list[Path]:
 
 
 def _mode(path: Path) -> int | None:
-    """What a path leads to, as stat has it; None for a link to nothing. Raises CorpusError."""
+    """The mode of what a path leads to; None for a link to nothing. Raises CorpusError."""
     try:
         return os.stat(path).st_mode
     except OSError as error:

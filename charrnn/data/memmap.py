@@ -1,8 +1,8 @@
-"""Ids that lie in a file, mapped into memory: a corpus may be larger than the memory is.
+"""Ids in a file that is mapped into memory: a corpus may be larger than the memory is.
 
 The system reads a page of such a file when it is first touched, and counts it as memory of this
-process from then on. Who goes over many ids gives back what has been read on the way, so that
-never more than a few megabytes of them are counted. Ids in plain memory are left alone.
+process from then on. Code that goes over many ids releases the pages that it has read, so that only
+a few megabytes are counted at a time. Ids in plain memory are left alone.
 
 Legend: N characters.
 """
@@ -17,21 +17,20 @@ from charrnn.data.excerpt import AnyIds, Excerpt
 from charrnn.data.tokenizer import Ids
 
 CHUNK: Final = 1 << 20
-"""Ids that are looked at in one go, where all of them have to be."""
+"""How many ids are looked at together."""
 
 
 def release_pages(ids: AnyIds) -> None:
-    """Returns the memory of what was read of ids (N,) in a mapped file; reading on is allowed.
+    """Releases the pages that were read of ids (N,) in a mapped file; they can be read again.
 
-    The system still has the pages for as long as it needs their room for nothing else: to touch one
-    again costs a microsecond.
+    The system keeps the pages as long as it has room: to touch one again costs a microsecond.
     """
     if (mapped := _mapping(ids)) is not None:
         mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def chunks(ids: AnyIds, size: int = CHUNK) -> Iterator[Ids]:
-    """Ids (N,) from first to last, `size` at a time; what has been read is given back."""
+    """Ids (N,) from first to last, `size` at a time; the pages that were read are released."""
     for start in range(0, len(ids), size):
         yield ids[start : start + size]
         release_pages(ids)

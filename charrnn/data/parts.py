@@ -1,5 +1,4 @@
-"""Parts of a corpus: named streams of bytes that can be read again, how they are read, and as
-text."""
+"""Parts of a corpus: named streams of bytes that can be read again, and how they are decoded."""
 
 import codecs
 import warnings
@@ -11,17 +10,21 @@ from charrnn.data.cells import Row, row_text
 from charrnn.errors import CharRNNWarning, ConfigError, CorpusError
 
 CHUNK_BYTES: Final = 1 << 20
-"""Files are read this much at a time."""
+"""How many bytes of a file are read at a time."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """One stream of bytes of a corpus. `chunks()` reads it from the start, every time.
+    """One stream of bytes of a corpus.
 
-    `size` is how many bytes that will be, where it is known beforehand; `column`, where it is a
-    column of a table, what there is to say of that. `raw()` reads what a tokenizer of bytes gets,
-    where that is
-    something else: texts that need not be UTF-8.
+    Attributes:
+        name: the file, or what else errors call it.
+        encoding: of its bytes.
+        chunks: reads it, from the start every time.
+        size: how many bytes it has, where that is known beforehand.
+        column: the column of a table that it is.
+        raw: reads it for a byte tokenizer, where it then has other bytes: texts of a table that
+            need not be UTF-8.
     """
 
     name: str
@@ -34,13 +37,14 @@ class Part:
 
 @dataclass
 class TextColumn:
-    """The column of a table that holds the text, and what was seen when all of it was read.
+    """The column of a table that holds the text, and what was counted when all of it was read.
 
     Attributes:
-        name: of the table.
-        column: of it.
-        rows: reads it, from the first row on; `strict` is that of `table_rows`.
-        several_lines: how many texts have several lines; and where the first of them is.
+        name: the table's.
+        column: the column's.
+        rows: reads the table, from the first row on; `strict` is that of `table_rows`.
+        several_lines: how many texts have several lines.
+        first_of_several: where the first of them is.
     """
 
     name: str
@@ -51,11 +55,10 @@ class TextColumn:
     _warned: bool = False
 
     def texts(self, *, as_bytes: bool = False) -> Iterator[str]:
-        """The texts; rows where it is missing are left out, which is told in a warning, once.
+        """The texts. Rows without one are left out, with one warning that counts them.
 
-        `as_bytes` is for a tokenizer of bytes; see `decode_leniently`.
-
-        Raises CorpusError where it is no text.
+        With `as_bytes`, for a byte tokenizer, they are decoded as by `decode_leniently`. Raises
+        CorpusError where a cell is not text.
         """
         several, first_of_several = 0, ""
         number, missing, first_missing = 0, 0, ""
@@ -83,7 +86,7 @@ class TextColumn:
 
 
 _NO_ENCODINGS_OF_FILES: Final = ("idna", "punycode")
-"""Encodings of short names, whose decoders take time that grows with the square of a text."""
+"""Encodings of host names, whose decoders take time that grows with the square of a text."""
 
 
 def check_encoding(encoding: str) -> None:
@@ -94,14 +97,13 @@ def check_encoding(encoding: str) -> None:
     except (LookupError, ValueError) as error:
         raise ConfigError(f"encoding {encoding!r}: {error}") from error
     if name in _NO_ENCODINGS_OF_FILES:
-        raise ConfigError(f"encoding {encoding!r}: it is one of names of hosts, not of files")
+        raise ConfigError(f"encoding {encoding!r}: it is an encoding of host names, not of files")
 
 
 def decode(part: Part, *, or_bytes: bool = True) -> Iterator[str]:
-    """The chunks of one part as text, never an empty one. Raises CorpusError.
+    """Decodes a part, in chunks that are not empty. Raises CorpusError where it is not text.
 
-    Args:
-        or_bytes: whether `--tokenizer byte` would read what is no text, for the advice.
+    `or_bytes` says whether the error advises `--tokenizer byte`.
     """
     decoder = codecs.getincrementaldecoder(part.encoding)()
     offset, beginning = 0, True
@@ -134,10 +136,10 @@ def decode(part: Part, *, or_bytes: bool = True) -> Iterator[str]:
 
 
 def decode_leniently(part: Part) -> Iterator[str]:
-    """The chunks of one part as text, in which a lone surrogate stands for each byte that is not
-    text, as Python's surrogateescape has it; never an empty one.
+    """Decodes a part, in chunks that are not empty; each byte that is not text becomes a lone
+    surrogate, as with Python's surrogateescape.
 
-    Raises CorpusError where even that cannot be, as when the whole seems to be of another encoding.
+    Raises CorpusError where the whole part seems to be of another encoding.
     """
     decoder = codecs.getincrementaldecoder(part.encoding)("surrogateescape")
     beginning = True

@@ -50,8 +50,13 @@ HUGGING_FACE: Final = "hf:"
 
 @dataclass(frozen=True)
 class Source:
-    """A kind of corpus: whether it knows a name, how it opens it, and which of the ReadOptions make
-    a difference then."""
+    """A kind of corpus.
+
+    Attributes:
+        matches: whether a name means such a one.
+        open: gives its parts.
+        uses: which of the ReadOptions make a difference to it.
+    """
 
     matches: Callable[[str], bool]
     open: Callable[[str, ReadOptions], list[Part]]
@@ -69,7 +74,7 @@ def find_corpus(name: str) -> Path | None:
 
 
 def corpus_names() -> list[str]:
-    """The names of what lies in `corpora/`: its text files, tables and folders."""
+    """The names of the text files, tables and folders in `corpora/`."""
     if not CORPORA.is_dir():
         return []
     return sorted(
@@ -81,9 +86,9 @@ def corpus_names() -> list[str]:
 
 
 def open_source(name: str, options: ReadOptions) -> list[Part]:
-    """The parts of whatever `name` names.
+    """The parts of the corpus that a name means.
 
-    Raises CorpusError; ConfigError for a column, or a delimiter, that it has not.
+    Raises CorpusError; ConfigError for a column or a delimiter that makes no difference to it.
     """
     source = _source(name)
     if source is None:
@@ -95,7 +100,7 @@ def open_source(name: str, options: ReadOptions) -> list[Part]:
 
 
 def options_used(names: Iterable[str]) -> frozenset[str]:
-    """Which of the ReadOptions can make a difference to how the names are read."""
+    """Which of the ReadOptions make a difference to at least one of the names."""
     sources = map(_source, names)
     return frozenset().union(*(_EVERY if each is None else each.uses for each in sources))
 
@@ -105,7 +110,7 @@ def _source(name: str) -> Source | None:
 
 
 def _python_docs(_: str, options: ReadOptions) -> list[Part]:
-    """The topics of Python's own help, which every interpreter carries."""
+    """The topics of Python's help(), which every interpreter has."""
     from pydoc_data.topics import topics
 
     return [text_part(PYTHON_DOCS, lambda: (topics[key] for key in sorted(topics)))]
@@ -232,7 +237,7 @@ def _is(suffixes: Container[str | None]) -> Callable[[str], bool]:
 
 _EVERY: Final = DIVIDED | {"glob"}
 
-# The first that knows the name opens it.
+# The first one that matches a name opens it.
 SOURCES: Final[dict[str, Source]] = {
     "stdin": Source(lambda name: name == "-", _stdin, PLAIN),
     "python-docs": Source(lambda name: name == PYTHON_DOCS, _python_docs, frozenset()),

@@ -1,8 +1,8 @@
-"""What is held out of a text, to see how well it is predicted by who has not learned from it.
+"""The split of a text into a training and a validation part.
 
-Of running text that is the last part. Lines that are documents of their own come in an order that
-may mean something (sorted, by date, by kind), and some of them are far longer than others: of
-these, lines from all over the text are held out, drawn by a seed.
+The validation part of running text is its last part. Lines that are documents of their own may be
+in an order that means something (sorted, by date, by kind), and some may be far longer than others:
+lines from all over the text are held out then, drawn by a seed.
 
 Legend: N characters, D lines.
 """
@@ -19,16 +19,16 @@ from charrnn.data.tokenizer import Ids
 from charrnn.errors import ConfigError, CorpusError
 
 MINIMUM_SPLIT: Final = 2
-"""Characters that training and validation each need: one to read and one to predict."""
+"""The characters that training and validation need at least: one to read, one to predict."""
 
 LARGEST_SHARE: Final = 1.1
-"""How many times the fraction that is held out of the lines may be held out of the characters."""
+"""The share of the characters that may be held out, in multiples of the share of the lines."""
 
 _LINES: Final = 1 << 16
-"""Lines that are looked at in one go, where all of them have to be."""
+"""How many lines are looked at together."""
 
 _DRAWN: Final = 0x6C696E65
-"""Beside the seed, so that what is held out follows from other numbers than what is trained."""
+"""A number beside the seed, so that the split is drawn from another stream than the training."""
 
 
 def check_validation_fraction(fraction: float) -> None:
@@ -45,14 +45,14 @@ def split(
     lines: bool = False,
     seed: int | None = None,
 ) -> tuple[AnyIds, AnyIds]:
-    """The ids to learn from, and those held out; nothing is copied.
+    """The ids of training, and those of validation; nothing is copied.
 
     Args:
         ids: (N,).
-        fraction: the share that is held out.
-        newline: the id that ends a line.
-        lines: the last part begins with a line.
-        seed: instead of the last part, lines are held out that it draws.
+        fraction: the share that is held out for validation.
+        newline: the id that ends a line; None where the text has none.
+        lines: whether the validation part begins with a whole line.
+        seed: draws lines to hold out, instead of the last part.
 
     Raises CorpusError when either would have too few characters, ConfigError for a fraction out of
     range.
@@ -65,8 +65,7 @@ def split(
         if drawn is None:
             raise CorpusError(
                 "--lines needs at least a few lines that are not empty: one to learn from, and "
-                "one to "
-                "be held out"
+                "one to be held out"
             )
         training, held_out = drawn
     else:

@@ -1,4 +1,4 @@
-"""stdin, as bytes. It may be closed, or be nothing that can be read."""
+"""Standard input, as bytes."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -12,18 +12,18 @@ _CHUNK_BYTES: Final = 1 << 20
 
 
 def read_standard_input() -> bytes:
-    """All that comes in. Raises CorpusError where stdin is closed or cannot be read."""
+    """All of standard input. Raises CorpusError where it is closed or cannot be read."""
     return b"".join(standard_input_chunks())
 
 
 def standard_input_chunks() -> Iterator[bytes]:
-    """What comes in, in chunks. Raises CorpusError where stdin is closed or cannot be read."""
+    """Standard input in chunks. Raises CorpusError where it is closed or cannot be read."""
     return _each(lambda stream: stream.read(_CHUNK_BYTES))
 
 
 def standard_input_lines() -> Iterator[bytes]:
-    """What comes in, a line at a time, each as soon as it is there. Raises CorpusError where stdin
-    is closed or cannot be read."""
+    """The lines of standard input, each as soon as it is there. Raises CorpusError where it is
+    closed or cannot be read."""
     return _each(lambda stream: stream.readline())
 
 

@@ -1,14 +1,13 @@
 """TABLES: rows of cells, each with the name of its column.
 
-    .csv, .tsv          a header and rows, divided by commas or tabs, or by --delimiter
+    .csv, .tsv          a header and rows, their cells divided by commas or tabs, or by --delimiter
     .jsonl, .ndjson     an object a line
     .json               an array of objects, or objects one after another
     .parquet            columns of any type
 
-A file is a table by its suffix, in capitals or not, and `.gz` may follow it. Reading is strict:
-what is ambiguous (a quote that is not closed, a row that is too short, a column that is named
-twice) is
-refused with its line, and what a cell means is never guessed: `007` and `NA` are text.
+A file is a table by its suffix, in capitals or not, and `.gz` may follow it. Reading is strict: an
+ambiguity (a quote that is not closed, a row that is too short, a column that is named twice) is
+refused with its line, and the meaning of a cell is never guessed: `007` and `NA` are text.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,7 +23,7 @@ PARQUET: Final = ".parquet"
 GZIP: Final = ".gz"
 
 DELIMITERS: Final = {".csv": ",", ".tsv": "\t"}
-"""What divides the cells of a row, where nothing else is said."""
+"""The delimiters of cells, where the options name none."""
 
 
 def table_suffix(path: str | PurePath) -> str | None:

@@ -63,8 +63,7 @@ class TextFile:
         except UnicodeEncodeError as error:
             raise CorpusError(
                 f"{self.name}: {text[error.start]!r} cannot be written in {self.encoding}; use "
-                "--json, "
-                "or convert the file to UTF-8"
+                "--json, or convert the file to UTF-8"
             ) from error
 
 

@@ -127,7 +127,7 @@ R_co = TypeVar("R_co", bound=Reading, covariant=True)
 
 
 class OpenReading(Protocol[R_co]):
-    """Begins a pass over a text. `progress` is told how far it has come."""
+    """Begins a pass over a text; `progress` is called with how far it has come."""
 
     def __call__(
         self, *, as_bytes: bool, at_most: int | None = None, progress: ReadingProgress = no_progress

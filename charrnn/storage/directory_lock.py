@@ -1,4 +1,4 @@
-"""A claim on a folder: whoever has it is the only one to write there."""
+"""A lock on a folder: the process that holds it is the only one that writes there."""
 
 import errno
 import fcntl
@@ -8,11 +8,11 @@ from pathlib import Path
 
 
 class DirectoryLock:
-    """A claim on a folder, which ends with `release` or with the process, however that ends; a
-    process that is forked off has no part in it.
+    """A lock on a folder, which ends with `release`, or with the process, however that ends. A fork
+    of the process does not hold it.
 
-    It leaves nothing on the disk. Raises BlockingIOError when another holds one, or deletes the
-    folder meanwhile; OSError where the file system has no locks.
+    It leaves nothing on the disk. Raises BlockingIOError when another holds the lock, or deletes
+    the folder meanwhile; OSError where the file system has no locks.
     """
 
     _descriptor: int | None = None
@@ -30,7 +30,7 @@ class DirectoryLock:
             raise
 
     def holds(self, path: Path) -> bool:
-        """Whether the folder at the path is still the one that was claimed."""
+        """Whether the folder at the path is still the one that was locked."""
         assert self._descriptor is not None
         try:
             return os.path.samestat(os.fstat(self._descriptor), os.stat(path))
@@ -39,11 +39,11 @@ class DirectoryLock:
 
     @property
     def is_of_this_process(self) -> bool:
-        """Whether this process made the claim, and is not a fork of the one that did."""
+        """Whether this process took the lock, and is not a fork of the one that did."""
         return self._process == os.getpid()
 
     def release(self) -> None:
-        """Ends the claim."""
+        """Ends the lock."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None

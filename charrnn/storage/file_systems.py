@@ -1,4 +1,4 @@
-"""What a file system may lack, and how a person is told of it."""
+"""Warnings of what a file system lacks."""
 
 import errno
 import os
@@ -14,21 +14,21 @@ UNSUPPORTED: Final = frozenset(
         *(errno.ENOTTY, errno.EBADF, errno.EISDIR),
     }
 )
-"""What a system call may fail with where a file system lacks what it asks for."""
+"""The errors of a system call that a file system does not support."""
 
 NO_LOCKS: Final = UNSUPPORTED - {errno.EACCES} | {errno.ENOLCK}
-"""The same of a lock."""
+"""The errors of a lock on a file system that has none."""
 
 _told: set[tuple[int, str]] = set()
-"""Which file systems (by their number) lack what, as a warning has said already."""
+"""The warnings that were given: the number of the file system, and what it lacks."""
 
 
 def tell_lack(error: OSError, folder: Path, lacking: str, left: str) -> None:
-    """Warns, once, of what the file system of a folder cannot do, and says what is left."""
+    """Warns once of what the file system of a folder lacks, and says what follows from it."""
     try:
         key = (os.stat(folder).st_dev, lacking)
     except OSError:
-        return  # it is gone, and whoever wanted it will hear of that
+        return  # it is gone, which is the error of another call
     if key not in _told:
         _told.add(key)
         reason = error.strerror or error

@@ -37,9 +37,10 @@ def before_change(operation: str, path: Path) -> None:
 
 
 def write_file(path: Path, content: bytes | Iterable[bytes], *, size: int | None = None) -> None:
-    """Replaces a file, or makes it. Raises StorageError.
+    """Writes a file, or replaces it. Raises StorageError.
 
-    Its content may come in chunks; `size` then says, where it is known, how much room they take.
+    Its content may come in chunks; `size` is then how many bytes they have, where that is known,
+    for the error of a full disk.
     """
     temporary = _temporary(path)
     chunks, size = ([content], len(content)) if isinstance(content, bytes) else (content, size)
@@ -55,7 +56,7 @@ def write_file(path: Path, content: bytes | Iterable[bytes], *, size: int | None
 
 
 def write_directory(path: Path, files: Mapping[str, bytes]) -> None:
-    """Makes a folder of these files, in this order, replacing one that is there.
+    """Writes a folder of these files, in this order, or replaces one.
 
     Raises StorageError.
     """
@@ -66,8 +67,8 @@ def write_directory(path: Path, files: Mapping[str, bytes]) -> None:
 
 @contextlib.contextmanager
 def new_directory(path: Path, size: int) -> Iterator[Path]:
-    """A folder to fill with some `size` bytes, by `write_chunks`. When the block ends, it replaces
-    the one that is there; when the block raises, nothing has happened.
+    """A new folder, which the block fills with about `size` bytes by `write_chunks`. When the block
+    ends, it replaces the one that is there; when the block raises, nothing has changed.
 
     Raises StorageError.
     """
@@ -90,9 +91,9 @@ def new_directory(path: Path, size: int) -> Iterator[Path]:
 
 
 def write_chunks(path: Path, chunks: Iterable[bytes | memoryview]) -> None:
-    """Makes a file inside a `new_directory`, of chunks that may be more than memory holds.
+    """Writes a file inside a `new_directory`, in chunks, as it may be larger than memory.
 
-    Raises OSError, for `new_directory` to explain.
+    Raises OSError, which `new_directory` turns into a StorageError.
     """
     before_change("create", path)
     with open(path, "xb") as file:
@@ -104,14 +105,14 @@ def write_chunks(path: Path, chunks: Iterable[bytes | memoryview]) -> None:
 
 
 def resolve_replaced(path: Path) -> Path:
-    """Where a folder is: under its own name or, when a crash came while another was about to take
-    its place, under the one it had meanwhile."""
+    """The path of a folder: its own or, after a crash while it was being replaced, the one that it
+    was renamed to meanwhile."""
     replaced = path.with_name(f"{REPLACED_PREFIX}{path.name}")
     return replaced if replaced.is_dir() and not path.exists() else path
 
 
 def make_directory(path: Path) -> None:
-    """Makes a folder and those above it, where they are missing. Raises StorageError."""
+    """Makes a folder and its parents where they are missing. Raises StorageError."""
     with _writing(path):
         missing = [each for each in (path, *path.parents) if not each.exists()]
         for each in reversed(missing):
@@ -121,8 +122,8 @@ def make_directory(path: Path) -> None:
 
 
 def point(link: Path, target: str) -> None:
-    """Makes `link` a symbolic link to its sibling `target`, atomically; where there are no links, a
-    file that holds its name. Raises StorageError."""
+    """Makes `link` a symbolic link to `target` beside it, atomically; on a file system without
+    links, a file that holds the target's name. Raises StorageError."""
     temporary = _temporary(link)
     with _writing(link):
         temporary.unlink(missing_ok=True)
@@ -148,10 +149,11 @@ def point(link: Path, target: str) -> None:
 
 
 def remove_directory(path: Path) -> None:
-    """Deletes a folder so that no half of it ever stands under its name. Raises StorageError.
+    """Deletes a folder: it is renamed first, so that it is never there in part. Raises
+    StorageError.
 
-    What cannot be deleted then, for another program has it open, is left under a hidden name, with
-    a warning.
+    Files that another program has open, and that cannot be deleted, are left under a hidden name,
+    with a warning.
     """
     with _writing(path):
         condemned = path.with_name(f"{TEMPORARY_PREFIX}old-{path.name}")
@@ -166,7 +168,7 @@ def remove_directory(path: Path) -> None:
 
 
 def set_aside(path: Path, elsewhere: Path) -> None:
-    """Renames a folder, in the place of what has that name. Raises StorageError."""
+    """Renames a folder, and deletes what had that name. Raises StorageError."""
     with _writing(path):
         _clear(elsewhere)
         _rename(path, elsewhere)
@@ -174,9 +176,10 @@ def set_aside(path: Path, elsewhere: Path) -> None:
 
 
 def recover(directory: Path) -> None:
-    """Deletes what a crash left unfinished in a folder, and puts back what it left replaced.
+    """Deletes the unfinished files and folders that a crash left in a folder, and renames back the
+    folders that were being replaced.
 
-    Warns of what cannot be deleted. Raises StorageError.
+    Warns of those that cannot be deleted. Raises StorageError.
     """
     with _writing(directory):
         for path in directory.glob(f"{REPLACED_PREFIX}*"):
@@ -187,7 +190,7 @@ def recover(directory: Path) -> None:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Adds a line to a file, in one write, or nothing. Raises StorageError."""
+    """Appends a line to a file in one write, all of it or nothing. Raises StorageError."""
     content = f"{line}\n".encode()
     with _writing(path, len(content)):
         before_change("create", path)
@@ -204,7 +207,7 @@ def append_line(path: Path, line: str) -> None:
 
 
 def sync_file(path: Path) -> None:
-    """Makes sure that what was added to a file stays. Raises StorageError."""
+    """Flushes a file to the disk, with the lines that were appended. Raises StorageError."""
     with _writing(path), open(path, "rb") as file:
         _sync(file.fileno(), path)
 
@@ -214,7 +217,7 @@ def _temporary(path: Path) -> Path:
 
 
 def _clear(path: Path) -> None:
-    """Deletes whatever a crash left at a path."""
+    """Deletes the file or folder at a path, if there is one."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -222,8 +225,7 @@ def _clear(path: Path) -> None:
 
 
 def _discard(path: Path) -> None:
-    """Deletes what nothing depends on. Where that is not possible, a warning is all there is to
-    it."""
+    """Deletes a file or folder on which nothing depends; warns where that fails."""
     if not os.path.lexists(path):
         return
     try:
@@ -235,7 +237,7 @@ def _discard(path: Path) -> None:
 
 
 def _settle(replaced: Path) -> None:
-    """Deletes what was replaced, or puts it back where nothing took its place."""
+    """Deletes a folder that was replaced, or renames it back where nothing took its place."""
     path = replaced.parent / replaced.name.removeprefix(REPLACED_PREFIX)
     if os.path.lexists(path):
         _discard(replaced)
@@ -258,13 +260,13 @@ def _rename(source: Path, target: Path) -> None:
 
 
 def _can_make_room(target: Path) -> bool:
-    """Whether what stands in the way of a new name can be renamed itself."""
+    """Whether a target exists and is not a folder, so that it can be renamed out of the way."""
     return os.path.lexists(target) and not (target.is_dir() and not target.is_symlink())
 
 
 def _rename_in_two_steps(source: Path, target: Path) -> None:
-    """Renames where that is not possible over what is there. After a crash in between, the old one
-    is under its other name, from which `recover` puts it back."""
+    """Renames on a file system that cannot rename over a file. After a crash in between, `recover`
+    renames the old one back."""
     replaced = target.with_name(f"{REPLACED_PREFIX}{target.name}")
     _clear(replaced)
     os.rename(target, replaced)
@@ -310,7 +312,7 @@ def _sync_directory(path: Path) -> None:
 
 @contextlib.contextmanager
 def _writing(path: Path, size: int | None = None) -> Iterator[None]:
-    """Turns what goes wrong into a StorageError that says what was to be written, and how much."""
+    """Turns an OSError into a StorageError that says what was being written, and how much."""
     try:
         yield
     except OSError as error:
@@ -324,7 +326,7 @@ def _writing(path: Path, size: int | None = None) -> Iterator[None]:
 
 
 def _amount(size: int) -> str:
-    """Bytes, for people."""
+    """A number of bytes with its unit, such as 1.5 MB."""
     for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if size >= scale:
             return f"{size / scale:.1f} {unit}"

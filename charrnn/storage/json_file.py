@@ -1,4 +1,4 @@
-"""JSON files: written for people to read, read as if a stranger had written them."""
+"""JSON files: written for people to read, and read as if they came from anyone."""
 
 import json
 import math
@@ -10,7 +10,8 @@ from typing import Any, Final, TypeGuard, TypeVar
 from charrnn.errors import ConfigError, ModelError
 
 LARGEST_BYTES: Final = 1 << 20
-"""A hundred times what is usual. Python takes up to 24 bytes of memory for a byte of JSON."""
+"""The most bytes of a JSON file, a hundred times the usual. Python takes up to 24 bytes of memory
+for a byte of JSON."""
 
 T = TypeVar("T")
 
@@ -40,8 +41,8 @@ def is_finite_number(value: object) -> TypeGuard[float]:
 
 
 def from_json(kind: type[T], data: object, *, where: str) -> T:
-    """A frozen config object of plain JSON values. Raises ModelError on a missing or unknown key,
-    or on a value of another type.
+    """A frozen config object from a JSON object. Raises ModelError for a missing or unknown key, or
+    a value of another type.
 
     A key may be missing whose field says in its metadata that it came `later`: files that were
     written before lack it. A field may say what it was `formerly` called, in files written before.
@@ -75,7 +76,8 @@ def from_json(kind: type[T], data: object, *, where: str) -> T:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A key that stands twice means one thing to one reader, another to the next."""
+    """The dict of an object's pairs. Raises ValueError where a key appears twice, as readers of
+    JSON differ on what that means."""
     value: dict[str, Any] = {}
     for key, each in pairs:
         if key in value:

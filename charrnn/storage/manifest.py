@@ -2,9 +2,9 @@
 
     {"files": {"config.json": {"bytes": 512, "sha256": "9f86..."}, ...}}
 
-It is written last, so that a folder that has one is complete, and it has only one spelling, so that
-no byte of it can change unnoticed either. It guards against disks, not against people: whoever
-changes a file can change the manifest too.
+It is written last, so that a folder with a manifest is complete, and it has only one spelling, so
+that no byte of it can change unnoticed either. It protects against faulty disks, not against
+people, who can change the manifest too.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ MANIFEST: Final = "manifest.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """What a manifest knows of a file."""
+    """The size and the checksum of a file."""
 
     bytes: int
     sha256: str
@@ -30,20 +30,20 @@ class Entry:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a folder held when it was written."""
+    """The files of a folder, by name, as they were written."""
 
     files: Mapping[str, Entry]
 
     def to_json(self) -> bytes:
-        """What its file holds."""
+        """The bytes of manifest.json."""
         return to_json({"files": {name: asdict(entry) for name, entry in self.files.items()}})
 
     def check(self, path: Path, content: bytes | bytearray) -> None:
-        """Raises ModelError unless this is what was written to the file of that name."""
+        """Raises ModelError unless this content was written to the file."""
         self.compare(path, Entry(bytes=len(content), sha256=hashlib.sha256(content).hexdigest()))
 
     def compare(self, path: Path, found: Entry) -> None:
-        """Raises ModelError unless what was found of the file of that name is what was written."""
+        """Raises ModelError unless a file has the size and checksum that it was written with."""
         entry = self.files.get(path.name)
         if entry is None:
             raise ModelError(f"{path}: damaged: it is not in {MANIFEST}")
@@ -54,7 +54,7 @@ class Manifest:
 
 
 def with_manifest(files: Mapping[str, bytes]) -> dict[str, bytes]:
-    """The files, by name, and last their manifest."""
+    """The files by name, and their manifest as the last one."""
     entries = {
         name: Entry(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
         for name, content in files.items()
@@ -63,7 +63,8 @@ def with_manifest(files: Mapping[str, bytes]) -> dict[str, bytes]:
 
 
 def read_sealed(path: Path, largest: int, manifest: Manifest | None) -> bytearray:
-    """What is in a file of at most `largest` bytes, as its manifest says. Raises ModelError."""
+    """Reads a file of at most `largest` bytes, and checks it against the manifest, if there is one.
+    Raises ModelError."""
     content = read_file(path, largest)
     if manifest:
         manifest.check(path, content)
@@ -73,8 +74,7 @@ def read_sealed(path: Path, largest: int, manifest: Manifest | None) -> bytearra
 def read_json(
     path: Path, manifest: Manifest | None = None, *, largest: int = LARGEST_BYTES
 ) -> object:
-    """The value in a JSON file of at most `largest` bytes, as its manifest says. Raises
-    ModelError."""
+    """Reads a JSON file as `read_sealed` does; its value. Raises ModelError."""
     return parse_json(path, read_sealed(path, largest, manifest))
 
 

@@ -1,11 +1,10 @@
-"""`best` and `last` of a run: which of its checkpoints each of them names.
+"""The pointers `best` and `last` of a run, each of which names one of its checkpoints.
 
 A pointer is a symbolic link to a checkpoint beside it. Where the file system has no links, or where
 a copy has made a file of one (as git does on Windows), it is a small file that holds the
 checkpoint's name; where a copy has followed the link, it is a model directory of its own.
 
-A copy may also lose the pointers. What the run has measured then still says which model is the
-best.
+A copy may also lose the pointers. The run's measurements then still say which model is the best.
 """
 
 import contextlib
@@ -30,29 +29,27 @@ LAST: Final = "last"
 CHECKPOINT_NAME: Final = re.compile(r"step-(\d{8,15})")
 
 LARGEST_TRAINING: Final = 16 << 20
-"""Bytes of a checkpoint's training.json, which has the names of all files that were trained on."""
+"""The most bytes of a checkpoint's training.json, which names all files that were trained on."""
 
 _LARGEST_POINTER: Final = 256
-"""Bytes; the name of a checkpoint takes 20."""
+"""The most bytes of a pointer that is a file; the name of a checkpoint has 20."""
 
 _TRAINING: Final = "training.json"
 
 
 def step_of(checkpoint: Path) -> int:
-    """The step that a checkpoint's name ends with."""
+    """The step in a checkpoint's name."""
     return int(checkpoint.name.rpartition("-")[2])
 
 
 def is_pointer(path: Path) -> bool:
-    """Whether something is a link, or a small file that holds the name of a checkpoint."""
+    """Whether a path is a link, or a small file that holds the name of a checkpoint."""
     return path.is_symlink() or _named(path) is not None
 
 
 def pointed(pointer: Path) -> Path | None:
-    """The checkpoint that a pointer names, whether it is there or not; the pointer itself where it
-    is a model directory; None where it names none.
-
-    What points out of the run points nowhere.
+    """The checkpoint that a pointer names, which may be gone; the pointer itself where it is a
+    model directory; None where it names no checkpoint of the run.
     """
     if not pointer.is_symlink() and pointer.is_dir():
         return pointer if os.path.isfile(pointer / CONFIG) else None
@@ -63,18 +60,19 @@ def pointed(pointer: Path) -> Path | None:
 
 
 def point_at(pointer: Path, checkpoint: Path) -> None:
-    """Has a pointer name a checkpoint beside it. Raises StorageError."""
+    """Makes a pointer name a checkpoint beside it. Raises StorageError."""
     if pointer.is_dir() and not pointer.is_symlink():
         remove_directory(pointer)
     point(pointer, checkpoint.name)
 
 
 def ranked(directory: Path, checkpoints: Sequence[Path]) -> tuple[list[Path], str]:
-    """The models of a run that has these checkpoints, oldest first: its best, then what to fall
-    back on, newest first.
+    """The models of a run: its best one, then the others to fall back on, newest first. And, where
+    `best` names no model and there was a choice, a sentence on which one is taken for it.
 
-    Where `best` names no model, what the run has measured says which is the best; a sentence tells
-    of that, where there was a choice.
+    Args:
+        directory: of the run.
+        checkpoints: its checkpoints, oldest first.
     """
     best, why = pointed(directory / BEST), ""
     if best is None or not best.is_dir():
@@ -86,7 +84,7 @@ def ranked(directory: Path, checkpoints: Sequence[Path]) -> tuple[list[Path], st
 def _without_pointer(
     directory: Path, checkpoints: Sequence[Path], gone: Path | None
 ) -> tuple[Path | None, str]:
-    """The best model, where `best` names none, or one that is gone; and a sentence that says so."""
+    """The best model where `best` names none, or one that is gone; and a sentence on that."""
     best, best_step = _best_known(directory, checkpoints)
     if gone is None and best_step is not None and best_step not in map(step_of, checkpoints):
         gone = directory / f"step-{best_step:08d}"
@@ -99,10 +97,10 @@ def _without_pointer(
 
 
 def _best_known(directory: Path, checkpoints: Sequence[Path]) -> tuple[Path | None, int | None]:
-    """The best of these checkpoints of a run, as it has measured itself, None where it has not; and
-    the step of its best evaluation, whether there is a checkpoint of that or not.
+    """The best of a run's checkpoints by its evaluations, None where there is none; and the step of
+    its best evaluation, which may have no checkpoint.
 
-    What is damaged says nothing.
+    Damaged files are ignored.
     """
     evaluations = _evaluations(directory / METRICS)
     for checkpoint in checkpoints:
@@ -118,7 +116,7 @@ def _best_known(directory: Path, checkpoints: Sequence[Path]) -> tuple[Path | No
 
 
 def _named(pointer: Path) -> Path | None:
-    """What a link or a small file names, where that is a checkpoint beside it."""
+    """The checkpoint beside it that a link or a small file names; None where it names none."""
     try:
         if pointer.is_symlink():
             name = os.readlink(pointer)
@@ -132,7 +130,7 @@ def _named(pointer: Path) -> Path | None:
 
 
 def _evaluations(metrics: Path) -> dict[int, float]:
-    """The validation loss at each step, as metrics.jsonl has it."""
+    """The validation loss at each step, from metrics.jsonl."""
     evaluations: dict[int, float] = {}
     with contextlib.suppress(ModelError):
         for content in read_lines(metrics, LONGEST_MEASUREMENT):
@@ -146,7 +144,7 @@ def _evaluations(metrics: Path) -> dict[int, float]:
 
 
 def _own_evaluation(checkpoint: Path) -> dict[int, float]:
-    """The validation loss of a checkpoint, as its config.json has it."""
+    """The validation loss of a checkpoint, from its config.json."""
     try:
         _, provenance = read_config(checkpoint)
     except ModelError:
@@ -155,7 +153,7 @@ def _own_evaluation(checkpoint: Path) -> dict[int, float]:
 
 
 def _best_evaluation(checkpoint: Path) -> dict[int, float]:
-    """The best validation loss up to a checkpoint, as its training.json has it."""
+    """The best validation loss up to a checkpoint, from its training.json."""
     try:
         match read_json(checkpoint / _TRAINING, largest=LARGEST_TRAINING):
             case {"position": {"best_step": step, "best_nats": nats}}:
@@ -166,7 +164,7 @@ def _best_evaluation(checkpoint: Path) -> dict[int, float]:
 
 
 def _evaluation(step: object, nats: object) -> dict[int, float]:
-    """An evaluation; none where the values cannot be those of one."""
+    """An evaluation as {step: nats}; empty where the values cannot be those of one."""
     if isinstance(step, int) and is_finite_number(nats):
         return {step: float(nats)}
     return {}

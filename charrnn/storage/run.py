@@ -1,12 +1,10 @@
-"""A run: what one training leaves behind.
+"""A run: the directory of one training.
 
-    checkpoints/NAME/
-        step-00001000/   a model directory, plus what is needed to go on from there
-        best, last       links to two of those (or one); see pointers.py
-        metrics.jsonl    one line for each measurement
-        corpus/          the ids of its text, where that is larger than memory (see ids_folder.py)
-
-and how to find it again by name.
+checkpoints/NAME/
+    step-00001000/   a checkpoint: a model directory, and what resuming needs
+    best, last       links to two of those (or one); see pointers.py
+    metrics.jsonl    one line for each measurement; see metrics_file.py
+    corpus/          the ids of its text, if they are larger than memory; see token_cache.py
 """
 
 import contextlib
@@ -54,10 +52,10 @@ from charrnn.storage.pointers import (
 from charrnn.storage.token_cache import IDS_FOLDER, find_ids, is_ids_folder, keep_ids, remove_ids
 
 RUNS: Final = Path("checkpoints")
-"""The folder, in the working directory, where runs live and are looked for by name."""
+"""The folder in the working directory where runs are made, and found by name."""
 
 _ASIDE_PREFIX: Final = "unreadable-"
-"""What the name of a checkpoint begins with that could not be read."""
+"""The prefix of the name of a checkpoint that could not be read."""
 
 
 class Run:
@@ -70,8 +68,8 @@ class Run:
 
     @classmethod
     def create(cls, directory: Path) -> "Run":
-        """Makes a run directory, and claims it. Raises ConfigError when something is already there,
-        TrainingError when a training has just begun there."""
+        """Makes a run directory and claims it. Raises ConfigError when something is already there,
+        TrainingError when another training has just claimed it."""
         check_unused(directory)
         make_directory(directory)
         run = cls(directory)
@@ -86,9 +84,9 @@ class Run:
         return run
 
     def claim(self) -> None:
-        """Keeps other trainings away from the run, until `release` or the end of the process.
+        """Locks the run against other trainings, until `release` or the end of the process.
 
-        Raises TrainingError when another has it.
+        Raises TrainingError when another training has claimed it.
         """
         if self._lock is not None:
             return
@@ -108,19 +106,18 @@ class Run:
             )
 
     def release(self) -> None:
-        """Lets another training have it."""
+        """Unlocks the run for other trainings."""
         if self._lock is not None:
             self._lock.release()
             self._lock = None
 
     @property
     def is_ours(self) -> bool:
-        """Whether this process may write there: not where it is a fork of the one that trains
-        it."""
+        """Whether this process may write there: a fork of the one that trains may not."""
         return self._lock is None or self._lock.is_of_this_process
 
     def discard(self) -> None:
-        """Deletes the folder of a run in which nothing has happened yet, if it is ours."""
+        """Deletes the run's folder if this process has claimed it and nothing was saved in it."""
         if self._lock is None or not self.is_ours:
             return
         with contextlib.suppress(OSError, ModelError, StorageError):
@@ -141,8 +138,8 @@ class Run:
         self.release()
 
     def _check_claim(self) -> None:
-        """Raises StorageError when the folder was deleted and made anew, perhaps by another run;
-        and in a fork of the process that trains it."""
+        """Raises StorageError when the folder was deleted and made again, perhaps by another run,
+        and in a fork of the process that trains."""
         lock = self._lock
         if not self.is_ours:
             raise StorageError(
@@ -156,18 +153,18 @@ class Run:
 
     @property
     def name(self) -> str:
-        """The name of its folder."""
+        """The name of the folder."""
         return self.directory.name
 
     @property
     def argument(self) -> str:
-        """What to call it on the command line, from here."""
+        """The run as an argument on the command line: its name, or its path, quoted."""
         named = self.directory.parent == RUNS
         return shlex.quote(self.name if named else str(self.directory))
 
     @property
     def best(self) -> Path:
-        """The model that did best on the validation text."""
+        """The model with the lowest validation loss."""
         return self.directory / BEST
 
     @property
@@ -177,12 +174,12 @@ class Run:
 
     @property
     def metrics_path(self) -> Path:
-        """Where the measurements are."""
+        """The file of the measurements."""
         return self.directory / METRICS
 
     @property
     def ids_folder(self) -> Path:
-        """Where the ids of its text are, if that is larger than memory."""
+        """The folder of the token cache, if the text is larger than memory."""
         return self.directory / IDS_FOLDER
 
     def find_ids(self, key: IdsKey, *, progress: ReadingProgress = no_progress) -> Ids | None:
@@ -198,11 +195,11 @@ class Run:
         return keep_ids(self.ids_folder, key, ids)
 
     def checkpoint(self, step: int) -> Path:
-        """Where the checkpoint of a step is, or would be."""
+        """The path of the checkpoint of a step, whether it is there or not."""
         return self.directory / f"step-{step:08d}"
 
     def checkpoints(self) -> list[Path]:
-        """Its checkpoints, oldest first."""
+        """The checkpoints, oldest first."""
         if not self.directory.is_dir():
             return []
         names = (path.name.removeprefix(REPLACED_PREFIX) for path in self.directory.iterdir())
@@ -211,7 +208,7 @@ class Run:
         return [path for path in paths if path.is_dir() and not path.is_symlink()]
 
     def models(self) -> list[Path]:
-        """Its models: the best, then what to fall back on, newest first."""
+        """The models: the best one, then the others to fall back on, newest first."""
         return self.ranked()[0]
 
     def best_model(self) -> Model:
@@ -220,14 +217,14 @@ class Run:
         return first_sound(self.models(), read_model)[1]
 
     def ranked(self) -> tuple[list[Path], str]:
-        """What `models` gives; and, where `best` names no model, why which is taken for it."""
+        """The models; and a sentence on which is taken for the best where `best` names none."""
         return ranked(self.directory, self.checkpoints())
 
     def save(self, step: int, files: Mapping[str, bytes], *, best: bool, keep: int) -> Path:
-        """Adds a checkpoint, and deletes all but the newest `keep` and the best.
+        """Writes a checkpoint, and deletes all but the newest `keep` and the best.
 
         When it returns, the checkpoint is on the disk, and so are the measurements before it.
-        Raises StorageError, with every earlier checkpoint as it was.
+        Raises StorageError, and leaves the earlier checkpoints as they were then.
         """
         path = self.checkpoint(step)
         self._check_claim()
@@ -241,8 +238,8 @@ class Run:
         return path
 
     def prune(self, keep: int, *others: Path) -> None:
-        """Deletes all checkpoints but the newest `keep`, the best, and others; and what was set
-        aside and has been made again. Warns of what cannot be deleted: nothing depends on that."""
+        """Deletes all checkpoints but the newest `keep`, the best, and `others`; and those that
+        were set aside and have been made again. Warns of those that cannot be deleted."""
         found = self.checkpoints()
         kept = {*others, *self.models()[:1], *found[-keep:]}
         aside = [
@@ -257,7 +254,7 @@ class Run:
                 self._remove(old)
 
     def _remove(self, old: Path) -> None:
-        """Deletes a folder; warns, once, where that is not possible."""
+        """Deletes a folder; warns once where that is not possible."""
         try:
             remove_directory(old)
         except StorageError as error:
@@ -286,17 +283,17 @@ class Run:
         return read_measurements(self.metrics_path)
 
     def tidy(self) -> None:
-        """Deletes what a crash left unfinished, and puts back what it left half replaced.
+        """Deletes the unfinished files that a crash left, and restores what it left half replaced.
 
         Raises StorageError.
         """
         recover(self.directory)
 
     def rewind(self, step: int, *, evaluated: int | None = None) -> None:
-        """Forgets what came after a step, and what a crash left unfinished. Later checkpoints are
-        set aside, until they have been made again.
+        """Removes the measurements after a step, and the unfinished files that a crash left. Later
+        checkpoints are renamed, and deleted when they have been made again.
 
-        `evaluated` is the last step whose evaluation counts, if not this one. Raises StorageError.
+        `evaluated` is the last step whose evaluation is kept, if not this one. Raises StorageError.
         """
         self.tidy()
         path = self.checkpoint(step)
@@ -309,7 +306,7 @@ class Run:
             point_at(self.last, path)
         for other in self.checkpoints():
             if step_of(other) > step:
-                # It could not be read: by a fault that may pass, for all we know.
+                # It could not be read, perhaps because of a fault that passes.
                 set_aside(other, other.with_name(f"{_ASIDE_PREFIX}{other.name}"))
 
 
@@ -320,7 +317,7 @@ def _warn(message: str) -> None:
 def check_unused(directory: Path) -> None:
     """Raises ConfigError when a folder has anything in it that a new run would overwrite.
 
-    What a run left that was stopped before its first checkpoint is not worth keeping.
+    The files of a run that was stopped before its first checkpoint do not count.
     """
     if is_run(directory):
         raise ConfigError(
@@ -328,7 +325,7 @@ def check_unused(directory: Path) -> None:
             "or choose another --name"
         )
     if directory.is_dir():
-        strangers = [
+        others = [
             path.name
             for path in directory.iterdir()
             if path.name != METRICS
@@ -336,14 +333,14 @@ def check_unused(directory: Path) -> None:
             and not path.name.startswith(TEMPORARY_PREFIX)
             and not (path.name == IDS_FOLDER and is_ids_folder(path))
         ]
-        if strangers:
+        if others:
             raise ConfigError(f"{directory} is not empty; choose another folder")
     elif os.path.lexists(directory):
         raise ConfigError(f"{directory} is not a folder; choose another")
 
 
 def is_run(path: Path) -> bool:
-    """Whether a folder has a run that got as far as a checkpoint."""
+    """Whether a folder is a run with a checkpoint."""
     try:
         run = Run(path)
         pointers = (pointed(run.best), pointed(run.last))

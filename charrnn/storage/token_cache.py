@@ -1,11 +1,11 @@
-"""The ids of a corpus that is larger than memory, in a folder of their own.
+"""The token cache of a run: the ids of a corpus that is larger than memory, in a folder.
 
     RUN/corpus/
         ids.bin         the ids (N,), one after the other
         corpus.json     what they follow from: the text and the alphabet, by their SHA-256
         manifest.json   the size and the SHA-256 of those two
 
-Nothing is lost with it: where it is gone or damaged, the text is read again.
+It can be deleted: where it is gone or damaged, the text is read again.
 
 Legend: N characters.
 """
@@ -32,14 +32,14 @@ from charrnn.storage.manifest import MANIFEST, Entry, Manifest, read_json, read_
 from charrnn.storage.untrusted_files import map_file
 
 IDS_FOLDER: Final = "corpus"
-"""What it is called in a run."""
+"""The name of the folder in a run."""
 
 IDS: Final = "ids.bin"
 KEY: Final = "corpus.json"
 
 
 def is_ids_folder(folder: Path) -> bool:
-    """Whether nothing but such files is in a folder, and it is not empty: only then is it ours."""
+    """Whether a folder is a token cache: it has files, and only those of one."""
     try:
         names = {path.name for path in folder.iterdir()}
     except OSError:
@@ -48,9 +48,11 @@ def is_ids_folder(folder: Path) -> bool:
 
 
 def keep_ids(folder: Path, key: IdsKey, ids: Iterable[Ids]) -> Ids:
-    """Writes the ids that come in chunks, in the place of those in the folder; gives them mapped.
+    """Writes ids, which come in chunks, to the folder, in the place of those that are there, and
+    returns them mapped (N,).
 
-    After a crash, the folder is whole or not there. Raises StorageError, and what the chunks raise.
+    After a crash, the folder is complete or not there. Raises StorageError, and what the chunks
+    raise.
     """
     if os.path.lexists(folder):
         if not is_ids_folder(folder):
@@ -78,8 +80,8 @@ def keep_ids(folder: Path, key: IdsKey, ids: Iterable[Ids]) -> Ids:
 
 
 def keep_for_now(key: IdsKey, ids: Iterable[Ids]) -> Ids:
-    """The ids that come in chunks, mapped, in a file without a name that is gone with the process:
-    for who only wants to look at a corpus that is larger than memory.
+    """Writes ids, which come in chunks, to a file without a name, which is gone with the process,
+    and returns them mapped (N,): for commands that only look at a corpus larger than memory.
 
     Raises StorageError, and what the chunks raise.
     """
@@ -91,9 +93,8 @@ def keep_for_now(key: IdsKey, ids: Iterable[Ids]) -> Ids:
             mapped = mmap.mmap(file.fileno(), key.bytes, prot=mmap.PROT_READ)
     except OSError as error:
         raise StorageError(
-            f"{tempfile.gettempdir()}: {error.strerror or error}; {key.bytes:,} bytes are "
-            "needed there "
-            "to read this text: set TMPDIR to a folder that has room"
+            f"{tempfile.gettempdir()}: {error.strerror or error}; {key.bytes:,} bytes are needed "
+            "there to read this text: set TMPDIR to a folder that has room"
         ) from error
     return np.frombuffer(mapped, dtype=key.dtype)
 
@@ -102,8 +103,8 @@ def find_ids(folder: Path, key: IdsKey, *, progress: ReadingProgress = no_progre
     """The ids (N,) in a folder, mapped; None where they are missing, of another text or alphabet,
     or damaged (with a warning).
 
-    All of them are read once: their SHA-256 must be that of the manifest, and each must be in the
-    alphabet, for the folder may come from a stranger.
+    All of them are read once and checked: their SHA-256 must be that of the manifest, and each must
+    be in the alphabet, as the folder may come from anyone.
     """
     if not is_ids_folder(folder):
         return None
@@ -130,7 +131,7 @@ def find_ids(folder: Path, key: IdsKey, *, progress: ReadingProgress = no_progre
 
 
 def remove_ids(folder: Path) -> None:
-    """Deletes the folder, if it is one of ours. Raises StorageError."""
+    """Deletes the folder if it is a token cache. Raises StorageError."""
     if is_ids_folder(folder):
         remove_directory(folder)
 

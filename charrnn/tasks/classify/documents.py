@@ -39,16 +39,16 @@ from charrnn.errors import CorpusError
 
 LONGEST_LABEL: Final = 200
 LARGEST_LABELS: Final = 1 << 19
-"""Characters of a class' name, and bytes of all names: what is longer is a text, not a class."""
+"""The most characters of a class's name, and the most bytes of all names of classes."""
 
 LARGEST_NUMBER: Final = 1e30
-"""What is larger leaves float32 when it is squared or scaled."""
+"""The largest number to learn: the square of a larger one overflows float32."""
 
 _CHUNK: Final = 1 << 20
 """The least number of ids that are read together."""
 
 _SHOWN: Final = 10
-"""Classes that a message names."""
+"""How many classes a message names."""
 
 
 @dataclass(frozen=True)
@@ -79,10 +79,11 @@ class LabelledCorpus(TokenizedCorpus):
     def split_documents(
         self, validation_fraction: float, *, seed: int
     ) -> tuple[Int64Array, Int64Array]:
-        """The documents to learn from, and those held out, by number: drawn by the seed, the same
-        share of every class.
+        """The documents of training, and those of validation, by number: drawn by the seed, the
+        same share of every class.
 
-        Raises CorpusError where a class has but one document.
+        Raises CorpusError where a class has only one document, ConfigError for a fraction that
+        cannot be.
         """
         check_validation_fraction(validation_fraction)
         count = len(self.targets)
@@ -109,8 +110,7 @@ class LabelledCorpus(TokenizedCorpus):
                 hint = "; to predict numbers, not classes: --regress"
         return CorpusError(
             f"{self.name}: the class {self.labels[number]!r} has one document, and needs one to "
-            "learn "
-            f"from and one to be held out: add to it, or leave it out{hint}"
+            f"learn from and one to be held out: add to it, or leave it out{hint}"
         )
 
 
@@ -132,11 +132,11 @@ def read_labelled(
 
     Args:
         numbers: whether labels are numbers, not classes.
-        classes: those of a model that exists, in its order; they need not all occur, and a single
-            document is enough, as nothing is to be learned. None of its own: to regress.
+        classes: those of a model that exists, in its order, empty for one that predicts numbers:
+            not all of them need occur, and one document is enough, as nothing is learned.
         kind, min_count, tokenizer, unknown, find, keep, at_most, progress: see `tokenize`.
 
-    Raises CorpusError where a text or a label is missing, or one is not what it should be.
+    Raises CorpusError where a text or a label is missing or cannot be used.
     """
     text = read_twice(
         partial(_DocumentReading, corpus, numbers),
@@ -207,8 +207,7 @@ class _DocumentReading(Reading):
         self.lengths = array("q")
 
     def chunks(self, prepare: Callable[[str], str]) -> Iterator[str]:
-        """The texts, many put together: to count the characters of one costs as much as of a
-        page."""
+        """The texts, many joined: counting the characters of one takes as long as of a page."""
         pending: list[str] = []
         size = 0
         for name in self._corpus.sources:
@@ -268,7 +267,7 @@ def _number(where: str, label: object) -> float:
 
 
 def _label_text(where: str, label: object) -> str:
-    """A label as text. Raises CorpusError where it is missing, or no text."""
+    """A label as text. Raises CorpusError where it is missing, or is not text."""
     try:
         text = cell_text(label)
     except ValueError as error:
@@ -279,7 +278,7 @@ def _label_text(where: str, label: object) -> str:
 
 
 def as_number(label: object) -> float | None:
-    """The finite number that a label is, None when it is none."""
+    """A label as a finite number; None where it is not one."""
     if isinstance(label, bool):
         return None
     if isinstance(label, bytes):
@@ -309,13 +308,12 @@ def _classes(corpus: Corpus, labels: list[str | float]) -> tuple[str, ...]:
 _NUMBERS: Final = (int, float, Decimal)
 
 _BOOLEANS: Final[dict[str | float, str | float]] = {"True": "1", "False": "0"}
-"""What booleans are among numbers, which they are equal to; by themselves they are classes as they
-are."""
+"""The numbers that booleans are equal to, in a column that also has numbers."""
 
 
 def _as_known(labels: list[str | float], known: tuple[str, ...]) -> list[str | float]:
-    """The labels as a model writes them: one that it does not know may be equal to a number that it
-    knows, such as 1.0 of a table that holds text."""
+    """The labels in a model's spelling: one that it does not know may be equal to a number that it
+    knows, such as 1.0 in a table of text."""
     numbers = {as_number(_BOOLEANS.get(name, name)): name for name in known}
 
     def same(label: str | float) -> str | float:
