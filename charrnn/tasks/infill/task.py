@@ -39,25 +39,24 @@ from charrnn.training.text_task import TextTask
 PASSAGES: Final = 2
 PASSAGE_LENGTH: Final = 72
 GAPS: Final = (1, 2, 1, 4, 1)
-"""How many passages are shown restored, their characters, and how many are missing in each gap."""
+"""The number and length of the passages that are shown filled, and the length of each gap."""
 
 SPANS: Final = {1: "one is missing", 2: "two in a row", 4: "four in a row"}
-"""How many characters in a row are masked where it is measured how many are restored, in words."""
+"""The lengths of the masked spans on which accuracy is measured, in words."""
 
 GAP: Final = "_"
 LINE_END: Final = "\N{DOWNWARDS ARROW WITH CORNER LEFTWARDS}"
 
 _AT_ONCE: Final = 64
 _LARGEST_LOGITS: Final = 1 << 22
-"""Windows of the validation text that are read side by side, at most; and numbers that come of
-it."""
+"""The most windows of the validation text in a batch, and the most logits of a batch."""
 
 
 class InfillTask(TextTask):
     """A text to learn to infill; lines are read as running text. See TextTask.
 
-    A window begins and ends without a state, and has to be longer than a chunk whose state is
-    carried on.
+    A window begins and ends without a state, so it has to be longer than a chunk whose state is
+    carried.
     """
 
     name = "restore"
@@ -80,15 +79,15 @@ class InfillTask(TextTask):
         )
 
     def steps_per_epoch(self, batch_size: int, sequence_length: int) -> int:
-        """How many batches of windows there are."""
+        """Gives the number of batches of windows."""
         return -(-windows_per_epoch(len(self.training), sequence_length) // batch_size)
 
     def evaluate(
         self, network: RecurrentNetwork, *, at_most: float, at_once: int | None = None
     ) -> Iterator[tuple[float, int]]:
-        """Nats per character, damaged as in training, always in the same places.
+        """Yields nats per character so far, masked as in training, always at the same positions.
 
-        Where not all of the text is read, it is windows from all over it.
+        Where only a part of the text is read, it is windows from all over it.
         """
         assert isinstance(network, InfillNetwork)
         random = np.random.default_rng(0)
@@ -96,17 +95,17 @@ class InfillTask(TextTask):
         order = random.permutation(len(windows))
         largest = windows.length * network.config.vocabulary_size
         together = min(max(_LARGEST_LOGITS // largest, 1), _AT_ONCE)
-        # What is hidden does not depend on how many are read side by side.
+        # The masks do not depend on the number of windows of a batch.
         rows = together if at_once is None else max(at_once // windows.length, 1)
         total, count = 0.0, 0
         for first in range(0, len(order), together):
             chosen = order[first : first + together]
             ids = self.validation[windows.positions(chosen)].astype(np.int64)
-            damaged = mask_spans(ids, network.mask, random)
+            masked = mask_spans(ids, network.mask, random)
             targets = np.where(windows.kept(chosen), ids, IGNORED)
             for row in range(0, len(chosen), rows):
                 some = slice(row, row + rows)
-                nats = negative_log_likelihood(_read(network, damaged[some]), targets[some])
+                nats = negative_log_likelihood(_read(network, masked[some]), targets[some])
                 total += float(nats.sum())
             count += int((targets != IGNORED).sum())
             yield total / count, count
@@ -114,8 +113,7 @@ class InfillTask(TextTask):
                 return
 
     def sample(self, model: Model, seed: int) -> str:
-        """Passages of the held-out text: how they were damaged, and below, what was made of
-        them."""
+        """Shows passages of the held-out text with gaps, and below each, the same filled."""
         engine = InfillEngine.of(model)
         random = np.random.default_rng(seed)
         length = min(PASSAGE_LENGTH, len(self.validation))
@@ -123,14 +121,14 @@ class InfillTask(TextTask):
         for _ in range(PASSAGES):
             begin = int(random.integers(len(self.validation) - length + 1))
             passage = self.validation[begin : begin + length].astype(np.int64)
-            damaged = _with_gaps(passage, engine.mask)
-            lines += [_shown(model, damaged), _shown(model, fill_surest_first(engine, damaged))]
+            masked = _with_gaps(passage, engine.mask)
+            lines += [_shown(model, masked), _shown(model, fill_greedily(engine, masked))]
         return "\n".join(lines)
 
     def summarize(
         self, run: Run, position: TrainingState, config: TrainingConfig
     ) -> TrainingSummary:
-        """The best validation loss, and the share of masked characters that the model restores."""
+        """Adds the accuracy on masked spans to the summary of a training."""
         summary = super().summarize(run, position, config)
         if len(self.validation) <= 2 * CONTEXT + max(SPANS):
             return summary
@@ -152,36 +150,37 @@ def infill_loss(
     random: np.random.Generator,
     masks: torch.Generator,
 ) -> Learned:
-    """Nats per character of windows, of all their characters: those that are hidden, and those that
-    are not, which no more see themselves; see Loss. No state is carried."""
+    """Computes the nats per character of all characters of windows, masked or not; see Loss.
+
+    A character that is not masked does not see itself either. No state is carried."""
     device = network.head.bias.device
-    damaged = torch.from_numpy(mask_spans(batch.ids, network.mask, random)).to(device)
+    masked = torch.from_numpy(mask_spans(batch.ids, network.mask, random)).to(device)
     targets = torch.from_numpy(batch.ids).to(device)
-    logits = network(damaged, generator=masks)  # (B, T, V)
+    logits = network(masked, generator=masks)  # (B, T, V)
     return Learned(cross_entropy(logits.float().flatten(0, 1), targets.flatten()), ())
 
 
-def fill_surest_first(engine: InfillEngine, damaged: npt.NDArray[np.int64]) -> Ids:
-    """Ids (N,) with a character in each masked place: one after another, always the likeliest."""
-    filled = damaged.copy()
+def fill_greedily(engine: InfillEngine, masked: npt.NDArray[np.int64]) -> Ids:
+    """Fills the masks of ids (N,) one at a time, always the most probable character first."""
+    filled = masked.copy()
     while (missing := np.flatnonzero(filled == engine.mask)).size:
         likely = engine.log_probabilities(filled[None])[0, missing]  # (M, V)
-        place, character = np.unravel_index(int(likely.argmax()), likely.shape)
-        filled[missing[place]] = character
+        index, character = np.unravel_index(int(likely.argmax()), likely.shape)
+        filled[missing[index]] = character
     return filled.astype(np.uint32)
 
 
 def _with_gaps(ids: npt.NDArray[np.int64], mask: int) -> npt.NDArray[np.int64]:
-    """Ids (N,) with GAPS, which lie evenly."""
-    damaged = ids.copy()
+    """Masks GAPS of ids (N,), evenly spaced."""
+    masked = ids.copy()
     for number, length in enumerate(GAPS, start=1):
         begin = len(ids) * number // (len(GAPS) + 1)
-        damaged[begin : begin + length] = mask
-    return damaged
+        masked[begin : begin + length] = mask
+    return masked
 
 
 def _read(network: InfillNetwork, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-    """The logits (B, T, V) of windows, nothing dropped."""
+    """Computes the logits (B, T, V) of windows without dropout."""
     training = network.training
     network.eval()
     with torch.inference_mode():
@@ -191,10 +190,10 @@ def _read(network: InfillNetwork, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.
 
 
 def _shown(model: Model, ids: npt.NDArray[np.integer]) -> str:
-    """Ids (N,), masks among them, on one line."""
-    legible = np.flatnonzero(np.diff(ids == model.config.vocabulary_size)) + 1
+    """Shows ids (N,) with masks on one line."""
+    edges = np.flatnonzero(np.diff(ids == model.config.vocabulary_size)) + 1
     pieces = []
-    for piece in np.split(ids, legible):
+    for piece in np.split(ids, edges):
         if len(piece) and piece[0] == model.config.vocabulary_size:
             pieces.append(GAP * len(piece))
         else:
