@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 import typer
 
 from charrnn.cli.environment import is_typed
-from charrnn.cli.infill_common import FileEncoding, RestoringModel
+from charrnn.cli.infill_common import FileEncoding, InfillModel
 from charrnn.cli.options import Json
 from charrnn.cli.parameters import Fields, takes_options
 from charrnn.cli.unicode_json import dumps
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def fill(
     *,
     context: typer.Context,
-    model: RestoringModel,
+    model: InfillModel,
     text: Annotated[
         str,
         typer.Argument(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from charrnn.data.tokenizer import Tokenizer
     from charrnn.storage.model_directory import Model
 
-RestoringModel = Annotated[
+InfillModel = Annotated[
     str,
     typer.Argument(
         metavar="MODEL",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from charrnn.cli.infill_common import FileEncoding, RestoringModel
+from charrnn.cli.infill_common import FileEncoding, InfillModel
 from charrnn.cli.options import Json
 from charrnn.cli.parameters import takes_options
 from charrnn.cli.unicode_json import dumps
@@ -33,7 +33,7 @@ _AROUND: Final = 32
 def proofread(
     *,
     context: typer.Context,
-    model: RestoringModel,
+    model: InfillModel,
     file: Annotated[
         str,
         typer.Argument(metavar="FILE|-", help="A text; - is stdin.", show_default=False),

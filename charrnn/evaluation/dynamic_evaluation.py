@@ -216,10 +216,10 @@ class Adapter:
     ) -> npt.NDArray[np.float64]:
         """Gives the nats (T,) of characters under the mixture of both predictions."""
         share, mixed = self.config.share, np.empty(len(adapted))
-        for place, costs in enumerate(zip(adapted, trained, strict=True)):
+        for index, costs in enumerate(zip(adapted, trained, strict=True)):
             likelihoods = np.log([self._trust, 1 - self._trust]) - costs
-            mixed[place] = -np.logaddexp(*likelihoods)
-            trust = math.exp(likelihoods[0] + mixed[place])
+            mixed[index] = -np.logaddexp(*likelihoods)
+            trust = math.exp(likelihoods[0] + mixed[index])
             self._trust = (1 - share) * trust + share / 2
         return mixed
 

@@ -106,7 +106,8 @@ Case = Callable[[], Trial]
 
 
 def _cases(work: Path, big: bool) -> list[Case]:
-    """Everything made by hand; nothing is written before a case is called."""
+    """Lists the corpora made by hand; nothing is written before a case is called."""
+    # Longer than most functions: it is a list of cases.
     folder = work / "corpora"
     cases: list[Case] = []
 

@@ -167,7 +167,8 @@ def split_tensors(content: bytes) -> tuple[Any, bytes]:
 
 
 def corrupt_tensors(content: bytes, chance: random.Random) -> bytes:
-    """A safetensors file with something wrong in its length, its header or its numbers."""
+    """Makes one thing wrong in the length, the header or the numbers of a safetensors file."""
+    # Longer than most functions: it is a list of corruptions.
     header, numbers = split_tensors(content)
     names = [name for name, _ in header]
     entry = chance.randrange(len(header))

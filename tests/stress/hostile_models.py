@@ -136,8 +136,8 @@ def _characters(characters: Any) -> bytes:
 
 
 def handcrafted(files: Files) -> list[tuple[str, Change]]:
-    """What no chance comes upon, for one sound model with a char tokenizer and without a
-    manifest."""
+    """Lists changes, made by hand, of a sound model of characters without a manifest."""
+    # Longer than most functions: it is a list of cases.
     config, numbers = files[CONFIG], split_tensors(files[TENSORS])[1]
     header = split_tensors(files[TENSORS])[0]
     cases: list[tuple[str, Change]] = [

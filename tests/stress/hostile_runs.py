@@ -111,7 +111,8 @@ def _run_files(run: Path) -> dict[str, bytes]:
 
 
 def _run_cases(files: Files) -> list[tuple[str, Change]]:
-    """What no chance comes upon, in a run."""
+    """Lists changes, made by hand, of a sound run."""
+    # Longer than most functions: it is a list of cases.
     training = json.loads(files[TRAINING])
 
     def edited(section: str, **values: Any) -> bytes:

@@ -79,7 +79,8 @@ YAML = "import yaml; yaml.unsafe_load(open(path))"
 
 
 def make_payloads(sentinels: Path) -> list[Payload]:
-    """The payloads; each would make the folder `sentinels/NAME` (or, by a shell, a file)."""
+    """Makes the payloads; each would make the folder `sentinels/NAME` (or, by a shell, a file)."""
+    # Longer than most functions: it is a list of payloads.
     made: list[Payload] = []
 
     def target() -> str:

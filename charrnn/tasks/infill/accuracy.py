@@ -30,7 +30,7 @@ def masked_accuracy(
     """
     window = length + 2 * CONTEXT
     if len(ids) < window:
-        raise CorpusError(f"to measure what is restored, a text needs {window} characters")
+        raise CorpusError(f"to measure accuracy on masked spans, a text needs {window} characters")
     random = np.random.default_rng([length, 0])
     begins = random.integers(len(ids) - window + 1, size=spans)
     span = slice(CONTEXT, CONTEXT + length)

@@ -57,8 +57,8 @@ make."""
 class InfillTask(TextTask):
     """A text to learn to infill; lines are read as running text. See TextTask.
 
-    A window begins and ends without a state, and has to be longer than a chunk whose state is
-    carried on.
+    A window begins and ends without a state, so it has to be longer than a chunk whose state is
+    carried.
     """
 
     name = "restore"
@@ -81,7 +81,7 @@ class InfillTask(TextTask):
         )
 
     def steps_per_epoch(self, batch_size: int, sequence_length: int) -> int:
-        """How many batches of windows there are."""
+        """Gives the number of batches of windows."""
         return -(-windows_per_epoch(len(self.training), sequence_length) // batch_size)
 
     def evaluate(

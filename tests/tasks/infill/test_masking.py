@@ -11,12 +11,12 @@ from charrnn.tasks.infill.masking import (
 
 
 def runs(row: "np.ndarray[tuple[int], np.dtype[np.bool_]]") -> list[int]:
-    """How long what is hidden in a row goes on each time."""
+    """Gives the lengths of the runs of masks in a row."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], row, [False]])))
     return [int(length) for length in edges[1::2] - edges[::2]]
 
 
-def test_only_what_is_hidden_is_changed() -> None:
+def test_only_masked_characters_change() -> None:
     ids = np.arange(4 * 50).reshape(4, 50)
     hidden = mask_spans(ids, 999, np.random.default_rng(3))
     masked = hidden == 999
@@ -31,15 +31,15 @@ def test_masks_follow_their_generator_alone() -> None:
     assert (one != other).any()
 
 
-def test_windows_are_damaged_from_not_at_all_to_hardly_legible() -> None:
+def test_each_share_of_masks_up_to_the_largest_is_as_probable() -> None:
     shares = random_spans(2000, 1000, np.random.default_rng(0))[:, LONGEST_SPAN:].mean(axis=1)
     assert (shares == 0).mean() == pytest.approx(UNMASKED, abs=0.03)
-    damaged = shares[shares > 0]
-    assert damaged.mean() == pytest.approx(LARGEST_SHARE / 2, abs=0.02)
-    assert np.quantile(damaged, 0.95) == pytest.approx(0.95 * LARGEST_SHARE, abs=0.06)
+    masked = shares[shares > 0]
+    assert masked.mean() == pytest.approx(LARGEST_SHARE / 2, abs=0.02)
+    assert np.quantile(masked, 0.95) == pytest.approx(0.95 * LARGEST_SHARE, abs=0.06)
 
 
-def test_every_length_of_span_is_met() -> None:
+def test_every_length_of_span_occurs() -> None:
     hidden = random_spans(1000, 1000, np.random.default_rng(0))
     lengths = [length for row in hidden if row.mean() < 0.1 for length in runs(row)]
     counts = np.bincount(lengths)[1 : LONGEST_SPAN + 1]

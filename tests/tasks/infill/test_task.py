@@ -88,9 +88,9 @@ def test_the_loss_is_the_mean_of_all_characters_hidden_or_not(
     network, batch = restorer(trainer), next(trainer.loader)
     masks = torch.Generator()
     loss, state, _ = infill_loss(network, batch, None, random=np.random.default_rng(5), masks=masks)
-    damaged = mask_spans(batch.ids, network.mask, np.random.default_rng(5))
-    assert (damaged == network.mask).any()
-    logits = network(torch.from_numpy(damaged))
+    masked = mask_spans(batch.ids, network.mask, np.random.default_rng(5))
+    assert (masked == network.mask).any()
+    logits = network(torch.from_numpy(masked))
     expected = cross_entropy(logits.transpose(1, 2), torch.from_numpy(batch.ids))
     assert state == () and loss.item() == pytest.approx(expected.item(), abs=1e-6)
 
@@ -260,30 +260,30 @@ def test_nothing_is_dropped_while_evaluating(make_restoring: MakeTrainer) -> Non
 
 
 @pytest.mark.parametrize("kind", ["byte", "char"])
-def test_samples_are_damaged_passages_and_what_was_made_of_them(
+def test_samples_are_passages_with_gaps_and_the_same_filled(
     kind: str, make_restoring: MakeTrainer
 ) -> None:
     trainer = make_restoring("run", kind=kind)
     lines = (list(trainer)[-1].sample or "").split("\n")
     assert len(lines) == 2 * PASSAGES
-    for damaged, restored in zip(lines[::2], lines[1::2], strict=True):
+    for masked, restored in zip(lines[::2], lines[1::2], strict=True):
         assert GAP not in restored
         if kind == "char":
-            assert len(damaged) == len(restored)
-            assert all(one in (GAP, other) for one, other in zip(damaged, restored, strict=True))
+            assert len(masked) == len(restored)
+            assert all(one in (GAP, other) for one, other in zip(masked, restored, strict=True))
     assert any(GAP in line for line in lines)
     again = trainer.task.sample(trainer.model(), trainer.config.seed)
     assert again == "\n".join(lines), "always the same passages, to see it grow better"
 
 
-def test_gaps_are_filled_surest_first_and_the_rest_is_kept(make_model: MakeModel) -> None:
+def test_gaps_are_filled_most_probable_first_and_the_rest_is_kept(make_model: MakeModel) -> None:
     engine = InfillEngine.of(make_model(task="restore"))
-    damaged = np.array([1, 2, engine.mask, 3, engine.mask, engine.mask, 4])
-    filled = fill_greedily(engine, damaged)
-    kept = damaged != engine.mask
-    np.testing.assert_array_equal(filled[kept], damaged[kept])
+    masked = np.array([1, 2, engine.mask, 3, engine.mask, engine.mask, 4])
+    filled = fill_greedily(engine, masked)
+    kept = masked != engine.mask
+    np.testing.assert_array_equal(filled[kept], masked[kept])
     assert (filled < engine.mask).all()
-    likely = engine.log_probabilities(damaged[None])[0, ~kept]
+    likely = engine.log_probabilities(masked[None])[0, ~kept]
     place, character = np.unravel_index(int(likely.argmax()), likely.shape)
     assert filled[np.flatnonzero(~kept)[place]] == character
 
