@@ -161,6 +161,19 @@ def test_nothing_in_a_model_file_can_run(path: Path) -> None:
             assert node.func.id not in ("eval", "exec", "__import__"), f"{path}:{node.lineno}"
 
 
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_no_module_has_more_than_400_lines_and_no_function_more_than_80(path: Path) -> None:
+    """Of a command, whose parameters are its options, the parameters do not count."""
+    text = path.read_text()
+    assert len(text.splitlines()) <= 400
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            assert node.end_lineno is not None
+            is_command = room(module_name(path)) == "cli"
+            first = node.body[0].lineno if is_command else node.lineno
+            assert node.end_lineno - first < 80, node.name
+
+
 def loaded_after(code: str, *modules: str) -> set[str]:
     """Which of these modules are loaded after some code has run in a fresh interpreter."""
     script = f"import sys\n{code}\nprint(*(m for m in {modules!r} if m in sys.modules))"
