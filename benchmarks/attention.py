@@ -32,8 +32,9 @@ from charrnn.evaluation.scoring import score
 from charrnn.model.config import ModelConfig
 from charrnn.model.language_model import CharRNN
 from charrnn.tasks.generate.task import GenerationTask, validation_lanes
-from charrnn.training.config import TrainingConfig, TrainingOptions
+from charrnn.training.config import TrainingConfig
 from charrnn.training.learner import Learner, autocast, threads
+from charrnn.training.options import TrainingOptions
 from charrnn.training.probe import ALL_THREADS, Probe
 from charrnn.training.recipe import (
     choose_batch,

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from charrnn.errors import ConfigError
-from charrnn.training.config import parse_duration
+from charrnn.training.options import parse_duration
 
 Record = Mapping[str, Any]
 """One run: the fields that benchmarks.quality's docstring names."""

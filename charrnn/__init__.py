@@ -59,7 +59,8 @@ if TYPE_CHECKING:
     from charrnn.tasks.infill.config import FillConfig, ProofreadConfig
     from charrnn.tasks.infill.corrections import Finding, apply_corrections
     from charrnn.tasks.infill.fill import Filling
-    from charrnn.training.config import TrainingConfig, TrainingOptions
+    from charrnn.training.config import TrainingConfig
+    from charrnn.training.options import TrainingOptions
     from charrnn.training.progress import Progress
     from charrnn.training.trainer import Trainer
 
@@ -107,7 +108,8 @@ _HOMES: Final = {
     "charrnn.tasks.infill.config": ("FillConfig", "ProofreadConfig"),
     "charrnn.tasks.infill.corrections": ("Finding", "apply_corrections"),
     "charrnn.tasks.infill.fill": ("Filling",),
-    "charrnn.training.config": ("TrainingConfig", "TrainingOptions"),
+    "charrnn.training.config": ("TrainingConfig",),
+    "charrnn.training.options": ("TrainingOptions",),
     "charrnn.training.progress": ("Progress",),
     "charrnn.training.trainer": ("Trainer",),
 }

@@ -19,8 +19,8 @@ from charrnn.errors import CharRNNWarning, ConfigError
 from charrnn.storage.model_directory import Model
 from charrnn.storage.run import Run
 from charrnn.storage.run_lookup import load, read_found
-from charrnn.training.config import TrainingOptions, parse_duration
-from charrnn.training.parallel.processes import join_group
+from charrnn.training.options import TrainingOptions, parse_duration
+from charrnn.training.parallel.torchrun import join_group
 from charrnn.training.progress_bar import reading_bar, with_bar
 from charrnn.training.session import resume_training, start_training
 
@@ -237,7 +237,7 @@ def evaluate(
     Raises ModelError; CorpusError when the text cannot be read or is too short, and for a model in
     memory where no text is given; ConfigError for settings that contradict each other.
     """
-    from charrnn.training.evaluation import (
+    from charrnn.training.saved_model_evaluation import (
         evaluation_request,
         prepare_evaluation,
         read_evaluated,

@@ -153,7 +153,7 @@ def make_trainer(
     tmp_path: Path, corpus_of: Callable[..., Corpus], prose: str
 ) -> "Callable[..., Trainer]":
     """A new training of a tiny network on a little prose, in a run directory of that name."""
-    from charrnn.training.config import TrainingOptions
+    from charrnn.training.options import TrainingOptions
     from charrnn.training.plan import make_plan
     from charrnn.training.trainer import start
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from charrnn.data.corpus import open_corpus
 from charrnn.data.sources import ReadOptions
-from charrnn.training.config import TrainingOptions
+from charrnn.training.options import TrainingOptions
 from charrnn.training.plan import make_plan
 from charrnn.training.trainer import Trainer, start
 

@@ -193,7 +193,7 @@ def test_help_loads_no_torch() -> None:
 
 
 def test_completion_loads_no_torch() -> None:
-    code = "from charrnn.cli.options import *; complete_runs(''); complete_corpora('')"
+    code = "from charrnn.cli.shared_arguments import *; complete_runs(''); complete_corpora('')"
     assert loaded_after(code, "torch", "datasets", "rich") == set()
 
 

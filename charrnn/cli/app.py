@@ -19,7 +19,7 @@ from charrnn.cli import corpora, evaluate, fill, info, plan, predict, proofread,
 from charrnn.cli.command import Command
 from charrnn.cli.streams import finish_stdout, open_standard_streams, write_one_way
 from charrnn.errors import CharRNNError, CharRNNWarning, ConfigError, CorpusError, ModelError
-from charrnn.training.parallel.torchrun import rank_info
+from charrnn.training.parallel.rank import rank_info
 
 EXIT_CODES: Final[dict[type[BaseException], int]] = {
     ConfigError: 2,

@@ -2,8 +2,8 @@
 
 from typing import Annotated, Any
 
-from charrnn.cli.options import Json
-from charrnn.cli.parameters import Fields, takes_options
+from charrnn.cli.options_from_fields import Fields, takes_options
+from charrnn.cli.shared_arguments import Json
 from charrnn.cli.unicode_json import dumps
 from charrnn.data.read_options import ReadOptions
 

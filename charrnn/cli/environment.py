@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from charrnn.data.read_options import ReadOptions
 from charrnn.errors import ConfigError
-from charrnn.options import Relations, options_of
+from charrnn.option_declaration import Relations, options_of
 
 BESIDE_RESUME: Final = {"corpus", "resume", "quiet", *options_of(ReadOptions)}
 """What may be given with --resume: where the text now is, and how to show progress."""

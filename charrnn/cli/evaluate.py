@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 import typer
 
 from charrnn.cli.environment import is_typed, refuse_unused
-from charrnn.cli.options import Json, ModelArgument
-from charrnn.cli.parameters import takes_options
+from charrnn.cli.options_from_fields import takes_options
+from charrnn.cli.shared_arguments import Json, ModelArgument
 from charrnn.cli.unicode_json import dumps
 from charrnn.data.read_options import ReadOptions
-from charrnn.options import Relations
+from charrnn.option_declaration import Relations
 
 if TYPE_CHECKING:
     from charrnn.storage.model_directory import Model
@@ -67,7 +67,11 @@ def evaluate(
     from charrnn.cli.folders import say_what_is_read
     from charrnn.data.sources import folders_of
     from charrnn.storage.run_lookup import read_found
-    from charrnn.training.evaluation import evaluation_request, prepare_evaluation, read_evaluated
+    from charrnn.training.saved_model_evaluation import (
+        evaluation_request,
+        prepare_evaluation,
+        read_evaluated,
+    )
     from charrnn.training.task import task_definition
 
     with reading("reading ...") as progress:

@@ -8,8 +8,8 @@ import typer
 
 from charrnn.cli.environment import is_typed
 from charrnn.cli.infill_common import FileEncoding, InfillModel
-from charrnn.cli.options import Json
-from charrnn.cli.parameters import Fields, takes_options
+from charrnn.cli.options_from_fields import Fields, takes_options
+from charrnn.cli.shared_arguments import Json
 from charrnn.cli.unicode_json import dumps
 from charrnn.tasks.infill.config import FillConfig
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from charrnn.cli.environment import is_typed
-from charrnn.cli.options import complete_runs
+from charrnn.cli.shared_arguments import complete_runs
 
 if TYPE_CHECKING:
     from charrnn.data.text_file import TextFile

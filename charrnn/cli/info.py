@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from charrnn.cli.options import Json, ModelArgument
+from charrnn.cli.shared_arguments import Json, ModelArgument
 from charrnn.cli.unicode_json import dumps
 
 

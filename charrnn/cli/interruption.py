@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from charrnn.training.parallel.torchrun import rank_info
+from charrnn.training.parallel.rank import rank_info
 
 if TYPE_CHECKING:
     from charrnn.training.trainer import Trainer

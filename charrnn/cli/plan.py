@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from charrnn.cli.environment import refuse_unused
-from charrnn.cli.options import Corpora, Json, MinCount, TokenizerKind
-from charrnn.cli.parameters import Fields, takes_options
+from charrnn.cli.options_from_fields import Fields, takes_options
+from charrnn.cli.shared_arguments import Corpora, Json, MinCount, TokenizerKind
 from charrnn.cli.unicode_json import dumps
 from charrnn.data.read_options import ReadOptions
-from charrnn.training.config import TrainingOptions
+from charrnn.training.options import TrainingOptions
 
 if TYPE_CHECKING:
     from charrnn.training.plan import Plan

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from charrnn.cli.environment import refuse_unused
-from charrnn.cli.options import Json, complete_runs
-from charrnn.cli.parameters import Fields, takes_options
+from charrnn.cli.options_from_fields import Fields, takes_options
+from charrnn.cli.shared_arguments import Json, complete_runs
 from charrnn.cli.unicode_json import dumps
 from charrnn.data.read_options import ReadOptions
-from charrnn.options import Relations
+from charrnn.option_declaration import Relations
 
 if TYPE_CHECKING:
     from charrnn.data.documents import Document

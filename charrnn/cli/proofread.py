@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from charrnn.cli.infill_common import FileEncoding, InfillModel
-from charrnn.cli.options import Json
-from charrnn.cli.parameters import takes_options
+from charrnn.cli.options_from_fields import takes_options
+from charrnn.cli.shared_arguments import Json
 from charrnn.cli.unicode_json import dumps
-from charrnn.options import Relations
+from charrnn.option_declaration import Relations
 from charrnn.tasks.infill.config import ProofreadConfig
 
 if TYPE_CHECKING:

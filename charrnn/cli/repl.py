@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from charrnn.cli.options import ModelArgument
-from charrnn.cli.parameters import Fields, takes_options
-from charrnn.cli.sampling import decided
+from charrnn.cli.options_from_fields import Fields, takes_options
+from charrnn.cli.sampling_defaults import decided
+from charrnn.cli.shared_arguments import ModelArgument
 from charrnn.generation.config import SamplingConfig
 
 if TYPE_CHECKING:

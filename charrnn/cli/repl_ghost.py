@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from charrnn.cli.display import printable
 from charrnn.errors import CharRNNError
-from charrnn.interactive.lookahead import Lookahead
+from charrnn.interactive.ghost_text import GhostText
 
 LENGTH: Final = 24
 """Characters shown at most."""
@@ -23,7 +23,7 @@ Deliver = Callable[[str], None]
 
 
 class _Request(NamedTuple):
-    lookahead: Lookahead
+    lookahead: GhostText
     typed: str
     deliver: Deliver
 
@@ -36,9 +36,9 @@ class Ghost:
         self._changed = Condition()
         self._thread: Thread | None = None
         self._known: dict[str, str] = {}
-        self._lookahead: Lookahead | None = None
+        self._lookahead: GhostText | None = None
 
-    def begin(self, lookahead: Lookahead) -> None:
+    def begin(self, lookahead: GhostText) -> None:
         """Computes ghost texts from here on with this lookahead."""
         self.cancel()
         self._lookahead, self._known = lookahead, {}

@@ -20,7 +20,7 @@ from charrnn.errors import CharRNNError, ConfigError
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.ineffective_settings import ineffective_settings
 from charrnn.generation.sampler import Sampler
-from charrnn.interactive.lookahead import Lookahead
+from charrnn.interactive.ghost_text import GhostText
 from charrnn.interactive.manuscript import Manuscript
 from charrnn.interactive.suggestions import UNITS
 from charrnn.storage.files import write_file
@@ -86,7 +86,7 @@ class Session:
             warn(str(error))
         return self._left
 
-    def lookahead(self) -> Lookahead:
+    def lookahead(self) -> GhostText:
         """What continues the next line while it is typed."""
         if self.config.lines:
             return Manuscript(self.sampler, lines=True).lookahead()

@@ -9,7 +9,7 @@ from typing import Any, Final, Union, get_args, get_origin
 from charrnn.cli.escapes import escaped, unescaped
 from charrnn.errors import ConfigError
 from charrnn.generation.config import SamplingConfig
-from charrnn.options import options_of
+from charrnn.option_declaration import options_of
 
 OFF: Final = "off"
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from charrnn.cli.environment import refuse_unused
-from charrnn.cli.options import OUTPUT, ModelArgument
-from charrnn.cli.parameters import Fields, takes_options
-from charrnn.cli.sampling import decided
+from charrnn.cli.options_from_fields import Fields, takes_options
+from charrnn.cli.sampling_defaults import decided
+from charrnn.cli.shared_arguments import OUTPUT, ModelArgument
 from charrnn.data.read_options import ReadOptions
 from charrnn.generation.config import ENDS, SELECTION, SamplingConfig, SelectionConfig
-from charrnn.options import Relations
+from charrnn.option_declaration import Relations
 
 if TYPE_CHECKING:
     from charrnn.cli.display import TextOutput

@@ -9,12 +9,12 @@ import typer
 
 from charrnn.cli.environment import BESIDE_RESUME, refuse_unused
 from charrnn.cli.interruption import say_what_is_kept, signals
-from charrnn.cli.options import Corpora, MinCount, TokenizerKind, complete_runs
-from charrnn.cli.parameters import takes_options
+from charrnn.cli.options_from_fields import takes_options
 from charrnn.cli.plan import plan_table
+from charrnn.cli.shared_arguments import Corpora, MinCount, TokenizerKind, complete_runs
 from charrnn.data.read_options import ReadOptions
-from charrnn.options import Relations
-from charrnn.training.config import TrainingOptions
+from charrnn.option_declaration import Relations
+from charrnn.training.options import TrainingOptions
 
 if TYPE_CHECKING:
     from charrnn.data.two_pass_reading import ReadingProgress
@@ -81,7 +81,7 @@ def train(
     Settings that are not given are chosen for the text and the time. Ctrl-C stops the training and
     saves the model, and --resume continues from there.
     """
-    from charrnn.training.parallel.processes import join_group
+    from charrnn.training.parallel.torchrun import join_group
     from charrnn.training.session import start_training
 
     if resume is not None:

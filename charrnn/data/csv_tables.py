@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from charrnn.data.cells import LONGEST_ROW, Row, check_columns, lines_of
+from charrnn.data.table_cells import LONGEST_ROW, Row, check_columns, lines_of
 from charrnn.errors import CorpusError
 
 _OTHER_DELIMITERS: Final = ",;\t|:"

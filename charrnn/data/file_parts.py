@@ -14,9 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
-from charrnn.data.cells import Row
 from charrnn.data.parts import CHUNK_BYTES, Part, TextColumn, decode, decode_leniently
 from charrnn.data.read_options import ReadOptions
+from charrnn.data.table_cells import Row
 from charrnn.data.tables import (
     DELIMITERS,
     GZIP,

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from charrnn.data.cells import LONGEST_ROW, Row, lines_of
+from charrnn.data.table_cells import LONGEST_ROW, Row, lines_of
 from charrnn.errors import CorpusError
 
 

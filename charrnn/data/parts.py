@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from charrnn.data.cells import Row, row_text
+from charrnn.data.table_cells import Row, row_text
 from charrnn.errors import CharRNNWarning, ConfigError, CorpusError
 
 CHUNK_BYTES: Final = 1 << 20

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from charrnn.errors import ConfigError
-from charrnn.options import documented, option
+from charrnn.option_declaration import documented, option
 
 TEXT: Final = "Text"
 """The panel of `--help`."""

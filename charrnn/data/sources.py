@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from charrnn.data.cells import Row
 from charrnn.data.file_parts import (
     DIVIDED,
     PLAIN,
@@ -31,6 +30,7 @@ from charrnn.data.parts import (
 from charrnn.data.read_options import ReadOptions
 from charrnn.data.standard_input import NAME as STANDARD_INPUT
 from charrnn.data.standard_input import standard_input_chunks
+from charrnn.data.table_cells import Row
 from charrnn.data.tables import (
     DELIMITERS,
     GZIP,

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import PurePath
 from typing import BinaryIO, Final
 
-from charrnn.data.cells import Row, check_columns
 from charrnn.data.csv_tables import csv_rows
 from charrnn.data.json_tables import json_rows, jsonl_rows
+from charrnn.data.table_cells import Row, check_columns
 from charrnn.errors import CorpusError
 
 PARQUET: Final = ".parquet"

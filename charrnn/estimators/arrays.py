@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from charrnn.data.cells import is_missing
+from charrnn.data.table_cells import is_missing
 from charrnn.errors import ConfigError
 
 Array = npt.NDArray[Any]

@@ -6,7 +6,7 @@ from itertools import count
 from typing import Final
 
 from charrnn.errors import ConfigError
-from charrnn.options import check, documented, option
+from charrnn.option_declaration import check, documented, option
 
 ENDS: Final = "Prompt and end of the text"
 FILTERS: Final = "Filters, in the order in which they apply"

@@ -23,8 +23,8 @@ from charrnn.generation.randomness import sample_keys, uniforms
 from charrnn.generation.request import EncodedPrompt, GenerationRequest
 from charrnn.generation.sampler import Sampler
 from charrnn.generation.smc import smc_steps
+from charrnn.interactive.ghost_text import GhostText
 from charrnn.interactive.kept_states import SPACING, KeptStates
-from charrnn.interactive.lookahead import Lookahead
 from charrnn.interactive.suggestions import UNITS, Suggestion, find_suggestions
 
 
@@ -271,13 +271,13 @@ class Manuscript:
             pass
         return text
 
-    def lookahead(self) -> Lookahead:
+    def lookahead(self) -> GhostText:
         """What continues, greedily, what is typed from here on, in a thread of its own if need
         be."""
         if not self._characters:
-            return Lookahead(self.sampler, None, None, lines=self.lines)
+            return GhostText(self.sampler, None, None, lines=self.lines)
         logits = self._logits()
-        return Lookahead(self.sampler, logits, self._state(len(self._ids)), lines=self.lines)
+        return GhostText(self.sampler, logits, self._state(len(self._ids)), lines=self.lines)
 
     # Reading
 

@@ -9,7 +9,8 @@ from charrnn.data.excerpt import AnyIds
 from charrnn.data.memmap import chunks
 from charrnn.data.splitting import count_repeated
 from charrnn.data.tokenizer import Tokenizer
-from charrnn.training.config import TrainingConfig, TrainingOptions
+from charrnn.training.config import TrainingConfig
+from charrnn.training.options import TrainingOptions
 from charrnn.training.recipe import DEFAULT_BUDGET
 
 MANY_CHARACTERS: Final = 4096

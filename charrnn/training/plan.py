@@ -21,8 +21,9 @@ from charrnn.storage.model_directory import Model
 from charrnn.storage.tensor_file import Tensors
 from charrnn.tasks import choose_task
 from charrnn.training.advice import advise_on_budget
-from charrnn.training.config import TrainingConfig, TrainingOptions
+from charrnn.training.config import TrainingConfig
 from charrnn.training.learner import threads
+from charrnn.training.options import TrainingOptions
 from charrnn.training.parallel.group import Group
 from charrnn.training.probe import Probe
 from charrnn.training.recipe import MOST_EPOCHS, choose_training, planned_seconds

@@ -15,11 +15,11 @@ from charrnn.forks import THREADS_LOST, forked
 from charrnn.model.config import ModelConfig
 from charrnn.model.kernels import native
 from charrnn.model.networks import build_network
-from charrnn.training.config import TrainingOptions
 from charrnn.training.learner import Learner, autocast, threads
 from charrnn.training.malloc import freed_memory_kept
+from charrnn.training.options import TrainingOptions
 from charrnn.training.parallel.group import Group
-from charrnn.training.parallel.torchrun import threads_each
+from charrnn.training.parallel.rank import threads_each
 from charrnn.training.recipe import DEFAULT_BUDGET, Machine, choose_training
 from charrnn.training.task import Loader, Task
 

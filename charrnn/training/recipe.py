@@ -13,7 +13,8 @@ from typing import Final, TypeVar
 
 from charrnn.errors import ConfigError
 from charrnn.model.config import ModelConfig
-from charrnn.training.config import TrainingConfig, TrainingOptions
+from charrnn.training.config import TrainingConfig
+from charrnn.training.options import TrainingOptions
 
 T = TypeVar("T")
 

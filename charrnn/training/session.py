@@ -17,9 +17,9 @@ from charrnn.signals import signals_blocked
 from charrnn.storage.model_directory import Model
 from charrnn.storage.new_run import new_run
 from charrnn.storage.run_lookup import find_run, load
-from charrnn.training.config import TrainingOptions
+from charrnn.training.options import TrainingOptions
 from charrnn.training.parallel.group import Group
-from charrnn.training.parallel.processes import progress_reported
+from charrnn.training.parallel.torchrun import progress_reported
 
 if TYPE_CHECKING:
     from charrnn.training.plan import Plan

@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from charrnn.storage.model_directory import Model, Provenance
     from charrnn.storage.run import Run
     from charrnn.training.checkpoint import TrainingState
-    from charrnn.training.config import TrainingConfig, TrainingOptions
+    from charrnn.training.config import TrainingConfig
     from charrnn.training.forecast import Forecast
+    from charrnn.training.options import TrainingOptions
 
 HOPELESS_LOSS: Final = 1000.0
 """Nats per character from which a network does not recover (a uniform guess costs ln V, 14 at

@@ -9,7 +9,7 @@ from charrnn.training.task import TaskDefinition
 if TYPE_CHECKING:
     from charrnn.data.tokenizer import Tokenizer
     from charrnn.storage.model_directory import Model, Provenance
-    from charrnn.training.config import TrainingOptions
+    from charrnn.training.options import TrainingOptions
 
 FINE_TUNING_RATE: Final = 1e-3
 """The learning rate of a network that was trained before, which forgets at the rate that a fresh

@@ -12,7 +12,8 @@ from charrnn.storage.model_directory import Model
 from charrnn.storage.run import Run
 from charrnn.training.advice import advise_on_alphabet, describe_held_out
 from charrnn.training.checkpoint import TrainingState
-from charrnn.training.config import TrainingConfig, TrainingOptions
+from charrnn.training.config import TrainingConfig
+from charrnn.training.options import TrainingOptions
 from charrnn.training.plan import copy_weights
 from charrnn.training.recipe import (
     BATCH_SIZE,

@@ -11,9 +11,9 @@ from charrnn.cli.app import app
 from charrnn.cli.option_tables import option_tables
 from charrnn.data.read_options import ReadOptions
 from charrnn.generation.config import SamplingConfig, SelectionConfig
-from charrnn.options import options_of
+from charrnn.option_declaration import options_of
 from charrnn.tasks.infill.config import FillConfig, ProofreadConfig
-from charrnn.training.config import TrainingOptions
+from charrnn.training.options import TrainingOptions
 
 COMMANDS = get_command(app).commands  # type: ignore[attr-defined]
 

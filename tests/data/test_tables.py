@@ -13,12 +13,12 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from charrnn.data import cells, csv_tables, json_tables
-from charrnn.data.cells import cell_text
+from charrnn.data import csv_tables, json_tables, table_cells
 from charrnn.data.corpus import open_corpus
 from charrnn.data.csv_tables import csv_rows
 from charrnn.data.json_tables import json_rows, jsonl_rows
 from charrnn.data.sources import ReadOptions, open_source
+from charrnn.data.table_cells import cell_text
 from charrnn.data.tables import TABLE_SUFFIXES, is_table, table_suffix
 from charrnn.errors import CharRNNError, CharRNNWarning, ConfigError, CorpusError
 
@@ -330,7 +330,7 @@ def test_an_array_that_lacks_a_bracket_is_not_read_to_its_end(
 def test_a_line_without_end_is_not_read_into_memory(
     content: str, problem: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cells, "LONGEST_ROW", 1000)
+    monkeypatch.setattr(table_cells, "LONGEST_ROW", 1000)
     pieces = iter([content] + ["b" * 100] * 1000)
     rows = jsonl_rows if content.startswith("{") else csv_rows
     with pytest.raises(CorpusError, match=f"^t: .*{problem}"):

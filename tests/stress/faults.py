@@ -24,7 +24,7 @@ from charrnn.errors import CharRNNError, CharRNNWarning, StorageError
 from charrnn.storage import files
 from charrnn.storage.run import Run
 from charrnn.training.checkpoint import read_newest
-from charrnn.training.config import TrainingOptions
+from charrnn.training.options import TrainingOptions
 from charrnn.training.plan import Plan, make_plan
 from charrnn.training.trainer import Trainer
 from tests.stress.report import Deadline, Report

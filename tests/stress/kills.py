@@ -101,7 +101,7 @@ def live(pipe: Pipe, training_fields: dict[str, Any], life_fields: dict[str, Any
     from charrnn.generation.sampler import Sampler
     from charrnn.storage.run import is_run
     from charrnn.storage.run_lookup import find_run, load
-    from charrnn.training.config import TrainingOptions
+    from charrnn.training.options import TrainingOptions
     from charrnn.training.plan import make_plan
     from charrnn.training.trainer import Trainer, start
 

@@ -11,7 +11,7 @@ from charrnn.model.cells import CELLS
 from charrnn.model.config import ModelConfig
 from charrnn.model.networks import build_network
 from charrnn.tasks import TASKS, choose_task, find_task
-from charrnn.training.config import TrainingOptions
+from charrnn.training.options import TrainingOptions
 from charrnn.training.task import TaskDefinition, task_definition
 from tests.test_house import loaded_after
 

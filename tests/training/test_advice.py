@@ -6,7 +6,8 @@ import pytest
 
 from charrnn.data.corpus import Corpus, tokenize
 from charrnn.training.advice import advise_on_alphabet, advise_on_budget
-from charrnn.training.config import TrainingConfig, TrainingOptions
+from charrnn.training.config import TrainingConfig
+from charrnn.training.options import TrainingOptions
 from charrnn.training.plan import make_plan
 
 CorpusOf = Callable[..., Corpus]

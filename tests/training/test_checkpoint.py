@@ -30,7 +30,7 @@ from charrnn.training.checkpoint import (
     state_names,
     tensor_shapes,
 )
-from charrnn.training.config import TrainingOptions
+from charrnn.training.options import TrainingOptions
 from charrnn.training.session import start_training
 from charrnn.training.trainer import Trainer
 from tests.conftest import reseal

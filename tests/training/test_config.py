@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from charrnn.errors import ConfigError
-from charrnn.training.config import PRECISIONS, TrainingConfig, TrainingOptions, parse_duration
+from charrnn.training.config import TrainingConfig
+from charrnn.training.options import PRECISIONS, TrainingOptions, parse_duration
 
 MakeConfig = Callable[..., TrainingConfig]
 

@@ -4,8 +4,8 @@ import pytest
 
 from charrnn.data.corpus import Corpus
 from charrnn.evaluation.baselines import n_gram, unigram
-from charrnn.training.config import TrainingOptions
 from charrnn.training.forecast import Forecast, share_of_n_gram
+from charrnn.training.options import TrainingOptions
 from charrnn.training.plan import Plan, make_plan
 
 

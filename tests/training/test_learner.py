@@ -15,8 +15,9 @@ from charrnn.model.config import ModelConfig
 from charrnn.model.kernels import KERNELS
 from charrnn.model.language_model import CharRNN, State
 from charrnn.tasks.generate import task
-from charrnn.training.config import PRECISIONS, TrainingConfig
+from charrnn.training.config import TrainingConfig
 from charrnn.training.learner import Learner, threads
+from charrnn.training.options import PRECISIONS
 
 MakeConfig = Callable[..., TrainingConfig]
 

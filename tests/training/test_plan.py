@@ -17,7 +17,7 @@ from charrnn.model.cells import CELLS
 from charrnn.model.language_model import CharRNN
 from charrnn.model.recurrent import RecurrentNetwork
 from charrnn.storage.model_directory import Model
-from charrnn.training.config import TrainingOptions
+from charrnn.training.options import TrainingOptions
 from charrnn.training.plan import Plan, arrays, load, make_plan
 
 CorpusOf = Callable[..., Corpus]

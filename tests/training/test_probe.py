@@ -12,7 +12,7 @@ from charrnn.errors import ConfigError
 from charrnn.model.cells import CELLS
 from charrnn.model.config import ModelConfig
 from charrnn.tasks.generate.task import GenerationTask
-from charrnn.training.config import PRECISIONS, TrainingOptions
+from charrnn.training.options import PRECISIONS, TrainingOptions
 from charrnn.training.probe import Probe, choose_device, kernels
 from charrnn.training.recipe import Machine
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from charrnn.errors import ConfigError
 from charrnn.model.cells import CELLS
 from charrnn.model.config import ModelConfig
-from charrnn.training.config import TrainingConfig, TrainingOptions
+from charrnn.training.config import TrainingConfig
+from charrnn.training.options import TrainingOptions
 from charrnn.training.recipe import (
     CHARACTERS_PER_WEIGHT,
     EVALUATIONS,

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from charrnn.tasks.classify.documents import LabelledCorpus
     from charrnn.tasks.classify.network import SequenceClassifier
     from charrnn.tasks.classify.task import DocumentTask
-    from charrnn.training.config import TrainingConfig, TrainingOptions
+    from charrnn.training.config import TrainingConfig
+    from charrnn.training.options import TrainingOptions
     from charrnn.training.report import Evaluate, EvaluationRequest, Rows
 
 MOST_CLASSES: Final = 1 << 16

@@ -21,10 +21,10 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.array_types import Float64Array, Int64Array
-from charrnn.data.cells import cell_text
 from charrnn.data.corpus import Corpus, TokenizedCorpus
 from charrnn.data.documents import EMPTY, Document, problem_of, read_documents
 from charrnn.data.splitting import check_validation_fraction
+from charrnn.data.table_cells import cell_text
 from charrnn.data.tokenizer import Ids, Tokenizer
 from charrnn.data.two_pass_reading import (
     FindIds,

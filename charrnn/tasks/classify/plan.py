@@ -15,7 +15,7 @@ from charrnn.model.config import ModelConfig
 from charrnn.model.recurrent import RecurrentNetwork
 from charrnn.storage.model_directory import Model
 from charrnn.tasks.classify.documents import LabelledCorpus, as_number
-from charrnn.training.config import TrainingOptions
+from charrnn.training.options import TrainingOptions
 from charrnn.training.plan import SIZES_OF_LAYERS, arrays, keep_sizes, load
 from charrnn.training.recipe import choose_learning_rate
 

@@ -41,7 +41,8 @@ from charrnn.tasks.classify.report import (
     report_table,
 )
 from charrnn.training.checkpoint import TrainingState
-from charrnn.training.config import TrainingConfig, TrainingOptions
+from charrnn.training.config import TrainingConfig
+from charrnn.training.options import TrainingOptions
 from charrnn.training.report import TrainingSummary
 from charrnn.training.task import Learned, Task
 from charrnn.wording import counted

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from charrnn.model.language_model import CharRNN
     from charrnn.storage.model_directory import Model
     from charrnn.tasks.generate.task import GenerationTask
-    from charrnn.training.config import TrainingConfig, TrainingOptions
+    from charrnn.training.config import TrainingConfig
+    from charrnn.training.options import TrainingOptions
     from charrnn.training.report import Evaluate, EvaluationRequest, Rows
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from charrnn.errors import ConfigError
-from charrnn.options import check, documented, limits, option
+from charrnn.option_declaration import check, documented, limits, option
 
 
 @documented

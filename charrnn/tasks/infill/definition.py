@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from charrnn.model.config import ModelConfig
     from charrnn.tasks.infill.network import InfillNetwork
     from charrnn.tasks.infill.task import InfillTask
-    from charrnn.training.config import TrainingConfig, TrainingOptions
+    from charrnn.training.config import TrainingConfig
+    from charrnn.training.options import TrainingOptions
 
 
 class InfillDefinition(TextTaskDefinition):

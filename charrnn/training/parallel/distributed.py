@@ -32,7 +32,7 @@ from charrnn.errors import CharRNNError, ConfigError, TrainingError
 from charrnn.model.recurrent import State
 from charrnn.training.config import TrainingConfig
 from charrnn.training.parallel.group import Group
-from charrnn.training.parallel.torchrun import Rank
+from charrnn.training.parallel.rank import Rank
 
 MEETING_TIMEOUT: Final = timedelta(minutes=5)
 """How long processes wait for each other to start."""

@@ -1,60 +1,58 @@
-"""What torchrun says in the environment of a process: its rank, and what it shares a machine
-with."""
+"""The processes that torchrun starts for one training: how they meet.
 
-import os
-from dataclasses import dataclass
-from typing import Final
+Importing this module does not import PyTorch, which a process without torchrun may not need yet.
+"""
 
-from charrnn.cores import usable_cores
-from charrnn.errors import ConfigError
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
 
-_RENDEZVOUS: Final = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-"""The variables that processes need to find each other. Where one is missing, a process trains
-alone."""
+from charrnn.data.two_pass_reading import ReadingProgress
+from charrnn.signals import STOP_SIGNALS, signals_blocked
+from charrnn.training.parallel.group import Group
+from charrnn.training.parallel.rank import rank_info
 
 
-@dataclass(frozen=True)
-class Rank:
-    """One process among those that train together.
+def join_group() -> Group:
+    """Meets the processes that torchrun has started for the same training; without torchrun, the
+    group is this process alone.
 
-    Attributes:
-        rank: its number, from 0; process 0 leads.
-        size: how many there are (the world size).
-        local_rank, local_size: the same, of those on this machine.
+    The process of rank 0 leads: it starts or resumes a training within `Group.failures_reported`.
+    The others call `Group.follow`. Raises ConfigError, TrainingError.
     """
+    rank = rank_info()
+    if rank.size == 1:
+        return Group()
+    with signals_blocked():
+        from charrnn.training.parallel.leader_follower import Follower, Leader
 
-    rank: int = 0
-    size: int = 1
-    local_rank: int = 0
-    local_size: int = 1
+    with _signals_kill():
+        return Follower.join(rank) if rank.rank > 0 else Leader.join(rank)
 
 
-def rank_info() -> Rank:
-    """The rank of this process and the world size, 0 and 1 without torchrun.
+def progress_reported(group: Group, progress: ReadingProgress) -> ReadingProgress:
+    """The same progress of reading a corpus, reported to the followers as well, so that they wait
+    on."""
 
-    Raises ConfigError when the environment contradicts itself.
-    """
-    if not all(name in os.environ for name in _RENDEZVOUS):
-        return Rank()
-    names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
-    given = [os.environ.get(name, other) for name, other in zip(names, "0101", strict=True)]
+    def report(what: str, done: int, total: int | None) -> None:
+        group.say_busy()
+        progress(what, done, total)
+
+    return report
+
+
+@contextlib.contextmanager
+def _signals_kill() -> Iterator[None]:
+    """Makes a signal end the process at once: in the block it may wait where Python would not run a
+    handler."""
+    if threading.current_thread() is not threading.main_thread():  # no other may set handlers
+        yield
+        return
+    heeded = [number for number in STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in heeded}
     try:
-        rank, size, local_rank, local_size = map(int, given)
-    except ValueError:
-        rank, size, local_rank, local_size = 0, 0, 0, 0
-    if not (0 <= rank < size and 0 <= local_rank < local_size <= size):
-        told = ", ".join(f"{name} {value!a}" for name, value in zip(names, given, strict=True))
-        raise ConfigError(f"the environment has {told}; start the processes with torchrun")
-    return Rank(rank, size, local_rank, local_size)
-
-
-def threads_each(threads: int) -> int:
-    """How many threads this process may use of those that PyTorch would use by itself.
-
-    Where several processes share a machine, they share its cores. (torchrun sets OMP_NUM_THREADS to
-    1 where nobody set it: that says nothing of the machine.)
-    """
-    processes = rank_info().local_size
-    cores = max(1, usable_cores() // processes)
-    chosen = processes == 1 or os.environ.get("OMP_NUM_THREADS", "1") != "1"
-    return min(threads, cores) if chosen else cores
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -28,7 +28,7 @@ from charrnn.tasks.classify.plan import (
 from charrnn.tasks.classify.predict import Classifier
 from charrnn.tasks.classify.task import DocumentTask, balanced_weights
 from charrnn.training.checkpoint import TRAINING_TENSORS, read_newest
-from charrnn.training.config import TrainingOptions
+from charrnn.training.options import TrainingOptions
 from charrnn.training.plan import arrays, load, make_plan
 from charrnn.training.probe import Probe
 from charrnn.training.recipe import MOST_EPOCHS, planned_seconds

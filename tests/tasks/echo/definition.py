@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from charrnn.data.corpus import TokenizedCorpus
     from charrnn.data.two_pass_reading import ReadingProgress
     from charrnn.model.language_model import CharRNN
-    from charrnn.training.config import TrainingConfig, TrainingOptions
+    from charrnn.training.config import TrainingConfig
+    from charrnn.training.options import TrainingOptions
     from tests.tasks.echo.task import EchoTask
 
 

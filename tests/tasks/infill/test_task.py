@@ -32,7 +32,7 @@ from charrnn.tasks.infill.task import (
 )
 from charrnn.tasks.infill.windows import WindowBatch
 from charrnn.training.checkpoint import TRAINING, TRAINING_TENSORS, read_checkpoint
-from charrnn.training.config import TrainingOptions
+from charrnn.training.options import TrainingOptions
 from charrnn.training.plan import make_plan
 from charrnn.training.probe import Probe
 from charrnn.training.trainer import Trainer

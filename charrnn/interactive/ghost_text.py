@@ -1,4 +1,4 @@
-"""Lookahead: the greedy continuation of a text while it is being typed.
+"""GhostText: the greedy continuation of a text while it is being typed.
 
 Legend: V vocabulary.
 """
@@ -13,7 +13,7 @@ from charrnn.generation.sampler import Sampler
 from charrnn.interactive.kept_states import KeptStates
 
 
-class Lookahead:
+class GhostText:
     """The likeliest continuation of a text that is being typed.
 
     What two texts have in common is read once, and what was predicted and is then typed is not read

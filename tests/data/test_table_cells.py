@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from charrnn.data.cells import is_missing
+from charrnn.data.table_cells import is_missing
 
 
 @pytest.mark.parametrize(

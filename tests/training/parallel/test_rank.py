@@ -3,8 +3,8 @@ import os
 import pytest
 
 from charrnn.errors import ConfigError
-from charrnn.training.parallel import torchrun
-from charrnn.training.parallel.torchrun import Rank, rank_info, threads_each
+from charrnn.training.parallel import rank
+from charrnn.training.parallel.rank import Rank, rank_info, threads_each
 
 NAMES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
 
@@ -52,5 +52,5 @@ def test_processes_of_a_machine_share_its_cores(started: pytest.MonkeyPatch) -> 
     started.setenv("LOCAL_WORLD_SIZE", "1")
     started.setenv("LOCAL_RANK", "0")
     assert threads_each(12) == 12
-    started.setattr(torchrun, "usable_cores", lambda: 5)
+    started.setattr(rank, "usable_cores", lambda: 5)
     assert threads_each(12) == 5

@@ -7,9 +7,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from charrnn.cli.parameters import Fields, takes_options
+from charrnn.cli.options_from_fields import Fields, takes_options
 from charrnn.errors import ConfigError
-from charrnn.options import Relations, check, option
+from charrnn.option_declaration import Relations, check, option
 
 
 @dataclass(frozen=True, kw_only=True)

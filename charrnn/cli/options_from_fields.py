@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar, cast, get_args, get_
 import typer
 
 from charrnn.cli.escapes import unescaped
-from charrnn.options import Option, Relations, options_of
+from charrnn.option_declaration import Option, Relations, options_of
 
 T = TypeVar("T")
 

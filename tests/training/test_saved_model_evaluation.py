@@ -7,7 +7,11 @@ import pytest
 from charrnn.data.read_options import ReadOptions
 from charrnn.errors import ConfigError, CorpusError, ModelError
 from charrnn.storage.model_directory import Model, write_model
-from charrnn.training.evaluation import evaluation_request, prepare_evaluation, read_evaluated
+from charrnn.training.saved_model_evaluation import (
+    evaluation_request,
+    prepare_evaluation,
+    read_evaluated,
+)
 from charrnn.training.trainer import Trainer
 
 MakeModel = Callable[..., Model]

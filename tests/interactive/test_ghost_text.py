@@ -5,7 +5,7 @@ import pytest
 
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.sampler import Sampler
-from charrnn.interactive.lookahead import Lookahead
+from charrnn.interactive.ghost_text import GhostText
 from charrnn.interactive.manuscript import Manuscript
 from charrnn.storage.model_directory import Model
 from tests.interactive.manuscripts import Counting
@@ -72,7 +72,7 @@ def test_a_key_more_is_one_character_to_read(counted: tuple[Sampler, Counting]) 
 
 def test_characters_that_the_model_does_not_know_are_passed_over(make_model: MakeModel) -> None:
     lookahead: Any = Manuscript(Sampler(make_model())).lookahead()
-    assert isinstance(lookahead, Lookahead)
+    assert isinstance(lookahead, GhostText)
     assert last(lookahead.continuations("aZb", 9)) == last(lookahead.continuations("ab", 9))
 
 

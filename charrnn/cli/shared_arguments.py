@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 import typer
 
 from charrnn.data.read_options import TEXT
-from charrnn.options import Relations
+from charrnn.option_declaration import Relations
 
 OUTPUT: Final = "Output"
 """The panel of `--help` for options about what is printed."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from charrnn.errors import ConfigError
-from charrnn.options import LARGEST, Range, check, documented, limits, option, options_of
+from charrnn.option_declaration import LARGEST, Range, check, documented, limits, option, options_of
 
 
 @documented

@@ -1,0 +1,288 @@
+"""TrainingOptions: what a training may be asked for, and the options of `charrnn train`."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from charrnn.errors import ConfigError
+from charrnn.model.config import GATES, POOLINGS
+from charrnn.option_declaration import LARGEST, check, documented, option
+from charrnn.tasks import TASKS
+
+PRECISIONS: Final = ("fp32", "bf16")
+
+CLASS_WEIGHTS: Final = ("none", "balanced")
+"""What a document counts: all the same, or as much more as its class is rarer (see
+`balanced_weights`)."""
+
+TEXT: Final = "Text"
+NETWORK: Final = "Network"
+OPTIMIZATION: Final = "Training"
+DURATION: Final = "Duration and checkpoints"
+"""The panels of `--help`."""
+
+_BY_RECIPE: Final = "chosen for the text"
+
+
+def parse_duration(text: str) -> float:
+    """Seconds in `112s`, `10m`, `1h30m`. Raises ConfigError."""
+    units = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+    pieces = re.findall(r"(\d+(?:\.\d+)?)([dhms])", text)
+    if not pieces or "".join(number + unit for number, unit in pieces) != text:
+        raise ConfigError(f"budget {text!r}: write it like 90s, 10m or 1h30m")
+    return sum(float(number) * units[unit] for number, unit in pieces)
+
+
+@documented
+@dataclass(frozen=True, kw_only=True)
+class TrainingOptions:
+    """What a person may ask for; `None` leaves the choice to the recipe.
+
+    Raises ConfigError when a setting is out of range. `task` is what the network is for, an entry
+    of charrnn.tasks.TASKS; None is what the other options and the corpus mean
+    (`charrnn.tasks.choose_task`). `budget` is in seconds. `readout_scale` is explained at
+    CharRNN.scale_readout.
+    """
+
+    task: str | None = None
+    lines: bool = option(
+        False,
+        "Read each line as a document of its own, and shuffle them in every epoch.",
+        panel=TEXT,
+        decided_by=("label",),
+    )
+    validation_fraction: float = option(
+        0.1,
+        "Hold out this share for validation: the end of a text, or some of the lines or labelled "
+        "documents, drawn by the seed.",
+        panel=TEXT,
+        metavar="X",
+        above=0,
+        most=0.5,
+    )
+    cell: str | None = option(
+        None,
+        "Choose the recurrent cell.",
+        panel=NETWORK,
+        unset="lstm",
+        choices=tuple(GATES),
+        decided_by=("start_from",),
+    )
+    layers: int | None = option(
+        None,
+        "Stack this many recurrent layers.",
+        panel=NETWORK,
+        metavar="N",
+        unset="2",
+        decided_by=("start_from",),
+    )
+    hidden_size: int | None = option(
+        None,
+        "Give each layer this many units.",
+        panel=NETWORK,
+        metavar="N",
+        unset=_BY_RECIPE,
+        decided_by=("start_from",),
+    )
+    embedding_size: int | None = option(
+        None,
+        "Embed each character in a vector of this size.",
+        panel=NETWORK,
+        metavar="N",
+        unset="64",
+        decided_by=("start_from",),
+    )
+    dropout: float | None = option(
+        None,
+        "Drop this share of each layer's outputs, with one mask for all time steps.",
+        panel=NETWORK,
+        metavar="X",
+        unset=_BY_RECIPE,
+    )
+    weight_dropout: float | None = option(
+        None,
+        "Drop this share of the recurrent weights, with one mask for all time steps.",
+        panel=NETWORK,
+        metavar="X",
+        unset=_BY_RECIPE,
+    )
+    bidirectional: bool = option(
+        False,
+        "Read the text in both directions: to fill in and to proofread, or with --label to "
+        "classify.",
+        panel=NETWORK,
+        decided_by=("start_from",),
+    )
+    pooling: str | None = option(
+        None,
+        "Pool the outputs for all characters of a document into one vector (with --label).",
+        panel=NETWORK,
+        unset="max; attention when fine-tuning a language model",
+        choices=POOLINGS,
+        needs=("label",),
+        decided_by=("start_from",),
+    )
+    attention: int | None = option(
+        None,
+        "Attend to the last WINDOW states: for texts that repeat themselves.",
+        panel=NETWORK,
+        metavar="WINDOW",
+        unset="no attention",
+        decided_by=("label", "start_from"),
+    )
+    batch_size: int | None = option(
+        None,
+        "Sequences per batch.",
+        panel=OPTIMIZATION,
+        metavar="N",
+        unset="32",
+        least=1,
+        most=LARGEST,
+    )
+    sequence_length: int | None = option(
+        None,
+        "Characters per sequence in a step, over which gradients are backpropagated.",
+        panel=OPTIMIZATION,
+        metavar="N",
+        unset="48",
+        least=1,
+        most=LARGEST,
+    )
+    learning_rate: float | None = option(
+        None,
+        "Peak learning rate, after warm-up.",
+        panel=OPTIMIZATION,
+        metavar="X",
+        unset=_BY_RECIPE,
+        above=0,
+    )
+    readout_scale: float | None = option(
+        None,
+        "Multiply by X the initial size and the learning rate of the weights that read a layer's "
+        "outputs.",
+        panel=OPTIMIZATION,
+        metavar="X",
+        unset=_BY_RECIPE,
+        above=0,
+    )
+    clip: float | None = option(
+        None,
+        "Scale gradients down to this norm; 0 is off.",
+        panel=OPTIMIZATION,
+        metavar="X",
+        unset="1",
+        least=0,
+    )
+    regress: bool = option(
+        False,
+        "Predict numbers: the labels are numbers, not classes.",
+        panel=OPTIMIZATION,
+        excludes=("class_weights",),
+        needs=("label",),
+    )
+    class_weights: str = option(
+        "none",
+        "Weight documents by class (with --label): balanced makes every class count the same, "
+        "however rare.",
+        panel=OPTIMIZATION,
+        choices=CLASS_WEIGHTS,
+        needs=("label",),
+    )
+    seed: int = option(
+        0,
+        "Seed everything that is random.",
+        panel=OPTIMIZATION,
+        metavar="N",
+        least=0,
+        below=2**63,
+    )
+    precision: str | None = option(
+        None,
+        "Compute in this precision; auto takes the faster one, and measures it where there is a "
+        "time budget.",
+        panel=OPTIMIZATION,
+        none="auto",
+        choices=PRECISIONS,
+    )
+    device: str | None = option(
+        None,
+        "Train on cpu, cuda, cuda:1, ...; auto takes the best there is.",
+        panel=OPTIMIZATION,
+        metavar="DEVICE",
+        none="auto",
+    )
+    budget: float | None = option(
+        None,
+        "Train for this time, like 90s, 10m or 1h30m, evaluations and saves included.",
+        panel=DURATION,
+        metavar="TIME",
+        unset="5m",
+        above=0,
+        read=parse_duration,
+        excludes=("epochs", "steps"),
+    )
+    epochs: float | None = option(
+        None,
+        "Train until the text was read this many times, instead of --budget.",
+        panel=DURATION,
+        metavar="X",
+        above=0,
+        excludes=("steps",),
+    )
+    steps: int | None = option(
+        None,
+        "Train for this many steps, instead of --budget.",
+        panel=DURATION,
+        metavar="N",
+        least=1,
+        most=LARGEST,
+    )
+    evaluate_every: int | None = option(
+        None,
+        "Evaluate after every N steps.",
+        panel=DURATION,
+        metavar="N",
+        unset="about 20 times",
+        least=1,
+        most=LARGEST,
+    )
+    checkpoint_every: int | None = option(
+        None,
+        "Save a checkpoint after every N steps.",
+        panel=DURATION,
+        metavar="N",
+        unset="at evaluations, and every 5 minutes",
+        least=1,
+        most=LARGEST,
+    )
+    patience: int | None = option(
+        None,
+        "Stop early after N evaluations without a better model; 0 is off.",
+        panel=DURATION,
+        metavar="N",
+        unset="5",
+        least=0,
+    )
+    keep: int = option(
+        2,
+        "Keep the N newest checkpoints, besides the best.",
+        panel=DURATION,
+        metavar="N",
+        least=1,
+        most=LARGEST,
+    )
+
+    def __post_init__(self) -> None:
+        if self.task is not None and self.task not in TASKS:
+            raise ConfigError(f"task {self.task!r}: choose from {', '.join(TASKS)}")
+        check(self)
+        check_device(self.device)
+
+
+_DEVICES: Final = r"auto|cpu|cuda(:\d{1,3})?"
+
+
+def check_device(device: str | None) -> None:
+    """Raises ConfigError for what is no name of a device."""
+    if device is not None and not re.fullmatch(_DEVICES, device):
+        raise ConfigError(f"device {device!r}: choose cpu, cuda, cuda:1, ... or auto")
