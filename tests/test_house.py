@@ -24,7 +24,7 @@ FLOORS = {
     "signals": 0,
     "wording": 0,
     "ambient": 1,
-    "options": 1,
+    "option_declaration": 1,
     "data": 2,
     "model": 2,
     "storage": 3,

@@ -121,11 +121,11 @@ def test_a_setting_without_effect_is_said_where_the_call_is(sampler: Sampler) ->
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"number": 0}, "number 0: choose 1 or above"),
+        ({"number": 0}, "number (-n) 0: choose 1 or above"),
         ({"index": -1}, "index -1: choose 0 or above"),
         ({"best_of": 0}, "best-of 0: choose 1 or above"),
         ({"beam": 0}, "beam 0: choose 1 or above"),
-        ({"beam": 3, "best_of": 2}, "leave --best-of out"),
+        ({"beam": 3, "best_of": 2}, "best-of and beam exclude each other; choose one"),
         ({"beam": 2, "number": 3}, "--beam 2 finds no more than 2 texts"),
     ],
     ids=str,

@@ -8,8 +8,8 @@ from charrnn.data.sources import ReadOptions
 from charrnn.data.tokenizer import ByteTokenizer, Tokenizer
 from charrnn.errors import CorpusError, ModelError
 from charrnn.generation.selection import Lines
+from charrnn.storage import token_cache
 from charrnn.storage.run_lookup import read_found
-from charrnn.storage.token_cache import keep_for_now
 from charrnn.training.checkpoint import read_checkpoint
 
 _CHUNK: Final = 1 << 20
@@ -23,7 +23,7 @@ def training_lines(model: str | None = None) -> Lines:
     """
     try:
         _, checkpoint = read_found(model, read_checkpoint)
-        text = checkpoint.read_corpus(keep=keep_for_now)
+        text = checkpoint.read_corpus(keep=token_cache.keep_for_now)
     except (CorpusError, ModelError) as error:
         raise CorpusError(f"--novel needs the training text: {error}; --corpus names it") from error
     chunks = (text.ids[begin : begin + _CHUNK] for begin in range(0, len(text.ids), _CHUNK))
