@@ -6,8 +6,9 @@
         --json EVIDENCE.jsonl --table TABLE.md
 
 Each run is the command as a person types it: by the recipe `chosen` with nothing but the budget, by
-others with the flags they name. What it wrote is loaded into a plain module of torch.nn (plain.py),
-which reads the last 10 % of the text as one stream: nothing of charrnn takes part in the scoring.
+others with the flags they name. What it wrote is loaded into a plain module of torch.nn
+(torch_baseline.py), which reads the last 10 % of the text as one stream: nothing of charrnn takes
+part in the scoring.
 
 - A corpus is a file, the name of one in corpora/, `python-docs` (Python's manual) or `stdlib` (the
   sources of Python's standard library). `@20000` takes its first 20,000 characters; `:lines` trains

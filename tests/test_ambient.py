@@ -337,4 +337,4 @@ def test_a_fork_of_a_process_that_has_trained_computes_or_says_why_not(tmp_path:
     assert (predicted, threads, steps, length) == ("True", "1", "[1, 2]", "20")
     assert refused.startswith("TrainingError this process was forked from one that had loaded")
     assert warned == "warned"
-    assert "it trains on one thread instead of 2, which rounds otherwise" in done.stderr
+    assert "it trains on one thread instead of 2, with other rounding" in done.stderr

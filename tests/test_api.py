@@ -410,5 +410,5 @@ def test_evaluate_measures_labels(here: Path) -> None:
     columns = charrnn.ReadOptions(column="text", label="kind")
     assert api.evaluate("kinds", table)["texts"] == 60  # its columns are those of the training
     assert api.evaluate(run.best_model(), table, read=columns)["labels"] == held_out["labels"]
-    with pytest.raises(ConfigError, match="adapt means nothing for a model trained to classify"):
+    with pytest.raises(ConfigError, match="adapt does not apply to a model trained to classify"):
         api.evaluate("kinds", adapt=True)

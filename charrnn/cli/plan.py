@@ -85,7 +85,7 @@ def _without_native(device: str) -> str:
     from charrnn.model.kernels import native
 
     slower = device == "cpu" and not native.available()
-    return "; charrnn's own C, which is faster, is not to be had here" if slower else ""
+    return "; charrnn's own C code, which is faster, is not available here" if slower else ""
 
 
 def plan_table(plan: "Plan", *, named: bool, processes: int = 1) -> Any:

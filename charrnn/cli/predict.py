@@ -165,7 +165,7 @@ def _documents(
         if os.path.lexists(name):
             raise CorpusError(f"{name}: it is a link to nothing")
         if lines or read.column is not None:
-            raise CorpusError(f"{name}: no such file, to read lines or columns of")
+            raise CorpusError(f"{name}: no such file; --lines and --text read files")
         return iter([Document("the text", name)])
     if lines and (table or os.path.isdir(name)):
         raise ConfigError(f"{name}: a row, or a file, is a text already; leave out --lines")

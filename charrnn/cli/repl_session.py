@@ -250,7 +250,7 @@ class Session:
     def _show(self, _: str) -> None:
         length = f"{len(self.manuscript):,} characters"
         if made := sum(len(each.text) for each in self.manuscript.segments() if each.made):
-            length += f", {made:,} of them made"
+            length += f", {made:,} of them written by the model"
         if self.file is not None:
             length += f"; {self.file}"
         rows = [

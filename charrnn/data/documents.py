@@ -150,7 +150,7 @@ def _files(folder: Path, options: ReadOptions, *, as_bytes: bool) -> Iterator[Do
         inside = file.relative_to(folder).parts
         if options.label is not None and len(inside) < 2:
             raise CorpusError(
-                f"{file}: it lies in no class's folder; put it into one of {folder}'s"
+                f"{file}: it is not in the folder of a class; move it into a folder in {folder}"
             )
         text, problem = "", None
         try:

@@ -68,9 +68,7 @@ class FolderFiles:
             lines.append(self.summary)
         if classes and self.empty_folders:
             shown = ", ".join(self.empty_folders)
-            lines.append(
-                f"{self.folder}: no file is read of {shown}, and so there is no such class"
-            )
+            lines.append(f"{self.folder}: no file is read from {shown}, so there is no such class")
         return lines
 
     def require_some(self) -> None:

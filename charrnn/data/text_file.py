@@ -53,7 +53,8 @@ class TextFile:
         """
         if self.mark + self._encode(self.text) != self.content:
             raise CorpusError(
-                f"{self.name}: {self.encoding} would not be written as it was; convert it to UTF-8"
+                f"{self.name}: it would not be the same when written as {self.encoding} again; "
+                "convert it to UTF-8"
             )
         return self._encode(text)
 

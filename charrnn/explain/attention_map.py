@@ -135,13 +135,13 @@ u {{ text-decoration: none; color: #bbb; user-select: none; }}
 </head>
 <body>
 <h1>{title}</h1>
-<p id="told">Point at a character to see what it looked at when it was written; click to keep it.
+<p id="caption">Point at a character to see what it looked at when it was written; click to keep it.
 What was given is grey.</p>
 <pre id="text">{characters}</pre>
 <script>
 const shares = {shares};
 const marks = Array.from(document.querySelectorAll("#text i"));
-const told = document.getElementById("told");
+const caption = document.getElementById("caption");
 let kept = false;
 function show(place) {{
   for (const mark of marks) {{ mark.style.background = ""; mark.classList.remove("here"); }}
@@ -152,7 +152,7 @@ function show(place) {{
     marks[earlier].title = (100 * share).toFixed(1) + " %";
     rest -= share;
   }}
-  told.textContent = shares[place].length
+  caption.textContent = shares[place].length
     ? (100 * (1 - rest)).toFixed(0) + " % of its attention is coloured; the rest is spread too thin"
     : "This character looked at nothing in particular, or was given.";
 }}

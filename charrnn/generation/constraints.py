@@ -64,8 +64,8 @@ class Constraints:
             self.automaton = Automaton(config.regex, tokenizer, excluded=excluded)
             if config.length is not None and self.automaton.shortest > config.length:
                 raise ConfigError(
-                    f"regex {config.regex!r}: what matches has {self.automaton.shortest:,} "
-                    f"characters at least, and the length is {config.length:,}"
+                    f"regex {config.regex!r}: a match has at least {self.automaton.shortest:,} "
+                    f"characters, and the length is {config.length:,}"
                 )
         self._require_end(tokenizer)
 

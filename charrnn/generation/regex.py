@@ -71,7 +71,7 @@ class Automaton:
         # Where there is no next state, the table's -1 reads the last entry, which is far.
         self._distance = np.append(_distances(table, accepting), np.int32(_FAR))
         if self._distance[0] == _FAR:
-            rest = ", less those that may not come," if banned else ""
+            rest = " without those that are excluded" if banned else ""
             raise ConfigError(
                 f"regex {_shown(pattern)}: no text in the model's characters{rest} matches it"
             )

@@ -19,18 +19,18 @@ UNSUPPORTED: Final = frozenset(
 NO_LOCKS: Final = UNSUPPORTED - {errno.EACCES} | {errno.ENOLCK}
 """The errors of a lock on a file system that has none."""
 
-_told: set[tuple[int, str]] = set()
+_warned: set[tuple[int, str]] = set()
 """The warnings that were given: the number of the file system, and what it lacks."""
 
 
-def tell_lack(error: OSError, folder: Path, lacking: str, left: str) -> None:
+def warn_of_lack(error: OSError, folder: Path, lacking: str, left: str) -> None:
     """Warns once of what the file system of a folder lacks, and says what follows from it."""
     try:
         key = (os.stat(folder).st_dev, lacking)
     except OSError:
         return  # it is gone, which is the error of another call
-    if key not in _told:
-        _told.add(key)
+    if key not in _warned:
+        _warned.add(key)
         reason = error.strerror or error
         message = f"{folder}: this file system has no {lacking} ({reason}); {left}"
         warnings.warn(message, CharRNNWarning, stacklevel=2)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from charrnn.errors import CharRNNWarning, StorageError
-from charrnn.storage.file_systems import UNSUPPORTED, tell_lack
+from charrnn.storage.file_systems import UNSUPPORTED, warn_of_lack
 
 TEMPORARY_PREFIX: Final = ".partial-"
 """What the names of unfinished files and folders begin with; they may be deleted at any time."""
@@ -135,7 +135,7 @@ def point(link: Path, target: str) -> None:
                 if error.errno not in UNSUPPORTED:
                     raise
                 write_file(link, f"{target}\n".encode())
-                tell_lack(
+                warn_of_lack(
                     error,
                     link.parent,
                     "symbolic links",
@@ -283,7 +283,7 @@ def _sync(descriptor: int, path: Path) -> None:
     except OSError as error:
         if error.errno not in UNSUPPORTED:
             raise
-        tell_lack(
+        warn_of_lack(
             error,
             path.parent,
             "fsync of files",
@@ -302,7 +302,7 @@ def _sync_directory(path: Path) -> None:
     except OSError as error:
         if error.errno not in UNSUPPORTED:
             raise
-        tell_lack(
+        warn_of_lack(
             error,
             path,
             "fsync of folders",

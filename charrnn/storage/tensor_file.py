@@ -63,7 +63,8 @@ def read_tensors(path: Path, shapes: Shapes, manifest: Manifest | None = None) -
                 right = False
         if not right:
             raise ModelError(
-                f"{path}: tensor {name}: expected F32 {list(shape)}, found {_told(header[name])}"
+                f"{path}: tensor {name}: expected F32 {list(shape)}, "
+                f"found {_describe(header[name])}"
             )
     _check_offsets(path, header, shapes, len(content) - start)
     if shift := start % 4:  # for float32 must begin at a multiple of 4
@@ -118,7 +119,7 @@ def _are_notes(value: object) -> bool:
     return True
 
 
-def _told(entry: object) -> str:
+def _describe(entry: object) -> str:
     if isinstance(entry, dict) and {"dtype", "shape"} <= entry.keys():
         return f"{entry['dtype']!s:.20} {entry['shape']!s:.50}"
     return "no tensor"

@@ -84,12 +84,12 @@ class Learner:
         self.group = group or Group()
         self.device = torch.device(config.device)
         self.network = network.to(self.device).train()
-        upward = network.readout_weights()
-        others = [each for each in network.parameters() if all(each is not one for one in upward)]
+        readout = network.readout_weights()
+        others = [each for each in network.parameters() if all(each is not one for one in readout)]
         self.optimizer = torch.optim.AdamW(
             [
                 {"params": others, "scale": 1.0},
-                {"params": upward, "scale": config.readout_scale},
+                {"params": readout, "scale": config.readout_scale},
             ],
             lr=config.learning_rate,
             betas=BETAS,

@@ -147,7 +147,7 @@ def _choose_definition(
     )
     definition = task_definition(name)
     if labelled != definition.labelled:
-        needs = "needs" if definition.labelled else "has no use for"
+        needs = "needs" if definition.labelled else "cannot use"
         raise ConfigError(f"a network to {name} {needs} labels (--label)")
     definition.check_options(options)
     definition.check_processes((group or Group()).size)
@@ -190,7 +190,7 @@ def choose_split(
         return options, seed, []
     drawn = "its last part" if seed is None else f"drawn by the seed {seed}"
     note = (
-        f"the base has learned this text; what was held out of it then is held out again: "
+        f"the base model was trained on this text, so the same part is held out again: "
         f"{learned.validation_fraction:.0%}, {drawn}"
     )
     options = dataclasses.replace(options, validation_fraction=learned.validation_fraction)

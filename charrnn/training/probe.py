@@ -233,8 +233,8 @@ def _most_threads(device: str, kernel: str, cell: str) -> int:
     count = ALL_THREADS if exact or device != "cpu" else 1
     if count > 1 and forked():
         message = (
-            f"{THREADS_LOST}: it trains on one thread instead of {count}, which rounds "
-            "otherwise; start it with multiprocessing's spawn to train on all"
+            f"{THREADS_LOST}: it trains on one thread instead of {count}, with other "
+            "rounding; start it with multiprocessing's spawn to train on all"
         )
         warnings.warn(message, CharRNNWarning, stacklevel=2)
         return 1
@@ -272,7 +272,7 @@ def _usual_precision(device: str, config: ModelConfig, batch_size: int) -> str:
 
 
 def choose_device(device: str | None) -> str:
-    """The device asked for, or the best there is. Raises ConfigError when it is not to be had."""
+    """The device asked for, or the best there is. Raises ConfigError when it is not available."""
     if device in (None, "auto"):
         return "cuda" if torch.cuda.is_available() else "cpu"
     assert device is not None

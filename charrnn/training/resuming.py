@@ -56,7 +56,7 @@ def _check_unfinished(run: Run, state: TrainingState, config: TrainingConfig) ->
     if state.step >= config.steps and state.evaluated == state.step:
         ended = f"it has finished its {config.steps} steps"
     elif should_stop_early(state, config):
-        ended = f"it ended at step {state.step}, for its validation has turned"
+        ended = f"it ended early at step {state.step}, since its validation loss had risen"
     else:
         return
     raise TrainingError(
@@ -86,15 +86,15 @@ def _warn_of_other_rounding(path: Path, config: TrainingConfig) -> None:
     """Warns where this machine cannot compute as the training did before."""
     if config.kernel == "native" and native.kind_for(DTYPES[config.precision]) is None:
         message = (
-            f"{path}: it was trained with charrnn's own C, which is not to be had here (not "
-            "built, of another processor, or CHARRNN_NATIVE is 0); PyTorch goes on, which is "
-            "slower and rounds in another way"
+            f"{path}: it was trained with charrnn's own C code, which is not available here (not "
+            "built, built for another processor, or CHARRNN_NATIVE is 0); PyTorch continues, more "
+            "slowly and with other rounding"
         )
         warnings.warn(message, CharRNNWarning, stacklevel=2)
     if config.threads > usable_cores():
         message = (
             f"{path}: it was trained on {config.threads:,} threads, and this process may use "
-            f"{usable_cores():,} cores: it goes on with so many, and may round in another way"
+            f"{usable_cores():,} cores: it continues on so many, perhaps with other rounding"
         )
         warnings.warn(message, CharRNNWarning, stacklevel=2)
 

@@ -39,7 +39,7 @@ def evaluation_request(
     for name, changed in (("protocol", protocol != "stream"), ("adapt", adapt)):
         if changed and name not in definition.evaluation_options:
             raise ConfigError(
-                f"{name} means nothing for a model trained to {definition.name}; leave it out"
+                f"{name} does not apply to a model trained to {definition.name}; leave it out"
             )
     if file is not None:
         trained_on = None if checkpoint is None else checkpoint.options

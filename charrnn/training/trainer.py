@@ -184,7 +184,7 @@ class Trainer:
             raise
         except (StorageError, TrainingError) as error:
             saved = self.run.checkpoints()
-            after = f"; {saved[-1]} is sound, to go on with --resume" if saved else ""
+            after = f"; {saved[-1]} is intact: continue from it with --resume" if saved else ""
             raise type(error)(f"{error}{after}") from error
         finally:
             self.close()

@@ -85,4 +85,4 @@ def test_it_says_where_the_faster_c_is_not_to_be_had(
     shown = " ".join(
         run("plan", "text.txt", "--steps", "30", "--device", "cpu", *SMALL).stdout.split()
     )
-    assert "charrnn's own C, which is faster, is not to be had here" in shown
+    assert "charrnn's own C code, which is faster, is not available here" in shown

@@ -425,7 +425,7 @@ def test_linked_class_folders_are_classes_and_what_is_left_out_is_said(
         assert "words: 60 files read; left out: 1 linked to nothing (gone)" in said
         assert "or read already (soft/loop)" in said
         if command[0] != "predict":
-            assert "no file is read of empty, and so there is no such class" in said
+            assert "no file is read from empty, so there is no such class" in said
     assert json.loads(run("info", "words", "--json").stdout)["labels"] == ["both", "hard", "soft"]
 
 
@@ -435,7 +435,7 @@ REFUSALS = {
     "no column named": (("rows.jsonl",), 4, "with --text NAME"),
     "wrong column": (("rows.jsonl", "--text", "words"), 4, "no column 'words'"),
     "lines of a table": (("rows.jsonl", "--lines", "--text", "text"), 2, "leave out --lines"),
-    "lines of nothing": (("some words", "--lines"), 4, "to read lines or columns of"),
+    "lines of nothing": (("some words", "--lines"), 4, "--lines and --text read files"),
     "both": (("words", "--json", "--jsonl"), 2, "exclude each other"),
     "nothing known": (("XYZ",), 4, "no character that the model knows"),
 }
@@ -493,8 +493,9 @@ def test_classes_that_the_model_does_not_know_are_named(
     write_rows(here / "strange.jsonl", STRANGE)
     result = run("evaluate", kinds, "strange.jsonl")
     assert result.exit_code == 4
-    assert "no class 'even', 'odd', of which it has 2 of 3 documents" in " ".join(
-        result.stderr.split()
+    assert (
+        "2 of its 3 documents have a class that the model does not know: 'even', 'odd'"
+        in " ".join(result.stderr.split())
     )
 
 

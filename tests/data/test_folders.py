@@ -98,7 +98,7 @@ def test_folders_of_which_nothing_is_read_are_known(folder: Path) -> None:
     found = find_files(folder, "*.txt")
     assert found.empty_folders == ["empty", "other"]
     (surprise,) = found.surprises(classes=True)
-    assert "no file is read of empty, other, and so there is no such class" in surprise
+    assert "no file is read from empty, other, so there is no such class" in surprise
     assert not found.surprises(classes=False)
 
 

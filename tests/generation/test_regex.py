@@ -292,7 +292,7 @@ def test_a_pattern_that_cannot_be_used_says_why_in_a_line(pattern: str, reason: 
 
 
 def test_what_is_banned_may_leave_no_text() -> None:
-    with pytest.raises(ConfigError, match="less those that may not come, matches it"):
+    with pytest.raises(ConfigError, match="without those that are excluded matches it"):
         build("ab?", banned="a")
 
 

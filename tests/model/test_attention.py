@@ -233,7 +233,7 @@ def test_masks_are_drawn_for_all_lanes_of_all_processes() -> None:
     torch.testing.assert_close(part, whole[1:3])
 
 
-def test_upward_weights_are_those_that_read_a_layer() -> None:
+def test_readout_weights_are_those_that_read_a_layer() -> None:
     mine = network()
     names = {id(each): name for name, each in mine.named_parameters()}
     assert {names[id(each)] for each in mine.readout_weights()} == {

@@ -170,7 +170,7 @@ def test_the_forget_gate_starts_open_and_all_other_biases_at_zero() -> None:
 
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("cell", CELLS)
-def test_scaling_upward_is_to_multiply_what_the_layers_give(cell: str, kernel: str) -> None:
+def test_scaling_the_readout_is_to_multiply_what_the_layers_give(cell: str, kernel: str) -> None:
     mine, other = (network(cell, 3, kernel=kernel).double() for _ in range(2))
     mine.scale_readout(2.0)
     with torch.no_grad():
@@ -185,7 +185,7 @@ def test_scaling_upward_is_to_multiply_what_the_layers_give(cell: str, kernel: s
         torch.testing.assert_close(mine(ids)[0], other.head(2 * x).transpose(0, 1))
 
 
-def test_upward_weights_are_those_that_read_a_layer() -> None:
+def test_readout_weights_are_those_that_read_a_layer() -> None:
     mine = network("gru", 3)
     names = {id(each): name for name, each in mine.named_parameters()}
     assert {names[id(each)] for each in mine.readout_weights()} == {

@@ -119,7 +119,7 @@ def test_fresh_weights_are_a_function_of_the_seed() -> None:
     assert not same["head.weight"].equal(other["head.weight"])
 
 
-def test_upward_weights_are_those_between_layers_and_the_heads() -> None:
+def test_readout_weights_are_those_between_layers_and_the_heads() -> None:
     network = make()
     shapes = [tuple(weight.shape) for weight in network.readout_weights()]
     assert shapes == [(15, 10), (15, 10), (2, 10)]

@@ -39,7 +39,7 @@ Patch = pytest.MonkeyPatch
 @pytest.fixture(autouse=True)
 def a_file_system(tmp_path: Path, monkeypatch: Patch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(file_systems, "_told", set())
+    monkeypatch.setattr(file_systems, "_warned", set())
 
 
 def fail(number: int) -> OSError:

@@ -708,7 +708,7 @@ def _kill_a_run(
 def is_over(trace: str) -> bool:
     """Whether a training failed to go on because it has come to its end: all steps are taken, or
     its validation has turned."""
-    return "has finished its" in trace or "its validation has turned" in trace
+    return "has finished its" in trace or "its validation loss had risen" in trace
 
 
 class _Listener:

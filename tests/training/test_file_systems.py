@@ -29,7 +29,7 @@ def test_a_training_without_links_locks_and_fsync_is_the_same_and_is_resumed(
 
     for name in ("os.symlink", "os.fsync", "fcntl.flock"):
         monkeypatch.setattr(name, lacking)
-    monkeypatch.setattr(file_systems, "_told", set())
+    monkeypatch.setattr(file_systems, "_warned", set())
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         stopped = make_trainer("stopped", steps=12, evaluate_every=4)

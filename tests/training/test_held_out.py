@@ -178,7 +178,7 @@ def test_what_was_held_out_of_the_base_is_held_out_again(
         base=charrnn.load(base.directory),
     )
     assert same(parts(plan), learned(base))
-    assert any("has learned this text; what was held out" in note for note in plan.notes)
+    assert any("was trained on this text, so the same part" in note for note in plan.notes)
 
 
 def test_what_was_held_out_is_handed_down_from_base_to_base() -> None:
@@ -199,7 +199,7 @@ def test_of_another_text_the_seed_draws_and_nothing_is_said(here: Path) -> None:
         base=charrnn.load(base.directory),
     )
     assert plan.config.split_seed == 2
-    assert not any("has learned this text" in note for note in plan.notes)
+    assert not any("was trained on this text" in note for note in plan.notes)
 
 
 def test_labelled_documents_held_out_of_the_base_are_held_out_again(here: Path) -> None:
@@ -224,6 +224,6 @@ def test_labelled_documents_held_out_of_the_base_are_held_out_again(here: Path) 
     for base in (model, dataclasses.replace(model, provenance=old)):
         again = plan(base, seed=2)
         assert again.config.split_seed == 1 and again.config.seed == 2
-        assert any("has learned this text" in note for note in again.notes)
+        assert any("was trained on this text" in note for note in again.notes)
     fresh = plan(None, seed=2)
     assert fresh.config.split_seed == 2

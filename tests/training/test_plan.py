@@ -60,7 +60,7 @@ def test_fresh_weights_do_not_depend_on_what_ran_before(corpus_of: CorpusOf, pro
     assert same(*networks)
 
 
-def test_upward_weights_begin_larger_by_their_scale(corpus_of: CorpusOf, prose: str) -> None:
+def test_readout_weights_begin_larger_by_their_scale(corpus_of: CorpusOf, prose: str) -> None:
     usual, scaled = (make_plan(corpus_of(prose), options(readout_scale=x)) for x in (1.0, 3.0))
     assert (usual.config.readout_scale, scaled.config.readout_scale) == (1.0, 3.0)
     for name, weight in arrays(usual.network).items():
@@ -348,5 +348,5 @@ def test_a_task_that_needs_labels_is_refused_without(corpus_of: CorpusOf, prose:
 def test_a_task_that_has_no_labels_is_refused_with_them(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("text,kind\n" + "a few words,x\nfewer,y\n" * 20)
     corpus = open_corpus([str(tmp_path / "rows.csv")], ReadOptions(column="text", label="kind"))
-    with pytest.raises(ConfigError, match="a network to generate has no use for labels"):
+    with pytest.raises(ConfigError, match="a network to generate cannot use labels"):
         make_plan(corpus, options(task="generate"))

@@ -443,7 +443,7 @@ def test_dropout_that_is_given_is_taken() -> None:
     assert dropped(9999, weight_dropout=0.0) == (0.5, 0.0)
 
 
-# Upward weights
+# Readout weights
 
 
 def readout_scale(memorization_pressure: float, **options: Any) -> float:
@@ -458,13 +458,13 @@ def readout_scale(memorization_pressure: float, **options: Any) -> float:
 @pytest.mark.parametrize(
     ("memorization_pressure", "scale"), [(0.1, 2), (1, 2), (10, 2), (16, 1.25), (20, 1), (9999, 1)]
 )
-def test_upward_weights_hurry_where_nothing_can_be_learned_by_heart(
+def test_readout_weights_hurry_where_nothing_can_be_learned_by_heart(
     memorization_pressure: float, scale: float
 ) -> None:
     assert readout_scale(memorization_pressure) == scale
 
 
-def test_an_upward_scale_that_is_given_is_taken() -> None:
+def test_a_readout_scale_that_is_given_is_taken() -> None:
     assert readout_scale(9999, readout_scale=3.0) == 3.0
 
 

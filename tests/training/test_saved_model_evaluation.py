@@ -56,7 +56,7 @@ def test_settings_that_mean_nothing_to_a_task_are_refused(
     make_model: MakeModel, settings: dict[str, Any]
 ) -> None:
     (name,) = settings
-    with pytest.raises(ConfigError, match=f"{name} means nothing for a model trained to restore"):
+    with pytest.raises(ConfigError, match=f"{name} does not apply to a model trained to restore"):
         evaluation_request(make_model(task="restore"), read=READ, **settings)
     assert evaluation_request(make_model(), read=READ, **settings)
 

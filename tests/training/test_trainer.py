@@ -624,7 +624,7 @@ def test_a_training_whose_validation_has_turned_ends_and_keeps_its_best(
     assert read_checkpoint(trainer.run.best).position.step == evaluated[best]["step"]
     # What it came to is there as well, and says why it cannot be gone on with.
     assert read_checkpoint(trainer.run.last).position.step == last.step
-    with pytest.raises(TrainingError, match=f"ended at step {last.step}.*turned.*--from"):
+    with pytest.raises(TrainingError, match=f"ended early at step {last.step}.*had risen.*--from"):
         Trainer.resume(trainer.run)
 
 
@@ -1099,7 +1099,7 @@ def test_a_disk_that_fails_costs_no_more_than_what_came_after_the_last_checkpoin
                 patch.setattr(files, "before_change", failing_disk(operation, name, error))
     told = str(caught.value)
     assert ": cannot be written: " in told and os.strerror(error) in told and "\n" not in told
-    assert told.endswith(f"; {run.checkpoint(sound)} is sound, to go on with --resume")
+    assert told.endswith(f"; {run.checkpoint(sound)} is intact: continue from it with --resume")
     assert read_checkpoint(run.checkpoint(sound)).position.step == sound
     assert not list(run.directory.glob(".*"))
     resumed = Trainer.resume(run)

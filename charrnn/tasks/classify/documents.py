@@ -252,7 +252,7 @@ def _class(where: str, label: object) -> str:
             "is that the right column?"
         )
     if (problem := problem_of(name)) is not None:
-        raise CorpusError(f"{where}: of its label, {problem}")
+        raise CorpusError(f"{where}: in its label, {problem}")
     return name.rstrip("\r\n")
 
 
@@ -332,8 +332,8 @@ def _check_known(corpus: Corpus, labels: list[str | float], known: tuple[str, ..
         shown = ", ".join(f"{name!r:.50}" for name in strange[:_SHOWN])
         more = f" and {len(strange) - _SHOWN:,} more" if len(strange) > _SHOWN else ""
         raise CorpusError(
-            f"{corpus.name}: the model knows no class {shown}{more}, of which it has {count:,} of "
-            f"{len(labels):,} documents; leave them out"
+            f"{corpus.name}: {count:,} of its {len(labels):,} documents have a class that the "
+            f"model does not know: {shown}{more}; leave them out"
         )
 
 

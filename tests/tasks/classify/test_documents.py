@@ -92,7 +92,7 @@ def test_a_folder_has_a_folder_for_each_class(tmp_path: Path) -> None:
     assert texts(corpus) == ["one", "two", "three"]
     assert [corpus.labels[number] for number in corpus.targets] == ["a", "a", "b"]
     (tmp_path / "loose.txt").write_text("four")
-    with pytest.raises(CorpusError, match=r"loose\.txt: it lies in no class's folder"):
+    with pytest.raises(CorpusError, match=r"loose\.txt: it is not in the folder of a class"):
         read(str(tmp_path), ReadOptions(label=FOLDER))
 
 

@@ -405,6 +405,6 @@ def test_the_library_warns_of_what_is_left_out_of_folders(tmp_path: Path) -> Non
     )
     with (
         pytest.warns(CharRNNWarning, match=r"left out: 1 linked to nothing \(gone\)"),
-        pytest.warns(CharRNNWarning, match="no file is read of empty"),
+        pytest.warns(CharRNNWarning, match="no file is read from empty"),
     ):
         list(training)

@@ -123,14 +123,14 @@ def test_config_names_every_weight_and_its_shape() -> None:
     assert shapes == network.config.tensor_shapes()
 
 
-def test_upward_weights_are_all_that_read_outputs() -> None:
+def test_readout_weights_are_all_that_read_outputs() -> None:
     network = restorer()
-    upward = {
+    readout = {
         name
         for name, each in network.named_parameters()
         if any(each is one for one in network.readout_weights())
     }
-    assert upward == {
+    assert readout == {
         *("rnn.weight_ih_l1", "rnn.weight_ih_l1_reverse"),
         *("join.weight", "head.weight"),
     }
