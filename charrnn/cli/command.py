@@ -31,8 +31,8 @@ class Command(TyperCommand):
                 option.show_envvar = False  # thirty of them would bury the help
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parses the command line; what seems to be a text and no option is told apart by a
-        hint."""
+        """Parses the command line; adds a hint to the error where an argument that begins with a
+        dash seems to be a text, not an option."""
         given = list(args)
         try:
             remaining = super().parse_args(ctx, args)

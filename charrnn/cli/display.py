@@ -86,7 +86,7 @@ def moves_cursor(stream: Any) -> bool:
 
 @contextmanager
 def working(what: str) -> Iterator[Callable[[str], None]]:
-    """Shows on a terminal that something goes on; gives what tells how far it is."""
+    """Shows a spinner on a terminal; gives the function that changes its text."""
     with messages().status(what) as spinner:
         yield spinner.update
 
@@ -96,8 +96,8 @@ _WORTH_A_BAR: Final = 100
 
 
 def tracked(items: Iterator[_Item], total: int) -> Iterator[_Item]:
-    """The items, with a progress bar on stderr when they are many and go elsewhere than the
-    screen."""
+    """The items, with a progress bar on stderr when there are many and they are not written to a
+    terminal."""
     if total < _WORTH_A_BAR or sys.stdout.isatty() or not messages().is_terminal:
         return items
     from rich.progress import track
@@ -109,9 +109,10 @@ def tracked(items: Iterator[_Item], total: int) -> Iterator[_Item]:
 
 @contextmanager
 def reading(what: str) -> "Iterator[ReadingProgress]":
-    """Shows that something goes on; a progress bar in its place while a large corpus is read.
+    """Shows a spinner, and a progress bar while a large corpus is read, on stderr where that is a
+    terminal.
 
-    Gives what wants to be told of the progress. On stderr, and nothing where that is no terminal.
+    Gives the function that receives the progress.
     """
     from rich.progress import Progress
 
@@ -144,8 +145,8 @@ def reading(what: str) -> "Iterator[ReadingProgress]":
 
 @contextmanager
 def time_left(what: str) -> "Iterator[Callable[[int, int], None]]":
-    """A bar, with the time that is left, of what tells how much of how much is done; on
-    terminals."""
+    """Shows a progress bar with the time left, on terminals; gives the function that receives how
+    much is done, and of how much."""
     from rich.progress import (
         BarColumn,
         Progress,

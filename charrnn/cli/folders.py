@@ -1,4 +1,4 @@
-"""What people are told of the folders that a command reads."""
+"""Messages on the folders that a command reads."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING

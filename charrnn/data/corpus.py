@@ -254,7 +254,7 @@ def _raw(part: Part) -> Part:
 
 
 def _watched(corpus: Corpus, progress: ReadingProgress) -> Corpus:
-    """The same corpus, which tells how many of its bytes have been read."""
+    """The same corpus; reading it reports how many bytes have been read."""
     sizes = [part.size for part in corpus.parts if part.size is not None]
     total = sum(sizes) if len(sizes) == len(corpus.parts) else None
     done = 0

@@ -323,7 +323,7 @@ class Task(ABC):
         return {}
 
     def prepare(self, network: "RecurrentNetwork") -> None:
-        """Sets what a network begins or goes on with that is not among its weights."""
+        """Sets the attributes that a network needs before it is trained and are not weights."""
         network.unit = self.unit
 
     def initialize(self, network: "RecurrentNetwork") -> None:

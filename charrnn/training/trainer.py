@@ -318,7 +318,7 @@ class Trainer:
         return due and position.evaluated != position.step and not self._stopped
 
     def _evaluate(self) -> dict[str, Any]:
-        """Evaluates the network; gives what Progress tells of it, nothing when asked to stop."""
+        """Evaluates the network; gives its fields of Progress, or none when asked to stop."""
         nats = float("nan")
         with autocast(self.config.device, self.config.precision):
             for nats, _ in self.task.evaluate(
