@@ -95,8 +95,8 @@ def evaluate(
     if file is not None:
         read = request.read
         say_what_is_read(folders_of([file], read), classes=read.label is not None)
-    with time_left("reading and learning" if adapt else "reading") as tell:
-        report = measure(tell)
+    with time_left("reading and learning" if adapt else "reading") as show_progress:
+        report = measure(show_progress)
     _show(report, evaluated, as_json=as_json)
 
 

@@ -73,9 +73,12 @@ def fill(
     elif escapes:
         text = unescaped(text)
     warn_of_unknown(loaded.tokenizer, text.replace(config.gap, ""))
-    with working("filling ...") as tell:
+    with working("filling ...") as set_status:
         fillings = fill_text(
-            loaded, text, config, progress=lambda done, total: tell(f"filling {done / total:.0%}")
+            loaded,
+            text,
+            config,
+            progress=lambda done, total: set_status(f"filling {done / total:.0%}"),
         )
     if not fillings[0].gaps:
         say(f"no gaps: {config.gap!r} is not in the text; --gap names another character")

@@ -60,12 +60,12 @@ def proofread(
     read = read_text(context, file, loaded.tokenizer, encoding)
     _require_known(loaded.tokenizer, read)
     warn_of_unknown(loaded.tokenizer, read.text)
-    with working("reading ...") as tell:
+    with working("reading ...") as set_status:
         findings = proofread_text(
             loaded,
             read.text,
             config,
-            progress=lambda done, total: tell(f"correcting {done / total:.0%}"),
+            progress=lambda done, total: set_status(f"correcting {done / total:.0%}"),
         )
     # The exit code says what was found even if nobody reads the output to its end.
     with contextlib.suppress(BrokenPipeError):
