@@ -237,8 +237,9 @@ def evaluate(
     Raises ModelError; CorpusError when the text cannot be read or is too short, and for a model in
     memory where no text is given; ConfigError for settings that contradict each other.
     """
+    from charrnn.training.report import EvaluationRequest
     from charrnn.training.saved_model_evaluation import (
-        evaluation_request,
+        checked_request,
         prepare_evaluation,
         read_evaluated,
     )
@@ -249,17 +250,17 @@ def evaluate(
         evaluated = model
     else:
         directory, (evaluated, checkpoint) = read_found(str(model), read_evaluated)
-    request = evaluation_request(
-        evaluated,
+    request = EvaluationRequest(
+        model=evaluated,
+        read=read or ReadOptions(),
         directory=directory,
         checkpoint=checkpoint,
         file=None if text is None else str(text),
-        read=read or ReadOptions(),
         protocol=protocol,
         adapt=adapt,
         at_most=at_most,
     )
-    return prepare_evaluation(request)(None).to_json()
+    return prepare_evaluation(checked_request(request))(None).to_json()
 
 
 @as_usual

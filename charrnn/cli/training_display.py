@@ -1,6 +1,5 @@
 """What a training looks like: a live line on a terminal, plain lines elsewhere."""
 
-from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
 from charrnn.cli.display import duration, messages, printable, say, sparkline, thousands
@@ -25,12 +24,7 @@ class PlainDisplay:
     def __enter__(self) -> None:
         pass
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         pass
 
     def show(self, progress: "Progress") -> None:
@@ -83,12 +77,7 @@ class LiveDisplay(PlainDisplay):
     def __enter__(self) -> None:
         self._live.start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._live.stop()
 
     def show(self, progress: "Progress") -> None:

@@ -301,7 +301,8 @@ def choose_readout_scale(
     options: TrainingOptions, config: ModelConfig, *, epochs: float, training_characters: int
 ) -> float:
     """How much faster the readout weights learn: twice as fast, where a text is read so little that
-    all haste helps; no faster where it could be learned by heart. See `pressure`."""
+    all haste helps; no faster where it could be learned by heart. See
+    `memorization_pressure`."""
     reached = memorization_pressure(config, epochs=epochs, training_characters=training_characters)
     return _given(options.readout_scale, round(min(max(20 / reached, 1.0), 2.0), 2))
 

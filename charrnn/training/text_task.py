@@ -36,6 +36,7 @@ class TextTask(Task):
         validation_fraction, lines, split_seed: see TrainingConfig.
 
     Attributes:
+        lines: whether each line is a document.
         training, validation: ids (N,), to learn from and held out.
         usual_batch: the batch size and sequence length where nobody chooses them.
         sequence_name: what a row of a batch is called.
@@ -52,7 +53,7 @@ class TextTask(Task):
         lines: bool = False,
         split_seed: int | None = None,
     ) -> None:
-        self.corpus = corpus
+        self.corpus, self.lines = corpus, lines
         self.training, self.validation = corpus.split(
             validation_fraction, lines=lines, seed=split_seed
         )

@@ -32,9 +32,10 @@ from charrnn.training.options import TrainingOptions
 from charrnn.training.plan import arrays, load, make_plan
 from charrnn.training.probe import Probe
 from charrnn.training.recipe import MOST_EPOCHS, planned_seconds
-from charrnn.training.trainer import Trainer, start
+from charrnn.training.trainer import Trainer
 from tests.labelled import NUMBERS, TABLE, make_trainer, rows, write_rows
 from tests.machine import MACHINE
+from tests.trainings import start
 
 VARIATIONS: dict[str, dict[str, Any]] = {
     "plain": {"dropout": 0.0},
