@@ -250,19 +250,3 @@ SOURCES: Final[dict[str, Source]] = {
     "table": Source(_is(TEXT_TABLES), _file, DIVIDED - {"delimiter"}),
     "file": Source(_is_file, _file, PLAIN),
 }
-
-__all__ = [
-    "CORPORA",
-    "HUGGING_FACE",
-    "PYTHON_DOCS",
-    "SOURCES",
-    "ReadOptions",
-    "Source",
-    "corpus_names",
-    "find_corpus",
-    "find_folder",
-    "folder_parts",
-    "folders_of",
-    "open_source",
-    "options_used",
-]

@@ -34,7 +34,7 @@ from charrnn.data.corpus import (
 )
 from charrnn.data.dataloader import IGNORED, Lanes
 from charrnn.data.excerpt import AnyIds
-from charrnn.data.sources import ReadOptions
+from charrnn.data.read_options import ReadOptions
 from charrnn.data.splitting import count_repeated
 from charrnn.data.tokenizer import Ids
 from charrnn.data.two_pass_reading import IdsKey

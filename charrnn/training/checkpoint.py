@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from charrnn.data.corpus import Corpus, TokenizedCorpus, open_corpus
-from charrnn.data.sources import HUGGING_FACE, ReadOptions
+from charrnn.data.read_options import ReadOptions
+from charrnn.data.sources import HUGGING_FACE
 from charrnn.data.tokenizer import Ids
 from charrnn.data.two_pass_reading import IdsKey, LongerTextError, ReadingProgress, no_progress
 from charrnn.errors import ConfigError, CorpusError, ModelError, UnknownCharacterError

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from charrnn.data.corpus import Corpus, TokenizedCorpus
-    from charrnn.data.sources import ReadOptions
+    from charrnn.data.read_options import ReadOptions
     from charrnn.data.tokenizer import Tokenizer
     from charrnn.data.two_pass_reading import ReadingProgress
     from charrnn.model.config import ModelConfig

@@ -12,7 +12,7 @@ from charrnn.training.task import Loss, TaskDefinition
 
 if TYPE_CHECKING:
     from charrnn.data.corpus import Corpus
-    from charrnn.data.sources import ReadOptions
+    from charrnn.data.read_options import ReadOptions
     from charrnn.data.tokenizer import Tokenizer
     from charrnn.data.two_pass_reading import ReadingProgress
     from charrnn.storage.model_directory import Model, Provenance

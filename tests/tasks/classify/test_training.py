@@ -13,7 +13,7 @@ import pytest
 import charrnn
 from charrnn.data import two_pass_reading
 from charrnn.data.corpus import Corpus, open_corpus
-from charrnn.data.sources import ReadOptions
+from charrnn.data.read_options import ReadOptions
 from charrnn.errors import CharRNNWarning, ConfigError, CorpusError, DivergedError, ModelError
 from charrnn.model.cells import CELLS
 from charrnn.model.config import POOLINGS
