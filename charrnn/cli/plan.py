@@ -108,8 +108,7 @@ def plan_table(plan: "Plan", *, named: bool, processes: int = 1) -> Any:
     ways = "bidirectional " if model.bidirectional else ""
     network = (
         f"{ways}{model.cell} {model.layers} x {model.hidden_size}, embedding "
-        f"{model.embedding_size}: "
-        f"{model.parameters:,} weights"
+        f"{model.embedding_size}: {model.parameters:,} weights"
     )
     if model.pooling is not None:
         network += f", {model.pooling} pooling"

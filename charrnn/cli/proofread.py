@@ -131,10 +131,8 @@ def _require_known(tokenizer: "Tokenizer", file: "TextFile") -> None:
     if (count := count_unknown(tokenizer, file.text)) > MOST_UNKNOWN * len(file.text):
         raise CorpusError(
             f"{file.name}: the model has never seen {count:,} of its {len(file.text):,} "
-            "characters, "
-            f"{unknown_error(tokenizer, tokenizer.unknown(file.text)).shown}; read as "
-            f"{file.encoding}: "
-            "is it in another --encoding, or another language?"
+            f"characters, {unknown_error(tokenizer, tokenizer.unknown(file.text)).shown}; read as "
+            f"{file.encoding}: is it in another --encoding, or another language?"
         )
 
 

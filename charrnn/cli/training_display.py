@@ -33,11 +33,10 @@ class PlainDisplay:
         if progress.validation_nats is not None:
             best = " (best)" if progress.validation_nats == progress.best_nats else ""
             say(
-                f"step {progress.step}/{progress.steps}  {duration(progress.seconds)}  "
-                f"training {self._loss.training(train)}  "
-                f"validation {self._loss.validation(progress.validation_nats)} "
-                f"{self._loss.unit.name}{best}"
-                f"{self._loss.measured()}  "
+                f"step {progress.step}/{progress.steps}  {duration(progress.seconds)}  training "
+                f"{self._loss.training(train)}  validation "
+                f"{self._loss.validation(progress.validation_nats)} "
+                f"{self._loss.unit.name}{best}{self._loss.measured()}  "
                 f"{thousands(progress.characters_per_second)} {self._unit}s/s"
             )
 
@@ -90,8 +89,7 @@ class LiveDisplay(PlainDisplay):
         speed = thousands(progress.characters_per_second)
         self._line = (
             f"{self._loss.unit.abbreviation}: training {self._loss.training(train)}, validation "
-            f"{validation} "
-            f"{sparkline(self._validation, 10)}  {speed} {self._unit}s/s"
+            f"{validation} {sparkline(self._validation, 10)}  {speed} {self._unit}s/s"
         )
         self._bar.update(self._task, completed=progress.step)
 

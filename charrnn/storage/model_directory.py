@@ -96,9 +96,8 @@ class Model:
         task = self.config.task
         if task not in tasks:
             raise ModelError(
-                f"the model of {self.provenance.corpus} was trained to {task}, "
-                f"not to {' or '.join(tasks)}: "
-                f"use it with {find_task(task).commands}"
+                f"the model of {self.provenance.corpus} was trained to {task}, not to "
+                f"{' or '.join(tasks)}: use it with {find_task(task).commands}"
             )
 
 
