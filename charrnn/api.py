@@ -127,7 +127,8 @@ def stream_train(
             )
     with contextlib.closing(trainer):
         if names:
-            _warn_of_folders(trainer.corpus)
+            with group.failures_reported():
+                _warn_of_folders(trainer.corpus)
         yield from with_bar(trainer) if progress_bar else trainer
     return trainer.run
 
