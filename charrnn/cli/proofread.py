@@ -35,8 +35,7 @@ def proofread(
     context: typer.Context,
     model: InfillModel,
     file: Annotated[
-        str,
-        typer.Argument(metavar="FILE|-", help="A text; - is stdin.", show_default=False),
+        str, typer.Argument(metavar="FILE|-", help="A text; - is stdin.", show_default=False)
     ],
     config: ProofreadConfig,
     as_diff: Annotated[

@@ -61,9 +61,7 @@ class LiveDisplay(PlainDisplay):
             expand=True,
         )
         self._task = self._bar.add_task(
-            printable(trainer.run.name),
-            total=trainer.config.steps,
-            completed=trainer.position.step,
+            printable(trainer.run.name), total=trainer.config.steps, completed=trainer.position.step
         )
         self._validation = [
             line["validation_nats"]

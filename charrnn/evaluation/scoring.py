@@ -180,10 +180,7 @@ def _check_settings(protocol: str, engine: str | None, *, adapt: bool) -> None:
 
 
 def _read_ids(
-    model: Model,
-    text: str | Path | AnyIds,
-    read: ReadOptions | None,
-    keep: KeepIds | None,
+    model: Model, text: str | Path | AnyIds, read: ReadOptions | None, keep: KeepIds | None
 ) -> tuple[AnyIds, tuple[str, ...]]:
     """Reads the ids of a text, and the unknown characters that are left out. Raises CorpusError."""
     if not isinstance(text, str | Path):

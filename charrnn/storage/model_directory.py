@@ -103,10 +103,7 @@ class Model:
 
 def model_files(model: Model) -> dict[str, bytes]:
     """The three files of a model directory, by name."""
-    config: dict[str, Any] = {
-        "model": model.config.to_json(),
-        "training": asdict(model.provenance),
-    }
+    config: dict[str, Any] = {"model": model.config.to_json(), "training": asdict(model.provenance)}
     if model.labels:
         config["labels"] = list(model.labels)
     return {

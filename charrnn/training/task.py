@@ -11,13 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from charrnn.errors import ConfigError, ModelError
 from charrnn.tasks import find_task
-from charrnn.training.report import (
-    Evaluate,
-    EvaluationRequest,
-    LossUnit,
-    Rows,
-    TrainingSummary,
-)
+from charrnn.training.report import Evaluate, EvaluationRequest, LossUnit, Rows, TrainingSummary
 
 if TYPE_CHECKING:
     from torch import Tensor

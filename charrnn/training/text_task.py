@@ -111,11 +111,7 @@ class TextTask(Task):
         )
 
     def regularize(
-        self,
-        options: TrainingOptions,
-        config: TrainingConfig,
-        model: ModelConfig,
-        epochs: float,
+        self, options: TrainingOptions, config: TrainingConfig, model: ModelConfig, epochs: float
     ) -> tuple[TrainingConfig, ModelConfig]:
         """Dropout and the readout scale, by how easily the text is memorized."""
         characters = self.training_characters

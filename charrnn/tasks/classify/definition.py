@@ -102,11 +102,7 @@ class DocumentDefinition(TaskDefinition):
         return options.seed
 
     def make_task(
-        self,
-        corpus: Any,
-        settings: "TrainingConfig | TrainingOptions",
-        *,
-        split_seed: int | None,
+        self, corpus: Any, settings: "TrainingConfig | TrainingOptions", *, split_seed: int | None
     ) -> "DocumentTask":
         """See TaskDefinition."""
         from charrnn.tasks.classify.task import DocumentTask
@@ -148,9 +144,7 @@ class DocumentDefinition(TaskDefinition):
             read = dataclasses.replace(read, label=read.label or FOLDER)
         elif trained_on is not None:
             read = dataclasses.replace(
-                read,
-                column=read.column or trained_on.column,
-                label=read.label or trained_on.label,
+                read, column=read.column or trained_on.column, label=read.label or trained_on.label
             )
         if read.label is None:
             raise ConfigError(f"{file}: say which column holds the labels with --label NAME")

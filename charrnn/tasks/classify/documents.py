@@ -107,11 +107,7 @@ class LabelledCorpus(TokenizedCorpus):
 
 
 def read_labelled(
-    corpus: Corpus,
-    *,
-    numbers: bool = False,
-    classes: tuple[str, ...] | None = None,
-    **how: Any,
+    corpus: Corpus, *, numbers: bool = False, classes: tuple[str, ...] | None = None, **how: Any
 ) -> LabelledCorpus:
     """Reads the documents of a corpus whose options name a label; twice, as `tokenize` does.
 

@@ -11,12 +11,7 @@ from charrnn.data.two_pass_reading import ReadingProgress
 from charrnn.errors import CharRNNWarning, CorpusError
 from charrnn.evaluation.metrics import confusion_matrix
 from charrnn.tasks.classify.documents import LabelledCorpus, read_labelled
-from charrnn.tasks.classify.report import (
-    measures,
-    predict_documents,
-    report_rows,
-    report_table,
-)
+from charrnn.tasks.classify.report import measures, predict_documents, report_rows, report_table
 from charrnn.training.report import Evaluate, EvaluationReport, EvaluationRequest
 from charrnn.training.saved_model_evaluation import read_training_corpus
 from charrnn.training.task import task_definition

@@ -128,11 +128,7 @@ def generation_loss(
         kept = warm[chunk.lanes].to(device)[:, None]
         before = tuple(part * kept for part in before)  # each (L, b, H)
     logits, after = network(
-        inputs,
-        before,
-        generator=masks,
-        batch_size=chunk.batch_size,
-        lanes=chunk.lanes,
+        inputs, before, generator=masks, batch_size=chunk.batch_size, lanes=chunk.lanes
     )  # (b, T, V)
     # The mean over all lanes' targets, or this process' part of it.
     nats = cross_entropy(
