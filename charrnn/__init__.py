@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     )
     from charrnn.data.corpus import Corpus, TokenizedCorpus, open_corpus, tokenize
     from charrnn.data.dataloader import TBPTTLoader
-    from charrnn.data.sources import ReadOptions
+    from charrnn.data.read_options import ReadOptions
     from charrnn.data.tokenizer import ByteTokenizer, CharTokenizer
     from charrnn.errors import (
         CharRNNError,
@@ -81,7 +81,7 @@ _HOMES: Final = {
     ),
     "charrnn.data.corpus": ("Corpus", "TokenizedCorpus", "open_corpus", "tokenize"),
     "charrnn.data.dataloader": ("TBPTTLoader",),
-    "charrnn.data.sources": ("ReadOptions",),
+    "charrnn.data.read_options": ("ReadOptions",),
     "charrnn.data.tokenizer": ("ByteTokenizer", "CharTokenizer"),
     "charrnn.errors": (
         "CharRNNError",

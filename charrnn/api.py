@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from charrnn.ambient import as_usual
-from charrnn.data.sources import ReadOptions
+from charrnn.data.read_options import ReadOptions
 from charrnn.errors import CharRNNWarning, ConfigError
 from charrnn.storage.model_directory import Model
 from charrnn.storage.run import Run
@@ -127,7 +127,8 @@ def stream_train(
             )
     with contextlib.closing(trainer):
         if names:
-            _warn_of_folders(trainer.corpus)
+            with group.failures_reported():
+                _warn_of_folders(trainer.corpus)
         yield from with_bar(trainer) if progress_bar else trainer
     return trainer.run
 
@@ -237,8 +238,9 @@ def evaluate(
     Raises ModelError; CorpusError when the text cannot be read or is too short, and for a model in
     memory where no text is given; ConfigError for settings that contradict each other.
     """
+    from charrnn.training.report import EvaluationRequest
     from charrnn.training.saved_model_evaluation import (
-        evaluation_request,
+        checked_request,
         prepare_evaluation,
         read_evaluated,
     )
@@ -249,17 +251,17 @@ def evaluate(
         evaluated = model
     else:
         directory, (evaluated, checkpoint) = read_found(str(model), read_evaluated)
-    request = evaluation_request(
-        evaluated,
+    request = EvaluationRequest(
+        model=evaluated,
+        read=read or ReadOptions(),
         directory=directory,
         checkpoint=checkpoint,
         file=None if text is None else str(text),
-        read=read or ReadOptions(),
         protocol=protocol,
         adapt=adapt,
         at_most=at_most,
     )
-    return prepare_evaluation(request)(None).to_json()
+    return prepare_evaluation(checked_request(request))(None).to_json()
 
 
 @as_usual

@@ -155,7 +155,7 @@ def make_trainer(
     """A new training of a tiny network on a little prose, in a run directory of that name."""
     from charrnn.training.options import TrainingOptions
     from charrnn.training.plan import make_plan
-    from charrnn.training.trainer import start
+    from tests.trainings import start
 
     def make(
         name: str, text: str | None = None, *, kind: str = "char", **options: Any

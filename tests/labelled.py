@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from charrnn.data.corpus import open_corpus
-from charrnn.data.sources import ReadOptions
+from charrnn.data.read_options import ReadOptions
 from charrnn.training.options import TrainingOptions
 from charrnn.training.plan import make_plan
-from charrnn.training.trainer import Trainer, start
+from charrnn.training.trainer import Trainer
+from tests.trainings import start
 
 TABLE = ReadOptions(column="text", label="kind")
 NUMBERS = ReadOptions(column="text", label="number")

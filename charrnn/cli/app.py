@@ -141,16 +141,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("train", cls=Command, epilog=_ENVIRONMENT)(train.train)
-app.command("plan", cls=Command, epilog=_ENVIRONMENT)(plan.plan)
-app.command("sample", cls=Command, epilog=_ENVIRONMENT)(sample.sample)
-app.command("repl", cls=Command, epilog=_ENVIRONMENT)(repl.repl)
-app.command("predict", cls=Command, epilog=_ENVIRONMENT)(predict.predict)
-app.command("evaluate", cls=Command, epilog=_ENVIRONMENT)(evaluate.evaluate)
-app.command("fill", cls=Command, epilog=_ENVIRONMENT)(fill.fill)
-app.command("proofread", cls=Command, epilog=_ENVIRONMENT)(proofread.proofread)
-app.command("info", cls=Command, epilog=_ENVIRONMENT)(info.info)
-app.command("corpora", cls=Command, epilog=_ENVIRONMENT)(corpora.corpora)
+for command in (
+    *(train.train, plan.plan, sample.sample, repl.repl, predict.predict),
+    *(evaluate.evaluate, fill.fill, proofread.proofread, info.info, corpora.corpora),
+):
+    app.command(command.__name__, cls=Command, epilog=_ENVIRONMENT)(command)
 
 
 def _print_version(wanted: bool) -> None:

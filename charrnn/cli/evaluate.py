@@ -67,8 +67,9 @@ def evaluate(
     from charrnn.cli.folders import say_what_is_read
     from charrnn.data.sources import folders_of
     from charrnn.storage.run_lookup import read_found
+    from charrnn.training.report import EvaluationRequest
     from charrnn.training.saved_model_evaluation import (
-        evaluation_request,
+        checked_request,
         prepare_evaluation,
         read_evaluated,
     )
@@ -82,15 +83,16 @@ def evaluate(
             unused=() if definition.labelled else ("label",),
             tokenizer=evaluated.tokenizer.kind,
         )
-        request = evaluation_request(
-            evaluated,
+        request = EvaluationRequest(
+            model=evaluated,
+            read=_read_options(context, definition, read),
             directory=directory,
             checkpoint=checkpoint,
             file=file,
-            read=_read_options(context, definition, read),
             at_most=None if everything else AT_MOST,
             **_settings(context, definition),
         )
+        request = checked_request(request)
         measure = prepare_evaluation(request, progress)
     if file is not None:
         read = request.read

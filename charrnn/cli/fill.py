@@ -43,8 +43,7 @@ def fill(
     escapes: Annotated[
         bool,
         typer.Option(
-            "--escapes",
-            help="Read \\n, \\t, \\r, \\uXXXX and \\\\ in TEXT and --gap as escapes.",
+            "--escapes", help="Read \\n, \\t, \\r, \\uXXXX and \\\\ in TEXT and --gap as escapes."
         ),
     ] = False,
     encoding: FileEncoding = None,

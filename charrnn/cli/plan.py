@@ -108,8 +108,7 @@ def plan_table(plan: "Plan", *, named: bool, processes: int = 1) -> Any:
     ways = "bidirectional " if model.bidirectional else ""
     network = (
         f"{ways}{model.cell} {model.layers} x {model.hidden_size}, embedding "
-        f"{model.embedding_size}: "
-        f"{model.parameters:,} weights"
+        f"{model.embedding_size}: {model.parameters:,} weights"
     )
     if model.pooling is not None:
         network += f", {model.pooling} pooling"
@@ -128,11 +127,7 @@ def plan_table(plan: "Plan", *, named: bool, processes: int = 1) -> Any:
             f"{model.dropout:.2g}, of recurrent weights {model.weight_dropout:.2g}",
             "--dropout --weight-dropout",
         ),
-        (
-            "batch",
-            plan.task.describe_batch(config),
-            "--batch-size --sequence-length",
-        ),
+        ("batch", plan.task.describe_batch(config), "--batch-size --sequence-length"),
         (
             "learning rate",
             f"{config.learning_rate:.2g}{readout}, gradients clipped at {config.clip:g}",
@@ -143,11 +138,7 @@ def plan_table(plan: "Plan", *, named: bool, processes: int = 1) -> Any:
             f"{counted(config.steps, 'step')}, {plan.epochs:.3g} epochs{time}",
             "--budget, --epochs or --steps",
         ),
-        (
-            "evaluation",
-            f"every {every}{patience}",
-            "--evaluate-every --patience",
-        ),
+        ("evaluation", f"every {every}{patience}", "--evaluate-every --patience"),
         (
             "machine",
             f"{config.precision} on {config.device}, {threads}{_without_native(config.device)}",

@@ -35,8 +35,7 @@ def proofread(
     context: typer.Context,
     model: InfillModel,
     file: Annotated[
-        str,
-        typer.Argument(metavar="FILE|-", help="A text; - is stdin.", show_default=False),
+        str, typer.Argument(metavar="FILE|-", help="A text; - is stdin.", show_default=False)
     ],
     config: ProofreadConfig,
     as_diff: Annotated[
@@ -131,10 +130,8 @@ def _require_known(tokenizer: "Tokenizer", file: "TextFile") -> None:
     if (count := count_unknown(tokenizer, file.text)) > MOST_UNKNOWN * len(file.text):
         raise CorpusError(
             f"{file.name}: the model has never seen {count:,} of its {len(file.text):,} "
-            "characters, "
-            f"{unknown_error(tokenizer, tokenizer.unknown(file.text)).shown}; read as "
-            f"{file.encoding}: "
-            "is it in another --encoding, or another language?"
+            f"characters, {unknown_error(tokenizer, tokenizer.unknown(file.text)).shown}; read as "
+            f"{file.encoding}: is it in another --encoding, or another language?"
         )
 
 

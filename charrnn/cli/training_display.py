@@ -1,6 +1,5 @@
 """What a training looks like: a live line on a terminal, plain lines elsewhere."""
 
-from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
 from charrnn.cli.display import duration, messages, printable, say, sparkline, thousands
@@ -25,12 +24,7 @@ class PlainDisplay:
     def __enter__(self) -> None:
         pass
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         pass
 
     def show(self, progress: "Progress") -> None:
@@ -39,11 +33,10 @@ class PlainDisplay:
         if progress.validation_nats is not None:
             best = " (best)" if progress.validation_nats == progress.best_nats else ""
             say(
-                f"step {progress.step}/{progress.steps}  {duration(progress.seconds)}  "
-                f"training {self._loss.training(train)}  "
-                f"validation {self._loss.validation(progress.validation_nats)} "
-                f"{self._loss.unit.name}{best}"
-                f"{self._loss.measured()}  "
+                f"step {progress.step}/{progress.steps}  {duration(progress.seconds)}  training "
+                f"{self._loss.training(train)}  validation "
+                f"{self._loss.validation(progress.validation_nats)} "
+                f"{self._loss.unit.name}{best}{self._loss.measured()}  "
                 f"{thousands(progress.characters_per_second)} {self._unit}s/s"
             )
 
@@ -68,9 +61,7 @@ class LiveDisplay(PlainDisplay):
             expand=True,
         )
         self._task = self._bar.add_task(
-            printable(trainer.run.name),
-            total=trainer.config.steps,
-            completed=trainer.position.step,
+            printable(trainer.run.name), total=trainer.config.steps, completed=trainer.position.step
         )
         self._validation = [
             line["validation_nats"]
@@ -83,12 +74,7 @@ class LiveDisplay(PlainDisplay):
     def __enter__(self) -> None:
         self._live.start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._live.stop()
 
     def show(self, progress: "Progress") -> None:
@@ -101,8 +87,7 @@ class LiveDisplay(PlainDisplay):
         speed = thousands(progress.characters_per_second)
         self._line = (
             f"{self._loss.unit.abbreviation}: training {self._loss.training(train)}, validation "
-            f"{validation} "
-            f"{sparkline(self._validation, 10)}  {speed} {self._unit}s/s"
+            f"{validation} {sparkline(self._validation, 10)}  {speed} {self._unit}s/s"
         )
         self._bar.update(self._task, completed=progress.step)
 

@@ -20,21 +20,10 @@ from charrnn.data.excerpt import AnyIds
 from charrnn.data.folders import FolderFiles
 from charrnn.data.memmap import chunks
 from charrnn.data.parts import Part, check_encoding, decode
-from charrnn.data.sources import (
-    PYTHON_DOCS,
-    ReadOptions,
-    find_corpus,
-    find_folder,
-    folder_parts,
-    open_source,
-)
+from charrnn.data.read_options import ReadOptions
+from charrnn.data.sources import PYTHON_DOCS, find_corpus, find_folder, folder_parts, open_source
 from charrnn.data.splitting import split
-from charrnn.data.tokenizer import (
-    CharTokenizer,
-    Ids,
-    Tokenizer,
-    code_points,
-)
+from charrnn.data.tokenizer import CharTokenizer, Ids, Tokenizer, code_points
 from charrnn.data.two_pass_reading import (
     FindIds,
     KeepIds,

@@ -15,7 +15,8 @@ from typing import Any, Final, NamedTuple
 from charrnn.data.file_parts import file_part, table_rows
 from charrnn.data.folders import find_files
 from charrnn.data.parts import Part, check_encoding, decode, decode_leniently
-from charrnn.data.sources import HUGGING_FACE, ReadOptions, find_corpus, open_source
+from charrnn.data.read_options import ReadOptions
+from charrnn.data.sources import HUGGING_FACE, find_corpus, open_source
 from charrnn.data.standard_input import NAME as STANDARD_INPUT
 from charrnn.data.standard_input import standard_input_chunks
 from charrnn.data.table_cells import cell_text, no_column, row_cell

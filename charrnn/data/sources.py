@@ -23,22 +23,12 @@ from charrnn.data.file_parts import (
     text_part,
 )
 from charrnn.data.folders import FolderFiles, find_files
-from charrnn.data.parts import (
-    Part,
-    one_line,
-)
+from charrnn.data.parts import Part, one_line
 from charrnn.data.read_options import ReadOptions
 from charrnn.data.standard_input import NAME as STANDARD_INPUT
 from charrnn.data.standard_input import standard_input_chunks
 from charrnn.data.table_cells import Row
-from charrnn.data.tables import (
-    DELIMITERS,
-    GZIP,
-    PARQUET,
-    TEXT_TABLES,
-    is_table,
-    table_suffix,
-)
+from charrnn.data.tables import DELIMITERS, GZIP, PARQUET, TEXT_TABLES, is_table, table_suffix
 from charrnn.errors import ConfigError, CorpusError
 
 CORPORA: Final = Path("corpora")
@@ -250,19 +240,3 @@ SOURCES: Final[dict[str, Source]] = {
     "table": Source(_is(TEXT_TABLES), _file, DIVIDED - {"delimiter"}),
     "file": Source(_is_file, _file, PLAIN),
 }
-
-__all__ = [
-    "CORPORA",
-    "HUGGING_FACE",
-    "PYTHON_DOCS",
-    "SOURCES",
-    "ReadOptions",
-    "Source",
-    "corpus_names",
-    "find_corpus",
-    "find_folder",
-    "folder_parts",
-    "folders_of",
-    "open_source",
-    "options_used",
-]

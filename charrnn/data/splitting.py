@@ -38,12 +38,7 @@ def check_validation_fraction(fraction: float) -> None:
 
 
 def split(
-    ids: Ids,
-    fraction: float,
-    newline: int | None,
-    *,
-    lines: bool = False,
-    seed: int | None = None,
+    ids: Ids, fraction: float, newline: int | None, *, lines: bool = False, seed: int | None = None
 ) -> tuple[AnyIds, AnyIds]:
     """The ids of training, and those of validation; nothing is copied.
 

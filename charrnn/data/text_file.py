@@ -83,9 +83,8 @@ def read_text_file(name: str, encoding: str | None = None) -> TextFile:
     mark = next((mark for mark in MARKS if content.startswith(mark) and _may(mark, encoding)), b"")
     if not mark and encoding is not None and _known_as(encoding) in ("utf-16", "utf-32"):
         raise CorpusError(
-            f"{name}: it has no byte-order mark; name its order of bytes: --encoding "
-            f"{encoding}-le or "
-            f"{encoding}-be"
+            f"{name}: it has no byte-order mark; name its order of bytes: --encoding {encoding}-le "
+            f"or {encoding}-be"
         )
     if mark:
         encoding = MARKS[mark]

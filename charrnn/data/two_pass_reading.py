@@ -154,14 +154,14 @@ class EncodedText(Generic[R]):
 def read_twice(
     open_reading: OpenReading[R],
     *,
-    kind: str,
-    min_count: int,
-    tokenizer: Tokenizer | None,
-    unknown: Unknown,
-    find: FindIds | None,
-    keep: KeepIds | None,
-    at_most: int | None,
-    progress: ReadingProgress,
+    kind: str = "char",
+    min_count: int = 1,
+    tokenizer: Tokenizer | None = None,
+    unknown: Unknown = "error",
+    find: FindIds | None = None,
+    keep: KeepIds | None = None,
+    at_most: int | None = None,
+    progress: ReadingProgress = no_progress,
 ) -> EncodedText[R]:
     """Reads a text into ids, under a tokenizer fitted to it, or under the one that is given.
 

@@ -109,11 +109,7 @@ class NumPyEngine:
 
 
 def run_layer(
-    cell: str,
-    layer: Layer,
-    inputs: Array,
-    states: tuple[Array, ...],
-    work: "Work | None" = None,
+    cell: str, layer: Layer, inputs: Array, states: tuple[Array, ...], work: "Work | None" = None
 ) -> Array:
     """Runs a layer over a sequence, and returns its outputs (T, R, H).
 

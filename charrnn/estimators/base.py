@@ -198,11 +198,7 @@ class RecurrentEstimator:
         return self
 
     def _train(
-        self,
-        network: ManyToOne,
-        sequences: Sequences,
-        targets: Tensor,
-        random: np.random.Generator,
+        self, network: ManyToOne, sequences: Sequences, targets: Tensor, random: np.random.Generator
     ) -> list[npt.NDArray[np.float64]]:
         """Trains the network; gives the mean losses (K or 1,) during each epoch."""
         network.train()

@@ -22,7 +22,7 @@ Legend: N characters, T time, P weights, all in one flat tensor.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -32,8 +32,8 @@ from charrnn.ambient import as_usual
 from charrnn.data.tokenizer import Ids
 from charrnn.engines import State as EngineState
 from charrnn.engines import best_engine
-from charrnn.errors import ConfigError
 from charrnn.generation.draw import log_probabilities
+from charrnn.option_declaration import check, limits
 from charrnn.storage.model_directory import Model
 
 if TYPE_CHECKING:
@@ -64,23 +64,14 @@ class AdaptationConfig:
             with every character; 1 is to trust both alike, always.
     """
 
-    segment: int = 32
-    learning_rate: float = 2e-3
-    decay: float = 0.001
-    damping: float = 0.1
-    share: float = 0.01
+    segment: int = field(default=32, metadata=limits(least=1))
+    learning_rate: float = field(default=2e-3, metadata=limits(above=0))
+    decay: float = field(default=0.001, metadata=limits(least=0, most=1))
+    damping: float = field(default=0.1, metadata=limits(above=0))
+    share: float = field(default=0.01, metadata=limits(above=0, most=1))
 
     def __post_init__(self) -> None:
-        if self.segment < 1:
-            raise ConfigError(f"segment {self.segment}: choose 1 or above")
-        for name in ("learning_rate", "damping"):
-            value = getattr(self, name)
-            if not 0 < value < math.inf:
-                raise ConfigError(f"{name.replace('_', '-')} {value}: choose a number above 0")
-        if not 0 <= self.decay <= 1:
-            raise ConfigError(f"decay {self.decay}: choose from 0 to 1")
-        if not 0 < self.share <= 1:
-            raise ConfigError(f"share {self.share}: choose above 0, 1 at most")
+        check(self)
 
 
 class Adapter:

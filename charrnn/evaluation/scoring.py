@@ -34,10 +34,10 @@ from charrnn.data.corpus import (
 )
 from charrnn.data.dataloader import IGNORED, Lanes
 from charrnn.data.excerpt import AnyIds
-from charrnn.data.sources import ReadOptions
+from charrnn.data.read_options import ReadOptions
 from charrnn.data.splitting import count_repeated
 from charrnn.data.tokenizer import Ids
-from charrnn.data.two_pass_reading import IdsKey
+from charrnn.data.two_pass_reading import KeepIds
 from charrnn.engines import ENGINES, Reader, State, best_engine
 from charrnn.errors import ConfigError, CorpusError, ModelError
 from charrnn.evaluation.baselines import LONGEST_MEMORY, baselines
@@ -101,7 +101,7 @@ def evaluate(
     read: ReadOptions | None = None,
     adapt: AdaptationConfig | bool | None = None,
     at_most: int | None = None,
-    keep: Callable[[IdsKey, Iterator[Ids]], Ids] | None = None,
+    keep: KeepIds | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Measures how well a language model predicts a text.
@@ -180,10 +180,7 @@ def _check_settings(protocol: str, engine: str | None, *, adapt: bool) -> None:
 
 
 def _read_ids(
-    model: Model,
-    text: str | Path | AnyIds,
-    read: ReadOptions | None,
-    keep: Callable[[IdsKey, Iterator[Ids]], Ids] | None,
+    model: Model, text: str | Path | AnyIds, read: ReadOptions | None, keep: KeepIds | None
 ) -> tuple[AnyIds, tuple[str, ...]]:
     """Reads the ids of a text, and the unknown characters that are left out. Raises CorpusError."""
     if not isinstance(text, str | Path):

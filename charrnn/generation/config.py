@@ -88,11 +88,7 @@ class SamplingConfig:
         above=0,
     )
     repetition_window: int = option(
-        64,
-        "Count the last N characters as recent.",
-        panel=FILTERS,
-        metavar="N",
-        least=1,
+        64, "Count the last N characters as recent.", panel=FILTERS, metavar="N", least=1
     )
     temperature: float = option(
         0.8,

@@ -96,11 +96,7 @@ class CharRNN(RecurrentNetwork):
         before = self.zero_state(len(ids)) if state is None else state
         parts = len(STATES[self.cell])
         x, after = self._read(
-            ids.T,
-            before[:parts],
-            generator=generator,
-            batch_size=batch_size,
-            lanes=lanes,
+            ids.T, before[:parts], generator=generator, batch_size=batch_size, lanes=lanes
         )  # (T, B, H)
         if self.attention is not None:
             found, memory = self.attention(x, before[-1])

@@ -96,18 +96,14 @@ class Model:
         task = self.config.task
         if task not in tasks:
             raise ModelError(
-                f"the model of {self.provenance.corpus} was trained to {task}, "
-                f"not to {' or '.join(tasks)}: "
-                f"use it with {find_task(task).commands}"
+                f"the model of {self.provenance.corpus} was trained to {task}, not to "
+                f"{' or '.join(tasks)}: use it with {find_task(task).commands}"
             )
 
 
 def model_files(model: Model) -> dict[str, bytes]:
     """The three files of a model directory, by name."""
-    config: dict[str, Any] = {
-        "model": model.config.to_json(),
-        "training": asdict(model.provenance),
-    }
+    config: dict[str, Any] = {"model": model.config.to_json(), "training": asdict(model.provenance)}
     if model.labels:
         config["labels"] = list(model.labels)
     return {

@@ -51,8 +51,7 @@ def advise_on_alphabet(text: TokenizedCorpus, batch_size: int, sequence_length: 
             )
     advice = (
         f"{size:,} distinct characters make a step slow, and take some {megabytes:,.0f} MB in "
-        "each: "
-        f"{fold}--tokenizer byte needs 256, and more of them for each character"
+        f"each: {fold}--tokenizer byte needs 256, and more of them for each character"
     )
     return [advice]
 
@@ -69,9 +68,8 @@ def advise_on_budget(options: TrainingOptions, config: TrainingConfig, seconds: 
     steps = "1 training step" if config.steps == 1 else f"{config.steps:,} training steps"
     advice = (
         f"the budget of {budget:g} s is too short for this text on this machine as it is now: "
-        f"measuring it, {steps} and an evaluation take about {seconds:,.0f} s; give it more "
-        "time with "
-        "--budget, or a smaller --hidden-size"
+        f"measuring it, {steps} and an evaluation take about {seconds:,.0f} s; give it more time "
+        "with --budget, or a smaller --hidden-size"
     )
     return [advice]
 

@@ -6,15 +6,23 @@ moments and the hidden state). Random states need no
 keeping: all that is random is a function of the seed, the epoch and the step.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from charrnn.data.corpus import Corpus, TokenizedCorpus, open_corpus
-from charrnn.data.sources import HUGGING_FACE, ReadOptions
+from charrnn.data.read_options import ReadOptions
+from charrnn.data.sources import HUGGING_FACE
 from charrnn.data.tokenizer import Ids
-from charrnn.data.two_pass_reading import IdsKey, LongerTextError, ReadingProgress, no_progress
+from charrnn.data.two_pass_reading import (
+    FindIds,
+    IdsKey,
+    KeepIds,
+    LongerTextError,
+    ReadingProgress,
+    no_progress,
+)
 from charrnn.errors import ConfigError, CorpusError, ModelError, UnknownCharacterError
 from charrnn.model.config import ModelConfig
 from charrnn.storage.json_file import from_json, to_json
@@ -126,8 +134,8 @@ class Checkpoint:
         self,
         corpus: Corpus | None = None,
         *,
-        find: Callable[[IdsKey], Ids | None] | None = None,
-        keep: Callable[[IdsKey, Iterator[Ids]], Ids] | None = None,
+        find: FindIds | None = None,
+        keep: KeepIds | None = None,
         progress: ReadingProgress = no_progress,
     ) -> TokenizedCorpus:
         """The text that was trained on: from where it was, unless it is given.
@@ -193,9 +201,8 @@ def check_sources(corpus: Corpus | TokenizedCorpus) -> None:
     size = len(to_json(_described(corpus.sources, corpus.options)))
     if size > LARGEST_TRAINING - _ALL_ELSE:
         raise ConfigError(
-            f"{corpus.name}: the {len(corpus.sources):,} names of its files take {size:,} "
-            "bytes, more "
-            f"than a checkpoint may; name their folder instead, with --glob"
+            f"{corpus.name}: the {len(corpus.sources):,} names of its files take {size:,} bytes, "
+            "more than a checkpoint may; name their folder instead, with --glob"
         )
 
 

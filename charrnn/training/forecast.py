@@ -55,6 +55,6 @@ def forecast(
 
 def share_of_n_gram(epochs: float, characters: float) -> float:
     """The loss of a network of the recipe's sizes, as a share of an n-gram's, after so many epochs
-    in
-    which it has read so many characters: a long text teaches much at once, a short one often."""
+    in which it has read so many characters: a long text teaches much at once, a short one
+    often."""
     return FLOOR + REACH * math.pow(epochs + characters / 1e6, -POWER)

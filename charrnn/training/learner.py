@@ -87,10 +87,7 @@ class Learner:
         readout = network.readout_weights()
         others = [each for each in network.parameters() if all(each is not one for one in readout)]
         self.optimizer = torch.optim.AdamW(
-            [
-                {"params": others, "scale": 1.0},
-                {"params": readout, "scale": config.readout_scale},
-            ],
+            [{"params": others, "scale": 1.0}, {"params": readout, "scale": config.readout_scale}],
             lr=config.learning_rate,
             betas=BETAS,
             weight_decay=0.0,

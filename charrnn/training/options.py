@@ -189,12 +189,7 @@ class TrainingOptions:
         needs=("label",),
     )
     seed: int = option(
-        0,
-        "Seed everything that is random.",
-        panel=OPTIMIZATION,
-        metavar="N",
-        least=0,
-        below=2**63,
+        0, "Seed everything that is random.", panel=OPTIMIZATION, metavar="N", least=0, below=2**63
     )
     precision: str | None = option(
         None,

@@ -2,7 +2,7 @@
 
 import dataclasses
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -11,8 +11,7 @@ import numpy as np
 import torch
 
 from charrnn.data.corpus import Corpus, TokenizedCorpus
-from charrnn.data.tokenizer import Ids
-from charrnn.data.two_pass_reading import IdsKey, ReadingProgress, no_progress
+from charrnn.data.two_pass_reading import KeepIds, ReadingProgress, no_progress
 from charrnn.errors import CharRNNWarning, ConfigError
 from charrnn.model.config import ModelConfig
 from charrnn.model.networks import build_network
@@ -61,7 +60,7 @@ def make_plan(
     kind: str | None = None,
     min_count: int = 1,
     base: Model | None = None,
-    keep: Callable[[IdsKey, Iterator[Ids]], Ids] | None = None,
+    keep: KeepIds | None = None,
     group: Group | None = None,
     progress: ReadingProgress = no_progress,
 ) -> Plan:
@@ -160,9 +159,8 @@ def _warn_of_cut_texts(corpus: Corpus) -> None:
     for part in corpus.parts:
         if part.column is not None and part.column.several_lines:
             warnings.warn(
-                f"{part.name}: {part.column.several_lines:,} of its texts have several lines, "
-                "and with "
-                "--lines each line is a document of its own; the first is "
+                f"{part.name}: {part.column.several_lines:,} of its texts have several lines, and "
+                "with --lines each line is a document of its own; the first is "
                 f"{part.column.first_of_several}",
                 CharRNNWarning,
                 stacklevel=3,

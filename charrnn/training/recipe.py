@@ -202,8 +202,7 @@ def choose_training(
         evaluate_every=evaluate_every,
         evaluation_characters=length.evaluation_characters,
         checkpoint_every=_given(
-            options.checkpoint_every,
-            min(evaluate_every, _steps_between_saves(machine)),
+            options.checkpoint_every, min(evaluate_every, _steps_between_saves(machine))
         ),
         patience=_given(options.patience, PATIENCE),
         keep=options.keep,
@@ -220,11 +219,7 @@ class Length:
 
 
 def choose_length(
-    options: TrainingOptions,
-    machine: Machine,
-    *,
-    chunks_per_epoch: int,
-    validation_characters: int,
+    options: TrainingOptions, machine: Machine, *, chunks_per_epoch: int, validation_characters: int
 ) -> Length:
     """How long to train, and how often and thoroughly to evaluate.
 
@@ -263,11 +258,7 @@ def choose_length(
         spare = (steps - MOST_EPOCHS * chunks_per_epoch) * each
         steps = MOST_EPOCHS * chunks_per_epoch
         evaluations = min(evaluations + int(spare / pause), EVALUATIONS)
-    return Length(
-        steps=max(1, steps),
-        evaluations=evaluations,
-        evaluation_characters=characters,
-    )
+    return Length(steps=max(1, steps), evaluations=evaluations, evaluation_characters=characters)
 
 
 def planned_seconds(config: TrainingConfig, machine: Machine) -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from charrnn.data.sources import ReadOptions
+    from charrnn.data.read_options import ReadOptions
     from charrnn.storage.model_directory import Model
     from charrnn.training.checkpoint import Checkpoint
 
@@ -62,20 +62,20 @@ class EvaluationRequest:
 
     Attributes:
         model: the model.
+        read: how to read the file.
         directory: where it was read from; None of a model in memory, which does not say where its
             text is, and so needs a file and has no baselines.
         checkpoint: the rest of its checkpoint, which names the training text; None where the
             directory is a model alone.
         file: a text, or labelled documents, to evaluate on; None: what was held out.
-        read: how to read the file.
         protocol, adapt, at_most: see `charrnn.evaluation.scoring.evaluate`.
     """
 
     model: "Model"
-    directory: Path | None
-    checkpoint: "Checkpoint | None"
-    file: str | None
     read: "ReadOptions"
+    directory: Path | None = None
+    checkpoint: "Checkpoint | None" = None
+    file: str | None = None
     protocol: str = "stream"
     adapt: bool = False
     at_most: int | None = None

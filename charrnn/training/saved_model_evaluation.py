@@ -1,11 +1,14 @@
 """Evaluation of a saved model of any task."""
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from charrnn.data.read_options import ReadOptions
-from charrnn.data.two_pass_reading import ReadingProgress, no_progress
-from charrnn.errors import ConfigError
+from charrnn.data.corpus import TokenizedCorpus
+from charrnn.data.two_pass_reading import KeepIds, ReadingProgress, no_progress
+from charrnn.errors import ConfigError, CorpusError
 from charrnn.storage.model_directory import Model, find_manifest, read_model
+from charrnn.storage.run import Run
 from charrnn.training.checkpoint import Checkpoint, read_checkpoint
 from charrnn.training.report import Evaluate, EvaluationRequest
 from charrnn.training.task import task_definition
@@ -19,41 +22,33 @@ def read_evaluated(directory: Path) -> tuple[Model, Checkpoint | None]:
     return checkpoint.model, checkpoint
 
 
-def evaluation_request(
-    model: Model,
-    *,
-    read: ReadOptions,
-    directory: Path | None = None,
-    checkpoint: Checkpoint | None = None,
-    file: str | None = None,
-    protocol: str = "stream",
-    adapt: bool = False,
-    at_most: int | None = None,
-) -> EvaluationRequest:
-    """What is to be evaluated, as EvaluationRequest has it; of a table, columns that `read` leaves
-    open are those of the training.
+def checked_request(request: EvaluationRequest) -> EvaluationRequest:
+    """The request; of a table, columns that its `read` leaves open are those of the training.
 
     Raises ConfigError for settings that mean nothing for models of its task.
     """
-    definition = task_definition(model.config.task)
-    for name, changed in (("protocol", protocol != "stream"), ("adapt", adapt)):
-        if changed and name not in definition.evaluation_options:
+    definition = task_definition(request.model.config.task)
+    for name, off in (("protocol", "stream"), ("adapt", False)):
+        if getattr(request, name) != off and name not in definition.evaluation_options:
             raise ConfigError(
                 f"{name} does not apply to a model trained to {definition.name}; leave it out"
             )
-    if file is not None:
-        trained_on = None if checkpoint is None else checkpoint.options
-        read = definition.evaluation_read_options(file, read, trained_on)
-    return EvaluationRequest(
-        model=model,
-        directory=directory,
-        checkpoint=checkpoint,
-        file=file,
-        read=read,
-        protocol=protocol,
-        adapt=adapt,
-        at_most=at_most,
-    )
+    if request.file is None:
+        return request
+    trained_on = None if request.checkpoint is None else request.checkpoint.options
+    read = definition.evaluation_read_options(request.file, request.read, trained_on)
+    return replace(request, read=read)
+
+
+def read_training_corpus(
+    request: EvaluationRequest, progress: ReadingProgress, keep: KeepIds | None = None
+) -> TokenizedCorpus:
+    """The corpus that a model was trained on; `keep` is that of `tokenize`. Raises CorpusError."""
+    if request.directory is None or request.checkpoint is None:
+        where = request.directory or "a model in memory"
+        raise CorpusError(f"{where}: it does not say where its text is; name a FILE to read")
+    find = partial(Run(request.directory.parent).find_ids, progress=progress)
+    return request.checkpoint.read_corpus(find=find, keep=keep, progress=progress)
 
 
 def prepare_evaluation(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from charrnn.ambient import as_usual
 from charrnn.data.corpus import open_corpus
-from charrnn.data.sources import ReadOptions
+from charrnn.data.read_options import ReadOptions
 from charrnn.data.two_pass_reading import ReadingProgress, no_progress
 from charrnn.signals import signals_blocked
 from charrnn.storage.model_directory import Model

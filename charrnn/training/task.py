@@ -11,19 +11,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from charrnn.errors import ConfigError, ModelError
 from charrnn.tasks import find_task
-from charrnn.training.report import (
-    Evaluate,
-    EvaluationRequest,
-    LossUnit,
-    Rows,
-    TrainingSummary,
-)
+from charrnn.training.report import Evaluate, EvaluationRequest, LossUnit, Rows, TrainingSummary
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from charrnn.data.corpus import Corpus, TokenizedCorpus
-    from charrnn.data.sources import ReadOptions
+    from charrnn.data.read_options import ReadOptions
     from charrnn.data.tokenizer import Tokenizer
     from charrnn.data.two_pass_reading import ReadingProgress
     from charrnn.model.config import ModelConfig

@@ -7,9 +7,12 @@ from charrnn.training.report import LossUnit, bits_per
 from charrnn.training.task import TaskDefinition
 
 if TYPE_CHECKING:
+    from charrnn.data.corpus import TokenizedCorpus
     from charrnn.data.tokenizer import Tokenizer
     from charrnn.storage.model_directory import Model, Provenance
+    from charrnn.training.config import TrainingConfig
     from charrnn.training.options import TrainingOptions
+    from charrnn.training.text_task import TextTask
 
 FINE_TUNING_RATE: Final = 1e-3
 """The learning rate of a network that was trained before, which forgets at the rate that a fresh
@@ -30,6 +33,25 @@ class TextTaskDefinition(TaskDefinition):
         if options.readout_scale is None:
             options = dataclasses.replace(options, readout_scale=1.0)
         return options
+
+    def task_class(self) -> "type[TextTask]":
+        """The class of tasks."""
+        raise NotImplementedError
+
+    def make_task(
+        self,
+        corpus: "TokenizedCorpus",
+        settings: "TrainingConfig | TrainingOptions",
+        *,
+        split_seed: int | None,
+    ) -> "TextTask":
+        """See TaskDefinition."""
+        return self.task_class()(
+            corpus,
+            validation_fraction=settings.validation_fraction,
+            lines=settings.lines,
+            split_seed=split_seed,
+        )
 
     def loss_unit(self, tokenizer: "Tokenizer") -> LossUnit:
         """Bits per character, or per byte."""

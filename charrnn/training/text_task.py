@@ -36,6 +36,7 @@ class TextTask(Task):
         validation_fraction, lines, split_seed: see TrainingConfig.
 
     Attributes:
+        lines: whether each line is a document.
         training, validation: ids (N,), to learn from and held out.
         usual_batch: the batch size and sequence length where nobody chooses them.
         sequence_name: what a row of a batch is called.
@@ -52,7 +53,7 @@ class TextTask(Task):
         lines: bool = False,
         split_seed: int | None = None,
     ) -> None:
-        self.corpus = corpus
+        self.corpus, self.lines = corpus, lines
         self.training, self.validation = corpus.split(
             validation_fraction, lines=lines, seed=split_seed
         )
@@ -110,11 +111,7 @@ class TextTask(Task):
         )
 
     def regularize(
-        self,
-        options: TrainingOptions,
-        config: TrainingConfig,
-        model: ModelConfig,
-        epochs: float,
+        self, options: TrainingOptions, config: TrainingConfig, model: ModelConfig, epochs: float
     ) -> tuple[TrainingConfig, ModelConfig]:
         """Dropout and the readout scale, by how easily the text is memorized."""
         characters = self.training_characters

@@ -17,29 +17,18 @@ import numpy as np
 from charrnn.ambient import as_usual, stepwise
 from charrnn.data.corpus import Corpus, TokenizedCorpus
 from charrnn.data.two_pass_reading import ReadingProgress, no_progress
-from charrnn.errors import (
-    ConfigError,
-    DivergedError,
-    ModelError,
-    StorageError,
-    TrainingError,
-)
+from charrnn.errors import ConfigError, DivergedError, ModelError, StorageError, TrainingError
 from charrnn.model.recurrent import RecurrentNetwork
 from charrnn.storage.model_directory import Model, Provenance
-from charrnn.storage.new_run import new_run
 from charrnn.storage.run import Run
-from charrnn.training.checkpoint import (
-    Checkpoint,
-    TrainingState,
-    check_sources,
-)
+from charrnn.training.checkpoint import Checkpoint, TrainingState
 from charrnn.training.config import TrainingConfig
 from charrnn.training.early_stopping import should_stop_early
 from charrnn.training.interruption import interrupts_wait
 from charrnn.training.learner import Learner, autocast, threads
 from charrnn.training.malloc import freed_memory_kept
 from charrnn.training.parallel.group import Group
-from charrnn.training.plan import Plan, arrays, load
+from charrnn.training.plan import arrays, load
 from charrnn.training.progress import MetricsLog, Progress
 from charrnn.training.resuming import mark_best, read_unfinished, restore_tensors, training_tensors
 from charrnn.training.task import task_definition
@@ -356,13 +345,3 @@ class Trainer:
         self.loader.load_state_dict({"epoch": position.epoch, "chunk": position.chunk})
         load(self.average.network, checkpoint.model.tensors)
         restore_tensors(self.learner, checkpoint, self.group)
-
-
-def start(plan: Plan, directory: Path, group: Group | None = None) -> Trainer:
-    """A new training as planned, in a new run directory.
-
-    Raises ConfigError when the directory exists.
-    """
-    check_sources(plan.corpus)
-    with new_run(plan.corpus.name, out=directory) as new:
-        return Trainer(plan.corpus, plan.network, plan.config, new.claim(), group)

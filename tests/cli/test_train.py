@@ -18,9 +18,9 @@ from charrnn.errors import ConfigError
 from charrnn.storage.run import Run
 from charrnn.training.checkpoint import read_newest
 from charrnn.training.plan import make_plan
-from charrnn.training.trainer import start
 from tests.cli.conftest import TEXT, Charrnn
 from tests.conftest import reseal
+from tests.trainings import start
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
 

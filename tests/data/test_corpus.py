@@ -28,7 +28,8 @@ from charrnn.data.corpus import (
 )
 from charrnn.data.memmap import CHUNK
 from charrnn.data.parts import CHUNK_BYTES, Part
-from charrnn.data.sources import PYTHON_DOCS, ReadOptions
+from charrnn.data.read_options import ReadOptions
+from charrnn.data.sources import PYTHON_DOCS
 from charrnn.data.splitting import MINIMUM_SPLIT
 from charrnn.data.tokenizer import (
     LARGEST_VOCABULARY,

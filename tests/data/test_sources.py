@@ -12,14 +12,8 @@ import pytest
 
 from charrnn.data.corpus import open_corpus
 from charrnn.data.parts import CHUNK_BYTES
-from charrnn.data.sources import (
-    PYTHON_DOCS,
-    SOURCES,
-    ReadOptions,
-    corpus_names,
-    find_corpus,
-    open_source,
-)
+from charrnn.data.read_options import ReadOptions
+from charrnn.data.sources import PYTHON_DOCS, SOURCES, corpus_names, find_corpus, open_source
 from charrnn.data.tables import TABLE_SUFFIXES
 from charrnn.errors import CharRNNWarning, ConfigError, CorpusError
 

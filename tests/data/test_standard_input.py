@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from charrnn.data.sources import ReadOptions, open_source
+from charrnn.data.read_options import ReadOptions
+from charrnn.data.sources import open_source
 from charrnn.data.standard_input import read_standard_input, standard_input_lines
 from charrnn.errors import CorpusError
 

@@ -17,7 +17,8 @@ from charrnn.data import csv_tables, json_tables, table_cells
 from charrnn.data.corpus import open_corpus
 from charrnn.data.csv_tables import csv_rows
 from charrnn.data.json_tables import json_rows, jsonl_rows
-from charrnn.data.sources import ReadOptions, open_source
+from charrnn.data.read_options import ReadOptions
+from charrnn.data.sources import open_source
 from charrnn.data.table_cells import cell_text
 from charrnn.data.tables import TABLE_SUFFIXES, is_table, table_suffix
 from charrnn.errors import CharRNNError, CharRNNWarning, ConfigError, CorpusError

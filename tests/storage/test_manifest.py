@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from charrnn.data.sources import ReadOptions
+from charrnn.data.read_options import ReadOptions
 from charrnn.errors import ModelError
 from charrnn.storage.files import write_directory
 from charrnn.storage.json_file import to_json

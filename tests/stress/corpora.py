@@ -354,7 +354,7 @@ def _refused(path: Path, *, kind: str = "char") -> str:
 def _refused_or_read(names: Sequence[str], **options: Any) -> str:
     """Reads it by characters and by bytes; either may be refused."""
     from charrnn.data.corpus import open_corpus, tokenize
-    from charrnn.data.sources import ReadOptions
+    from charrnn.data.read_options import ReadOptions
 
     outcome = "read"
     for kind in KINDS:

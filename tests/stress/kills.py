@@ -103,7 +103,8 @@ def live(pipe: Pipe, training_fields: dict[str, Any], life_fields: dict[str, Any
     from charrnn.storage.run_lookup import find_run, load
     from charrnn.training.options import TrainingOptions
     from charrnn.training.plan import make_plan
-    from charrnn.training.trainer import Trainer, start
+    from charrnn.training.trainer import Trainer
+    from tests.trainings import start
 
     training, life = Training(**training_fields), Life(**life_fields)
     torch.set_num_threads(life.default_threads)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from charrnn.data.corpus import Corpus, open_corpus
-from charrnn.data.sources import ReadOptions
+from charrnn.data.read_options import ReadOptions
 from charrnn.data.tokenizer import ByteTokenizer, CharTokenizer
 from charrnn.errors import CharRNNWarning, ConfigError, CorpusError, ModelError
 from charrnn.model.cells import CELLS

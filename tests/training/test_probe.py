@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from charrnn.data.corpus import TokenizedCorpus
-from charrnn.data.sources import ReadOptions
+from charrnn.data.read_options import ReadOptions
 from charrnn.data.tokenizer import CharTokenizer, Ids
 from charrnn.errors import ConfigError
 from charrnn.model.cells import CELLS

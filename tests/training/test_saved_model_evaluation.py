@@ -7,8 +7,9 @@ import pytest
 from charrnn.data.read_options import ReadOptions
 from charrnn.errors import ConfigError, CorpusError, ModelError
 from charrnn.storage.model_directory import Model, write_model
+from charrnn.training.report import EvaluationRequest
 from charrnn.training.saved_model_evaluation import (
-    evaluation_request,
+    checked_request,
     prepare_evaluation,
     read_evaluated,
 )
@@ -32,7 +33,7 @@ def test_the_held_out_text_of_a_checkpoint_is_evaluated(
     list(trainer)
     directory = trainer.run.last
     model, checkpoint = read_evaluated(directory)
-    request = evaluation_request(model, directory=directory, checkpoint=checkpoint, read=READ)
+    request = EvaluationRequest(model=model, directory=directory, checkpoint=checkpoint, read=READ)
     told: list[tuple[int, int]] = []
     report = prepare_evaluation(request)(lambda done, total: told.append((done, total)))
     assert report.to_json()["characters"] == trainer.task.validation_characters - 1
@@ -44,7 +45,7 @@ def test_the_held_out_text_of_a_checkpoint_is_evaluated(
 def test_a_part_of_a_text_is_said_to_be_one(tmp_path: Path, make_model: MakeModel) -> None:
     path = tmp_path / "text.txt"
     path.write_text("abc dez\n" * 100)
-    request = evaluation_request(make_model(), file=str(path), read=READ, at_most=200)
+    request = EvaluationRequest(model=make_model(), file=str(path), read=READ, at_most=200)
     report = prepare_evaluation(request)(None)
     (remark,) = report.remarks
     assert "of 700 characters, in passages from all over the text" in remark
@@ -57,16 +58,16 @@ def test_settings_that_mean_nothing_to_a_task_are_refused(
 ) -> None:
     (name,) = settings
     with pytest.raises(ConfigError, match=f"{name} does not apply to a model trained to restore"):
-        evaluation_request(make_model(task="restore"), read=READ, **settings)
-    assert evaluation_request(make_model(), read=READ, **settings)
+        checked_request(EvaluationRequest(model=make_model(task="restore"), read=READ, **settings))
+    assert checked_request(EvaluationRequest(model=make_model(), read=READ, **settings))
 
 
 def test_a_task_without_an_evaluation_says_what_its_models_are_for(make_model: MakeModel) -> None:
-    request = evaluation_request(make_model(task="restore"), file="text.txt", read=READ)
+    request = EvaluationRequest(model=make_model(task="restore"), file="text.txt", read=READ)
     with pytest.raises(ModelError, match="does not measure: use it with charrnn fill or"):
         prepare_evaluation(request)
 
 
 def test_a_model_in_memory_needs_a_text(make_model: MakeModel) -> None:
     with pytest.raises(CorpusError, match="name a FILE|give"):
-        prepare_evaluation(evaluation_request(make_model(), read=READ))
+        prepare_evaluation(EvaluationRequest(model=make_model(), read=READ))

@@ -12,7 +12,7 @@ from charrnn.training.task import Loss, TaskDefinition
 
 if TYPE_CHECKING:
     from charrnn.data.corpus import Corpus
-    from charrnn.data.sources import ReadOptions
+    from charrnn.data.read_options import ReadOptions
     from charrnn.data.tokenizer import Tokenizer
     from charrnn.data.two_pass_reading import ReadingProgress
     from charrnn.storage.model_directory import Model, Provenance
@@ -102,11 +102,7 @@ class DocumentDefinition(TaskDefinition):
         return options.seed
 
     def make_task(
-        self,
-        corpus: Any,
-        settings: "TrainingConfig | TrainingOptions",
-        *,
-        split_seed: int | None,
+        self, corpus: Any, settings: "TrainingConfig | TrainingOptions", *, split_seed: int | None
     ) -> "DocumentTask":
         """See TaskDefinition."""
         from charrnn.tasks.classify.task import DocumentTask
@@ -148,9 +144,7 @@ class DocumentDefinition(TaskDefinition):
             read = dataclasses.replace(read, label=read.label or FOLDER)
         elif trained_on is not None:
             read = dataclasses.replace(
-                read,
-                column=read.column or trained_on.column,
-                label=read.label or trained_on.label,
+                read, column=read.column or trained_on.column, label=read.label or trained_on.label
             )
         if read.label is None:
             raise ConfigError(f"{file}: say which column holds the labels with --label NAME")

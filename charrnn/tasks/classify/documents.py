@@ -25,16 +25,8 @@ from charrnn.data.corpus import Corpus, TokenizedCorpus
 from charrnn.data.documents import EMPTY, Document, problem_of, read_documents
 from charrnn.data.splitting import check_validation_fraction
 from charrnn.data.table_cells import cell_text
-from charrnn.data.tokenizer import Ids, Tokenizer
-from charrnn.data.two_pass_reading import (
-    FindIds,
-    KeepIds,
-    Reading,
-    ReadingProgress,
-    Unknown,
-    no_progress,
-    read_twice,
-)
+from charrnn.data.tokenizer import Ids
+from charrnn.data.two_pass_reading import Reading, ReadingProgress, no_progress, read_twice
 from charrnn.errors import CorpusError
 
 LONGEST_LABEL: Final = 200
@@ -115,18 +107,7 @@ class LabelledCorpus(TokenizedCorpus):
 
 
 def read_labelled(
-    corpus: Corpus,
-    *,
-    numbers: bool = False,
-    kind: str = "char",
-    min_count: int = 1,
-    tokenizer: Tokenizer | None = None,
-    unknown: Unknown = "error",
-    classes: tuple[str, ...] | None = None,
-    find: FindIds | None = None,
-    keep: KeepIds | None = None,
-    at_most: int | None = None,
-    progress: ReadingProgress = no_progress,
+    corpus: Corpus, *, numbers: bool = False, classes: tuple[str, ...] | None = None, **how: Any
 ) -> LabelledCorpus:
     """Reads the documents of a corpus whose options name a label; twice, as `tokenize` does.
 
@@ -134,21 +115,11 @@ def read_labelled(
         numbers: whether labels are numbers, not classes.
         classes: those of a model that exists, in its order, empty for one that predicts numbers:
             not all of them need occur, and one document is enough, as nothing is learned.
-        kind, min_count, tokenizer, unknown, find, keep, at_most, progress: see `tokenize`.
+        how: what `tokenize` takes beside the corpus.
 
     Raises CorpusError where a text or a label is missing or cannot be used.
     """
-    text = read_twice(
-        partial(_DocumentReading, corpus, numbers),
-        kind=kind,
-        min_count=min_count,
-        tokenizer=tokenizer,
-        unknown=unknown,
-        find=find,
-        keep=keep,
-        at_most=at_most,
-        progress=progress,
-    )
+    text = read_twice(partial(_DocumentReading, corpus, numbers), **how)
     first = text.first
     found = first.labels
     if bool in first.types and not first.types.isdisjoint(_NUMBERS):

@@ -156,14 +156,7 @@ class ClassifyingEngine:
             pool.add(begin, np.asarray(read[:active, begin : begin + CHUNK]))
         return pool.result()
 
-    def _put(
-        self,
-        read: Array,
-        lengths: Int64Array,
-        side: int,
-        begin: int,
-        outputs: Array,
-    ) -> None:
+    def _put(self, read: Array, lengths: Int64Array, side: int, begin: int, outputs: Array) -> None:
         """Copies a chunk's outputs (b, T, H) of one direction to their steps and columns."""
         hidden = self.config.hidden_size
         columns = slice(side * hidden, (side + 1) * hidden)

@@ -1,7 +1,6 @@
 """Evaluation of a saved model that classifies or regresses."""
 
 import warnings
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,15 +10,10 @@ from charrnn.data.corpus import open_corpus
 from charrnn.data.two_pass_reading import ReadingProgress
 from charrnn.errors import CharRNNWarning, CorpusError
 from charrnn.evaluation.metrics import confusion_matrix
-from charrnn.storage.token_cache import IDS_FOLDER, find_ids
 from charrnn.tasks.classify.documents import LabelledCorpus, read_labelled
-from charrnn.tasks.classify.report import (
-    measures,
-    predict_documents,
-    report_rows,
-    report_table,
-)
+from charrnn.tasks.classify.report import measures, predict_documents, report_rows, report_table
 from charrnn.training.report import Evaluate, EvaluationReport, EvaluationRequest
+from charrnn.training.saved_model_evaluation import read_training_corpus
 from charrnn.training.task import task_definition
 
 
@@ -71,14 +65,7 @@ def _training_documents(
 ) -> tuple[LabelledCorpus, Int64Array, Int64Array]:
     """The documents of a training, and the numbers of those that were learned from and held out.
     Raises CorpusError."""
-    if request.directory is None or request.checkpoint is None:
-        where = request.directory or "a model in memory"
-        raise CorpusError(
-            f"{where}: it does not say where the documents are that it learned from; "
-            "name a FILE of labelled documents to read"
-        )
-    find = partial(find_ids, request.directory.parent / IDS_FOLDER, progress=progress)
-    corpus = request.checkpoint.read_corpus(find=find, progress=progress)
+    corpus = read_training_corpus(request, progress)
     assert isinstance(corpus, LabelledCorpus)
     provenance = request.model.provenance
     seed = task_definition(request.model.config.task).held_out_seed(provenance)

@@ -7,14 +7,11 @@ from charrnn.training.task import Loss
 from charrnn.training.text_definition import TextTaskDefinition
 
 if TYPE_CHECKING:
-    from charrnn.data.corpus import TokenizedCorpus
     from charrnn.data.two_pass_reading import ReadingProgress
     from charrnn.model.config import ModelConfig
     from charrnn.model.language_model import CharRNN
     from charrnn.storage.model_directory import Model
     from charrnn.tasks.generate.task import GenerationTask
-    from charrnn.training.config import TrainingConfig
-    from charrnn.training.options import TrainingOptions
     from charrnn.training.report import Evaluate, EvaluationRequest, Rows
 
 
@@ -44,22 +41,11 @@ class GenerateDefinition(TextTaskDefinition):
         """See TaskDefinition."""
         return config.layer_shapes() | config.attention_shapes() | config.head_shapes()
 
-    def make_task(
-        self,
-        corpus: "TokenizedCorpus",
-        settings: "TrainingConfig | TrainingOptions",
-        *,
-        split_seed: int | None,
-    ) -> "GenerationTask":
-        """See TaskDefinition."""
+    def task_class(self) -> "type[GenerationTask]":
+        """GenerationTask."""
         from charrnn.tasks.generate.task import GenerationTask
 
-        return GenerationTask(
-            corpus,
-            validation_fraction=settings.validation_fraction,
-            lines=settings.lines,
-            split_seed=split_seed,
-        )
+        return GenerationTask
 
     def model_rows(self, model: "Model") -> "Rows":
         """The attention, where there is one."""

@@ -10,8 +10,9 @@ from charrnn.data.two_pass_reading import ReadingProgress
 from charrnn.errors import CharRNNWarning, CorpusError
 from charrnn.evaluation.baselines import BASELINES
 from charrnn.evaluation.scoring import Evaluation, evaluate, held_out
-from charrnn.storage import token_cache
+from charrnn.storage.token_cache import keep_for_now
 from charrnn.training.report import Evaluate, EvaluationReport, EvaluationRequest
+from charrnn.training.saved_model_evaluation import read_training_corpus
 
 
 def prepare_evaluation(request: EvaluationRequest, progress: ReadingProgress) -> Evaluate:
@@ -24,7 +25,8 @@ def prepare_evaluation(request: EvaluationRequest, progress: ReadingProgress) ->
     validation: AnyIds | None = None
     request.model.require("generate")
     try:
-        training, validation = _training_text(request, progress)
+        corpus = read_training_corpus(request, progress, keep_for_now)
+        training, validation = held_out(request.model, corpus)
     except CorpusError as error:
         if request.file is None:
             raise
@@ -50,7 +52,7 @@ def _evaluate(
         read=request.read,
         adapt=request.adapt,
         at_most=request.at_most,
-        keep=token_cache.keep_for_now,
+        keep=keep_for_now,
         progress=progress,
     )
     remarks = []
@@ -87,17 +89,3 @@ def _rows(request: EvaluationRequest, result: Evaluation) -> tuple[tuple[str, st
         for name, bits in result.baselines.items()
     ]
     return tuple(rows)
-
-
-def _training_text(request: EvaluationRequest, progress: ReadingProgress) -> tuple[AnyIds, AnyIds]:
-    """What the model learned from, and what was held out. Raises CorpusError."""
-    if request.directory is None or request.checkpoint is None:
-        where = request.directory or "a model in memory"
-        raise CorpusError(f"{where}: it does not say where its text is; name a FILE to read")
-    find = partial(
-        token_cache.find_ids, request.directory.parent / token_cache.IDS_FOLDER, progress=progress
-    )
-    corpus = request.checkpoint.read_corpus(
-        find=find, keep=token_cache.keep_for_now, progress=progress
-    )
-    return held_out(request.model, corpus)

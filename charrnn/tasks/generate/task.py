@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
-from charrnn.data.corpus import TokenizedCorpus, newline_id
+from charrnn.data.corpus import newline_id
 from charrnn.data.dataloader import IGNORED, Chunk, Lanes, TBPTTLoader
 from charrnn.engines import TorchEngine
 from charrnn.evaluation.baselines import BASELINES, baselines
@@ -49,19 +49,6 @@ class GenerationTask(TextTask):
 
     name = "generate"
 
-    def __init__(
-        self,
-        corpus: TokenizedCorpus,
-        *,
-        validation_fraction: float,
-        lines: bool = False,
-        split_seed: int | None = None,
-    ) -> None:
-        super().__init__(
-            corpus, validation_fraction=validation_fraction, lines=lines, split_seed=split_seed
-        )
-        self._separator = newline_id(corpus.tokenizer) if lines else None
-
     def loader(
         self,
         *,
@@ -77,7 +64,7 @@ class GenerationTask(TextTask):
             batch_size=batch_size,
             sequence_length=sequence_length,
             seed=seed,
-            separator=self._separator,
+            separator=newline_id(self.corpus.tokenizer) if self.lines else None,
             process=process,
             processes=processes,
         )
@@ -141,11 +128,7 @@ def generation_loss(
         kept = warm[chunk.lanes].to(device)[:, None]
         before = tuple(part * kept for part in before)  # each (L, b, H)
     logits, after = network(
-        inputs,
-        before,
-        generator=masks,
-        batch_size=chunk.batch_size,
-        lanes=chunk.lanes,
+        inputs, before, generator=masks, batch_size=chunk.batch_size, lanes=chunk.lanes
     )  # (b, T, V)
     # The mean over all lanes' targets, or this process' part of it.
     nats = cross_entropy(

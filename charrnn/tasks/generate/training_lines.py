@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from charrnn.data.corpus import open_corpus
-from charrnn.data.sources import ReadOptions
+from charrnn.data.read_options import ReadOptions
 from charrnn.data.tokenizer import ByteTokenizer, Tokenizer
 from charrnn.errors import CorpusError, ModelError
 from charrnn.generation.selection import Lines

@@ -21,17 +21,10 @@ class FillConfig:
         "_", "Fill this character: it stands for a missing one.", metavar="CHAR", escapes=True
     )
     longest: int | None = option(
-        None,
-        "Fill at most N characters into a gap of unknown length.",
-        metavar="N",
-        least=1,
+        None, "Fill at most N characters into a gap of unknown length.", metavar="N", least=1
     )
     alternatives: int = option(
-        1,
-        "Write N texts, the most probable first.",
-        flags=("-n",),
-        metavar="N",
-        least=1,
+        1, "Write N texts, the most probable first.", flags=("-n",), metavar="N", least=1
     )
     width: int = field(default=16, metadata=limits(least=1))
     context: int = field(default=96, metadata=limits(least=1))

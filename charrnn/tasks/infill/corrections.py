@@ -96,11 +96,7 @@ def apply_corrections(text: str, corrections: Iterable[Correction]) -> str:
 
 
 def find_corrections(
-    tokenizer: Tokenizer,
-    text: str,
-    ids: MaskedIds,
-    scored: Sequence[ScoredEdit],
-    threshold: float,
+    tokenizer: Tokenizer, text: str, ids: MaskedIds, scored: Sequence[ScoredEdit], threshold: float
 ) -> list[Finding]:
     """Makes a finding of each group of neighbouring edits whose largest gain reaches a threshold.
 

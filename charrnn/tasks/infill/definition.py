@@ -7,12 +7,9 @@ from charrnn.training.task import Loss
 from charrnn.training.text_definition import TextTaskDefinition
 
 if TYPE_CHECKING:
-    from charrnn.data.corpus import TokenizedCorpus
     from charrnn.model.config import ModelConfig
     from charrnn.tasks.infill.network import InfillNetwork
     from charrnn.tasks.infill.task import InfillTask
-    from charrnn.training.config import TrainingConfig
-    from charrnn.training.options import TrainingOptions
 
 
 class InfillDefinition(TextTaskDefinition):
@@ -46,22 +43,11 @@ class InfillDefinition(TextTaskDefinition):
         join = {"join.weight": (hidden, 2 * hidden), "join.bias": (hidden,)}
         return config.layer_shapes(more_symbols=1) | join | config.head_shapes(hidden)
 
-    def make_task(
-        self,
-        corpus: "TokenizedCorpus",
-        settings: "TrainingConfig | TrainingOptions",
-        *,
-        split_seed: int | None,
-    ) -> "InfillTask":
-        """See TaskDefinition."""
+    def task_class(self) -> "type[InfillTask]":
+        """InfillTask."""
         from charrnn.tasks.infill.task import InfillTask
 
-        return InfillTask(
-            corpus,
-            validation_fraction=settings.validation_fraction,
-            lines=settings.lines,
-            split_seed=split_seed,
-        )
+        return InfillTask
 
 
 RESTORE: Final = InfillDefinition()

@@ -15,7 +15,7 @@ from charrnn.data import two_pass_reading
 from charrnn.data.corpus import open_corpus
 from charrnn.data.documents import FOLDER, read_documents
 from charrnn.data.memmap import _mapping
-from charrnn.data.sources import ReadOptions
+from charrnn.data.read_options import ReadOptions
 from charrnn.data.tokenizer import CharTokenizer
 from charrnn.data.two_pass_reading import LongerTextError
 from charrnn.errors import ConfigError, CorpusError, UnknownCharacterError

@@ -13,7 +13,7 @@ import pytest
 import charrnn
 from charrnn.data import two_pass_reading
 from charrnn.data.corpus import Corpus, open_corpus
-from charrnn.data.sources import ReadOptions
+from charrnn.data.read_options import ReadOptions
 from charrnn.errors import CharRNNWarning, ConfigError, CorpusError, DivergedError, ModelError
 from charrnn.model.cells import CELLS
 from charrnn.model.config import POOLINGS
@@ -32,9 +32,10 @@ from charrnn.training.options import TrainingOptions
 from charrnn.training.plan import arrays, load, make_plan
 from charrnn.training.probe import Probe
 from charrnn.training.recipe import MOST_EPOCHS, planned_seconds
-from charrnn.training.trainer import Trainer, start
+from charrnn.training.trainer import Trainer
 from tests.labelled import NUMBERS, TABLE, make_trainer, rows, write_rows
 from tests.machine import MACHINE
+from tests.trainings import start
 
 VARIATIONS: dict[str, dict[str, Any]] = {
     "plain": {"dropout": 0.0},

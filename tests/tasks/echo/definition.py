@@ -8,11 +8,8 @@ from charrnn.training.task import Loss
 from charrnn.training.text_definition import TextTaskDefinition
 
 if TYPE_CHECKING:
-    from charrnn.data.corpus import TokenizedCorpus
     from charrnn.data.two_pass_reading import ReadingProgress
     from charrnn.model.language_model import CharRNN
-    from charrnn.training.config import TrainingConfig
-    from charrnn.training.options import TrainingOptions
     from tests.tasks.echo.task import EchoTask
 
 
@@ -34,18 +31,10 @@ class EchoDefinition(TextTaskDefinition):
 
         return echo_loss
 
-    def make_task(
-        self,
-        corpus: "TokenizedCorpus",
-        settings: "TrainingConfig | TrainingOptions",
-        *,
-        split_seed: int | None,
-    ) -> "EchoTask":
+    def task_class(self) -> "type[EchoTask]":
         from tests.tasks.echo.task import EchoTask
 
-        return EchoTask(
-            corpus, validation_fraction=settings.validation_fraction, split_seed=split_seed
-        )
+        return EchoTask
 
     def prepare_evaluation(
         self, request: EvaluationRequest, progress: "ReadingProgress"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from charrnn.data.sources import ReadOptions
+from charrnn.data.read_options import ReadOptions
 from charrnn.data.tokenizer import ByteTokenizer, CharTokenizer
 from charrnn.errors import CorpusError
 from charrnn.tasks.generate import training_lines as module
