@@ -277,7 +277,7 @@ def test_evaluate_says_the_same_as_in_memory(
         found.append(ids is not None and is_mapped(ids))
         return ids
 
-    monkeypatch.setattr(token_cache, "find_ids", find)
+    monkeypatch.setattr("charrnn.storage.run.find_ids", find)
     there = evaluate()
     assert found == [True]
     monkeypatch.setattr(two_pass_reading, "LARGEST_IN_MEMORY", SMALL)

@@ -10,7 +10,7 @@ from charrnn.data.two_pass_reading import ReadingProgress
 from charrnn.errors import CharRNNWarning, CorpusError
 from charrnn.evaluation.baselines import BASELINES
 from charrnn.evaluation.scoring import Evaluation, evaluate, held_out
-from charrnn.storage.token_cache import keep_for_now
+from charrnn.storage import token_cache
 from charrnn.training.report import Evaluate, EvaluationReport, EvaluationRequest
 from charrnn.training.saved_model_evaluation import read_training_corpus
 
@@ -25,7 +25,7 @@ def prepare_evaluation(request: EvaluationRequest, progress: ReadingProgress) ->
     validation: AnyIds | None = None
     request.model.require("generate")
     try:
-        corpus = read_training_corpus(request, progress, keep_for_now)
+        corpus = read_training_corpus(request, progress, token_cache.keep_for_now)
         training, validation = held_out(request.model, corpus)
     except CorpusError as error:
         if request.file is None:
@@ -52,7 +52,7 @@ def _evaluate(
         read=request.read,
         adapt=request.adapt,
         at_most=request.at_most,
-        keep=keep_for_now,
+        keep=token_cache.keep_for_now,
         progress=progress,
     )
     remarks = []
