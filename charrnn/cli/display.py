@@ -245,6 +245,11 @@ class TextOutput:
         sys.stdout.flush()
         sys.stdout.buffer.write(content)
 
+    def note_echo(self) -> None:
+        """Notes that the terminal has echoed a key, so that the line has begun already."""
+        if self.terminal:
+            self._last = ""
+
     def end_line(self) -> None:
         """Begins a new line, unless one has just begun."""
         if self._last != "\n":

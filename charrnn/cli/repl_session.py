@@ -126,6 +126,7 @@ class Session:
                     output.write(piece)
                     written = written or bool(piece)
                     if stopped():
+                        output.note_echo()  # of ^C
                         break
         finally:
             pieces.close()
