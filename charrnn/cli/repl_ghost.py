@@ -1,4 +1,4 @@
-"""Ghost text: the likeliest continuation, computed while a person types.
+"""The thread that computes ghost text (`interactive/ghost_text.py`) while a person types.
 
 The work is done by one thread, in steps of one character, so that no key ever waits for it: each
 step is a fraction of a millisecond, and gives way to a key in the middle.
