@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.model.config import POOLINGS, ModelConfig
+from charrnn.tasks.classify import MOST_CLASSES
 from charrnn.training.report import LossUnit, bits_per
 from charrnn.training.task import Loss, TaskDefinition
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from charrnn.training.options import TrainingOptions
     from charrnn.training.report import Evaluate, EvaluationRequest, Rows
 
-MOST_CLASSES: Final = 1 << 16
 
 LABELS_SHOWN: Final = 12
 """Classes whose names `charrnn info` shows."""

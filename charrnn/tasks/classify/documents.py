@@ -28,6 +28,7 @@ from charrnn.data.table_cells import cell_text
 from charrnn.data.tokenizer import Ids
 from charrnn.data.two_pass_reading import Reading, ReadingProgress, no_progress, read_twice
 from charrnn.errors import CorpusError
+from charrnn.tasks.classify import MOST_CLASSES
 
 LONGEST_LABEL: Final = 200
 LARGEST_LABELS: Final = 1 << 19
@@ -268,7 +269,7 @@ def _classes(corpus: Corpus, labels: list[str | float]) -> tuple[str, ...]:
             f"{corpus.name}: all documents are of the class {names[0]!r}; there is nothing to "
             "tell apart"
         )
-    if len(names) > 1 << 16 or sum(len(name.encode()) + 8 for name in names) > LARGEST_LABELS:
+    if len(names) > MOST_CLASSES or sum(len(name.encode()) + 8 for name in names) > LARGEST_LABELS:
         raise CorpusError(
             f"{corpus.name}: {len(names):,} classes are too many; is {corpus.options.label!r} the "
             "right column?"

@@ -19,7 +19,7 @@ from charrnn.data.corpus import TokenizedCorpus
 from charrnn.errors import CorpusError
 from charrnn.model.config import ModelConfig
 from charrnn.model.recurrent import RecurrentNetwork, State
-from charrnn.storage.model_directory import Model, read_model
+from charrnn.storage.model_directory import Model
 from charrnn.storage.run import Run
 from charrnn.tasks.classify.buckets import BucketLoader, DocumentBatch, Documents, in_characters
 from charrnn.tasks.classify.documents import LabelledCorpus
@@ -287,7 +287,7 @@ class DocumentTask(Task):
     ) -> TrainingSummary:
         """Measures of the best model on held-out documents, beside the simplest guess."""
         predictions, targets = predict_documents(
-            read_model(run.models()[0]),
+            run.best_model(),
             self.corpus,
             self.validation.numbers,
             at_most=LARGEST_AT_THE_END,

@@ -18,7 +18,7 @@ from charrnn.data.dataloader import IGNORED
 from charrnn.data.tokenizer import Ids
 from charrnn.evaluation.scoring import negative_log_likelihood
 from charrnn.model.recurrent import RecurrentNetwork, State
-from charrnn.storage.model_directory import Model, read_model
+from charrnn.storage.model_directory import Model
 from charrnn.storage.run import Run
 from charrnn.tasks.infill.accuracy import CONTEXT, masked_accuracy
 from charrnn.tasks.infill.engine import MARGIN, WINDOW, InfillEngine
@@ -134,7 +134,7 @@ class InfillTask(TextTask):
         summary = super().summarize(run, position, config)
         if len(self.validation) <= 2 * CONTEXT + max(SPANS):
             return summary
-        engine = InfillEngine.of(read_model(run.models()[0]))
+        engine = InfillEngine.of(run.best_model())
         shares = {span: masked_accuracy(engine, self.validation, span) for span in SPANS}
         shown = ", ".join(f"{100 * share:.0f} % {SPANS[span]}" for span, share in shares.items())
         remark = f"masked characters of the held-out text that it infills right: {shown}"
