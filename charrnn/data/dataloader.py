@@ -43,7 +43,8 @@ class Lanes:
         sequence_length: T, characters in a chunk at most.
         first: where in the stream the first target is.
         count: how many targets, N unless given.
-        process, processes: the rank of the process whose lanes are read, and the world size.
+        rank: of the process whose lanes are read.
+        world_size: how many processes there are.
     """
 
     def __init__(
@@ -54,15 +55,15 @@ class Lanes:
         *,
         first: int = 0,
         count: int | None = None,
-        process: int = 0,
-        processes: int = 1,
+        rank: int = 0,
+        world_size: int = 1,
     ) -> None:
         self.ids = ids
         count = len(ids) if count is None else count
         batch_size = min(batch_size, count)
         bounds = np.arange(batch_size + 1, dtype=np.int64) * count // batch_size
         self.starts, self.ends = first + bounds[:-1], first + bounds[1:]  # (B,)
-        self.own = lane_slice(batch_size, process, processes)
+        self.own = lane_slice(batch_size, rank, world_size)
         self.length = int((self.ends - self.starts).max())
         self.chunks = -(-self.length // sequence_length)
 
@@ -97,20 +98,20 @@ class Lanes:
         return chunk * self.length // self.chunks, (chunk + 1) * self.length // self.chunks
 
 
-def lane_slice(lanes: int, process: int, processes: int) -> slice:
+def lane_slice(lanes: int, rank: int, world_size: int) -> slice:
     """The slice of the lanes that a process reads; if they cannot be divided evenly, the first
     processes read one more.
 
     Raises ConfigError when there are fewer lanes than processes.
     """
-    if lanes < processes:
+    if lanes < world_size:
         raise ConfigError(
-            f"{lanes} lanes are too few for {processes} processes; "
+            f"{lanes} lanes are too few for {world_size} processes; "
             "give each at least one: a larger --batch-size, or more text"
         )
-    each, more = divmod(lanes, processes)
-    start = process * each + min(process, more)
-    return slice(start, start + each + (process < more))
+    each, more = divmod(lanes, world_size)
+    start = rank * each + min(rank, more)
+    return slice(start, start + each + (rank < more))
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,8 @@ class TBPTTLoader:
         sequence_length: T, at most.
         seed: of the offsets and orders.
         separator: the id that ends a document, such as the newline's; None for plain text.
-        process, processes: the rank of the process whose lanes are read, and the world size.
+        rank: of the process whose lanes are read.
+        world_size: how many processes there are.
     """
 
     def __init__(
@@ -158,8 +160,8 @@ class TBPTTLoader:
         sequence_length: int,
         seed: int,
         separator: int | None = None,
-        process: int = 0,
-        processes: int = 1,
+        rank: int = 0,
+        world_size: int = 1,
     ) -> None:
         if len(ids) == 0 or batch_size < 1 or sequence_length < 1:
             raise ConfigError("a loader needs characters, and a batch and a chunk of at least 1")
@@ -168,7 +170,7 @@ class TBPTTLoader:
         self.sequence_length = sequence_length
         self.seed = seed
         self.separator = separator
-        self.process, self.processes = process, processes
+        self.rank, self.world_size = rank, world_size
         self.epoch = 0
         self.chunk = 0
         self._lanes = self._deal()
@@ -223,8 +225,8 @@ class TBPTTLoader:
             self.batch_size,
             self.sequence_length,
             first=first,
-            process=self.process,
-            processes=self.processes,
+            rank=self.rank,
+            world_size=self.world_size,
         )
 
 

@@ -179,7 +179,7 @@ class Probe:
             batch_size=self._batch_size,
             sequence_length=self._sequence_length,
             seed=0,
-            processes=self._group.size,
+            world_size=self._group.size,
         )
         learner = Learner(network, training, self._group)
         with threads(machine.threads), freed_memory_kept(), self._group.mirrored_probe(learner):

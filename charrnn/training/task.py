@@ -284,8 +284,8 @@ class Task(ABC):
         batch_size: int,
         sequence_length: int,
         seed: int,
-        process: int = 0,
-        processes: int = 1,
+        rank: int = 0,
+        world_size: int = 1,
     ) -> Loader:
         """The batches of a training, from the first."""
 

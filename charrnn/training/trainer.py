@@ -65,8 +65,8 @@ class Trainer:
             batch_size=config.batch_size,
             sequence_length=config.sequence_length,
             seed=config.seed,
-            process=self.group.rank,
-            processes=self.group.size,
+            rank=self.group.rank,
+            world_size=self.group.size,
         )
         self.average = WeightAverage(self.learner.network)
         self.position = TrainingState(

@@ -355,7 +355,7 @@ def test_the_shares_of_several_processes_are_the_whole_batch(
     ids = stream(101)
     whole = TBPTTLoader(ids, **settings)
     shares = [
-        TBPTTLoader(ids, **settings, process=process, processes=processes)
+        TBPTTLoader(ids, **settings, rank=process, world_size=processes)
         for process in range(processes)
     ]
     for _ in range(2 * whole.chunks_per_epoch):
@@ -376,4 +376,4 @@ def test_the_shares_of_several_processes_are_the_whole_batch(
 
 def test_each_process_needs_a_lane() -> None:
     with pytest.raises(ConfigError, match="3 lanes are too few for 4 processes"):
-        TBPTTLoader(stream(50), batch_size=3, sequence_length=4, seed=0, processes=4)
+        TBPTTLoader(stream(50), batch_size=3, sequence_length=4, seed=0, world_size=4)

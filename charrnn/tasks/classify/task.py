@@ -137,11 +137,11 @@ class DocumentTask(Task):
         batch_size: int,
         sequence_length: int,
         seed: int,
-        process: int = 0,
-        processes: int = 1,
+        rank: int = 0,
+        world_size: int = 1,
     ) -> BucketLoader:
         """The batches of a training; see Task."""
-        self.definition.check_processes(processes)
+        self.definition.check_processes(world_size)
         return BucketLoader(
             self.training, batch_size=batch_size, longest=sequence_length, seed=seed
         )

@@ -55,8 +55,8 @@ class GenerationTask(TextTask):
         batch_size: int,
         sequence_length: int,
         seed: int,
-        process: int = 0,
-        processes: int = 1,
+        rank: int = 0,
+        world_size: int = 1,
     ) -> TBPTTLoader:
         """The chunks of a training; see Task."""
         return TBPTTLoader(
@@ -65,8 +65,8 @@ class GenerationTask(TextTask):
             sequence_length=sequence_length,
             seed=seed,
             separator=newline_id(self.corpus.tokenizer) if self.lines else None,
-            process=process,
-            processes=processes,
+            rank=rank,
+            world_size=world_size,
         )
 
     def steps_per_epoch(self, batch_size: int, sequence_length: int) -> int:

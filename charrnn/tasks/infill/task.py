@@ -71,11 +71,11 @@ class InfillTask(TextTask):
         batch_size: int,
         sequence_length: int,
         seed: int,
-        process: int = 0,
-        processes: int = 1,
+        rank: int = 0,
+        world_size: int = 1,
     ) -> WindowLoader:
         """The windows of a training; see Task. Raises ConfigError where several processes train."""
-        self.definition.check_processes(processes)
+        self.definition.check_processes(world_size)
         return WindowLoader(
             self.training, batch_size=batch_size, sequence_length=sequence_length, seed=seed
         )

@@ -222,8 +222,8 @@ class Follower(DistributedGroup):
             sequence_length=config.sequence_length,
             seed=config.seed,
             separator=message["separator"],
-            process=self.rank,
-            processes=self.size,
+            rank=self.rank,
+            world_size=self.size,
         )
         loader.load_state_dict(message["loader"])
         return loader

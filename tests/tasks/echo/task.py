@@ -33,10 +33,10 @@ class EchoTask(TextTask):
         batch_size: int,
         sequence_length: int,
         seed: int,
-        process: int = 0,
-        processes: int = 1,
+        rank: int = 0,
+        world_size: int = 1,
     ) -> TBPTTLoader:
-        self.definition.check_processes(processes)
+        self.definition.check_processes(world_size)
         return TBPTTLoader(
             self.training, batch_size=batch_size, sequence_length=sequence_length, seed=seed
         )

@@ -300,7 +300,7 @@ def test_tiny_texts_train(length: int, make_restoring: MakeTrainer, prose: str) 
 def test_several_processes_are_refused(text: TokenizedCorpus) -> None:
     task = InfillTask(text, validation_fraction=0.1)
     with pytest.raises(ConfigError, match="without torchrun"):
-        task.loader(batch_size=2, sequence_length=8, seed=0, process=1, processes=2)
+        task.loader(batch_size=2, sequence_length=8, seed=0, rank=1, world_size=2)
 
 
 def test_a_budget_is_measured_with_windows(text: TokenizedCorpus) -> None:
