@@ -11,15 +11,15 @@ if TYPE_CHECKING:
 def conclude(trainer: "Trainer") -> None:
     """Says how a training ended."""
     task = trainer.task
+    say(task.headline(trainer.position, trainer.config), "bold")  # before what may be interrupted
+    if trainer.turned:
+        _say_turned(trainer)
     with messages().status("measuring the best model ..."):
-        summary = task.summarize(trainer.run, trainer.position, trainer.config)
-    say(summary.headline, "bold")
+        summary = task.summarize(trainer.run)
     if summary.rows:
         messages().print(key_value_table(summary.rows))
     if summary.table is not None:
         messages().print(report_table(summary.table))
-    if trainer.turned:
-        _say_turned(trainer)
     if summary.remark is not None:
         say(summary.remark, "dim")
     commands = (

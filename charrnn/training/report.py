@@ -91,12 +91,10 @@ class TrainingSummary:
     """How good the best model of a training is.
 
     Attributes:
-        headline: which model is the best, and its loss where that says something by itself.
         rows, table: measures on what was held out.
         remark: what puts the loss into perspective.
     """
 
-    headline: str
     rows: Rows = ()
     table: Table | None = None
     remark: str | None = None

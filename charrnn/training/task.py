@@ -388,7 +388,11 @@ class Task(ABC):
         """What a step reads."""
 
     @abstractmethod
-    def summarize(
-        self, run: "Run", position: "TrainingState", config: "TrainingConfig"
-    ) -> TrainingSummary:
-        """How good the best model of a training is. Raises ModelError, CorpusError."""
+    def headline(self, position: "TrainingState", config: "TrainingConfig") -> str:
+        """Which model of a training is the best, and its loss where that says something by
+        itself."""
+
+    def summarize(self, run: "Run") -> TrainingSummary:
+        """How good the best model of a training is, beside its loss; it may take long. Raises
+        ModelError, CorpusError."""
+        return TrainingSummary()

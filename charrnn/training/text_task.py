@@ -9,7 +9,6 @@ from charrnn.data.tokenizer import CharTokenizer
 from charrnn.model.config import ModelConfig
 from charrnn.model.recurrent import RecurrentNetwork
 from charrnn.storage.model_directory import Model
-from charrnn.storage.run import Run
 from charrnn.training.advice import advise_on_alphabet, describe_held_out
 from charrnn.training.checkpoint import TrainingState
 from charrnn.training.config import TrainingConfig
@@ -23,7 +22,6 @@ from charrnn.training.recipe import (
     choose_model,
     choose_readout_scale,
 )
-from charrnn.training.report import TrainingSummary
 from charrnn.training.task import Task
 from charrnn.wording import counted
 
@@ -142,9 +140,7 @@ class TextTask(Task):
         length = counted(config.sequence_length, "character")
         return f"{counted(config.batch_size, self.sequence_name)} of {length}"
 
-    def summarize(
-        self, run: Run, position: TrainingState, config: TrainingConfig
-    ) -> TrainingSummary:
+    def headline(self, position: TrainingState, config: TrainingConfig) -> str:
         """The best validation loss."""
         assert position.best_nats is not None
         unit = self.corpus.tokenizer.unit
@@ -153,7 +149,4 @@ class TextTask(Task):
         if read < held_out:
             text = f"{read:,} of the {held_out:,} {unit}s of {text}"
         bits = position.best_nats / math.log(2)
-        return TrainingSummary(
-            headline=f"best model: {bits:.3f} bits per {unit} on {text} "
-            f"(step {position.best_step:,})"
-        )
+        return f"best model: {bits:.3f} bits per {unit} on {text} (step {position.best_step:,})"

@@ -282,9 +282,11 @@ class DocumentTask(Task):
         length = counted(config.sequence_length, "character")
         return f"{counted(config.batch_size, 'document')}, up to {length} of each"
 
-    def summarize(
-        self, run: Run, position: TrainingState, config: TrainingConfig
-    ) -> TrainingSummary:
+    def headline(self, position: TrainingState, config: TrainingConfig) -> str:
+        """The step of the best model."""
+        return f"best model: that of step {position.best_step:,}"
+
+    def summarize(self, run: Run) -> TrainingSummary:
         """Measures of the best model on held-out documents, beside the simplest guess."""
         predictions, targets = predict_documents(
             run.best_model(),
@@ -294,7 +296,6 @@ class DocumentTask(Task):
         )
         learned = self.corpus.targets[self.training.numbers]
         return TrainingSummary(
-            headline=f"best model: that of step {position.best_step:,}",
             rows=report_rows(predictions, targets, learned, self.labels),
             table=report_table(predictions, targets, self.labels),
         )

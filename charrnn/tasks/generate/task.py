@@ -3,7 +3,6 @@
 Legend: B batch, b lanes of one process, T time, V vocabulary.
 """
 
-import dataclasses
 import math
 from collections.abc import Iterator
 from typing import Final
@@ -23,8 +22,6 @@ from charrnn.model.language_model import CharRNN
 from charrnn.model.recurrent import RecurrentNetwork, State, detach
 from charrnn.storage.model_directory import Model
 from charrnn.storage.run import Run
-from charrnn.training.checkpoint import TrainingState
-from charrnn.training.config import TrainingConfig
 from charrnn.training.forecast import Forecast, forecast
 from charrnn.training.report import TrainingSummary
 from charrnn.training.task import Learned
@@ -92,16 +89,13 @@ class GenerationTask(TextTask):
         size = self.corpus.tokenizer.vocabulary_size
         return forecast(self.training, self.validation, size, epochs=epochs)
 
-    def summarize(
-        self, run: Run, position: TrainingState, config: TrainingConfig
-    ) -> TrainingSummary:
-        """The best validation loss, beside simpler means on the same text."""
-        summary = super().summarize(run, position, config)
+    def summarize(self, run: Run) -> TrainingSummary:
+        """The loss of simpler means on the same text."""
         if len(self.corpus.ids) > LARGEST_FOR_BASELINES:
-            return summary
+            return TrainingSummary()
         simpler = baselines(self.training, self.validation, self.corpus.tokenizer)
         shown = ", ".join(f"{BASELINES[k]} {v / math.log(2):.3f}" for k, v in simpler.items())
-        return dataclasses.replace(summary, remark=f"for comparison: {shown}")
+        return TrainingSummary(remark=f"for comparison: {shown}")
 
 
 def validation_lanes(characters: int) -> int:

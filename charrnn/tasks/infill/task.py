@@ -4,7 +4,6 @@ some of which are masked.
 Legend: B batch, T time, V vocabulary.
 """
 
-import dataclasses
 from collections.abc import Iterator
 from typing import Final
 
@@ -30,8 +29,6 @@ from charrnn.tasks.infill.windows import (
     lay_out_windows,
     windows_per_epoch,
 )
-from charrnn.training.checkpoint import TrainingState
-from charrnn.training.config import TrainingConfig
 from charrnn.training.report import TrainingSummary
 from charrnn.training.task import Learned
 from charrnn.training.text_task import TextTask
@@ -127,18 +124,15 @@ class InfillTask(TextTask):
             lines += [_shown(model, masked), _shown(model, fill_greedily(engine, masked))]
         return "\n".join(lines)
 
-    def summarize(
-        self, run: Run, position: TrainingState, config: TrainingConfig
-    ) -> TrainingSummary:
-        """The best validation loss, and the share of masked characters that are infilled right."""
-        summary = super().summarize(run, position, config)
+    def summarize(self, run: Run) -> TrainingSummary:
+        """The share of masked characters that are infilled right."""
         if len(self.validation) <= 2 * CONTEXT + max(SPANS):
-            return summary
+            return TrainingSummary()
         engine = InfillEngine.of(run.best_model())
         shares = {span: masked_accuracy(engine, self.validation, span) for span in SPANS}
         shown = ", ".join(f"{100 * share:.0f} % {SPANS[span]}" for span, share in shares.items())
         remark = f"masked characters of the held-out text that it infills right: {shown}"
-        return dataclasses.replace(summary, remark=remark)
+        return TrainingSummary(remark=remark)
 
 
 def infill_loss(
