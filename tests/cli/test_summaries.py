@@ -4,7 +4,10 @@ import json
 import re
 from collections.abc import Callable
 
+import pytest
 from typer.testing import Result
+
+from charrnn.tasks.generate.task import GenerationTask
 
 Charrnn = Callable[..., Result]
 
@@ -47,3 +50,16 @@ def test_a_plan_to_restore_counts_both_stacks(run: Charrnn) -> None:
     assert both["model"]["task"] == "restore" and one["model"]["task"] == "generate"
     assert (both["training"]["batch_size"], both["training"]["sequence_length"]) == (12, 128)
     assert both["expected"] is None
+
+
+def test_which_model_is_best_is_said_before_it_is_measured_further(
+    run: Charrnn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A SIGTERM while the baselines were computed left no word of a training that was complete."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(GenerationTask, "summarize", interrupted)
+    result = run("train", "text.txt", *SIZES)
+    assert result.exit_code != 0 and "best model: " in result.stderr
