@@ -23,23 +23,19 @@ from charrnn.evaluation import scoring
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.sampler import Sampler
 from charrnn.model.networks import build_network
-from charrnn.storage.model_directory import TENSORS, Model, write_model
+from charrnn.storage.model_directory import Model, write_model
 from charrnn.storage.run import Run
 from charrnn.storage.run_lookup import load
-from charrnn.training.checkpoint import TRAINING_TENSORS, read_checkpoint
+from charrnn.training.checkpoint import read_checkpoint
 from charrnn.training.plan import arrays
 from charrnn.training.progress import Progress
 from charrnn.training.trainer import Trainer
 from tests import labelled
+from tests.trainings import learned
 
 MakeModel = Callable[..., Model]
 
 LETTERS = "\n abcdefgh"
-
-
-def learned(run: Run) -> dict[str, bytes]:
-    """All that a training came to, bit by bit: weights, moments and the hidden state."""
-    return {name: (run.last / name).read_bytes() for name in (TENSORS, TRAINING_TENSORS)}
 
 
 # train and stream_train

@@ -35,7 +35,6 @@ from charrnn.evaluation.baselines import unigram
 from charrnn.evaluation.scoring import score, score_in_steps
 from charrnn.model.cells import CELLS
 from charrnn.model.kernels import KERNELS
-from charrnn.model.language_model import CharRNN
 from charrnn.storage import files
 from charrnn.storage.manifest import MANIFEST
 from charrnn.storage.model_directory import TENSORS, read_model
@@ -51,6 +50,7 @@ from charrnn.training.progress import LOG_EVERY
 from charrnn.training.recipe import Machine, planned_seconds
 from charrnn.training.trainer import Trainer
 from tests.conftest import reseal
+from tests.trainings import check_resumes_exactly, learned, stop_during
 
 MakeTrainer = Callable[..., Trainer]
 CorpusOf = Callable[..., Corpus]
@@ -75,28 +75,9 @@ def without_the_clock(run: Run) -> list[dict[str, Any]]:
     ]
 
 
-def learned(run: Run) -> dict[str, bytes]:
-    """All that a training came to, bit by bit: weights, moments and the hidden state."""
-    return {name: (run.last / name).read_bytes() for name in (TENSORS, TRAINING_TENSORS)}
-
-
 def position(run: Run) -> dict[str, Any]:
     where: dict[str, Any] = json.loads((run.last / TRAINING).read_bytes())["position"]
     return {key: value for key, value in where.items() if key != "seconds"}
-
-
-def stop_during(trainer: Trainer, step: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trains until a Ctrl-C in the middle of a step."""
-    take = trainer.learner.step
-
-    def interrupted(chunk: Chunk, number: int) -> StepResult:
-        if number + 1 == step:
-            trainer.request_stop()
-        return take(chunk, number)
-
-    monkeypatch.setattr(trainer.learner, "step", interrupted)
-    last = list(trainer)[-1]
-    assert (last.step, last.checkpoint) == (step, trainer.run.directory / f"step-{step:08d}")
 
 
 # Resuming
@@ -153,18 +134,7 @@ def test_a_training_that_is_stopped_and_resumed_is_bit_for_bit_the_same(
 def test_every_kernel_resumes_exactly(
     kernel: str, make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def trainer(name: str) -> Trainer:
-        planned = make_trainer(name, dropout=0.3)
-        config = dataclasses.replace(planned.config, kernel=kernel)
-        sizes, generator = planned.learner.network.config, torch.Generator().manual_seed(0)
-        network = CharRNN(sizes, kernel=kernel, generator=generator)
-        return Trainer(planned.corpus, network, config, planned.run)
-
-    straight, stopped = trainer("straight"), trainer("stopped")
-    list(straight)
-    stop_during(stopped, 5, monkeypatch)
-    list(Trainer.resume(stopped.run))
-    assert learned(stopped.run) == learned(straight.run)
+    check_resumes_exactly(make_trainer, kernel, monkeypatch)
 
 
 def threads_of_steps(trainer: Trainer) -> set[int]:

@@ -17,8 +17,7 @@ from charrnn.data.read_options import ReadOptions
 from charrnn.errors import CharRNNWarning, ConfigError, CorpusError, DivergedError, ModelError
 from charrnn.model.cells import CELLS
 from charrnn.model.config import POOLINGS
-from charrnn.storage.model_directory import TENSORS, read_model
-from charrnn.storage.run import Run
+from charrnn.storage.model_directory import read_model
 from charrnn.storage.run_lookup import find_run
 from charrnn.storage.token_cache import IDS_FOLDER
 from charrnn.tasks.classify.plan import (
@@ -27,7 +26,7 @@ from charrnn.tasks.classify.plan import (
 )
 from charrnn.tasks.classify.predict import Classifier
 from charrnn.tasks.classify.task import DocumentTask, balanced_weights
-from charrnn.training.checkpoint import TRAINING_TENSORS, read_newest
+from charrnn.training.checkpoint import read_newest
 from charrnn.training.options import TrainingOptions
 from charrnn.training.plan import arrays, load, make_plan
 from charrnn.training.probe import Probe
@@ -35,7 +34,7 @@ from charrnn.training.recipe import MOST_EPOCHS, planned_seconds
 from charrnn.training.trainer import Trainer
 from tests.labelled import NUMBERS, TABLE, make_trainer, rows, write_rows
 from tests.machine import MACHINE
-from tests.trainings import start
+from tests.trainings import learned, start
 
 VARIATIONS: dict[str, dict[str, Any]] = {
     "plain": {"dropout": 0.0},
@@ -46,10 +45,6 @@ VARIATIONS: dict[str, dict[str, Any]] = {
     "numbers": {"regress": True},
     "numbers both ways": {"regress": True, "bidirectional": True, "pooling": "mean"},
 }
-
-
-def learned(run: Run) -> dict[str, bytes]:
-    return {name: (run.last / name).read_bytes() for name in (TENSORS, TRAINING_TENSORS)}
 
 
 def task_of(trainer: Trainer) -> DocumentTask:

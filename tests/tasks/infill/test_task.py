@@ -1,4 +1,3 @@
-import dataclasses
 import json
 import math
 from collections.abc import Callable
@@ -16,9 +15,7 @@ from charrnn.errors import ConfigError, ModelError
 from charrnn.model.cells import CELLS
 from charrnn.model.config import ModelConfig
 from charrnn.model.kernels import KERNELS
-from charrnn.model.networks import build_network
-from charrnn.storage.model_directory import TENSORS, Model, read_model
-from charrnn.storage.run import Run
+from charrnn.storage.model_directory import Model, read_model
 from charrnn.tasks.infill import task as infill_task
 from charrnn.tasks.infill.engine import InfillEngine
 from charrnn.tasks.infill.masking import mask_spans
@@ -30,12 +27,12 @@ from charrnn.tasks.infill.task import (
     fill_greedily,
     infill_loss,
 )
-from charrnn.tasks.infill.windows import WindowBatch
-from charrnn.training.checkpoint import TRAINING, TRAINING_TENSORS, read_checkpoint
+from charrnn.training.checkpoint import TRAINING, read_checkpoint
 from charrnn.training.options import TrainingOptions
 from charrnn.training.plan import make_plan
 from charrnn.training.probe import Probe
 from charrnn.training.trainer import Trainer
+from tests.trainings import check_resumes_exactly, learned, stop_during
 
 MakeTrainer = Callable[..., Trainer]
 MakeModel = Callable[..., Model]
@@ -59,23 +56,6 @@ def restorer(trainer: Trainer) -> InfillNetwork:
     network = trainer.learner.network
     assert isinstance(network, InfillNetwork)
     return network
-
-
-def learned(run: Run) -> dict[str, bytes]:
-    """All that a training came to, bit by bit: weights and moments."""
-    return {name: (run.last / name).read_bytes() for name in (TENSORS, TRAINING_TENSORS)}
-
-
-def stop_during(trainer: Trainer, step: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    take = trainer.learner.step
-
-    def interrupted(batch: WindowBatch, number: int) -> Any:
-        if number + 1 == step:
-            trainer.request_stop()
-        return take(batch, number)
-
-    monkeypatch.setattr(trainer.learner, "step", interrupted)
-    assert list(trainer)[-1].step == step
 
 
 # The loss
@@ -160,18 +140,7 @@ def test_a_training_that_is_stopped_and_resumed_is_bit_for_bit_the_same(
 def test_every_kernel_resumes_exactly(
     kernel: str, make_restoring: MakeTrainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def trainer(name: str) -> Trainer:
-        planned = make_restoring(name, dropout=0.3)
-        config = dataclasses.replace(planned.config, kernel=kernel)
-        sizes, generator = planned.learner.network.config, torch.Generator().manual_seed(0)
-        network = build_network(sizes, kernel=kernel, generator=generator)
-        return Trainer(planned.corpus, network, config, planned.run)
-
-    straight, stopped = trainer("straight"), trainer("stopped")
-    list(straight)
-    stop_during(stopped, 5, monkeypatch)
-    list(Trainer.resume(stopped.run))
-    assert learned(stopped.run) == learned(straight.run)
+    check_resumes_exactly(make_restoring, kernel, monkeypatch)
 
 
 def test_how_often_it_is_evaluated_and_saved_changes_nothing(make_restoring: MakeTrainer) -> None:
