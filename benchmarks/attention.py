@@ -27,6 +27,7 @@ from benchmarks.quality import parse_seeds
 from benchmarks.quality_corpora import CorpusName, parse_corpus, read_corpus
 from charrnn.data.corpus import TokenizedCorpus, open_corpus, tokenize
 from charrnn.data.dataloader import Lanes, TBPTTLoader
+from charrnn.data.loader import LoaderSettings
 from charrnn.engines import TorchEngine
 from charrnn.evaluation.scoring import score
 from charrnn.model.config import ModelConfig
@@ -122,11 +123,7 @@ class Trial:
         generator = torch.Generator().manual_seed(seed)
         network = CharRNN(sizes, kernel=config.kernel, generator=generator)
         network.scale_readout(config.readout_scale)
-        loader = self.task.loader(
-            batch_size=self.batch_size,
-            sequence_length=self.sequence_length,
-            seed=seed,
-        )
+        loader = self.task.make_loader(LoaderSettings(self.batch_size, self.sequence_length, seed))
         return network, Learner(network, config), loader
 
     def _config(self, options: TrainingOptions, sizes: ModelConfig, chunks: int) -> TrainingConfig:

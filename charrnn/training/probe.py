@@ -10,6 +10,7 @@ from typing import Final
 
 import torch
 
+from charrnn.data.loader import Loader
 from charrnn.errors import CharRNNWarning, ConfigError
 from charrnn.forks import THREADS_LOST, forked
 from charrnn.model.config import ModelConfig
@@ -21,7 +22,7 @@ from charrnn.training.options import TrainingOptions
 from charrnn.training.parallel.group import Group
 from charrnn.training.parallel.rank import threads_each
 from charrnn.training.recipe import DEFAULT_BUDGET, Machine, choose_training
-from charrnn.training.task import Loader, Task
+from charrnn.training.task import Task
 
 HANDICAPS: Final = {"fp32": 1.0, "bf16": 1.15}
 """What a step's time is multiplied with: bf16 must be so much faster to be worth its rounding."""

@@ -7,8 +7,9 @@ tokenized corpus, and answers what a training needs: batches, an evaluation, a p
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from charrnn.data.loader import Loader, LoaderSettings
 from charrnn.errors import ConfigError, ModelError
 from charrnn.tasks import find_task
 from charrnn.training.report import Evaluate, EvaluationRequest, LossUnit, Rows, TrainingSummary
@@ -33,29 +34,6 @@ HOPELESS_LOSS: Final = 1000.0
 """Nats per character from which a network does not recover (a uniform guess costs ln V, 14 at
 most). With gradients clipped and gates saturated, an LSTM can train on forever with a loss of 1e30
 and never reach infinity."""
-
-
-class Loader(Protocol):
-    """An endless iterator over batches, epoch after epoch. Its position is its state.
-
-    A batch is for the task's loss alone, and says how many `characters` are learned from.
-    """
-
-    batch_size: int
-    epoch: int
-
-    def __next__(self) -> Any:
-        """The batch of the next step."""
-        ...
-
-    def state_dict(self) -> dict[str, int]:
-        """The position: `epoch` and `chunk`."""
-        ...
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Moves to the position of another loader of the same text and settings. Raises
-        ConfigError."""
-        ...
 
 
 class Learned(NamedTuple):
@@ -277,7 +255,6 @@ class Task(ABC):
     def validation_characters(self) -> int:
         """How many characters are held out."""
 
-    @abstractmethod
     def loader(
         self,
         *,
@@ -287,7 +264,14 @@ class Task(ABC):
         rank: int = 0,
         world_size: int = 1,
     ) -> Loader:
-        """The batches of a training, from the first."""
+        """The batches of a training, from the first; of `rank` among `world_size` processes, its
+        share of them. Raises ConfigError where so many processes cannot train together."""
+        self.definition.check_processes(world_size)
+        return self.make_loader(LoaderSettings(batch_size, sequence_length, seed, rank, world_size))
+
+    @abstractmethod
+    def make_loader(self, settings: LoaderSettings) -> Loader:
+        """See `loader`, which has checked how many processes there are."""
 
     @abstractmethod
     def steps_per_epoch(self, batch_size: int, sequence_length: int) -> int:

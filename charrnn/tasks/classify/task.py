@@ -16,6 +16,7 @@ from torch.nn.functional import cross_entropy
 
 from charrnn.array_types import Float64Array, Int64Array
 from charrnn.data.corpus import TokenizedCorpus
+from charrnn.data.loader import LoaderSettings
 from charrnn.errors import CorpusError
 from charrnn.model.config import ModelConfig
 from charrnn.model.recurrent import RecurrentNetwork, State
@@ -131,19 +132,13 @@ class DocumentTask(Task):
         bias: npt.NDArray[np.float32] = np.log(counts / counts.sum()).astype(np.float32)
         return bias
 
-    def loader(
-        self,
-        *,
-        batch_size: int,
-        sequence_length: int,
-        seed: int,
-        rank: int = 0,
-        world_size: int = 1,
-    ) -> BucketLoader:
+    def make_loader(self, settings: LoaderSettings) -> BucketLoader:
         """The batches of a training; see Task."""
-        self.definition.check_processes(world_size)
         return BucketLoader(
-            self.training, batch_size=batch_size, longest=sequence_length, seed=seed
+            self.training,
+            batch_size=settings.batch_size,
+            longest=settings.sequence_length,
+            seed=settings.seed,
         )
 
     def steps_per_epoch(self, batch_size: int, sequence_length: int) -> int:

@@ -13,6 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from charrnn.data.corpus import newline_id
 from charrnn.data.dataloader import IGNORED, Chunk, Lanes, TBPTTLoader
+from charrnn.data.loader import LoaderSettings
 from charrnn.engines import TorchEngine
 from charrnn.evaluation.baselines import BASELINES, baselines
 from charrnn.evaluation.scoring import score_in_steps
@@ -46,24 +47,16 @@ class GenerationTask(TextTask):
 
     name = "generate"
 
-    def loader(
-        self,
-        *,
-        batch_size: int,
-        sequence_length: int,
-        seed: int,
-        rank: int = 0,
-        world_size: int = 1,
-    ) -> TBPTTLoader:
+    def make_loader(self, settings: LoaderSettings) -> TBPTTLoader:
         """The chunks of a training; see Task."""
         return TBPTTLoader(
             self.training,
-            batch_size=batch_size,
-            sequence_length=sequence_length,
-            seed=seed,
+            batch_size=settings.batch_size,
+            sequence_length=settings.sequence_length,
+            seed=settings.seed,
             separator=newline_id(self.corpus.tokenizer) if self.lines else None,
-            rank=rank,
-            world_size=world_size,
+            rank=settings.rank,
+            world_size=settings.world_size,
         )
 
     def steps_per_epoch(self, batch_size: int, sequence_length: int) -> int:

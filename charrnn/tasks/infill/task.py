@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from charrnn.data.dataloader import IGNORED
+from charrnn.data.loader import LoaderSettings
 from charrnn.data.tokenizer import Ids
 from charrnn.evaluation.scoring import negative_log_likelihood
 from charrnn.model.recurrent import RecurrentNetwork, State
@@ -62,19 +63,13 @@ class InfillTask(TextTask):
     usual_batch = (12, 128)
     sequence_name = "window"
 
-    def loader(
-        self,
-        *,
-        batch_size: int,
-        sequence_length: int,
-        seed: int,
-        rank: int = 0,
-        world_size: int = 1,
-    ) -> WindowLoader:
-        """The windows of a training; see Task. Raises ConfigError where several processes train."""
-        self.definition.check_processes(world_size)
+    def make_loader(self, settings: LoaderSettings) -> WindowLoader:
+        """The windows of a training; see Task."""
         return WindowLoader(
-            self.training, batch_size=batch_size, sequence_length=sequence_length, seed=seed
+            self.training,
+            batch_size=settings.batch_size,
+            sequence_length=settings.sequence_length,
+            seed=settings.seed,
         )
 
     def steps_per_epoch(self, batch_size: int, sequence_length: int) -> int:

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Parameter
 
+    from charrnn.data.loader import Loader
     from charrnn.model.recurrent import RecurrentNetwork, State
     from charrnn.training.config import TrainingConfig
-    from charrnn.training.task import Loader
 
 
 class LearnerLike(Protocol):

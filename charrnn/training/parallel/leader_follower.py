@@ -22,6 +22,7 @@ import torch
 
 from charrnn.data.dataloader import Chunk, TBPTTLoader, lane_slice
 from charrnn.data.excerpt import AnyIds, Excerpt
+from charrnn.data.loader import Loader
 from charrnn.data.two_pass_reading import LARGEST_IN_MEMORY
 from charrnn.errors import ConfigError, DivergedError, ModelError
 from charrnn.model.config import ModelConfig
@@ -36,7 +37,6 @@ from charrnn.training.learner import Learner, threads
 from charrnn.training.malloc import freed_memory_kept
 from charrnn.training.parallel.distributed import DistributedGroup, GroupStopped
 from charrnn.training.parallel.group import LearnerLike
-from charrnn.training.task import Loader
 
 
 class Leader(DistributedGroup):

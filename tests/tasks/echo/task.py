@@ -7,6 +7,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from charrnn.data.dataloader import Chunk, TBPTTLoader
+from charrnn.data.loader import LoaderSettings
 from charrnn.model.language_model import CharRNN
 from charrnn.model.recurrent import RecurrentNetwork, State, detach
 from charrnn.storage.model_directory import Model
@@ -24,18 +25,12 @@ class EchoTask(TextTask):
     sequence_name = "excerpt"
     repeated = 0.0
 
-    def loader(
-        self,
-        *,
-        batch_size: int,
-        sequence_length: int,
-        seed: int,
-        rank: int = 0,
-        world_size: int = 1,
-    ) -> TBPTTLoader:
-        self.definition.check_processes(world_size)
+    def make_loader(self, settings: LoaderSettings) -> TBPTTLoader:
         return TBPTTLoader(
-            self.training, batch_size=batch_size, sequence_length=sequence_length, seed=seed
+            self.training,
+            batch_size=settings.batch_size,
+            sequence_length=settings.sequence_length,
+            seed=settings.seed,
         )
 
     def steps_per_epoch(self, batch_size: int, sequence_length: int) -> int:
