@@ -57,7 +57,7 @@ what the last step gave, None at the first; `random` (NumPy's) and `masks` (PyTo
 generators for all that is random, both a function of (seed, step)."""
 
 
-class TaskDefinition:
+class TaskDefinition(ABC):
     """What follows from the name of a task. Subclasses set the attributes.
 
     Attributes:
@@ -97,13 +97,13 @@ class TaskDefinition:
 
     # The network
 
+    @abstractmethod
     def network(self) -> "Callable[..., RecurrentNetwork]":
         """The class of networks: `network(config, kernel=..., generator=...)`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def loss(self) -> Loss:
         """What a network learns by."""
-        raise NotImplementedError
 
     def check_model(self, config: "ModelConfig") -> None:
         """Raises ConfigError where the network of a config is not one of this task."""
@@ -138,10 +138,10 @@ class TaskDefinition:
                 "start charrnn train without torchrun"
             )
 
+    @abstractmethod
     def inherit(self, options: "TrainingOptions", base: "Model") -> "TrainingOptions":
         """The options with the sizes of the model that a training starts from. Raises ConfigError
         where they ask for other sizes, ModelError where a training cannot start from it."""
-        raise NotImplementedError
 
     def read_corpus(self, corpus: "Corpus", **how: Any) -> "TokenizedCorpus":
         """The corpus as ids; `how` is that of `charrnn.data.corpus.tokenize`.
@@ -160,6 +160,7 @@ class TaskDefinition:
         """The same for a new training."""
         return options.seed if options.lines else None
 
+    @abstractmethod
     def make_task(
         self,
         corpus: "TokenizedCorpus",
@@ -171,13 +172,12 @@ class TaskDefinition:
 
         Raises CorpusError when the text is not enough for it.
         """
-        raise NotImplementedError
 
     # What people are shown
 
+    @abstractmethod
     def loss_unit(self, tokenizer: "Tokenizer") -> LossUnit:
         """The unit that losses are shown in."""
-        raise NotImplementedError
 
     def describe_loss(self, tokenizer: "Tokenizer", loss: float) -> str:
         """A validation loss with its unit."""
@@ -188,13 +188,13 @@ class TaskDefinition:
         """What is particular about a model of this task, for `charrnn info`."""
         return ()
 
+    @abstractmethod
     def describe_corpus(self, provenance: "Provenance") -> str:
         """How the corpus of a model is read."""
-        raise NotImplementedError
 
+    @abstractmethod
     def describe_held_out(self, provenance: "Provenance") -> str:
         """What was held out of the corpus of a model."""
-        raise NotImplementedError
 
     # Evaluation
 

@@ -1,6 +1,7 @@
 """What follows from the name of a task on running text: no labels, one loss for each character."""
 
 import dataclasses
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Final
 
 from charrnn.training.report import LossUnit, bits_per
@@ -34,9 +35,9 @@ class TextTaskDefinition(TaskDefinition):
             options = dataclasses.replace(options, readout_scale=1.0)
         return options
 
+    @abstractmethod
     def task_class(self) -> "type[TextTask]":
         """The class of tasks."""
-        raise NotImplementedError
 
     def make_task(
         self,

@@ -11,7 +11,11 @@ from charrnn.model.attention import Attention
 from charrnn.model.cells import CELLS
 from charrnn.model.config import ModelConfig
 from charrnn.model.kernels import KERNELS
-from charrnn.model.language_model import CharRNN, State, detach
+from charrnn.model.language_model import CharRNN, detach
+from tests.model.invariants import (
+    check_a_character_changes_only_what_follows,
+    check_chunks_are_one_long_pass,
+)
 
 V, H = 11, 16
 
@@ -134,17 +138,7 @@ def test_logits_are_the_heads_of_what_is_normalized() -> None:
 def test_chunks_with_carried_state_are_one_long_pass(
     cell: str, window: int, lengths: list[int]
 ) -> None:
-    mine = network(cell, window).double().eval()
-    ids = some_ids(3, 40)
-    state: State | None = None
-    pieces = []
-    with torch.no_grad():
-        whole, end = mine(ids)
-        for chunk in torch.split(ids, lengths, dim=1):
-            logits, state = mine(chunk, state)
-            pieces.append(logits)
-    torch.testing.assert_close(torch.cat(pieces, dim=1), whole, rtol=0, atol=1e-10)
-    torch.testing.assert_close(state, end, rtol=0, atol=1e-10)
+    check_chunks_are_one_long_pass(network(cell, window).double().eval(), some_ids(3, 40), lengths)
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -157,14 +151,7 @@ def test_the_state_is_what_the_config_says(cell: str, window: int | None) -> Non
 
 
 def test_a_character_changes_nothing_before_it_nor_in_other_lanes() -> None:
-    mine = network().eval()
-    ids = some_ids(2, 10)
-    changed = ids.clone()
-    changed[0, 6] = (changed[0, 6] + 1) % V
-    before, after = mine(ids)[0], mine(changed)[0]
-    assert torch.equal(before[0, :6], after[0, :6])
-    assert torch.equal(before[1], after[1])
-    assert not torch.equal(before[0, 6:], after[0, 6:])
+    check_a_character_changes_only_what_follows(network().eval(), some_ids(2, 10))
 
 
 def test_what_the_window_has_left_behind_is_not_looked_up() -> None:

@@ -8,7 +8,11 @@ from torch.nn.functional import cross_entropy
 from charrnn.model.cells import CELLS
 from charrnn.model.config import GATES, ModelConfig
 from charrnn.model.kernels import KERNELS
-from charrnn.model.language_model import CharRNN, State, detach
+from charrnn.model.language_model import CharRNN, detach
+from tests.model.invariants import (
+    check_a_character_changes_only_what_follows,
+    check_chunks_are_one_long_pass,
+)
 
 V, E, H = 11, 5, 16
 
@@ -91,17 +95,9 @@ def test_a_plain_module_loads_the_weights_and_agrees(kernel: str, cell: str, lay
 def test_chunks_with_carried_state_are_one_long_pass(
     kernel: str, cell: str, layers: int, lengths: list[int]
 ) -> None:
-    mine = network(cell, layers, kernel=kernel).double().eval()
-    ids = some_ids(3, 40)
-    state: State | None = None
-    pieces = []
-    with torch.no_grad():
-        whole, end = mine(ids)
-        for chunk in torch.split(ids, lengths, dim=1):
-            logits, state = mine(chunk, state)
-            pieces.append(logits)
-    torch.testing.assert_close(torch.cat(pieces, dim=1), whole, rtol=0, atol=1e-10)
-    torch.testing.assert_close(state, end, rtol=0, atol=1e-10)
+    check_chunks_are_one_long_pass(
+        network(cell, layers, kernel=kernel).double().eval(), some_ids(3, 40), lengths
+    )
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -121,14 +117,7 @@ def test_no_state_is_the_zero_state(cell: str) -> None:
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_character_changes_nothing_before_it_nor_in_other_lanes(cell: str) -> None:
-    mine = network(cell).eval()
-    ids = some_ids(2, 10)
-    changed = ids.clone()
-    changed[0, 6] = (changed[0, 6] + 1) % V
-    before, after = mine(ids)[0], mine(changed)[0]
-    assert torch.equal(before[0, :6], after[0, :6])
-    assert torch.equal(before[1], after[1])
-    assert not torch.equal(before[0, 6:], after[0, 6:])
+    check_a_character_changes_only_what_follows(network(cell).eval(), some_ids(2, 10))
 
 
 def test_a_detached_state_stops_backpropagation_and_keeps_its_values() -> None:
