@@ -7,43 +7,61 @@ TORCH  ?= torch==2.13.0
 
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+LOG    := $(VENV)/setup.log
 
-.PHONY: demo test check stress torture docs format clean
+.PHONY: demo test check stress torture docs docs-check format clean
 
 demo: $(READY)  ## train on the embedded corpus for a minute, and print samples
-	$(BIN)/charrnn train python-docs --budget 1m --out checkpoints/demo-$$(date +%Y%m%d-%H%M%S)
-	@echo
-	$(BIN)/charrnn sample --prompt "The " --length 600
+	@run=checkpoints/demo-$$(date +%Y%m%d-%H%M%S); \
+	echo "$$ $(BIN)/charrnn train python-docs --budget 1m --out $$run"; \
+	$(BIN)/charrnn train python-docs --budget 1m --out $$run; status=$$?; \
+	[ $$status = 0 ] || exit $$status; \
+	echo; \
+	echo "$$ $(BIN)/charrnn sample $$run --prompt \"The \" --length 600"; \
+	$(BIN)/charrnn sample $$run --prompt "The " --length 600
 	@echo
 	@echo
 	@echo "Now your own text: $(BIN)/charrnn train YOUR.txt   (or write on with this one: $(BIN)/charrnn repl)"
 
 test: $(READY)  ## the whole test suite
-	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
+	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 check: $(READY)  ## format, lint and types
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/mypy
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
 
 stress torture: $(READY)  ## crashes, full disks and hostile files by the thousand: half an hour, one table
-	$(BIN)/python -m tests.stress
+	@$(BIN)/python -m tests.stress
 
 docs: $(READY)  ## the tables of all options in docs/options.md
-	$(BIN)/python -m charrnn.cli.option_tables > docs/options.md
+	@$(BIN)/python -m charrnn.cli.option_tables > docs/options.md
+
+docs-check: $(READY)  ## links, commands, options and code of the documents; all at full length: FULL=1
+	@$(BIN)/python -m tests.docs_check $(if $(FULL),--full)
 
 format: $(READY)  ## what check asks for, as far as it can be done by itself
-	$(BIN)/ruff format .
-	$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
 
-clean:  ## everything that can be made again
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+clean:  ## everything that can be made again; trained models are kept
+	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find charrnn -name '*.so' -type f -delete
 
+# What pip and setuptools say goes to the log, whose end is shown where something fails.
 $(READY): pyproject.toml setup.py $(wildcard charrnn/*/*.h charrnn/*/native/*.[ch] charrnn/*/*/native/*.[ch])
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo "charrnn needs Python 3.11 or newer; name one with: make PYTHON=python3.12"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet "$(TORCH)"
-	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	@rm -f $@; mkdir -p $(VENV); \
+	echo "Setting up $(VENV) (PyTorch and charrnn): a few minutes the first time; see $(LOG)"; \
+	{ $(PYTHON) -m venv $(VENV) && \
+	  $(BIN)/python -m pip install --progress-bar off "$(TORCH)" && \
+	  $(BIN)/python -m pip install --progress-bar off --verbose --editable ".[dev]"; \
+	} > $(LOG) 2>&1 || { status=$$?; tail -n 20 $(LOG); \
+	    echo "Setting up $(VENV) failed: the end of $(LOG) is above. Run make again once it is mended."; \
+	    exit $$status; }
+	@$(BIN)/python -c 'from charrnn.engines import native_engine as e; from charrnn.model.kernels import native as k; \
+	    import sys; sys.exit(not (e.available() and k.available()))' || \
+	    echo "charrnn's C code was not built (see $(LOG)): everything works without it, more slowly."
 	@touch $@
