@@ -132,7 +132,7 @@ def _extend(beam: Fills, scores: npt.NDArray[np.float64], width: int) -> Fills:
 def rescore(
     masked_lm: MaskedLM, region: Region, fills: Fills, *, reach: int, context: int
 ) -> Fills:
-    """Score the fills of a region again, now with the characters around it, and sorts them.
+    """Score the fills of a region again, now with the characters around it, and sort them.
 
     The chain rule scores each position of a fill once, while the positions after it are masks. Here
     each position is scored given all others, and so are `reach` characters on each side, which only

@@ -159,9 +159,7 @@ class WindowLoader:
 
 
 def spread(numbers: Int64Array, length: int, intervals: int) -> Int64Array:
-    """Return where equal intervals of a length begin: number * length
-
-    intervals.
+    """Return where equal intervals of a length begin: number * length // intervals.
 
     The product itself overflows 64 bits for a text of 34 GB; this is exact for up to half a
     trillion intervals."""
