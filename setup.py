@@ -1,5 +1,4 @@
-"""Builds what is written in C where there is a compiler; without one, charrnn runs on NumPy and
-PyTorch."""
+"""Builds the C code where there is a compiler; without one, charrnn runs on NumPy and PyTorch."""
 
 from glob import glob
 
@@ -7,7 +6,7 @@ from setuptools import Extension, setup
 
 
 def library(folder: str, name: str) -> Extension:
-    """What is built of a folder's C, for ctypes."""
+    """Return the extension that builds the C files of a folder into a library for ctypes."""
     return Extension(
         f"{folder}.{name}".replace("/", "."),
         sources=[f"{folder}/{name}.c"],
@@ -18,7 +17,7 @@ def library(folder: str, name: str) -> Extension:
             "-O3",
             "-g0",
             "-pthread",
-            "-ffp-contract=off",  # what is fused is written so: MULTIPLY_ADD
+            "-ffp-contract=off",  # fused multiply-adds are written out: MULTIPLY_ADD
             "-fno-math-errno",
             "-fno-trapping-math",
         ],

@@ -1,12 +1,12 @@
-"""Loss in the same time with and without attention.
+"""Compares the loss in the same time with and without attention.
 
     python -m benchmarks.attention tinyshakespeare.txt names.txt:lines repetitive stdlib@1000000
 
 Each text is trained without attention, and in the same time with each window: the time of a step is
-measured first, in turns, and networks with attention take so many steps fewer. All are trained as
-the recipe trains such a size, on the same chunks in the same order, and scored on the last 10 % of
-the text.
-Prints a row for each text and window: nats per character, and how much less than without attention.
+measured first, in turns, and networks with attention take fewer steps accordingly. All are trained
+as the recipe trains networks of this size, on the same chunks in the same order, and scored on the
+last 10 % of the text. The output is a row for each text and window: nats per character, and how
+much lower they are than without attention.
 
 `repetitive` is made from a seed (repetition.py): names of random letters, defined and used again,
 in nested brackets.
@@ -45,7 +45,7 @@ from charrnn.training.recipe import (
 )
 
 MEASURED_STEPS: Final = 12
-"""Steps whose median time is that of a step; as many go before them."""
+"""The steps whose median time is measured; as many steps go before them."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ class Result:
     """The result of one training.
 
     Attributes:
-        nats: per character of the held-out text.
-        parameters: how many numbers were learned.
+        nats: nats per character of the held-out text.
+        parameters: the number of weights.
     """
 
     nats: float
@@ -62,7 +62,7 @@ class Result:
 
 
 class Trial:
-    """Trainings of one text in one size, with different windows.
+    """Trainings on one text with one size and different windows.
 
     Args:
         corpus: the text.
@@ -80,8 +80,8 @@ class Trial:
         )
 
     def step_seconds(self, windows: Sequence[int | None], seed: int) -> list[float]:
-        """Measures the time of a step with each window, in turns, so that a busy machine is as busy
-        for all."""
+        """Measure the time of a step with each window, in turns, so that a busy machine affects all
+        alike."""
         learning = [self._prepare(each, seed, 2 * MEASURED_STEPS)[1:] for each in windows]
         times: list[list[float]] = [[] for _ in windows]
         with threads(ALL_THREADS):
@@ -93,7 +93,7 @@ class Trial:
         return [statistics.median(taken[MEASURED_STEPS:]) for taken in times]
 
     def train(self, window: int | None, seed: int, *, steps: int) -> Result:
-        """Trains for so many steps, and scores the held-out text."""
+        """Train for this many steps, and score the held-out text."""
         network, learner, loader = self._prepare(window, seed, steps)
         with threads(ALL_THREADS):
             for number in range(steps):
@@ -148,7 +148,7 @@ class Trial:
 def compare(
     name: CorpusName, windows: Sequence[int], *, hidden_size: int, steps: int, seeds: Sequence[int]
 ) -> Iterator[str]:
-    """Yields the rows of a text: without attention, in so many steps, and with each window in the
+    """Yield the rows of a text: without attention, in this many steps, and with each window in the
     same time."""
     with tempfile.TemporaryDirectory() as folder:
         text = tokenize(open_corpus([str(read_corpus(name, Path(folder)).path)]))
@@ -175,7 +175,7 @@ def compare(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Prints the table, row by row."""
+    """Print the table, row by row."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("corpora", nargs="+", type=parse_corpus, help="as in benchmarks.quality")
     parser.add_argument("--windows", type=parse_seeds, default=[64, 256], help="like 64,256")

@@ -1,31 +1,31 @@
-"""How well `charrnn train --label` classifies, compared with logistic regression on TF-IDF of
-character n-grams (scikit-learn).
+"""Compares `charrnn train --label` with logistic regression on TF-IDF of character n-grams
+(scikit-learn).
 
     python -m benchmarks.classification
     python -m benchmarks.classification packages echoes --flags "--epochs 20 --bidirectional" --json
     FILE
 
-Both get the same texts of the same classes, and are judged by the same others, which neither has
-seen (classification_texts.py says what they are, and how they are kept apart):
+Both learn from the same texts, and are scored on the same held-out texts (see
+classification_texts.py for the texts and their split):
 
-- programming: which of the programming and markup languages that the machine has files of a snippet
-  of 100 to 200 characters is in.
-- natural: which of 18 languages of four families a message of 20 to 60 characters is in, of the
-  translations that are installed.
-- packages: which of eight packages of Python's standard library a snippet of 200 to 300 characters
-  comes from.
-- echoes: of made-up names, whether the last vowel is the first again.
+- programming: the programming or markup language of a snippet of 100 to 200 characters, among those
+of files on this machine.
+- natural: the language of a message of 20 to 60 characters, among 18 languages of four families,
+from installed translations.
+- packages: the package of a snippet of 200 to 300 characters, among eight packages of Python's
+standard library.
+- echoes: whether the last vowel of a made-up name equals the first.
 
-charrnn is the command as a person types it: `train --epochs 20`, or what `--flags` says, then
-`predict`. The linear model counts all n-grams of 1 to 4 characters that come twice, with a mark for
-where a text begins and ends, their counts' logarithms weighted by rarity; the strength of its
-regularisation is chosen on a tenth of what it learns from. Seconds are of all that: reading,
-choosing, learning; of the clock, and of the processors, which say more where others use them too.
-To answer takes little beside them, and is not counted.
+charrnn is run as a command: `train --epochs 20`, or with the flags of `--flags`, then `predict`.
+The linear model reads all n-grams of 1 to 4 characters that occur at least twice, with marks for
+the beginning and the end of a text, and weights the logarithms of their counts by rarity; the
+strength of its regularisation is chosen on a tenth of the training texts. Seconds include reading,
+choosing and learning, by the clock and by the processors, which are more reliable on a shared
+machine. Prediction takes little time, and is not counted.
 
 A line of `--json` has task, seed, classes, training, test (texts), characters (of the training
-texts); of `linear` and `charrnn` each accuracy, macro_f1, seconds, processor_seconds, settings; and
-only_linear_right and only_charrnn_right, the texts on which they differ.
+texts); for each of `linear` and `charrnn`, accuracy, macro_f1, seconds, processor_seconds and
+settings; and only_linear_right and only_charrnn_right, the texts on which they differ.
 """
 
 import argparse
@@ -46,26 +46,26 @@ from benchmarks.classification_texts import TASKS, Labelled, Parts
 from charrnn.evaluation.metrics import accuracy, confusion_matrix, macro_f1
 
 STRENGTHS: Final = (1.0, 10.0, 100.0)
-"""The C's of logistic regression that are tried."""
+"""The values of C of logistic regression to try."""
 
 LONGEST_GRAM: Final = 4
-"""With 5, accuracy was the same or less, in twice the time."""
+"""The longest n-grams. With 5, accuracy was the same or less, in twice the time."""
 
 USUAL: Final = ["--epochs", "20"]
 
 START: Final = "\x02"
 END: Final = "\x03"
-"""Marks around a text, for n-grams to tell where it begins and ends."""
+"""Marks at the beginning and the end of a text, which n-grams can see."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """What one of them made of a task.
+    """The result of one model on a task.
 
     Attributes:
         predicted: the class of each test text.
-        seconds, processor_seconds: of all that had to be done before it could be asked.
-        settings: what it was.
+        seconds, processor_seconds: the time before the model could predict.
+        settings: the settings of the model.
     """
 
     predicted: list[str]
@@ -75,7 +75,7 @@ class Result:
 
 
 def learn_linear(parts: Parts) -> Result:
-    """TF-IDF of character n-grams and logistic regression."""
+    """Fit TF-IDF of character n-grams and logistic regression."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
 
@@ -93,7 +93,7 @@ def learn_linear(parts: Parts) -> Result:
     def learned(strength: float, count: int) -> Any:
         return LogisticRegression(C=strength, max_iter=1000).fit(features[:count], labels[:count])
 
-    chosen_on = len(labels) * 9 // 10  # they are shuffled
+    chosen_on = len(labels) * 9 // 10  # the texts are shuffled
     shares = {
         strength: learned(strength, chosen_on).score(features[chosen_on:], labels[chosen_on:])
         for strength in STRENGTHS
@@ -110,7 +110,7 @@ def _marked(texts: Sequence[Labelled]) -> list[str]:
 
 
 def learn_charrnn(parts: Parts, flags: Sequence[str], directory: Path) -> Result:
-    """`charrnn train` and `charrnn predict`, in processes of their own, their files in a
+    """Run `charrnn train` and `charrnn predict` in separate processes, with their files in a
     directory."""
     for name, texts in zip(Parts._fields, parts, strict=True):
         write_table(directory / f"{name}.csv", texts)
@@ -126,12 +126,12 @@ def learn_charrnn(parts: Parts, flags: Sequence[str], directory: Path) -> Result
 
 
 def _processor_seconds() -> float:
-    """Of this process and of those it started, which have ended."""
+    """Return the processor time of this process and of its children that have ended."""
     return sum(os.times()[:4])
 
 
 def write_table(path: Path, texts: Sequence[Labelled]) -> None:
-    """A table of columns text and label."""
+    """Write a table with the columns text and label."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(Labelled._fields)
@@ -139,7 +139,7 @@ def write_table(path: Path, texts: Sequence[Labelled]) -> None:
 
 
 def _charrnn(*arguments: str) -> str:
-    """What a command writes. Raises CalledProcessError, its own words on stderr."""
+    """Return what a command prints. Raises CalledProcessError with its stderr."""
     result = subprocess.run(
         [sys.executable, "-m", "charrnn", *arguments],
         stdout=subprocess.PIPE,
@@ -151,7 +151,7 @@ def _charrnn(*arguments: str) -> str:
 
 
 def compare(task: str, seed: int, parts: Parts, linear: Result, charrnn: Result) -> dict[str, Any]:
-    """A line of the results; see above."""
+    """Return a line of the results; see above."""
     truth = [each.label for each in parts.test]
     right = [
         [guess == label for guess, label in zip(result.predicted, truth, strict=True)]
@@ -173,7 +173,7 @@ def compare(task: str, seed: int, parts: Parts, linear: Result, charrnn: Result)
 
 
 def _judged(truth: Sequence[str], result: Result) -> dict[str, Any]:
-    """How good a result is, with its settings."""
+    """Return the scores of a result, with its settings."""
     ids = {label: number for number, label in enumerate(sorted({*truth, *result.predicted}))}
     true, guessed = ([ids[label] for label in labels] for labels in (truth, result.predicted))
     return {
@@ -186,7 +186,7 @@ def _judged(truth: Sequence[str], result: Result) -> dict[str, Any]:
 
 
 def table(records: Sequence[dict[str, Any]]) -> str:
-    """The results in Markdown."""
+    """Return the results in Markdown."""
     heads = (
         "task",
         "classes",
@@ -213,13 +213,18 @@ def table(records: Sequence[dict[str, Any]]) -> str:
 
 
 def main() -> None:
-    """The command."""
+    """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("tasks", nargs="*", metavar="TASK", help=f"of {', '.join(TASKS)}; all")
     parser.add_argument(
-        "--flags", type=shlex.split, default=USUAL, help=f"of charrnn train; {shlex.join(USUAL)}"
+        "tasks", nargs="*", metavar="TASK", help=f"among {', '.join(TASKS)} (default: all)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the texts")
+    parser.add_argument(
+        "--flags",
+        type=shlex.split,
+        default=USUAL,
+        help=f"flags of charrnn train (default: {shlex.join(USUAL)})",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of the texts")
     parser.add_argument("--json", type=Path, metavar="FILE", help="append a line for each task")
     arguments = parser.parse_args()
     for task in arguments.tasks:

@@ -1,8 +1,7 @@
-"""The texts of benchmarks.classification: excerpts of a machine's files, and made-up names.
+"""The texts of benchmarks.classification: excerpts of files on this machine, and made-up names.
 
-Each task is a function of a seed (and of the files that are there) and gives texts to learn from
-and others to be judged by. Snippets of one file are all in the same part: what is told of a file
-must not be learned from the rest of it.
+Each task is a function of a seed (and of the files on this machine) that returns training texts and
+test texts. All snippets of a file are in the same part, so that no file is in both.
 """
 
 import gettext
@@ -14,13 +13,13 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 TEST_SHARE: Final = 0.2
-"""The share of a class' files that no training reads."""
+"""The share of a class's files that are for testing."""
 
 LARGEST_FILE: Final = 1_000_000
-"""Bytes; larger files are data, whatever they are called."""
+"""The most bytes of a file; larger files are data, whatever their name."""
 
 MOST_FILES: Final = 800
-"""Of a class: more are not read."""
+"""The most files of a class that are read."""
 
 SUFFIXES: Final = {
     ".c": "c",
@@ -45,7 +44,7 @@ SUFFIXES: Final = {
     ".xml": "xml",
     ".yaml": "yaml",
 }
-"""The language of a file, by how its name ends. `.h` is left out: it is C, C++ or both."""
+"""The language of a file, by its suffix. `.h` is left out: it is C, C++ or both."""
 
 PACKAGES: Final = (
     "asyncio",
@@ -57,7 +56,7 @@ PACKAGES: Final = (
     "unittest",
     "xml",
 )
-"""Packages of the standard library, in every Python from 3.11 on."""
+"""Packages of the standard library of every Python from 3.11 on."""
 
 NEIGHBOURS: Final = (
     *("cs", "sk", "sl", "hr"),
@@ -65,7 +64,7 @@ NEIGHBOURS: Final = (
     *("ca", "es", "gl", "oc", "pt"),
     *("be", "bg", "ru", "sr", "uk"),
 )
-"""Languages in families, whose members are easily taken for each other."""
+"""Languages in families, whose members are easily confused."""
 
 TEST_FOLDERS: Final = {"test", "tests", "idle_test"}
 
@@ -81,7 +80,7 @@ class Labelled(NamedTuple):
 
 
 class Parts(NamedTuple):
-    """The texts of a task: what is learned from, and what is judged by."""
+    """The training texts and the test texts of a task."""
 
     training: list[Labelled]
     test: list[Labelled]
@@ -95,13 +94,13 @@ def programming_languages(
     test: int = 100,
     length: tuple[int, int] = (100, 200),
 ) -> Parts:
-    """Which language a snippet of 100 to 200 characters is written in.
+    """Return snippets of 100 to 200 characters, by programming language.
 
     Args:
-        roots: where to look; the standard library, the installed packages and /usr/share and
-            /usr/lib unless given.
-        training, test: how many snippets of each class. A language without so many is left out.
-        length: characters of a snippet, stripped.
+        roots: the folders to search; None: the standard library, the installed packages, /usr/share
+            and /usr/lib.
+        training, test: the number of snippets of each class. A language with fewer is left out.
+        length: the range of the characters of a snippet, which is stripped.
     """
     if roots is None:
         paths = sysconfig.get_paths()
@@ -127,8 +126,8 @@ def packages(
     test: int = 75,
     length: tuple[int, int] = (200, 300),
 ) -> Parts:
-    """Which package of the standard library a snippet of 200 to 300 characters comes from, its
-    tests left out; see `programming_languages`."""
+    """Return snippets of 200 to 300 characters of the standard library, by package, without tests;
+    see `programming_languages`."""
     library = library or Path(sysconfig.get_paths()["stdlib"])
     files = {
         package: [
@@ -150,11 +149,10 @@ def natural_languages(
     test: int = 75,
     length: tuple[int, int] = (20, 60),
 ) -> Parts:
-    """Which of some languages a message of a program is in, 20 to 60 characters long: the
-    translations that are installed, all messages of a program in the same part. See
-    `programming_languages`.
+    """Return messages of programs of 20 to 60 characters, by language, from installed translations.
+    All messages of a program are in the same part. See `programming_languages`.
 
-    What is not translated, or the same in two languages, is left out.
+    Messages that are not translated, or the same in two languages, are left out.
     """
     found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     owners: dict[str, set[str]] = defaultdict(set)
@@ -176,11 +174,11 @@ def natural_languages(
 
 
 def _messages(path: Path) -> Mapping[str, str]:
-    """Original and translation of each message of a compiled catalogue."""
+    """Return the original and the translation of each message of a compiled catalogue."""
     try:
         with path.open("rb") as file:
             catalogue = gettext.GNUTranslations(file)
-    except (OSError, ValueError, LookupError):  # damaged, or in words that gettext does not know
+    except (OSError, ValueError, LookupError):  # damaged, or in an encoding unknown to gettext
         return {}
     entries = getattr(catalogue, "_catalog", {})
     return {
@@ -191,9 +189,9 @@ def _messages(path: Path) -> Mapping[str, str]:
 
 
 def echoes(seed: int = 0, *, training: int = 10_000, test: int = 1000) -> Parts:
-    """Made-up names, the halves of each class: whose last vowel is the first again, `echo`, and
-    whose is another, `other`. What is between them tells nothing: three to six syllables, one or
-    two consonants and a vowel each, at times a consonant more at the end."""
+    """Return made-up names, half of each class: `echo` where the last vowel equals the first,
+    `other` where it differs. What is between them is random: names have three to six syllables of
+    one or two consonants and a vowel, and sometimes a final consonant."""
     generator = random.Random(seed)
     wanted = {"echo": (training + test) // 2, "other": (training + test + 1) // 2}
     names: dict[str, str] = {}
@@ -214,7 +212,7 @@ def echoes(seed: int = 0, *, training: int = 10_000, test: int = 1000) -> Parts:
 
 
 def label_of_name(name: str) -> str:
-    """`echo` where the first vowel of a name is the last one too."""
+    """Return `echo` where the first vowel of a name equals the last."""
     vowels = [letter for letter in name if letter in VOWELS]
     return "echo" if vowels[0] == vowels[-1] else "other"
 
@@ -228,7 +226,7 @@ def snippets(
     length: tuple[int, int],
     most_of_a_file: int | None = None,
 ) -> Parts:
-    """Snippets of files, by class; no text is in it twice."""
+    """Return snippets of files, by class; no text occurs twice."""
     texts: dict[str, dict[str, list[str]]] = defaultdict(dict)
     for label, paths in sorted(files.items()):
         for path in _some(sorted(paths), random.Random(f"{seed} {label}")):
@@ -238,7 +236,7 @@ def snippets(
 
 
 def cut(text: str, length: tuple[int, int], generator: random.Random) -> list[str]:
-    """A text in pieces, stripped, each of a length between two, the rest left out."""
+    """Cut a text into stripped pieces with lengths in a range; the rest is left out."""
     pieces, at = [], 0
     while at < len(text):
         wanted = generator.randint(*length)
@@ -254,7 +252,7 @@ def _some(paths: list[Path], generator: random.Random) -> list[Path]:
 
 
 def _read(path: Path) -> str:
-    """A file's text; none where it is large, no text, or gone."""
+    """Return a file's text; an empty string where it is large, not text, or gone."""
     try:
         if path.stat().st_size > LARGEST_FILE or not path.is_file():
             return ""
@@ -271,10 +269,10 @@ def _deal(
     test: int,
     most_of_a_file: int | None,
 ) -> Parts:
-    """The texts of each class and file, in two parts without a file in common, so many of each
-    class.
+    """Deal the texts of each class and file to two parts without a file in common, with a given
+    number of each class.
 
-    A class that has not so many in either part is left out.
+    A class with fewer texts in either part is left out.
     """
     parts = Parts([], [])
     seen: set[str] = set()

@@ -17,11 +17,11 @@ from torch import Tensor
 P = ParamSpec("P")
 
 MOMENT: Final = 0.05
-"""Seconds, at least, for each product."""
+"""The fewest seconds for each product."""
 
 
 def synchronize(device: str) -> None:
-    """Waits until the device has finished."""
+    """Wait until the device has finished."""
     if device.startswith("cuda"):
         torch.cuda.synchronize(device)
 
@@ -29,13 +29,13 @@ def synchronize(device: str) -> None:
 class ProductPeak:
     """The fastest matrix product of PyTorch, over some shapes.
 
-    Each is computed with its second matrix laid out both ways: of bf16 on the CPU, one may be
-    twice as fast as the other.
+    Each is computed with both layouts of its second matrix: for bf16 on the CPU, one may be twice
+    as fast as the other.
 
     Args:
         shapes: (M, K, N) of products (M, K) x (K, N).
-        dtype: of the matrices.
-        device: where they are.
+        dtype: the type of the matrices.
+        device: the device of the matrices.
     """
 
     def __init__(
@@ -53,14 +53,15 @@ class ProductPeak:
                 self.products.append((2 * m * k * n, work))
 
     def measure(self) -> float:
-        """Operations a second of the one that is fastest now."""
+        """Return the operations per second of the product that is fastest now."""
         return max(itertools.starmap(self._speed, self.products))
 
     def _speed(self, operations: int, work: Callable[[], Tensor]) -> float:
         synchronize(self.device)
         began, count = time.perf_counter(), 0
         while time.perf_counter() - began < MOMENT:
-            # A product takes a GPU less time than the call; waiting for each would measure that.
+            # On a GPU, a product takes less time than its call, so the calls are not awaited one by
+            # one.
             for _ in range(1 if self.device == "cpu" else 20):
                 work()
                 count += 1
@@ -71,11 +72,11 @@ class ProductPeak:
 def peak_megabytes(
     device: str, work: Callable[P, None], *args: P.args, **kwargs: P.kwargs
 ) -> float:
-    """The most memory that a fresh process takes to do some work: on a CPU all that the process
-    has resident, Python's and PyTorch's own included (VmHWM); on a GPU what was allocated there.
+    """Return the peak memory of a fresh process that does some work: on a CPU the resident memory
+    of the process, including Python's and PyTorch's (VmHWM); on a GPU the allocated memory.
 
-    A process's peak cannot be taken back, so that each work needs one of its own. It is spawned:
-    one that is forked begins with its parent's peak.
+    A process's peak cannot be reset, so each measurement needs its own process. It is spawned,
+    since a forked process begins with its parent's peak.
     """
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:

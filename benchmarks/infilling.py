@@ -1,4 +1,4 @@
-"""How often masked characters are predicted, and how well typos are found.
+"""Measures how often masked characters are predicted, and how well typos are found.
 
     python -m benchmarks.infilling tinyshakespeare.txt --budget 300s
     python -m benchmarks.infilling tinyshakespeare.txt --model checkpoints/both \\
@@ -50,7 +50,7 @@ from charrnn.tasks.infill.proofread import find_mistakes
 LENGTHS: Final = (1, 2, 4, 8)
 
 CONTEXT: Final = FillConfig().context
-"""The characters that are read on each side."""
+"""The characters that are read on each side of a span."""
 
 FOLLOWING: Final = 16
 """The characters after a span whose likelihood rescores the fills of a left-to-right model."""
@@ -75,12 +75,12 @@ class Contender:
 
 
 def by_both_sides(masked_lm: MaskedLM, region: Region, fills: Fills) -> Fills:
-    """Rescores fills as `charrnn fill` does."""
+    """Rescore fills as `charrnn fill` does."""
     return rescore(masked_lm, region, fills, reach=FillConfig().reach, context=CONTEXT)
 
 
 def by_text_after(masked_lm: MaskedLM, region: Region, fills: Fills) -> Fills:
-    """Rescores fills by the likelihood of each fill and the text after it, from left to right."""
+    """Rescore fills by the likelihood of each fill and the text after it, from left to right."""
     windows = np.tile(region.ids, (len(fills.values), 1))
     windows[:, region.positions] = fills.values
     first = int(region.positions[0])
@@ -104,7 +104,7 @@ class Accuracy:
 def accuracies(
     contender: Contender, ids: MaskedIds, starts: npt.NDArray[np.int64], length: int
 ) -> dict[str, Accuracy]:
-    """Measures a contender, with each rescoring, on spans of a text (N,) that begin at `starts`."""
+    """Measure a contender, with each rescoring, on spans of a text (N,) that begin at `starts`."""
     before, masked_lm = contender.before, contender.masked_lm
     regions = []
     for start in starts:
@@ -137,8 +137,8 @@ class Proof:
 
     Attributes:
         threshold: the least gain of a finding.
-        score: of the half that the threshold was not chosen on.
-        characters_per_second: the speed.
+        score: the score on the half that the threshold was not chosen on.
+        characters_per_second: the speed of proofreading.
     """
 
     threshold: float
@@ -149,7 +149,7 @@ class Proof:
 def proof(
     masked_lm: MaskedLM, tokenizer: Tokenizer, text: str, threshold: float | None = None
 ) -> Proof:
-    """Scores typos in the second half of a text; by default chooses the threshold on the first."""
+    """Score typos in the second half of a text; by default chooses the threshold on the first."""
     config = ProofreadConfig(threshold=0)
     tuning, counted = (with_typos(half, seed=seed) for seed, half in enumerate(halves(text)))
     if threshold is None:
@@ -161,24 +161,24 @@ def proof(
 
 
 def halves(text: str) -> tuple[str, str]:
-    """The two halves of a text."""
+    """Return the two halves of a text."""
     return text[: len(text) // 2], text[len(text) // 2 :]
 
 
 def middle(text: str, characters: int) -> str:
-    """Takes so many characters from the middle of a text. (Costs and threshold of proofreading were
-    chosen on the beginning and the end of tinyshakespeare's held-out text.)"""
+    """Return this many characters from the middle of a text. (Costs and threshold of proofreading
+    were chosen on the beginning and the end of tinyshakespeare's held-out text.)"""
     begin = max(len(text) - characters, 0) // 2
     return text[begin : begin + characters]
 
 
 def above(findings: Sequence[Finding], threshold: float) -> list[Finding]:
-    """Keeps the findings whose gain reaches a threshold."""
+    """Keep the findings whose gain reaches a threshold."""
     return [each for each in findings if each.correction.gain >= threshold]
 
 
 def best_threshold(text: str, typos: Sequence[Typo], findings: Sequence[Finding]) -> float:
-    """Finds the threshold with the best harmonic mean of precision and recall (F1)."""
+    """Find the threshold with the best harmonic mean of precision and recall (F1)."""
 
     def f1(threshold: float) -> float:
         result = score(text, typos, above(findings, threshold))
@@ -188,7 +188,7 @@ def best_threshold(text: str, typos: Sequence[Typo], findings: Sequence[Finding]
 
 
 def trained(corpus: Path, folder: Path, budget: Budget, **options: Any) -> Model:
-    """Trains a model on a text as `charrnn train` does."""
+    """Train a model on a text as `charrnn train` does."""
     if budget.in_steps:
         amount: dict[str, Any] = {"steps": int(budget.amount)}
     else:
@@ -198,7 +198,7 @@ def trained(corpus: Path, folder: Path, budget: Budget, **options: Any) -> Model
 
 
 def contenders(bidirectional: Model, left_to_right: Model, training: str) -> list[Contender]:
-    """Lists the models to compare, which have the same alphabet."""
+    """List the models to compare, which have the same alphabet."""
     tokenizer = bidirectional.tokenizer
     n_gram = NGram(tokenizer.encode(training), tokenizer.vocabulary_size)
     return [
@@ -218,7 +218,7 @@ def contenders(bidirectional: Model, left_to_right: Model, training: str) -> lis
 def print_fills(
     rows: Sequence[Contender], ids: MaskedIds, positions: int, lengths: Sequence[int]
 ) -> None:
-    """Prints the table of spans."""
+    """Print the table of spans."""
     print("| | " + " | ".join(f"{n}: top 1, top 5, exact" for n in lengths) + " |")
     print("|---|" + "---|" * len(lengths))
     generator = np.random.default_rng(0)
@@ -236,7 +236,7 @@ def print_fills(
 def print_proofs(
     rows: Sequence[tuple[str, MaskedLM, float | None]], *, text: str, tokenizer: Tokenizer
 ) -> None:
-    """Prints the table of typos."""
+    """Print the table of typos."""
     print(
         "| | threshold | detected: precision, recall | corrected: precision, recall "
         "| substitute, delete, insert, swap | characters/s |"
@@ -255,7 +255,7 @@ def print_proofs(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Trains the models that are not given, and prints both tables."""
+    """Train the models that are not given, and print both tables."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("corpus", help="a text file, or the name of one in corpora/")
     parser.add_argument("--budget", type=parse_budget, default="3000steps", help="or like 300s")

@@ -12,10 +12,10 @@ from charrnn.generation.filters import log_softmax
 
 
 class LeftToRightLM:
-    """A language model that predicts each character from the characters to its left alone.
+    """A language model that predicts each character only from the characters to its left.
 
     It reads masks as the first character of the alphabet, so that only its prediction for the first
-    mask of a text means anything.
+    mask of a text is meaningful.
     """
 
     def __init__(self, engine: Reader) -> None:
@@ -23,7 +23,7 @@ class LeftToRightLM:
         self.vocabulary_size = self.mask = engine.vocabulary_size
 
     def log_probabilities(self, ids: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """Gives log-probabilities (B, T, V) of texts (B, T), uniform for each first character."""
+        """Return log-probabilities (B, T, V) of texts (B, T), uniform for each first character."""
         ids = np.asarray(ids, dtype=np.int64)
         size = self.vocabulary_size
         read = np.full((*ids.shape, size), -np.log(size), dtype=np.float32)
@@ -34,19 +34,19 @@ class LeftToRightLM:
         return read
 
     def read(self, ids: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """Gives log-probabilities (N, V) of one text (N,), read as one stream."""
+        """Return log-probabilities (N, V) of one text (N,), read as one stream."""
         return self.log_probabilities(np.asarray(ids)[None]).reshape(-1, self.vocabulary_size)
 
 
 class NGramLM:
-    """An n-gram model that predicts each character from the characters to its left alone."""
+    """An n-gram model that predicts each character only from the characters to its left."""
 
     def __init__(self, model: NGram) -> None:
         self.model = model
         self.vocabulary_size = self.mask = model.vocabulary_size
 
     def log_probabilities(self, ids: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """Gives log-probabilities (B, T, V) of texts (B, T)."""
+        """Return log-probabilities (B, T, V) of texts (B, T)."""
         ids = np.asarray(ids, dtype=np.int64)
         known = np.where(ids == self.mask, 0, ids)
         columns = [
@@ -56,7 +56,7 @@ class NGramLM:
         return _log(np.stack(columns, axis=1))
 
     def read(self, ids: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """Gives log-probabilities (N, V) of one text (N,)."""
+        """Return log-probabilities (N, V) of one text (N,)."""
         return self.log_probabilities(np.asarray(ids)[None]).reshape(-1, self.vocabulary_size)
 
 

@@ -1,33 +1,32 @@
-"""How good a model `charrnn train` makes in a given time, and whether other settings are better.
+"""Measures how good a model `charrnn train` makes in a given time, and compares recipes.
 
     python -m benchmarks.quality FILE --budget 112s
     python -m benchmarks.quality python-docs fables@20000 towns:lines --budget 600steps
         --budget 5400steps --recipe "wide: --hidden-size 384 --dropout 0.2" --seeds 0,1,2 --jobs 2
         --json EVIDENCE.jsonl --table TABLE.md
 
-Each run is the command as a person types it: by the recipe `chosen` with nothing but the budget, by
-others with the flags they name. What it wrote is loaded into a plain module of torch.nn
-(torch_baseline.py), which reads the last 10 % of the text as one stream: nothing of charrnn takes
-part in the scoring.
+Each run is the command `charrnn train`: only with the budget for the recipe `chosen`, and with the
+flags of the other recipes. The model is loaded into a plain module of torch.nn (torch_baseline.py),
+which reads the last 10 % of the text as one stream, so that charrnn takes no part in the scoring.
 
-- A corpus is a file, the name of one in corpora/, `python-docs` (Python's manual) or `stdlib` (the
-  sources of Python's standard library). `@20000` takes its first 20,000 characters; `:lines` trains
-  with --lines.
-- A budget is a time, of which only a quiet machine makes fair use, or a number of steps, which
-  gives the same again however busy the machine is.
-- `--json FILE`: a line for each run, as soon as it is done. Runs that are in the file already are
-  not repeated, so that a search that was stopped goes on; `--again RECIPE` repeats those of a
-  recipe, such as `chosen` after the program has changed, and the newest counts.
-- `--jobs N`: so many side by side, each on one thread; for steps only.
-- `--expected` asks `charrnn plan` before each run what loss is to be expected.
+- A corpus is a file, the name of a corpus in corpora/, `python-docs` (Python's manual) or `stdlib`
+(the sources of Python's standard library). `@20000` takes the first 20,000 characters; `:lines`
+trains with --lines.
+- A budget is a time, which is fair only on a quiet machine, or a number of steps, which gives the
+same results however busy the machine is.
+- `--json FILE` appends a line for each run, as soon as it is done. Runs in the file are not
+repeated, so that the same command continues a stopped search; `--again RECIPE` repeats those of a
+recipe, such as `chosen` after the program has changed, and the newest counts.
+- `--jobs N` does N runs side by side, each on one thread; for budgets in steps only.
+- `--expected` notes the loss that `charrnn plan` expects for each run.
 
-A line has what was run (corpus, sha256, lines, budget, recipe, flags, seed) and what came of it:
-characters (of the training part), vocabulary (distinct characters), n_gram_nats (what n-grams
-reach; null for a large text); steps (taken), best_step, epochs, characters_read; cell, layers,
-hidden_size, embedding_size, dropout, weight_dropout, parameters, learning_rate, batch_size,
-sequence_length, precision, threads; nats (per character, by the plain module), bits, reported_nats
-(the best of the run's own), characters_per_second (the median while training), curve (characters
-read and validation nats, at each evaluation), seconds (of the whole command); with --expected,
+A line has the run (corpus, sha256, lines, budget, recipe, flags, seed) and its results: characters
+(of the training part), vocabulary (distinct characters), n_gram_nats (the loss of n-grams; null for
+a large text); steps (taken), best_step, epochs, characters_read; cell, layers, hidden_size,
+embedding_size, dropout, weight_dropout, parameters, learning_rate, batch_size, sequence_length,
+precision, threads; nats (per character, by the plain module), bits, reported_nats (the best that
+the run reports), characters_per_second (the median while training), curve (characters read and
+validation nats, at each evaluation), seconds (of the whole command); with --expected,
 expected_nats, expected_low and expected_high.
 """
 
@@ -65,7 +64,7 @@ from benchmarks.quality_table import (
 
 
 def parse_seeds(text: str) -> list[int]:
-    """`0,1,2`. Raises ArgumentTypeError."""
+    """Return the seeds of `0,1,2`. Raises ArgumentTypeError."""
     seeds = text.split(",")
     if not all(seed.isdecimal() for seed in seeds):
         raise argparse.ArgumentTypeError(f"{text!r}: write them like 0,1,2")
@@ -73,10 +72,10 @@ def parse_seeds(text: str) -> list[int]:
 
 
 def parsed(arguments: Sequence[str] | None, folder: Path) -> tuple[argparse.Namespace, list[Task]]:
-    """The command line, checked, and all runs that it asks for.
+    """Return the checked command line, and all runs that it asks for.
 
-    The first seeds of all come before the second ones: a search that is stopped has seen
-    everything. Texts that are no files yet are written into the folder.
+    The first seed of all settings comes before the second, so that a stopped search has tried
+    everything. Texts that are not files yet are written to the folder.
     """
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("corpora", nargs="+", metavar="CORPUS", type=parse_corpus)
@@ -86,7 +85,7 @@ def parsed(arguments: Sequence[str] | None, folder: Path) -> tuple[argparse.Name
     parser.add_argument(
         "--recipe", action="append", type=parse_recipe, help="like 'wide: --hidden-size 384'"
     )
-    parser.add_argument("--no-chosen", action="store_true", help="only the recipes that are named")
+    parser.add_argument("--no-chosen", action="store_true", help="only the named recipes")
     parser.add_argument("--seeds", type=parse_seeds, default=[0], help="like 0,1,2")
     parser.add_argument("--jobs", type=int, default=1, help="runs side by side")
     parser.add_argument("--json", type=Path, metavar="FILE", help="a line for each run")
@@ -126,7 +125,7 @@ def parsed(arguments: Sequence[str] | None, folder: Path) -> tuple[argparse.Name
 def search(
     tasks: Sequence[Task], jobs: int, *, expected: bool
 ) -> Generator[tuple[Task, Record | FailedRun], None, None]:
-    """Does the runs, so many side by side, and gives each as soon as it is done."""
+    """Do the runs, `jobs` side by side, and yield each as soon as it is done."""
     environment = dict(os.environ)
     if jobs > 1:
         environment["OMP_NUM_THREADS"] = "1"
@@ -149,7 +148,7 @@ def search(
 
 
 def line(record: Record) -> str:
-    """What came of a run, for people."""
+    """Return the result of a run as a line for people."""
     return (
         f"{record['nats']:.4f} nats, {record['bits']:.4f} bits per character "
         f"(its own best: {record['reported_nats']:.4f} nats), "
@@ -160,7 +159,7 @@ def line(record: Record) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Prints one line for each run, and the table where there are several."""
+    """Print one line for each run, and the table where there are several."""
     with tempfile.TemporaryDirectory() as folder:
         options, tasks = parsed(arguments, Path(folder))
         try:
@@ -193,12 +192,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def is_open(task: Task, known: Container[tuple[Any, ...]], again: Container[str]) -> bool:
-    """Whether a run is still to be done, or is to be repeated."""
+    """Return whether a run is still to be done, or is to be repeated."""
     return task.recipe.name in again or identity(task.beginning) not in known
 
 
 if __name__ == "__main__":
-    # As by Ctrl-C: what is running is ended too.
+    # As with Ctrl-C, running trainings are ended too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         main()

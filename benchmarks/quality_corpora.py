@@ -20,16 +20,16 @@ TEST_FOLDERS: Final = {"test", "tests", "idle_test", "site-packages", "dist-pack
 """Folders of Python's standard library that are left out of `stdlib`."""
 
 HELD_OUT: Final = 0.1
-"""The share at the end of a text that no training reads."""
+"""The share at the end of a text that is held out."""
 
 
 @dataclass(frozen=True)
 class CorpusName:
-    """A corpus as it is named on the command line: SOURCE[@CHARACTERS][:lines].
+    """A corpus as named on the command line: SOURCE[@CHARACTERS][:lines].
 
     Attributes:
-        source: a file, the name of one in corpora/, `python-docs` or `stdlib`.
-        characters: how many of its first characters are taken; None is all.
+        source: a file, the name of a corpus in corpora/, `python-docs` or `stdlib`.
+        characters: how many of its first characters to take; None: all.
         lines: whether each line is a document (`--lines`).
     """
 
@@ -38,14 +38,14 @@ class CorpusName:
     lines: bool = False
 
     def __str__(self) -> str:
-        """What tables call it."""
+        """Return the name in tables."""
         source = self.source if self.source in MADE else Path(self.source).stem
         slice_ = "" if self.characters is None else f"@{self.characters}"
         return f"{source}{slice_}{':lines' if self.lines else ''}"
 
 
 def parse_corpus(text: str) -> CorpusName:
-    """SOURCE[@CHARACTERS][:lines]. Raises ArgumentTypeError where there is no such file."""
+    """Parse SOURCE[@CHARACTERS][:lines]. Raises ArgumentTypeError where there is no such file."""
     match = re.fullmatch(r"(?P<source>.+?)(@(?P<characters>[1-9]\d*))?(?P<lines>:lines)?", text)
     if match is None:
         raise argparse.ArgumentTypeError(f"corpus {text!r}: write FILE, FILE@20000 or FILE:lines")
@@ -58,7 +58,7 @@ def parse_corpus(text: str) -> CorpusName:
 
 
 def find_file(source: str) -> Path | None:
-    """The file of that name, here or in the project's corpora/ (`.txt` may be left out)."""
+    """Return the file of that name, here or in the project's corpora/ (`.txt` may be left out)."""
     for path in (Path(source), CORPORA / source, CORPORA / f"{source}.txt"):
         if path.is_file():
             return path
@@ -66,19 +66,19 @@ def find_file(source: str) -> Path | None:
 
 
 def python_docs() -> str:
-    """What `charrnn train` learns from where no file is named: the topics of Python's own help."""
+    """Return the default text of `charrnn train`: the topics of Python's own help."""
     from pydoc_data.topics import topics
 
     return joined(topics[name] for name in sorted(topics))
 
 
 def standard_library() -> str:
-    """The sources of Python's standard library, tests left out, sorted by their paths and joined:
-    the same text wherever the same Python is, and the largest one that surely is there."""
+    """Return the sources of Python's standard library, without tests, sorted by path and joined:
+    the same text for the same Python, and a large one that every machine has."""
     folder = Path(sysconfig.get_path("stdlib"))
     texts = []
     for path in sorted(folder.rglob("*.py")):
-        # _sysconfigdata is written when Python is built: it knows the machine.
+        # _sysconfigdata is written when Python is built, and depends on the machine.
         is_test = TEST_FOLDERS & set(path.relative_to(folder).parts)
         if not is_test and not path.name.startswith("_sysconfigdata"):
             with tokenize.open(path) as file:
@@ -87,7 +87,7 @@ def standard_library() -> str:
 
 
 def joined(texts: Iterable[str]) -> str:
-    """One text, with a newline after each that lacks one."""
+    """Return one text, with a newline after each that lacks one."""
     return "".join(text if text.endswith("\n") else f"{text}\n" for text in texts)
 
 
@@ -96,18 +96,18 @@ MADE: Final[dict[str, Callable[[], str]]] = {
     "repetitive": repetitive_text,
     "stdlib": standard_library,
 }
-"""Corpora that are not files, by name."""
+"""The corpora that are not files, by name."""
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """A text that was read, and is in a file that `charrnn train` can be given.
+    """A text that was read, in a file for `charrnn train`.
 
     Attributes:
-        name: as it was asked for.
+        name: the name that was asked for.
         path: the file.
-        sha256: of its bytes, the first 16 hexadecimal digits.
-        training, held_out: the text in two parts, of which only the first is learned from.
+        sha256: the first 16 hexadecimal digits of the SHA-256 of its bytes.
+        training, held_out: the two parts of the text.
     """
 
     name: CorpusName
@@ -118,13 +118,13 @@ class Corpus:
 
     @functools.cached_property
     def vocabulary(self) -> list[str]:
-        """Its distinct characters, sorted."""
+        """Return its distinct characters, sorted."""
         return sorted(set(self.training) | set(self.held_out))
 
 
 def read_corpus(name: CorpusName, folder: Path) -> Corpus:
-    """Reads a corpus, and writes what is no file yet into the folder. Raises ValueError where the
-    text is shorter than the slice of it, or too short to split."""
+    """Read a corpus, and write it to the folder if it is not a file. Raises ValueError where the
+    text is shorter than the requested slice, or too short to split."""
     if name.source in MADE:
         text, path = MADE[name.source](), None
     else:
@@ -138,7 +138,7 @@ def read_corpus(name: CorpusName, folder: Path) -> Corpus:
         if name.lines:
             text = text[: text.rfind("\n") + 1]
     if path is None:
-        # In a folder of its own: others may have the same name, and other lines.
+        # In a separate folder: another corpus may have the same name.
         path = Path(tempfile.mkdtemp(dir=folder), f"{str(name).removesuffix(':lines')}.txt")
         path.write_bytes(text.encode())
     training, held_out = split(text, lines=name.lines)
@@ -149,8 +149,8 @@ def read_corpus(name: CorpusName, folder: Path) -> Corpus:
 
 
 def split(text: str, *, lines: bool) -> tuple[str, str]:
-    """What charrnn learns from, and what it holds out: the last tenth, which begins a line where
-    lines are documents."""
+    """Return the training part, and the held-out part, which is the last tenth and begins with a
+    whole line where lines are documents."""
     boundary = int(len(text) * (1 - HELD_OUT))
     if lines:
         boundary = text.rfind("\n", 0, boundary) + 1

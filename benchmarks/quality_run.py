@@ -27,26 +27,27 @@ SETTLED: Final = {
     *("--out", "--name", "--resume", "--from", "--seed", "--budget", "--steps", "--epochs"),
     *("--lines", "--tokenizer", "--min-count", "--validation-fraction", "--encoding"),
 }
-"""Flags of `charrnn train` that no recipe may set: the search does, or the scoring depends on
+"""Flags of `charrnn train` that no recipe may set: the search sets them, or the scoring depends on
 them."""
 
 LARGEST_FOR_N_GRAMS: Final = 3_000_000
-"""Characters of training text; with more, the n-gram takes longer than many a run."""
+"""The most characters of training text for which the n-gram is computed; with more, it takes longer
+than many runs."""
 
 PIECE: Final = 1000
-"""Characters that the plain module reads at once; its state is carried on."""
+"""Characters that the plain module reads at once, carrying its state."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A way to train: a name, and flags of `charrnn train`."""
+    """A name, and flags of `charrnn train`."""
 
     name: str
     flags: tuple[str, ...] = ()
 
 
 def parse_recipe(text: str) -> Recipe:
-    """`NAME: FLAGS`. Raises ArgumentTypeError."""
+    """Parse `NAME: FLAGS`. Raises ArgumentTypeError."""
     name, colon, flags = (part.strip() for part in text.partition(":"))
     if not (name and colon and flags.startswith("--")):
         raise argparse.ArgumentTypeError(f"{text!r}: write 'NAME: --flag value ...'")
@@ -63,7 +64,7 @@ def parse_recipe(text: str) -> Recipe:
 
 @dataclass(frozen=True)
 class Task:
-    """A run that is to be done."""
+    """A run to do."""
 
     corpus: Corpus
     budget: Budget
@@ -75,7 +76,7 @@ class Task:
 
     @property
     def beginning(self) -> dict[str, Any]:
-        """The fields of its line that say what is run."""
+        """Return the fields of its line that identify the run."""
         return {
             "corpus": str(self.corpus.name),
             "sha256": self.corpus.sha256,
@@ -88,25 +89,25 @@ class Task:
 
     @property
     def arguments(self) -> list[str]:
-        """What a person types after `charrnn train`."""
+        """Return the arguments of `charrnn train`."""
         lines = ["--lines"] if self.corpus.name.lines else []
         seed = ["--seed", str(self.seed)] if self.seed else []
         return [str(self.corpus.path), *lines, *self.budget.flags, *self.recipe.flags, *seed]
 
 
 BOX: Final = " ╭╮╰╯─│"
-"""What is drawn around an error in a command line."""
+"""The frame around an error on a command line."""
 
 RUNNING: Final[set[subprocess.Popen[str]]] = set()
-"""What is being trained at the moment, for it to be ended with the search."""
+"""The running trainings, which are ended with the search."""
 
 
 class FailedRun(Exception):
-    """A command of charrnn came to no good end; the last line of what it said."""
+    """A command of charrnn failed; the message is the last line of its output."""
 
 
 def perform(task: Task, environment: Mapping[str, str], *, expected: bool = False) -> Record:
-    """Trains in a temporary folder, and scores the best model. Raises FailedRun."""
+    """Train in a temporary folder, and score the best model. Raises FailedRun."""
     record = task.beginning
     if expected:
         record |= expectation(charrnn(["plan", *task.arguments, "--json"], environment))
@@ -119,7 +120,7 @@ def perform(task: Task, environment: Mapping[str, str], *, expected: bool = Fals
 
 
 def charrnn(arguments: Sequence[str], environment: Mapping[str, str]) -> str:
-    """What a command writes to stdout. Raises FailedRun."""
+    """Return what a command writes to stdout. Raises FailedRun."""
     command = [sys.executable, "-m", "charrnn", *arguments]
     environment = {**environment, "COLUMNS": "1000"}  # an error is one line, and the last
     pipe = subprocess.PIPE
@@ -134,7 +135,7 @@ def charrnn(arguments: Sequence[str], environment: Mapping[str, str]) -> str:
 
 
 def expectation(plan: str) -> dict[str, float]:
-    """The fields of a line that `charrnn plan --json` gives."""
+    """Return the fields of a line from `charrnn plan --json`."""
     expected = json.loads(plan)["expected"]
     names = {"expected_nats": "", "expected_low": "low_", "expected_high": "high_"}
     return {
@@ -143,7 +144,7 @@ def expectation(plan: str) -> dict[str, float]:
 
 
 def described(corpus: Corpus, run: Path) -> dict[str, Any]:
-    """The fields of a line that a run directory gives."""
+    """Return the fields of a line from a run directory."""
     training = json.loads((run / "last" / "training.json").read_text())
     config, position = training["config"], training["position"]
     model = json.loads((run / "best" / "config.json").read_text())["model"]
@@ -179,7 +180,8 @@ def described(corpus: Corpus, run: Path) -> dict[str, Any]:
 
 @torch.inference_mode()
 def score(network: Plain, directory: Path, text: str) -> float:
-    """Nats per character that a model directory's network gives the text, read as one stream."""
+    """Return the nats per character of a text by the network of a model directory, read as one
+    stream."""
     characters = json.loads((directory / "tokenizer.json").read_text())["characters"]
     numbers = {character: number for number, character in enumerate(characters)}
     ids = torch.tensor([[numbers[character] for character in text]])
@@ -193,7 +195,7 @@ def score(network: Plain, directory: Path, text: str) -> float:
 
 @functools.cache
 def n_gram_nats(corpus: Corpus) -> float | None:
-    """What n-grams reach on the held-out text; None where it would take long."""
+    """Return the loss of n-grams on the held-out text; None where it would take long."""
     if len(corpus.training) > LARGEST_FOR_N_GRAMS:
         return None
     numbers = {character: number for number, character in enumerate(corpus.vocabulary)}

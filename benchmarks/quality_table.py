@@ -1,4 +1,4 @@
-"""The table of benchmarks.quality, made from its lines of JSON.
+"""Prints the table of benchmarks.quality from its lines of JSON.
 
     python -m benchmarks.quality_table EVIDENCE.jsonl [...]
 
@@ -19,23 +19,23 @@ from charrnn.errors import ConfigError
 from charrnn.training.options import parse_duration
 
 Record = Mapping[str, Any]
-"""One run: the fields that benchmarks.quality's docstring names."""
+"""A run: the fields in the docstring of benchmarks.quality."""
 
 IDENTITY: Final = ("corpus", "sha256", "budget", "recipe", "flags", "seed")
-"""The fields in which two runs differ; those that agree in all are the same run."""
+"""The fields that identify a run."""
 
 CHOSEN: Final = "chosen"
-"""The recipe that sets nothing but the budget."""
+"""The recipe that sets only the budget."""
 
 
 @dataclass(frozen=True)
 class Budget:
-    """How long to train.
+    """The length of a training.
 
     Attributes:
-        text: as it was written.
-        amount: of steps or seconds.
-        in_steps: which of the two.
+        text: the budget as it was written.
+        amount: the number of steps or seconds.
+        in_steps: whether the amount is in steps.
     """
 
     text: str
@@ -44,12 +44,12 @@ class Budget:
 
     @property
     def flags(self) -> tuple[str, str]:
-        """What `charrnn train` is told."""
+        """Return the flags of `charrnn train`."""
         return ("--steps", f"{self.amount:.0f}") if self.in_steps else ("--budget", self.text)
 
 
 def parse_budget(text: str) -> Budget:
-    """`112s`, `10m`, or `5400steps`. Raises ArgumentTypeError."""
+    """Parse `112s`, `10m`, or `5400steps`. Raises ArgumentTypeError."""
     if match := re.fullmatch(r"([1-9]\d*)steps", text):
         return Budget(text, int(match[1]), in_steps=True)
     try:
@@ -59,15 +59,15 @@ def parse_budget(text: str) -> Budget:
 
 
 def identity(record: Record) -> tuple[Any, ...]:
-    """What tells a run from others."""
+    """Return the values that identify a run."""
     return tuple(record[name] for name in IDENTITY)
 
 
 def read_records(paths: Iterable[Path]) -> list[Record]:
-    """The runs in such files, in order; of the same run, the last. A file may not be there yet.
+    """Read the runs in files, in order; of the same run, the last. A file may be missing.
 
     A line that was cut short when its search was killed is left out. Raises ValueError for any
-    other line that is no run.
+    other line that is not a run.
     """
     records: dict[tuple[Any, ...], Record] = {}
     for path in paths:
@@ -86,7 +86,7 @@ def read_records(paths: Iterable[Path]) -> list[Record]:
 
 
 def append_record(path: Path, record: Record) -> None:
-    """Adds one line, on its own even where the one before was cut short."""
+    """Append one line, on its own even where the line before was cut short."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "ab+") as file:
         file.seek(0, 2)
@@ -98,12 +98,12 @@ def append_record(path: Path, record: Record) -> None:
 
 
 def distinct(records: Iterable[Record], name: str) -> list[Any]:
-    """The values of a field, in the order of their first appearance."""
+    """Return the values of a field, in the order of their first appearance."""
     return list(dict.fromkeys(record[name] for record in records))
 
 
 def grouped(records: Iterable[Record], *names: str) -> dict[tuple[Any, ...], list[Record]]:
-    """The runs that agree in these fields, by their values."""
+    """Return the runs that agree in these fields, by their values."""
     groups: dict[tuple[Any, ...], list[Record]] = {}
     for record in records:
         groups.setdefault(tuple(record[name] for name in names), []).append(record)
@@ -111,19 +111,19 @@ def grouped(records: Iterable[Record], *names: str) -> dict[tuple[Any, ...], lis
 
 
 def mean_nats(records: Iterable[Record]) -> float:
-    """Of all seeds."""
+    """Return the mean loss over all seeds."""
     return statistics.fmean(record["nats"] for record in records)
 
 
 def spread(records: Sequence[Record]) -> float:
-    """The standard deviation over the seeds, in nats; NaN for a single one."""
+    """Return the standard deviation over the seeds, in nats; NaN for a single seed."""
     nats = [record["nats"] for record in records]
     return statistics.stdev(nats) if len(nats) > 1 else math.nan
 
 
 def above_best(recipes: Mapping[str, Sequence[Record]]) -> float | None:
-    """How far the chosen recipe's loss is above the best one's, as a share of that; None where it
-    was not run, or nothing else was."""
+    """Return how far the chosen recipe's loss is above the best one, as a share of the best; None
+    where the chosen recipe was not run, or no other was."""
     if CHOSEN not in recipes or len(recipes) == 1:
         return None
     best = min(map(mean_nats, recipes.values()))
@@ -131,8 +131,8 @@ def above_best(recipes: Mapping[str, Sequence[Record]]) -> float | None:
 
 
 def table(records: Sequence[Record]) -> Iterator[str]:
-    """The lines of a Markdown table: corpora and budgets down, recipes across, nats per character
-    as the mean and the standard deviation over the seeds, the best of a row in bold."""
+    """Yield the lines of a Markdown table: corpora and budgets down, recipes across, nats per
+    character as the mean and the standard deviation over the seeds, the best of a row in bold."""
     recipes = distinct(records, "recipe")
     seeds = len(distinct(records, "seed"))
     heads = ["corpus", "characters", "budget", "n-grams", *recipes, f"{CHOSEN}, above the best"]
@@ -164,10 +164,10 @@ def _nats(nats: float | None) -> str:
 
 
 def main() -> None:
-    """Prints the table."""
+    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument(
-        "evidence", type=Path, nargs="+", help="what benchmarks.quality --json wrote"
+        "evidence", type=Path, nargs="+", help="a file of benchmarks.quality --json"
     )
     options = parser.parse_args()
     try:

@@ -1,4 +1,4 @@
-"""Models with random weights, for measurements that depend on their size alone."""
+"""Models with random weights, for measurements that depend only on their size."""
 
 import string
 from pathlib import Path
@@ -14,7 +14,7 @@ ALPHABET: Final = "\n !,.?" + string.ascii_letters
 
 
 def write_fresh_model(directory: Path, layers: int, hidden_size: int) -> None:
-    """Makes a model with random weights, which is as fast as a trained one."""
+    """Write a model with random weights, which is as fast as a trained one."""
     tokenizer = CharTokenizer(sorted(ALPHABET))
     config = ModelConfig(
         vocabulary_size=tokenizer.vocabulary_size,
@@ -29,7 +29,7 @@ def write_fresh_model(directory: Path, layers: int, hidden_size: int) -> None:
         for name, shape in config.tensor_shapes().items()
     }
     newline = int(tokenizer.encode("\n")[0])
-    tensors["head.bias"][newline] = -20.0  # which would end every ghost text
+    tensors["head.bias"][newline] = -20.0  # a newline would end every ghost text
     provenance = Provenance(
         corpus="benchmark",
         sha256="0" * 64,

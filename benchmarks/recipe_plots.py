@@ -1,16 +1,17 @@
-"""Plots of a search for a recipe: SVG files made from the lines of benchmarks.quality.
+"""Plots a search for a recipe: SVG files from the lines of benchmarks.quality.
 
     python -m benchmarks.recipe_plots EVIDENCE.jsonl [...] --out docs/recipe [--corpus NAME] [--png]
 
-- loss-by-budget: for each corpus, the chosen recipe's loss over the budgets, among that of every
-  setting by hand; with the n-grams' for comparison. One picture for times, one for steps.
-- loss-by-characters: on one corpus (--corpus, else the one with the most hidden sizes), what each
-  hidden size reached, and its way there.
-- distance: how far above the best loss found the chosen recipe's is, for each corpus and budget.
+- loss-by-budget: for each corpus, the chosen recipe's loss over the budgets, beside all settings by
+hand and the n-grams. One picture for times, one for steps.
+- loss-by-characters: on one corpus (--corpus, otherwise the one with the most hidden sizes), the
+loss of each hidden size over the characters read.
+- distance: how far the chosen recipe's loss is above the best one found, for each corpus and
+budget.
 - expected: the loss that was expected before training (expected_nats, with expected_low and
-  expected_high) and the one that was reached; only where lines have it.
+expected_high) and the reached loss, for lines that have both.
 
-The same lines make the same bytes. Needs matplotlib: pip install "charrnn[benchmarks]".
+The same lines give the same bytes. This needs matplotlib: pip install "charrnn-lm[benchmarks]".
 """
 
 import argparse
@@ -41,10 +42,10 @@ from benchmarks.quality_table import (
 )
 
 STYLE: Final[dict[Any, Any]] = {
-    "svg.hashsalt": "charrnn",  # names in the file, else drawn at random
-    "svg.fonttype": "none",  # text as text: a fifth of the size, and found by a search
-    "font.sans-serif": ["DejaVu Sans"],  # matplotlib's own; where it lacks, whatever has no serifs
-    "figure.facecolor": "white",  # on dark pages too
+    "svg.hashsalt": "charrnn",  # the seed of names in the file, otherwise random
+    "svg.fonttype": "none",  # text as text: a fifth of the size, and searchable
+    "font.sans-serif": ["DejaVu Sans"],  # matplotlib's own font, then any sans-serif
+    "figure.facecolor": "white",  # also on dark pages
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -65,27 +66,27 @@ COLORS: Final = (
     "#000000",
     "#8a6d00",
 )
-"""Okabe & Ito's, which those who are colour-blind can tell apart, its yellow made darker."""
+"""The palette of Okabe & Ito, which colour-blind people can distinguish, with a darker yellow."""
 
 MARKERS: Final = "osD^vPX*"
 
 OURS, OTHERS, PLAIN = COLORS[1], "#8c8c8c", "#555555"
 
 WIDTH: Final = 8.0
-"""Inches, of every picture."""
+"""The width of every picture in inches."""
 
 COLUMNS: Final = 3
-"""Panels side by side."""
+"""The number of panels side by side."""
 
 
 def by_budget(records: Sequence[Record]) -> dict[Budget, list[Record]]:
-    """The runs of each budget, the smallest first."""
+    """Return the runs of each budget, the smallest first."""
     groups = {parse_budget(text): runs for (text,), runs in grouped(records, "budget").items()}
     return dict(sorted(groups.items(), key=lambda group: group[0].amount))
 
 
 def loss_by_budget(records: Sequence[Record], unit: str) -> Figure:
-    """A panel for each corpus; all budgets have to be in the same unit."""
+    """Plot a panel for each corpus; all budgets must have the same unit."""
     corpora = {name: runs for (name,), runs in grouped(records, "corpus").items()}
     columns = min(COLUMNS, len(corpora))
     rows = math.ceil(len(corpora) / columns)
@@ -107,7 +108,7 @@ def loss_by_budget(records: Sequence[Record], unit: str) -> Figure:
 
 
 def _loss_panel(axes: Axes, runs: Sequence[Record]) -> None:
-    """The chosen recipe's curve over the points of the others."""
+    """Plot the chosen recipe's curve over the points of the others."""
     others = [run for run in runs if run["recipe"] != CHOSEN]
     chosen = by_budget([run for run in runs if run["recipe"] == CHOSEN])
     for budget, group in by_budget(others).items():
@@ -140,8 +141,8 @@ def _loss_panel(axes: Axes, runs: Sequence[Record]) -> None:
 
 
 def loss_by_characters(records: Sequence[Record], corpus: str) -> Figure:
-    """For each hidden size, at each budget, the run that did best: thin lines are its evaluations,
-    and thick ones join where its best model was."""
+    """Plot the best run of each hidden size at each budget: thin lines are its evaluations, thick
+    lines join the best models."""
     runs = [run for run in records if run["corpus"] == corpus]
     sizes = {size: group for (size,), group in grouped(runs, "hidden_size").items()}
     figure = Figure(figsize=(WIDTH, 4.2), layout="constrained")
@@ -170,7 +171,7 @@ def loss_by_characters(records: Sequence[Record], corpus: str) -> Figure:
     if n_grams is not None:
         axes.axhline(n_grams, color=PLAIN, linestyle=":", linewidth=1, label="(n-grams)")
         levels.append(n_grams)
-    # The first evaluations, of a network that knows hardly anything, would flatten all others.
+    # The high losses of the first evaluations would flatten all others.
     margin = 0.08 * (max(levels) - min(levels)) + 0.02
     axes.set_ylim(min(levels) - margin, max(levels) + 4 * margin)
     axes.set_xscale("log")
@@ -185,7 +186,8 @@ def loss_by_characters(records: Sequence[Record], corpus: str) -> Figure:
 
 
 def distance(records: Sequence[Record]) -> Figure | None:
-    """A row for each corpus, a mark for each budget; None where there is nothing to compare."""
+    """Plot a row for each corpus with a mark for each budget; None where there is nothing to
+    compare."""
     marks: list[tuple[str, str, float]] = []
     for (corpus, budget), group in grouped(records, "corpus", "budget").items():
         by_recipe = {recipe: runs for (recipe,), runs in grouped(group, "recipe").items()}
@@ -206,7 +208,7 @@ def distance(records: Sequence[Record]) -> Figure | None:
         found = [
             (above, corpora.index(corpus)) for corpus, text, above in marks if text == budget.text
         ]
-        # Marks at the same place, often 0, stand beside each other.
+        # Marks at the same place, often 0, are drawn beside each other.
         shift = 0.6 * (number / max(len(budgets) - 1, 1) - 0.5)
         axes.plot(
             [above for above, _ in found],
@@ -226,7 +228,7 @@ def distance(records: Sequence[Record]) -> Figure | None:
 
 
 def expected(records: Sequence[Record]) -> Figure | None:
-    """Expected and reached loss, a mark for each setting; None where nothing was expected."""
+    """Plot expected and reached loss, a mark for each setting; None where no loss was expected."""
     known = [record for record in records if record.get("expected_nats") is not None]
     if not known:
         return None
@@ -261,12 +263,12 @@ def expected(records: Sequence[Record]) -> Figure | None:
 
 
 def _settings(records: Sequence[Record]) -> list[list[Record]]:
-    """The runs that differ in nothing but the seed."""
+    """Return the runs that differ only in the seed, in groups."""
     return list(grouped(records, "corpus", "budget", "recipe", "flags").values())
 
 
 def _mean(records: Sequence[Record], *names: str) -> float:
-    """Of the first of these fields that a line has."""
+    """Return the mean of the first of these fields that a line has."""
     values = (
         next(record[name] for name in names if record.get(name) is not None) for record in records
     )
@@ -282,7 +284,7 @@ def _or_zero(value: float) -> float:
 
 
 def _short(count: float) -> str:
-    """12k, 1.1M."""
+    """Return a number like 12k, 1.1M."""
     for size, suffix in ((1e6, "M"), (1e3, "k")):
         if count >= size:
             return f"{count / size:.3g}{suffix}"
@@ -290,7 +292,7 @@ def _short(count: float) -> str:
 
 
 def _logarithmic(axes: Axes, ticks: Sequence[float]) -> None:
-    """A logarithmic axis that names the budgets themselves, where they are few."""
+    """Make an axis logarithmic, with the budgets as ticks where they are few."""
     axes.set_xscale("log")
     if len(ticks) <= 5:
         axes.set_xticks(ticks, [f"{tick:,.0f}" for tick in ticks])
@@ -300,7 +302,7 @@ def _logarithmic(axes: Axes, ticks: Sequence[float]) -> None:
 
 
 def draw(records: Sequence[Record], corpus: str | None = None) -> dict[str, Figure]:
-    """The pictures that the runs are enough for, by name."""
+    """Return the pictures that the runs suffice for, by name."""
     figures: dict[str, Figure | None] = {}
     for unit, in_steps in (("steps", True), ("seconds", False)):
         runs = [run for run in records if parse_budget(run["budget"]).in_steps == in_steps]
@@ -313,13 +315,13 @@ def draw(records: Sequence[Record], corpus: str | None = None) -> dict[str, Figu
 
 
 def most_sizes(records: Sequence[Record]) -> str:
-    """The corpus that was tried with the most hidden sizes."""
+    """Return the corpus that was tried with the most hidden sizes."""
     corpora = {name: runs for (name,), runs in grouped(records, "corpus").items()}
     return str(max(corpora, key=lambda name: len(distinct(corpora[name], "hidden_size"))))
 
 
 def write(figures: Mapping[str, Figure], folder: Path, *, png: bool) -> list[Path]:
-    """Writes NAME.svg for each, and NAME.png to look at."""
+    """Write NAME.svg for each picture, and NAME.png to look at."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for name, figure in figures.items():
@@ -334,9 +336,9 @@ def write(figures: Mapping[str, Figure], folder: Path, *, png: bool) -> list[Pat
 
 
 def compact(svg: str) -> str:
-    """The same picture in half the bytes: coordinates to a hundredth of a point, and nothing that
-    is only there for people who read the file."""
-    svg = re.sub(r"(\.\d\d)\d{3,}", r"\1", svg)  # what a label says has fewer digits
+    """Return the same picture in half the bytes: coordinates to a hundredth of a point, without
+    comments."""
+    svg = re.sub(r"(\.\d\d)\d{3,}", r"\1", svg)  # numbers in labels have fewer digits
     svg = re.sub(r" transform=\"rotate\(-0 [^)]*\)\"", "", svg)
     svg = re.sub(r"<g id=\"[^\"]*\">", "<g>", svg)
     svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
@@ -344,7 +346,7 @@ def compact(svg: str) -> str:
 
 
 def main() -> None:
-    """Prints where the pictures are, and how large."""
+    """Print where the pictures are, and their sizes."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument(
         "evidence", type=Path, nargs="+", help="what benchmarks.quality --json wrote"

@@ -1,4 +1,4 @@
-"""A seeded text whose characters depend on characters far back.
+"""Generates a seeded text whose characters depend on characters far back.
 
 python -m benchmarks.repetition > programs.txt
 """
@@ -15,11 +15,11 @@ _BRACKETS: Final = {"(": ")", "[": "]", "{": "}"}
 
 
 def repetitive_text(characters: int = 1_000_000, *, seed: int = 0) -> str:
-    """A text of about so many characters, of little programs that no one can run.
+    """Return a text of about `characters` characters, of little programs that cannot be run.
 
-    Each invents four to eight names of random letters, which nothing can foretell, and then uses
-    them, in brackets nested up to six deep, which have to be closed again in order. What can be
-    foretold of a name, after its first letters, stands some hundred characters before.
+    Each program invents four to eight names of random letters, which are unpredictable, and then
+    uses them in brackets nested up to six deep, which have to be closed in order. After its first
+    letters, a name can be predicted from its definition some hundred characters before.
     """
     random = np.random.default_rng(seed)
     parts: list[str] = []
@@ -51,7 +51,7 @@ def _term(random: np.random.Generator, names: list[str], depth: int) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Writes the text to stdout."""
+    """Write the text to stdout."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("--characters", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=0)

@@ -1,11 +1,11 @@
-"""The latency of a key in `charrnn repl`, from the key sent to its echo on the screen.
+"""Measures the latency of a key in `charrnn repl`, from the key sent to its echo on the screen.
 
     python -m benchmarks.repl [--keys 300] [--hidden-size 256] [--layers 2] [--json]
 
-Types on a real pseudo-terminal of 80x24, with a model of fresh weights, first while ghost text is
-being worked out, then without it. The gaps between the keys are so short that the ghost of the one
-before is mostly still in the making. Prints the median, the 99th percentile and the largest, in
-milliseconds; the bar is 16 ms, a frame, for the 99th percentile.
+Keys are typed on a real pseudo-terminal of 80x24, with a model of fresh weights, first while ghost
+text is computed, then without it. The gaps between the keys are so short that the ghost text of the
+last key is mostly still being computed. The output is the median, the 99th percentile and the
+largest latency in milliseconds; the bar is 16 ms, a frame, for the 99th percentile.
 """
 
 import argparse
@@ -29,13 +29,13 @@ import pyte
 from benchmarks.random_models import write_fresh_model
 
 BAR: Final = 16.0
-"""Milliseconds."""
+"""The bar in milliseconds."""
 
 LONGEST_GAP: Final = 0.05
-"""Seconds between a key's echo and the next key; ghost text begins within them, or is finished."""
+"""The seconds between a key's echo and the next key; ghost text begins or is finished meanwhile."""
 
 LINE: Final = 60
-"""Keys between one Ctrl-C and the next."""
+"""The keys between one Ctrl-C and the next."""
 
 
 class Terminal:
@@ -52,7 +52,7 @@ class Terminal:
         self._stream = pyte.ByteStream(self.screen)
 
     def read(self, seconds: float) -> float:
-        """Reads what is drawn, if anything is within so many seconds; gives when it came."""
+        """Read what is drawn within some seconds; return when it came."""
         ready, _, _ = select.select([self.process.child_fd], [], [], seconds)
         if not ready:
             return time.perf_counter()
@@ -62,12 +62,12 @@ class Terminal:
         return came
 
     def typed(self) -> str:
-        """What stands left of the cursor."""
+        """Return the text to the left of the cursor."""
         cursor = self.screen.cursor
         return str(self.screen.display[cursor.y][: cursor.x])
 
     def wait(self, end: str) -> None:
-        """Waits until the line left of the cursor ends so."""
+        """Wait until the line to the left of the cursor ends in `end`."""
         limit = time.monotonic() + 60
         while not self.typed().endswith(end):
             if time.monotonic() > limit:
@@ -75,7 +75,7 @@ class Terminal:
             self.read(0.05)
 
     def rest(self, seconds: float) -> None:
-        """Reads what is drawn for so long."""
+        """Read what is drawn for some seconds."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             self.read(left)
@@ -83,7 +83,7 @@ class Terminal:
 
 @contextmanager
 def started(model: Path, *options: str) -> Iterator[Terminal]:
-    """A REPL in which a text has begun."""
+    """Start a REPL and begin a text in it."""
     terminal = Terminal(model, *options)
     try:
         terminal.wait("> ")
@@ -96,7 +96,7 @@ def started(model: Path, *options: str) -> Iterator[Terminal]:
 
 
 def measure(terminal: Terminal, keys: int, seed: int = 0) -> list[float]:
-    """Milliseconds from each key to its echo."""
+    """Return the milliseconds from each key to its echo."""
     generator = random.Random(seed)
     times = []
     line = ""
@@ -118,7 +118,7 @@ def measure(terminal: Terminal, keys: int, seed: int = 0) -> list[float]:
 
 
 def summary(times: list[float]) -> dict[str, float]:
-    """Median, 99th percentile and largest."""
+    """Return the median, the 99th percentile and the largest."""
     return {
         "median": float(np.median(times)),
         "p99": float(np.percentile(times, 99)),
@@ -127,7 +127,7 @@ def summary(times: list[float]) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measures and prints."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--keys", type=int, default=300)
     parser.add_argument("--layers", type=int, default=2)

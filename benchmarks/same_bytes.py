@@ -1,13 +1,12 @@
-"""Whether two versions of charrnn make the same bytes: a training of each task, a text of each
-engine.
+"""Checks whether two versions of charrnn make the same bytes: a training of each task, a text of
+each engine.
 
     python -m benchmarks.same_bytes BEFORE/.venv/bin/python .venv/bin/python
 
-Each command below is run with both interpreters, each in a folder of its own that begins with the
-same texts. One line a command: the SHA-256 of what it printed and of every file it left, or what
-differs. The exit status is 1 where anything does. This is how a change that moves code without
-changing it is shown to change nothing; run it on one machine, for sums are added up differently on
-another.
+Each command below is run with both interpreters, each in its own folder with the same texts. There
+is one line per command: the SHA-256 of its output and of every file it wrote, or what differs. The
+exit status is 1 where anything differs. This shows that a change that only moves code changes
+nothing. Run it on one machine, since sums are added up differently on others.
 """
 
 import csv
@@ -59,23 +58,24 @@ COMMANDS: Final = {
     "predict numbers": "predict numbers names.txt --lines --json",
     "info": "info classes --json",
 }
-"""The commands by what each is called, in the order in which they build on one another."""
+"""The commands by name, in the order in which they build on one another."""
 
 ENGINES: Final = ("sample", "sample, filtered", "sample attention", "fill", "predict classes")
-"""The commands that are run once more with CHARRNN_NATIVE=0, by NumPy and PyTorch alone."""
+"""The commands that are run once more with CHARRNN_NATIVE=0, by NumPy and PyTorch only."""
 
 UNSTEADY: Final = ("metrics.jsonl", "training.json", "config.json", "manifest.json", ".lock")
-"""Files that tell the time, or name others that do."""
+"""Files that contain the time, or the checksums of such files."""
 
 SECONDS: Final = re.compile(rb'"seconds": [0-9.e+-]+')
-"""The time in JSON that a command prints."""
+"""The times in JSON that a command prints."""
 
 RENAMED: Final = {"unigram": "order_0", "readout_scale": "upward_scale"}
-"""Keys of JSON that were renamed once, with version 0.1.0's."""
+"""Keys of JSON that were renamed, with those of version 0.1.0."""
 
 
 def write_texts(folder: Path) -> None:
-    """The texts that the commands read: sentences of drawn words, names, a table and gaps."""
+    """Write the texts that the commands read: sentences of random words, names, a table and
+    gaps."""
     draw = random.Random(0)
     syllables = ["ba", "ki", "to", "ru", "me", "sha", "lo", "pin", "da", "vu"]
     words = ["".join(draw.choices(syllables, k=draw.randint(1, 4))) for _ in range(300)]
@@ -93,12 +93,13 @@ def write_texts(folder: Path) -> None:
 
 
 def run(python: str, folder: Path, command: str, native: bool) -> dict[str, str]:
-    """The SHA-256 of what a command prints and of each file it leaves, by name; its exit status."""
+    """Return the SHA-256 of a command's output and of each file it wrote, by name; and its exit
+    status."""
     environment = os.environ | {"PYTHONSAFEPATH": "1", "COLUMNS": "100"}
     environment |= {} if native else {"CHARRNN_NATIVE": "0"}
     arguments = [python, "-m", "charrnn", *shlex.split(command)]
     done = subprocess.run(arguments, cwd=folder, env=environment, capture_output=True, check=False)
-    if done.returncode not in (0, 1):  # proofread exits with 1 where it has found something
+    if done.returncode not in (0, 1):  # proofread exits with 1 when it finds mistakes
         sys.exit(f"{python}: charrnn {command}: {done.stderr.decode()}")
     stdout = SECONDS.sub(b'"seconds": 0', done.stdout)
     for key, formerly in RENAMED.items():
@@ -111,12 +112,12 @@ def run(python: str, folder: Path, command: str, native: bool) -> dict[str, str]
 
 
 def digest(content: bytes) -> str:
-    """The SHA-256 of some bytes."""
+    """Return the SHA-256 of some bytes."""
     return hashlib.sha256(content).hexdigest()
 
 
 def main() -> None:
-    """Runs all commands with both interpreters, and says which make the same bytes."""
+    """Run all commands with both interpreters, and print which make the same bytes."""
     if len(sys.argv) != 3:
         sys.exit(f"usage: {sys.argv[0]} BEFORE_PYTHON AFTER_PYTHON")
     pythons = [str(Path(each).absolute()) for each in sys.argv[1:]]
@@ -136,7 +137,7 @@ def main() -> None:
             wrong = [key for key in before.keys() | after if before.get(key) != after.get(key)]
             differ += bool(wrong)
             print(f"{name:28}", f"DIFFERS: {', '.join(sorted(wrong))}" if wrong else "same bytes")
-            for key in wrong:  # so that what comes after is judged by itself
+            for key in wrong:  # so that later commands are compared by themselves
                 if key in before and key in after and key not in ("exit status", "stdout"):
                     shutil.copyfile(folders[0] / key, folders[1] / key)
     sys.exit(differ > 0)

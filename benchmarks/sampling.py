@@ -1,17 +1,18 @@
-"""The speed of sampling, compared with the usual loop over torch.nn modules of the same weights.
+"""Measures the speed of sampling against the usual loop over torch.nn modules with the same
+weights.
 
     python -m benchmarks.sampling [single] [lines] [threads] [start] [--corpus FILE] [--rounds N]
         [--json]
 
 Every line is a ratio within one run: both programs take turns, round after round, and the median of
-the rounds' ratios is shown, with the bar that is to be met. The usual loop runs under both settings
-of oneDNN (`torch.backends.mkldnn`), which matter more than anything else in it.
+the rounds' ratios is shown, with its bar. The usual loop runs under both settings of oneDNN
+(`torch.backends.mkldnn`), which affect its speed most.
 
 - single: one text, character after character.
-- lines: 10,000 lines of a model that was trained for a moment on FILE (or on `towns`), both with
-  the same batch size. The usual loop goes on until the longest line of a batch has ended.
+- lines: 10,000 lines of a model that was trained briefly on FILE (or on `towns`), both with the
+same batch size. The usual loop continues until the longest line of a batch has ended.
 - threads: the steps of one stream in the native engine with its second thread, as a ratio to the
-  steps without it, in turns of about a tenth of a second.
+steps without it, in turns of about a tenth of a second.
 - start: a whole process, from the command to the first character after the prompt.
 """
 
@@ -50,7 +51,7 @@ PARTS: Final = ("single", "lines", "threads", "start")
 
 @torch.inference_mode()
 def usual_text(network: Plain, count: int) -> None:
-    """One text of so many characters, as tutorials write it."""
+    """Generate one text of `count` characters, as tutorials do."""
     state: State = None
     ids, made = torch.zeros(1, 1, dtype=torch.long), []
     for _ in range(count):
@@ -61,7 +62,7 @@ def usual_text(network: Plain, count: int) -> None:
 
 @torch.inference_mode()
 def usual_lines(network: Plain, newline: int, longest: int, count: int, batch_size: int) -> int:
-    """So many lines, batch after batch; gives the characters made, newlines included."""
+    """Generate `count` lines, batch after batch; return the number of characters, with newlines."""
     characters = 0
     for begin in range(0, count, batch_size):
         batch = min(batch_size, count - begin)
@@ -79,13 +80,13 @@ def usual_lines(network: Plain, newline: int, longest: int, count: int, batch_si
 
 
 def speed(work: Callable[[], int]) -> float:
-    """Characters per second."""
+    """Return characters per second."""
     began = time.perf_counter()
     return work() / (time.perf_counter() - began)
 
 
 def single(hidden: int, folder: Path, rounds: int) -> dict[str, Any]:
-    """One text at a time, by every engine and by the usual loop."""
+    """Measure one text at a time, with every engine and with the usual loop."""
     directory = folder / f"fresh-{hidden}"
     write_fresh_model(directory, 2, hidden)
     count = SIZES[hidden][0]
@@ -110,7 +111,7 @@ def single(hidden: int, folder: Path, rounds: int) -> dict[str, Any]:
 
 
 def many_lines(corpus: str, folder: Path, rounds: int) -> dict[str, Any]:
-    """10,000 lines, by every engine and by the usual loop."""
+    """Measure 10,000 lines, with every engine and with the usual loop."""
     run = folder / "lines"
     charrnn.train(
         corpus, out=run, lines=True, budget="20s", hidden_size=128, layers=2, progress_bar=False
@@ -139,8 +140,8 @@ def many_lines(corpus: str, folder: Path, rounds: int) -> dict[str, Any]:
 def in_turns(
     model: Model, usual: Callable[[bool], int], ours: Callable[[Sampler], int], rounds: int
 ) -> dict[str, Any]:
-    """Median speeds of the usual loop, with oneDNN and without, and of every engine; and median
-    ratios to the usual loop and to the better of its settings."""
+    """Return median speeds of the usual loop, with oneDNN and without, and of every engine; and
+    median ratios to the usual loop and to the better of its settings."""
     runs = {"usual": partial(usual, True), "usual, oneDNN off": partial(usual, False)}
     runs |= {name: partial(ours, Sampler(model, name)) for name in ENGINES if name != "torch"}
     for work in runs.values():
@@ -162,12 +163,13 @@ def in_turns(
 
 
 def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
-    """The median of the rounds' ratios."""
+    """Return the median of the rounds' ratios."""
     return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
 
 
 def second_thread(hidden: int, folder: Path, rounds: int) -> dict[str, Any]:
-    """Steps per second of one stream in the native engine, with its second thread and without."""
+    """Measure the steps per second of one stream in the native engine, with its second thread and
+    without."""
     directory = folder / f"threads-{hidden}"
     write_fresh_model(directory, 2, hidden)
     engine = NativeEngine.of(charrnn.load(directory))
@@ -184,7 +186,7 @@ def second_thread(hidden: int, folder: Path, rounds: int) -> dict[str, Any]:
     for turn in range(5 * rounds + 3):
         for threads, each in speeds.items():
             measured = speed(partial(write, threads))
-            if turn >= 3:  # before that, the engine has still to find out which way is faster
+            if turn >= 3:  # until then, the engine is finding out which way is faster
                 each.append(measured)
         time.sleep(0.1)  # the next turn finds another moment of a busy machine
     return {
@@ -196,7 +198,8 @@ def second_thread(hidden: int, folder: Path, rounds: int) -> dict[str, Any]:
 
 
 def start(folder: Path, rounds: int) -> dict[str, Any]:
-    """Seconds from starting the process to the first character after the prompt, at 2x256."""
+    """Measure the seconds from starting the process to the first character after the prompt, at
+    2x256."""
     directory = folder / "start"
     write_fresh_model(directory, 2, 256)
     command = [sys.executable, "-m", "charrnn", "sample", str(directory), "--length", "1"]
@@ -213,8 +216,8 @@ def start(folder: Path, rounds: int) -> dict[str, Any]:
 
 
 def reading_speed() -> float:
-    """Bytes per second that NumPy and its threads read from a matrix far larger than the caches
-    of a core: what bounds a single stream of a large model."""
+    """Return the bytes per second that NumPy's threads read from a matrix far larger than a core's
+    caches, which limits a single stream of a large model."""
     matrix = np.ones((4096, 2048), dtype=np.float32)
     vector, out = np.ones(2048, dtype=np.float32), np.empty(4096, dtype=np.float32)
     seconds = []
@@ -226,9 +229,9 @@ def reading_speed() -> float:
 
 
 def main() -> None:
-    """Prints a line for each engine and each kind of work."""
+    """Print a line for each engine and each kind of work."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
-    parser.add_argument("parts", nargs="*", help=f"of: {', '.join(PARTS)} (all)")
+    parser.add_argument("parts", nargs="*", help=f"among {', '.join(PARTS)} (default: all)")
     parser.add_argument("--corpus", default="towns", help="of lines")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--json", action="store_true")

@@ -1,4 +1,4 @@
-"""Profile of a training step: the time of each part of the real code, measured as it is called."""
+"""Profile of a training step: measures the time of each part of the real code as it is called."""
 
 import time
 from collections import defaultdict
@@ -26,7 +26,7 @@ CALLS: Final[list[tuple[Any, str, str]]] = [
     (TBPTTLoader, "__next__", "data"),
     (charrnn.model.kernels.kernel, "look_up", "embedding"),
     (torch.nn.Embedding, "forward", "embedding"),
-    # Of the first layer it is the table, one row for each character of the vocabulary.
+    # In the first layer this is the table, with one row for each character of the vocabulary.
     (charrnn.model.kernels.sequence, "linear", "layers: input products, table"),
     (PlainRecurrence, "forward", "layers: steps"),
     (NativeRecurrence, "forward", "layers: steps"),
@@ -47,23 +47,23 @@ CALLS: Final[list[tuple[Any, str, str]]] = [
     (torch.nn.utils, "clip_grad_norm_", "clipping"),
     (torch.optim.AdamW, "step", "optimizer"),
 ]
-"""The owner of each function that is timed, its name, and the part of the step it belongs to."""
+"""The owner and the name of each timed function, and its part of the step."""
 
 PARTS: Final = [*dict.fromkeys(part for _, _, part in CALLS), REST]
 
 
 class Stopwatch:
-    """Adds up the seconds spent in each part, not counting the parts that it calls, so that they
-    add up to the whole."""
+    """Adds up the seconds spent in each part, without the parts that it calls, so that all add up
+    to the whole."""
 
     def __init__(self, device: str) -> None:
         self.device = device
         self.seconds: defaultdict[str, float] = defaultdict(float)
-        self._inner: list[float] = []  # seconds of the parts within each that is open
+        self._inner: list[float] = []  # seconds of the inner parts of each open part
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
-        """Times the code in the context."""
+        """Time the code in the block."""
         synchronize(self.device)
         began = time.perf_counter()
         self._inner.append(0.0)
@@ -77,7 +77,7 @@ class Stopwatch:
                 self._inner[-1] += took
 
     def around(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Wraps a function so that each call is timed."""
+        """Wrap a function so that each call is timed."""
 
         def timed(*args: Any, **kwargs: Any) -> Any:
             with self.part(name):
@@ -87,7 +87,7 @@ class Stopwatch:
 
 
 def time_parts(program: Program, device: str, seconds: float) -> dict[str, float]:
-    """Measures the mean seconds of each of PARTS in a step of a program."""
+    """Measure the mean seconds of each of PARTS in a step of a program."""
     watch, steps = Stopwatch(device), 0
     with ExitStack() as stack:
         for owner, name, part in CALLS:

@@ -10,7 +10,7 @@ State = torch.Tensor | tuple[torch.Tensor, ...] | None
 
 
 class Plain(torch.nn.Module):
-    """Embedding, torch.nn.LSTM (or GRU, RNN), head."""
+    """A network of an embedding, a torch.nn.LSTM (or GRU, RNN) and a head."""
 
     def __init__(self, v: int, e: int, h: int, layers: int, cell: str) -> None:
         super().__init__()
@@ -21,7 +21,7 @@ class Plain(torch.nn.Module):
 
     @classmethod
     def load(cls, directory: Path) -> "Plain":
-        """The network of a model directory."""
+        """Return the network of a model directory."""
         sizes = json.loads((directory / "config.json").read_text())["model"]
         names = ("vocabulary_size", "embedding_size", "hidden_size", "layers", "cell")
         network = cls(*(sizes[name] for name in names))
@@ -29,6 +29,6 @@ class Plain(torch.nn.Module):
         return network.eval()
 
     def forward(self, ids: torch.Tensor, state: State) -> tuple[torch.Tensor, State]:
-        """Logits of what follows each id, and the state after the last."""
+        """Return the logits of the character after each id, and the last state."""
         outputs, state = self.rnn(self.embedding(ids), state)
         return self.head(outputs), state

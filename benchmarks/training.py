@@ -1,21 +1,22 @@
-"""The speed of training, compared with the stock loop over torch.nn modules in float32.
+"""Measures the speed of training against the stock loop over torch.nn modules in float32.
 
     python -m benchmarks.training [--sweep | --profile] [--cells lstm,gru] [--sizes 2x128,2x256]
         [--kernels native,fused] [--precisions fp32,bf16] [--threads 2] [--rounds 7]
         [--device cuda] [--json]
 
 Every line is a ratio within one run: all programs take turns in one process, round after round, and
-the median of the rounds' ratios is shown. Both sides learn the same sizes in the same batches of
-random characters, with the same optimizer, on the same threads: the stock loop (training_programs)
-and `Learner.step` with its loader, by each kernel in each precision. "ours" is the one that was
-fastest: of two that are close, the luckier.
+the median of the rounds' ratios is shown. Both sides train the same sizes on the same batches of
+random characters, with the same optimizer and threads: the stock loop (training_programs) and
+`Learner.step` with its loader, with each kernel in each precision. "ours" is the fastest of these;
+between two that are close, chance decides.
 
-- Operations are those of the matrix products (Setting.operations), the first layer's input product
-  left out; the peak is the fastest matrix product in the same precision, over a few shapes and
-  those of the network, measured anew in every round.
-- Peak memory is all that was ever resident in a fresh process that takes a few steps, Python and
-  PyTorch included (one that only imports them is measured too); on a GPU what was allocated there.
-- `--sweep`: batches of 1 to 256, the best kernel in each precision; nothing should be below 1.
+- Operations are those of the matrix products (Setting.operations), without the first layer's input
+product. The peak is the fastest matrix product in the same precision, over a few shapes and those
+of the network, measured in every round.
+- Peak memory is the most resident memory of a fresh process that takes a few steps, including
+Python and PyTorch (a process that only imports them is measured too); on a GPU, the allocated
+memory.
+- `--sweep`: batches of 1 to 256, the best kernel in each precision; no ratio should be below 1.
 - `--profile`: where the time of a step goes, in milliseconds.
 """
 
@@ -40,7 +41,7 @@ from charrnn.training.recipe import BATCH_SIZE, SEQUENCE_LENGTH
 
 CELLS: Final = ("rnn", "gru", "lstm")
 CPU_SHAPES: Final = {"2x128": (50, 50), "2x256": (64, 64), "2x512": (64, 64), "3x512": (64, 64)}
-"""Batch size and sequence length for each size."""
+"""The batch size and sequence length for each size."""
 RECIPE_SIZES: Final = ("2x128", "2x256", "2x512")
 GPU_SIZES: Final = ("2x512", "3x1024")
 GPU_BATCHES: Final = (128, 512)
@@ -54,20 +55,20 @@ RATIO_BARS: Final = {
     ("gru", "2x256"): 2.0,
     ("gru", "2x512"): 2.5,
 }
-"""Against the stock loop, at CPU_SHAPES; everywhere else it is 1."""
+"""The bars against the stock loop, at CPU_SHAPES; elsewhere the bar is 1."""
 
 PEAK_BARS: Final = {"2x512": 0.6}
-"""The share of the peak, likewise."""
+"""The bars for the share of the peak, at the same shapes."""
 
 TURN: Final = 0.25
-"""Seconds, at least, that a program runs before the next has its turn."""
+"""The fewest seconds that a program runs before the next one's turn."""
 
 WARM_UP: Final = 3
-"""Steps in which memory is taken and threads start."""
+"""Steps in which memory is allocated and threads start."""
 
 
 def speed(setting: Setting, program: Program) -> float:
-    """Characters per second."""
+    """Return characters per second."""
     began, steps = time.perf_counter(), 0
     while time.perf_counter() - began < TURN:
         program.step()
@@ -77,7 +78,7 @@ def speed(setting: Setting, program: Program) -> float:
 
 
 def in_turns(works: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    """What each measures, round after round."""
+    """Return what each program measures, round after round."""
     measured: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(rounds):
         for name, work in works.items():
@@ -86,15 +87,15 @@ def in_turns(works: Mapping[str, Callable[[], float]], rounds: int) -> dict[str,
 
 
 def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
-    """The median of the rounds' ratios."""
+    """Return the median of the rounds' ratios."""
     return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
 
 
 def warm(setting: Setting, options: argparse.Namespace) -> dict[str, Program]:
-    """The programs, which have taken their first steps."""
+    """Return the programs, which have taken their first steps."""
     programs = make_all(setting, options.kernels, options.precisions)
     if len(programs) == 1:
-        raise SystemExit(f"{setting}: none of these kernels can be had here")
+        raise SystemExit(f"{setting}: none of these kernels is available here")
     for program in programs.values():
         for _ in range(WARM_UP):
             program.step()
@@ -102,13 +103,13 @@ def warm(setting: Setting, options: argparse.Namespace) -> dict[str, Program]:
 
 
 def precision_of(name: str) -> str:
-    """What a program multiplies in."""
+    """Return the precision of a program's products."""
     return "fp32" if name == STOCK else name.split()[1]
 
 
 def compare(setting: Setting, options: argparse.Namespace) -> dict[str, Any]:
-    """Speeds of all programs and ratios to the stock one, beside the machine's peak; the memory
-    of the stock one and of ours."""
+    """Return speeds of all programs and ratios to the stock one, beside the machine's peak; and the
+    memory of the stock one and of ours."""
     programs = warm(setting, options)
     works: dict[str, Callable[[], float]] = {
         name: partial(speed, setting, program) for name, program in programs.items()
@@ -143,7 +144,8 @@ def compare(setting: Setting, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def shapes(setting: Setting) -> set[tuple[int, int, int]]:
-    """Of matrix products that may be the machine's fastest: large ones, and a layer's own."""
+    """Return the shapes of matrix products that may be the machine's fastest: large ones, and a
+    layer's own."""
     if setting.device != "cpu":
         return {(8192, 8192, 8192), (8192, 1024, 4096)}
     hidden, rows = setting.hidden_size, GATES[setting.cell] * setting.hidden_size
@@ -152,7 +154,7 @@ def shapes(setting: Setting) -> set[tuple[int, int, int]]:
 
 
 def fastest(results: dict[str, dict[str, float]], precision: str | None = None) -> str:
-    """Ours with the best ratio; of all, or in one precision."""
+    """Return ours with the best ratio; of all, or in one precision."""
     names = [name for name in results if name != STOCK]
     if precision is not None:
         names = [name for name in names if precision_of(name) == precision]
@@ -160,7 +162,7 @@ def fastest(results: dict[str, dict[str, float]], precision: str | None = None) 
 
 
 def bars(setting: Setting) -> dict[str, float]:
-    """What ours has to reach."""
+    """Return the bars that ours has to reach."""
     if setting.device != "cpu" or (setting.batch_size, setting.sequence_length) != CPU_SHAPES.get(
         setting.size
     ):
@@ -172,7 +174,7 @@ def bars(setting: Setting) -> dict[str, float]:
 
 
 def take_steps(setting: Setting, name: str, threads: int) -> None:
-    """The work whose memory is measured."""
+    """Do the work whose memory is measured."""
     torch.set_num_threads(threads)
     program = make(setting, name)
     for _ in range(WARM_UP):
@@ -180,7 +182,7 @@ def take_steps(setting: Setting, name: str, threads: int) -> None:
 
 
 def nothing() -> None:
-    """Work that takes no memory but for the imports."""
+    """Do work that takes no memory except for the imports."""
 
 
 COMPARED: Final = """\
@@ -189,7 +191,7 @@ COMPARED: Final = """\
 
 
 def compared(result: dict[str, Any]) -> Iterator[str]:
-    """A row for each program, and the fastest of ours once more, with its bars."""
+    """Yield a row for each program, and the fastest of ours once more, with its bars."""
     setting, programs, ours = Setting(**result["setting"]), result["programs"], result["ours"]
 
     def row(title: str, name: str, megabytes: str, end: str) -> str:
@@ -216,7 +218,7 @@ def compared(result: dict[str, Any]) -> Iterator[str]:
 
 
 def sweep(setting: Setting, options: argparse.Namespace) -> dict[str, Any]:
-    """Ratios to the stock program only."""
+    """Return ratios to the stock program only."""
     programs = warm(setting, options)
     works = {name: partial(speed, setting, program) for name, program in programs.items()}
     speeds = in_turns(works, options.rounds)
@@ -230,7 +232,7 @@ SWEPT: Final = """\
 
 
 def swept(result: dict[str, Any]) -> Iterator[str]:
-    """A row for each precision: the best kernel in it."""
+    """Yield a row for each precision: the best kernel in it."""
     programs = result["programs"]
     for precision in dict.fromkeys(precision_of(name) for name in programs if name != STOCK):
         name = fastest(programs, precision)
@@ -240,8 +242,8 @@ def swept(result: dict[str, Any]) -> Iterator[str]:
 
 
 def profile(setting: Setting, options: argparse.Namespace) -> dict[str, Any]:
-    """Milliseconds of each part of a step, of the whole, and of a step whose parts are not timed,
-    on average over all rounds."""
+    """Return the mean milliseconds of each part of a step, of the whole, and of a step whose parts
+    are not timed, over all rounds."""
     programs = warm(setting, options)
     milliseconds = {name: dict.fromkeys([*PARTS, "whole", "untimed"], 0.0) for name in programs}
     for _ in range(options.rounds):
@@ -258,7 +260,7 @@ PROFILED: Final = "In brackets, the share of the whole; the parts are timed whil
 
 
 def profiled(result: dict[str, Any]) -> Iterator[str]:
-    """A table: a row for each part, a column for each program."""
+    """Yield a table: a row for each part, a column for each program."""
     programs = result["milliseconds"]
     yield f"{Setting(**result['setting'])}, milliseconds of a step:\n"
     yield f"| part | {' | '.join(programs)} |"
@@ -274,7 +276,7 @@ def profiled(result: dict[str, Any]) -> Iterator[str]:
 
 
 def settings(options: argparse.Namespace) -> Iterator[Setting]:
-    """Those that were asked for, of those that there are."""
+    """Yield the settings that were asked for."""
     if options.sweep:
         cases = [
             (size, batch, SEQUENCE_LENGTH)
@@ -296,19 +298,21 @@ def settings(options: argparse.Namespace) -> Iterator[Setting]:
 
 
 def names(text: str) -> list[str]:
-    """As they are given to an option: a,b."""
+    """Return the names in an option: a,b."""
     return text.split(",")
 
 
 def parsed() -> argparse.Namespace:
-    """The command line, checked."""
+    """Return the checked command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--sweep", action="store_true", help="batches of 1 to 256")
     mode.add_argument("--profile", action="store_true", help="where the time of a step goes")
     parser.add_argument("--cells", type=names, default=list(CELLS))
     parser.add_argument("--sizes", type=names, help="layers x hidden size, like 2x128")
-    parser.add_argument("--kernels", type=names, help="all but equations; on a GPU, fused")
+    parser.add_argument(
+        "--kernels", type=names, help="default: all except equations; on a GPU, fused"
+    )
     parser.add_argument("--precisions", type=names, default=list(DTYPES))
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--rounds", type=int, default=7)
@@ -333,11 +337,11 @@ def parsed() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Prints one table, or one for each setting."""
+    """Print one table, or one for each setting."""
     options = parsed()
     torch.set_num_threads(options.threads)
     if options.device != "cpu":
-        # cuDNN computes float32 as TF32 unless told otherwise; the peak beside it has to as well.
+        # cuDNN computes float32 as TF32 by default, so the peak is measured with TF32 as well.
         torch.set_float32_matmul_precision("high")
     measure, head, rows = compare, COMPARED, compared
     if options.sweep:

@@ -29,7 +29,7 @@ VOCABULARY_SIZE: Final = 65
 EMBEDDING_SIZE: Final = 64
 
 CHUNKS: Final = 64
-"""Steps that the text, which is random, is long enough for; then it begins anew."""
+"""The steps that the random text is long enough for; then it begins again."""
 
 LEARNING_RATE: Final = 1e-3
 BETAS: Final = (0.9, 0.99)
@@ -38,7 +38,7 @@ CLIP: Final = 1.0
 
 @dataclass(frozen=True)
 class Setting:
-    """What the programs that are compared have in common."""
+    """The common settings of the programs that are compared."""
 
     cell: str
     layers: int
@@ -52,37 +52,38 @@ class Setting:
 
     @property
     def size(self) -> str:
-        """As people write it: 2x256."""
+        """The size as in tables: 2x256."""
         return f"{self.layers}x{self.hidden_size}"
 
     @property
     def characters(self) -> int:
-        """Of one step."""
+        """The characters of one step."""
         return self.batch_size * self.sequence_length
 
     @property
     def operations(self) -> int:
-        """Additions and multiplications of a character: two for each weight of a matrix product,
-        forth once and back twice. The first layer reads characters: its input product is none."""
+        """Additions and multiplications per character: two for each weight of a matrix product,
+        forward once and backward twice. The first layer reads characters, and has no input
+        product."""
         hidden = self.hidden_size
         recurrent = GATES[self.cell] * hidden**2 * (2 * self.layers - 1)
         return 6 * (recurrent + hidden * VOCABULARY_SIZE)
 
     def ids(self) -> Ids:
-        """The text to learn: lanes of CHUNKS whole chunks."""
+        """Return the text to learn: lanes of CHUNKS whole chunks."""
         generator = np.random.default_rng(0)
         return generator.integers(VOCABULARY_SIZE, size=self.characters * CHUNKS, dtype=np.uint8)
 
 
 class Program(Protocol):
-    """A training that goes on for ever."""
+    """A training that continues forever."""
 
     def step(self) -> None:
-        """Reads a chunk, and learns from it."""
+        """Read a chunk, and learn from it."""
 
 
 class Stock:
-    """What every tutorial writes: torch.nn in float32, the state carried on from chunk to chunk."""
+    """The loop of tutorials: torch.nn in float32, with the state carried from chunk to chunk."""
 
     def __init__(self, setting: Setting) -> None:
         sizes = (EMBEDDING_SIZE, setting.hidden_size, setting.layers)
@@ -108,7 +109,7 @@ class Stock:
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), CLIP)
         self.optimizer.step()
-        loss.item()  # as for a line of progress
+        loss.item()  # as for a progress line
         self.state = _detached(state)
         self.position = end
 
@@ -120,7 +121,7 @@ def _detached(state: State) -> State:
 
 
 class Ours:
-    """What `charrnn train` does between two evaluations."""
+    """The work of `charrnn train` between two evaluations."""
 
     def __init__(self, setting: Setting, kernel: str, precision: str) -> None:
         model_config = ModelConfig(
@@ -167,7 +168,7 @@ class Ours:
 
 
 def make(setting: Setting, name: str) -> Program:
-    """The program of a name: `stock`, or a kernel and a precision, like `native bf16`."""
+    """Return the program of a name: `stock`, or a kernel and a precision, like `native bf16`."""
     if name == STOCK:
         return Stock(setting)
     kernel, precision = name.split()
@@ -177,11 +178,12 @@ def make(setting: Setting, name: str) -> Program:
 def make_all(
     setting: Setting, kernels: Iterable[str], precisions: Iterable[str]
 ) -> dict[str, Program]:
-    """The stock program, and ours by each kernel in each precision, as far as they can be had."""
+    """Return the stock program, and ours with each kernel in each precision, as far as they are
+    available."""
     made: dict[str, Program] = {STOCK: make(setting, STOCK)}
     for kernel, precision in product(kernels, precisions):
         if kernel == "native" and not _native_computes(setting, precision):
-            continue  # it would compute as another kernel does
+            continue  # it would be the same as another kernel
         try:
             made[f"{kernel} {precision}"] = Ours(setting, kernel, precision)
         except ConfigError:

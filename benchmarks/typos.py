@@ -1,4 +1,4 @@
-"""Seeded typos, and how well they are found: for benchmarks.infilling."""
+"""Seeded typos, and how well they are found, for benchmarks.infilling."""
 
 import random
 import string
@@ -9,7 +9,7 @@ from typing import Final
 from charrnn.tasks.infill.corrections import DELETE, INSERT, KINDS, SUBSTITUTE, SWAP, Finding
 
 _AROUND: Final = 12
-"""Characters on each side by which two texts are compared."""
+"""The characters on each side by which two texts are compared."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Typo:
 
 
 def with_typos(text: str, *, every: int = 200, seed: int = 0) -> tuple[str, list[Typo]]:
-    """Makes a typo in each piece of `every` characters, of the four kinds in turn, at random
-    letters; gives the text with typos, and the typos."""
+    """Make a typo in each piece of `every` characters, of the four kinds in turn, at random
+    letters; return the text with typos, and the typos."""
     generator = random.Random(seed)
     pieces, typos = [], []
     length = 0
@@ -57,7 +57,7 @@ def _may(kind: str, piece: str, place: int) -> bool:
 
 
 def _mistake(kind: str, piece: str, place: int, generator: random.Random) -> tuple[str, str]:
-    """Gives the characters at a place, and those that replace them."""
+    """Return the characters at a place, and those that replace them."""
     here = piece[place]
     letters = string.ascii_uppercase if here.isupper() else string.ascii_lowercase
     if kind == SUBSTITUTE:
@@ -108,7 +108,7 @@ class Score:
 
 
 def score(text: str, typos: Sequence[Typo], findings: Sequence[Finding]) -> Score:
-    """Scores the findings in a text by its typos."""
+    """Score the findings in a text by its typos."""
     waiting = list(findings)
     found: list[str] = []
     corrected = 0
@@ -130,7 +130,7 @@ def score(text: str, typos: Sequence[Typo], findings: Sequence[Finding]) -> Scor
 
 
 def _gives_back(text: str, typo: Typo, finding: Finding) -> bool:
-    """Tells whether a correction restores the text around a typo."""
+    """Return whether a correction restores the text around a typo."""
     first, last = max(typo.begin - _AROUND, 0), typo.end + _AROUND
     change = finding.correction
     put_right = text[first : change.begin] + change.replacement + text[change.end : last]

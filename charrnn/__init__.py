@@ -6,16 +6,16 @@
     print(charrnn.sample("book", "It was", length=300, temperature=0.7))
     print(charrnn.evaluate("book", "another.txt")["bits_per_character"])
 
-The verbs are `train`, `sample`, `evaluate`, `score`, `fill`, `proofread` and `predict`; see
+The functions are `train`, `sample`, `evaluate`, `score`, `fill`, `proofread` and `predict`; see
 charrnn.api and docs/python.md. `stream_train` and `stream_sample` yield while they work.
 
-Everything below is imported when it is first used, so that `import charrnn` costs nothing.
+Names are imported when they are first used, so that `import charrnn` is fast.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
-import charrnn.forks  # noqa: F401  (it watches for forks from here on)
+import charrnn.forks  # noqa: F401  (it watches for forks from now on)
 
 if TYPE_CHECKING:
     from charrnn.api import (

@@ -1,7 +1,7 @@
 """The command `charrnn`, and `python -m charrnn`.
 
-A signal ends it quietly from here on, also while it is still being loaded; what a command wants to
-do about one (`train` saves) it arranges itself.
+From here on, a signal ends the process quietly, even while modules are loaded. Commands that handle
+signals (`train` saves) set their own handlers.
 """
 
 import signal
@@ -9,9 +9,9 @@ import sys
 
 
 def main() -> None:
-    """What the command `charrnn` runs."""
+    """Run the command `charrnn`."""
     signals = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup ignores it
         signals.append(signal.SIGHUP)
     for number in signals:
         signal.signal(number, _leave)
@@ -21,7 +21,7 @@ def main() -> None:
     try:
         run()
     finally:
-        for number in signals:  # all is done; what is left is Python's own tidying up
+        for number in signals:  # all is done; only Python's own cleanup is left
             signal.signal(number, signal.SIG_IGN)
 
 

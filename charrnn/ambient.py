@@ -1,9 +1,9 @@
-"""What a process has set for all of NumPy and PyTorch: the verbs compute as if it had not.
+"""Settings that a process has made for all of NumPy and PyTorch, which the verbs do not follow.
 
-A notebook's first cell may have made float64 PyTorch's default type, forbidden gradients, or had
-NumPy raise where a number underflows. Numbers here are a function of what a verb was given, and of
-nothing else; so `as_usual` gives every verb the settings that NumPy and PyTorch begin with, and
-puts back what was there whenever the caller's code goes on.
+A notebook's first cell may have made float64 PyTorch's default type, disabled gradients, or made
+NumPy raise an error on underflow. The results of a verb depend only on its arguments. So `as_usual`
+runs every verb with the default settings of NumPy and PyTorch, and restores the caller's settings
+whenever the caller's code goes on.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ _inside = threading.local()
 
 
 def as_usual(verb: Callable[P, R]) -> Callable[P, R]:
-    """Makes a function, method or generator run within `usual_settings`."""
+    """Make a function, method or generator run within `usual_settings`."""
     if inspect.isgeneratorfunction(verb):
 
         @functools.wraps(verb)
@@ -47,8 +47,8 @@ def as_usual(verb: Callable[P, R]) -> Callable[P, R]:
 def stepwise(
     steps: Iterator[T], settings: Callable[[], AbstractContextManager[None]]
 ) -> Generator[T, None, Any]:
-    """Yields what an iterator yields, and returns what it returns: its code runs within the
-    settings, the caller's code in between without them."""
+    """Yield what an iterator yields, and return what it returns. The iterator's code runs within
+    the settings, the caller's code in between without them."""
     try:
         while True:
             with settings():
@@ -65,10 +65,10 @@ def stepwise(
 
 @contextlib.contextmanager
 def usual_settings() -> Iterator[None]:
-    """The settings that NumPy and PyTorch begin with.
+    """Set the default settings of NumPy and PyTorch for a block, then restore the previous ones.
 
-    Left as they are: PyTorch's number of threads (a training has its own), its global random
-    numbers (none are drawn), and deterministic algorithms, which give the same numbers here.
+    PyTorch's number of threads stays (a training sets its own), and so do its global random state
+    (which is not used) and its deterministic algorithms (which give the same numbers here).
     """
     if getattr(_inside, "entered", False):
         yield
@@ -76,7 +76,7 @@ def usual_settings() -> Iterator[None]:
     _inside.entered = True
     try:
         with usual_numpy(), contextlib.ExitStack() as stack:
-            if "torch" in sys.modules:  # where it is not loaded, nothing of it was set
+            if "torch" in sys.modules:  # nothing is set where it is not loaded
                 _set_pytorch(stack)
             yield
     finally:
@@ -84,7 +84,7 @@ def usual_settings() -> Iterator[None]:
 
 
 def usual_numpy() -> AbstractContextManager[None]:
-    """What NumPy begins with, alone; it costs a microsecond."""
+    """Set the default settings of NumPy only, for a block; this takes a microsecond."""
     import numpy as np
 
     settings: AbstractContextManager[None] = np.errstate(
@@ -94,7 +94,7 @@ def usual_numpy() -> AbstractContextManager[None]:
 
 
 def _set_pytorch(stack: contextlib.ExitStack) -> None:
-    """Sets what PyTorch begins with, until the stack is closed."""
+    """Set the default settings of PyTorch until the stack is closed."""
     import torch
 
     def change(setter: Callable[[Any], Any], before: Any, usual: Any) -> None:
@@ -116,7 +116,7 @@ def _set_pytorch(stack: contextlib.ExitStack) -> None:
         change(setter, torch.is_autocast_enabled(device), False)
     try:
         precision = torch.get_float32_matmul_precision()
-    except RuntimeError:  # it was set for each library of its own, which has no word for all
+    except RuntimeError:  # set for each library separately, which no single value describes
         for library in (torch.backends.mkldnn, torch.backends.cuda):
             matmul = library.matmul
             change(

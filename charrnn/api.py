@@ -1,8 +1,8 @@
-"""The verbs of charrnn in Python, in one shape.
+"""The Python API: one function for each verb.
 
 `verb(model, ...)` does its work and returns; `stream_verb(model, ...)` yields while it works. A
-model is the name of a run under `checkpoints/`, a run directory, a model directory, or what `load`
-returned. A verb that the model was not trained for raises ModelError, which names the right ones.
+model is the name of a run under `checkpoints/`, a run directory, a model directory, or a result of
+`load`. A verb that the model was not trained for raises ModelError, which names the right ones.
 """
 
 import contextlib
@@ -53,8 +53,8 @@ R = TypeVar("R")
 
 
 def _with_parameters_of(verb: Callable[P, Any]) -> Callable[[Callable[..., R]], Callable[P, R]]:
-    """Gives the function that it decorates, which passes all its arguments on to a verb, the
-    parameters of that verb in its signature, for `help` and for type checkers."""
+    """Give a function that passes all its arguments on to a verb the signature of that verb, for
+    `help` and for type checkers."""
 
     def decorate(function: Callable[..., R]) -> Callable[P, R]:
         returned = inspect.signature(function).return_annotation
@@ -82,11 +82,11 @@ def stream_train(
     progress_bar: bool = True,
     **options: Any,
 ) -> "Generator[Progress, None, Run]":
-    """Trains as `train` does and takes the same arguments; yields Progress after each step.
+    """Train as `train` does, with the same arguments; yield Progress after each step.
 
-    Nothing happens until the generator is iterated over. A `break`, or an exception in the loop,
-    saves what was learned, as soon as the generator is closed or nothing refers to it any more; an
-    interrupt does so as `train` says. `resume` goes on from there.
+    Training begins when the generator is iterated over. After a `break` or an exception in the
+    loop, the training is saved when the generator is closed or garbage-collected. For interrupts,
+    see `train`. `resume` continues from there.
 
     >>> for progress in charrnn.stream_train("fables", budget="1m", name="fables"):
     ...     print(progress.step, progress.train_nats)
@@ -136,31 +136,31 @@ def stream_train(
 @_with_parameters_of(stream_train)
 @as_usual
 def train(*arguments: Any, **settings: Any) -> Run:
-    """Trains a model on text and returns its run: `sample(run.name)`, `run.best_model()`.
+    """Train a model on text and return its run: `sample(run.name)`, `run.best_model()`.
 
     >>> run = charrnn.train("fables", budget="1m", name="fables")
     >>> print(charrnn.sample("fables", "The fox"))
 
-    In a script that torchrun has started, its processes train together, and each returns the Run.
+    In a script started by torchrun, the processes train together, and each returns the Run.
 
-    An interrupt (Ctrl-C, a notebook's stop button) in the middle of a step raises KeyboardInterrupt
-    once that step has been taken and saved; a second one at once, and what was learned since the
-    last checkpoint is lost then. `resume` goes on from there.
+    An interrupt (Ctrl-C, a notebook's stop button) raises KeyboardInterrupt once the current step
+    has been taken and saved. A second one raises it at once, and the steps since the last
+    checkpoint are lost. `resume` continues from the last checkpoint.
 
     Args:
         corpus: files, folders, names in `corpora/`, `hf:owner/name`; Python's manual when empty.
-        name: of the run under `checkpoints/`; None: made from the name of the corpus.
+        name: the name of the run under `checkpoints/`; None: a name made from that of the corpus.
         out: the run directory, instead of one under `checkpoints/`.
-        resume: the name or directory of a run to resume; of all other arguments, only `corpus`,
-            `read`, `text` and `label` (where its text is now) and `progress_bar` go with it.
+        resume: the name or directory of a run to resume. Only `corpus`, `read`, `text` and `label`
+            (where its text is now) and `progress_bar` may be given with it.
         start_from: a model to fine-tune.
         tokenizer, min_count: how to encode the corpus; see `tokenize`.
         read: how to read the corpus.
         text, label: the columns of a table that hold a text, and the class or number to predict
-            from it; `label="folder"` where each class has a folder of its own. They take the place
-            of `column` and `label` of `read`.
-        budget: the time it may take, like "10m", or in seconds.
-        progress_bar: shows a bar of tqdm, which suits terminals and notebooks.
+            from it; `label="folder"` where each class has its own folder. They replace `column` and
+            `label` of `read`.
+        budget: the time that the training may take, such as "10m", or in seconds.
+        progress_bar: whether to show a tqdm progress bar, in a terminal or a notebook.
         options: the other attributes of TrainingOptions.
 
     Raises CorpusError, ConfigError, ModelError, TrainingError, StorageError.
@@ -178,9 +178,10 @@ def train(*arguments: Any, **settings: Any) -> Run:
 def stream_sample(
     model: str | Path | Model, prompt: str = "", *, index: int = 0, **settings: Any
 ) -> Iterator[str]:
-    """Yields the text that `sample` returns in pieces, as it is written; takes the same arguments.
+    """Yield the text that `sample` returns in pieces, as it is generated; the arguments are the
+    same.
 
-    Here, the text need not have an end: with `length=None` it goes on for as long as you read.
+    With `length=None`, the text is endless.
 
     Raises ModelError, ConfigError, UnknownCharacterError.
     """
@@ -193,16 +194,17 @@ def stream_sample(
 
 @as_usual
 def sample(model: str | Path | Model, prompt: str = "", *, index: int = 0, **settings: Any) -> str:
-    """Writes a text with a language model; returns it without the prompt.
+    """Generate a text with a language model; return it without the prompt.
 
     >>> charrnn.sample("fables", "The fox", length=200, temperature=0.7)
 
     Args:
-        prompt: what the text begins with.
-        index: which of the texts of the seed.
-        settings: the attributes of SamplingConfig. Without a seed, it is 0: the same text again.
+        prompt: the beginning of the text.
+        index: the number of the text, from 0, among those of the seed.
+        settings: the attributes of SamplingConfig. The default seed is 0, which gives the same text
+            again.
 
-    Raises ModelError, UnknownCharacterError; ConfigError also where nothing says how the text ends.
+    Raises ModelError, UnknownCharacterError; ConfigError also where no setting ends the text.
     """
     from charrnn.generation.config import SamplingConfig
     from charrnn.generation.sampler import Sampler
@@ -220,19 +222,19 @@ def evaluate(
     adapt: bool = False,
     at_most: int | None = None,
 ) -> dict[str, Any]:
-    """Measures how well a model predicts a text, or the labels of documents; returns what
-    `charrnn evaluate --json` prints.
+    """Measure how well a model predicts a text, or the labels of documents; return what `charrnn
+    evaluate --json` prints.
 
     >>> charrnn.evaluate("fables")["bits_per_character"]
     >>> charrnn.evaluate("mails")["accuracy"]
 
     Args:
-        text: a file (or anything `open_corpus` opens); None: what was held out of the text that the
-            run was trained on.
-        read: how to read the file; of a table, the columns of the training where they are None.
+        text: a file (or anything `open_corpus` opens); None: the held-out part of the run's text.
+        read: how to read the file; columns of a table that are None are those of the training.
         protocol: `stream`, or `windows` to compare with nanoGPT; see `evaluation/scoring.py`.
-        adapt: go on learning from the text while reading it. The model itself stays as it is.
-        at_most: how many characters (or bytes) of a longer text to read, in passages from all over
+        adapt: whether to keep learning from the text while reading it. The model itself does not
+            change.
+        at_most: how many characters (or bytes) of a longer text to read, in passages spread over
             it; None: all.
 
     Raises ModelError; CorpusError when the text cannot be read or is too short, and for a model in
@@ -268,12 +270,12 @@ def evaluate(
 def score(
     model: str | Path | Model, text: str, *, engine: str | None = None
 ) -> "npt.NDArray[np.float64]":
-    """The log-probability of each character of a text: an array (N,) of nats, 0 or below.
+    """Return the log-probability of each character of a text: an array (N,) of nats, 0 or below.
 
     >>> charrnn.score("fables", "The fox").sum()  # the log-probability of the text
 
-    Each is given all characters before it; the first is predicted as `sample` draws it without a
-    prompt, as if after a newline. Of a byte model, a character's is the sum over its bytes.
+    Each character is predicted from all before it; the first as `sample` does without a prompt, as
+    if after a newline. For a byte model, the value of a character is the sum over its bytes.
 
     Args:
         engine: the entry of ENGINES that runs the model; None: the fastest that needs no PyTorch.
@@ -287,13 +289,13 @@ def score(
 
 @as_usual
 def fill(model: str | Path | Model, text: str, **settings: Any) -> "list[Filling]":
-    """Fills the gaps of a text with a bidirectional model; returns the most probable text first.
+    """Fill the gaps of a text with a bidirectional model; return the most probable text first.
 
     >>> charrnn.fill("restorer", "The f_x and the gr__es")[0].text
 
     Args:
-        text: with `_` (or `gap`) for each missing character. Other characters that are not in the
-            vocabulary stay in the text, and are read as unknown.
+        text: a text with `_` (or `gap`) for each missing character. Other characters that are not
+            in the vocabulary stay in the text, and are read as unknown.
         settings: the attributes of FillConfig: `alternatives` is how many texts to return.
 
     Raises ModelError, ConfigError, CorpusError for what is no text.
@@ -306,13 +308,12 @@ def fill(model: str | Path | Model, text: str, **settings: Any) -> "list[Filling
 
 @as_usual
 def proofread(model: str | Path | Model, text: str, **settings: Any) -> "list[Finding]":
-    """Finds likely errors in a text with a bidirectional model, in the text's order.
+    """Find likely errors in a text with a bidirectional model, in the order of the text.
 
     >>> findings = charrnn.proofread("restorer", "The fox jmuped.")
     >>> charrnn.apply_corrections("The fox jmuped.", [each.correction for each in findings])
 
-    Characters that are not in the vocabulary are left alone; a CharRNNWarning says so where most
-    are.
+    Characters that are not in the vocabulary are left alone, with a CharRNNWarning where most are.
 
     Args:
         settings: the attributes of ProofreadConfig: a lower `threshold` (in nats) finds more.
@@ -329,15 +330,15 @@ def proofread(model: str | Path | Model, text: str, **settings: Any) -> "list[Fi
 def predict(
     model: str | Path | Model, texts: str | Iterable[str], *, strict: bool = False
 ) -> "list[Prediction]":
-    """Predicts the class of each text, or a number, with a model that was trained with `label`.
+    """Predict the class of each text, or a number, with a model that was trained with `label`.
 
     >>> charrnn.predict("mails", ["You have won!"])[0].label
     'spam'
 
     Args:
-        texts: several; or one, for which the list has one prediction.
-        strict: raises CorpusError also for the first of several texts that has no prediction,
-            whose Prediction says why in `problem` otherwise.
+        texts: several texts; or one text, for which the list has one prediction.
+        strict: whether to raise CorpusError for the first of several texts without a prediction;
+            otherwise the `problem` of its Prediction says why.
 
     Raises ModelError; CorpusError for a single text without a character that the model knows.
     """
@@ -347,7 +348,7 @@ def predict(
 
 
 def _warn_of_folders(corpus: "TokenizedCorpus") -> None:
-    """Warns of what is left out of a corpus's folders, where that may not be meant."""
+    """Warn about files in a corpus's folders that are left out, where that may not be intended."""
     for found in corpus.folders:
         for surprise in found.surprises(classes=corpus.options.label is not None):
             warnings.warn(surprise, CharRNNWarning, stacklevel=3)

@@ -1,4 +1,4 @@
-"""Types of arrays, for annotations: one name for each type of number."""
+"""Array types for annotations: one name for each type of number."""
 
 import numpy as np
 import numpy.typing as npt

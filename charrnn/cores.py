@@ -9,10 +9,10 @@ _CONTROL_GROUPS: Final = Path("/sys/fs/cgroup")
 
 
 def usable_cores() -> int:
-    """How many of the machine's cores its affinity and the quotas of its control groups allow this
-    process."""
+    """Return how many of the machine's cores this process may use, by its affinity and the quotas
+    of its control groups."""
     cores = os.cpu_count() or 1
-    if hasattr(os, "sched_getaffinity"):  # not on a Mac
+    if hasattr(os, "sched_getaffinity"):  # macOS lacks it
         cores = len(os.sched_getaffinity(0))
     return max(1, min([cores, *_quotas()]))
 
@@ -20,8 +20,8 @@ def usable_cores() -> int:
 def _quotas(
     process: Path = Path("/proc/self/cgroup"), root: Path = _CONTROL_GROUPS
 ) -> Iterator[int]:
-    """The cores, rounded up, that each control group around this process allows (version 2, which
-    has `cpu.max`, or 1, which has two files); none where there are no such limits."""
+    """Yield the cores, rounded up, that each control group around this process allows (version 2,
+    which has `cpu.max`, or 1, which has two files); none where there are no limits."""
     try:
         lines = process.read_text().splitlines()
     except OSError:
@@ -40,12 +40,12 @@ def _quotas(
 
 
 def _limit(group: Path) -> tuple[int, int]:
-    """The microseconds of a core that a control group may use, of how many; 0, 0 for all of
-    them."""
+    """Return how many microseconds of a core a control group may use in which period; 0, 0 without
+    a limit."""
     for names in (("cpu.max",), ("cpu.cfs_quota_us", "cpu.cfs_period_us")):
         try:
             quota, period = " ".join((group / name).read_text() for name in names).split()
             return int(quota), int(period)
-        except (OSError, ValueError):  # not there, or "max"
+        except (OSError, ValueError):  # the file is missing, or has "max"
             continue
     return 0, 0

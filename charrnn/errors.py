@@ -1,17 +1,15 @@
-"""Every error charrnn raises on purpose.
+"""The errors that charrnn raises on purpose.
 
     CharRNNError
     ├── ConfigError               a setting is out of range or contradicts another
-    │   └── NotFittedError        an estimator is asked before it has learned
-    ├── CorpusError               a text cannot be read, or cannot be trained on
-    ├── ModelError                a model directory, run or checkpoint cannot be used
-    ├── StorageError              a file cannot be written
-    ├── TrainingError             a training cannot start, or cannot go on
-    │   └── DivergedError         the loss or its gradient is no longer a number
-    └── UnknownCharacterError     a text has characters the model has never seen
+    │ └── NotFittedError an estimator is used before it is fitted ├── CorpusError a text cannot be
+    read, or cannot be trained on ├── ModelError a model directory, run or checkpoint cannot be used
+    ├── StorageError a file cannot be written ├── TrainingError a training cannot start or continue
+    │ └── DivergedError the loss or its gradient is not finite └── UnknownCharacterError a text has
+    characters the model has never seen
 
-Each message is one line: what is wrong, where, and what to do about it. Where work can go on,
-CharRNNWarning says what else a person should know.
+Each message is one line: what is wrong, where, and what to do. Where work can continue, a
+CharRNNWarning is given instead.
 """
 
 import unicodedata
@@ -19,11 +17,11 @@ from collections.abc import Sequence
 from typing import Final
 
 LONGEST_MESSAGE: Final = 1000
-"""Characters; names and values from strangers can be a megabyte long."""
+"""The most characters of a message; names and values from strangers can be a megabyte long."""
 
 
 class CharRNNError(Exception):
-    """The root: `except CharRNNError` catches all of the above and nothing else."""
+    """The base class: `except CharRNNError` catches all of the above and nothing else."""
 
     def __init__(self, message: str) -> None:
         line = " ".join(message.splitlines())
@@ -35,9 +33,9 @@ class ConfigError(CharRNNError, ValueError):
 
 
 class NotFittedError(ConfigError, AttributeError):
-    """An estimator is asked before it has learned.
+    """An estimator is used before it is fitted.
 
-    Where scikit-learn is installed, it is that library's error of this name as well.
+    Where scikit-learn is installed, this is also its error of the same name.
     """
 
 
@@ -54,21 +52,21 @@ class StorageError(CharRNNError):
 
 
 class TrainingError(CharRNNError):
-    """A training cannot start, or cannot go on."""
+    """A training cannot start or continue."""
 
 
 class DivergedError(TrainingError):
-    """The loss or its gradient is no longer a number; the weights were left as they were."""
+    """The loss or its gradient is not finite; the weights were not changed."""
 
 
 class UnknownCharacterError(CharRNNError, ValueError):
     """A text has characters that are not in the vocabulary.
 
-    `characters` holds them, each once, in order of first appearance; `shown` is a line of them,
-    with how the model knows them otherwise written, where it does.
+    `characters` holds them, each once, in order of first appearance; `shown` lists them on one
+    line, with another spelling that the model knows, if there is one.
 
     Args:
-        hint: how the model knows them (see charrnn.data.spelling); nothing where it does not.
+        hint: the spelling that the model knows (see charrnn.data.spelling); empty if there is none.
     """
 
     def __init__(self, characters: Sequence[str], hint: str = "") -> None:
@@ -80,11 +78,12 @@ class UnknownCharacterError(CharRNNError, ValueError):
 
 
 def shown_character(character: str) -> str:
-    """A character in quotes, so that it can be seen: a combining mark stands on a dotted circle."""
+    """Return a character in quotes, so that it can be seen: a combining mark stands on a dotted
+    circle."""
     if unicodedata.category(character).startswith("M"):
         return f"'\N{DOTTED CIRCLE}{character}' (U+{ord(character):04X})"
     return "'\\'" if character == "\\" else repr(character)
 
 
 class CharRNNWarning(UserWarning):
-    """Something is not as it should be, and work goes on without it."""
+    """Something is wrong, and work continues without it."""

@@ -1,7 +1,7 @@
-"""Whether this process is a fork of one whose threads PyTorch would wait for in vain.
+"""Detects whether this process is a fork in which PyTorch's threads are lost.
 
-PyTorch's threads are lost in a fork, and it would wait for them for ever. This is watched from the
-import of charrnn on, whatever of it is used later.
+PyTorch's threads are lost in a fork, and PyTorch would wait for them forever. Forks are watched for
+from the import of charrnn on.
 """
 
 import os
@@ -12,7 +12,7 @@ from typing import Final
 THREADS_LOST: Final = (
     "this process was forked from one that had loaded PyTorch, whose threads are lost here"
 )
-"""How the message begins where a computation needs more than one thread."""
+"""The beginning of the message where a computation needs more than one thread."""
 
 _TASKS: Final = "/proc/self/task"
 
@@ -21,13 +21,14 @@ _forked = False
 
 
 def forked() -> bool:
-    """Whether this process is such a fork: it computes on one thread."""
+    """Return whether PyTorch's threads are lost in this process, so that it computes on one
+    thread."""
     return _forked
 
 
 def _note_threads() -> None:
-    """Notes whether there are threads that are not Python's. Where that cannot be known, there
-    are."""
+    """Note whether there are threads that are not Python's. Where that is unknown, assume that
+    there are."""
     global _had_threads
     try:
         _had_threads = len(os.listdir(_TASKS)) > threading.active_count()

@@ -1,4 +1,4 @@
-"""Libraries of our own C, where setup.py could build them: found, checked, and switched off."""
+"""Libraries built from our own C by setup.py: finds, checks and disables them."""
 
 import ctypes
 import os
@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 Declaration = tuple[str, Sequence[Any], Any]
-"""A function's name, the types of its arguments, and of its result."""
+"""The name of a function, the types of its arguments, and that of its result."""
 
 
 def switched_off() -> bool:
-    """Whether CHARRNN_NATIVE is 0: nothing of our own C is to be called."""
+    """Return whether CHARRNN_NATIVE is 0, so that our own C is not called."""
     return os.environ.get("CHARRNN_NATIVE") == "0"
 
 
@@ -23,15 +23,16 @@ def open_library(
     structures: Sequence[type[ctypes.Structure]],
     functions: Sequence[Declaration],
 ) -> ctypes.CDLL | None:
-    """The library that was built of the C in a folder; None where none was, or none of this C.
+    """Return the library built from the C in a folder; None where there is none, or it was built
+    from other C.
 
     Args:
-        name: of the library, without what the system puts after it.
-        structures: what its functions are given.
-        functions: what will be called.
+        name: the name of the library, without the system's suffix.
+        structures: the arguments of its functions.
+        functions: the functions to call.
 
-    A library is only called where its `charrnn_layout` gives what `layout` does: one that was built
-    of other C lays its structures out in another way. It hides no other that may be beside it.
+    A library is called only if its `charrnn_layout` returns the same as `layout`: other C lays its
+    structures out in another way. Such a library does not hide another one in the folder.
     """
     expected = layout(structures, functions)
     for suffix in EXTENSION_SUFFIXES:
@@ -53,7 +54,7 @@ def open_library(
 
 
 def layout(structures: Sequence[type[ctypes.Structure]], functions: Sequence[Declaration]) -> int:
-    """The hash of layout.h: of the names, places and sizes of fields, and of functions."""
+    """Return the hash of layout.h: of the names, offsets and sizes of fields, and of functions."""
     hashed = 0xCBF29CE484222325
     for name, first, second in _entries(structures, functions):
         entry = name.encode() + first.to_bytes(8, "little") + second.to_bytes(8, "little")

@@ -1,7 +1,7 @@
-"""option(): a field of a configuration, declared once for everyone who may set it.
+"""option(): declares a field of a configuration once for everything that sets it.
 
 The command line, `/set` of the REPL, the environment variables, `docs/options.md` and the checks of
-a configuration all read what a field says of itself here.
+a configuration all read this declaration.
 """
 
 import math
@@ -15,19 +15,19 @@ from charrnn.errors import ConfigError
 T = TypeVar("T")
 
 LARGEST: Final = 2**53
-"""Whole numbers up to this one are exact wherever they are written. People are not shown limits
-from here on."""
+"""Whole numbers up to this one are exact as float64. Limits from this number on are not shown."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Relations:
-    """What an option has to do with others, all by the names of their fields or parameters.
+    """The relations of an option to others, by the names of their fields or parameters.
 
     Attributes:
-        excludes: options that cannot be given beside it; either of the two may name the other.
-        needs: options of which one must be given beside it.
-        decided_by: options that decide what it would; one that comes from the environment is
-            ignored beside them.
+        excludes: options that cannot be given together with it; either of the two may name the
+            other.
+        needs: options of which one must be given as well.
+        decided_by: options that decide the same; with one of them, a value from the environment is
+            ignored.
     """
 
     excludes: tuple[str, ...] = ()
@@ -37,7 +37,7 @@ class Relations:
 
 @dataclass(frozen=True, kw_only=True)
 class Range:
-    """The numbers that an option may be: `least` and `most` are among them, `above` and `below` are
+    """The allowed numbers of an option: `least` and `most` are allowed, `above` and `below` are
     not. None is no limit."""
 
     least: float | None = None
@@ -55,7 +55,7 @@ class Range:
         )
 
     def __str__(self) -> str:
-        """As in mathematics: `x>=1`, `0<x<=1`; empty without limits."""
+        """Return the range as in mathematics: `x>=1`, `0<x<=1`; empty without limits."""
         low = f"{self.above}<" if self.above is not None else ""
         low = f"{self.least}<=" if self.least is not None else low
         high = f"<{self.below}" if self.below is not None and self.below < LARGEST else ""
@@ -66,7 +66,7 @@ class Range:
 
     @property
     def words(self) -> str:
-        """As in a sentence that begins with "choose"."""
+        """Describe the range for a sentence that begins with "choose"."""
         high = f"below {self.below}" if self.below is not None and self.below < LARGEST else ""
         high = f"up to {self.most}" if self.most is not None and self.most < LARGEST else high
         if self.above is not None:
@@ -78,7 +78,7 @@ class Range:
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
-    """What a field says of itself; see `option`."""
+    """The declaration of a field; see `option`."""
 
     help: str
     panel: str | None
@@ -114,22 +114,22 @@ def option(
     decided_by: tuple[str, ...] = (),
     **metadata: Any,
 ) -> T:
-    """A field of a dataclass that people can set. Type checkers see its default.
+    """Return a field of a dataclass that people can set. Type checkers see its default.
 
     Args:
-        help: what it does, in whole sentences.
-        panel: the heading under which `--help` lists it.
-        flags: how it is written on the command line, where that is not `--its-name`.
-        metavar: what stands for a value in `--help`, with its unit.
-        unset: what is used where nothing is given, where that is not the default: the recipe's
-            choice, or what the command decides.
-        none: what is written for None.
-        choices: the words it may be.
-        least, most, above, below: its Range.
-        read: makes a value of what is written. Raises ConfigError.
-        escapes: whether it is a text, in which `\\n` may be written for a newline.
-        excludes, needs, decided_by: its Relations.
-        metadata: other things that the field is to say.
+        help: what the option does, in whole sentences.
+        panel: the heading of its panel in `--help`.
+        flags: its flags on the command line, where they are not `--its-name`.
+        metavar: the placeholder of its value in `--help`, with the unit.
+        unset: what is used when the option is not given, if that is not the default: the recipe's
+            choice, or the command's.
+        none: the word or number for None.
+        choices: the allowed words.
+        least, most, above, below: the Range.
+        read: converts text to a value. Raises ConfigError.
+        escapes: whether it is a text in which `\\n` stands for a newline.
+        excludes, needs, decided_by: the Relations.
+        metadata: other metadata of the field.
     """
     declared = Option(
         help=help,
@@ -149,14 +149,14 @@ def option(
 
 
 def options_of(kind: type) -> dict[str, Option]:
-    """The options among the fields of a dataclass, by name."""
+    """Return the options among the fields of a dataclass, by name."""
     return {
         each.name: each.metadata["option"] for each in fields(kind) if "option" in each.metadata
     }
 
 
 def documented(kind: type[T]) -> type[T]:
-    """Adds what the options of a dataclass do to its docstring."""
+    """Add the options of a dataclass to its docstring."""
     lines = [f"    {name}: {each.help}" for name, each in options_of(kind).items()]
     kind.__doc__ = "\n".join([f"{kind.__doc__}\n", "Attributes:", *lines])
     return kind
@@ -169,16 +169,16 @@ def limits(
     above: float | None = None,
     below: float | None = None,
 ) -> dict[str, Any]:
-    """The metadata of a number that `check` is to check, and that nobody sets as an option."""
+    """Return the metadata of a number that `check` checks and that is not an option."""
     return {"range": Range(least=least, most=most, above=above, below=below)}
 
 
 def check(settings: Any, *, declared_by: type | None = None) -> None:
-    """Raises ConfigError for a number out of its range, a word that is not among the choices, or
+    """Raise ConfigError for a number out of its range, a word that is not among the choices, or
     options that exclude each other.
 
     Args:
-        declared_by: the dataclass whose options those of the same name are.
+        declared_by: the dataclass that declares the options of the same names.
     """
     own = options_of(type(settings))
     declared = own if declared_by is None else options_of(declared_by) | own
@@ -205,7 +205,7 @@ _REAL: Final = (float, float | None)
 
 
 def _shown(name: str, known: Option | None) -> str:
-    """What messages call a field: its name, and its flag where that is another."""
+    """Return how messages call a field: its name, and its flag where that is another."""
     name = name.replace("_", "-")
     if known is None or not known.flags or f"--{name}" in known.flags:
         return name

@@ -1,4 +1,4 @@
-"""Signals that wait for what they must not interrupt."""
+"""Blocks signals during what they must not interrupt."""
 
 import contextlib
 import signal
@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import Final
 
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""The signals that ask a process to stop: Ctrl-C, `kill`, and a terminal that is closed."""
+"""The signals that ask a process to stop: Ctrl-C, `kill`, and a closed terminal."""
 
 
 @contextlib.contextmanager
 def signals_blocked() -> Iterator[None]:
-    """Makes the signals that stop a process wait until the block ends."""
+    """Make the signals that stop a process wait until the block ends."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:
         yield

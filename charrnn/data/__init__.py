@@ -1,1 +1,1 @@
-"""Text in, batches of ids out. Knows nothing of torch."""
+"""Corpora: text in, batches of ids out. No torch."""

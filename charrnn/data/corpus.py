@@ -1,6 +1,6 @@
-"""A corpus: text as it was found, then ids.
+"""A corpus: text as it was found, then as ids.
 
-`open_corpus` finds the text, and `tokenize` reads it into ids.
+`open_corpus` finds the text, and `tokenize` encodes it as ids.
 
 Legend: N characters, V vocabulary.
 """
@@ -39,14 +39,14 @@ from charrnn.errors import CorpusError
 
 @dataclass(frozen=True)
 class Corpus:
-    """A text that has a name and can be read, in chunks, as often as needed.
+    """A named text that can be read in chunks, any number of times.
 
     Attributes:
-        name: what people call it, such as `tinyshakespeare`.
-        sources: what was named, in absolute paths, so that it can be found again.
-        options: how it is read.
-        parts: its streams of bytes, in order.
-        folders: what was found in the folders among the sources.
+        name: a short name, such as `tinyshakespeare`.
+        sources: the names that were given, as absolute paths, so that the text can be found again.
+        options: how to read the text.
+        parts: the streams of bytes, in order.
+        folders: the files found in the folders among the sources.
     """
 
     name: str
@@ -56,7 +56,8 @@ class Corpus:
     folders: tuple[FolderFiles, ...] = ()
 
     def texts(self) -> Iterator[str]:
-        """The text in chunks: a byte-order mark dropped, a newline put between parts that lack one.
+        """Yield the text in chunks: a byte-order mark dropped, a newline put between parts that
+        lack one.
 
         Raises CorpusError where a part is not text in its encoding.
         """
@@ -71,7 +72,7 @@ class Corpus:
                 yield text
 
     def bytes(self) -> Iterator[bytes]:
-        """The bytes in chunks, exactly as they are, parts joined end to end."""
+        """Yield the bytes in chunks, exactly as they are, with the parts joined end to end."""
         for part in self.parts:
             yield from part.chunks()
 
@@ -79,11 +80,11 @@ class Corpus:
 def open_corpus(
     names: Sequence[str], options: ReadOptions | None = None, *, most_files: int | None = None
 ) -> Corpus:
-    """The corpus of whatever the names name (see SOURCES), joined in that order.
+    """Return the corpus of the given names (see SOURCES), joined in that order.
 
-    Raises CorpusError when one is not found, has no labels where the options name one, or is a
-    folder that holds more than `most_files` files and folders;
-    ConfigError for an encoding Python does not know.
+    Raises CorpusError when a name is not found, has no labels where the options name a label, or is
+    a folder that holds more than `most_files` files and folders; ConfigError for an encoding that
+    Python does not know.
     """
     options = options or ReadOptions()
     check_encoding(options.encoding)
@@ -104,17 +105,17 @@ def open_corpus(
 
 @dataclass(frozen=True)
 class TokenizedCorpus:
-    """A corpus as ids, with what is worth remembering of the text.
+    """A corpus as ids, with what a checkpoint stores about the text.
 
     Attributes:
-        name: of the corpus.
-        sources, options: to open it again.
-        sha256: of its text as UTF-8 (of its raw bytes, under a byte tokenizer).
-        bytes: how many bytes that is.
-        tokenizer: its alphabet.
+        name: the name of the corpus.
+        sources, options: where to find it again, and how to read it.
+        sha256: the SHA-256 of the text as UTF-8 (of the raw bytes, under a byte tokenizer).
+        bytes: how many bytes that is, in UTF-8 or raw.
+        tokenizer: the tokenizer of the ids.
         ids: (N,), of the smallest unsigned type.
         skipped: characters that were left out because the tokenizer does not know them.
-        folders: what was found in the folders among the sources.
+        folders: the files found in the folders among the sources.
     """
 
     name: str
@@ -130,7 +131,7 @@ class TokenizedCorpus:
     def split(
         self, validation_fraction: float, *, lines: bool = False, seed: int | None = None
     ) -> tuple[AnyIds, AnyIds]:
-        """The ids of training, then of validation; nothing is copied.
+        """Return the training ids, then the validation ids; nothing is copied.
 
         Raises CorpusError when either would have too few characters; see `splitting.split`.
         """
@@ -154,21 +155,21 @@ def tokenize(
     at_most: int | None = None,
     progress: ReadingProgress = no_progress,
 ) -> TokenizedCorpus:
-    """Reads a corpus into ids, under a tokenizer fitted to it or under the one that is given.
+    """Read a corpus into ids, with a tokenizer fitted to it or with a given one.
 
     Args:
         kind: `char` or `byte`, when no tokenizer is given.
-        min_count: characters seen less often are folded into U+FFFD.
-        tokenizer: use this one, of a model that exists.
-        unknown: what to do with characters that it does not know; see Unknown.
-        find: looks for ids that are too large for memory in a file.
+        min_count: characters with fewer occurrences are folded into U+FFFD.
+        tokenizer: the tokenizer of an existing model.
+        unknown: what to do with characters that the tokenizer does not know; see Unknown.
+        find: looks in a file for ids that are too large for memory.
         keep: writes such ids to a file; without it they stay in memory.
-        at_most: bytes that the text has, where that is known: what has more is another text, which
+        at_most: the bytes of the text, where they are known: a text with more is another one, which
             may have no end.
-        progress: is called with how far the reading has come.
+        progress: called with how much of the text has been read.
 
     Raises CorpusError when the text is empty, is not text, or changes while it is read;
-    UnknownCharacterError; ConfigError for a `kind` or a `min_count` that cannot be.
+    UnknownCharacterError; ConfigError for an invalid `kind` or `min_count`.
     """
     text = read_twice(
         partial(_CorpusReading, corpus),
@@ -195,7 +196,7 @@ def tokenize(
 
 
 class Size(NamedTuple):
-    """How large a text is: bytes of UTF-8, characters, and how many of these are distinct."""
+    """The size of a text: bytes of UTF-8, characters, and distinct characters."""
 
     bytes: int
     characters: int
@@ -203,7 +204,7 @@ class Size(NamedTuple):
 
 
 def measure(corpus: Corpus) -> Size:
-    """How large a text is; it is read once, and not kept. Raises CorpusError."""
+    """Return the size of a text, which is read once and not kept. Raises CorpusError."""
     reading = _CorpusReading(corpus, as_bytes=False)
     counted = count_characters(reading, None)
     return Size(reading.bytes, reading.count, counted.tokenizer.vocabulary_size)
@@ -238,12 +239,12 @@ class _CorpusReading(Reading):
 
 
 def _raw(part: Part) -> Part:
-    """The part as a tokenizer of bytes reads it."""
+    """Return the part as a tokenizer of bytes reads it."""
     return part if part.raw is None else replace(part, chunks=part.raw)
 
 
 def _watched(corpus: Corpus, progress: ReadingProgress) -> Corpus:
-    """The same corpus; reading it reports how many bytes have been read."""
+    """Return the same corpus, whose reading reports how many bytes have been read."""
     sizes = [part.size for part in corpus.parts if part.size is not None]
     total = sum(sizes) if len(sizes) == len(corpus.parts) else None
     done = 0
@@ -260,12 +261,12 @@ def _watched(corpus: Corpus, progress: ReadingProgress) -> Corpus:
 
 
 def newline_id(tokenizer: Tokenizer) -> int | None:
-    """The id of the newline, None when the vocabulary has none."""
+    """Return the id of the newline, None when the vocabulary has none."""
     return None if tokenizer.unknown("\n") else int(tokenizer.encode("\n")[0])
 
 
 def utf8_bytes(tokenizer: Tokenizer, ids: AnyIds) -> int:
-    """How many bytes of UTF-8 the text of the ids (N,) takes, without making the text."""
+    """Return how many bytes of UTF-8 the text of ids (N,) takes, without decoding it."""
     if isinstance(tokenizer, CharTokenizer):
         points = code_points("".join(tokenizer.characters))
         lengths = 1 + np.searchsorted([0x80, 0x800, 0x10000], points, side="right")
@@ -275,7 +276,8 @@ def utf8_bytes(tokenizer: Tokenizer, ids: AnyIds) -> int:
 
 
 def utf8_characters(tokenizer: Tokenizer, ids: AnyIds) -> int:
-    """How many characters the text of the ids (N,) has; of bytes, those that begin one."""
+    """Return how many characters the text of ids (N,) has; for bytes, count those that begin a
+    character."""
     if isinstance(tokenizer, CharTokenizer):
         return len(ids)
     starts = sum(int(np.count_nonzero((chunk & 0xC0) != 0x80)) for chunk in chunks(ids))

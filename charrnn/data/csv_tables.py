@@ -1,4 +1,4 @@
-"""Tables whose cells are divided by commas, tabs or another character, read strictly."""
+"""Tables whose cells are separated by commas, tabs or another character, read strictly."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,18 +8,19 @@ from charrnn.data.table_cells import LONGEST_ROW, Row, check_columns, lines_of
 from charrnn.errors import CorpusError
 
 _OTHER_DELIMITERS: Final = ",;\t|:"
-"""What may divide them otherwise, and is then advised."""
+"""Other delimiters, which an error message may suggest."""
 
 
 def csv_rows(
     name: str, texts: Iterable[str], columns: Sequence[str], delimiter: str
 ) -> Iterator[Row]:
-    """The rows below a header; an empty cell is None, and empty lines are passed over.
+    """Yield the rows below a header; an empty cell is None, and empty lines are skipped.
 
-    A cell that begins with a quote ends with one, and has its own quotes twice. Raises CorpusError.
+    A cell that begins with a quote ends with one, and quotes inside it are doubled. Raises
+    CorpusError.
     """
-    # Not pandas, nor `datasets`: they turn the text `007` into 7 and `NA` into nothing. And not
-    # Python's csv, which reads on where quotes are wrong.
+    # pandas and `datasets` turn the text `007` into 7 and `NA` into nothing, and Python's csv reads
+    # on where quotes are wrong, so rows are parsed here.
     records = _records(name, lines_of(name, texts), delimiter)
     line, header = next(records, (0, []))
     if not line:
@@ -40,13 +41,13 @@ def csv_rows(
 
 
 def _advice(header: Sequence[str], columns: Sequence[str], delimiter: str) -> str:
-    """What to say of a header that lacks columns which it has when it is divided otherwise."""
+    """Return advice for a header that lacks columns which it has with another delimiter."""
     line = delimiter.join(header)
-    if re.fullmatch("sep=.", line):  # Excel's own
-        return f"; leave out that line, and say --delimiter {line[-1]!r}"
+    if re.fullmatch("sep=.", line):  # Excel's
+        return f"; leave out that line, and give --delimiter {line[-1]!r}"
     for other in _OTHER_DELIMITERS.replace(delimiter, ""):
         if all(column in [cell.strip('"') for cell in line.split(other)] for column in columns):
-            return f"; its cells seem to be divided by {other!r}: say so with --delimiter {other!r}"
+            return f"; its cells seem to be separated by {other!r}: give --delimiter {other!r}"
     return ""
 
 
@@ -55,11 +56,11 @@ def _cells(count: int) -> str:
 
 
 _INSIDE: Final = re.compile(r'[^"]*+(?:""[^"]*+)*+')
-"""What may stand between the quotes around a cell."""
+"""The characters that may stand between the quotes around a cell."""
 
 
 def _records(name: str, texts: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """The cells of each row, and the number of the line that it begins in."""
+    """Yield the cells of each row, and the number of the line that it begins in."""
     lines = iter(enumerate(texts, 1))
     for number, line in lines:
         if '"' in line:
@@ -71,17 +72,17 @@ def _records(name: str, texts: Iterable[str], delimiter: str) -> Iterator[tuple[
 def _quoted_cells(
     name: str, number: int, line: str, more: Iterator[tuple[int, str]], delimiter: str
 ) -> list[str]:
-    """The cells of a row with quotes, which may go on over more lines."""
+    """Return the cells of a row with quotes, which may span several lines."""
     cells, at = [], 0
     while True:
         if not line.startswith('"', at):
             end = line.find(delimiter, at)
             cell = line[at:end] if end >= 0 else line[at:].rstrip("\r\n")
-            # Those who divide by tabs mostly write quotes as they are.
+            # Tab-separated files mostly have quotes that are part of the text.
             if '"' in cell and delimiter != "\t":
                 raise CorpusError(
                     f"{name}: line {number}: it has a quote in the middle of a cell; put quotes "
-                    "around such a cell, and write its own twice"
+                    "around such a cell, and double the quotes in it"
                 )
             cells.append(cell)
             if end < 0:
@@ -102,19 +103,19 @@ def _quoted_cells(
             at = 0
             if not line or size > LONGEST_ROW:
                 raise CorpusError(
-                    f"{name}: line {opened}: it has a quote that is never closed; write quotes "
-                    "that belong to a cell twice"
+                    f"{name}: line {opened}: it has a quote that is never closed; double "
+                    "the quotes that belong to a cell"
                 )
         cells.append("".join(parts))
         if line[at:] in ("", "\n", "\r", "\r\n"):
             return cells
         if not line.startswith(delimiter, at):
             closed = "" if number == opened else f" on line {number}"
-            advice = "write quotes that belong to a cell twice"
+            advice = "double the quotes that belong to a cell"
             if line[at] in _OTHER_DELIMITERS:
-                advice += f"; if its cells are divided by {line[at]!r}, say so with --delimiter"
+                advice += f"; if its cells are separated by {line[at]!r}, give it with --delimiter"
             raise CorpusError(
-                f"{name}: line {opened}: a cell in quotes begins there and goes on behind the "
+                f"{name}: line {opened}: a cell in quotes begins there and continues after the "
                 f"quote that closes it{closed}; {advice}"
             )
         at += 1

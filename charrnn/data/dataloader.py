@@ -1,16 +1,15 @@
 """Batches for truncated backpropagation through time.
 
 A stream of characters is cut into B contiguous lanes, read side by side, chunk after chunk, so that
-the hidden state a chunk ends with is the one that the next begins with:
+each chunk begins with the hidden state that the last one ended with:
 
     lane 0:  to be or not| to be that |is the quest
     lane 1:  ion whether |tis nobler i|n the mind t
               chunk 0      chunk 1      chunk 2
 
-Where several processes train together, each reads a slice of the lanes; everything else is the same
-in all of them.
+Where several processes train together, each reads a slice of the lanes; all else is the same.
 
-Legend: N characters, B batch, b lanes of one process (all B, where there is but one), T time.
+Legend: N characters, B batch, b lanes of one process (all B with one process), T time.
 """
 
 from collections.abc import Iterator
@@ -31,19 +30,19 @@ IGNORED: Final = -100
 
 
 class Lanes:
-    """`count` characters of a stream, from `first` on, dealt to lanes as targets to predict.
+    """The targets of a stretch of a stream, `count` characters from `first` on, cut into lanes.
 
-    Each target's input is the character before it; the stream is a ring, so the one before the
-    first is the last. Lanes, and the chunks of a lane, differ by one character at most: every
-    target is visited exactly once, and no chunk is a stub.
+    Each target's input is the character before it; the stream is a ring, so the first follows the
+    last. Lanes differ in length by one character at most, and so do the chunks of a lane: every
+    target is visited exactly once, and no chunk is much shorter than the others.
 
     Args:
         ids: (N,).
-        batch_size: B, lanes at most; fewer when there are fewer targets.
-        sequence_length: T, characters in a chunk at most.
-        first: where in the stream the first target is.
-        count: how many targets, N unless given.
-        rank: of the process whose lanes are read.
+        batch_size: B, the most lanes; there are fewer when there are fewer targets.
+        sequence_length: T, the most characters of a chunk.
+        first: the position of the first target in the stream.
+        count: the number of targets; None: N.
+        rank: the rank of the process whose lanes are read.
         world_size: how many processes there are.
     """
 
@@ -68,14 +67,15 @@ class Lanes:
         self.chunks = -(-self.length // sequence_length)
 
     def __len__(self) -> int:
-        """How many chunks a lane has."""
+        """Return the number of chunks of a lane."""
         return self.chunks
 
     def __iter__(self) -> Iterator[tuple[Int64Array, Int64Array]]:
         return (self[chunk] for chunk in range(self.chunks))
 
     def __getitem__(self, chunk: int) -> tuple[Int64Array, Int64Array]:
-        """The inputs (b, T) and targets (b, T) of a chunk; targets past a lane's end: IGNORED."""
+        """Return the inputs (b, T) and targets (b, T) of a chunk; targets past a lane's end are
+        IGNORED."""
         begin, end = self._bounds(chunk)
         starts, ends = self.starts[self.own], self.ends[self.own]  # (b,)
         positions = starts[:, None] + np.arange(begin - 1, end)  # (b, 1 + T)
@@ -87,20 +87,20 @@ class Lanes:
         return inputs, targets
 
     def characters(self, chunk: int) -> int:
-        """How many targets a chunk has in all B lanes, IGNORED ones left out."""
+        """Return the number of targets of a chunk in all B lanes, without IGNORED ones."""
         begin, end = self._bounds(chunk)
         return int(np.clip(self.ends - self.starts - begin, 0, end - begin).sum())
 
     def _bounds(self, chunk: int) -> tuple[int, int]:
-        """Where in a lane the chunk begins and ends."""
+        """Return where in a lane the chunk begins and ends."""
         if not 0 <= chunk < self.chunks:
             raise IndexError(chunk)
         return chunk * self.length // self.chunks, (chunk + 1) * self.length // self.chunks
 
 
 def lane_slice(lanes: int, rank: int, world_size: int) -> slice:
-    """The slice of the lanes that a process reads; if they cannot be divided evenly, the first
-    processes read one more.
+    """Return the slice of the lanes that a process reads; if they cannot be divided evenly, the
+    first processes read one more.
 
     Raises ConfigError when there are fewer lanes than processes.
     """
@@ -116,15 +116,15 @@ def lane_slice(lanes: int, rank: int, world_size: int) -> slice:
 
 @dataclass(frozen=True)
 class Chunk:
-    """One training step's worth of text.
+    """The text of one training step.
 
     Attributes:
         inputs: (b, T) ids.
         targets: (b, T) the ids that follow them, IGNORED where a lane has ended.
-        starts_epoch: whether an epoch begins here, and the hidden state with it.
-        characters: targets in all B lanes, IGNORED ones left out.
+        starts_epoch: whether an epoch begins here, with a fresh hidden state.
+        characters: the number of targets in all B lanes, without IGNORED ones.
         batch_size: B.
-        lanes: which b of them these are.
+        lanes: the slice of the B lanes that these are.
     """
 
     inputs: Int64Array
@@ -136,19 +136,19 @@ class Chunk:
 
 
 class TBPTTLoader:
-    """Epochs of a corpus, chunk after chunk, for ever. Its position is its state.
+    """Endless epochs of a corpus in chunks. Its position is its state.
 
-    Each epoch is a pure function of (ids, settings, epoch): plain text starts at another offset,
-    so that lanes and chunks are cut elsewhere; with `separator`, the documents (which it ends) are
-    put in another order.
+    Each epoch is a pure function of (ids, settings, epoch). In each epoch, plain text starts at
+    another offset, so that lanes and chunks are cut elsewhere; documents, which `separator` ends,
+    come in another order.
 
     Args:
-        ids: (N,) of the training text.
+        ids: (N,) the training text.
         batch_size: B, at most (see Lanes).
         sequence_length: T, at most.
-        seed: of the offsets and orders.
+        seed: the seed of the offsets and orders.
         separator: the id that ends a document, such as the newline's; None for plain text.
-        rank: of the process whose lanes are read.
+        rank: the rank of the process whose lanes are read.
         world_size: how many processes there are.
     """
 
@@ -177,7 +177,7 @@ class TBPTTLoader:
 
     @property
     def chunks_per_epoch(self) -> int:
-        """Steps that an epoch takes."""
+        """The number of steps of an epoch."""
         return len(self._lanes)
 
     def __iter__(self) -> Iterator[Chunk]:
@@ -186,7 +186,7 @@ class TBPTTLoader:
     def __next__(self) -> Chunk:
         if self.chunk == len(self._lanes):
             self.epoch, self.chunk = self.epoch + 1, 0
-            del self._lanes  # before the next order is made: each is a corpus' worth of memory
+            del self._lanes  # frees memory before the next order: each takes as much as the corpus
             self._lanes = self._deal()
         inputs, targets = self._lanes[self.chunk]
         chunk = Chunk(
@@ -201,11 +201,11 @@ class TBPTTLoader:
         return chunk
 
     def state_dict(self) -> dict[str, int]:
-        """Where it is."""
+        """Return the position of the loader."""
         return {"epoch": self.epoch, "chunk": self.chunk}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Goes to where another loader of the same corpus and settings was."""
+        """Go to the position of another loader of the same corpus and settings."""
         epoch, chunk = int(state["epoch"]), int(state["chunk"])
         if epoch < 0 or not 0 <= chunk <= len(self._lanes):
             raise ConfigError(f"no chunk {chunk} in epoch {epoch} of this corpus")
@@ -231,25 +231,25 @@ class TBPTTLoader:
 
 
 class ShuffledDocuments:
-    """The ids (N,) with their documents, each ended by the separator, in a random order.
+    """A view of ids (N,) with their documents, each ended by the separator, in a random order.
 
-    A view: nothing is copied. Position p of the new order lies in the document that the new order
-    has there (found by bisection), as far before its end as p is before the document's new end.
+    Nothing is copied. A position of the new order is mapped to its document by bisection, and to
+    the same distance from the document's end.
 
     Args:
         ids: (N,).
         separator: the id that ends a document; the last may lack it.
-        generator: of the order.
+        generator: draws the order.
     """
 
     def __init__(self, ids: AnyIds, separator: int, generator: np.random.Generator) -> None:
         self.ids = ids
-        # Of a file of names there are N / 8 documents: what is known of each is kept small.
+        # A file of names has N / 8 documents, so little is stored for each.
         small = np.min_scalar_type(len(ids))
         stops = positions_after(ids, separator, small)  # (D,) where each document ends
         lengths = stops.copy()
         lengths[1:] -= stops[:-1]
-        # Both in the same order, without a third array that holds it.
+        # Both are shuffled in the same order, without a third array that holds it.
         state = generator.bit_generator.state
         generator.shuffle(stops)
         generator.bit_generator.state = state
@@ -258,12 +258,12 @@ class ShuffledDocuments:
         self._new_stops = np.cumsum(lengths, out=lengths)  # (D,) ends in the new order
 
     def __len__(self) -> int:
-        """N."""
+        """Return N."""
         return len(self.ids)
 
     def __getitem__(self, positions: Int64Array) -> Ids:
-        """The ids at positions of the new order."""
-        # Of the same type, or all of the stops would be converted, for every chunk.
+        """Return the ids at positions of the new order."""
+        # With another type, all of the stops would be converted for every chunk.
         wanted = positions.astype(self._new_stops.dtype)
         documents = np.searchsorted(self._new_stops, wanted, side="right")
         before_end = self._new_stops[documents] - wanted

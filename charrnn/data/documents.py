@@ -1,9 +1,9 @@
-"""Documents: separate texts, which are the rows of a table, the files of a folder, or lines.
+"""Documents: separate texts, which are rows of a table, files of a folder, or lines.
 
-A document that cannot be read as text has a `problem` and does not end the reading: training
-refuses it, prediction goes on with the others.
+A document that cannot be read as text has a `problem`, and reading continues: training refuses it,
+prediction continues with the other documents.
 
-Newlines at the end of a document are left out, so that a line of a file and the cell of a table are
+Newlines at the end of a document are left out, so that a line of a file and a cell of a table give
 the same text.
 """
 
@@ -30,7 +30,7 @@ FOLDER: Final = "folder"
 EMPTY: Final = "its text is empty"
 
 RAW: Final = "utf-8"
-"""The encoding that files are decoded by for a byte tokenizer, which needs every byte as it was."""
+"""The encoding of files for a byte tokenizer, which needs every byte unchanged."""
 
 
 class Document(NamedTuple):
@@ -38,10 +38,10 @@ class Document(NamedTuple):
 
     Attributes:
         where: the file, and the line or row in it.
-        text: empty where there is a problem.
-        label: the class or the number to learn, as it was found; None where there is none.
-        problem: why it is not a text; None where it is one.
-        place: its position among the others, such as ("line", 7) or ("file", "a/b.txt").
+        text: the text; empty where there is a problem.
+        label: the class or the number to learn, as it was found; None without a label.
+        problem: why the document is not text; None where it is.
+        place: the position of the document, such as ("line", 7) or ("file", "a/b.txt").
     """
 
     where: str
@@ -54,11 +54,11 @@ class Document(NamedTuple):
 def read_documents(
     name: str, options: ReadOptions, *, as_bytes: bool = False
 ) -> Iterator[Document]:
-    """The rows of a table, the files of a folder, or one file, as documents.
+    """Yield the rows of a table, the files of a folder, or one file, as documents.
 
     With `as_bytes`, for a byte tokenizer, bytes that are not UTF-8 become lone surrogates.
 
-    Raises CorpusError where it cannot be read at all, ConfigError for an encoding Python does not
+    Raises CorpusError where nothing can be read, ConfigError for an encoding that Python does not
     know.
     """
     check_encoding(options.encoding)
@@ -73,15 +73,15 @@ def read_documents(
 
 
 def read_lines(name: str, options: ReadOptions, *, as_bytes: bool = False) -> Iterator[Document]:
-    """The lines of a file, or of standard input (-), each a document of its own; see
+    """Yield the lines of a file, or of standard input (-), each as a document; see
     `read_documents`.
 
-    Raises CorpusError where it cannot be read at all, ConfigError for an encoding Python does not
+    Raises CorpusError where nothing can be read, ConfigError for an encoding that Python does not
     know.
     """
     check_encoding(options.encoding)
     number = 0
-    # A stream is read once, and needs not be kept.
+    # Standard input is read once, so it is not stored.
     stream = Part(STANDARD_INPUT, options.encoding, standard_input_chunks)
     for part in [stream] if name == "-" else open_source(name, options):
         for line in _lines(_leniently(part, as_bytes=as_bytes)):
@@ -91,7 +91,7 @@ def read_lines(name: str, options: ReadOptions, *, as_bytes: bool = False) -> It
 
 
 def _lines(chunks: Iterator[str]) -> Iterator[str]:
-    """The lines of a text in chunks, the last one also where no newline ends it."""
+    """Yield the lines of a text in chunks, including a last line without a newline."""
     pending: list[str] = []
     for chunk in chunks:
         first, *others = chunk.split("\n")
@@ -104,7 +104,7 @@ def _lines(chunks: Iterator[str]) -> Iterator[str]:
 
 
 def _leniently(part: Part, *, as_bytes: bool) -> Iterator[str]:
-    """Decodes a part, with lone surrogates in the place of bytes that are not text."""
+    """Decode a part, with lone surrogates in place of bytes that are not text."""
     return decode_leniently(replace(part, encoding=RAW) if as_bytes else part)
 
 
@@ -112,8 +112,8 @@ def _rows(path: Path, options: ReadOptions, *, as_bytes: bool) -> Iterator[Docum
     column = options.column
     if column is None:
         raise CorpusError(f"{path}: say which column holds the text with --text NAME")
-    open_source(str(path), options)  # refuses options that make no difference
-    # An object may lack the column; where none has it, it is the wrong one. A header has it.
+    open_source(str(path), options)  # raises an error for options that have no effect
+    # A JSON object may lack the column; if none has it, the name is wrong. A header must have it.
     known = table_suffix(path) in (*DELIMITERS, PARQUET)
     waiting: list[Document] = []
     for row in table_rows(path, options, strict=False):
@@ -169,7 +169,7 @@ def _files(folder: Path, options: ReadOptions, *, as_bytes: bool) -> Iterator[Do
 
 
 def _whole_text(part: Part, *, as_bytes: bool) -> str:
-    """The text of a part. Raises CorpusError where it is not text."""
+    """Return the text of a part. Raises CorpusError where it is not text."""
     return "".join(_leniently(part, as_bytes=True) if as_bytes else decode(part))
 
 
@@ -183,7 +183,7 @@ def _document(
     encoding: str | None = "utf-8",
     as_bytes: bool = False,
 ) -> Document:
-    """A document without the newlines at its end, or what is wrong with it."""
+    """Return a document without the newlines at its end, or with its problem."""
     text = text.rstrip("\r\n")
     if problem is None:
         problem = problem_of(text, as_bytes=as_bytes, encoding=encoding)
@@ -191,7 +191,7 @@ def _document(
 
 
 def problem_of(text: str, *, as_bytes: bool = False, encoding: str | None = "utf-8") -> str | None:
-    """Why a string that was decoded leniently is not a text; None where it is one. `encoding` is
+    """Return why a string that was decoded leniently is not text; None where it is. `encoding` is
     None where it cannot be chosen, as in .parquet, whose text is UTF-8."""
     if not text:
         return EMPTY
@@ -215,7 +215,7 @@ def problem_of(text: str, *, as_bytes: bool = False, encoding: str | None = "utf
 
 
 def check_labels(names: Sequence[str], options: ReadOptions) -> None:
-    """Checks that labels can be read from what the names name, where the options name a label.
+    """Check that labels can be read from these names, where the options name a label.
 
     Raises CorpusError, ConfigError.
     """
@@ -236,7 +236,7 @@ def check_labels(names: Sequence[str], options: ReadOptions) -> None:
         if folder and options.label != FOLDER:
             raise ConfigError(
                 f"{name}: the labels of a folder are the names of the folders in it; "
-                f"say so with --label {FOLDER}"
+                f"give --label {FOLDER}"
             )
         if folder and options.column is not None:
             raise ConfigError(f"{name}: a folder has no columns; leave out --text")

@@ -1,7 +1,7 @@
-"""An excerpt: some passages of a text, read as if they were a text of their own.
+"""Excerpts: passages of a text, read as if they were a separate text.
 
-Only the ids that are asked for are copied, and only the positions of the passages are kept in
-memory: the text may be larger than that.
+Only the requested ids are copied, and only the positions of the passages are in memory, so that the
+text may be larger than memory.
 
 Legend: N characters of the text, n of the excerpt, P passages.
 """
@@ -14,16 +14,17 @@ import numpy.typing as npt
 from charrnn.data.tokenizer import Ids
 
 _CHUNK: Final = 1 << 16
-"""How many ids are looked up together."""
+"""How many ids are looked up at once."""
 
 
 class Excerpt:
-    """Passages of ids (N,), in their order. It is indexed as an array (n,), by a slice or by
+    """Passages of ids (N,), in their order. It is indexed like an array (n,), by a slice or by
     positions of any shape, and returns a copy.
 
     Args:
         ids: (N,).
-        starts, ends: (P,) of the passages, which follow one another and do not overlap.
+        starts, ends: (P,) the bounds of the passages, which are in ascending order and do not
+            overlap.
     """
 
     def __init__(self, ids: Ids, starts: npt.NDArray[Any], ends: npt.NDArray[Any]) -> None:
@@ -33,16 +34,16 @@ class Excerpt:
         self._shifts = starts - (self._ends - lengths)  # (P,) from the excerpt to the text
 
     def __len__(self) -> int:
-        """n."""
+        """Return n."""
         return int(self._ends[-1]) if len(self._ends) else 0
 
     def __getitem__(self, where: slice | npt.NDArray[Any]) -> Ids:
-        """The ids of a slice, or at positions."""
+        """Return the ids of a slice, or at positions."""
         if isinstance(where, slice):
             begin, end, step = where.indices(len(self))
             assert step == 1, "an excerpt is read forwards, and whole"
             found = np.empty(max(end - begin, 0), self.dtype)
-            for at in range(begin, end, _CHUNK):  # of each id, its place takes far more memory
+            for at in range(begin, end, _CHUNK):  # positions take far more memory than ids
                 part = found[at - begin : at - begin + _CHUNK]
                 part[:] = self.ids[self._places(at, at + len(part))]
             return found
@@ -50,34 +51,35 @@ class Excerpt:
         return at_positions
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
-        """All of it, in memory."""
+        """Return all ids, in memory."""
         if copy is False:
             raise ValueError("an excerpt is made an array by copying only")
         return self[:].astype(self.dtype if dtype is None else dtype, copy=False)
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of its ids."""
+        """The type of the ids."""
         return self.ids.dtype
 
     @property
     def nbytes(self) -> int:
-        """What its ids take."""
+        """The bytes of the ids."""
         return len(self) * self.ids.itemsize
 
     def passages(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-        """Where in the text its passages start (P,), and end (P,)."""
+        """Return where in the text the passages start (P,), and end (P,)."""
         ends = self._ends + self._shifts
         return ends - np.diff(self._ends, prepend=self._ends.dtype.type(0)), ends
 
     def _positions(self, where: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        wanted = where.astype(self._ends.dtype)  # or all of the ends would be converted
+        wanted = where.astype(self._ends.dtype)  # otherwise all of the ends would be converted
         passages = np.searchsorted(self._ends, wanted, side="right")
         places: npt.NDArray[Any] = wanted + self._shifts[passages]
         return places
 
     def _places(self, begin: int, end: int) -> npt.NDArray[Any]:
-        """Where in the text its ids from `begin` to `end` are, one at least."""
+        """Return the positions in the text of the excerpt's ids from `begin` to `end`, at least
+        one."""
         dtype = self._ends.dtype
         first, last = np.searchsorted(self._ends, np.array([begin, end - 1], dtype), side="right")
         ends = self._ends[first : last + 1].copy()
@@ -89,4 +91,4 @@ class Excerpt:
 
 
 AnyIds = Ids | Excerpt
-"""Ids (N,) that can be sliced, and asked for at positions."""
+"""Ids (N,) that can be indexed by a slice or by positions."""

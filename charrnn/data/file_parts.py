@@ -1,4 +1,4 @@
-"""Files as parts of a corpus: plain text, tables, and what gzip has packed."""
+"""Files as parts of a corpus: plain text, tables, and gzip files."""
 
 import contextlib
 import gzip
@@ -30,16 +30,16 @@ from charrnn.errors import ConfigError, CorpusError
 
 PLAIN: Final = frozenset({"encoding"})
 DIVIDED: Final = frozenset({"encoding", "column", "label", "delimiter"})
-"""Which of the ReadOptions make a difference to plain files, and to tables with a delimiter."""
+"""The ReadOptions that have an effect on plain files, and on tables with a delimiter."""
 
 
 def options_of(suffix: str) -> frozenset[str]:
-    """Which of the ReadOptions make a difference to a table of this suffix."""
+    """Return the ReadOptions that have an effect on a table of this suffix."""
     return DIVIDED if suffix in DELIMITERS else DIVIDED - {"delimiter"}
 
 
 def refuse_unused(name: str, options: ReadOptions, uses: frozenset[str]) -> None:
-    """Raises ConfigError where a column, or a delimiter, is named that makes no difference."""
+    """Raise ConfigError for a column or a delimiter that has no effect."""
     if options.column is not None and "column" not in uses:
         option = "--column" if options.label is None else "--text"
         raise ConfigError(f"{name}: it has no columns; leave out {option} {options.column}")
@@ -48,15 +48,15 @@ def refuse_unused(name: str, options: ReadOptions, uses: frozenset[str]) -> None
 
 
 def file_part(path: Path, options: ReadOptions) -> Part:
-    """A table, or a plain file, as its suffix says."""
+    """Return a table or a plain file as a part, by its suffix."""
     with _reading(path):
         os.close(_open_regular(str(path), os.O_RDONLY))
     if is_table(path):
         if options.column is None:
             option = "--column" if options.label is None else "--text"
             raise CorpusError(
-                f"{path}: say which column holds the text with {option} NAME; to learn the file "
-                "as it is, pipe it in and name it '-'"
+                f"{path}: say which column holds the text with {option} NAME; to read the file "
+                "as plain text, pipe it in and name it '-'"
             )
         return column_part(str(path), options.column, partial(table_rows, path, options))
     refuse_unused(str(path), options, PLAIN)
@@ -64,7 +64,7 @@ def file_part(path: Path, options: ReadOptions) -> Part:
 
 
 def _open_regular(path: str, flags: int) -> int:
-    """Opens a regular file as `open` does; never waits, as it would for a pipe in its place."""
+    """Open a regular file as `open` does; never wait, as for a pipe in its place."""
     descriptor = os.open(path, flags | os.O_NONBLOCK)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
@@ -85,7 +85,7 @@ def plain_part(path: Path, options: ReadOptions, *, zipped: bool = False) -> Par
 
 @contextlib.contextmanager
 def _opened(path: Path, *, zipped: bool) -> Iterator[BinaryIO]:
-    """A file's bytes, unpacked if it was zipped."""
+    """Open a file, and unpack it if it is zipped."""
     with _reading(path), open(path, "rb", buffering=0, opener=_open_regular) as file:
         if zipped:
             with gzip.GzipFile(fileobj=file) as unpacked:
@@ -102,14 +102,15 @@ def table_rows(
     name: str | None = None,
     file: str | None = None,
 ) -> Iterator[Row]:
-    """The rows of a table; each has the columns that the options name.
+    """Yield the rows of a table; each has the columns that the options name.
 
     Args:
-        strict: whether to raise at what is not text in its encoding; see `decode_leniently`.
-        name: what errors call it; None: its path.
-        file: what it is called by those who made it, when it was fetched; None: its path.
+        strict: whether to raise an error for what is not text in its encoding; see
+            `decode_leniently`.
+        name: the name of the table in errors; None: its path.
+        file: the original name of a downloaded file; None: its path.
 
-    Raises CorpusError; ConfigError for a delimiter where there is none.
+    Raises CorpusError; ConfigError for a delimiter where the table has none.
     """
     name, file = name or str(path), file or str(path)
     suffix, zipped = table_suffix(file), file.lower().endswith(GZIP)
@@ -118,7 +119,7 @@ def table_rows(
             if not zipped:
                 yield from parquet_rows(name, content, options.columns)
                 return
-            with tempfile.TemporaryFile() as whole:  # it is not read from first to last
+            with tempfile.TemporaryFile() as whole:  # it is not read sequentially
                 shutil.copyfileobj(content, whole)
                 yield from parquet_rows(name, whole, options.columns)
         return
@@ -138,7 +139,8 @@ def column_part(name: str, column: str, rows: Callable[..., Iterable[Row]]) -> P
 
 
 def text_part(name: str, texts: Callable[[], Iterable[str]], *, errors: str = "strict") -> Part:
-    """A part made of texts, each of which ends with a newline, added where it lacks one."""
+    """Return a part made of texts, each of which ends with a newline, which is added where it is
+    missing."""
 
     def chunks() -> Iterator[bytes]:
         for batch in _batches(texts()):
@@ -165,7 +167,7 @@ def _batches(texts: Iterable[str]) -> Iterator[str]:
 
 @contextlib.contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """Turns what goes wrong while a file is read into a CorpusError that names the file."""
+    """Turn an error while a file is read into a CorpusError that names the file."""
     try:
         yield
     except gzip.BadGzipFile as error:

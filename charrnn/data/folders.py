@@ -1,4 +1,4 @@
-"""Folders of texts: which of their files are read, and which are left out, and why."""
+"""Folders of texts: which of their files are read, and which are left out and why."""
 
 import errno
 import fnmatch
@@ -11,7 +11,7 @@ from typing import Final
 from charrnn.errors import CorpusError
 
 _NAMED: Final = 3
-"""Files that are left out and named, for each reason."""
+"""The most files left out that are named, for each reason."""
 
 _OTHER_NAME: Final = "not named {glob}"
 _HIDDEN: Final = "hidden"
@@ -24,14 +24,14 @@ _NO_TARGET: Final = (errno.ENOENT, errno.ELOOP, errno.ENOTDIR)
 
 @dataclass(frozen=True)
 class FolderFiles:
-    """What was found in a folder and in all folders below it.
+    """The files found in a folder and in all folders below it.
 
     Attributes:
         folder: the folder.
         glob: the pattern that the names of files must match.
         files: the files that are read, sorted.
-        left_out: the paths of the others in the folder, by the reason for leaving them out.
-        folders: the names of the folders directly in it, but for hidden ones.
+        left_out: the paths of the other files, by the reason for leaving them out.
+        folders: the names of the folders directly in it, except hidden ones.
     """
 
     folder: Path
@@ -42,13 +42,13 @@ class FolderFiles:
 
     @property
     def empty_folders(self) -> list[str]:
-        """The folders directly in it of which no file is read."""
+        """Return the folders directly in it of which no file is read."""
         depth = len(self.folder.parts)
         return sorted({*self.folders} - {file.parts[depth] for file in self.files})
 
     @property
     def summary(self) -> str:
-        """A line on how many files are read, how many are left out, and why."""
+        """Return a line on how many files are read, how many are left out, and why."""
         count = len(self.files)
         return f"{self.folder}: {count:,} file{'s' * (count != 1)} read{self._left_out}"
 
@@ -61,8 +61,8 @@ class FolderFiles:
         return f"; left out: {', '.join(reasons)}" if reasons else ""
 
     def surprises(self, *, classes: bool) -> list[str]:
-        """Warnings of what may be a mistake: files that are left out for another reason than their
-        names and, where folders are classes, folders of which nothing is read."""
+        """Return warnings of what may be a mistake: files that are left out for another reason than
+        their names and, where folders are classes, folders of which no file is read."""
         lines = []
         if not self.left_out.keys() <= {_HIDDEN, _OTHER_NAME.format(glob=self.glob)}:
             lines.append(self.summary)
@@ -72,7 +72,7 @@ class FolderFiles:
         return lines
 
     def require_some(self) -> None:
-        """Raises CorpusError where no file is read."""
+        """Raise CorpusError where no file is read."""
         if not self.files:
             raise CorpusError(
                 f"{self.folder}: no file in it matches {self.glob}; choose others with --glob "
@@ -81,15 +81,15 @@ class FolderFiles:
 
 
 def find_files(folder: Path, glob: str, *, at_most: int | None = None) -> FolderFiles:
-    """Looks for the files whose names match a pattern, in a folder and all folders below it.
+    """Find the files whose names match a pattern, in a folder and all folders below it.
 
     The pattern ignores case. Symbolic links to files and folders are followed, and each folder is
     read once, however many links lead to it: at its own place, if it lies in the folder. Links to
-    the folder itself, or to one that it lies in, are not followed. Hidden files and folders, whose
+    the folder itself, or to a folder above it, are not followed. Hidden files and folders, whose
     names begin with a dot, are left out.
 
-    Raises CorpusError where a folder cannot be read, or more files and folders than `at_most` are
-    looked at.
+    Raises CorpusError where a folder cannot be read, or holds more than `at_most` files and
+    folders.
     """
     files: list[Path] = []
     looked_at = 0
@@ -132,7 +132,7 @@ def find_files(folder: Path, glob: str, *, at_most: int | None = None) -> Folder
 
 
 def _identity(folder: Path) -> tuple[int, int]:
-    """The device and inode of a folder, the same under all its names. Raises CorpusError."""
+    """Return the device and inode of a folder, the same under all its names. Raises CorpusError."""
     try:
         status = os.stat(folder)
     except OSError as error:
@@ -141,7 +141,7 @@ def _identity(folder: Path) -> tuple[int, int]:
 
 
 def _inside(folder: Path) -> list[Path]:
-    """The paths of everything in a folder, sorted. Raises CorpusError."""
+    """Return the paths of everything in a folder, sorted. Raises CorpusError."""
     try:
         return [folder / name for name in sorted(os.listdir(folder))]
     except OSError as error:
@@ -149,7 +149,7 @@ def _inside(folder: Path) -> list[Path]:
 
 
 def _mode(path: Path) -> int | None:
-    """The mode of what a path leads to; None for a link to nothing. Raises CorpusError."""
+    """Return the mode of a path's target; None for a link to nothing. Raises CorpusError."""
     try:
         return os.stat(path).st_mode
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Tables of JSON objects: one a line, or the elements of an array."""
+"""Tables of JSON objects: one per line, or the elements of an array."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from charrnn.errors import CorpusError
 def jsonl_rows(
     name: str, texts: Iterable[str], _columns: Sequence[str], _delimiter: str
 ) -> Iterator[Row]:
-    """The objects, one a line, each with the columns it has. Raises CorpusError."""
+    """Yield the objects, one per line, each with the columns it has. Raises CorpusError."""
     for number, line in enumerate(lines_of(name, texts), 1):
         if line.strip():
             try:
@@ -29,8 +29,8 @@ def jsonl_rows(
 def json_rows(
     name: str, texts: Iterable[str], _columns: Sequence[str], _delimiter: str
 ) -> Iterator[Row]:
-    """The objects of an array, or those that stand one after another, only one of which is in
-    memory at a time, each with the columns it has. Raises CorpusError."""
+    """Yield the objects of an array, or objects one after another, each with the columns it has.
+    Only one is in memory at a time. Raises CorpusError."""
     text = _JSONText(name, texts)
     array = text.peek() == "["
     if array:
@@ -42,13 +42,13 @@ def json_rows(
             if text.peek() == ",":
                 text.skip()
                 if text.peek() == "]":
-                    raise text.error("an object is missing behind the last comma")
+                    raise text.error("an object is missing after the last comma")
             elif text.peek() != "]":
                 raise text.error("a comma, or the closing bracket, is missing")
     if array:
         text.skip()
     if text.peek():
-        raise text.error("there is more behind the closing bracket")
+        raise text.error("there is more after the closing bracket")
 
 
 class _RepeatedKeyError(ValueError):
@@ -74,7 +74,7 @@ def _object_row(name: str, line: int, cells: Any) -> Row:
 
 
 class _JSONText:
-    """JSON that is read in chunks, value after value."""
+    """JSON that is read in chunks, value by value."""
 
     def __init__(self, name: str, texts: Iterable[str]) -> None:
         self.line = 1
@@ -82,7 +82,7 @@ class _JSONText:
         self._text, self._at = "", 0
 
     def peek(self) -> str:
-        """The next character that is not white space; none at the end."""
+        """Return the next character that is not white space; none at the end."""
         while True:
             rest = self._text[self._at : self._at + 1]
             if rest and not rest.isspace():
@@ -93,11 +93,11 @@ class _JSONText:
                 return ""
 
     def skip(self) -> None:
-        """Goes past one character."""
+        """Skip one character."""
         self._go_to(self._at + 1)
 
     def value(self) -> Any:
-        """The value that begins here. Raises CorpusError."""
+        """Return the value that begins here. Raises CorpusError."""
         while True:
             try:
                 value, end = _DECODER.raw_decode(self._text, self._at)
@@ -107,7 +107,7 @@ class _JSONText:
                 if isinstance(error, json.JSONDecodeError):
                     line += self._text.count("\n", self._at, error.pos)
                     problem = error.msg.removesuffix(" starting at")
-                    # Its end may only not have been read yet.
+                    # Perhaps the end of the value has not been read yet.
                     if len(self._text) - self._at <= LONGEST_ROW and self._more():
                         continue
                 raise CorpusError(
@@ -117,7 +117,7 @@ class _JSONText:
         return value
 
     def error(self, problem: str) -> CorpusError:
-        """Of what stands here."""
+        """Return an error at the current position."""
         return CorpusError(f"{self._name}: line {self.line}: it is not JSON: {problem}")
 
     def _go_to(self, place: int) -> None:
@@ -125,7 +125,7 @@ class _JSONText:
         self._at = place
 
     def _more(self) -> bool:
-        """Reads on, as much as there is unread text: to read a long value takes time that is
+        """Read as much again as there is unread text, so that the time for a long value is
         linear."""
         self._text, self._at = self._text[self._at :], 0
         before, chunks = len(self._text), [self._text]

@@ -1,14 +1,14 @@
-"""What a training asks of a loader, and what it says of the batches that it wants."""
+"""The interface of loaders, and the settings of their batches."""
 
 from typing import Any, NamedTuple, Protocol
 
 
 class LoaderSettings(NamedTuple):
-    """The batches of a training.
+    """Settings of the batches of a training.
 
     Attributes:
         batch_size, sequence_length, seed: see TrainingConfig.
-        rank: of the process that reads them.
+        rank: the rank of the process that reads them.
         world_size: how many processes train together.
     """
 
@@ -22,21 +22,21 @@ class LoaderSettings(NamedTuple):
 class Loader(Protocol):
     """An endless iterator over batches, epoch after epoch. Its position is its state.
 
-    A batch is for the task's loss alone, and says how many `characters` are learned from.
+    A batch is only for the task's loss, and has the number of its `characters`.
     """
 
     batch_size: int
     epoch: int
 
     def __next__(self) -> Any:
-        """The batch of the next step."""
+        """Return the batch of the next step."""
         ...
 
     def state_dict(self) -> dict[str, int]:
-        """The position: `epoch` and `chunk`."""
+        """Return the position: `epoch` and `chunk`."""
         ...
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Moves to the position of another loader of the same text and settings. Raises
+        """Go to the position of another loader of the same text and settings. Raises
         ConfigError."""
         ...

@@ -1,4 +1,4 @@
-"""Parts of a corpus: named streams of bytes that can be read again, and how they are decoded."""
+"""Parts of a corpus: named streams of bytes that can be read again, and their decoding."""
 
 import codecs
 import warnings
@@ -10,7 +10,7 @@ from charrnn.data.table_cells import Row, row_text
 from charrnn.errors import CharRNNWarning, ConfigError, CorpusError
 
 CHUNK_BYTES: Final = 1 << 20
-"""How many bytes of a file are read at a time."""
+"""How many bytes of a file are read at once."""
 
 
 @dataclass(frozen=True)
@@ -18,13 +18,13 @@ class Part:
     """One stream of bytes of a corpus.
 
     Attributes:
-        name: the file, or what else errors call it.
-        encoding: of its bytes.
-        chunks: reads it, from the start every time.
-        size: how many bytes it has, where that is known beforehand.
-        column: the column of a table that it is.
-        raw: reads it for a byte tokenizer, where it then has other bytes: texts of a table that
-            need not be UTF-8.
+        name: the name in errors, such as that of the file.
+        encoding: the encoding of the bytes.
+        chunks: reads the part, from its start every time.
+        size: how many bytes the part has, where that is known beforehand.
+        column: the column of a table, where the part is one.
+        raw: reads the part for a byte tokenizer, where the bytes differ: texts of a table may not
+            be UTF-8.
     """
 
     name: str
@@ -40,11 +40,11 @@ class TextColumn:
     """The column of a table that holds the text, and what was counted when all of it was read.
 
     Attributes:
-        name: the table's.
-        column: the column's.
-        rows: reads the table, from the first row on; `strict` is that of `table_rows`.
+        name: the name of the table.
+        column: the name of the column.
+        rows: reads the table from its first row; for `strict`, see `table_rows`.
         several_lines: how many texts have several lines.
-        first_of_several: where the first of them is.
+        first_of_several: the place of the first of them.
     """
 
     name: str
@@ -55,7 +55,7 @@ class TextColumn:
     _warned: bool = False
 
     def texts(self, *, as_bytes: bool = False) -> Iterator[str]:
-        """The texts. Rows without one are left out, with one warning that counts them.
+        """Yield the texts. Rows without a text are left out, with one warning that counts them.
 
         With `as_bytes`, for a byte tokenizer, they are decoded as by `decode_leniently`. Raises
         CorpusError where a cell is not text.
@@ -75,8 +75,8 @@ class TextColumn:
         if missing and not self._warned:
             self._warned = True
             warnings.warn(
-                f"{self.name}: {missing:,} of {number:,} rows are left out, which have no text in "
-                f"{self.column!r}; the first is {first_missing}",
+                f"{self.name}: {missing:,} of {number:,} rows have no text in {self.column!r} and "
+                f"are left out; the first is {first_missing}",
                 CharRNNWarning,
                 stacklevel=2,
             )
@@ -86,11 +86,11 @@ class TextColumn:
 
 
 _NO_ENCODINGS_OF_FILES: Final = ("idna", "punycode")
-"""Encodings of host names, whose decoders take time that grows with the square of a text."""
+"""Encodings of host names, whose decoders take time quadratic in the length of a text."""
 
 
 def check_encoding(encoding: str) -> None:
-    """Raises ConfigError for an encoding that is not one of text."""
+    """Raise ConfigError for an encoding that is not a text encoding."""
     try:
         "".encode(encoding)  # unlike codecs.lookup, refuses `rot13` and other non-texts
         name = codecs.lookup(encoding).name
@@ -101,7 +101,7 @@ def check_encoding(encoding: str) -> None:
 
 
 def decode(part: Part, *, or_bytes: bool = True) -> Iterator[str]:
-    """Decodes a part, in chunks that are not empty. Raises CorpusError where it is not text.
+    """Decode a part, in chunks that are not empty. Raises CorpusError where it is not text.
 
     `or_bytes` says whether the error advises `--tokenizer byte`.
     """
@@ -112,7 +112,7 @@ def decode(part: Part, *, or_bytes: bool = True) -> Iterator[str]:
         try:
             text = decoder.decode(chunk, final)
         except UnicodeDecodeError as error:
-            # utf-8-sig counts from after its mark.
+            # utf-8-sig counts from the end of the mark.
             start = offset - len(pending) + error.start
             start += len(pending + chunk) - len(error.object)
             raise CorpusError(
@@ -136,10 +136,10 @@ def decode(part: Part, *, or_bytes: bool = True) -> Iterator[str]:
 
 
 def decode_leniently(part: Part) -> Iterator[str]:
-    """Decodes a part, in chunks that are not empty; each byte that is not text becomes a lone
+    """Decode a part, in chunks that are not empty; each byte that is not text becomes a lone
     surrogate, as with Python's surrogateescape.
 
-    Raises CorpusError where the whole part seems to be of another encoding.
+    Raises CorpusError where the whole part seems to have another encoding.
     """
     decoder = codecs.getincrementaldecoder(part.encoding)("surrogateescape")
     beginning = True

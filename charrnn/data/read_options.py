@@ -1,4 +1,4 @@
-"""ReadOptions: how to read the text that was named."""
+"""ReadOptions: how to read the text of a corpus."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -13,10 +13,9 @@ TEXT: Final = "Text"
 @documented
 @dataclass(frozen=True)
 class ReadOptions:
-    """How to read what was named. Raises ConfigError for a delimiter that is no character.
+    """How to read a corpus. Raises ConfigError for a delimiter that is not one character.
 
-    The encoding is any text codec of Python's. Labels are explained in
-    `documents.py`.
+    The encoding is any text codec of Python. For labels, see `documents.py`.
     """
 
     encoding: str = option(
@@ -63,5 +62,5 @@ class ReadOptions:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Those that a table must have."""
+        """The columns that a table must have."""
         return tuple(name for name in (self.column, self.label) if name is not None)

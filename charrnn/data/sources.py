@@ -1,8 +1,8 @@
-"""SOURCES: where text comes from.
+"""SOURCES: the kinds of corpora.
 
-A source turns what the user named (`book.txt`, `poems/`, `-`, `python-docs`, `hf:owner/name`) into
-parts: named, re-readable streams of bytes. Nothing here decodes a plain file, so that newlines,
-byte-order marks and broken bytes arrive at `corpus.py` as they are on disk.
+A source turns a name (`book.txt`, `poems/`, `-`, `python-docs`, `hf:owner/name`) into parts: named,
+re-readable streams of bytes. Plain files are not decoded here, so that newlines, byte-order marks
+and broken bytes arrive at `corpus.py` as they are on disk.
 """
 
 import os
@@ -43,9 +43,9 @@ class Source:
     """A kind of corpus.
 
     Attributes:
-        matches: whether a name means such a one.
-        open: gives its parts.
-        uses: which of the ReadOptions make a difference to it.
+        matches: whether a name means a corpus of this kind.
+        open: returns its parts.
+        uses: the ReadOptions that have an effect on it.
     """
 
     matches: Callable[[str], bool]
@@ -54,7 +54,7 @@ class Source:
 
 
 def find_corpus(name: str) -> Path | None:
-    """The file or folder of that name, here or in `corpora/` (`.txt` may be left out)."""
+    """Return the file or folder of that name, here or in `corpora/` (`.txt` may be left out)."""
     if name in ("", "-", PYTHON_DOCS) or name.startswith(HUGGING_FACE):
         return None
     for path in (Path(name), CORPORA / name, CORPORA / f"{name}.txt"):
@@ -64,7 +64,7 @@ def find_corpus(name: str) -> Path | None:
 
 
 def corpus_names() -> list[str]:
-    """The names of the text files, tables and folders in `corpora/`."""
+    """Return the names of the text files, tables and folders in `corpora/`."""
     if not CORPORA.is_dir():
         return []
     return sorted(
@@ -76,9 +76,9 @@ def corpus_names() -> list[str]:
 
 
 def open_source(name: str, options: ReadOptions) -> list[Part]:
-    """The parts of the corpus that a name means.
+    """Return the parts of the corpus that a name means.
 
-    Raises CorpusError; ConfigError for a column or a delimiter that makes no difference to it.
+    Raises CorpusError; ConfigError for a column or a delimiter that has no effect on it.
     """
     source = _source(name)
     if source is None:
@@ -90,7 +90,7 @@ def open_source(name: str, options: ReadOptions) -> list[Part]:
 
 
 def options_used(names: Iterable[str]) -> frozenset[str]:
-    """Which of the ReadOptions make a difference to at least one of the names."""
+    """Return the ReadOptions that have an effect on at least one of the names."""
     sources = map(_source, names)
     return frozenset().union(*(_EVERY if each is None else each.uses for each in sources))
 
@@ -100,14 +100,14 @@ def _source(name: str) -> Source | None:
 
 
 def _python_docs(_: str, options: ReadOptions) -> list[Part]:
-    """The topics of Python's help(), which every interpreter has."""
+    """Return the topics of Python's help(), which every interpreter has."""
     from pydoc_data.topics import topics
 
     return [text_part(PYTHON_DOCS, lambda: (topics[key] for key in sorted(topics)))]
 
 
 def _stdin(_: str, options: ReadOptions) -> list[Part]:
-    # A stream can be read once, and a corpus is read twice: keep the bytes as they came.
+    # A stream can be read once, and a corpus is read twice, so the bytes are stored.
     chunks = list(standard_input_chunks())
     size = sum(map(len, chunks))
     return [Part(STANDARD_INPUT, options.encoding, lambda: iter(chunks), size)]
@@ -120,7 +120,7 @@ def _folder(name: str, options: ReadOptions) -> list[Part]:
 
 
 def folder_parts(found: FolderFiles, options: ReadOptions) -> list[Part]:
-    """The files of a folder. Raises CorpusError where there are none."""
+    """Return the files of a folder as parts. Raises CorpusError where there are none."""
     found.require_some()
     return [file_part(file, options) for file in found.files]
 
@@ -128,7 +128,7 @@ def folder_parts(found: FolderFiles, options: ReadOptions) -> list[Part]:
 def find_folder(
     name: str, options: ReadOptions, *, most_files: int | None = None
 ) -> FolderFiles | None:
-    """Looks for the files of a folder; None where the name means something else.
+    """Find the files of a folder; None where the name means something else.
 
     Raises CorpusError where the folder cannot be read, or holds more than `most_files` files and
     folders.
@@ -140,7 +140,7 @@ def find_folder(
 
 
 def folders_of(names: Iterable[str], options: ReadOptions) -> Iterator[FolderFiles]:
-    """What is read of each folder among the names. Raises CorpusError."""
+    """Yield the files of each folder among the names. Raises CorpusError."""
     found = (find_folder(name, options) for name in names)
     return (folder for folder in found if folder is not None)
 
@@ -152,7 +152,8 @@ def _file(name: str, options: ReadOptions) -> list[Part]:
 
 
 def _hugging_face(name: str, options: ReadOptions) -> list[Part]:
-    """`hf:owner/name[:split][:column]`: a data set of the Hugging Face hub, or a local folder."""
+    """Open `hf:owner/name[:split][:column]`: a data set of the Hugging Face hub, or a local
+    folder."""
     repository, split, named, *more = [*name.removeprefix(HUGGING_FACE).split(":"), "", ""]
     if any(more):
         raise CorpusError(f"{name}: name it hf:owner/name:split:column")
@@ -169,8 +170,8 @@ def _hugging_face(name: str, options: ReadOptions) -> list[Part]:
 
     try:
         builder = datasets.load_dataset_builder(repository)
-        # Its text loader strips newlines and folds CRLF, its CSV is pandas', its JSON makes
-        # timestamps of dates: fetch the files, read them ourselves.
+        # The loaders of `datasets` strip newlines, fold CRLF, parse CSV as pandas does and turn
+        # dates into timestamps, so the files are downloaded and read here.
         if builder.name in ("text", "csv", "json", "parquet"):
             files = [str(file) for file in (builder.config.data_files or {}).get(split, ())]
             if not files:
@@ -194,7 +195,7 @@ def _hugging_face(name: str, options: ReadOptions) -> list[Part]:
         rows = datasets.load_dataset(repository, split=split)
     except (CorpusError, ConfigError):
         raise
-    except Exception as error:  # datasets raises dozens of kinds, its dependencies' among them
+    except Exception as error:  # datasets and its dependencies raise dozens of kinds
         raise CorpusError(f"{name}: {one_line(error)}") from error
     if column not in rows.column_names:
         raise CorpusError(
@@ -227,7 +228,7 @@ def _is(suffixes: Container[str | None]) -> Callable[[str], bool]:
 
 _EVERY: Final = DIVIDED | {"glob"}
 
-# The first one that matches a name opens it.
+# The first source that matches a name opens it.
 SOURCES: Final[dict[str, Source]] = {
     "stdin": Source(lambda name: name == "-", _stdin, PLAIN),
     "python-docs": Source(lambda name: name == PYTHON_DOCS, _python_docs, frozenset()),

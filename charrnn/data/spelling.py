@@ -1,7 +1,7 @@
-"""How else a character may be written: a hint where a text has what a model has never seen.
+"""Other spellings of a character: a hint for a text with characters that a model has never seen.
 
-Unicode has several spellings of what looks the same: an accent apart from its letter, as macOS
-writes file names; full-width letters and ligatures; typographic quotes and dashes.
+Unicode has several spellings of text that looks the same: separate accents, as in file names on
+macOS; full-width letters and ligatures; typographic quotes and dashes.
 """
 
 import re
@@ -28,24 +28,25 @@ _TYPOGRAPHIC: Final = {
     "\N{EM DASH}": "-",
     "\N{MINUS SIGN}": "-",
 }
-"""What word processors put in the place of what keyboards have."""
+"""Typographic characters of word processors, and their keyboard characters."""
 
 _MOST_HINTS: Final = 3
 
 _MOST_LOOKED_AT: Final = 100
-"""Unknown characters, and places of one in the text."""
+"""The most unknown characters, and the most places of each in the text, that are examined."""
 
 _AROUND: Final = 3
-"""Characters on each side that may be composed with one."""
+"""The most characters on each side that may be composed with a character."""
 
 
 def spelling_hint(unknown: Sequence[str], known: Collection[str], text: str = "") -> str:
-    """How characters that a model has never seen are known to it; empty where they are not.
+    """Return how a model knows characters that it has never seen in this spelling; empty where it
+    does not know them.
 
     Args:
         unknown: the characters.
-        known: all that the model knows.
-        text: where they stand, if that is at hand.
+        known: all characters that the model knows.
+        text: the text that has them, where it is available.
     """
     hints: dict[str, None] = {}
     for character in unknown[:_MOST_LOOKED_AT]:
@@ -71,7 +72,8 @@ def _hint(character: str, known: Collection[str], text: str) -> str:
 
 
 def _composed(character: str, known: Collection[str], text: str) -> str:
-    """A character that the model knows of which another is a part, as in the text; else empty."""
+    """Return a character that the model knows of which another is a part, as in the text; otherwise
+    an empty string."""
     if not text:
         return next((each for each in known if character in _decomposed(each)), "")
     for match in islice(re.finditer(re.escape(character), text), _MOST_LOOKED_AT):
@@ -83,17 +85,18 @@ def _composed(character: str, known: Collection[str], text: str) -> str:
 
 
 def _is_part(character: str) -> bool:
-    """Whether a character joins others in a composed one: a combining mark, or a Hangul letter."""
+    """Return whether a character is a part of composed ones: a combining mark, or a Hangul
+    letter."""
     return unicodedata.category(character).startswith("M") or "\u1100" <= character <= "\u11ff"
 
 
 def _decomposed(character: str) -> str:
-    """The parts of a composed character; nothing where it has none."""
+    """Return the parts of a composed character; an empty string where it has none."""
     parts = unicodedata.normalize("NFD", character)
     return parts if parts != character else ""
 
 
 def _written(text: str) -> str:
-    """A short text in quotes, its combining marks named."""
+    """Return a short text in quotes, with its combining marks named."""
     parts = " ".join(f"U+{ord(each):04X}" for each in text if _is_part(each))
     return f"{text!r} as {text[0]!r} and {parts}" if parts else repr(text)

@@ -1,8 +1,8 @@
 """The split of a text into a training and a validation part.
 
-The validation part of running text is its last part. Lines that are documents of their own may be
-in an order that means something (sorted, by date, by kind), and some may be far longer than others:
-lines from all over the text are held out then, drawn by a seed.
+The validation part of running text is its last part. Lines that are separate documents may be
+sorted (by name, by date, by kind), and some may be far longer than others, so lines from all over
+the text are held out, drawn by a seed.
 
 Legend: N characters, D lines.
 """
@@ -19,20 +19,20 @@ from charrnn.data.tokenizer import Ids
 from charrnn.errors import ConfigError, CorpusError
 
 MINIMUM_SPLIT: Final = 2
-"""The characters that training and validation need at least: one to read, one to predict."""
+"""The fewest characters of training and validation: one to read, one to predict."""
 
 LARGEST_SHARE: Final = 1.1
-"""The share of the characters that may be held out, in multiples of the share of the lines."""
+"""The largest share of the characters to hold out, as a multiple of the share of the lines."""
 
 _LINES: Final = 1 << 16
-"""How many lines are looked at together."""
+"""How many lines are processed at once."""
 
 _DRAWN: Final = 0x6C696E65
-"""A number beside the seed, so that the split is drawn from another stream than the training."""
+"""A number added to the seed, so that the split and the training draw from different streams."""
 
 
 def check_validation_fraction(fraction: float) -> None:
-    """Raises ConfigError for a share that cannot be held out."""
+    """Raise ConfigError for a share that cannot be held out."""
     if not 0 < fraction <= 0.5:
         raise ConfigError(f"validation fraction {fraction}: choose one above 0 and up to 0.5")
 
@@ -40,14 +40,14 @@ def check_validation_fraction(fraction: float) -> None:
 def split(
     ids: Ids, fraction: float, newline: int | None, *, lines: bool = False, seed: int | None = None
 ) -> tuple[AnyIds, AnyIds]:
-    """The ids of training, and those of validation; nothing is copied.
+    """Return the training ids, and the validation ids; nothing is copied.
 
     Args:
         ids: (N,).
         fraction: the share that is held out for validation.
         newline: the id that ends a line; None where the text has none.
         lines: whether the validation part begins with a whole line.
-        seed: draws lines to hold out, instead of the last part.
+        seed: draws the lines to hold out; None: the last part is held out.
 
     Raises CorpusError when either would have too few characters, ConfigError for a fraction out of
     range.
@@ -80,8 +80,8 @@ def split(
 
 
 def _line_start(ids: Ids, end: int, newline: int | None) -> int:
-    """Where the last line of ids (N,) begins that begins at `end` at the latest; 0 where only the
-    first one does."""
+    """Return where the last line of ids (N,) begins that begins at `end` or before; 0 where only
+    the first line does."""
     while end > 0 and newline is not None:
         begin = max(0, end - CHUNK)
         newlines = np.flatnonzero(ids[begin:end] == newline)
@@ -95,11 +95,12 @@ def _line_start(ids: Ids, end: int, newline: int | None) -> int:
 def _draw_lines(
     ids: Ids, fraction: float, newline: int | None, seed: int
 ) -> tuple[Excerpt, Excerpt] | None:
-    """The lines to learn from, and those held out: that share of the lines, drawn by the seed, but
-    not much more than that share of the characters (see LARGEST_SHARE), so that no line that is
-    longer is held out. Both are in the order of the text.
+    """Return the lines to learn from, and the held-out lines: a share of the lines, drawn by the
+    seed, but not much more than that share of the characters (see LARGEST_SHARE), so that no line
+    that is longer is held out. Both are in the order of the text.
 
-    Empty lines are learned from. Gives None where there are not two lines that are not empty.
+    Empty lines are learned from. Returns None where there are fewer than two lines that are not
+    empty.
     """
     if newline is None:
         return None
@@ -120,8 +121,8 @@ def _draw_lines(
 def _draw(
     order: npt.NDArray[Any], ends: npt.NDArray[Any], fraction: float, room: float
 ) -> npt.NDArray[Any]:
-    """The first lines of an order that fit in a room of characters, one after another: that
-    fraction of them, or as many as do fit; where none does, the shortest."""
+    """Return the first lines of an order that fit into `room` characters: that fraction of them, or
+    as many as fit; where none fits, the shortest."""
     wanted = min(max(round(fraction * len(order)), 1), len(order) - 1)
     every, drawn = order, order[:0]
     while len(order):
@@ -138,7 +139,7 @@ def _draw(
 
 
 def _not_empty(ends: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Which lines are longer than their newline, of those with these ends (D,)."""
+    """Return which of the lines with these ends (D,) are longer than their newline."""
     found = np.empty_like(ends)
     count = 0
     for begin in range(0, len(ends), _LINES):
@@ -150,7 +151,7 @@ def _not_empty(ends: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def _lengths(ends: npt.NDArray[Any], lines: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The characters of some lines, newlines and all, given where each line ends (D,)."""
+    """Return the characters of some lines, including newlines, given where each line ends (D,)."""
     first = lines == 0
     begins = ends[np.where(first, lines, lines - 1)]
     begins[first] = 0
@@ -159,7 +160,8 @@ def _lengths(ends: npt.NDArray[Any], lines: npt.NDArray[Any]) -> npt.NDArray[Any
 
 
 def positions_after(ids: AnyIds, separator: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """The position after each separator in ids (N,), and the end where the last is missing."""
+    """Return the position after each separator in ids (N,), and the end where the last separator is
+    missing."""
     count = sum(int(np.count_nonzero(chunk == separator)) for chunk in chunks(ids))
     open_end = len(ids) > 0 and int(ids[len(ids) - 1 : len(ids)][0]) != separator
     positions = np.empty(count + open_end, dtype=dtype)
@@ -174,8 +176,8 @@ def positions_after(ids: AnyIds, separator: int, dtype: np.dtype[Any]) -> npt.ND
 
 
 def count_repeated(training: AnyIds, held_out: AnyIds, newline: int) -> tuple[int, int]:
-    """How many lines that are not empty were held out, and how many of them occur among those to
-    learn from as well."""
+    """Return how many lines that are not empty were held out, and how many of them also occur in
+    the training text."""
     wanted = [line for line in _lines(held_out, newline) if line]
     unseen = set(wanted)
     for line in _lines(training, newline):
@@ -184,7 +186,7 @@ def count_repeated(training: AnyIds, held_out: AnyIds, newline: int) -> tuple[in
 
 
 def _lines(ids: AnyIds, newline: int) -> Iterator[str]:
-    """The lines of ids (N,), each id a character of its own, without their ends."""
+    """Yield the lines of ids (N,), each id as a character, without the newlines."""
     begun = ""
     for chunk in chunks(ids):
         text = chunk.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")

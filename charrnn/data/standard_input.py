@@ -12,17 +12,17 @@ _CHUNK_BYTES: Final = 1 << 20
 
 
 def read_standard_input() -> bytes:
-    """All of standard input. Raises CorpusError where it is closed or cannot be read."""
+    """Read all of standard input. Raises CorpusError where it is closed or cannot be read."""
     return b"".join(standard_input_chunks())
 
 
 def standard_input_chunks() -> Iterator[bytes]:
-    """Standard input in chunks. Raises CorpusError where it is closed or cannot be read."""
+    """Yield standard input in chunks. Raises CorpusError where it is closed or cannot be read."""
     return _each(lambda stream: stream.read(_CHUNK_BYTES))
 
 
 def standard_input_lines() -> Iterator[bytes]:
-    """The lines of standard input, each as soon as it is there. Raises CorpusError where it is
+    """Yield the lines of standard input, each as soon as it arrives. Raises CorpusError where it is
     closed or cannot be read."""
     return _each(lambda stream: stream.readline())
 

@@ -9,17 +9,16 @@ from typing import Any, Final, NamedTuple
 from charrnn.errors import CorpusError
 
 LONGEST_ROW: Final = 1 << 26
-"""The most characters that a row of a text table may have: a longer one lacks the quote or the
-bracket that ends it."""
+"""The most characters of a row of a text table: a longer row lacks its closing quote or bracket."""
 
 
 class Row(NamedTuple):
     """A row of a table.
 
     Attributes:
-        where: the file, and the line where the row begins, from 1 on; of `.parquet`, the row.
-        cells: by the names of their columns.
-        problem: why the row cannot be used, such as a cell too many; the others still can.
+        where: the file, and the line where the row begins, from 1 on; for `.parquet`, the row.
+        cells: the cells, by the names of their columns.
+        problem: why the row cannot be used, such as too many cells; other rows can still be used.
             `row_cell` raises it.
     """
 
@@ -29,27 +28,27 @@ class Row(NamedTuple):
 
     @property
     def place(self) -> tuple[str, int]:
-        """Its position in the table: ("line", 7), or ("row", 7)."""
+        """The position in the table: ("line", 7), or ("row", 7)."""
         kind, number = self.where.rsplit(maxsplit=2)[1:]
         return kind, int(number)
 
 
 def is_missing(value: object) -> bool:
-    """Whether a value stands for one that is missing: None, NaN, NaT, pandas' NA, or NumPy's
+    """Return whether a value stands for a missing one: None, NaN, NaT, pandas' NA, or NumPy's
     masked."""
     if value is None or type(value).__name__ == "MaskedConstant":  # without loading NumPy
         return True
     try:
         return bool(value != value)
-    except (TypeError, ArithmeticError):  # NA is neither equal to itself nor not; a signaling NaN
+    except (TypeError, ArithmeticError):  # NA has no truth value when compared; a signaling NaN
         return True
-    except ValueError:  # of an array
+    except ValueError:  # raised for an array
         return False
 
 
 def row_cell(row: Row, column: str) -> Any:
-    """The cell of a row in a column. Raises CorpusError where it is missing, or the row has a
-    problem."""
+    """Return the cell of a row in a column. Raises CorpusError where it is missing, or the row has
+    a problem."""
     if row.problem is not None:
         raise CorpusError(f"{row.where}: {row.problem}")
     if column not in row.cells:
@@ -58,7 +57,8 @@ def row_cell(row: Row, column: str) -> Any:
 
 
 def row_text(row: Row, column: str, *, errors: str = "strict") -> str | None:
-    """The text of a row in a column; None where it is missing. `errors` is that of `cell_text`.
+    """Return the text of a row in a column; None where it is missing. For `errors`, see
+    `cell_text`.
 
     Raises CorpusError where the cell is not text.
     """
@@ -69,20 +69,20 @@ def row_text(row: Row, column: str, *, errors: str = "strict") -> str | None:
 
 
 def no_column(header: Iterable[str], column: str) -> str:
-    """The message for a column that is missing."""
+    """Return the message for a missing column."""
     shown = ", ".join(each if each == each.strip() else repr(each) for each in header)
     shown = f"{shown[:200]}..." if len(shown) > 200 else shown or "none"
     return f"it has no column {column!r}; it has {shown}"
 
 
 def cell_text(cell: object, *, errors: str = "strict") -> str | None:
-    """A cell as text; None where it is missing.
+    """Return a cell as text; None where it is missing.
 
-    Numbers that are equal are written in one way, whatever their type: 1, 1.0 and Decimal("1.00")
-    are `1`. Booleans are `True` and `False`, dates and times as ISO 8601 has them, bytes are UTF-8.
+    Equal numbers give the same text, whatever their type: 1, 1.0 and Decimal("1.00") are `1`.
+    Booleans are `True` and `False`, dates and times are in ISO 8601, bytes are read as UTF-8.
 
     Args:
-        errors: what to do with bytes that are not UTF-8, as `bytes.decode` has it.
+        errors: what to do with bytes that are not UTF-8, see `bytes.decode`.
 
     Raises ValueError for a value that is not text, such as a list.
     """
@@ -124,8 +124,8 @@ def _number_text(number: float | Decimal) -> str:
 def check_columns(
     where: str, header: Sequence[str], columns: Sequence[str], advice: str = ""
 ) -> None:
-    """Raises CorpusError where a column is missing, or one is named twice. Those without a name,
-    such as pandas' index, cannot be asked for, and may be several."""
+    """Raise CorpusError where a column is missing, or one is named twice. Columns without a name,
+    such as pandas' index, may be several."""
     named = [title for title in header if title]
     for column in columns:
         if column not in named:
@@ -136,9 +136,9 @@ def check_columns(
 
 
 def lines_of(name: str, texts: Iterable[str]) -> Iterator[str]:
-    """Lines, each with the newline, the carriage return, or both, that end it.
+    """Yield lines, each with the newline, the carriage return, or both, that end it.
 
-    Raises CorpusError for one that is longer than LONGEST_ROW.
+    Raises CorpusError for a line that is longer than LONGEST_ROW.
     """
     pending: list[str] = []
     size = 0
@@ -147,7 +147,7 @@ def lines_of(name: str, texts: Iterable[str]) -> Iterator[str]:
         size += len(text)
         if "\n" in text or "\r" in text:
             lines = io.StringIO("".join(pending), newline="").readlines()
-            # The last may go on; so may a carriage return, with a newline.
+            # The last line may continue, and a carriage return may be followed by a newline.
             pending = [lines.pop()] if not lines[-1].endswith("\n") else []
             size = sum(map(len, pending))
             yield from lines

@@ -1,13 +1,12 @@
 """TABLES: rows of cells, each with the name of its column.
 
-    .csv, .tsv          a header and rows, their cells divided by commas or tabs, or by --delimiter
-    .jsonl, .ndjson     an object a line
-    .json               an array of objects, or objects one after another
-    .parquet            columns of any type
+    .csv, .tsv a header and rows, with cells separated by commas or tabs, or by --delimiter .jsonl,
+    .ndjson an object a line .json an array of objects, or objects one after another .parquet
+    columns of any type
 
-A file is a table by its suffix, in capitals or not, and `.gz` may follow it. Reading is strict: an
-ambiguity (a quote that is not closed, a row that is too short, a column that is named twice) is
-refused with its line, and the meaning of a cell is never guessed: `007` and `NA` are text.
+The suffix, in any case and perhaps followed by `.gz`, makes a file a table. Reading is strict: an
+ambiguity (a quote that is not closed, a row that is too short, a column that is named twice) is an
+error with its line, and the meaning of a cell is never guessed: `007` and `NA` are text.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,23 +22,23 @@ PARQUET: Final = ".parquet"
 GZIP: Final = ".gz"
 
 DELIMITERS: Final = {".csv": ",", ".tsv": "\t"}
-"""The delimiters of cells, where the options name none."""
+"""The default delimiters of cells."""
 
 
 def table_suffix(path: str | PurePath) -> str | None:
-    """The suffix that makes a table of a file, in small letters and less `.gz`; None for other
+    """Return the suffix that makes a file a table, in lower case and without `.gz`; None for other
     files."""
     suffix = PurePath(PurePath(path).name.lower().removesuffix(GZIP)).suffix
     return suffix if suffix in TABLE_SUFFIXES else None
 
 
 def is_table(path: str | PurePath) -> bool:
-    """Whether a file of this name is a table."""
+    """Return whether a file of this name is a table."""
     return table_suffix(path) is not None
 
 
 def parquet_rows(name: str, file: BinaryIO, columns: Sequence[str]) -> Iterator[Row]:
-    """The rows, with those columns alone. Raises CorpusError."""
+    """Yield the rows, with these columns only. Raises CorpusError."""
     try:
         import pyarrow
         from pyarrow import parquet
@@ -64,8 +63,8 @@ def parquet_rows(name: str, file: BinaryIO, columns: Sequence[str]) -> Iterator[
 
 
 TextReader = Callable[[str, Iterable[str], Sequence[str], str], Iterator[Row]]
-"""Reads a table that is text: its name, its text in chunks, the columns that it must have, and what
-divides its cells."""
+"""A function that reads a text table: its name, its text in chunks, the columns that it must have,
+and the delimiter of its cells."""
 
 TEXT_TABLES: Final[dict[str, TextReader]] = {
     ".csv": csv_rows,

@@ -1,7 +1,7 @@
-"""A file of text that is to be written again: its text, and how the text becomes bytes.
+"""A text file that is to be written again: its text, and how to encode the text.
 
-Where a text is changed in places, every byte elsewhere stays as it was: byte-order mark, encoding,
-ends of lines, and the newline that the last line may lack.
+Where a text is changed in places, every other byte stays as it was: byte-order mark, encoding, line
+ends, and the newline that the last line may lack.
 """
 
 import codecs
@@ -17,12 +17,12 @@ UTF_8: Final = "utf-8"
 
 MARKS: Final[dict[bytes, str]] = {
     codecs.BOM_UTF8: UTF_8,
-    codecs.BOM_UTF32_LE: "utf-32-le",  # begins as that of UTF-16 does
+    codecs.BOM_UTF32_LE: "utf-32-le",  # it begins like that of UTF-16
     codecs.BOM_UTF32_BE: "utf-32-be",
     codecs.BOM_UTF16_LE: "utf-16-le",
     codecs.BOM_UTF16_BE: "utf-16-be",
 }
-"""Byte-order marks, and the encoding that each says."""
+"""Byte-order marks and their encodings."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,12 @@ class TextFile:
     """A text, and the bytes that it came from.
 
     Attributes:
-        name: of the file, as it was named.
-        content: all of its bytes.
-        text: what they say, without the byte-order mark.
-        encoding: of what comes after the mark; as Python calls it.
-        mark: the byte-order mark that the file begins with, where it does.
-        errors: what becomes of bytes that are no text.
+        name: the name of the file, as it was given.
+        content: the bytes of the file.
+        text: the decoded text, without the byte-order mark.
+        encoding: the encoding of the bytes after the mark, by Python's name.
+        mark: the byte-order mark that the file begins with, or nothing.
+        errors: how bytes that are not text are decoded; see `bytes.decode`.
     """
 
     name: str
@@ -46,10 +46,10 @@ class TextFile:
     errors: str = "strict"
 
     def encode(self, text: str) -> bytes:
-        """The bytes of a changed text, without the mark.
+        """Return the bytes of a changed text, without the mark.
 
-        Raises CorpusError where the encoding has no such character, or does not give back the bytes
-        that were read (of several ways to write the same text, as in ISO-2022-JP).
+        Raises CorpusError where the encoding lacks a character, or does not give back the bytes
+        that were read (ISO-2022-JP has several ways to write the same text).
         """
         if self.mark + self._encode(self.text) != self.content:
             raise CorpusError(
@@ -69,13 +69,13 @@ class TextFile:
 
 
 def read_text_file(name: str, encoding: str | None = None) -> TextFile:
-    """The text of a file, or of stdin (-).
+    """Read the text of a file, or of stdin (-).
 
     Args:
-        encoding: None: what its byte-order mark says, else UTF-8.
+        encoding: None: the encoding of its byte-order mark, otherwise UTF-8.
 
-    Raises CorpusError where it cannot be read or is no text in that encoding, ConfigError for an
-    encoding Python does not know.
+    Raises CorpusError where the file cannot be read or is not text in that encoding, ConfigError
+    for an encoding that Python does not know.
     """
     if encoding is not None:
         check_encoding(encoding)
@@ -95,10 +95,9 @@ def read_text_file(name: str, encoding: str | None = None) -> TextFile:
 
 
 def read_bytes_file(name: str) -> TextFile:
-    """The same for a model of bytes, which any file is text for: what is no UTF-8 are lone
-    surrogates.
+    """Read any file for a model of bytes; bytes that are not UTF-8 become lone surrogates.
 
-    Raises CorpusError where it cannot be read.
+    Raises CorpusError where the file cannot be read.
     """
     name, content = _read(name)
     mark = codecs.BOM_UTF8 if content.startswith(codecs.BOM_UTF8) else b""
@@ -107,7 +106,7 @@ def read_bytes_file(name: str) -> TextFile:
 
 
 def _read(name: str) -> tuple[str, bytes]:
-    """What a file is called, and its bytes."""
+    """Return the name of a file, and its bytes."""
     if name == "-":
         return NAME, read_standard_input()
     try:
@@ -118,7 +117,7 @@ def _read(name: str) -> tuple[str, bytes]:
 
 
 def _may(mark: bytes, encoding: str | None) -> bool:
-    """Whether a file in that encoding may begin with that mark."""
+    """Return whether a file in that encoding may begin with that mark."""
     said = MARKS[mark]
     return encoding is None or _known_as(encoding) in (said, said.rpartition("-")[0])
 

@@ -1,8 +1,8 @@
 """Tokenizers: text <-> ids.
 
-Two kinds. `CharTokenizer` gives each Unicode character of the corpus an id; `ByteTokenizer` gives
-each of the 256 bytes of UTF-8 one, so that it reads any file in any alphabet. Ids are NumPy arrays
-of the smallest unsigned type that holds the vocabulary.
+There are two kinds. `CharTokenizer` gives each Unicode character of the corpus an id.
+`ByteTokenizer` gives each of the 256 bytes an id, so that it reads any file in any alphabet. Ids
+are NumPy arrays of the smallest unsigned type that holds the vocabulary.
 
 Legend: N characters, V vocabulary.
 """
@@ -20,20 +20,21 @@ from charrnn.errors import CorpusError, ModelError, UnknownCharacterError
 Ids = npt.NDArray[np.unsignedinteger[Any]]
 
 REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
-"""What rare characters are folded into; where it is in the vocabulary, nothing is unknown."""
+"""The character that rare characters are folded into; with it in the vocabulary, no character is
+unknown."""
 
 LARGEST_VOCABULARY: Final = 1 << 18
-"""Characters; of all of Unicode, some 155,000 are assigned."""
+"""The most characters of a vocabulary; Unicode has some 155,000."""
 
 _UNICODE_SIZE: Final = 0x110000
 
 
 class Tokenizer(Protocol):
-    """What everything above this room may ask of a tokenizer.
+    """The interface of tokenizers.
 
     Attributes:
-        kind: its name in tokenizer.json.
-        unit: what an id stands for.
+        kind: the name of the kind in tokenizer.json.
+        unit: what an id stands for, in words.
     """
 
     kind: ClassVar[str]
@@ -50,46 +51,46 @@ class Tokenizer(Protocol):
         ...
 
     def encode(self, text: str) -> Ids:
-        """The ids (N,) of a text. Raises UnknownCharacterError."""
+        """Return the ids (N,) of a text. Raises UnknownCharacterError."""
         ...
 
     def decode(self, ids: npt.ArrayLike) -> str:
-        """The text of ids (N,); the inverse of `encode`."""
+        """Return the text of ids (N,); the inverse of `encode`."""
         ...
 
     def decode_stream(self, ids: Iterable[int]) -> Iterator[str]:
-        """The text of ids as they come, in chunks that are never half a character."""
+        """Yield the text of ids as they come, in chunks that are never half a character."""
         ...
 
     def unknown(self, text: str) -> list[str]:
-        """The characters of the text that are not in the vocabulary, each once, in order."""
+        """Return the characters of the text that are not in the vocabulary, each once, in order."""
         ...
 
     def without_unknown(self, text: str) -> str:
-        """The text less the characters that cannot be encoded."""
+        """Return the text without the characters that cannot be encoded."""
         ...
 
     def to_json(self) -> dict[str, Any]:
-        """What `tokenizer.json` holds."""
+        """Return the content of `tokenizer.json`."""
         ...
 
 
 def code_points(text: str) -> npt.NDArray[np.uint32]:
-    """The Unicode code points (N,) of a text; lone surrogates pass."""
+    """Return the Unicode code points (N,) of a text, which may have lone surrogates."""
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
 
 
 class CharTokenizer:
-    """One id for each distinct character; an id is the character's position in `characters`.
+    """A tokenizer with one id for each distinct character: its position in `characters`.
 
-    Where `REPLACEMENT` is among the characters, it stands for all that are not.
+    If `REPLACEMENT` is among the characters, it stands for all others.
     """
 
     kind: ClassVar[str] = "char"
     unit: ClassVar[str] = "character"
 
     def __init__(self, characters: Sequence[str]) -> None:
-        """Raises ModelError unless the characters are single, distinct and encodable."""
+        """Raise ModelError unless the characters are single, distinct and encodable."""
         for character in characters:
             if not isinstance(character, str) or len(character) != 1:
                 raise ModelError(f"tokenizer: {character!a} is not a single character")
@@ -102,7 +103,7 @@ class CharTokenizer:
         self.characters = tuple(characters)
         self._ids = {character: i for i, character in enumerate(self.characters)}
         points = code_points("".join(self.characters))
-        # One look-up a character, by code point; everything past the end reads the last entry.
+        # One look-up per character, by code point; code points past the end read the last entry.
         unknown = len(self.characters)
         self._table = np.full(
             int(points.max()) + 2,
@@ -116,10 +117,10 @@ class CharTokenizer:
     def fit(
         cls, texts: Iterable[str], *, min_count: int = 1, first: "CharTokenizer | None" = None
     ) -> "CharTokenizer":
-        """The tokenizer of a text given in chunks, its characters in code-point order.
+        """Return the tokenizer of a text given in chunks, with its characters in code-point order.
 
-        `min_count` folds characters seen less often into `REPLACEMENT`. `first` keeps another
-        tokenizer's characters at their ids and appends the new ones (to fine-tune its model).
+        Characters with fewer than `min_count` occurrences are folded into `REPLACEMENT`. The
+        characters of `first` keep their ids, and new ones are appended (to fine-tune its model).
         """
         counts = np.zeros(_UNICODE_SIZE, dtype=np.int64)
         for text in texts:
@@ -134,7 +135,7 @@ class CharTokenizer:
 
     @property
     def known(self) -> Collection[str]:
-        """The characters, quick to look up."""
+        """The characters, in a collection with fast look-up."""
         return self._ids.keys()
 
     @property
@@ -148,39 +149,39 @@ class CharTokenizer:
         return np.min_scalar_type(self.vocabulary_size - 1)
 
     def encode(self, text: str) -> Ids:
-        """The ids (N,) of a text. Raises UnknownCharacterError."""
+        """Return the ids (N,) of a text. Raises UnknownCharacterError."""
         ids = np.take(self._table, code_points(text), mode="clip")
         if ids.size and int(ids.max()) == self.vocabulary_size:
             raise unknown_error(self, self.unknown(text), text)
         return ids.astype(self.dtype, copy=False)
 
     def decode(self, ids: npt.ArrayLike) -> str:
-        """The text of ids (N,); the inverse of `encode`."""
+        """Return the text of ids (N,); the inverse of `encode`."""
         if isinstance(ids, list):  # a short text, for which arrays are slower
             return "".join([self.characters[i] for i in ids])
         return self._decoded[np.asarray(ids, dtype=np.intp)].tobytes().decode("utf-32-le")
 
     def decode_stream(self, ids: Iterable[int]) -> Iterator[str]:
-        """The text of ids as they come."""
+        """Yield the text of ids as they come."""
         return map(self.characters.__getitem__, ids)
 
     def unknown(self, text: str) -> list[str]:
-        """The characters of the text that are not in the vocabulary, each once, in order."""
+        """Return the characters of the text that are not in the vocabulary, each once, in order."""
         return [character for character in dict.fromkeys(text) if character not in self._ids]
 
     def without_unknown(self, text: str) -> str:
-        """The text less the characters that cannot be encoded."""
+        """Return the text without the characters that cannot be encoded."""
         if REPLACEMENT in self._ids:
             return text
         return "".join(character for character in text if character in self._ids)
 
     def to_json(self) -> dict[str, Any]:
-        """What `tokenizer.json` holds."""
+        """Return the content of `tokenizer.json`."""
         return {"kind": self.kind, "characters": list(self.characters)}
 
 
 class ByteTokenizer:
-    """One id for each of the 256 bytes of UTF-8.
+    """A tokenizer with one id for each of the 256 bytes of UTF-8.
 
     Bytes that are not UTF-8 decode to lone surrogates (Python's `surrogateescape`), so that
     every sequence of bytes survives a round trip through `str`.
@@ -192,7 +193,7 @@ class ByteTokenizer:
     dtype: np.dtype[Any] = np.dtype(np.uint8)
 
     def encode(self, text: str) -> Ids:
-        """The UTF-8 bytes (N,) of a text."""
+        """Return the UTF-8 bytes (N,) of a text."""
         try:
             encoded = text.encode("utf-8", "surrogateescape")
         except UnicodeEncodeError as error:
@@ -200,11 +201,11 @@ class ByteTokenizer:
         return np.frombuffer(encoded, dtype=np.uint8)
 
     def decode(self, ids: npt.ArrayLike) -> str:
-        """The text of bytes (N,); the inverse of `encode`."""
+        """Return the text of bytes (N,); the inverse of `encode`."""
         return np.asarray(ids, dtype=np.uint8).tobytes().decode("utf-8", "surrogateescape")
 
     def decode_stream(self, ids: Iterable[int]) -> Iterator[str]:
-        """The text of bytes as they come, a character once its last byte is there."""
+        """Yield the text of bytes as they come, each character after its last byte."""
         decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         for byte in ids:
             if text := decoder.decode(bytes([byte])):
@@ -213,7 +214,7 @@ class ByteTokenizer:
             yield text
 
     def unknown(self, text: str) -> list[str]:
-        """The lone surrogates that stand for no byte; every real character is known."""
+        """Return the lone surrogates that stand for no byte; every real character is known."""
         return [
             character
             for character in dict.fromkeys(text)
@@ -221,17 +222,17 @@ class ByteTokenizer:
         ]
 
     def without_unknown(self, text: str) -> str:
-        """The text less the lone surrogates that stand for no byte."""
+        """Return the text without the lone surrogates that stand for no byte."""
         unknown = set(self.unknown(text))
         return "".join(character for character in text if character not in unknown)
 
     def to_json(self) -> dict[str, Any]:
-        """What `tokenizer.json` holds."""
+        """Return the content of `tokenizer.json`."""
         return {"kind": self.kind}
 
 
 def whole_text(tokenizer: Tokenizer, ids: Sequence[int]) -> str:
-    """The text of ids, less the beginning of a character at their end."""
+    """Return the text of ids, without an incomplete character at their end."""
     text, whole = "", 0
 
     def each() -> Iterator[int]:
@@ -245,7 +246,7 @@ def whole_text(tokenizer: Tokenizer, ids: Sequence[int]) -> str:
 
 
 def check_text(text: object, what: str) -> None:
-    """Raises CorpusError for what is no string."""
+    """Raise CorpusError for what is not a string."""
     if not isinstance(text, str):
         raise CorpusError(f"{what} is not text but {type(text).__name__}; give a str")
 
@@ -253,9 +254,10 @@ def check_text(text: object, what: str) -> None:
 def unknown_error(
     tokenizer: Tokenizer, characters: Sequence[str], text: str = ""
 ) -> UnknownCharacterError:
-    """What is wrong with characters that the tokenizer does not know, and how it may know them.
+    """Return the error for characters that the tokenizer does not know, with the spelling that it
+    knows.
 
-    `text` is where they stand, if that is at hand.
+    `text` is the text that has them, where it is available.
     """
     hint = ""
     if isinstance(tokenizer, CharTokenizer):
@@ -267,7 +269,8 @@ TOKENIZERS: Final = {CharTokenizer.kind: CharTokenizer, ByteTokenizer.kind: Byte
 
 
 def tokenizer_from_json(data: object) -> Tokenizer:
-    """The inverse of `to_json`. Raises ModelError on anything else, unknown keys included."""
+    """Return the tokenizer of JSON data; the inverse of `to_json`. Raises ModelError for anything
+    else, including unknown keys."""
     match data:
         case {"kind": "byte", **others} if not others:
             return ByteTokenizer()

@@ -1,8 +1,8 @@
-"""A text is read twice: once to hash it and fit its alphabet, once to turn it into ids.
+"""Reading a text twice: once to hash it and fit its alphabet, once to encode it as ids.
 
-So the text never lies in memory as a `str`, which one emoji would make four times the file's size;
-only its ids do, one byte each for most alphabets. Where they take more than LARGEST_IN_MEMORY, and
-the caller has a place for them, they go into a file instead.
+So the text is never in memory as a `str`, which a single emoji would make four times the file's
+size. Only its ids are, one byte each for most alphabets. Where they take more than
+LARGEST_IN_MEMORY, and the caller has a place for them, they are written to a file instead.
 
 Legend: N characters, V vocabulary.
 """
@@ -28,31 +28,31 @@ from charrnn.data.tokenizer import (
 from charrnn.errors import ConfigError, CorpusError, UnknownCharacterError
 
 LARGEST_IN_MEMORY: Final = 64 << 20
-"""Bytes of ids; more than that are kept in a file, where there is a place for one."""
+"""The most bytes of ids in memory; more are kept in a file, where there is a place for one."""
 
 Unknown = Literal["error", "extend", "skip"]
 """What to do with characters that a tokenizer does not know: raise UnknownCharacterError, extend
 the tokenizer with them (after its own characters), or skip them."""
 
 ReadingProgress = Callable[[str, int, int | None], None]
-"""Is called every million bytes or characters with what is being done, how much of it is done, and
-how much there is to do (None where that is not known)."""
+"""A function that is called every million bytes or characters with what is being done, how much is
+done, and how much there is to do (None where that is unknown)."""
 
 
 def no_progress(_what: str, _done: int, _total: int | None) -> None:
-    """Does nothing: the ReadingProgress of who does not ask for it."""
+    """Do nothing: the default ReadingProgress."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class IdsKey:
-    """All that the ids of a corpus follow from, and their shape: to know them again in a file.
+    """All that the ids of a corpus depend on, and their shape, to recognize them in a file.
 
     Attributes:
-        text_sha256: of the text, as TokenizedCorpus has it.
-        tokenizer_sha256: of the alphabet, as JSON.
+        text_sha256: the SHA-256 of the text; see TokenizedCorpus.
+        tokenizer_sha256: the SHA-256 of the tokenizer as JSON.
         vocabulary_size: V; every id is below it.
         count: N.
-        dtype: of an id, in NumPy's spelling, with its byte order.
+        dtype: the type of an id, in NumPy's spelling, with its byte order.
     """
 
     text_sha256: str
@@ -68,30 +68,30 @@ class IdsKey:
 
 
 FindIds = Callable[[IdsKey], Ids | None]
-"""Looks for ids in a file; None where they are not there."""
+"""A function that looks for ids in a file; None where they are not there."""
 
 KeepIds = Callable[[IdsKey, Iterator[Ids]], Ids]
-"""Writes ids, which come in chunks, to a file, and gives them mapped."""
+"""A function that writes ids, which come in chunks, to a file, and returns them mapped."""
 
 
 class LongerTextError(CorpusError):
-    """A text is longer than it is known to be, and may have no end."""
+    """A text is longer than expected, and may have no end."""
 
 
 class Reading:
-    """One pass over a text, which counts and hashes what it gives.
+    """One pass over a text, which counts and hashes what it yields.
 
     Attributes:
-        name: the text's.
-        digest: of what was read so far.
-        bytes: how many were read, as UTF-8.
+        name: the name of the text.
+        digest: the hash of what was read so far.
+        bytes: how many bytes were read, as UTF-8.
         count: how many ids they make.
 
-    Raises LongerTextError as soon as there are more bytes than `at_most`.
+    Raises LongerTextError after more than `at_most` bytes.
     """
 
     nothing: str = "there is nothing to learn from"
-    """What an empty text means, for its error."""
+    """The end of the error message for an empty text."""
 
     def __init__(self, name: str, at_most: int | None = None) -> None:
         self.name = name
@@ -101,12 +101,12 @@ class Reading:
         self.count = 0
 
     def chunks(self, prepare: Callable[[str], str]) -> Iterator[str | bytes]:
-        """The text in chunks, each as `prepare` returns it: as `str` or, under a byte tokenizer
-        only, as the bytes themselves."""
+        """Yield the text in chunks, each as `prepare` returns it: as `str` or, only under a byte
+        tokenizer, as bytes."""
         raise NotImplementedError
 
     def add(self, content: bytes, *, size: int, count: int) -> None:
-        """Adds to the digest, the bytes and the count of ids."""
+        """Add to the digest, the bytes and the count of ids."""
         self.digest.update(content)
         self.bytes += size
         self.count += count
@@ -114,11 +114,11 @@ class Reading:
             raise LongerTextError(f"{self.name}: it has more than {self._at_most:,} bytes")
 
     def empty_error(self) -> CorpusError:
-        """The error of a text without a character."""
+        """Return the error for a text without characters."""
         return CorpusError(f"{self.name}: it is empty; {self.nothing}")
 
     def changed_error(self) -> CorpusError:
-        """The error of a text that is another one in the second pass."""
+        """Return the error for a text that has changed before the second pass."""
         return CorpusError(f"{self.name}: it changed while it was being read; try again")
 
 
@@ -127,7 +127,8 @@ R_co = TypeVar("R_co", bound=Reading, covariant=True)
 
 
 class OpenReading(Protocol[R_co]):
-    """Begins a pass over a text; `progress` is called with how far it has come."""
+    """A function that begins a pass over a text; `progress` is called with how much has been
+    read."""
 
     def __call__(
         self, *, as_bytes: bool, at_most: int | None = None, progress: ReadingProgress = no_progress
@@ -136,11 +137,11 @@ class OpenReading(Protocol[R_co]):
 
 @dataclass(frozen=True)
 class EncodedText(Generic[R]):
-    """What `read_twice` gives.
+    """The result of `read_twice`.
 
     Attributes:
         first: the first pass, with the text's digest and size.
-        tokenizer: what it was encoded with.
+        tokenizer: the tokenizer of the ids.
         ids: (N,).
         skipped: the unknown characters that were left out, each once.
     """
@@ -163,7 +164,7 @@ def read_twice(
     at_most: int | None = None,
     progress: ReadingProgress = no_progress,
 ) -> EncodedText[R]:
-    """Reads a text into ids, under a tokenizer fitted to it, or under the one that is given.
+    """Read a text into ids, with a tokenizer fitted to it, or with a given one.
 
     The arguments are those of `corpus.tokenize`. Raises CorpusError when the text is empty, is not
     text, or changes between the two passes; UnknownCharacterError; ConfigError.
@@ -174,7 +175,7 @@ def read_twice(
     if kind not in TOKENIZERS:
         raise ConfigError(f"tokenizer {kind!r}: choose from {', '.join(TOKENIZERS)}")
     as_bytes = kind == ByteTokenizer.kind
-    if as_bytes:  # which knows every byte
+    if as_bytes:  # the tokenizer knows every byte
         tokenizer, unknown = ByteTokenizer(), "error"
     first = open_reading(as_bytes=as_bytes, at_most=at_most, progress=progress)
     counted = count_characters(first, tokenizer, min_count=min_count, unknown=unknown)
@@ -191,13 +192,13 @@ def read_twice(
 
 @dataclass(frozen=True)
 class Counted:
-    """What the first pass found, and how the second one encodes.
+    """The results of the first pass, and how the second one encodes.
 
     Attributes:
-        first: that pass.
-        tokenizer: given, extended, or fitted to the text.
-        skipped: unknown characters that are left out.
-        prepare: leaves them out of a chunk.
+        first: the first pass.
+        tokenizer: the tokenizer, which was given, extended, or fitted to the text.
+        skipped: the unknown characters that are left out.
+        prepare: removes them from a chunk.
         is_fitted: whether the tokenizer knows every character of the text.
     """
 
@@ -208,7 +209,7 @@ class Counted:
     is_fitted: bool
 
     def key(self) -> IdsKey:
-        """What the ids of the text follow from."""
+        """Return what the ids of the text depend on."""
         alphabet = json.dumps(self.tokenizer.to_json())
         return IdsKey(
             text_sha256=self.first.digest.hexdigest(),
@@ -219,11 +220,11 @@ class Counted:
         )
 
     def encode(self, second: Reading, progress: ReadingProgress) -> Iterator[Ids]:
-        """The ids of the second pass, in chunks. Raises CorpusError where it is not the text that
-        the first one read, UnknownCharacterError."""
+        """Yield the ids of the second pass, in chunks. Raises CorpusError where the text differs
+        from the first pass, UnknownCharacterError."""
         first = self.first
         for chunk in second.chunks(self.prepare):
-            if second.count > first.count:  # it may be growing for ever
+            if second.count > first.count:  # it may grow forever
                 raise first.changed_error()
             yield self._encode(chunk)
             progress("numbering", second.count, first.count)
@@ -238,22 +239,20 @@ class Counted:
         except UnknownCharacterError:
             if not self.is_fitted:
                 raise
-            raise self.first.changed_error() from None  # in the first pass, it was not there
+            raise self.first.changed_error() from None  # the first pass did not find this character
 
 
 def count_characters(
     first: Reading, tokenizer: Tokenizer | None, *, min_count: int = 1, unknown: Unknown = "error"
 ) -> Counted:
-    """Reads a text for the first time, under a tokenizer that is fitted to it, extended, or given;
+    """Read a text for the first time, with a tokenizer that is fitted to it, extended, or given;
     see `corpus.tokenize`.
 
-    Raises CorpusError where it is empty, or has too many distinct characters.
+    Raises CorpusError where the text is empty, or has too many distinct characters.
     """
     if tokenizer is None or unknown == "extend":
         known = tokenizer if isinstance(tokenizer, CharTokenizer) else None
-        texts = cast(
-            Iterator[str], first.chunks(str)
-        )  # for there are bytes under their tokenizer only
+        texts = cast(Iterator[str], first.chunks(str))  # only the byte tokenizer reads bytes
         start = next(texts, None)
         if start is None:
             raise first.empty_error()
@@ -272,7 +271,7 @@ def count_characters(
 
     def without_unknown(text: str) -> str:
         kept = given.without_unknown(text)
-        if len(kept) < len(text):  # else they are folded, not skipped
+        if len(kept) < len(text):  # otherwise they are folded, not skipped
             skipped.update(dict.fromkeys(given.unknown(text)))
         return kept
 
@@ -282,7 +281,7 @@ def count_characters(
 
 
 def _collect(key: IdsKey, chunks: Iterable[Ids]) -> Ids:
-    """The ids of the chunks in one array, made once at its final size."""
+    """Return the ids of the chunks in one array, allocated once at its final size."""
     ids = np.empty(key.count, dtype=key.dtype)
     end = 0
     for chunk in chunks:

@@ -1,4 +1,4 @@
-"""Arrays made of lists, tensors and columns of tables, checked before NumPy converts them.
+"""Arrays made from lists, tensors and columns of tables, checked before NumPy converts them.
 
 `np.asarray` alone drops the mask of a masked array, turns a missing value into the string "nan",
 and makes the number 1 and the string "1" equal.
@@ -23,12 +23,12 @@ _PLAIN: Final = {bool, int, float, np.bool_, np.int32, np.int64, np.float32, np.
 
 
 def as_array(values: Any, what: str) -> Array:
-    """Makes an array of values; an array of objects if they are not all numbers or all strings.
+    """Make an array of values; an array of objects if they are not all numbers or all strings.
 
     Args:
         values: an array, a list (of lists, of arrays), a tensor of PyTorch on any device, a Series
-            or DataFrame of pandas, or anything else that NumPy makes an array of.
-        what: its name in messages.
+            or DataFrame of pandas, or anything else that NumPy converts to an array.
+        what: the name of the values in messages.
 
     Raises ConfigError, with the position, for masked values, and for sparse or ragged arrays.
     """
@@ -53,7 +53,7 @@ def as_array(values: Any, what: str) -> Array:
 
 
 def unwrap(values: Any, what: str) -> Any:
-    """Converts tensors, pandas columns and the like to an array, a list, a tuple or a scalar.
+    """Convert tensors, pandas columns and the like to an array, a list, a tuple or a scalar.
 
     Raises as `as_array` does.
     """
@@ -71,7 +71,7 @@ def unwrap(values: Any, what: str) -> Any:
     if hasattr(values, "__array__"):
         try:
             return np.asarray(values)
-        except Exception as error:  # whatever the library of the object raises
+        except Exception as error:  # the object's library may raise anything
             name = type(values).__name__
             raise ConfigError(f"{what} is a {name} that is no array: {error}") from error
     if isinstance(values, Real | str | bytes | complex | Decimal | None):
@@ -82,7 +82,7 @@ def unwrap(values: Any, what: str) -> Any:
 
 
 def as_numbers(values: Any, what: str) -> Array:
-    """Makes an array of real numbers. Raises ConfigError that names the value that is not one."""
+    """Make an array of real numbers. Raises ConfigError that names the value that is not one."""
     numbers = _at_least_a_row(as_array(values, what), values, what)
     if numbers.dtype == object:
         check_nothing_missing(numbers, what)
@@ -103,7 +103,7 @@ def as_numbers(values: Any, what: str) -> Array:
 
 
 def as_classes(values: Any, what: str) -> Array:
-    """Makes an array of class names: strings, whole numbers, booleans or dates, all of one kind.
+    """Make an array of class names: strings, whole numbers, booleans or dates, all of one kind.
 
     Raises ConfigError that names the value that is none of these, or of another kind.
     """
@@ -145,7 +145,7 @@ def as_classes(values: Any, what: str) -> Array:
 
 
 def check_finite(numbers: Array, what: str) -> None:
-    """Raises ConfigError for a number that is NaN or infinite."""
+    """Raise ConfigError for a number that is NaN or infinite."""
     bad = np.argwhere(~np.isfinite(numbers))
     if len(bad):
         place = tuple(bad[0].tolist())
@@ -156,7 +156,7 @@ def check_finite(numbers: Array, what: str) -> None:
 
 
 def check_nothing_missing(objects: Array, what: str) -> None:
-    """Raises ConfigError for an object that stands for a missing value."""
+    """Raise ConfigError for an object that stands for a missing value."""
     for place, value in np.ndenumerate(objects):
         if is_missing(value):
             raise _missing(f"{what} has {_shown(value)}", list(place))
@@ -188,14 +188,14 @@ def _is_real(value: Any) -> bool:
 
 
 def _holds_others(value: Any) -> bool:
-    """Tells whether a value is an array or a list."""
+    """Return whether a value is an array or a list."""
     if value is np.ma.masked or isinstance(value, np.generic):
         return False
     return isinstance(value, list | tuple) or hasattr(value, "__array__")
 
 
 def _stacked(arrays: list[Array], what: str) -> Array:
-    """Stacks arrays (...) into one (N, ...). Raises ConfigError when their shapes differ."""
+    """Stack arrays (...) into one (N, ...). Raises ConfigError when their shapes differ."""
     if len({each.shape for each in arrays}) > 1:
         raise ConfigError(f"{what} is no array: its rows differ in length")
     if len({each.dtype.kind in "biuf" for each in arrays}) > 1:
@@ -209,7 +209,7 @@ def _is_tensor(value: Any) -> bool:
 
 
 def _of_tensor(tensor: Any, what: str) -> Any:
-    """Converts a tensor on any device to an array, without its gradient."""
+    """Convert a tensor on any device to an array, without its gradient."""
     import torch
 
     try:
@@ -230,6 +230,6 @@ def _of_tensor(tensor: Any, what: str) -> Any:
 
 
 def _shown(value: Any) -> str:
-    """Formats a value for a message, shortened."""
+    """Format a value for a message, shortened."""
     shown = repr(value)
     return shown if len(shown) <= 40 else f"{shown[:40]}..."

@@ -31,7 +31,7 @@ from charrnn.training.learner import BETAS, threads
 from charrnn.training.probe import choose_device, kernels, usual_threads
 
 OPTIMIZERS: Final[dict[str, Callable[..., torch.optim.Optimizer]]] = {
-    # Loshchilov & Hutter, 2019, with the settings of the trainer of texts.
+    # Loshchilov & Hutter, 2019, with the settings of the text trainer.
     "adamw": partial(torch.optim.AdamW, betas=BETAS, weight_decay=0.0),
     # Hinton's lecture of 2012, with averages over about a hundred steps.
     "rmsprop": torch.optim.RMSprop,
@@ -39,7 +39,8 @@ OPTIMIZERS: Final[dict[str, Callable[..., torch.optim.Optimizer]]] = {
 
 
 class RecurrentEstimator:
-    """Base class of RecurrentRegressor and RecurrentClassifier; they add targets and losses."""
+    """The base class of RecurrentRegressor and RecurrentClassifier, which add targets and
+    losses."""
 
     estimator_type: str
 
@@ -86,11 +87,12 @@ class RecurrentEstimator:
         return sorted(set(inspect.signature(cls.__init__).parameters) - {"self"})
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Gives the parameters by name. None is an estimator, so `deep` makes no difference."""
+        """Return the parameters by name. No parameter is an estimator, so `deep` makes no
+        difference."""
         return {name: getattr(self, name) for name in self._names()}
 
     def set_params(self, **params: Any) -> Self:
-        """Sets parameters for the next `fit`. Raises ConfigError for an unknown one."""
+        """Set parameters for the next `fit`. Raises ConfigError for an unknown one."""
         names = self._names()
         for name in params:
             if name not in names:
@@ -110,7 +112,8 @@ class RecurrentEstimator:
         return f"{type(self).__name__}({shown})"
 
     def __sklearn_tags__(self) -> Any:
-        """Describes the estimator to scikit-learn (1.6 or newer), which is installed if it asks."""
+        """Describe the estimator to scikit-learn (1.6 or newer), which is installed if it calls
+        this."""
         utils = import_module("sklearn.utils")
         regressor = self.estimator_type == "regressor"
         return utils.Tags(
@@ -149,7 +152,7 @@ class RecurrentEstimator:
 
     @as_usual
     def fit(self, X: Any, y: Any) -> Self:
-        """Fits the network to sequences, from fresh weights.
+        """Fit the network to sequences, from fresh weights.
 
         PyTorch's global random state and number of threads do not change.
 
@@ -200,7 +203,7 @@ class RecurrentEstimator:
     def _train(
         self, network: ManyToOne, sequences: Sequences, targets: Tensor, random: np.random.Generator
     ) -> list[npt.NDArray[np.float64]]:
-        """Trains the network; gives the mean losses (K or 1,) during each epoch."""
+        """Train the network; return the mean losses (K or 1,) during each epoch."""
         network.train()
         optimizer = OPTIMIZERS[self.optimizer](network.parameters(), lr=float(self.learning_rate))
         masks = torch.Generator(targets.device).manual_seed(int(random.integers(2**63)))
@@ -226,7 +229,7 @@ class RecurrentEstimator:
         return epochs
 
     def _progress(self, epochs: int) -> Any:
-        """Iterates over the numbers of the epochs, with a progress bar if `verbose`."""
+        """Iterate over the numbers of the epochs, with a progress bar if `verbose`."""
         if not self.verbose:
             return range(epochs)
         from tqdm.auto import tqdm
@@ -237,7 +240,7 @@ class RecurrentEstimator:
 
     @as_usual
     def _predict(self, X: Any) -> npt.NDArray[np.float64]:
-        """Computes the outputs of the network for each sequence, (N, K). Raises NotFittedError."""
+        """Compute the outputs of the network for each sequence, (N, K). Raises NotFittedError."""
         if not hasattr(self, "network_"):
             raise not_fitted(f"this {type(self).__name__} has learned nothing yet: call fit first")
         sequences = read_sequences(X, self.n_features_in_)
@@ -252,27 +255,27 @@ class RecurrentEstimator:
     # Differences between the classifier and the regressor
 
     def _read_targets(self, y: Any, count: int) -> tuple[dict[str, Any], Tensor]:
-        """Validates y; gives the fitted attributes that it sets, and the network's targets
-        (N, ...)."""
+        """Validate y; return the fitted attributes that it sets, and the network's targets (N,
+        ...)."""
         raise NotImplementedError
 
     def _output_size(self, fitted: dict[str, Any]) -> int:
-        """Gives K from the fitted attributes."""
+        """Return K from the fitted attributes."""
         raise NotImplementedError
 
     def _losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Computes the losses (B, K or 1) of outputs (B, K) and targets (B, ...)."""
+        """Compute the losses (B, K or 1) of outputs (B, K) and targets (B, ...)."""
         raise NotImplementedError
 
     def _report(self, losses: npt.NDArray[np.float64], fitted: dict[str, Any]) -> float:
-        """Turns the mean losses of an epoch into one number, in the unit of `losses_`."""
+        """Convert the mean losses of an epoch to one number, in the unit of `losses_`."""
         raise NotImplementedError
 
 
 def _batch(
     sequences: Sequences, chosen: npt.NDArray[np.int64], device: torch.device
 ) -> tuple[Tensor, Tensor | None]:
-    """Pads some sequences to (T, B, E), with their lengths (B,), or None if all are equal."""
+    """Pad some sequences to (T, B, E), with their lengths (B,), or None if all are equal."""
     batch = torch.from_numpy(sequences.padded(chosen)).to(device)
     lengths = sequences.lengths[chosen]
     if (lengths == len(batch)).all():

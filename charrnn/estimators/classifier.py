@@ -20,7 +20,7 @@ from charrnn.estimators.scikit_learn import data_conversion_warning
 
 
 class RecurrentClassifier(RecurrentEstimator):
-    """Classifies sequences of vectors with a recurrent network and the cross-entropy loss.
+    """A classifier of sequences of vectors: a recurrent network with the cross-entropy loss.
 
     Args: see RecurrentRegressor.
 
@@ -36,14 +36,14 @@ class RecurrentClassifier(RecurrentEstimator):
 
     @as_usual
     def predict(self, X: Any) -> npt.NDArray[Any]:
-        """Predicts the most probable class (N,) of each sequence."""
-        best = self._predict(X).argmax(1)  # before classes_, which an unfitted one lacks
+        """Predict the most probable class (N,) of each sequence."""
+        best = self._predict(X).argmax(1)  # before classes_, which does not exist before `fit`
         classes: npt.NDArray[Any] = self.classes_[best]
         return classes
 
     @as_usual
     def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
-        """Predicts the probability (N, K) of each class, in the order of `classes_`."""
+        """Predict the probability (N, K) of each class, in the order of `classes_`."""
         logits = self._predict(X)
         exponentials = np.exp(logits - logits.max(1, keepdims=True))
         probabilities: npt.NDArray[np.float64] = exponentials / exponentials.sum(1, keepdims=True)
@@ -51,7 +51,7 @@ class RecurrentClassifier(RecurrentEstimator):
 
     @as_usual
     def score(self, X: Any, y: Any) -> float:
-        """Measures the accuracy: the share of sequences whose class is predicted right."""
+        """Return the accuracy: the share of sequences whose class is predicted right."""
         predicted = self.predict(X)
         labels = _read_classes(y, len(predicted))
         if _are_strings(labels) != _are_strings(self.classes_):
@@ -82,7 +82,7 @@ class RecurrentClassifier(RecurrentEstimator):
 
 
 def _read_classes(y: Any, count: int) -> Array:
-    """Reads the classes (N,) of the sequences; a column (N, 1) is accepted with a warning."""
+    """Read the classes (N,) of the sequences; a column (N, 1) is accepted with a warning."""
     labels = as_classes(y, "y")
     if labels.shape == (count, 1):
         message = (

@@ -18,30 +18,30 @@ from charrnn.evaluation.metrics import r_squared
 
 
 class RecurrentRegressor(RecurrentEstimator):
-    """Predicts a number, or K numbers, for each sequence of vectors, with a recurrent network and
-    the mean squared error.
+    """A regressor of sequences of vectors: a recurrent network with the mean squared error, which
+    predicts one number or K numbers for each sequence.
 
     >>> regressor = charrnn.RecurrentRegressor(hidden_size=32, cell="gru", epochs=20)
     >>> regressor.fit(X, y).predict(X_new)
 
     Each of the K targets is standardized to mean 0 and variance 1, so that its unit does not
-    matter; inputs are not scaled. The sequences of a batch are padded to the same length, which
+    matter. Inputs are not scaled. The sequences of a batch are padded to the same length, which
     changes no prediction.
 
     Args:
         input_size: E; None takes it from X.
         hidden_size, cell, layers, bidirectional, dropout: see ModelConfig.
-        pooling: how the outputs of all steps become one: "last", "mean", "max" or "attention"; see
-            Pooling.
+        pooling: how the outputs of all steps become one vector: "last", "mean", "max" or
+            "attention"; see Pooling.
         optimizer: an entry of OPTIMIZERS: "adamw" or "rmsprop".
-        learning_rate: of every step.
+        learning_rate: the learning rate, the same at every step.
         epochs: the number of passes over all sequences.
         batch_size: B, the sequences of a batch.
         clip: the largest norm of a gradient; None is off.
-        random_state: the seed; the same seed gives the same weights on the same machine, None gives
+        random_state: the seed. The same seed gives the same weights on the same machine; None gives
             other weights at every fit.
         device: a device of PyTorch, or "auto" for the best one.
-        verbose: shows a progress bar (tqdm).
+        verbose: whether to show a progress bar (tqdm).
 
     Attributes:
         network_: the fitted network, a ManyToOne.
@@ -59,14 +59,14 @@ class RecurrentRegressor(RecurrentEstimator):
 
     @as_usual
     def predict(self, X: Any) -> npt.NDArray[np.float64]:
-        """Predicts a number (N,) for each sequence, or K numbers (N, K), in the shape of the y that
-        it was fitted to."""
+        """Predict a number (N,) for each sequence, or K numbers (N, K), in the shape of the y of
+        `fit`."""
         numbers = self._predict(X) * self.target_scale_ + self.target_mean_
         return numbers[:, 0] if self.one_d_ else numbers
 
     @as_usual
     def score(self, X: Any, y: Any) -> float:
-        """Measures R², the share of the variance of y that is explained; see `r_squared`."""
+        """Return R², the share of the variance of y that is explained; see `r_squared`."""
         numbers = as_numbers(y, "y").astype(np.float64)
         check_finite(numbers, "y")
         return r_squared(numbers, self.predict(X))

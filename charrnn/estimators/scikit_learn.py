@@ -1,4 +1,4 @@
-"""Errors and warnings that are also those of scikit-learn, where that is installed."""
+"""Errors and warnings that are also scikit-learn's, where scikit-learn is installed."""
 
 import functools
 from typing import Any
@@ -7,7 +7,8 @@ from charrnn.errors import CharRNNWarning, NotFittedError
 
 
 def not_fitted(message: str) -> NotFittedError:
-    """Makes an error that is also scikit-learn's NotFittedError, where that is installed."""
+    """Return an error that is also scikit-learn's NotFittedError, where scikit-learn is
+    installed."""
     return _not_fitted_type()(message)
 
 
@@ -30,7 +31,7 @@ def _not_fitted_type() -> type[NotFittedError]:
 
 @functools.cache
 def data_conversion_warning() -> type[Warning]:
-    """Gives the type of the warning that a target was reshaped."""
+    """Return the type of the warning that a target was reshaped."""
     try:
         from sklearn.exceptions import DataConversionWarning as Theirs
     except ImportError:

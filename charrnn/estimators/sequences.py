@@ -1,4 +1,4 @@
-"""Sequences of vectors: validated arrays of numbers measured step after step.
+"""Sequences of vectors: validated arrays of numbers, one vector per step.
 
 Legend: N sequences, T steps (may differ between sequences), E numbers of a step, B batch.
 """
@@ -33,26 +33,26 @@ class Sequences:
         return len(self.vectors)
 
     def padded(self, chosen: Int64Array) -> Float32Array:
-        """Stacks some sequences into a batch (T, B, E), with zeros after the end of each."""
+        """Stack some sequences into a batch (T, B, E), with zeros after the end of each."""
         batch = np.zeros((self.lengths[chosen].max(), len(chosen), self.size), np.float32)
         for row, number in enumerate(chosen):
             batch[: self.lengths[number], row] = self.vectors[number]
         return batch
 
     def shuffled(self, batch_size: int, generator: np.random.Generator) -> Iterator[Int64Array]:
-        """Yields the numbers of all sequences in random batches (B,) of similar length."""
+        """Yield the numbers of all sequences in random batches (B,) of similar length."""
         order = generator.permutation(len(self))
         batches = similar_in_length(self.lengths, order, batch_size)
         return (batches[number] for number in generator.permutation(len(batches)))
 
     def sorted(self, batch_size: int) -> Iterator[Int64Array]:
-        """Yields the numbers of all sequences in batches (B,), the shortest first."""
+        """Yield the numbers of all sequences in batches (B,), the shortest first."""
         order = np.argsort(self.lengths, kind="stable")
         return (order[at : at + batch_size] for at in range(0, len(order), batch_size))
 
 
 def read_sequences(x: Any, size: int | None = None) -> Sequences:
-    """Reads an array (N, T, E), or N arrays (T, E) that may differ in T.
+    """Read an array (N, T, E), or N arrays (T, E) that may differ in T.
 
     Args:
         size: E; None takes it from the first sequence.
@@ -77,7 +77,7 @@ def read_sequences(x: Any, size: int | None = None) -> Sequences:
 
 
 def _vectors(sequence: Any, what: str, size: int | None) -> Float32Array:
-    """Reads one sequence (T, E)."""
+    """Read one sequence (T, E)."""
     numbers = as_numbers(sequence, what)
     if numbers.ndim != 2 or 0 in numbers.shape or size not in (None, numbers.shape[1]):
         wanted = "E" if size is None else size
@@ -85,7 +85,7 @@ def _vectors(sequence: Any, what: str, size: int | None) -> Float32Array:
             f"{what} has shape {numbers.shape}: expected (T, {wanted}), T from 1 on, numbers of a "
             "step last"
         )
-    with np.errstate(over="ignore"):  # too large for float32 becomes infinite, and is refused
+    with np.errstate(over="ignore"):  # infinities are refused below
         vectors = numbers.astype(np.float32)
     check_finite(vectors, what)
     return vectors

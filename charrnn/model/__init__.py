@@ -1,1 +1,1 @@
-"""Ids in, logits out. Knows nothing of text."""
+"""Networks: ids in, logits out. They know nothing about text."""

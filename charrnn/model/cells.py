@@ -1,8 +1,8 @@
 """CELLS: the recurrent equations over a whole sequence, the reference that faster kernels match.
 
-The usual letters: x input, h hidden state (and output), c cell state; gates i input, f forget,
-g candidate, o output (LSTM), r reset, z update, n candidate (GRU). Weights are laid out as
-`torch.nn.RNN/GRU/LSTM` lay them out.
+Letters: x input, h hidden state (and output), c cell state; gates i input, f forget, g candidate, o
+output (LSTM), r reset, z update, n candidate (GRU). Weights have the layout of
+`torch.nn.RNN/GRU/LSTM`.
 
 Legend: T time, B batch, I input (E in the first layer, H in the others), H hidden, G gates.
 """
@@ -28,12 +28,12 @@ LayerState = tuple[Tensor, ...]
 """The state of one layer: (h,) or (h, c), each (B, H)."""
 
 Cell = Callable[[Tensor, LayerState, LayerWeights], tuple[Tensor, LayerState]]
-"""x (T, B, I), state before -> outputs (T, B, H), state after."""
+"""A function: x (T, B, I), state before -> outputs (T, B, H), state after."""
 
 
 def rnn(x: Tensor, state: LayerState, weights: LayerWeights) -> tuple[Tensor, LayerState]:
-    """Elman's network: h = tanh(W_i x + b_i + W_h h + b_h). Elman, 1990, Finding structure in
-    time."""
+    """Compute Elman's network: h = tanh(W_i x + b_i + W_h h + b_h). Elman, 1990, Finding structure
+    in time."""
     (h,) = state
     outputs = []
     for x_t in linear(x, weights.weight_ih, weights.bias_ih):
@@ -43,8 +43,8 @@ def rnn(x: Tensor, state: LayerState, weights: LayerWeights) -> tuple[Tensor, La
 
 
 def gru(x: Tensor, state: LayerState, weights: LayerWeights) -> tuple[Tensor, LayerState]:
-    """Gated recurrent unit. Cho et al., 2014, arXiv:1406.1078, the reset gate applied after the
-    matrix product, as in cuDNN and PyTorch."""
+    """Compute a gated recurrent unit. Cho et al., 2014, arXiv:1406.1078, the reset gate applied
+    after the matrix product, as in cuDNN and PyTorch."""
     (h,) = state
     outputs = []
     for x_t in linear(x, weights.weight_ih, weights.bias_ih):
@@ -59,7 +59,8 @@ def gru(x: Tensor, state: LayerState, weights: LayerWeights) -> tuple[Tensor, La
 
 
 def lstm(x: Tensor, state: LayerState, weights: LayerWeights) -> tuple[Tensor, LayerState]:
-    """Long short-term memory. Hochreiter & Schmidhuber, 1997; forget gate of Gers et al., 2000."""
+    """Compute a long short-term memory. Hochreiter & Schmidhuber, 1997; forget gate of Gers et al.,
+    2000."""
     h, c = state
     outputs = []
     for x_t in linear(x, weights.weight_ih, weights.bias_ih):

@@ -1,4 +1,4 @@
-"""ModelConfig: the sizes of a network, and the tensors they imply. No torch."""
+"""ModelConfig: the sizes of a network, and the shapes of its tensors. No torch."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
@@ -7,20 +7,19 @@ from charrnn.errors import ConfigError
 from charrnn.tasks import TASKS, find_task
 
 GATES: Final = {"rnn": 1, "gru": 3, "lstm": 4}
-"""Rows of a cell's weight matrices, in units of the hidden size H."""
+"""The rows of a cell's weight matrices, in units of the hidden size H."""
 
 STATES: Final = {"rnn": ("h",), "gru": ("h",), "lstm": ("h", "c")}
-"""What each cell carries from one character to the next, each of shape (L, B, H)."""
+"""The parts of each cell's state, each of shape (L, B, H)."""
 
 POOLINGS: Final = ("last", "mean", "max", "attention")
-"""How the outputs for all characters of a text become one."""
+"""The ways to pool the outputs for all characters of a text into one vector."""
 
 ATTENTION_SIZE: Final = 64
-"""D, of the keys and values that are attended to, at most: a small head finds its place as well."""
+"""The largest D, the size of a key and of a value: a small head finds its place as well."""
 
 LATER: Final[Any] = {"later": True}
-"""Of fields that came later: a model that was written before has none of them, and means the
-default."""
+"""Fields that were added later: older models lack them, and have the default."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,20 +27,20 @@ class ModelConfig:
     """The sizes of a network. Raises ConfigError when one is out of range.
 
     Attributes:
-        task: what the network is for, an entry of charrnn.tasks.TASKS; which of the following it
-            may have depends on that.
+        task: an entry of charrnn.tasks.TASKS, which decides which of the following a network may
+            have.
         vocabulary_size: V.
         cell: `rnn` (Elman's, with tanh), `gru` or `lstm`.
         embedding_size: E.
-        hidden_size: H, of every layer.
-        layers: L.
-        dropout: the share of each layer's output that is dropped while training.
-        weight_dropout: the share of each layer's recurrent connections that is.
-        bidirectional: whether the text is read from its end as well.
+        hidden_size: H, the units of every layer.
+        layers: L, the number of layers.
+        dropout: the share of each layer's outputs that is dropped during training.
+        weight_dropout: the share of each layer's recurrent weights that is dropped during training.
+        bidirectional: whether the text is read in both directions.
         pooling: see POOLINGS; None where there is an output for each character.
-        outputs: how many classes there are, or numbers (one); None where each output is a
-            character's.
-        attention: W, how many of the last states are attended to; None for no attention.
+        outputs: the number of classes, or 1 for a number; None where each output is for a
+            character.
+        attention: W, the number of last states that are attended to; None for no attention.
     """
 
     vocabulary_size: int
@@ -90,22 +89,22 @@ class ModelConfig:
 
     @property
     def attention_size(self) -> int:
-        """D, of a key and of a value."""
+        """D, the size of a key and of a value."""
         return min(ATTENTION_SIZE, self.hidden_size)
 
     @property
     def mixed(self) -> bool:
-        """Whether a layer reads both directions of the one below, as `torch.nn.LSTM` does."""
+        """Whether a layer reads both directions of the layer below, as `torch.nn.LSTM` does."""
         return self.bidirectional and not find_task(self.task).separate_directions
 
     def tensor_shapes(self) -> dict[str, tuple[int, ...]]:
-        """The name and shape of every weight, as `torch.nn` names and lays them out."""
+        """Return the name and shape of every weight, as `torch.nn` names and lays them out."""
         shapes: dict[str, tuple[int, ...]] = find_task(self.task).tensor_shapes(self)
         return shapes
 
     def layer_shapes(self, *, more_symbols: int = 0) -> dict[str, tuple[int, ...]]:
-        """The weights of the embedding and the stacked cells; `more_symbols` have an embedding
-        beside the characters."""
+        """Return the shapes of the embedding's and the stacked cells' weights; `more_symbols`
+        besides the characters have an embedding."""
         embedded, hidden = self.embedding_size, self.hidden_size
         rows = GATES[self.cell] * hidden
         symbols = self.vocabulary_size + more_symbols
@@ -121,7 +120,7 @@ class ModelConfig:
         return shapes
 
     def attention_shapes(self) -> dict[str, tuple[int, ...]]:
-        """The weights of the attention, where there is one."""
+        """Return the shapes of the attention's weights, where there is one."""
         if self.attention is None:
             return {}
         size, hidden = self.attention_size, self.hidden_size
@@ -137,19 +136,19 @@ class ModelConfig:
         }
 
     def head_shapes(self, inputs: int | None = None) -> dict[str, tuple[int, ...]]:
-        """The weights of the head, which reads so many inputs: the outputs of the last layer, or
-        what was made of them."""
+        """Return the shapes of the head's weights. The head has `inputs` inputs; None: the outputs
+        of the last layer."""
         if inputs is None:
             inputs = self.hidden_size * (2 if self.bidirectional else 1)
         outputs = self.vocabulary_size if self.outputs is None else self.outputs
         return {"head.weight": (outputs, inputs), "head.bias": (outputs,)}
 
     def state_shapes(self, lanes: int) -> dict[str, tuple[int, ...]]:
-        """The name and shape of every part of what so many lanes carry from one character to the
-        next.
+        """Return the name and shape of every part of the state that lanes carry from one character
+        to the next.
 
-        Lanes are always the second axis, and zeros the state before the first character. Networks
-        whose texts stand each for itself carry nothing.
+        Lanes are always the second axis. The state before the first character is zeros. Networks
+        that read each text by itself carry no state.
         """
         if not find_task(self.task).carries_state:
             return {}
@@ -161,14 +160,14 @@ class ModelConfig:
 
     @property
     def parameters(self) -> int:
-        """How many numbers the network has to learn."""
+        """The number of weights."""
         total = 0
         for shape in self.tensor_shapes().values():
             total += shape[0] * (shape[1] if len(shape) > 1 else 1)
         return total
 
     def to_json(self) -> dict[str, Any]:
-        """What `config.json` holds under `model`."""
+        """Return the entry `model` of `config.json`."""
         return asdict(self)
 
 

@@ -1,6 +1,6 @@
-"""CharRNN: embedding -> stacked cells -> head; with attention before the head where configured.
+"""CharRNN: embedding -> stacked cells -> head; with attention before the head if configured.
 
-Parameters carry the names and layout of a plain module of PyTorch's own, so that one loads them:
+Parameters have the names and layout of a plain PyTorch module, so that this module loads them:
 
     class Plain(torch.nn.Module):
         def __init__(self, V, E, H, L):
@@ -31,9 +31,9 @@ class CharRNN(RecurrentNetwork):
     """A character-level recurrent language model.
 
     Args:
-        config: its sizes.
-        kernel: the entry of KERNELS that computes its layers.
-        generator: of the initial weights; PyTorch's global one unless given.
+        config: the sizes of the network.
+        kernel: the entry of KERNELS that computes the layers.
+        generator: draws the initial weights; None: PyTorch's global generator.
     """
 
     @as_usual
@@ -57,21 +57,22 @@ class CharRNN(RecurrentNetwork):
         self.reset_parameters(generator)
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
-        """Draws fresh weights; see `reset_layers` and `reset_linear`."""
+        """Draw fresh weights; see `reset_layers` and `reset_linear`."""
         self.reset_layers(generator)
         if self.attention is not None:
             self.attention.reset_parameters(generator)
         reset_linear(self.head.weight, self.head.bias, generator=generator)
 
     def readout_weights(self) -> list[Tensor]:
-        """The weights that read a layer's outputs: between layers (G H, H), and the head's (V, H);
-        where there is attention, its own (D, H) instead, for the head reads what is normalized."""
+        """Return the weights that read a layer's outputs: between layers (G H, H), and the head's
+        (V, H); with attention, its weights (D, H) instead of the head's, since the head reads
+        normalized vectors."""
         if self.attention is None:
             return [*self.between_layers(), self.head.weight]
         return [*self.between_layers(), *self.attention.readout_weights()]
 
     def zero_state(self, batch_size: int) -> State:
-        """Returns the state before the first character: zeros of `config.state_shapes`."""
+        """Return the state before the first character: zeros of `config.state_shapes`."""
         like = self.head.bias
         return tuple(like.new_zeros(each) for each in self.config.state_shapes(batch_size).values())
 
@@ -84,14 +85,14 @@ class CharRNN(RecurrentNetwork):
         batch_size: int | None = None,
         lanes: slice = slice(None),
     ) -> tuple[Tensor, State]:
-        """Reads ids (B, T); returns the logits (B, T, V) of the next characters, and the state.
+        """Read ids (B, T); return the logits (B, T, V) of the next characters, and the state.
 
         Args:
             ids: (B, T), int64.
             state: the state that an earlier call returned; zeros when None.
-            generator: of the dropout masks, while training.
-            batch_size, lanes: the size of the whole batch and the part of it that is given, where
-                that is not all. Dropout masks are drawn for the whole batch.
+            generator: draws the dropout masks during training.
+            batch_size, lanes: the size of the whole batch and the given part of it, where that is
+                not all. Dropout masks are drawn for the whole batch.
         """
         before = self.zero_state(len(ids)) if state is None else state
         parts = len(STATES[self.cell])

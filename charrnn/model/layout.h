@@ -1,5 +1,5 @@
-/* A hash of the structures and functions that Python calls a library's C with. native_library.py
-   computes the same from its own declarations, and does not call a library that differs.
+/* A hash of the structures and functions through which Python calls a library. native_library.py
+   computes the same from its own declarations, and does not call a library whose hash differs.
 
        uint64_t hash = LAYOUT_START;
        STRUCTURE(Task) FIELD(Task, rows) ...      each field, in order

@@ -1,6 +1,6 @@
 """ManyToOne: stacked cells -> pooling -> head. One output for a whole sequence.
 
-Parameters carry the names and layout of PyTorch's own modules: `rnn` is a `torch.nn.LSTM` (or GRU,
+Parameters have the names and layout of PyTorch's own modules: `rnn` is a `torch.nn.LSTM` (or GRU,
 RNN), bidirectional or not, `head` a `torch.nn.Linear`.
 
 Legend: B batch, T time, E input, H hidden, L layers, F features (H, or 2 H of both directions), K
@@ -15,14 +15,14 @@ from charrnn.model.recurrent import REVERSE, RecurrentNetwork, StackConfig, Stat
 
 
 class ManyToOne(RecurrentNetwork):
-    """A network that reads a sequence and gives K numbers.
+    """A network that reads a sequence and returns K numbers.
 
     Args:
         stack: the sizes of the stacked cells; see StackConfig.
         outputs: K.
         pooling: an entry of POOLINGS; see Pooling.
         kernel: the entry of KERNELS that computes the layers.
-        generator: of the initial weights; PyTorch's global one unless given.
+        generator: draws the initial weights; None: PyTorch's global generator.
     """
 
     def __init__(
@@ -43,14 +43,14 @@ class ManyToOne(RecurrentNetwork):
         self.reset_parameters(generator)
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
-        """Draws fresh weights; see `reset_layers`, Pooling and `reset_linear`."""
+        """Draw fresh weights; see `reset_layers`, Pooling and `reset_linear`."""
         self.reset_layers(generator)
         self.pooling.reset_parameters()
         reset_linear(self.head.weight, self.head.bias, generator=generator)
 
     def readout_weights(self) -> list[Tensor]:
-        """The weights that read a layer's outputs: between layers (G H, F), and the
-        head's (K, F)."""
+        """Return the weights that read a layer's outputs: between layers (G H, F), and the head's
+        (K, F)."""
         return [*self.between_layers(), self.head.weight]
 
     def forward(
@@ -60,12 +60,12 @@ class ManyToOne(RecurrentNetwork):
         *,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """Computes the K numbers (B, K) of each sequence; padding changes nothing.
+        """Compute the K numbers (B, K) of each sequence; padding changes nothing.
 
         Args:
             inputs: ids (T, B), or vectors (T, B, E), each sequence from step 0 on.
-            lengths: (B,), int64, of each sequence; None where all have T steps.
-            generator: of the dropout masks, while training.
+            lengths: (B,), int64; None where all have T steps.
+            generator: draws the dropout masks during training.
         """
         outputs = self.read(inputs, lengths, generator=generator)
         with torch.autocast(outputs.device.type, enabled=False):
@@ -79,7 +79,7 @@ class ManyToOne(RecurrentNetwork):
         *,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """Computes the outputs (T, B, F) of the top layer from a zero state; see `forward`."""
+        """Compute the outputs (T, B, F) of the top layer from a zero state; see `forward`."""
         before = self.zero_state(inputs.shape[1])
         if REVERSE not in self.directions:
             return self._read(inputs, before, generator=generator)[0]
@@ -97,7 +97,7 @@ class ManyToOne(RecurrentNetwork):
         state: State,
         generator: torch.Generator | None,
     ) -> Tensor:
-        """One layer in both directions: x (T, B, I), or ids (T, B) -> outputs (T, B, 2 H)."""
+        """Run one layer in both directions: x (T, B, I), or ids (T, B) -> outputs (T, B, 2 H)."""
         before = tuple(part[layer] for part in state)  # each (B, H)
         forward, _ = self._layer(layer, x, before, direction="", generator=generator)
         # Each sequence is reversed within its own length: padding must not be read first.

@@ -1,4 +1,4 @@
-"""build_network: the network of a config, for any task."""
+"""build_network: builds the network of a config, for any task."""
 
 import torch
 
@@ -10,7 +10,7 @@ from charrnn.tasks import find_task
 def build_network(
     config: ModelConfig, *, kernel: str = "fused", generator: torch.Generator | None = None
 ) -> RecurrentNetwork:
-    """Builds the network that a config describes, with fresh weights; see CharRNN."""
+    """Build the network that a config describes, with fresh weights; see CharRNN."""
     network: RecurrentNetwork = find_task(config.task).network()(
         config, kernel=kernel, generator=generator
     )

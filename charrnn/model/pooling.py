@@ -1,6 +1,6 @@
-"""Pooling: the outputs of all steps of a sequence become one vector; padding changes nothing.
+"""Pooling: turns the outputs of all steps of a sequence into one vector; padding changes nothing.
 
-Sequences of different lengths share a batch, each from step 0 on; what follows its end is padding.
+Sequences of different lengths share a batch, each from step 0 on, with padding after its end.
 
 Legend: T time, B batch, H hidden, F features (H, or 2 H of both directions).
 """
@@ -29,7 +29,7 @@ class Pooling(nn.Module):
         bidirectional: whether the second half of the features comes from the reverse direction.
 
     Attributes:
-        weight: w, (1, F), of attention; the others have none.
+        weight: w, (1, F), for attention only.
     """
 
     weight: nn.Parameter
@@ -44,15 +44,15 @@ class Pooling(nn.Module):
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
-        """Sets the attention weights to zero: equal attention to all steps."""
+        """Set the attention weights to zero: equal attention to all steps."""
         for weight in self.parameters():
             nn.init.zeros_(weight)
 
     def forward(self, outputs: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Outputs (T, B, F) -> (B, F), in float32 where they are bf16.
+        """Pool outputs (T, B, F) -> (B, F), in float32 where they are bf16.
 
         Args:
-            lengths: (B,), int64, of each sequence; None where all have T steps.
+            lengths: (B,), int64; None where all have T steps.
         """
         outputs = outputs.to(torch.promote_types(outputs.dtype, torch.float32))
         if lengths is None:
@@ -67,12 +67,13 @@ class Pooling(nn.Module):
 
 
 def within(steps: int, lengths: Tensor) -> Tensor:
-    """(T, B, 1): true for the steps of the sequences, false for padding."""
+    """Return (T, B, 1): true for the steps of the sequences, false for padding."""
     return (torch.arange(steps, device=lengths.device)[:, None] < lengths)[:, :, None]
 
 
 def last(outputs: Tensor, lengths: Tensor, *, bidirectional: bool = False) -> Tensor:
-    """The outputs (B, F) at the last step, and of the reverse direction at the first."""
+    """Return the outputs (B, F) at the last step, and those of the reverse direction at the
+    first."""
     lanes = torch.arange(outputs.shape[1], device=outputs.device)
     final = outputs[(lengths - 1).clamp(min=0), lanes]  # (B, F)
     if bidirectional:
@@ -82,29 +83,31 @@ def last(outputs: Tensor, lengths: Tensor, *, bidirectional: bool = False) -> Te
 
 
 def mean(outputs: Tensor, lengths: Tensor) -> Tensor:
-    """The mean (B, F) over all steps."""
+    """Return the mean (B, F) over all steps."""
     total = outputs.masked_fill(~within(len(outputs), lengths), 0.0).sum(0)
     return total / lengths.clamp(min=1)[:, None]
 
 
 def maximum(outputs: Tensor, lengths: Tensor) -> Tensor:
-    """The maximum (B, F) over all steps."""
+    """Return the maximum (B, F) over all steps."""
     padded = outputs.masked_fill(~within(len(outputs), lengths), -torch.inf)
     return padded.amax(0).masked_fill(lengths[:, None] == 0, 0.0)
 
 
 def attended(outputs: Tensor, lengths: Tensor, weight: Tensor) -> Tensor:
-    """The mean (B, F) over all steps, weighted by the softmax of w . output; weight (1, F)."""
+    """Return the mean (B, F) over all steps, weighted by the softmax of w . output; weight (1,
+    F)."""
     padding = ~within(len(outputs), lengths)
     scores = outputs.masked_fill(padding, 0.0) @ weight[0].to(outputs.dtype)  # (T, B)
-    # The lowest number and not -inf: a softmax over -inf alone is NaN.
+    # The lowest number and not -inf, since a softmax over -inf alone is NaN.
     scores = scores[:, :, None].masked_fill(padding, torch.finfo(scores.dtype).min)
     shares = scores.softmax(0).masked_fill(padding, 0.0)  # (T, B, 1)
     return (shares * outputs.masked_fill(padding, 0.0)).sum(0)
 
 
 def reversed_within(x: Tensor, lengths: Tensor | None = None) -> Tensor:
-    """Reverses each sequence within its length and leaves padding where it is; twice is x again.
+    """Reverse each sequence within its length and leave padding where it is. Applied twice, this
+    returns x.
 
     Args:
         x: (T, B) or (T, B, F).

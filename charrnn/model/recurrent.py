@@ -1,4 +1,4 @@
-"""RecurrentNetwork: stacked cells, the part that every network shares.
+"""RecurrentNetwork: stacked cells, the common part of all networks.
 
 Legend: B batch, T time, V vocabulary, E embedding, H hidden, L layers, G gates.
 """
@@ -16,11 +16,11 @@ from charrnn.model.config import GATES, STATES, ModelConfig
 from charrnn.model.kernels import KERNELS
 
 State = tuple[Tensor, ...]
-"""The state that the network carries from one chunk to the next: (h,) or (h, c), each (L, B, H), of
-the weights' type."""
+"""The state that the network carries from one chunk to the next: (h,) or (h, c), each (L, B, H),
+with the weights' type."""
 
 REVERSE: Final = "_reverse"
-"""The suffix that PyTorch gives the names of weights that read from the last step to the first."""
+"""PyTorch's suffix of the names of weights that read from the last step to the first."""
 
 _HOLDERS: Final[dict[str, Callable[..., nn.RNNBase]]] = {
     "rnn": nn.RNN,
@@ -31,14 +31,14 @@ _HOLDERS: Final[dict[str, Callable[..., nn.RNNBase]]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class StackConfig:
-    """The sizes of stacked cells, without what a network puts above them.
+    """The sizes of stacked cells, without the layers above them.
 
     Attributes:
         cell, hidden_size, layers, dropout, weight_dropout, bidirectional: see ModelConfig.
-        input_size: E, of the embeddings, or of the vectors that are read.
-        symbols: how many ids have an embedding; None where vectors are read.
-        mixed: whether a layer reads both directions of the one below, as `torch.nn.LSTM` does. Else
-            each direction is a stack of its own.
+        input_size: E, the size of the embeddings, or of the input vectors.
+        symbols: how many ids have an embedding; None where the input is vectors.
+        mixed: whether a layer reads both directions of the layer below, as `torch.nn.LSTM` does.
+            Otherwise each direction is a separate stack.
     """
 
     cell: str
@@ -53,7 +53,7 @@ class StackConfig:
 
     @classmethod
     def of(cls, config: ModelConfig) -> "StackConfig":
-        """The stack of the network that a ModelConfig describes."""
+        """Return the stack of the network that a ModelConfig describes."""
         symbols, input_size = config.tensor_shapes()["embedding.weight"]
         return cls(
             cell=config.cell,
@@ -71,11 +71,11 @@ class StackConfig:
 class RecurrentNetwork(nn.Module):
     """Stacked cells of one direction or of both, with their initialisation and dropout.
 
-    Subclasses add a head, and initialise all.
+    Subclasses add a head, and initialise all weights.
 
     Attributes:
         unit: the unit of the head's outputs in training: a model of numbers is saved with a head
-            that is so many times as large. A power of two, so that this is exact.
+            that is multiplied by the unit. It is a power of two, so that this is exact.
 
     Args:
         stack: the sizes of the stacked cells.
@@ -95,7 +95,7 @@ class RecurrentNetwork(nn.Module):
         self._kernel = KERNELS[kernel](stack.cell)
         self._looks_up = stack.symbols is not None
         sizes = stack.input_size, stack.hidden_size, stack.layers
-        # PyTorch's modules hold the parameters, under their names; on `meta` they cost nothing.
+        # PyTorch's modules hold the parameters under PyTorch's names; on `meta` they cost nothing.
         with torch.device("meta"):
             if stack.symbols is not None:
                 self.embedding = nn.Embedding(stack.symbols, stack.input_size)
@@ -112,10 +112,10 @@ class RecurrentNetwork(nn.Module):
 
     @torch.no_grad()
     def reset_layers(self, generator: torch.Generator | None = None) -> None:
-        """Draws fresh embeddings, normal, and weights: inputs scaled to their fan-in (Glorot &
-        Bengio, 2010), each gate's recurrent matrix orthogonal (Saxe et al., 2014,
-        arXiv:1312.6120), biases zero but the LSTM's forget gate, which starts open at 1
-        (Jozefowicz et al., 2015)."""
+        """Draw fresh embeddings, normal, and weights: inputs scaled to their fan-in (Glorot &
+        Bengio, 2010), each gate's recurrent matrix orthogonal (Saxe et al., 2014, arXiv:1312.6120),
+        biases zero except the LSTM's forget gate, which starts open at 1 (Jozefowicz et al.,
+        2015)."""
         if self._looks_up:
             nn.init.normal_(self.embedding.weight, generator=generator)
         hidden = self.hidden_size
@@ -132,7 +132,7 @@ class RecurrentNetwork(nn.Module):
                     weights.bias_ih[hidden : 2 * hidden] = 1
 
     def between_layers(self) -> list[Tensor]:
-        """The weights that read the outputs of the layer below."""
+        """Return the weights that read the outputs of the layer below."""
         return [
             self._weights(layer, direction).weight_ih
             for layer in range(1, self.layers)
@@ -140,22 +140,24 @@ class RecurrentNetwork(nn.Module):
         ]
 
     def readout_weights(self) -> list[Tensor]:
-        """The weights that read a layer's outputs: between layers (G H, H), and the head's."""
+        """Return the weights that read a layer's outputs: between layers (G H, H), and the
+        head's."""
         raise NotImplementedError
 
     @torch.no_grad()
     def scale_readout(self, scale: float) -> None:
-        """Multiplies the readout weights by `scale`.
+        """Multiply the readout weights by `scale`.
 
-        Outputs lie between -1 and 1, most of them near 0, so that weights that read them learn
-        slowly. Where readout weights begin larger, and learn faster by as much, the network learns
-        as if each layer's outputs were multiplied, and stays a plain network of torch.nn.
+        Outputs lie between -1 and 1, most of them near 0, so the weights that read them learn
+        slowly. With readout weights that begin larger and learn faster by the same factor, the
+        network learns as if each layer's outputs were multiplied, and remains a plain network of
+        torch.nn.
         """
         for weight in self.readout_weights():
             weight.mul_(scale)
 
     def zero_state(self, batch_size: int) -> State:
-        """Returns the state before the first step, of one direction: zeros (L, B, H)."""
+        """Return the state before the first step, for one direction: zeros (L, B, H)."""
         like = self._weights(0).bias_hh
         shape = (self.layers, batch_size, self.hidden_size)
         return tuple(like.new_zeros(shape) for _ in STATES[self.cell])
@@ -178,11 +180,11 @@ class RecurrentNetwork(nn.Module):
         batch_size: int | None = None,
         lanes: slice = slice(None),
     ) -> tuple[Tensor, State]:
-        """Runs a stack of one direction; returns its top layer's outputs (T, B, H), and its state.
+        """Run a stack of one direction; return its top layer's outputs (T, B, H), and its state.
 
         Args:
             inputs: ids (T, B), or vectors (T, B, E).
-            state: before the first step.
+            state: the state before the first step.
             direction: the entry of `directions` whose weights are used. The caller orders the
                 inputs.
             generator, batch_size, lanes: see CharRNN.forward.
@@ -207,7 +209,7 @@ class RecurrentNetwork(nn.Module):
         direction: str,
         generator: torch.Generator | None,
     ) -> tuple[Tensor, LayerState]:
-        """Runs one layer in one direction: x (T, B, I), or ids (T, B) -> outputs (T, B, H)."""
+        """Run one layer in one direction: x (T, B, I), or ids (T, B) -> outputs (T, B, H)."""
         weights = self._drop_weights(self._weights(layer, direction), generator)
         if layer == 0 and self._looks_up:
             return self._kernel.first(x, self.embedding.weight, before, weights)
@@ -216,9 +218,9 @@ class RecurrentNetwork(nn.Module):
     def _drop_weights(
         self, weights: LayerWeights, generator: torch.Generator | None
     ) -> LayerWeights:
-        """DropConnect on the recurrent weights (Merity et al., 2018, arXiv:1708.02182): one mask
-        for all of T and B. All gates share it: that regularizes as well, and is drawn in a fourth
-        of the time."""
+        """Apply DropConnect to the recurrent weights (Merity et al., 2018, arXiv:1708.02182): one
+        mask for all of T and B. All gates share the mask, which regularizes as well and is drawn in
+        a quarter of the time."""
         share, hidden = self.weight_dropout, self.hidden_size
         if not self.training or share == 0:
             return weights
@@ -234,7 +236,8 @@ class RecurrentNetwork(nn.Module):
         batch_size: int | None = None,
         lanes: slice = slice(None),
     ) -> Tensor:
-        """Variational dropout (Gal & Ghahramani, 2016, arXiv:1512.05287): one mask for all of T."""
+        """Apply variational dropout (Gal & Ghahramani, 2016, arXiv:1512.05287): one mask for all of
+        T."""
         if not self.training or self.dropout == 0:
             return x
         keep = 1 - self.dropout
@@ -247,7 +250,7 @@ class RecurrentNetwork(nn.Module):
 def reset_linear(
     weight: Tensor, bias: Tensor | None = None, *, generator: torch.Generator | None = None
 ) -> None:
-    """Draws fresh weights (N, I) of a linear layer: uniform within 1 / sqrt(I), biases zero."""
+    """Draw fresh weights (N, I) of a linear layer: uniform within 1 / sqrt(I), biases zero."""
     bound = 1 / math.sqrt(weight.shape[1])
     nn.init.uniform_(weight, -bound, bound, generator=generator)
     if bias is not None:
@@ -255,5 +258,5 @@ def reset_linear(
 
 
 def detach(state: State) -> State:
-    """Returns the state as values, so that backpropagation stops at the start of the chunk."""
+    """Return the state as values, so that backpropagation stops at the start of the chunk."""
     return tuple(part.detach() for part in state)

@@ -1,1 +1,1 @@
-"""What is on disk. Knows nothing of torch."""
+"""Files on disk. No torch."""

@@ -8,11 +8,11 @@ from pathlib import Path
 
 
 class DirectoryLock:
-    """A lock on a folder, which ends with `release`, or with the process, however that ends. A fork
-    of the process does not hold it.
+    """A lock on a folder, which ends with `release`, or with the process. A fork of the process
+    does not hold it.
 
-    It leaves nothing on the disk. Raises BlockingIOError when another holds the lock, or deletes
-    the folder meanwhile; OSError where the file system has no locks.
+    It leaves nothing on the disk. Raises BlockingIOError when another process holds the lock, or
+    deletes the folder meanwhile; OSError where the file system has no locks.
     """
 
     _descriptor: int | None = None
@@ -30,7 +30,7 @@ class DirectoryLock:
             raise
 
     def holds(self, path: Path) -> bool:
-        """Whether the folder at the path is still the one that was locked."""
+        """Return whether the folder at the path is still the one that was locked."""
         assert self._descriptor is not None
         try:
             return os.path.samestat(os.fstat(self._descriptor), os.stat(path))
@@ -39,11 +39,11 @@ class DirectoryLock:
 
     @property
     def is_of_this_process(self) -> bool:
-        """Whether this process took the lock, and is not a fork of the one that did."""
+        """Return whether this process took the lock, and is not a fork of the one that did."""
         return self._process == os.getpid()
 
     def release(self) -> None:
-        """Ends the lock."""
+        """Release the lock."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
@@ -55,8 +55,8 @@ _held: "weakref.WeakSet[DirectoryLock]" = weakref.WeakSet()
 
 
 def _let_go() -> None:
-    """In a process that was forked off: closes what it has inherited, without which the claims
-    would last as long as it does."""
+    """Close the inherited locks in a forked process, so that they end with the process that took
+    them."""
     for lock in list(_held):
         lock.release()
 

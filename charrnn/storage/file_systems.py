@@ -1,4 +1,4 @@
-"""Warnings of what a file system lacks."""
+"""Warnings about what a file system does not support."""
 
 import errno
 import os
@@ -17,18 +17,18 @@ UNSUPPORTED: Final = frozenset(
 """The errors of a system call that a file system does not support."""
 
 NO_LOCKS: Final = UNSUPPORTED - {errno.EACCES} | {errno.ENOLCK}
-"""The errors of a lock on a file system that has none."""
+"""The errors of a lock on a file system without locks."""
 
 _warned: set[tuple[int, str]] = set()
-"""The warnings that were given: the number of the file system, and what it lacks."""
+"""The warnings already given: the number of the file system, and what it lacks."""
 
 
 def warn_of_lack(error: OSError, folder: Path, lacking: str, left: str) -> None:
-    """Warns once of what the file system of a folder lacks, and says what follows from it."""
+    """Warn once about what the file system of a folder lacks, and what follows from it."""
     try:
         key = (os.stat(folder).st_dev, lacking)
     except OSError:
-        return  # it is gone, which is the error of another call
+        return  # it is gone, which another call reports
     if key not in _warned:
         _warned.add(key)
         reason = error.strerror or error

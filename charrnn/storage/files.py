@@ -1,12 +1,12 @@
-"""Files and folders, written durably and atomically.
+"""Durable and atomic writing of files and folders.
 
 After a crash, a file or folder is whole and new, or whole and old. The order is always the same:
 write beside the target, fsync the content, rename over the target, fsync the folder that holds it.
-Everything gets the mode that the user's umask gives.
+Modes follow the user's umask.
 
-A file system may lack a part of this, as links (FAT), fsync of folders (some network file systems)
-or the renaming of a folder that lies in a lower layer (OverlayFS). The same is then done in another
-way, or not at all, and one warning says what that costs.
+A file system may not support links (FAT), fsync of folders (some network file systems) or renaming
+a folder of a lower layer (OverlayFS). The same is then done in another way, or not at all, and one
+warning says what that costs.
 """
 
 import contextlib
@@ -22,25 +22,25 @@ from charrnn.errors import CharRNNWarning, StorageError
 from charrnn.storage.file_systems import UNSUPPORTED, warn_of_lack
 
 TEMPORARY_PREFIX: Final = ".partial-"
-"""What the names of unfinished files and folders begin with; they may be deleted at any time."""
+"""The prefix of the names of unfinished files and folders, which may be deleted at any time."""
 
 REPLACED_PREFIX: Final = ".replaced-"
-"""What the name of a folder begins with while another takes its place."""
+"""The prefix of the name of a folder while another replaces it."""
 
 
 def before_change(operation: str, path: Path) -> None:
-    """Called before each change to the disk, whatever it is; does nothing.
+    """Do nothing; called before each change to the disk.
 
-    Tests put another in its place, to have a disk fill up, fail, or stand still at any of them.
-    `operation` is mkdir, create, write, fsync, rename, link or remove.
+    Tests replace this function, to make a disk fill up, fail, or hang at any change. `operation` is
+    mkdir, create, write, fsync, rename, link or remove.
     """
 
 
 def write_file(path: Path, content: bytes | Iterable[bytes], *, size: int | None = None) -> None:
-    """Writes a file, or replaces it. Raises StorageError.
+    """Write a file, or replace it. Raises StorageError.
 
-    Its content may come in chunks; `size` is then how many bytes they have, where that is known,
-    for the error of a full disk.
+    The content may come in chunks; `size` is then their total number of bytes, where it is known,
+    for the error message of a full disk.
     """
     temporary = _temporary(path)
     chunks, size = ([content], len(content)) if isinstance(content, bytes) else (content, size)
@@ -56,7 +56,7 @@ def write_file(path: Path, content: bytes | Iterable[bytes], *, size: int | None
 
 
 def write_directory(path: Path, files: Mapping[str, bytes]) -> None:
-    """Writes a folder of these files, in this order, or replaces one.
+    """Write a folder of these files, in this order, or replace one.
 
     Raises StorageError.
     """
@@ -67,8 +67,8 @@ def write_directory(path: Path, files: Mapping[str, bytes]) -> None:
 
 @contextlib.contextmanager
 def new_directory(path: Path, size: int) -> Iterator[Path]:
-    """A new folder, which the block fills with about `size` bytes by `write_chunks`. When the block
-    ends, it replaces the one that is there; when the block raises, nothing has changed.
+    """Make a new folder, which the block fills with about `size` bytes by `write_chunks`. When the
+    block ends, it replaces the existing folder; when the block raises, nothing has changed.
 
     Raises StorageError.
     """
@@ -82,7 +82,7 @@ def new_directory(path: Path, size: int) -> Iterator[Path]:
             yield temporary
             _sync_directory(temporary)
             if path.is_dir() and not path.is_symlink():
-                _rename(path, replaced)  # for no folder is renamed over one that is not empty
+                _rename(path, replaced)  # a folder cannot be renamed over one that is not empty
             _rename(temporary, path)
             _sync_directory(path.parent)
         finally:
@@ -91,9 +91,9 @@ def new_directory(path: Path, size: int) -> Iterator[Path]:
 
 
 def write_chunks(path: Path, chunks: Iterable[bytes | memoryview]) -> None:
-    """Writes a file inside a `new_directory`, in chunks, as it may be larger than memory.
+    """Write a file inside a `new_directory`, in chunks, since it may be larger than memory.
 
-    Raises OSError, which `new_directory` turns into a StorageError.
+    Raises OSError, which `new_directory` converts to a StorageError.
     """
     before_change("create", path)
     with open(path, "xb") as file:
@@ -105,14 +105,14 @@ def write_chunks(path: Path, chunks: Iterable[bytes | memoryview]) -> None:
 
 
 def resolve_replaced(path: Path) -> Path:
-    """The path of a folder: its own or, after a crash while it was being replaced, the one that it
-    was renamed to meanwhile."""
+    """Return the path of a folder: its own or, after a crash while it was being replaced, the
+    temporary name that it was renamed to."""
     replaced = path.with_name(f"{REPLACED_PREFIX}{path.name}")
     return replaced if replaced.is_dir() and not path.exists() else path
 
 
 def make_directory(path: Path) -> None:
-    """Makes a folder and its parents where they are missing. Raises StorageError."""
+    """Make a folder, and its parents where they are missing. Raises StorageError."""
     with _writing(path):
         missing = [each for each in (path, *path.parents) if not each.exists()]
         for each in reversed(missing):
@@ -122,7 +122,7 @@ def make_directory(path: Path) -> None:
 
 
 def point(link: Path, target: str) -> None:
-    """Makes `link` a symbolic link to `target` beside it, atomically; on a file system without
+    """Make `link` a symbolic link to `target` beside it, atomically; on a file system without
     links, a file that holds the target's name. Raises StorageError."""
     temporary = _temporary(link)
     with _writing(link):
@@ -149,10 +149,9 @@ def point(link: Path, target: str) -> None:
 
 
 def remove_directory(path: Path) -> None:
-    """Deletes a folder: it is renamed first, so that it is never there in part. Raises
-    StorageError.
+    """Delete a folder: it is renamed first, so that it is never there in part. Raises StorageError.
 
-    Files that another program has open, and that cannot be deleted, are left under a hidden name,
+    Files that cannot be deleted because another program has them open are left under a hidden name,
     with a warning.
     """
     with _writing(path):
@@ -168,7 +167,7 @@ def remove_directory(path: Path) -> None:
 
 
 def set_aside(path: Path, elsewhere: Path) -> None:
-    """Renames a folder, and deletes what had that name. Raises StorageError."""
+    """Rename a folder, and delete what had that name. Raises StorageError."""
     with _writing(path):
         _clear(elsewhere)
         _rename(path, elsewhere)
@@ -176,10 +175,10 @@ def set_aside(path: Path, elsewhere: Path) -> None:
 
 
 def recover(directory: Path) -> None:
-    """Deletes the unfinished files and folders that a crash left in a folder, and renames back the
+    """Delete the unfinished files and folders that a crash left in a folder, and rename back the
     folders that were being replaced.
 
-    Warns of those that cannot be deleted. Raises StorageError.
+    Warns about those that cannot be deleted. Raises StorageError.
     """
     with _writing(directory):
         for path in directory.glob(f"{REPLACED_PREFIX}*"):
@@ -190,7 +189,7 @@ def recover(directory: Path) -> None:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Appends a line to a file in one write, all of it or nothing. Raises StorageError."""
+    """Append a line to a file in one write, all of it or nothing. Raises StorageError."""
     content = f"{line}\n".encode()
     with _writing(path, len(content)):
         before_change("create", path)
@@ -207,7 +206,7 @@ def append_line(path: Path, line: str) -> None:
 
 
 def sync_file(path: Path) -> None:
-    """Flushes a file to the disk, with the lines that were appended. Raises StorageError."""
+    """Flush a file to the disk, with the lines that were appended. Raises StorageError."""
     with _writing(path), open(path, "rb") as file:
         _sync(file.fileno(), path)
 
@@ -217,7 +216,7 @@ def _temporary(path: Path) -> Path:
 
 
 def _clear(path: Path) -> None:
-    """Deletes the file or folder at a path, if there is one."""
+    """Delete the file or folder at a path, if there is one."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -225,7 +224,7 @@ def _clear(path: Path) -> None:
 
 
 def _discard(path: Path) -> None:
-    """Deletes a file or folder on which nothing depends; warns where that fails."""
+    """Delete a file or folder on which nothing depends; warn where that fails."""
     if not os.path.lexists(path):
         return
     try:
@@ -237,7 +236,7 @@ def _discard(path: Path) -> None:
 
 
 def _settle(replaced: Path) -> None:
-    """Deletes a folder that was replaced, or renames it back where nothing took its place."""
+    """Delete a folder that was replaced, or rename it back where nothing took its place."""
     path = replaced.parent / replaced.name.removeprefix(REPLACED_PREFIX)
     if os.path.lexists(path):
         _discard(replaced)
@@ -260,12 +259,12 @@ def _rename(source: Path, target: Path) -> None:
 
 
 def _can_make_room(target: Path) -> bool:
-    """Whether a target exists and is not a folder, so that it can be renamed out of the way."""
+    """Return whether a target exists and is not a folder, so that it can be renamed."""
     return os.path.lexists(target) and not (target.is_dir() and not target.is_symlink())
 
 
 def _rename_in_two_steps(source: Path, target: Path) -> None:
-    """Renames on a file system that cannot rename over a file. After a crash in between, `recover`
+    """Rename on a file system that cannot rename over a file. After a crash in between, `recover`
     renames the old one back."""
     replaced = target.with_name(f"{REPLACED_PREFIX}{target.name}")
     _clear(replaced)
@@ -312,7 +311,7 @@ def _sync_directory(path: Path) -> None:
 
 @contextlib.contextmanager
 def _writing(path: Path, size: int | None = None) -> Iterator[None]:
-    """Turns an OSError into a StorageError that says what was being written, and how much."""
+    """Convert an OSError to a StorageError that says what was being written, and how much."""
     try:
         yield
     except OSError as error:
@@ -326,7 +325,7 @@ def _writing(path: Path, size: int | None = None) -> Iterator[None]:
 
 
 def _amount(size: int) -> str:
-    """A number of bytes with its unit, such as 1.5 MB."""
+    """Return a number of bytes with its unit, such as 1.5 MB."""
     for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if size >= scale:
             return f"{size / scale:.1f} {unit}"

@@ -1,4 +1,4 @@
-"""JSON files: written for people to read, and read as if they came from anyone."""
+"""JSON files: written for people to read, and read as untrusted input."""
 
 import json
 import math
@@ -17,13 +17,13 @@ T = TypeVar("T")
 
 
 def to_json(data: object) -> bytes:
-    """JSON for people to read: indented, UTF-8, a final newline."""
+    """Return JSON for people to read: indented, UTF-8, with a final newline."""
     text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
-    return text.encode("utf-8", "backslashreplace")  # a file's name may have lone surrogates
+    return text.encode("utf-8", "backslashreplace")  # file names may have lone surrogates
 
 
 def parse_json(path: Path, content: bytes | bytearray) -> Any:
-    """The value of UTF-8 JSON that was read at `path`; an object has no key twice.
+    """Return the value of UTF-8 JSON that was read at `path`; no object may have a key twice.
 
     Raises ModelError.
     """
@@ -34,18 +34,18 @@ def parse_json(path: Path, content: bytes | bytearray) -> Any:
 
 
 def is_finite_number(value: object) -> TypeGuard[float]:
-    """Whether a value of JSON is a number that a float can hold: JSON has whole numbers of any
-    size, and `true` is not a number."""
+    """Return whether a value of JSON is a number that a float can hold: JSON has whole numbers of
+    any size, and `true` is not a number."""
     largest = sys.float_info.max
     return type(value) in (int, float) and -largest <= value <= largest  # type: ignore[operator]
 
 
 def from_json(kind: type[T], data: object, *, where: str) -> T:
-    """A frozen config object from a JSON object. Raises ModelError for a missing or unknown key, or
-    a value of another type.
+    """Return a frozen config object from a JSON object. Raises ModelError for a missing or unknown
+    key, or a value of another type.
 
-    A key may be missing whose field says in its metadata that it came `later`: files that were
-    written before lack it. A field may say what it was `formerly` called, in files written before.
+    A key may be missing if the metadata of its field has `later`: older files lack it. The metadata
+    may also have the name that a field had `formerly`, in older files.
     """
     if not isinstance(data, dict):
         raise ModelError(f"{where}: expected an object, found {type(data).__name__}")
@@ -76,8 +76,8 @@ def from_json(kind: type[T], data: object, *, where: str) -> T:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The dict of an object's pairs. Raises ValueError where a key appears twice, as readers of
-    JSON differ on what that means."""
+    """Return the dict of an object's pairs. Raises ValueError where a key appears twice, since JSON
+    readers differ on the meaning of that."""
     value: dict[str, Any] = {}
     for key, each in pairs:
         if key in value:

@@ -2,8 +2,8 @@
 
     {"files": {"config.json": {"bytes": 512, "sha256": "9f86..."}, ...}}
 
-It is written last, so that a folder with a manifest is complete, and it has only one spelling, so
-that no byte of it can change unnoticed either. It protects against faulty disks, not against
+It is written last, so that a folder with a manifest is complete, and it has only one valid
+spelling, so that no byte of it can change unnoticed. It protects against faulty disks, not against
 people, who can change the manifest too.
 """
 
@@ -30,20 +30,20 @@ class Entry:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The files of a folder, by name, as they were written."""
+    """The files of a folder by name, with their sizes and checksums."""
 
     files: Mapping[str, Entry]
 
     def to_json(self) -> bytes:
-        """The bytes of manifest.json."""
+        """Return the bytes of manifest.json."""
         return to_json({"files": {name: asdict(entry) for name, entry in self.files.items()}})
 
     def check(self, path: Path, content: bytes | bytearray) -> None:
-        """Raises ModelError unless this content was written to the file."""
+        """Raise ModelError unless this content was written to the file."""
         self.compare(path, Entry(bytes=len(content), sha256=hashlib.sha256(content).hexdigest()))
 
     def compare(self, path: Path, found: Entry) -> None:
-        """Raises ModelError unless a file has the size and checksum that it was written with."""
+        """Raise ModelError unless a file has the size and checksum that it was written with."""
         entry = self.files.get(path.name)
         if entry is None:
             raise ModelError(f"{path}: damaged: it is not in {MANIFEST}")
@@ -54,7 +54,7 @@ class Manifest:
 
 
 def with_manifest(files: Mapping[str, bytes]) -> dict[str, bytes]:
-    """The files by name, and their manifest as the last one."""
+    """Return the files by name, with their manifest as the last one."""
     entries = {
         name: Entry(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
         for name, content in files.items()
@@ -63,7 +63,7 @@ def with_manifest(files: Mapping[str, bytes]) -> dict[str, bytes]:
 
 
 def read_sealed(path: Path, largest: int, manifest: Manifest | None) -> bytearray:
-    """Reads a file of at most `largest` bytes, and checks it against the manifest, if there is one.
+    """Read a file of at most `largest` bytes, and check it against the manifest, if there is one.
     Raises ModelError."""
     content = read_file(path, largest)
     if manifest:
@@ -74,12 +74,12 @@ def read_sealed(path: Path, largest: int, manifest: Manifest | None) -> bytearra
 def read_json(
     path: Path, manifest: Manifest | None = None, *, largest: int = LARGEST_BYTES
 ) -> object:
-    """Reads a JSON file as `read_sealed` does; its value. Raises ModelError."""
+    """Read a JSON file as `read_sealed` does; return its value. Raises ModelError."""
     return parse_json(path, read_sealed(path, largest, manifest))
 
 
 def read_manifest(directory: Path) -> Manifest:
-    """Reads the manifest of a folder. Raises ModelError."""
+    """Read the manifest of a folder. Raises ModelError."""
     path = directory / MANIFEST
     content = read_file(path, LARGEST_BYTES)
     value = parse_json(path, content)

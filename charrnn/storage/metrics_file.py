@@ -1,4 +1,4 @@
-"""metrics.jsonl: what a run has measured, one JSON object a line, in the order of its steps."""
+"""metrics.jsonl: the measurements of a run, one JSON object per line, in the order of its steps."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from charrnn.storage.untrusted_files import read_lines
 METRICS: Final = "metrics.jsonl"
 
 LONGEST_MEASUREMENT: Final = 1 << 16
-"""The most bytes that a line may have; a longer one is damaged."""
+"""The most bytes of a line; a longer one is damaged."""
 
 _BATCH_BYTES: Final = 1 << 20
 
@@ -23,13 +23,13 @@ Measurement = Mapping[str, float]
 
 
 def append_measurement(path: Path, measurement: Measurement) -> None:
-    """Adds a line. Raises StorageError."""
+    """Append a line. Raises StorageError."""
     append_line(path, json.dumps(measurement))
 
 
 def read_measurements(path: Path) -> Iterator[dict[str, float]]:
-    """The measurements, as they are read; none where there is no file. A last line that a crash cut
-    short is left out.
+    """Yield the measurements as they are read; none where there is no file. A last line that a
+    crash cut short is left out.
 
     Damaged lines are left out with a warning. Raises ModelError where the path is not a file.
     """
@@ -48,8 +48,9 @@ def read_measurements(path: Path) -> Iterator[dict[str, float]]:
 
 
 def keep_measurements(path: Path, is_kept: Callable[[Measurement], bool]) -> None:
-    """Rewrites the file with the measurements that are kept, a few at a time in memory; makes an
-    empty one where there is none. Raises StorageError, and ModelError as `read_measurements`."""
+    """Rewrite the file with the measurements that `is_kept` keeps, a few at a time in memory; make
+    an empty file where there is none. Raises StorageError, and ModelError as
+    `read_measurements`."""
     kept = (
         json.dumps(measurement).encode() + b"\n"
         for measurement in read_measurements(path)
@@ -60,7 +61,7 @@ def keep_measurements(path: Path, is_kept: Callable[[Measurement], bool]) -> Non
 
 
 def _batched(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes in chunks of about a megabyte."""
+    """Yield the same bytes in chunks of about a megabyte."""
     batch, size = [], 0
     for line in lines:
         batch.append(line)
@@ -72,7 +73,8 @@ def _batched(lines: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _parse(line: bytes) -> dict[str, float] | None:
-    """The measurement in a line; None unless it is an object of finite numbers with a step."""
+    """Return the measurement in a line; None unless it is an object of finite numbers with a
+    step."""
     try:
         value = json.loads(line)
     except (ValueError, RecursionError):

@@ -1,7 +1,7 @@
-"""A model directory: config.json + tokenizer.json + model.safetensors, and nothing else needed.
+"""A model directory: config.json, tokenizer.json and model.safetensors.
 
-Written from plain values and read strictly: unknown keys, other shapes and numbers that are not
-numbers are refused, and nothing in a model is ever run. No torch: tensors are NumPy arrays.
+It is written from plain values and read strictly: unknown keys, other shapes and numbers that are
+not finite are errors, and no code from a model is ever run. No torch: tensors are NumPy arrays.
 """
 
 import os
@@ -27,28 +27,28 @@ TOKENIZER: Final = "tokenizer.json"
 TENSORS: Final = "model.safetensors"
 
 _LARGEST_TOKENIZER: Final = 4 << 20
-"""Bytes; the largest vocabulary takes 14 for each character."""
+"""The most bytes of tokenizer.json; the largest vocabulary takes 14 per character."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance:
-    """Where a model comes from: the text it learned, how long, and how well.
+    """The origin of a model: the text it was trained on, how long, and how well it did.
 
     Attributes:
-        corpus: the text's name.
-        sha256: of the text, as TokenizedCorpus has it.
-        corpus_bytes, corpus_characters: its size.
+        corpus: the name of the text.
+        sha256: the SHA-256 of the text; see TokenizedCorpus.
+        corpus_bytes, corpus_characters: the size of the text.
         validation_fraction: the share that was held out.
-        lines: whether each line was a document of its own.
-        step: training steps taken.
-        characters: characters read, all epochs together.
-        seconds: time spent training.
-        seed: of everything random.
-        split_seed: drew the lines that were held out; None: the last part of the text was (of
-            labelled documents, those that the seed drew).
-        validation_nats: the loss on what was held out: nats per character of a text, nats per
-            document that is classified, or the mean squared error of numbers; None before it was
-            measured.
+        lines: whether each line was a document.
+        step: the training steps taken.
+        characters: the characters read in all epochs together.
+        seconds: the time spent training.
+        seed: the seed of everything random.
+        split_seed: the seed that drew the held-out lines; None: the last part of the text was held
+            out. Of labelled documents, None stands for `seed`.
+        validation_nats: the loss on the held-out part: nats per character of a text, nats per
+            document that is classified, or the mean squared error of numbers; None before the first
+            evaluation.
     """
 
     corpus: str
@@ -73,15 +73,15 @@ class Provenance:
 
 @dataclass(frozen=True)
 class Model:
-    """What a model directory holds.
+    """The contents of a model directory.
 
     Attributes:
-        config: the network's sizes.
-        tokenizer: its alphabet.
-        tensors: its weights by name, float32, of `config.tensor_shapes()`.
-        provenance: where it comes from.
-        labels: the names of the classes that it predicts, in the order of its outputs; empty where
-            its task has no classes.
+        config: the sizes of the network.
+        tokenizer: the tokenizer of its texts.
+        tensors: the weights by name, float32, with the shapes `config.tensor_shapes()`.
+        provenance: the origin of the model.
+        labels: the names of the classes, in the order of the outputs; empty where the task has no
+            classes.
     """
 
     config: ModelConfig
@@ -91,7 +91,7 @@ class Model:
     labels: tuple[str, ...] = ()
 
     def require(self, *tasks: str) -> None:
-        """Raises ModelError, with the commands that it is for, unless the model's task is among
+        """Raise ModelError, with the commands that the model is for, unless its task is among
         these."""
         task = self.config.task
         if task not in tasks:
@@ -102,7 +102,7 @@ class Model:
 
 
 def model_files(model: Model) -> dict[str, bytes]:
-    """The three files of a model directory, by name."""
+    """Return the three files of a model directory, by name."""
     config: dict[str, Any] = {"model": model.config.to_json(), "training": asdict(model.provenance)}
     if model.labels:
         config["labels"] = list(model.labels)
@@ -114,14 +114,14 @@ def model_files(model: Model) -> dict[str, bytes]:
 
 
 def write_model(directory: Path, model: Model) -> None:
-    """Writes a model directory durably. Raises StorageError."""
+    """Write a model directory durably. Raises StorageError."""
     write_directory(directory, model_files(model))
 
 
 def read_model(directory: Path, manifest: Manifest | None = None) -> Model:
-    """Reads a model directory; its manifest, where there is one, if that was not read already.
+    """Read a model directory, and its manifest, where there is one and it was not read before.
 
-    Raises ModelError when anything in it is not as it should be.
+    Raises ModelError when anything in it is damaged or missing.
     """
     manifest = manifest or find_manifest(directory)
     config, provenance, labels = _read_config(directory, manifest)
@@ -136,7 +136,8 @@ def read_model(directory: Path, manifest: Manifest | None = None) -> Model:
 
 
 def find_manifest(directory: Path) -> Manifest | None:
-    """The manifest of a model directory, where there is one: a model may be its three files alone.
+    """Return the manifest of a model directory, where there is one: a model may have only its three
+    files.
 
     Raises ModelError.
     """
@@ -146,7 +147,7 @@ def find_manifest(directory: Path) -> Manifest | None:
 def read_config(
     directory: Path, manifest: Manifest | None = None
 ) -> tuple[ModelConfig, Provenance]:
-    """Reads config.json alone, less the labels. Raises ModelError."""
+    """Read config.json without the labels. Raises ModelError."""
     return _read_config(directory, manifest)[:2]
 
 
@@ -169,7 +170,7 @@ def _read_config(
 
 
 def _labels(path: Path, names: object, outputs: int | None) -> tuple[str, ...]:
-    """The names of classes, as JSON has them. Raises ModelError."""
+    """Return the names of classes from JSON. Raises ModelError."""
     if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
         raise ModelError(f"{path}: labels: expected a list of names")
     if any("\ud800" <= character <= "\udfff" for name in names for character in name):
@@ -182,7 +183,7 @@ def _labels(path: Path, names: object, outputs: int | None) -> tuple[str, ...]:
 
 
 def read_tokenizer(directory: Path, manifest: Manifest | None = None) -> Tokenizer:
-    """Reads tokenizer.json alone. Raises ModelError."""
+    """Read tokenizer.json. Raises ModelError."""
     path = directory / TOKENIZER
     data = read_json(path, manifest, largest=_LARGEST_TOKENIZER)
     try:
@@ -192,16 +193,16 @@ def read_tokenizer(directory: Path, manifest: Manifest | None = None) -> Tokeniz
 
 
 def first_sound(paths: Sequence[Path], read: Callable[[Path], T]) -> tuple[Path, T]:
-    """Reads the first of these models that is sound: its path, and what `read` returns for it.
+    """Read the first intact one of these models: return its path, and the result of `read`.
 
-    Warns of those before it that are damaged. Raises ModelError when none can be read.
+    Warns about damaged models before it. Raises ModelError when none can be read.
     """
     problems: list[ModelError] = []
     for path in paths:
         try:
             content = read(path)
         except ModelError as error:
-            if path.is_dir():  # else it was deleted meanwhile, as old checkpoints are
+            if path.is_dir():  # otherwise it was deleted meanwhile, like any old checkpoint
                 problems.append(error)
             continue
         for problem in problems:
@@ -211,4 +212,4 @@ def first_sound(paths: Sequence[Path], read: Callable[[Path], T]) -> tuple[Path,
         raise ModelError(f"{paths[0].parent}: it has no checkpoint")
     if len(problems) == 1:
         raise problems[0]
-    raise ModelError(f"{problems[0]}; none of {len(problems)} checkpoints is sound")
+    raise ModelError(f"{problems[0]}; none of {len(problems)} checkpoints is intact")

@@ -1,4 +1,4 @@
-"""The run that a training makes: its name, its folder, and the clean-up where the training fails.
+"""The run of a new training: its name, its folder, and the clean-up where the training fails.
 
 A training reads its corpus, decides on a plan, claims a run, and trains:
 
@@ -23,10 +23,10 @@ from charrnn.storage.run import RUNS, Run, check_unused
 
 
 class NewRun:
-    """The run of a training that begins; `new_run` gives it, and cleans up after it.
+    """The run of a training that begins; `new_run` returns it, and cleans up after it.
 
-    The run's folder is made when it is first needed: by `keep_ids` for a corpus that is larger than
-    memory, else by `claim`.
+    The folder of the run is made when it is first needed: by `keep_ids` for a corpus that is larger
+    than memory, otherwise by `claim`.
     """
 
     def __init__(self, corpus: str, *, name: str | None, out: Path | None) -> None:
@@ -35,12 +35,11 @@ class NewRun:
         self._run: Run | None = None
 
     def claim(self) -> Run:
-        """Makes the run, and keeps other trainings away from it; gives the same run when called
-        again.
+        """Make the run, and lock it against other trainings; return the same run when called again.
 
-        Where another training has taken a name made of the corpus's meanwhile, the next free one is
-        used. Raises ConfigError or TrainingError where the name or the folder that was asked for is
-        taken, StorageError where it cannot be written.
+        Where another training has meanwhile taken a name made from the corpus, the next free one is
+        used. Raises ConfigError or TrainingError where the requested name or folder is taken,
+        StorageError where it cannot be written.
         """
         while self._run is None:
             try:
@@ -53,15 +52,15 @@ class NewRun:
         return self._run
 
     def keep_ids(self, key: IdsKey, ids: Iterable[Ids]) -> Ids:
-        """Writes the ids of a corpus that is larger than memory into the run, and gives them
+        """Write the ids of a corpus that is larger than memory into the run, and return them
         mapped: the `keep` of `tokenize`.
 
-        Raises what `claim` and `Run.keep_ids` raise.
+        Raises the errors of `claim` and `Run.keep_ids`.
         """
         return self.claim().keep_ids(key, ids)
 
     def _abandon(self) -> None:
-        """Deletes the run's folder if nothing has happened in it, and lets others have it."""
+        """Delete the run's folder if nothing was saved in it, and unlock it."""
         if self._run is not None:
             self._run.discard()
             self._run.release()
@@ -69,15 +68,16 @@ class NewRun:
 
 @contextlib.contextmanager
 def new_run(corpus: str, *, name: str | None = None, out: Path | None = None) -> Iterator[NewRun]:
-    """The run that a training makes in this block. If the block raises, the run is released, and
-    deleted unless something was saved in it; else it stays claimed, for the Trainer to release.
+    """Yield the run that a training makes in this block. If the block raises an error, the run is
+    unlocked, and deleted unless something was saved in it; otherwise it stays locked, for the
+    Trainer to release.
 
     Args:
-        corpus: the name of the corpus, which the run gets where it has no other.
-        name: of the run under `checkpoints/`.
-        out: the run's folder, instead.
+        corpus: the name of the corpus, the default name of the run.
+        name: the name of the run under `checkpoints/`.
+        out: the folder of the run, instead of a name.
 
-    Raises ConfigError where the name or the folder is taken, or the name is not a plain one.
+    Raises ConfigError where the name or the folder is taken, or the name is not a plain name.
     """
     remove_abandoned()
     run = NewRun(corpus, name=name, out=out)
@@ -90,8 +90,8 @@ def new_run(corpus: str, *, name: str | None = None, out: Path | None = None) ->
 
 
 def run_directory(corpus: str, *, name: str | None = None, out: Path | None = None) -> Path:
-    """The folder of a new run: `out`, or `checkpoints/NAME` with `name`, or with the corpus's name
-    and a number where that is taken.
+    """Return the folder of a new run: `out`, or `checkpoints/NAME` with `name`, or with the
+    corpus's name and a number where that is taken.
 
     Raises ConfigError where `out` or `name` is taken, or `name` is not a plain name.
     """
@@ -105,7 +105,8 @@ def run_directory(corpus: str, *, name: str | None = None, out: Path | None = No
 
 
 def unused_name(name: str) -> str:
-    """The name or, where a run has it already, the first of NAME-2, NAME-3, ... that is free."""
+    """Return the name or, where a run has it already, the first of NAME-2, NAME-3, ... that is
+    free."""
     number, candidate = 1, name
     while not _is_free(RUNS / candidate):
         number += 1
@@ -114,8 +115,8 @@ def unused_name(name: str) -> str:
 
 
 def _is_free(directory: Path) -> bool:
-    """Whether a new run can be made there: nothing is there, or only what a run left that was
-    stopped before its first checkpoint."""
+    """Return whether a new run can be made in a folder: it does not exist, or has only the files of
+    a run that was stopped before its first checkpoint."""
     if not os.path.lexists(directory):
         return True
     try:
@@ -129,7 +130,7 @@ def _is_free(directory: Path) -> bool:
 
 
 def remove_abandoned() -> None:
-    """Deletes what killed trainings left unfinished under `checkpoints/`; see
+    """Delete unfinished files of killed trainings under `checkpoints/`; see
     `Run.remove_unfinished`. The ids of a large corpus may take many gigabytes."""
     for folder in {path.parent for path in RUNS.glob(f"*/{TEMPORARY_PREFIX}*")}:
         Run(folder).remove_unfinished()

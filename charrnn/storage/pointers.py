@@ -1,10 +1,10 @@
 """The pointers `best` and `last` of a run, each of which names one of its checkpoints.
 
-A pointer is a symbolic link to a checkpoint beside it. Where the file system has no links, or where
-a copy has made a file of one (as git does on Windows), it is a small file that holds the
-checkpoint's name; where a copy has followed the link, it is a model directory of its own.
+A pointer is a symbolic link to a checkpoint beside it. Where the file system has no links, or a
+copy has turned the link into a file (as git does on Windows), it is a small file that holds the
+checkpoint's name. Where a copy has followed the link, it is a model directory.
 
-A copy may also lose the pointers. The run's measurements then still say which model is the best.
+A copy may also lose the pointers. The run's measurements then show which model is the best.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ LAST: Final = "last"
 CHECKPOINT_NAME: Final = re.compile(r"step-(\d{8,15})")
 
 LARGEST_TRAINING: Final = 16 << 20
-"""The most bytes of a checkpoint's training.json, which names all files that were trained on."""
+"""The most bytes of a checkpoint's training.json, which names all files of the training text."""
 
 _LARGEST_POINTER: Final = 256
 """The most bytes of a pointer that is a file; the name of a checkpoint has 20."""
@@ -38,19 +38,18 @@ _TRAINING: Final = "training.json"
 
 
 def step_of(checkpoint: Path) -> int:
-    """The step in a checkpoint's name."""
+    """Return the step in a checkpoint's name."""
     return int(checkpoint.name.rpartition("-")[2])
 
 
 def is_pointer(path: Path) -> bool:
-    """Whether a path is a link, or a small file that holds the name of a checkpoint."""
+    """Return whether a path is a link, or a small file that holds the name of a checkpoint."""
     return path.is_symlink() or _named(path) is not None
 
 
 def pointed(pointer: Path) -> Path | None:
-    """The checkpoint that a pointer names, which may be gone; the pointer itself where it is a
-    model directory; None where it names no checkpoint of the run.
-    """
+    """Return the checkpoint that a pointer names, which may be gone; the pointer itself where it is
+    a model directory; None where it names no checkpoint of the run."""
     if not pointer.is_symlink() and pointer.is_dir():
         return pointer if os.path.isfile(pointer / CONFIG) else None
     target = _named(pointer)
@@ -60,18 +59,19 @@ def pointed(pointer: Path) -> Path | None:
 
 
 def point_at(pointer: Path, checkpoint: Path) -> None:
-    """Makes a pointer name a checkpoint beside it. Raises StorageError."""
+    """Make a pointer name a checkpoint beside it. Raises StorageError."""
     if pointer.is_dir() and not pointer.is_symlink():
         remove_directory(pointer)
     point(pointer, checkpoint.name)
 
 
 def ranked(directory: Path, checkpoints: Sequence[Path]) -> tuple[list[Path], str]:
-    """The models of a run: its best one, then the others to fall back on, newest first. And, where
-    `best` names no model and there was a choice, a sentence on which one is taken for it.
+    """Return the models of a run: its best one, then the others to fall back on, newest first. Also
+    return a sentence on which model is taken for the best, where `best` names none and there was a
+    choice.
 
     Args:
-        directory: of the run.
+        directory: the folder of the run.
         checkpoints: its checkpoints, oldest first.
     """
     best, why = pointed(directory / BEST), ""
@@ -84,7 +84,7 @@ def ranked(directory: Path, checkpoints: Sequence[Path]) -> tuple[list[Path], st
 def _without_pointer(
     directory: Path, checkpoints: Sequence[Path], gone: Path | None
 ) -> tuple[Path | None, str]:
-    """The best model where `best` names none, or one that is gone; and a sentence on that."""
+    """Return the best model where `best` names none, or one that is gone; and a sentence on it."""
     best, best_step = _best_known(directory, checkpoints)
     if gone is None and best_step is not None and best_step not in map(step_of, checkpoints):
         gone = directory / f"step-{best_step:08d}"
@@ -97,8 +97,8 @@ def _without_pointer(
 
 
 def _best_known(directory: Path, checkpoints: Sequence[Path]) -> tuple[Path | None, int | None]:
-    """The best of a run's checkpoints by its evaluations, None where there is none; and the step of
-    its best evaluation, which may have no checkpoint.
+    """Return the best of a run's checkpoints by its evaluations, None where there is none; and the
+    step of its best evaluation, which may have no checkpoint.
 
     Damaged files are ignored.
     """
@@ -109,14 +109,15 @@ def _best_known(directory: Path, checkpoints: Sequence[Path]) -> tuple[Path | No
     if checkpoints:
         evaluations = _best_evaluation(checkpoints[-1]) | evaluations
     there = {step_of(checkpoint): checkpoint for checkpoint in checkpoints}
-    # Of equals, the first is the best, as in a training.
+    # Among equals, the first is the best, as in a training.
     order = sorted(evaluations, key=lambda step: (evaluations[step], step))
     best = next((there[step] for step in order if step in there), None)
     return best, order[0] if order else None
 
 
 def _named(pointer: Path) -> Path | None:
-    """The checkpoint beside it that a link or a small file names; None where it names none."""
+    """Return the checkpoint beside the pointer that a link or a small file names; None where it
+    names none."""
     try:
         if pointer.is_symlink():
             name = os.readlink(pointer)
@@ -130,7 +131,7 @@ def _named(pointer: Path) -> Path | None:
 
 
 def _evaluations(metrics: Path) -> dict[int, float]:
-    """The validation loss at each step, from metrics.jsonl."""
+    """Return the validation loss at each step, from metrics.jsonl."""
     evaluations: dict[int, float] = {}
     with contextlib.suppress(ModelError):
         for content in read_lines(metrics, LONGEST_MEASUREMENT):
@@ -144,7 +145,7 @@ def _evaluations(metrics: Path) -> dict[int, float]:
 
 
 def _own_evaluation(checkpoint: Path) -> dict[int, float]:
-    """The validation loss of a checkpoint, from its config.json."""
+    """Return the validation loss of a checkpoint, from its config.json."""
     try:
         _, provenance = read_config(checkpoint)
     except ModelError:
@@ -153,7 +154,7 @@ def _own_evaluation(checkpoint: Path) -> dict[int, float]:
 
 
 def _best_evaluation(checkpoint: Path) -> dict[int, float]:
-    """The best validation loss up to a checkpoint, from its training.json."""
+    """Return the best validation loss up to a checkpoint, from its training.json."""
     try:
         match read_json(checkpoint / _TRAINING, largest=LARGEST_TRAINING):
             case {"position": {"best_step": step, "best_nats": nats}}:
@@ -164,7 +165,7 @@ def _best_evaluation(checkpoint: Path) -> dict[int, float]:
 
 
 def _evaluation(step: object, nats: object) -> dict[int, float]:
-    """An evaluation as {step: nats}; empty where the values cannot be those of one."""
+    """Return an evaluation as {step: nats}; empty where the values are not valid."""
     if isinstance(step, int) and is_finite_number(nats):
         return {step: float(nats)}
     return {}

@@ -4,7 +4,7 @@ checkpoints/NAME/
     step-00001000/   a checkpoint: a model directory, and what resuming needs
     best, last       links to two of those (or one); see pointers.py
     metrics.jsonl    one line for each measurement; see metrics_file.py
-    corpus/          the ids of its text, if they are larger than memory; see token_cache.py
+    corpus/ the ids of its text, if they are larger than memory; see token_cache.py
 """
 
 import contextlib
@@ -52,30 +52,30 @@ from charrnn.storage.pointers import (
 from charrnn.storage.token_cache import IDS_FOLDER, find_ids, is_ids_folder, keep_ids, remove_ids
 
 RUNS: Final = Path("checkpoints")
-"""The folder in the working directory where runs are made, and found by name."""
+"""The folder in the working directory where runs are made and found by name."""
 
 _ASIDE_PREFIX: Final = "unreadable-"
 """The prefix of the name of a checkpoint that could not be read."""
 
 
 class Run:
-    """One run directory."""
+    """The directory of a run."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._lock: DirectoryLock | None = None
-        self._left: set[Path] = set()  # what could not be deleted
+        self._left: set[Path] = set()  # folders that could not be deleted
 
     @classmethod
     def create(cls, directory: Path) -> "Run":
-        """Makes a run directory and claims it. Raises ConfigError when something is already there,
+        """Make a run directory and claim it. Raises ConfigError when something is already there,
         TrainingError when another training has just claimed it."""
         check_unused(directory)
         make_directory(directory)
         run = cls(directory)
         run.claim()
         try:
-            check_unused(directory)  # for another may have come and gone in between
+            check_unused(directory)  # another run may have come and gone in between
             run.rewind(-1)
             remove_ids(run.ids_folder)
         except BaseException:
@@ -84,7 +84,7 @@ class Run:
         return run
 
     def claim(self) -> None:
-        """Locks the run against other trainings, until `release` or the end of the process.
+        """Lock the run against other trainings, until `release` or the end of the process.
 
         Raises TrainingError when another training has claimed it.
         """
@@ -106,18 +106,18 @@ class Run:
             )
 
     def release(self) -> None:
-        """Unlocks the run for other trainings."""
+        """Unlock the run for other trainings."""
         if self._lock is not None:
             self._lock.release()
             self._lock = None
 
     @property
     def is_ours(self) -> bool:
-        """Whether this process may write there: a fork of the one that trains may not."""
+        """Return whether this process may write there: a fork of the training process may not."""
         return self._lock is None or self._lock.is_of_this_process
 
     def discard(self) -> None:
-        """Deletes the run's folder if this process has claimed it and nothing was saved in it."""
+        """Delete the run's folder if this process has claimed it and nothing was saved in it."""
         if self._lock is None or not self.is_ours:
             return
         with contextlib.suppress(OSError, ModelError, StorageError):
@@ -128,9 +128,9 @@ class Run:
             self.directory.rmdir()
 
     def remove_unfinished(self) -> None:
-        """Deletes what a killed training left unfinished, and the run where nothing had happened
-        in it. Does nothing while a training has claimed the run, nor where the file system has no
-        locks, as another machine's training may be writing there."""
+        """Delete unfinished files of a killed training, and the run where nothing was saved in it.
+        Do nothing while a training has claimed the run, or where the file system has no locks,
+        since a training on another machine may be writing there."""
         with contextlib.suppress(OSError, StorageError):
             self._lock = DirectoryLock(self.directory)
             self.tidy()
@@ -138,17 +138,17 @@ class Run:
         self.release()
 
     def _check_claim(self) -> None:
-        """Raises StorageError when the folder was deleted and made again, perhaps by another run,
-        and in a fork of the process that trains."""
+        """Raise StorageError when the folder was deleted and made again, perhaps by another run,
+        and in a fork of the training process."""
         lock = self._lock
         if not self.is_ours:
             raise StorageError(
-                f"{self.directory}: this process is a fork of the one that trains it, which alone "
-                "may write there"
+                f"{self.directory}: this process is a fork of the training process; "
+                "only that process may write there"
             )
         if lock is not None and self.directory.exists() and not lock.holds(self.directory):
             raise StorageError(
-                f"{self.directory}: it was deleted, and is another folder now; stop one of the two"
+                f"{self.directory}: it was deleted and made again; stop one of the two"
             )
 
     @property
@@ -183,23 +183,23 @@ class Run:
         return self.directory / IDS_FOLDER
 
     def find_ids(self, key: IdsKey, *, progress: ReadingProgress = no_progress) -> Ids | None:
-        """The ids of its text, mapped; None where there are none, or no sound ones: see
+        """Return the ids of its text, mapped; None where there are none, or no intact ones: see
         `token_cache.find_ids`."""
         return find_ids(self.ids_folder, key, progress=progress)
 
     def keep_ids(self, key: IdsKey, ids: Iterable[Ids]) -> Ids:
-        """Writes the ids of its text, and gives them mapped; see `token_cache.keep_ids`.
+        """Write the ids of its text, and return them mapped; see `token_cache.keep_ids`.
 
-        Raises StorageError, and what reading the ids raises.
+        Raises StorageError, and the errors of reading the ids.
         """
         return keep_ids(self.ids_folder, key, ids)
 
     def checkpoint(self, step: int) -> Path:
-        """The path of the checkpoint of a step, whether it is there or not."""
+        """Return the path of the checkpoint of a step, whether it exists or not."""
         return self.directory / f"step-{step:08d}"
 
     def checkpoints(self) -> list[Path]:
-        """The checkpoints, oldest first."""
+        """Return the checkpoints, oldest first."""
         if not self.directory.is_dir():
             return []
         names = (path.name.removeprefix(REPLACED_PREFIX) for path in self.directory.iterdir())
@@ -208,23 +208,24 @@ class Run:
         return [path for path in paths if path.is_dir() and not path.is_symlink()]
 
     def models(self) -> list[Path]:
-        """The models: the best one, then the others to fall back on, newest first."""
+        """Return the models: the best one, then the others to fall back on, newest first."""
         return self.ranked()[0]
 
     def best_model(self) -> Model:
-        """Reads the model that did best on the validation text; of those that can be read, where
-        that one is damaged. Raises ModelError."""
+        """Read the model with the lowest validation loss; where it is damaged, the best of those
+        that can be read. Raises ModelError."""
         return first_sound(self.models(), read_model)[1]
 
     def ranked(self) -> tuple[list[Path], str]:
-        """The models; and a sentence on which is taken for the best where `best` names none."""
+        """Return the models; and a sentence on which is taken for the best where `best` names
+        none."""
         return ranked(self.directory, self.checkpoints())
 
     def save(self, step: int, files: Mapping[str, bytes], *, best: bool, keep: int) -> Path:
-        """Writes a checkpoint, and deletes all but the newest `keep` and the best.
+        """Write a checkpoint, and delete all except the newest `keep` and the best.
 
-        When it returns, the checkpoint is on the disk, and so are the measurements before it.
-        Raises StorageError, and leaves the earlier checkpoints as they were then.
+        When this returns, the checkpoint is on the disk, and so are the measurements before it.
+        Raises StorageError, which leaves the earlier checkpoints as they were.
         """
         path = self.checkpoint(step)
         self._check_claim()
@@ -238,8 +239,8 @@ class Run:
         return path
 
     def prune(self, keep: int, *others: Path) -> None:
-        """Deletes all checkpoints but the newest `keep`, the best, and `others`; and those that
-        were set aside and have been made again. Warns of those that cannot be deleted."""
+        """Delete all checkpoints except the newest `keep`, the best, and `others`; and those that
+        were set aside and have been made again. Warn about those that cannot be deleted."""
         found = self.checkpoints()
         kept = {*others, *self.models()[:1], *found[-keep:]}
         aside = [
@@ -254,7 +255,7 @@ class Run:
                 self._remove(old)
 
     def _remove(self, old: Path) -> None:
-        """Deletes a folder; warns once where that is not possible."""
+        """Delete a folder; warn once where that is not possible."""
         try:
             remove_directory(old)
         except StorageError as error:
@@ -263,34 +264,35 @@ class Run:
                 _warn(f"{old}: it cannot be deleted ({error.__cause__}); it is left there")
 
     def mark_best(self, step: int) -> None:
-        """Points `best` at the checkpoint of a step. Raises StorageError."""
+        """Point `best` at the checkpoint of a step. Raises StorageError."""
         point_at(self.best, self.checkpoint(step))
 
     def log(self, measurement: Mapping[str, float]) -> None:
-        """Adds a line to metrics.jsonl. Raises StorageError."""
+        """Add a line to metrics.jsonl. Raises StorageError."""
         self._check_claim()
         append_measurement(self.metrics_path, measurement)
 
     def metrics(self) -> list[dict[str, float]]:
-        """All `measurements` at once, for which a run of weeks takes gigabytes."""
+        """Return all `measurements` at once, which takes gigabytes for a run of weeks."""
         return list(self.measurements())
 
     def measurements(self) -> Iterator[dict[str, float]]:
-        """The lines of metrics.jsonl as they are read; see `read_measurements`.
+        """Yield the lines of metrics.jsonl as they are read; see `read_measurements`.
 
         Raises ModelError where it is not a file.
         """
         return read_measurements(self.metrics_path)
 
     def tidy(self) -> None:
-        """Deletes the unfinished files that a crash left, and restores what it left half replaced.
+        """Delete the unfinished files that a crash left, and restore folders that it left half
+        replaced.
 
         Raises StorageError.
         """
         recover(self.directory)
 
     def rewind(self, step: int, *, evaluated: int | None = None) -> None:
-        """Removes the measurements after a step, and the unfinished files that a crash left. Later
+        """Remove the measurements after a step, and the unfinished files that a crash left. Later
         checkpoints are renamed, and deleted when they have been made again.
 
         `evaluated` is the last step whose evaluation is kept, if not this one. Raises StorageError.
@@ -306,7 +308,7 @@ class Run:
             point_at(self.last, path)
         for other in self.checkpoints():
             if step_of(other) > step:
-                # It could not be read, perhaps because of a fault that passes.
+                # It could not be read, perhaps because of a temporary fault.
                 set_aside(other, other.with_name(f"{_ASIDE_PREFIX}{other.name}"))
 
 
@@ -315,7 +317,7 @@ def _warn(message: str) -> None:
 
 
 def check_unused(directory: Path) -> None:
-    """Raises ConfigError when a folder has anything in it that a new run would overwrite.
+    """Raise ConfigError when a folder has anything in it that a new run would overwrite.
 
     The files of a run that was stopped before its first checkpoint do not count.
     """
@@ -340,10 +342,10 @@ def check_unused(directory: Path) -> None:
 
 
 def is_run(path: Path) -> bool:
-    """Whether a folder is a run with a checkpoint."""
+    """Return whether a folder is a run with a checkpoint."""
     try:
         run = Run(path)
         pointers = (pointed(run.best), pointed(run.last))
         return bool(run.checkpoints()) or any(each and each.is_dir() for each in pointers)
-    except (OSError, ValueError):  # a folder that may not be read, a name that cannot be
+    except (OSError, ValueError):  # a folder without permission, an impossible name
         return False

@@ -1,4 +1,4 @@
-"""Where a run or a model is: by its name under `checkpoints/`, by its path, or as the newest."""
+"""Finding a run or a model: by its name under `checkpoints/`, by its path, or as the newest."""
 
 import os
 import warnings
@@ -17,12 +17,12 @@ T = TypeVar("T")
 
 
 def is_model(path: Path) -> bool:
-    """Whether a folder looks like a model directory."""
+    """Return whether a folder looks like a model directory."""
     return os.path.isfile(path / CONFIG)  # unlike Path.is_file, never raises
 
 
 def run_names() -> list[str]:
-    """The names of the runs under `checkpoints/`, newest first."""
+    """Return the names of the runs under `checkpoints/`, newest first."""
     if not RUNS.is_dir():
         return []
     runs = [path for path in RUNS.iterdir() if is_run(path)]
@@ -30,7 +30,7 @@ def run_names() -> list[str]:
 
 
 def find_run(name: str) -> Run:
-    """The run of that name, or at that path. Raises ModelError."""
+    """Return the run of that name, or at that path. Raises ModelError."""
     for path in (Path(name), RUNS / name):
         if is_run(path):
             return Run(path)
@@ -39,16 +39,17 @@ def find_run(name: str) -> Run:
 
 
 def find_models(name: str | None) -> list[Path]:
-    """The model directories that a name or path means: a run's best, then those to fall back on.
+    """Return the model directories that a name or path means: a run's best, then those to fall back
+    on.
 
-    No name is the newest run's. Raises ModelError.
+    None means the newest run. Raises ModelError.
     """
     return _find_models(name)[0]
 
 
 def _find_models(name: str | None) -> tuple[list[Path], str]:
-    """The model directories, as of `find_models`; and a warning, empty unless the first of them is
-    not the one that was named."""
+    """Return the model directories for `find_models`; and a warning, empty unless the first of them
+    is not the one that was named."""
     if name is None:
         names = run_names()
         if not names:
@@ -68,8 +69,8 @@ def _find_models(name: str | None) -> tuple[list[Path], str]:
 
 
 def _find_pointed(pointer: Path) -> tuple[list[Path], str]:
-    """The model that the path of a run's `best` or `last` means, where that path is not a folder
-    itself; and a warning, as of `_find_models`."""
+    """Return the model that the path of a run's `best` or `last` means, where that path is not a
+    folder itself; and a warning, as for `_find_models`."""
     run = Run(pointer.parent)
     target = pointed(pointer)
     if target is not None and target.is_dir():
@@ -82,17 +83,17 @@ def _find_pointed(pointer: Path) -> tuple[list[Path], str]:
 
 
 def _refuse_without_checkpoint(name: str) -> None:
-    """Raises ModelError where a run of that name was stopped before its first checkpoint."""
+    """Raise ModelError where a run of that name was stopped before its first checkpoint."""
     for path in (Path(name), RUNS / name):
         if os.path.lexists(path / METRICS):
             raise ModelError(f"{path}: it has no checkpoint yet; begin again with charrnn train")
 
 
 def read_found(name: str | None, read: Callable[[Path], T]) -> tuple[Path, T]:
-    """Reads the model that a name or path means: its directory, and what `read` returns for it.
+    """Read the model that a name or path means; return its directory, and the result of `read`.
 
-    Where a run's best is damaged, its newest sound one is read instead, with a warning. Raises
-    ModelError.
+    Where a run's best model is damaged, its newest intact one is read instead, with a warning.
+    Raises ModelError.
     """
     while True:
         paths, why = _find_models(name)
@@ -102,7 +103,7 @@ def read_found(name: str | None, read: Callable[[Path], T]) -> tuple[Path, T]:
             if find_models(name) == paths:
                 raise
             continue
-        # A training that goes on meanwhile may have replaced its best, and deleted the old one.
+        # A training may meanwhile have replaced its best model, and deleted the old one.
         if (why or found[0] != paths[0]) and find_models(name)[0] != paths[0]:
             continue
         if why:
@@ -112,10 +113,10 @@ def read_found(name: str | None, read: Callable[[Path], T]) -> tuple[Path, T]:
 
 @as_usual
 def load(model: str | Path | Model | None = None) -> Model:
-    """Reads a model: of a run its best, of None that of the newest run under `checkpoints/`.
+    """Read a model: the best model of a run; None: that of the newest run under `checkpoints/`.
 
-    Where a run's best model is damaged, its newest sound checkpoint is read, with a warning. A
-    Model, which was read before, is returned as it is. Raises ModelError.
+    Where a run's best model is damaged, its newest intact checkpoint is read, with a warning. A
+    Model is returned unchanged. Raises ModelError.
 
     Args:
         model: the name of a run, a run directory or a model directory.
@@ -126,12 +127,12 @@ def load(model: str | Path | Model | None = None) -> Model:
 
 
 def _choices() -> str:
-    """The end of an error, which says what runs there are."""
+    """Return the end of an error message, which names the existing runs."""
     names = run_names()
     return f"; {RUNS}/ has {', '.join(names[:10])}" if names else f"; {RUNS}/ has none yet"
 
 
 def _changed(run: Path) -> float:
-    """When a run saved its newest checkpoint, in seconds since 1970."""
+    """Return when a run saved its newest checkpoint, in seconds since 1970."""
     last = run / LAST
     return os.lstat(last if os.path.lexists(last) else run).st_mtime

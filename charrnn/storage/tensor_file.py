@@ -4,10 +4,10 @@
     header       {"head.bias": {"dtype": "F32", "shape": [65], "data_offsets": [0, 260]}, ...}
     numbers      one tensor after the other, no gap, no overlap
 
-https://huggingface.co/docs/safetensors says the rest. The library writes them. Its reader maps the
-file into memory, where a file that shrinks meanwhile kills the process; its other reader copies all
-that is in it. Ours reads once, so that what was compared with a checksum is what is used, and
-accepts nothing but the tensors it expects.
+See https://huggingface.co/docs/safetensors. The library `safetensors` writes these files. One of
+its readers maps the file into memory, where a file that shrinks meanwhile kills the process; the
+other copies everything in it. The reader here reads a file once, so that the bytes that match a
+checksum are those that are used, and accepts only the expected tensors.
 """
 
 import math
@@ -28,18 +28,18 @@ Tensors = Mapping[str, npt.NDArray[np.float32]]
 Shapes = Mapping[str, tuple[int, ...]]
 
 _LARGEST_HEADER: Final = 1 << 20
-"""Bytes; 64 layers and the optimizer's moments of each take a tenth of that."""
+"""The most bytes of a header; 64 layers with the optimizer's moments take a tenth of this."""
 
 
 def to_safetensors(tensors: Tensors) -> bytes:
-    """The bytes of a file that holds these tensors."""
+    """Return the bytes of a file that holds these tensors."""
     return save({name: np.ascontiguousarray(array) for name, array in tensors.items()})
 
 
 def read_tensors(path: Path, shapes: Shapes, manifest: Manifest | None = None) -> Tensors:
-    """Reads float32 tensors of exactly these names and shapes, all of them finite.
+    """Read float32 tensors of exactly these names and shapes, all of them finite.
 
-    A file that is larger than the shapes say is not read. Raises ModelError.
+    A file that is larger than the shapes require is not read. Raises ModelError.
     """
     expected = sum(_size(shape) for shape in shapes.values())
     content = read_sealed(path, 8 + _LARGEST_HEADER + expected, manifest)
@@ -67,7 +67,7 @@ def read_tensors(path: Path, shapes: Shapes, manifest: Manifest | None = None) -
                 f"found {_describe(header[name])}"
             )
     _check_offsets(path, header, shapes, len(content) - start)
-    if shift := start % 4:  # for float32 must begin at a multiple of 4
+    if shift := start % 4:  # float32 must begin at a multiple of 4
         with memoryview(content) as view:
             view[start - shift : -shift] = view[start:]
         start -= shift
@@ -83,7 +83,7 @@ def read_tensors(path: Path, shapes: Shapes, manifest: Manifest | None = None) -
 
 
 def _check_offsets(path: Path, header: dict[str, Any], shapes: Shapes, end: int) -> None:
-    """Raises ModelError unless the tensors stand one after the other, from 0 to the end."""
+    """Raise ModelError unless the tensors stand one after the other, from 0 to the end."""
     places = []
     for name, shape in shapes.items():
         match header[name]["data_offsets"]:
@@ -100,7 +100,7 @@ def _check_offsets(path: Path, header: dict[str, Any], shapes: Shapes, end: int)
 
 
 def _are(found: object, shape: tuple[int, ...]) -> bool:
-    """Whether a value from JSON is this shape, in whole numbers (True is no 1)."""
+    """Return whether a value from JSON is this shape, in whole numbers (True is not 1)."""
     return (
         isinstance(found, list)
         and all(type(size) is int for size in found)
@@ -109,7 +109,7 @@ def _are(found: object, shape: tuple[int, ...]) -> bool:
 
 
 def _are_notes(value: object) -> bool:
-    """Whether this is what other programs may note in a header: text by name."""
+    """Return whether a value may be the metadata of a header: text by name."""
     if not isinstance(value, dict) or not all(isinstance(note, str) for note in value.values()):
         return False
     try:

@@ -2,10 +2,10 @@
 
     RUN/corpus/
         ids.bin         the ids (N,), one after the other
-        corpus.json     what they follow from: the text and the alphabet, by their SHA-256
-        manifest.json   the size and the SHA-256 of those two
+        corpus.json what they depend on: the text and the alphabet, by their SHA-256 manifest.json
+        the size and the SHA-256 of those two
 
-It can be deleted: where it is gone or damaged, the text is read again.
+The folder can be deleted: where it is missing or damaged, the text is read again.
 
 Legend: N characters.
 """
@@ -39,7 +39,7 @@ KEY: Final = "corpus.json"
 
 
 def is_ids_folder(folder: Path) -> bool:
-    """Whether a folder is a token cache: it has files, and only those of one."""
+    """Return whether a folder is a token cache: it has files, and only those of one."""
     try:
         names = {path.name for path in folder.iterdir()}
     except OSError:
@@ -48,11 +48,11 @@ def is_ids_folder(folder: Path) -> bool:
 
 
 def keep_ids(folder: Path, key: IdsKey, ids: Iterable[Ids]) -> Ids:
-    """Writes ids, which come in chunks, to the folder, in the place of those that are there, and
-    returns them mapped (N,).
+    """Write ids, which come in chunks, to the folder, replacing those in it, and return them mapped
+    (N,).
 
-    After a crash, the folder is complete or not there. Raises StorageError, and what the chunks
-    raise.
+    After a crash, the folder is complete or missing. Raises StorageError, and the errors of the
+    chunks.
     """
     if os.path.lexists(folder):
         if not is_ids_folder(folder):
@@ -80,10 +80,10 @@ def keep_ids(folder: Path, key: IdsKey, ids: Iterable[Ids]) -> Ids:
 
 
 def keep_for_now(key: IdsKey, ids: Iterable[Ids]) -> Ids:
-    """Writes ids, which come in chunks, to a file without a name, which is gone with the process,
-    and returns them mapped (N,): for commands that only look at a corpus larger than memory.
+    """Write ids, which come in chunks, to a file without a name, which is gone with the process,
+    and return them mapped (N,): for commands that only look at a corpus larger than memory.
 
-    Raises StorageError, and what the chunks raise.
+    Raises StorageError, and the errors of the chunks.
     """
     try:
         with tempfile.TemporaryFile() as file:
@@ -100,11 +100,11 @@ def keep_for_now(key: IdsKey, ids: Iterable[Ids]) -> Ids:
 
 
 def find_ids(folder: Path, key: IdsKey, *, progress: ReadingProgress = no_progress) -> Ids | None:
-    """The ids (N,) in a folder, mapped; None where they are missing, of another text or alphabet,
-    or damaged (with a warning).
+    """Return the ids (N,) in a folder, mapped; None where they are missing, of another text or
+    alphabet, or damaged (with a warning).
 
-    All of them are read once and checked: their SHA-256 must be that of the manifest, and each must
-    be in the alphabet, as the folder may come from anyone.
+    All of them are read once and checked, since the folder may come from anyone: their SHA-256 must
+    be that of the manifest, and each id must be in the alphabet.
     """
     if not is_ids_folder(folder):
         return None
@@ -131,7 +131,7 @@ def find_ids(folder: Path, key: IdsKey, *, progress: ReadingProgress = no_progre
 
 
 def remove_ids(folder: Path) -> None:
-    """Deletes the folder if it is a token cache. Raises StorageError."""
+    """Delete the folder if it is a token cache. Raises StorageError."""
     if is_ids_folder(folder):
         remove_directory(folder)
 

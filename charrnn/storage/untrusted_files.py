@@ -1,4 +1,4 @@
-"""Files from anyone, read without trust: only plain files of the expected size are read."""
+"""Reading untrusted files: only regular files of the expected size are read."""
 
 import contextlib
 import errno
@@ -12,11 +12,11 @@ from typing import Final
 from charrnn.errors import ModelError
 
 LONGEST_LINE: Final = 1 << 26
-"""The most bytes that a line may have: a sparse file of a terabyte is one line."""
+"""The most bytes of a line: a sparse file of a terabyte is one line."""
 
 
 def read_file(path: Path, largest: int) -> bytearray:
-    """The bytes of a file that may come from anyone.
+    """Return the bytes of a file that may come from anyone.
 
     Raises ModelError, before anything is read, for a link, a pipe or a device, which may lead
     anywhere or never end, and for a file of more than `largest` bytes.
@@ -37,15 +37,16 @@ def read_file(path: Path, largest: int) -> bytearray:
 
 
 def read_lines(path: Path, longest: int) -> Iterator[bytes]:
-    """The lines of a file that may come from anyone, without their newlines, as they are read.
-    What follows the last newline is left out; a line of more than `longest` bytes is cut off.
+    """Yield the lines of a file that may come from anyone, without their newlines, as they are
+    read. What follows the last newline is left out; a line of more than `longest` bytes is cut off.
 
-    Raises ModelError as `read_file` does, but for the file's size, and where a line does not end.
+    Raises ModelError as `read_file` does, except for the file's size, and where a line does not
+    end.
     """
     with _opened(path) as (descriptor, size), os.fdopen(os.dup(descriptor), "rb") as file:
         line, length = b"", 0
         while size > 0 and (chunk := file.readline(longest + 1)):
-            size -= len(chunk)  # what is added meanwhile is not waited for
+            size -= len(chunk)  # bytes that are added meanwhile are not read
             line = line or chunk
             length += len(chunk)
             if chunk.endswith(b"\n"):
@@ -56,9 +57,9 @@ def read_lines(path: Path, longest: int) -> Iterator[bytes]:
 
 
 def map_file(path: Path, size: int) -> mmap.mmap:
-    """Maps a file of `size` bytes, more than 0, into read-only memory; reads nothing yet.
+    """Map a file of `size` bytes, more than 0, into read-only memory without reading it.
 
-    Raises ModelError where it has another size, and as `read_file` does.
+    Raises ModelError where the file has another size, and as `read_file` does.
     """
     with _opened(path) as (descriptor, found):
         if found != size:
@@ -68,13 +69,14 @@ def map_file(path: Path, size: int) -> mmap.mmap:
         except OSError as error:
             if error.errno != errno.ENODEV:
                 raise
-            # Some file systems, as of FUSE, map files for one process alone.
+            # Some file systems, such as FUSE's, map files only for one process.
             return mmap.mmap(descriptor, size, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
 
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[tuple[int, int]]:
-    """The descriptor and the size in bytes of a regular file. Raises ModelError for all else."""
+    """Open a regular file; yield its descriptor and its size in bytes. Raises ModelError for all
+    else."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:

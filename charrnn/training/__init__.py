@@ -1,1 +1,1 @@
-"""Loops over the loader; writes runs."""
+"""Training: plans, training loops and checkpoints."""

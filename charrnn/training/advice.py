@@ -1,4 +1,4 @@
-"""What a person should know of a plan before the training begins."""
+"""Notes for the user about a plan, before the training begins."""
 
 from typing import Final
 
@@ -14,30 +14,31 @@ from charrnn.training.options import TrainingOptions
 from charrnn.training.recipe import DEFAULT_BUDGET
 
 MANY_CHARACTERS: Final = 4096
-"""Distinct characters beyond which most of a step goes into how probable each of them is; a Chinese
-novel has about as many."""
+"""Distinct characters beyond which most of a step goes into their probabilities; a Chinese novel
+has about as many."""
 
 RARE: Final = 0.01
 MIN_COUNTS: Final = (2, 3, 5, 10, 20, 50, 100)
-"""The share of a text that may be folded into U+FFFD, and what --min-count is advised from."""
+"""The share of a text that may be folded into U+FFFD, and the values of --min-count to choose
+from."""
 
 OVERRUN: Final = 1.2
-"""How many times its budget a training may take before that is said."""
+"""A training that takes this many times its budget gets a note."""
 
 LARGEST_COUNTED: Final = 20_000_000
-"""Characters; of longer texts, lines that are held out are not looked for among the others (half a
-second's work) before the training begins."""
+"""Characters. In longer texts, repeated held-out lines are not counted before the training begins;
+counting this many takes half a second."""
 
 
 def advise_on_alphabet(text: TokenizedCorpus, batch_size: int, sequence_length: int) -> list[str]:
-    """What may be done about an alphabet so large that it makes steps slow and large."""
+    """Return notes on an alphabet so large that it makes steps slow and large."""
     size = text.tokenizer.vocabulary_size
     if size <= MANY_CHARACTERS:
         return []
     counts = np.zeros(size, np.int64)
     for piece in chunks(text.ids):
         counts += np.bincount(piece, minlength=size)
-    # Of each character's place: its logits, their logarithms, and the gradients of both.
+    # For each position: the logits, their log-probabilities, and the gradients of both.
     megabytes = 4 * 4 * batch_size * sequence_length * size / 1e6
     fold = ""
     for least in MIN_COUNTS:
@@ -57,10 +58,10 @@ def advise_on_alphabet(text: TokenizedCorpus, batch_size: int, sequence_length: 
 
 
 def advise_on_budget(options: TrainingOptions, config: TrainingConfig, seconds: float) -> list[str]:
-    """What may be done about a budget that is too short for the least that a training does.
+    """Return notes on a budget that is too short for the shortest training.
 
     Args:
-        seconds: what it will take, from the probe to the last save.
+        seconds: the estimated duration, from the probe to the last save.
     """
     budget = options.budget or DEFAULT_BUDGET
     if seconds <= OVERRUN * budget:
@@ -75,13 +76,13 @@ def advise_on_budget(options: TrainingOptions, config: TrainingConfig, seconds: 
 
 
 def describe_held_out(training: AnyIds, held_out: AnyIds, tokenizer: Tokenizer) -> str:
-    """How many lines are held out, and how many of them occur among the others as well, as far as
-    that is soon counted."""
+    """Describe how many lines are held out, and how many of them also occur in the training text,
+    where the text is short enough to count them."""
     newline = newline_id(tokenizer)
     assert newline is not None
     if len(training) > LARGEST_COUNTED:
         return f"lines with {len(held_out):,} of {len(training) + len(held_out):,} ids are held out"
     lines, repeated = count_repeated(training, held_out, newline)
     held = "1 line is" if lines == 1 else f"{lines:,} lines are"
-    among = "1 of them is" if repeated == 1 else f"{repeated:,} of them are"
-    return f"{held} held out; {among} among the other lines too"
+    among = "1 of them also occurs" if repeated == 1 else f"{repeated:,} of them also occur"
+    return f"{held} held out; {among} in the training text"

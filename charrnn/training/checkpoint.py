@@ -1,9 +1,10 @@
-"""A checkpoint: a model directory, and everything needed to go on exactly where it stopped.
+"""A checkpoint: a model directory, and everything needed to resume training exactly where it
+stopped.
 
-Beside the three files of the model stand `training.json` (settings, corpus, position) and
-`training.safetensors` (the weights themselves, of which the model has the average, the optimizer's
-moments and the hidden state). Random states need no
-keeping: all that is random is a function of the seed, the epoch and the step.
+Besides the three files of the model, a checkpoint has `training.json` (settings, corpus, position)
+and `training.safetensors` (the trained weights, whose average is the model's; the optimizer's
+moments; the hidden state). No random state is saved: all that is random is a function of the seed,
+the epoch and the step.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,34 +39,33 @@ TRAINING: Final = "training.json"
 TRAINING_TENSORS: Final = "training.safetensors"
 
 MOMENTS: Final = ("exp_avg", "exp_avg_sq")
-"""What AdamW keeps of each weight, by its own names."""
+"""What AdamW keeps for each weight, by AdamW's names."""
 
 _ALL_ELSE: Final = 1 << 20
-"""Bytes that training.json takes at most beside what it says of the text."""
+"""The most bytes of training.json, besides what it says about the text."""
 
 MOST_FILES: Final = 50_000
-"""Files and folders that a folder may hold beside one for each byte of the text that was trained
-on."""
+"""The files and folders that a folder may hold, besides one for each byte of the training text."""
 
 WEIGHTS: Final = "weights"
-"""Before the names of the weights that are trained; those of the model are their average."""
+"""The prefix of the names of the trained weights; the model's weights are their average."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingState:
-    """How far a training has come.
+    """The progress of a training, as a checkpoint stores it.
 
     Attributes:
         step: steps taken.
-        epoch, chunk: where the loader is.
-        lanes: B, the lanes of the hidden state.
-        characters: characters learned from.
-        seconds: spent training.
-        nats, measured: the sum of what the steps since the last line of metrics.jsonl measured,
-            and how many they were.
+        epoch, chunk: the position of the loader.
+        lanes: B, the number of lanes of the hidden state.
+        characters: how many characters were learned from.
+        seconds: time spent training.
+        nats, measured: the sum of the losses since the last line of metrics.jsonl, and their
+            number.
         evaluated: the step of the last evaluation; -1 before the first.
-        validation_nats: what it gave.
-        best_nats, best_step: the best evaluation, where there was one.
+        validation_nats: its loss.
+        best_nats, best_step: the best evaluation; None before the first.
     """
 
     step: int
@@ -99,13 +99,13 @@ class TrainingState:
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """What a checkpoint holds.
+    """The contents of a checkpoint.
 
     Attributes:
         model: the network.
         config: the settings of the training.
-        sources, options: the corpus, as TokenizedCorpus has them, to find it again.
-        position: how far it has come.
+        sources, options: where to find the corpus, see TokenizedCorpus.
+        position: the progress of the training.
         tensors: the weights, the optimizer's moments and the hidden state, by name (see
             `tensor_shapes`).
     """
@@ -118,7 +118,7 @@ class Checkpoint:
     tensors: Tensors
 
     def files(self) -> dict[str, bytes]:
-        """The five files, by name."""
+        """Return the contents of the five files by name."""
         training = {
             "config": asdict(self.config),
             "corpus": _described(self.sources, self.options),
@@ -138,12 +138,12 @@ class Checkpoint:
         keep: KeepIds | None = None,
         progress: ReadingProgress = no_progress,
     ) -> TokenizedCorpus:
-        """The text that was trained on: from where it was, unless it is given.
+        """Read the text that was trained on: `corpus`, or from where it was when None.
 
-        It is read, and its SHA-256 compared, even where its ids are found in a file. `find`, `keep`
-        and `progress` are those of `tokenize`.
+        The text is read and its SHA-256 compared even where its ids are found in a file. For
+        `find`, `keep` and `progress`, see `tokenize`.
 
-        Raises CorpusError when it cannot be found or is not the same any more.
+        Raises CorpusError when the text cannot be found or has changed.
         """
         if corpus is None:
             if "-" in self.sources:
@@ -151,9 +151,9 @@ class Checkpoint:
                     "the text came from standard input: pipe it in again, and name it '-'"
                 )
             if remote := [source for source in self.sources if source.startswith(HUGGING_FACE)]:
-                # A model from a stranger must not make anyone fetch what it names.
+                # A model from a stranger must not make anyone download what it names.
                 raise CorpusError(f"the text came from {remote[0]}: name it, and it is read again")
-            # A model from anyone may name `/`, which takes minutes to walk through.
+            # A model from a stranger may name `/`, which takes minutes to walk through.
             most_files = MOST_FILES + self.model.provenance.corpus_bytes
             try:
                 corpus = open_corpus(self.sources, self.options, most_files=most_files)
@@ -166,7 +166,7 @@ class Checkpoint:
         )
 
         def find_same(key: IdsKey) -> Ids | None:
-            if key.text_sha256 != sha256:  # before its ids replace those that are kept
+            if key.text_sha256 != sha256:  # checked before new ids replace the kept ones
                 raise other
             return find(key) if find is not None else None
 
@@ -185,7 +185,7 @@ class Checkpoint:
                 tokenizer=self.model.tokenizer,
                 find=find_same,
                 keep=keep,
-                # What a stranger's model names may be anything, and have no end.
+                # A model from a stranger may name a device or a pipe that never ends.
                 at_most=self.model.provenance.corpus_bytes,
                 progress=progress,
             )
@@ -197,7 +197,7 @@ class Checkpoint:
 
 
 def check_sources(corpus: Corpus | TokenizedCorpus) -> None:
-    """Raises ConfigError where what names a text is too long for a checkpoint to be read again."""
+    """Raise ConfigError where the names of the files are too long for a checkpoint."""
     size = len(to_json(_described(corpus.sources, corpus.options)))
     if size > LARGEST_TRAINING - _ALL_ELSE:
         raise ConfigError(
@@ -207,12 +207,12 @@ def check_sources(corpus: Corpus | TokenizedCorpus) -> None:
 
 
 def _described(sources: Sequence[str], options: ReadOptions) -> dict[str, Any]:
-    """What a checkpoint says of its text."""
+    """Return what a checkpoint stores about its text."""
     return {"sources": list(sources), "options": asdict(options)}
 
 
 def read_checkpoint(directory: Path) -> Checkpoint:
-    """Reads a checkpoint. Raises ModelError when anything in it is not as it should be."""
+    """Read a checkpoint. Raises ModelError when anything in it is damaged or missing."""
     manifest = read_manifest(directory)
     model = read_model(directory, manifest)
     path = directory / TRAINING
@@ -239,7 +239,7 @@ def read_checkpoint(directory: Path) -> Checkpoint:
 
 
 def read_newest(run: Run) -> Checkpoint:
-    """Reads the newest checkpoint of a run that is sound; warns of newer ones that are damaged.
+    """Read the newest intact checkpoint of a run; warn about newer ones that are damaged.
 
     Raises ModelError.
     """
@@ -250,14 +250,14 @@ def read_newest(run: Run) -> Checkpoint:
     def read(path: Path) -> Checkpoint:
         checkpoint = read_checkpoint(path)
         if path != run.checkpoint(checkpoint.position.step):
-            raise ModelError(f"{path / TRAINING}: it is of step {checkpoint.position.step}")
+            raise ModelError(f"{path / TRAINING}: it belongs to step {checkpoint.position.step}")
         return checkpoint
 
     return first_sound(newest_first, read)[1]
 
 
 def tensor_shapes(config: ModelConfig, lanes: int) -> Mapping[str, tuple[int, ...]]:
-    """The names and shapes in `training.safetensors`."""
+    """Return the names and shapes of the tensors in `training.safetensors`."""
     of_weights = {
         f"{kind}.{name}": shape
         for kind in (WEIGHTS, *MOMENTS)
@@ -268,5 +268,5 @@ def tensor_shapes(config: ModelConfig, lanes: int) -> Mapping[str, tuple[int, ..
 
 
 def state_names(config: ModelConfig) -> list[str]:
-    """The names of the parts of the state in `training.safetensors`."""
+    """Return the names of the parts of the state in `training.safetensors`."""
     return [f"state.{name}" for name in config.state_shapes(1)]

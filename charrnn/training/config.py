@@ -1,4 +1,4 @@
-"""TrainingConfig: how a training goes, all of it decided."""
+"""TrainingConfig: the settings of a training, all decided."""
 
 import math
 from dataclasses import dataclass, field
@@ -11,18 +11,18 @@ from charrnn.training.options import TrainingOptions, check_device
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    """All that decides how a training goes, beside the corpus, the network and its weights.
+    """The settings that decide a training, besides the corpus, the network and its weights.
 
-    Stored with the run and reused when it is resumed. From here on, training is a pure function of
-    (corpus, ModelConfig, TrainingConfig): never of the clock. The attributes are those of
+    They are stored with the run and reused when it is resumed. Training is a pure function of
+    (corpus, ModelConfig, TrainingConfig), and never of the clock. The attributes are those of
     TrainingOptions, each decided, and:
 
-        warmup_steps: over which the learning rate rises from zero.
-        evaluation_characters: of the validation text, read at each evaluation; all at most.
+        warmup_steps: steps over which the learning rate rises from zero.
+        evaluation_characters: characters of the validation text that each evaluation reads at most.
         kernel: the entry of KERNELS that computes the layers.
-        threads: of the CPU.
-        split_seed: draws the lines that are held out; None: the last part of the text is (of
-            labelled documents, None is the seed).
+        threads: the number of CPU threads.
+        split_seed: the seed that draws the held-out lines; None: the last part of the text is held
+            out. Of labelled documents, None stands for `seed`.
     """
 
     steps: int
@@ -54,7 +54,8 @@ class TrainingConfig:
             raise ConfigError("device 'auto': it was not decided; choose cpu, cuda, cuda:1, ...")
 
     def learning_rate_at(self, step: int) -> float:
-        """The learning rate of step 0, 1, 2, ...: a linear warm-up, then half a cosine to near 0.
+        """Return the learning rate of step 0, 1, 2, ...: a linear warm-up, then half a cosine to
+        near 0.
 
         Loshchilov & Hutter, 2017, arXiv:1608.03983, without restarts.
         """

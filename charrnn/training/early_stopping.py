@@ -1,4 +1,4 @@
-"""When a training ends before its last step."""
+"""Early stopping."""
 
 from typing import Final
 
@@ -6,13 +6,13 @@ from charrnn.training.checkpoint import TrainingState
 from charrnn.training.config import TrainingConfig
 
 CLEARLY_WORSE: Final = 1.01
-"""How many times the best validation loss is clearly worse. A rate that is still high makes the
-loss waver by less."""
+"""A validation loss this many times the best is clearly worse. While the learning rate is high, the
+loss fluctuates by less."""
 
 
 def should_stop_early(state: TrainingState, config: TrainingConfig) -> bool:
-    """Whether a training is so far past its best model that it will not make a better one: all of
-    the last `patience` evaluations were worse, the last of them clearly (Prechelt, 1998)."""
+    """Return whether a training is so far past its best model that it will not reach a better one:
+    all of the last `patience` evaluations were worse, the last one clearly (Prechelt, 1998)."""
     if not config.patience or state.best_step is None or state.evaluated != state.step:
         return False
     assert state.validation_nats is not None and state.best_nats is not None

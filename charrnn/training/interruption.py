@@ -1,4 +1,4 @@
-"""A Ctrl-C, or a notebook's stop button, while a training computes."""
+"""Interrupts (Ctrl-C, a notebook's stop button) while a training computes."""
 
 import contextlib
 import signal
@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterator
 
 @contextlib.contextmanager
 def interrupts_wait(stop: Callable[[int], None]) -> Iterator[None]:
-    """Has what runs in here be asked to stop by an interrupt, and raises KeyboardInterrupt where it
-    has.
+    """Make an interrupt call `stop` while the block runs, and raise KeyboardInterrupt at its end.
 
-    In the middle of a step it would leave weights half changed, and nothing to save. A second
-    interrupt is not waited with. Where the program has a handler of its own, or this is not the
-    main thread, nothing is changed.
+    In the middle of a step, an interrupt would leave weights half changed, and nothing to save. A
+    second interrupt is raised at once. Nothing changes where the program has its own handler, or
+    outside the main thread.
     """
     usual = signal.default_int_handler
     in_main = threading.current_thread() is threading.main_thread()

@@ -19,18 +19,17 @@ from charrnn.training.parallel.group import Group
 from charrnn.training.task import task_definition
 
 BETAS: Final = (0.9, 0.999)
-"""What AdamW remembers of its moments at each step: Adam's own (Kingma & Ba, 2015). The squares of
-the last hundred steps instead of the last thousand cost up to 1.3 %, where a text is read often
-(docs/recipe.md)."""
+"""The decay rates of AdamW's moments, Adam's own (Kingma & Ba, 2015). A second rate of 0.99 costs
+up to 1.3 % of the loss where a text is read often (docs/recipe.md)."""
 
 
 @contextlib.contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Runs PyTorch on so many threads of the CPU, and gives back what was set before. More threads
-    than this process may use cores would wait for each other most of the time, and are not begun.
+    """Run PyTorch on this many CPU threads, then restore the number set before. It is limited to
+    the cores that this process may use, since more threads would mostly wait for each other.
 
-    Sums are added up in another order on another number of threads, so that a training goes on
-    exactly only on the number it began with. Raises TrainingError where there can be but one.
+    The order of sums depends on the number of threads, so a training is reproduced exactly only on
+    the number it began with. Raises TrainingError where only one thread is possible.
     """
     if count > 1 and forked():
         raise TrainingError(
@@ -46,7 +45,7 @@ def threads(count: int) -> Iterator[None]:
 
 
 def autocast(device: str, precision: str) -> contextlib.AbstractContextManager[None]:
-    """The precision that a network computes in; its weights stay float32."""
+    """Return a context in which a network computes in a precision; its weights stay float32."""
     if precision == "bf16":
         return torch.autocast(torch.device(device).type, torch.bfloat16)
     return contextlib.nullcontext()
@@ -54,7 +53,7 @@ def autocast(device: str, precision: str) -> contextlib.AbstractContextManager[N
 
 @dataclass(frozen=True)
 class StepResult:
-    """What one step measured: nats per character before the step, the norm of the gradient before
+    """Measurements of one step: nats per character before the step, the norm of the gradient before
     clipping, the learning rate, and how many characters were predicted."""
 
     nats: float
@@ -68,13 +67,13 @@ class Learner:
     Hutter, 2019, arXiv:1711.05101), the gradient's norm clipped (Pascanu et al., 2013).
 
     Args:
-        group: the processes that train together, each on its lanes; this one alone when None.
+        group: the processes that train together, each on its lanes; None: this one alone.
 
     Attributes:
-        network: what learns.
+        network: the network that is trained.
         optimizer: its AdamW.
-        state: the hidden state that the last chunk ended with, of this process' lanes; empty where
-            steps do not follow one another in the text.
+        state: the hidden state of this process's lanes after the last chunk; empty where steps do
+            not follow one another in the text.
     """
 
     def __init__(
@@ -99,13 +98,12 @@ class Learner:
         self._loss, self._hopeless = definition.loss(), definition.hopeless_loss
 
     def step(self, chunk: Any, number: int) -> StepResult:
-        """Takes step `number` (0, 1, 2, ...) on a chunk, a batch of the task's loader.
+        """Take step `number` (0, 1, 2, ...) on a chunk, a batch of the task's loader.
 
-        Raises DivergedError, the weights untouched, when the loss is hopeless or its gradient is
-        not finite; what Group.sum_gradients raises, the weights untouched as well.
+        Raises DivergedError when the loss is hopeless or its gradient is not finite, and the errors
+        of Group.sum_gradients; both leave the weights unchanged.
         """
-        # All that is random in a step is a function of (seed, step), so that nothing has to be
-        # kept.
+        # All that is random in a step is a function of (seed, step), so no random state is saved.
         random = np.random.default_rng([self.config.seed, number])
         self._masks.manual_seed(int(random.integers(2**63)))
         with autocast(self.config.device, self.config.precision):
@@ -132,11 +130,11 @@ class Learner:
         return StepResult(nats, gradient_norm, learning_rate, chunk.characters)
 
     def restore(self, step: int, moments: Mapping[str, Mapping[str, Tensor]], state: State) -> None:
-        """Goes to where another learner was after a step.
+        """Restore the optimizer and the state that another learner had after a step.
 
         Args:
-            moments: by AdamW's name and the weight's.
-            state: of this process' lanes.
+            moments: the tensors, by AdamW's name and the weight's.
+            state: the state of this process's lanes.
         """
         self.state = tuple(part.to(self.device) for part in state)
         for name, parameter in self.network.named_parameters():

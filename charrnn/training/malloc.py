@@ -1,4 +1,4 @@
-"""How the C library keeps the memory that a training step frees."""
+"""The C library's memory settings during a training."""
 
 import contextlib
 import ctypes
@@ -8,23 +8,22 @@ from typing import Any, Final
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
 _M_MMAP_MAX: Final = -4
-"""Of glibc's malloc.h."""
+"""Constants of glibc's malloc.h."""
 
 _users = 0
 
 
 @contextlib.contextmanager
 def freed_memory_kept() -> Iterator[None]:
-    """Has the process keep what it frees, for the next step, which needs the same again.
+    """Make the process keep the memory it frees for the next step, which needs the same again.
 
-    By default glibc gives large arrays back to the system. Every step then gets them page by page,
-    each cleared first: with a hidden size of 512, 6,000 pages and a seventh of a step's time. Does
-    nothing where the C library is another.
+    By default, glibc returns large arrays to the system. Every step then gets them back page by
+    page, each cleared first: with a hidden size of 512, 6,000 pages and a seventh of a step's time.
+    Without glibc, nothing changes.
 
-    At the end what is free goes back to the system, and large arrays do from then on. glibc cannot
-    be
-    asked what was set before, nor be told to adapt by itself again: it gets the limits at which its
-    adaptation ends, 32 and 64 MiB.
+    At the end, free memory goes back to the system, and large arrays do again from then on. glibc
+    neither tells the previous limits nor adapts them again once they are set, so they become those
+    at which its adaptation ends, 32 and 64 MiB.
     """
     global _users
     library = _glibc()
@@ -47,7 +46,7 @@ def freed_memory_kept() -> Iterator[None]:
 
 
 def _glibc() -> Any:
-    """GNU's C library; None where it is another."""
+    """Return GNU's C library; None where the C library is another."""
     try:
         library = ctypes.CDLL(None)
         library.mallopt, library.malloc_trim  # noqa: B018

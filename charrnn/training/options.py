@@ -1,4 +1,4 @@
-"""TrainingOptions: what a training may be asked for, and the options of `charrnn train`."""
+"""TrainingOptions: the options of a training and of `charrnn train`."""
 
 import re
 from dataclasses import dataclass
@@ -12,8 +12,7 @@ from charrnn.tasks import TASKS
 PRECISIONS: Final = ("fp32", "bf16")
 
 CLASS_WEIGHTS: Final = ("none", "balanced")
-"""What a document counts: all the same, or as much more as its class is rarer (see
-`balanced_weights`)."""
+"""The weight of a document: equal for all, or larger for rarer classes (see `balanced_weights`)."""
 
 TEXT: Final = "Text"
 NETWORK: Final = "Network"
@@ -25,7 +24,7 @@ _BY_RECIPE: Final = "chosen for the text"
 
 
 def parse_duration(text: str) -> float:
-    """Seconds in `112s`, `10m`, `1h30m`. Raises ConfigError."""
+    """Return the seconds of a duration such as `112s`, `10m`, `1h30m`. Raises ConfigError."""
     units = {"d": 86400, "h": 3600, "m": 60, "s": 1}
     pieces = re.findall(r"(\d+(?:\.\d+)?)([dhms])", text)
     if not pieces or "".join(number + unit for number, unit in pieces) != text:
@@ -36,12 +35,11 @@ def parse_duration(text: str) -> float:
 @documented
 @dataclass(frozen=True, kw_only=True)
 class TrainingOptions:
-    """What a person may ask for; `None` leaves the choice to the recipe.
+    """The options of a training; `None` leaves the choice to the recipe.
 
-    Raises ConfigError when a setting is out of range. `task` is what the network is for, an entry
-    of charrnn.tasks.TASKS; None is what the other options and the corpus mean
-    (`charrnn.tasks.choose_task`). `budget` is in seconds. `readout_scale` is explained at
-    CharRNN.scale_readout.
+    Raises ConfigError when a setting is out of range. `task` is an entry of charrnn.tasks.TASKS;
+    with None, it follows from the other options and the corpus (`charrnn.tasks.choose_task`).
+    `budget` is in seconds. For `readout_scale`, see CharRNN.scale_readout.
     """
 
     task: str | None = None
@@ -278,6 +276,6 @@ _DEVICES: Final = r"auto|cpu|cuda(:\d{1,3})?"
 
 
 def check_device(device: str | None) -> None:
-    """Raises ConfigError for what is no name of a device."""
+    """Raise ConfigError for what is not the name of a device."""
     if device is not None and not re.fullmatch(_DEVICES, device):
         raise ConfigError(f"device {device!r}: choose cpu, cuda, cuda:1, ... or auto")

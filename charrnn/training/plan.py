@@ -1,4 +1,5 @@
-"""A plan: all that is decided before the first step, from the text, the wishes and the machine."""
+"""The plan of a training: all that is decided before the first step, from the text, the options and
+the machine."""
 
 import dataclasses
 import warnings
@@ -31,17 +32,17 @@ from charrnn.training.task import Task, TaskDefinition, task_definition
 
 @dataclass(frozen=True)
 class Plan:
-    """A training that can begin.
+    """A training that is ready to begin.
 
     Attributes:
-        corpus: what it will learn from.
-        task: the same, split into what is learned from and what is held out.
-        network: what will learn, fresh or from another model.
-        config: how.
-        epochs: how often it will read the training text.
-        seconds: what that will take, evaluations and saves included; None where it was not
+        corpus: the text to learn from.
+        task: the corpus, split into a training part and a held-out part.
+        network: the network to train, fresh or from another model.
+        config: the settings of the training.
+        epochs: how many times the training text will be read.
+        seconds: the estimated duration, evaluations and saves included; None where speed was not
             measured.
-        notes: what a person should know of the choices, a line each.
+        notes: remarks on the choices for the user, a line each.
     """
 
     corpus: TokenizedCorpus
@@ -64,13 +65,13 @@ def make_plan(
     group: Group | None = None,
     progress: ReadingProgress = no_progress,
 ) -> Plan:
-    """Reads the corpus, measures the machine, and decides.
+    """Read the corpus, measure the machine, and decide.
 
     Args:
-        kind, min_count: the tokenizer, see `tokenize`; None is `char`, or the base's.
+        kind, min_count: see `tokenize`; without a kind, the tokenizer is the base's, or `char`.
         base: a model to start from; its cell, sizes and alphabet are kept.
-        keep, progress: of the reading, see `tokenize`.
-        group: the processes that will train together; this one alone when None.
+        keep, progress: see `tokenize`.
+        group: the processes that will train together; None: this one alone.
 
     Raises CorpusError when the text cannot be trained on, ConfigError when options contradict,
     ModelError when the training cannot start from the base.
@@ -136,7 +137,7 @@ def make_plan(
 def _choose_definition(
     corpus: Corpus, options: TrainingOptions, base: Model | None, group: Group | None
 ) -> TaskDefinition:
-    """What the network will be for. Raises ConfigError where the options do not go with that."""
+    """Return the definition of the task. Raises ConfigError where options do not fit it."""
     labelled = corpus.options.label is not None
     name = options.task or choose_task(
         labelled=labelled,
@@ -154,8 +155,7 @@ def _choose_definition(
 
 
 def _warn_of_cut_texts(corpus: Corpus) -> None:
-    """Says how many texts of a table have several lines, each of which becomes a document of its
-    own."""
+    """Warn about texts of a table that have several lines, each of which becomes a document."""
     for part in corpus.parts:
         if part.column is not None and part.column.several_lines:
             warnings.warn(
@@ -173,11 +173,11 @@ SIZES_OF_LAYERS: Final = ("cell", "layers", "hidden_size", "embedding_size")
 def choose_split(
     definition: TaskDefinition, options: TrainingOptions, text: TokenizedCorpus, base: Model | None
 ) -> tuple[TrainingOptions, int | None, list[str]]:
-    """What is held out: the options with the fraction, the seed that draws it (see TrainingConfig),
-    and what a person should know of that.
+    """Decide what is held out. Return the options with the fraction, the seed that draws the
+    held-out lines (see TrainingConfig), and notes for the user.
 
-    Where the base has learned this very text, it is what was held out of it then: of anything else
-    the base has learned most.
+    Where the base was trained on the same text, the same part is held out again: the base has
+    learned most of the rest.
     """
     new = definition.new_held_out_seed(options)
     if base is None or base.provenance.sha256 != text.sha256:
@@ -196,8 +196,7 @@ def choose_split(
 
 
 def check_kind(kind: str | None, base: Model) -> None:
-    """Raises ConfigError where another tokenizer is asked for than that of the model to start
-    from."""
+    """Raise ConfigError where `kind` is not the tokenizer of the model to start from."""
     if kind not in (None, base.tokenizer.kind):
         raise ConfigError(
             f"the model to start from has a {base.tokenizer.kind} tokenizer, not {kind}; "
@@ -206,7 +205,8 @@ def check_kind(kind: str | None, base: Model) -> None:
 
 
 def keep_sizes(options: TrainingOptions, base: Model, names: Iterable[str]) -> TrainingOptions:
-    """The options with these of the base's sizes. Raises ConfigError where they ask for others."""
+    """Return the options with these sizes of the base. Raises ConfigError where they ask for
+    others."""
     for name in names:
         wanted, kept = getattr(options, name), getattr(base.config, name)
         if wanted not in (None, kept):
@@ -219,16 +219,17 @@ def keep_sizes(options: TrainingOptions, base: Model, names: Iterable[str]) -> T
 
 
 def fresh_network(model: ModelConfig, config: TrainingConfig) -> RecurrentNetwork:
-    """A network of these sizes, to be trained so, its weights drawn by the seed."""
+    """Return a network of these sizes, prepared for the training, with weights drawn by the
+    seed."""
     generator = torch.Generator().manual_seed(config.seed)
-    with threads(config.threads):  # on which the last bits of an orthogonal matrix depend
+    with threads(config.threads):  # an orthogonal matrix's last bits depend on it
         network = build_network(model, kernel=config.kernel, generator=generator)
     network.scale_readout(config.readout_scale)
     return network
 
 
 def arrays(network: RecurrentNetwork) -> Tensors:
-    """A copy of the network's weights by name, float32, on the CPU; its head's outputs in units of
+    """Return a copy of the weights by name, float32, on the CPU, the head's outputs in units of
     1."""
     tensors = {
         name: tensor.detach().to("cpu", torch.float32, copy=True).numpy()
@@ -241,7 +242,7 @@ def arrays(network: RecurrentNetwork) -> Tensors:
 
 @torch.no_grad()
 def load(network: RecurrentNetwork, tensors: Tensors) -> None:
-    """Copies weights of the same names and shapes into the network; the inverse of `arrays`."""
+    """Copy weights of the same names and shapes into the network; the inverse of `arrays`."""
     for name, parameter in network.named_parameters():
         parameter.copy_(torch.from_numpy(tensors[name]))
         if name in _OF_UNIT and network.unit != 1:
@@ -252,14 +253,14 @@ _OF_UNIT: Final = ("head.weight", "head.bias")
 
 
 def copy_weights(base: Model, network: RecurrentNetwork, vocabulary_size: int) -> None:
-    """Copies all weights of a model into a fresh network of the same sizes but for its alphabet,
-    which begins with the model's; the rows of other characters stay fresh."""
+    """Copy all weights of a model into a fresh network of the same sizes with a larger alphabet,
+    which begins with the model's. The rows of new characters stay fresh."""
     old = base.config.vocabulary_size
     tensors = dict(arrays(network))
     for name, tensor in base.tensors.items():
         if name in ("embedding.weight", "head.weight", "head.bias"):
             fresh = tensors[name][old:vocabulary_size]
-            # Rows of an embedding that are no characters', such as the mask's, stay the last.
+            # Rows of an embedding that stand for no character, such as the mask's, stay last.
             tensors[name] = np.concatenate([tensor[:old], fresh, tensor[old:]])
         else:
             tensors[name] = tensor

@@ -1,5 +1,5 @@
-"""The probe: how fast this machine trains networks of given sizes, and by which kernel, in which
-precision, on how many threads it does so best."""
+"""The probe: measures how fast this machine trains networks of given sizes, and with which kernel,
+precision and number of threads it is fastest."""
 
 import dataclasses
 import math
@@ -25,45 +25,46 @@ from charrnn.training.recipe import DEFAULT_BUDGET, Machine, choose_training
 from charrnn.training.task import Task
 
 HANDICAPS: Final = {"fp32": 1.0, "bf16": 1.15}
-"""What a step's time is multiplied with: bf16 must be so much faster to be worth its rounding."""
+"""Factors on a step's time: bf16 must be this much faster to be worth its rounding."""
 
 ALL_THREADS: Final = threads_each(torch.get_num_threads())
-"""What PyTorch would use by itself, before any training has set it; less where several processes
-share the machine."""
+"""PyTorch's own number of threads, before any training sets it; fewer where several processes share
+the machine."""
 
 SLOW: Final = 50e9
-"""Operations a second that any machine does, for a guess at the time of a step."""
+"""Operations per second that any machine reaches, for a guess at the time of a step."""
 
 HOPELESS_RATIO: Final = 3
-"""A candidate with a step so much slower than the best so far is not measured further."""
+"""A candidate with a step slower than the best so far by this factor is not measured further."""
 
 PROBE_SHARE: Final = 0.05
 LONGEST_PROBE: Final = 10.0
-"""How much of a budget may go into measuring a network of the chosen sizes, and seconds at most."""
+"""The share of a budget that may go into measuring a network of the chosen sizes, and seconds at
+most."""
 
 ENOUGH_EVALUATED: Final = 20_000
-"""Characters whose evaluation is timed."""
+"""Characters that are read to time an evaluation."""
 
 TYPICAL_DROPOUT: Final = 0.1
-"""What is dropped while measuring, where that is not chosen yet: drawing the masks takes time, the
-same for any share."""
+"""Dropout while measuring, where it is not chosen yet: drawing the masks takes time, the same for
+any share."""
 
 
 class Probe:
-    """Measures what this machine does, or what the processes of a group do together.
+    """Measures the speed of this machine, or of the processes of a group together.
 
-    Under a time budget, throw-away networks are trained for a moment: 5 % of it, 10 seconds at
-    most. Without one, nothing is measured, so that the same command gives the same bytes twice.
+    Under a time budget, throw-away networks are trained for 5 % of it, 10 seconds at most. Without
+    one, nothing is measured, so that the same command gives the same bytes twice.
 
     Args:
-        options: what was asked for.
-        task: what will be learned.
+        options: the options of the training.
+        task: the task to learn.
         batch_size, sequence_length: of a step.
-        group: the processes that will train together; this one alone when None.
+        group: the processes that will train together; None: this one alone.
 
     Attributes:
         timed: whether there is a time budget.
-        notes: what a person should be told of what was asked for.
+        notes: remarks on the options for the user.
     """
 
     def __init__(
@@ -87,7 +88,7 @@ class Probe:
         self._budget = options.budget or DEFAULT_BUDGET
 
     def characters(self, config: ModelConfig) -> float:
-        """How many characters such a network would read, epoch after epoch, while it is trained."""
+        """Return how many characters such a network would read in the whole training."""
         step = self._step_characters
         if self._options.steps is not None:
             return self._options.steps * step
@@ -97,7 +98,7 @@ class Probe:
         return self._budget / self._step_seconds(config, machine, 0.0) * step
 
     def measure(self, config: ModelConfig) -> Machine:
-        """By what, and how fast, such a network is trained, evaluated and saved."""
+        """Return the fastest way to train such a network, and its speeds."""
         reckoned = self._reckoned(config)
         if not self.timed:
             return reckoned
@@ -130,7 +131,7 @@ class Probe:
         )
 
     def _reckoned(self, config: ModelConfig) -> Machine:
-        """What is usual for such a network, and a guess at its speed."""
+        """Return what is usual for such a network, and a guess at its speed."""
         precision = self._options.precision or _usual_precision(
             self._device, config, self._batch_size
         )
@@ -144,16 +145,15 @@ class Probe:
             step_seconds=6 * config.parameters * step / SLOW,
             evaluation_speed=SLOW / (2 * config.parameters),
             save_seconds=0.05 + 16 * config.parameters / 100e6,  # weights, their average, moments
-            sample_seconds=0.05
-            + 1.5e-7 * config.parameters,  # half of it to make an engine of them
+            sample_seconds=0.05 + 1.5e-7 * config.parameters,  # half of it to build an engine
             probe_seconds=0.0,
         )
 
     def _step_seconds(
         self, config: ModelConfig, machine: Machine, seconds: float, patience: float = math.inf
     ) -> float:
-        """The time of a step, measured for so long, and as `_time_steps` has it."""
-        # Whatever learning rate was asked for, measuring must not diverge.
+        """Return the time of a step, measured for `seconds`; see `_time_steps`."""
+        # Measuring must not diverge, whatever the learning rate of the options.
         trial = dataclasses.replace(
             self._options, steps=1_000_000, epochs=None, budget=None, learning_rate=1e-3
         )
@@ -187,7 +187,8 @@ class Probe:
             return _time_steps(learner, loader, seconds, patience)
 
     def _evaluation_speed(self, config: ModelConfig, machine: Machine) -> float:
-        """Characters of the validation text that are read in a second, measured on a part of it."""
+        """Return how many characters of the validation text are read per second, measured on a part
+        of it."""
         generator = torch.Generator().manual_seed(0)
         network = build_network(config, kernel=machine.kernel, generator=generator)
         network = network.to(machine.device).eval()
@@ -201,10 +202,10 @@ class Probe:
 
 
 def kernels(device: str, cell: str, precision: str) -> list[str]:
-    """The entries of KERNELS that may be the fastest, the one that usually is first.
+    """Return the entries of KERNELS that may be the fastest, the usual one first.
 
-    Where C could be built, that is `native` on a CPU. PyTorch's own comes near with oneDNN's LSTM
-    only; its others go step by step through autograd, which `sequence` does not.
+    On a CPU, that is `native` where C could be built. PyTorch's own kernel comes near with oneDNN's
+    LSTM only; its other cells go step by step through autograd, and `sequence` does not.
     """
     if device != "cpu":
         return ["fused"]
@@ -217,16 +218,16 @@ DTYPES: Final = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 def usual_threads(device: str, kernel: str, cell: str, hidden_size: int) -> int:
-    """The threads of the CPU that are used where the clock is not asked."""
-    # Of a network so small, threads wait for each other longer than they compute.
+    """Return the number of CPU threads to use where nothing is measured."""
+    # With a network this small, threads wait for each other longer than they compute.
     small = hidden_size < (64 if kernel == "native" else 129)
     return 1 if small else _most_threads(device, kernel, cell)
 
 
 def _most_threads(device: str, kernel: str, cell: str) -> int:
-    """The threads of the CPU on which the same training gives the same bits every time.
+    """Return the most CPU threads on which the same training gives the same bits every time.
 
-    An LSTM is one operation of oneDNN, and does on any number; so does what we compute ourselves.
+    An LSTM, which is one operation of oneDNN, does so on any number, and so do our own kernels.
     PyTorch's GRU and RNN are made of small products that on two threads came out one bit off in 2
     of 60 fresh processes (PyTorch 2.13 with MKL).
     """
@@ -243,7 +244,8 @@ def _most_threads(device: str, kernel: str, cell: str) -> int:
 
 
 def _candidates(machine: Machine, config: ModelConfig, precision: str | None) -> Iterator[Machine]:
-    """What may be fastest: each precision, by each kernel, on as many threads as is exact."""
+    """Yield what may be fastest: each precision with each kernel, on as many threads as is
+    exact."""
     device = machine.device
     # The usual one first: the others are then given up as soon as they are far slower.
     kinds = [precision] if precision else sorted(_precisions(device), key=machine.precision.__ne__)
@@ -258,7 +260,7 @@ def _candidates(machine: Machine, config: ModelConfig, precision: str | None) ->
 
 
 def _usual_precision(device: str, config: ModelConfig, batch_size: int) -> str:
-    """The precision that is usually faster, where the clock is not asked.
+    """Return the precision that is usually faster, where nothing is measured.
 
     On a CPU with bf16 instructions that is bf16, in our own C from 8 lanes on (1.4 times as fast as
     float32 with 8, 2 to 3 times with 32 and more). Without it, for an LSTM of 16 lanes or more (1.3
@@ -273,7 +275,8 @@ def _usual_precision(device: str, config: ModelConfig, batch_size: int) -> str:
 
 
 def choose_device(device: str | None) -> str:
-    """The device asked for, or the best there is. Raises ConfigError when it is not available."""
+    """Return the device asked for, or the best available. Raises ConfigError when it is not
+    available."""
     if device in (None, "auto"):
         return "cuda" if torch.cuda.is_available() else "cpu"
     assert device is not None
@@ -306,8 +309,9 @@ def _notes(device: str, precision: str | None) -> list[str]:
 
 
 def _time_steps(learner: Learner, loader: Loader, seconds: float, patience: float) -> float:
-    """Seconds of one step, data and all. The first three, which allocate, are not counted; one
-    of the later that takes longer than `patience` ends it. Three at least are."""
+    """Return the seconds of one step, including its data. The first three steps allocate memory and
+    are not counted. At least three are measured, unless one takes longer than `patience`, which
+    ends it."""
     for number in range(3):
         learner.step(next(loader), number)
     total, steps = 0.0, 0

@@ -1,4 +1,4 @@
-"""What a training reports: Progress to its caller, lines to metrics.jsonl."""
+"""The reports of a training: Progress for its caller, lines for metrics.jsonl."""
 
 import math
 from collections.abc import Mapping
@@ -11,25 +11,25 @@ from charrnn.training.checkpoint import TrainingState
 from charrnn.training.learner import StepResult
 
 LOG_EVERY: Final = 10
-"""Steps to a training line of metrics.jsonl."""
+"""Steps between two training lines of metrics.jsonl."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """What a training reports after each step.
+    """A report of a training after each step.
 
     Attributes:
-        step, steps: taken, and planned.
-        epoch: the epoch it is in, from 0.
-        characters: learned from so far.
-        seconds: spent training.
-        train_nats: nats per character of this step's text, before it was learned.
-        learning_rate, gradient_norm: of this step.
-        characters_per_second: since the last line of metrics.jsonl.
-        validation_nats: of the held-out text, when it was evaluated after this step.
+        step, steps: the steps taken, and planned.
+        epoch: the current epoch, from 0.
+        characters: how many characters were learned from so far.
+        seconds: the time spent training.
+        train_nats: nats per character of this step's text, before the step.
+        learning_rate, gradient_norm: those of this step.
+        characters_per_second: the speed between the last two training lines of metrics.jsonl.
+        validation_nats: nats per character of the held-out text, if this step was evaluated.
         best_nats: the best evaluation so far.
-        sample: text the network made, when it was evaluated after this step.
-        checkpoint: where the training was saved, when it was saved after this step.
+        sample: a text that the network generated, if this step was evaluated.
+        checkpoint: the folder of the checkpoint, if this step was saved.
     """
 
     step: int
@@ -48,14 +48,14 @@ class Progress:
 
 
 class MetricsLog:
-    """The lines that a training writes to metrics.jsonl.
+    """The writer of a training's lines in metrics.jsonl.
 
     Args:
-        run: whose they are.
-        state: where the training begins or is resumed.
+        run: the run of the training.
+        state: the state in which the training begins or is resumed.
 
     Attributes:
-        characters_per_second: between the last two training lines; 0 before the first.
+        characters_per_second: the speed between the last two training lines; 0 before the first.
     """
 
     def __init__(self, run: Run, state: TrainingState) -> None:
@@ -64,7 +64,7 @@ class MetricsLog:
         self.characters_per_second = 0.0
 
     def log_step(self, state: TrainingState, result: StepResult, epoch: int) -> TrainingState:
-        """Writes a line when it is due; returns the state, in which it begins to sum up anew."""
+        """Write a line when it is due; return the state, whose sums then restart."""
         if state.step % LOG_EVERY:
             return state
         characters = state.characters - self._last.characters
@@ -88,8 +88,8 @@ class MetricsLog:
     def log_evaluation(
         self, state: TrainingState, nats: float, measures: Mapping[str, float]
     ) -> None:
-        """Writes the line of an evaluation: the validation loss in nats, and the task's own
-        measures."""
+        """Write the line of an evaluation: the validation loss in nats, and the measures of the
+        task."""
         self._run.log(
             {
                 "step": state.step,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def reading_bar(wanted: bool) -> Iterator[ReadingProgress]:
-    """Shows how far the reading of a large corpus has come: one bar for each pass over it."""
+    """Show how far the reading of a large corpus has come: one bar for each pass over it."""
     if not wanted:
         yield no_progress
         return
@@ -35,7 +35,7 @@ def reading_bar(wanted: bool) -> Iterator[ReadingProgress]:
 
 
 def with_bar(trainer: "Trainer") -> "Iterator[Progress]":
-    """Yields what a Trainer does, beside a bar of its steps that names the last evaluation."""
+    """Yield what a Trainer does, beside a bar of its steps that names the last evaluation."""
     from tqdm.auto import tqdm
 
     with (
@@ -50,7 +50,7 @@ def with_bar(trainer: "Trainer") -> "Iterator[Progress]":
 
 
 def _measures(trainer: "Trainer", loss: float) -> dict[str, str]:
-    """The first measures of the last evaluation by name; where there are none, its loss."""
+    """Return the first measures of the last evaluation by name; where there are none, its loss."""
     if measures := trainer.task.measures():
         return {name: f"{value:.4g}" for name, value in list(measures.items())[:2]}
     unit = trainer.task.definition.loss_unit(trainer.corpus.tokenizer)

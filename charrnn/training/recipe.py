@@ -1,8 +1,9 @@
 """The recipe: corpus size + compute budget -> ModelConfig, TrainingConfig.
 
-What a person leaves open is chosen here: sizes from the amount of text and of time
+The recipe chooses what the options leave open: sizes from the amount of text and of time
 (`choose_model`), then, once the machine's speed on those sizes is known, the length of the training
-and what depends on it (`choose_training`, `choose_dropout`). All are pure functions.
+and what depends on it (`choose_training`, `choose_dropout`). All are pure functions. docs/recipe.md
+gives the measurements.
 """
 
 import dataclasses
@@ -19,62 +20,64 @@ from charrnn.training.options import TrainingOptions
 T = TypeVar("T")
 
 DEFAULT_BUDGET: Final = 300.0
-"""Seconds of training, when nobody says how long."""
+"""Seconds of training by default."""
 
 SIZES: Final = (64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048)
-"""Hidden sizes that are chosen from."""
+"""The hidden sizes to choose from."""
 
 LARGEST_UNTIMED: Final = 512
-"""The largest that is chosen where epochs or steps are given, not a time: what is larger may take
+"""The largest hidden size where epochs or steps are given and no time: a larger one may take
 hours."""
 
 CHARACTERS_PER_WEIGHT: Final = 1.0
 OF_NEW_TEXT: Final = 3.0
-"""What a network must read to be worth its size: with less, the next smaller one, which reads two
-or three times as much in the same time, comes as far. Of a text that is new throughout it must read
-more: every character that a smaller one gets beyond that teaches it something, while one that has
-been read before teaches little."""
+"""Characters per weight that a network must read to be worth its size. With less, the next smaller
+network, which reads two or three times as much in the same time, becomes as good. Where the text is
+not read twice a network must read more, since each new character that a smaller network gets to
+read teaches it more than a repeated one."""
 
 NIMBLE: Final = 256
 """The hidden size up to which a smaller network is not much faster, and so gains nothing on new
-text; least of all where most of the time goes into a large alphabet."""
+text; this holds most where a large alphabet takes most of the time."""
 
 MOST_EPOCHS: Final = 60
-"""After so many, a network of such a size knows its text by heart, whatever is dropped out."""
+"""After this many epochs, a network of the recipe's size has memorized its text, whatever the
+dropout."""
 
 BATCH_SIZE: Final = 32
 SEQUENCE_LENGTH: Final = 48
-"""Those of a step on running text whose state is carried on; see TextTask.usual_batch."""
+"""The sizes of a step on running text that carries its state; see TextTask.usual_batch."""
 
 EVALUATION_SHARE: Final = 0.06
 EVALUATIONS: Final = 20
 LEAST_EVALUATIONS: Final = 10
-"""How much of a time budget may go into evaluations; how many there are where it suffices; and
-where it does not suffice for the least, each reads but a part of the validation text."""
+"""The share of a time budget for evaluations; how many there are where it suffices; and the fewest.
+Where it does not suffice for the fewest, each reads only a part of the validation text."""
 
 LEAST_EVALUATED: Final = 50_000
 MOST_EVALUATED: Final = 1_000_000
-"""Characters of that part, as long as two evaluations fit in; and where no budget limits them."""
+"""The least characters of that part, as long as two evaluations fit; and the most without a
+budget."""
 
 PATIENCE: Final = 5
-"""Evaluations without a better model, where nobody said otherwise."""
+"""Evaluations without a better model before a training stops early, by default."""
 
 
 CHECKPOINT_SECONDS: Final = 300.0
-"""What a power cut may cost at most, where nobody said otherwise."""
+"""Seconds between two saves by default: the most that a power cut may cost."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """What this machine does with a network of the chosen sizes, as far as it is known.
+    """The speed of this machine on a network of the chosen sizes, as far as it is known.
 
     Attributes:
         device, precision, kernel, threads: see TrainingConfig.
-        step_seconds: one training step, measured under a time budget, else guessed.
-        evaluation_speed: characters of the validation text read in a second.
-        save_seconds: one checkpoint.
-        sample_seconds: the sample that is made at each evaluation.
-        probe_seconds: what measuring took; part of the budget.
+        step_seconds: the time of a training step, measured under a time budget, else guessed.
+        evaluation_speed: characters of the validation text read per second.
+        save_seconds: the time to save a checkpoint.
+        sample_seconds: the time to generate the sample of an evaluation.
+        probe_seconds: the time that measuring took, which is part of the budget.
     """
 
     device: str
@@ -97,12 +100,13 @@ def choose_model(
     characters: Callable[[ModelConfig], float],
     bidirectional: bool = False,
 ) -> ModelConfig:
-    """The sizes of the network, where the options leave them open: the largest of SIZES that reads
+    """Choose the sizes of the network that the options leave open: the largest of SIZES that reads
     enough characters for each weight of its layers.
 
     Args:
-        task, bidirectional: of the network; see ModelConfig.
-        characters: how many a network can read in the time there is, epoch after epoch.
+        task, bidirectional: see ModelConfig.
+        characters: returns how many characters a network can read in the given time, over all
+            epochs.
     """
 
     def network(hidden_size: int) -> ModelConfig:
@@ -137,14 +141,16 @@ def choose_model(
 
 
 def characters_per_weight(hidden_size: int, epochs: float) -> float:
-    """What a network must read for each of its weights, where it reads the text so often."""
+    """Return how many characters a network must read for each of its weights, in `epochs`
+    epochs."""
     if hidden_size <= NIMBLE:
         return CHARACTERS_PER_WEIGHT
     return max(OF_NEW_TEXT - epochs, CHARACTERS_PER_WEIGHT)
 
 
 def layer_weights(config: ModelConfig) -> int:
-    """The weights of the layers; those of the alphabet, which may be many, cost little."""
+    """Return the number of weights of the layers. Those of the alphabet may be many, and cost
+    little."""
     shapes = config.tensor_shapes()
     return sum(math.prod(shape) for name, shape in shapes.items() if name.startswith("rnn."))
 
@@ -155,10 +161,10 @@ def choose_batch(
     training_characters: int,
     usual: tuple[int, int] = (BATCH_SIZE, SEQUENCE_LENGTH),
 ) -> tuple[int, int]:
-    """The batch size and sequence length: the usual ones, or what little text allows.
+    """Choose the batch size and sequence length: the usual ones, or smaller ones for a short text.
 
-    A small batch makes many steps, and steps are what short budgets lack. Lanes shorter than a
-    chunk would carry no state, so the batch shrinks until each holds at least one.
+    A small batch makes many steps, which a short budget lacks. Lanes shorter than a chunk would
+    carry no state, so the batch shrinks until each holds at least one.
     """
     batch_size = _given(options.batch_size, usual[0])
     sequence_length = min(_given(options.sequence_length, usual[1]), training_characters)
@@ -177,7 +183,7 @@ def choose_training(
     chunks_per_epoch: int,
     validation_characters: int,
 ) -> TrainingConfig:
-    """The length of a training and its schedule, where the options leave them open."""
+    """Choose the length of a training and its schedule, where the options leave them open."""
     length = choose_length(
         options,
         machine,
@@ -211,7 +217,7 @@ def choose_training(
 
 @dataclass(frozen=True, kw_only=True)
 class Length:
-    """How many steps, how many evaluations on the way, and how much each of these reads."""
+    """The number of steps, the evaluations on the way, and how much each of them reads."""
 
     steps: int
     evaluations: int
@@ -221,11 +227,10 @@ class Length:
 def choose_length(
     options: TrainingOptions, machine: Machine, *, chunks_per_epoch: int, validation_characters: int
 ) -> Length:
-    """How long to train, and how often and thoroughly to evaluate.
+    """Choose how long to train, and how often and thoroughly to evaluate.
 
-    A time budget is turned into steps: what is left of it after the probe, the evaluations with
-    their samples, and the saves, those between two evaluations too, divided by the time of a step.
-    Of a short text not all of it is needed.
+    A time budget becomes steps: what is left after the probe, the evaluations with their samples,
+    and all saves is divided by the time of a step. A short text does not need all of it.
     """
     if options.steps is not None or options.epochs is not None:
         steps = options.steps or max(1, round((options.epochs or 0) * chunks_per_epoch))
@@ -247,7 +252,7 @@ def choose_length(
         left -= evaluations * pause
         steps_between = left / each / evaluations
     else:
-        left -= pause  # of the last step
+        left -= pause  # the pause after the last step
         each += pause / options.evaluate_every
         steps_between = options.evaluate_every
     save_every = options.checkpoint_every or _steps_between_saves(machine)
@@ -262,11 +267,10 @@ def choose_length(
 
 
 def planned_seconds(config: TrainingConfig, machine: Machine) -> float:
-    """What a training will take on a machine, from the probe to the last save."""
+    """Return the estimated seconds of a training on a machine, from the probe to the last save."""
     evaluation = config.evaluation_characters / machine.evaluation_speed + machine.sample_seconds
     evaluations = math.ceil(config.steps / config.evaluate_every)
-    # Each evaluation may be of the best model so far, and is saved; and so is what lies between
-    # them.
+    # Each evaluation may find the best model so far, which is saved; more saves lie between them.
     both = math.lcm(config.checkpoint_every, config.evaluate_every)
     saves = evaluations + config.steps // config.checkpoint_every - config.steps // both
     return (
@@ -282,8 +286,8 @@ def _steps_between_saves(machine: Machine) -> int:
 
 
 def choose_learning_rate(options: TrainingOptions, *, hidden_size: int) -> float:
-    """The larger a network, the smaller its steps: 0.0092 for a hidden size of 128, 0.0055 for 256,
-    0.0033 for 512."""
+    """Choose the learning rate, smaller for larger networks: 0.0092 for a hidden size of 128,
+    0.0055 for 256, 0.0033 for 512."""
     chosen = min(5.5e-3 * math.pow(256 / hidden_size, 0.75), 1e-2)
     return _given(options.learning_rate, round(chosen, 4))
 
@@ -291,8 +295,8 @@ def choose_learning_rate(options: TrainingOptions, *, hidden_size: int) -> float
 def choose_readout_scale(
     options: TrainingOptions, config: ModelConfig, *, epochs: float, training_characters: int
 ) -> float:
-    """How much faster the readout weights learn: twice as fast, where a text is read so little that
-    all haste helps; no faster where it could be learned by heart. See `memorization_pressure`."""
+    """Choose how much faster the readout weights learn: twice as fast where a text is read seldom,
+    no faster where it could be memorized. See `memorization_pressure`."""
     reached = memorization_pressure(config, epochs=epochs, training_characters=training_characters)
     return _given(options.readout_scale, round(min(max(20 / reached, 1.0), 2.0), 2))
 
@@ -300,10 +304,10 @@ def choose_readout_scale(
 def choose_dropout(
     options: TrainingOptions, config: ModelConfig, *, epochs: float, training_characters: int
 ) -> ModelConfig:
-    """The network with what is dropped of it while training, where the options leave that open.
+    """Return the network with its dropout, where the options leave it open.
 
-    Dropout is none up to a pressure of 2, 0.25 at 64, 0.5 at 2,048; the weights' sets in later, at
-    10, and is 0.46 by then.
+    Dropout is 0 up to a pressure of 2, 0.25 at 64 and 0.5 at 2,048. Weight dropout begins at a
+    pressure of 10 and is 0.46 at 2,048.
     """
     reached = memorization_pressure(config, epochs=epochs, training_characters=training_characters)
     dropout = min(max(0.05 * math.log2(reached / 2), 0.0), 0.5)
@@ -316,8 +320,8 @@ def choose_dropout(
 
 
 def memorization_pressure(config: ModelConfig, *, epochs: float, training_characters: int) -> float:
-    """How easily a text is learned by heart: how often it is read, times how many weights the
-    layers have for each of its characters. 1 at least."""
+    """Return how easily a text is memorized: how often it is read, times how many weights the
+    layers have for each of its characters; at least 1."""
     return max(epochs * layer_weights(config) / training_characters, 1.0)
 
 

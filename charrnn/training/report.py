@@ -1,4 +1,4 @@
-"""What is reported about a model, as plain data that a command shows and a program reads."""
+"""Reports about a model, as plain data that a command shows and a program reads."""
 
 import math
 from collections.abc import Callable
@@ -36,12 +36,12 @@ class Table:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationReport:
-    """How well a model does on a text or on labelled documents.
+    """The results of a model on a text or on labelled documents.
 
     Attributes:
-        record: all of it, for programs.
-        rows, table: the same for people.
-        remarks: what a person should know of how it was measured, a sentence each.
+        record: all results, for programs.
+        rows, table: the results for people.
+        remarks: how the results were measured, a sentence each.
         skipped: characters that were left out because the model has never seen them.
     """
 
@@ -52,22 +52,22 @@ class EvaluationReport:
     skipped: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """The report as plain values of JSON."""
+        """Return the report as plain values of JSON."""
         return self.record
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationRequest:
-    """What is to be evaluated, and how.
+    """A model to evaluate, and how.
 
     Attributes:
         model: the model.
         read: how to read the file.
-        directory: where it was read from; None of a model in memory, which does not say where its
-            text is, and so needs a file and has no baselines.
-        checkpoint: the rest of its checkpoint, which names the training text; None where the
-            directory is a model alone.
-        file: a text, or labelled documents, to evaluate on; None: what was held out.
+        directory: the directory of the model; None for a model in memory, which does not say where
+            its text is, and so needs a file and has no baselines.
+        checkpoint: its checkpoint, which names the training text; None where the directory holds
+            only a model.
+        file: a text, or labelled documents, to evaluate on; None: the held-out part.
         protocol, adapt, at_most: see `charrnn.evaluation.scoring.evaluate`.
     """
 
@@ -82,17 +82,17 @@ class EvaluationRequest:
 
 
 Evaluate = Callable[[Callable[[int, int], None] | None], EvaluationReport]
-"""An evaluation whose texts were read; it reports to its argument how many characters of how many
+"""An evaluation whose texts were read. It calls its argument with how many characters of how many
 it has evaluated."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSummary:
-    """How good the best model of a training is.
+    """The results of the best model of a training.
 
     Attributes:
-        rows, table: measures on what was held out.
-        remark: what puts the loss into perspective.
+        rows, table: measures on the held-out part.
+        remark: a sentence that compares the loss.
     """
 
     rows: Rows = ()
@@ -102,11 +102,11 @@ class TrainingSummary:
 
 @dataclass(frozen=True)
 class LossUnit:
-    """What people see of a loss.
+    """The unit in which people see a loss.
 
     Attributes:
-        name, abbreviation: of the unit, such as `bits per character` and `bits/character`.
-        show: a loss as a number in this unit.
+        name, abbreviation: the unit, such as `bits per character` and `bits/character`.
+        show: formats a loss as a number in this unit.
     """
 
     name: str
@@ -115,5 +115,5 @@ class LossUnit:
 
 
 def bits_per(what: str) -> LossUnit:
-    """Bits (nats / ln 2) per character, byte or document."""
+    """Return the unit of bits (nats / ln 2) per character, byte or document."""
     return LossUnit(f"bits per {what}", f"bits/{what}", lambda nats: f"{nats / math.log(2):.3f}")

@@ -1,5 +1,5 @@
-"""What a training needs to be resumed: its newest checkpoint, its text, the learner's tensors, and
-its best model."""
+"""What resuming a training needs: the newest checkpoint, the text, the learner's tensors, and the
+best model."""
 
 import dataclasses
 import warnings
@@ -37,8 +37,8 @@ from charrnn.training.probe import DTYPES, choose_device
 def read_unfinished(
     run: Run, corpus: Corpus | None, progress: ReadingProgress
 ) -> tuple[Checkpoint, TokenizedCorpus, RecurrentNetwork]:
-    """The newest checkpoint of a run, its text, and a network of its sizes whose weights are not
-    loaded yet; see `Trainer.resume` for the arguments and the errors."""
+    """Return the newest checkpoint of a run, its text, and a network of its sizes without the
+    weights; see `Trainer.resume` for the arguments and the errors."""
     checkpoint = read_newest(run)
     config = checkpoint.config
     path = run.checkpoint(checkpoint.position.step)
@@ -52,7 +52,7 @@ def read_unfinished(
 
 
 def _check_unfinished(run: Run, state: TrainingState, config: TrainingConfig) -> None:
-    """Raises TrainingError when the training has ended."""
+    """Raise TrainingError when the training has ended."""
     if state.step >= config.steps and state.evaluated == state.step:
         ended = f"it has finished its {config.steps} steps"
     elif should_stop_early(state, config):
@@ -67,7 +67,7 @@ def _check_unfinished(run: Run, state: TrainingState, config: TrainingConfig) ->
 def _read_corpus(
     run: Run, checkpoint: Checkpoint, corpus: Corpus | None, progress: ReadingProgress
 ) -> TokenizedCorpus:
-    """The text of a training; the ids of a large one are those that the run keeps."""
+    """Read the text of a training; the ids of a large text are those that the run keeps."""
     try:
         return checkpoint.read_corpus(
             corpus,
@@ -83,7 +83,7 @@ def _read_corpus(
 
 
 def _warn_of_other_rounding(path: Path, config: TrainingConfig) -> None:
-    """Warns where this machine cannot compute as the training did before."""
+    """Warn where this machine cannot compute with the same rounding as before."""
     if config.kernel == "native" and native.kind_for(DTYPES[config.precision]) is None:
         message = (
             f"{path}: it was trained with charrnn's own C code, which is not available here (not "
@@ -100,8 +100,8 @@ def _warn_of_other_rounding(path: Path, config: TrainingConfig) -> None:
 
 
 def training_tensors(learner: Learner, state: State) -> Tensors:
-    """What training.safetensors holds, by name: a learner's weights, the optimizer's moments, and
-    the state of all lanes."""
+    """Return the tensors of training.safetensors by name: a learner's weights, the optimizer's
+    moments, and the state of all lanes."""
     network = learner.network
     tensors = {
         f"{moment}.{name}": learner.optimizer.state[parameter][moment].cpu().numpy()
@@ -114,7 +114,7 @@ def training_tensors(learner: Learner, state: State) -> Tensors:
 
 
 def restore_tensors(learner: Learner, checkpoint: Checkpoint, group: Group) -> None:
-    """Gives a learner what `training_tensors` saved, of the state its own lanes."""
+    """Load what `training_tensors` saved into a learner, which takes its own lanes of the state."""
     config, tensors = checkpoint.model.config, checkpoint.tensors
     weights, *moments_of = (
         {name: tensors[f"{kind}.{name}"] for name in config.tensor_shapes()}
@@ -130,8 +130,8 @@ def restore_tensors(learner: Learner, checkpoint: Checkpoint, group: Group) -> N
 
 
 def mark_best(run: Run, state: TrainingState) -> TrainingState:
-    """Points the run's `best` at its best model; returns the state, in which a best model that is
-    damaged or gone is forgotten."""
+    """Point the run's `best` at its best model; return the state, without the best model where it
+    is damaged or gone."""
     step = state.step if state.best_step is None else state.best_step
     try:
         path = run.checkpoint(step)

@@ -15,7 +15,7 @@ from charrnn.training.task import task_definition
 
 
 def read_evaluated(directory: Path) -> tuple[Model, Checkpoint | None]:
-    """A model, and the rest of its checkpoint where it is one. Raises ModelError."""
+    """Read a model, and its checkpoint where the directory is one. Raises ModelError."""
     if find_manifest(directory) is None:
         return read_model(directory), None
     checkpoint = read_checkpoint(directory)
@@ -23,9 +23,10 @@ def read_evaluated(directory: Path) -> tuple[Model, Checkpoint | None]:
 
 
 def checked_request(request: EvaluationRequest) -> EvaluationRequest:
-    """The request; of a table, columns that its `read` leaves open are those of the training.
+    """Return the request with a table's columns, where its `read` leaves them open, as in the
+    training.
 
-    Raises ConfigError for settings that mean nothing for models of its task.
+    Raises ConfigError for settings that do not apply to models of its task.
     """
     definition = task_definition(request.model.config.task)
     for name, off in (("protocol", "stream"), ("adapt", False)):
@@ -43,7 +44,8 @@ def checked_request(request: EvaluationRequest) -> EvaluationRequest:
 def read_training_corpus(
     request: EvaluationRequest, progress: ReadingProgress, keep: KeepIds | None = None
 ) -> TokenizedCorpus:
-    """The corpus that a model was trained on; `keep` is that of `tokenize`. Raises CorpusError."""
+    """Read the corpus that a model was trained on; for `keep`, see `tokenize`. Raises
+    CorpusError."""
     if request.directory is None or request.checkpoint is None:
         where = request.directory or "a model in memory"
         raise CorpusError(f"{where}: it does not say where its text is; name a FILE to read")
@@ -54,11 +56,11 @@ def read_training_corpus(
 def prepare_evaluation(
     request: EvaluationRequest, progress: ReadingProgress = no_progress
 ) -> Evaluate:
-    """Reads what the evaluation of a model needs, whatever its task, and returns the evaluation.
+    """Read what the evaluation of a model of any task needs, and return the evaluation.
 
     `progress` is called while texts are read, see ReadingProgress. The evaluation is a function of
-    one argument, which is called with how many of how many characters it has evaluated (None: not
-    at all), and it returns an EvaluationReport. Raises CorpusError, ConfigError, ModelError.
+    one argument, see Evaluate, which may be None; it returns an EvaluationReport. Raises
+    CorpusError, ConfigError, ModelError.
     """
     definition = task_definition(request.model.config.task)
     return definition.prepare_evaluation(request, progress)

@@ -1,8 +1,7 @@
 """A training from its arguments to a Trainer that is ready to take steps.
 
-A new one (`start_training`) reads its corpus, decides on a plan, and claims a run directory;
-`resume_training` finds a run and reads its newest checkpoint. PyTorch is imported when both have
-checked what they can check without it.
+`start_training` reads the corpus, makes a plan, and claims a run directory; `resume_training` finds
+a run and reads its newest checkpoint. Both import PyTorch after the checks that do not need it.
 """
 
 from collections.abc import Sequence
@@ -40,14 +39,13 @@ def start_training(
     group: Group | None = None,
     progress: ReadingProgress = no_progress,
 ) -> "tuple[Trainer, Plan]":
-    """Plans a new training and makes a run directory for it; the Trainer has taken no step yet.
+    """Plan a new training and make a run directory for it; the Trainer has taken no step yet.
 
     Args:
         corpus, name, out, start_from, tokenizer, min_count, read: see `charrnn.train`.
-        options: the settings that the plan keeps to.
-        group: the processes that train together, as `join_group` gives it; this one alone when
-            None.
-        progress: is called with how far the reading of the corpus has come.
+        options: the settings that the plan must keep.
+        group: the processes that train together, from `join_group`; None: this one alone.
+        progress: called with how much of the corpus has been read.
 
     Raises CorpusError, ConfigError, ModelError, TrainingError, StorageError.
     """
@@ -57,7 +55,7 @@ def start_training(
     with new_run(text.name, name=name, out=out) as new:
         base = load(start_from) if start_from is not None else None
         with signals_blocked():
-            # Only from here on is PyTorch needed: mistakes in the arguments are reported before.
+            # PyTorch is imported only here, so that mistakes in the arguments are reported at once.
             from charrnn.training.checkpoint import check_sources
             from charrnn.training.plan import make_plan
             from charrnn.training.trainer import Trainer
@@ -86,11 +84,11 @@ def resume_training(
     group: Group | None = None,
     progress: ReadingProgress = no_progress,
 ) -> "Trainer":
-    """The Trainer of a run as it was at its newest checkpoint; see `Trainer.resume`.
+    """Return the Trainer of a run as it was at its newest checkpoint; see `Trainer.resume`.
 
     Args:
-        run: its name or directory.
-        corpus: where its text is now, if it was moved; empty: where it was.
+        run: the name or directory of the run.
+        corpus: where the text is now, if it was moved; empty: where it was.
         read: how to read `corpus`.
         group, progress: see `start_training`.
 

@@ -1,8 +1,8 @@
-"""The interface of a task: all that the core asks of what a network is trained for.
+"""The interface of a task, the purpose that a network is trained for.
 
-A task has two parts. Its TaskDefinition, found in the registry `charrnn.tasks` by the name in
-config.json, answers what follows from the name alone, and loads no torch. Its Task holds a
-tokenized corpus, and answers what a training needs: batches, an evaluation, a plan's choices.
+A task has two parts. The TaskDefinition, found in the registry `charrnn.tasks` by the name in
+config.json, holds what follows from the name alone, and does not load torch. The Task holds a
+tokenized corpus and what a training needs: batches, an evaluation, a plan's choices.
 """
 
 from abc import ABC, abstractmethod
@@ -31,18 +31,18 @@ if TYPE_CHECKING:
     from charrnn.training.options import TrainingOptions
 
 HOPELESS_LOSS: Final = 1000.0
-"""Nats per character from which a network does not recover (a uniform guess costs ln V, 14 at
-most). With gradients clipped and gates saturated, an LSTM can train on forever with a loss of 1e30
-and never reach infinity."""
+"""Nats per character from which a network does not recover (a uniform guess costs ln V, at most
+14). With clipped gradients and saturated gates, an LSTM can keep training with a loss of 1e30 and
+never reach infinity."""
 
 
 class Learned(NamedTuple):
-    """What the loss function of a task gives for a batch.
+    """The result of the loss function of a task for a batch.
 
     Attributes:
-        loss: its mean.
-        state: what the next step begins with.
-        unweighted: the same without weights, where the loss is weighted: it shows whether the
+        loss: the mean loss.
+        state: the state with which the next step begins.
+        unweighted: the mean loss without weights, where the loss is weighted; it shows whether the
             network has diverged.
     """
 
@@ -52,27 +52,27 @@ class Learned(NamedTuple):
 
 
 Loss = Callable[..., Learned]
-"""The loss function of a task: `loss(network, batch, state, random=..., masks=...)`. `state` is
-what the last step gave, None at the first; `random` (NumPy's) and `masks` (PyTorch's) are
-generators for all that is random, both a function of (seed, step)."""
+"""The loss function of a task: `loss(network, batch, state, random=..., masks=...)`. `state` is the
+last step's state, None at the first; `random` (NumPy's) and `masks` (PyTorch's) are generators for
+all that is random, both a function of (seed, step)."""
 
 
 class TaskDefinition(ABC):
-    """What follows from the name of a task. Subclasses set the attributes.
+    """The properties that follow from the name of a task. Subclasses set the attributes.
 
     Attributes:
         name: the entry of TASKS.
-        usage: the commands that a trained model is for, with `{run}` where its name goes.
-        labelled: whether each document has a label to learn, which its reading needs.
+        usage: the commands that a trained model is for, with `{run}` in place of its name.
+        labelled: whether each document has a label to learn.
         has_classes: whether the model file names classes.
-        fields: the fields of ModelConfig that only some networks have, and these do.
-        bidirectional: whether networks read in both directions; None where that is an option.
-        separate_directions: whether each direction is a stack of its own, which never sees the
-            other's outputs.
+        fields: the fields of ModelConfig that only some tasks have, this one among them.
+        bidirectional: whether networks read in both directions; None: an option decides.
+        separate_directions: whether each direction is a separate stack, which never sees the
+            outputs of the other.
         carries_state: whether a step begins with the state that the last one ended with.
         several_processes: whether several processes can train together.
         hopeless_loss: see HOPELESS_LOSS.
-        evaluation_options: what `charrnn evaluate` can be asked for, of `protocol` and `adapt`.
+        evaluation_options: which of `protocol` and `adapt` apply to `charrnn evaluate`.
         shown_measure: the entry of `Task.measures` that is shown beside the loss.
     """
 
@@ -99,14 +99,14 @@ class TaskDefinition(ABC):
 
     @abstractmethod
     def network(self) -> "Callable[..., RecurrentNetwork]":
-        """The class of networks: `network(config, kernel=..., generator=...)`."""
+        """Return the class of networks: `network(config, kernel=..., generator=...)`."""
 
     @abstractmethod
     def loss(self) -> Loss:
-        """What a network learns by."""
+        """Return the loss function."""
 
     def check_model(self, config: "ModelConfig") -> None:
-        """Raises ConfigError where the network of a config is not one of this task."""
+        """Raise ConfigError where a config does not describe a network of this task."""
         if self.bidirectional not in (None, config.bidirectional):
             reads = "both directions" if self.bidirectional else "one"
             raise ConfigError(f"a network to {self.name} reads in {reads}")
@@ -115,13 +115,13 @@ class TaskDefinition(ABC):
                 raise ConfigError(f"a network to {self.name} has no {name}; leave it out")
 
     def tensor_shapes(self, config: "ModelConfig") -> dict[str, tuple[int, ...]]:
-        """The name and shape of every weight, as `torch.nn` names and lays them out."""
+        """Return the name and shape of every weight, as `torch.nn` names and lays them out."""
         return config.layer_shapes() | config.head_shapes()
 
     # The corpus and the plan
 
     def check_options(self, options: "TrainingOptions") -> None:
-        """Raises ConfigError for options that mean nothing to this task."""
+        """Raise ConfigError for options that do not apply to this task."""
         for name, off in (("regress", False), ("pooling", None), ("class_weights", "none")):
             if not self.labelled and getattr(options, name) != off:
                 option = "--" + name.replace("_", "-")
@@ -131,7 +131,7 @@ class TaskDefinition(ABC):
                 )
 
     def check_processes(self, count: int) -> None:
-        """Raises ConfigError where so many processes cannot train together."""
+        """Raise ConfigError where this many processes cannot train together."""
         if count > 1 and not self.several_processes:
             raise ConfigError(
                 f"several processes do not train a network to {self.name} together; "
@@ -140,11 +140,12 @@ class TaskDefinition(ABC):
 
     @abstractmethod
     def inherit(self, options: "TrainingOptions", base: "Model") -> "TrainingOptions":
-        """The options with the sizes of the model that a training starts from. Raises ConfigError
-        where they ask for other sizes, ModelError where a training cannot start from it."""
+        """Return the options with the sizes of the model that a training starts from. Raises
+        ConfigError where they ask for other sizes, ModelError where a training cannot start from
+        it."""
 
     def read_corpus(self, corpus: "Corpus", **how: Any) -> "TokenizedCorpus":
-        """The corpus as ids; `how` is that of `charrnn.data.corpus.tokenize`.
+        """Return the corpus as ids; `how` are the arguments of `charrnn.data.corpus.tokenize`.
 
         Raises CorpusError.
         """
@@ -153,11 +154,11 @@ class TaskDefinition(ABC):
         return tokenize(corpus, **how)
 
     def held_out_seed(self, settings: "TrainingConfig | Provenance") -> int | None:
-        """The seed that drew what is held out; None: it is the last part of the text."""
+        """Return the seed that drew the held-out part; None: it is the last part of the text."""
         return settings.split_seed
 
     def new_held_out_seed(self, options: "TrainingOptions") -> int | None:
-        """The same for a new training."""
+        """Return the seed that draws the held-out part of a new training; None: its last part."""
         return options.seed if options.lines else None
 
     @abstractmethod
@@ -168,48 +169,48 @@ class TaskDefinition(ABC):
         *,
         split_seed: int | None,
     ) -> "Task":
-        """The task on a corpus; `split_seed` is that of TrainingConfig.
+        """Return the task on a corpus; for `split_seed`, see TrainingConfig.
 
-        Raises CorpusError when the text is not enough for it.
+        Raises CorpusError when the text is too short.
         """
 
-    # What people are shown
+    # Texts and units for people
 
     @abstractmethod
     def loss_unit(self, tokenizer: "Tokenizer") -> LossUnit:
-        """The unit that losses are shown in."""
+        """Return the unit in which losses are shown."""
 
     def describe_loss(self, tokenizer: "Tokenizer", loss: float) -> str:
-        """A validation loss with its unit."""
+        """Describe a validation loss with its unit."""
         unit = self.loss_unit(tokenizer)
         return f"{unit.show(loss)} {unit.name}"
 
     def model_rows(self, model: "Model") -> Rows:
-        """What is particular about a model of this task, for `charrnn info`."""
+        """Return what `charrnn info` shows about a model of this task only."""
         return ()
 
     @abstractmethod
     def describe_corpus(self, provenance: "Provenance") -> str:
-        """How the corpus of a model is read."""
+        """Describe how the corpus of a model is read."""
 
     @abstractmethod
     def describe_held_out(self, provenance: "Provenance") -> str:
-        """What was held out of the corpus of a model."""
+        """Describe what was held out of the corpus of a model."""
 
     # Evaluation
 
     def evaluation_read_options(
         self, file: str, read: "ReadOptions", trained_on: "ReadOptions | None"
     ) -> "ReadOptions":
-        """How to read a file to evaluate on: the options, and what is open as in the training.
-        Raises ConfigError."""
+        """Return the options to read a file to evaluate on; what they leave open is as in the
+        training. Raises ConfigError."""
         return read
 
     def prepare_evaluation(
         self, request: EvaluationRequest, progress: "ReadingProgress"
     ) -> Evaluate:
-        """Reads what an evaluation needs; gives the evaluation itself. Raises CorpusError,
-        ConfigError, ModelError."""
+        """Read what an evaluation needs; return the evaluation. Raises CorpusError, ConfigError,
+        ModelError."""
         raise ModelError(
             f"the model of {request.model.provenance.corpus} was trained to {self.name}, which "
             f"charrnn evaluate does not measure: use it with {self.commands}"
@@ -217,20 +218,19 @@ class TaskDefinition(ABC):
 
 
 def task_definition(name: str) -> TaskDefinition:
-    """The definition of an entry of TASKS."""
+    """Return the definition of an entry of TASKS."""
     definition: TaskDefinition = find_task(name)
     return definition
 
 
 class Task(ABC):
-    """A corpus, and what a network is to learn from it.
+    """A corpus, and what a network learns from it.
 
     Attributes:
         name: the entry of TASKS.
         corpus: the corpus, as ids.
         labels: the names of the classes, in the order of the outputs.
-        unit: what the head's outputs are measured in while the network learns; see
-            RecurrentNetwork.
+        unit: the unit of the head's outputs during training; see RecurrentNetwork.
     """
 
     name: str
@@ -240,7 +240,7 @@ class Task(ABC):
 
     @property
     def definition(self) -> TaskDefinition:
-        """What follows from its name."""
+        """The definition of this task."""
         return task_definition(self.name)
 
     # Training
@@ -248,12 +248,12 @@ class Task(ABC):
     @property
     @abstractmethod
     def training_characters(self) -> int:
-        """How many characters are learned from."""
+        """The number of characters to learn from."""
 
     @property
     @abstractmethod
     def validation_characters(self) -> int:
-        """How many characters are held out."""
+        """The number of held-out characters."""
 
     def loader(
         self,
@@ -264,58 +264,58 @@ class Task(ABC):
         rank: int = 0,
         world_size: int = 1,
     ) -> Loader:
-        """The batches of a training, from the first; of `rank` among `world_size` processes, its
-        share of them. Raises ConfigError where so many processes cannot train together."""
+        """Return the batches of a training, from the first; for `rank` of `world_size` processes,
+        its share. Raises ConfigError where this many processes cannot train together."""
         self.definition.check_processes(world_size)
         return self.make_loader(LoaderSettings(batch_size, sequence_length, seed, rank, world_size))
 
     @abstractmethod
     def make_loader(self, settings: LoaderSettings) -> Loader:
-        """See `loader`, which has checked how many processes there are."""
+        """Return the loader for `loader`, which has checked the number of processes."""
 
     @abstractmethod
     def steps_per_epoch(self, batch_size: int, sequence_length: int) -> int:
-        """How many steps read all of the training text once."""
+        """Return the number of steps that read all of the training text once."""
 
     @abstractmethod
     def evaluate(
         self, network: "RecurrentNetwork", *, at_most: float, at_once: int | None = None
     ) -> Iterator[tuple[float, int]]:
-        """The loss on what was held out, and of how many characters, after each part of it; the
-        last is the result.
+        """Yield the loss on the held-out part and the number of characters it is of, after each
+        part; the last is the result.
 
         Args:
-            at_most: it may end early once it has read so many characters, which lie all over the
-                text, or are of documents drawn by chance, always the same.
-            at_once: how many characters may be read together, as far as a single document allows:
-                as many as a training step reads, so that who has the memory to train can evaluate;
+            at_most: the evaluation may end after this many characters, which are spread over the
+                text, or belong to documents drawn by chance, always the same.
+            at_once: how many characters may be read together, as far as a single document allows.
+                As many as a training step reads, memory for training suffices for the evaluation.
                 None: as many as is fast.
         """
 
     @abstractmethod
     def sample(self, model: "Model", seed: int) -> str:
-        """Something that the model makes, for a person to see how good it is. Raises ModelError."""
+        """Return a text for a person to see how good the model is. Raises ModelError."""
 
     def measures(self) -> dict[str, float]:
-        """Measures of the last evaluation beside the loss, by name."""
+        """Return measures of the last evaluation besides the loss, by name."""
         return {}
 
     def prepare(self, network: "RecurrentNetwork") -> None:
-        """Sets the attributes that a network needs before it is trained and are not weights."""
+        """Set the attributes that a network needs before training and that are not weights."""
         network.unit = self.unit
 
     def initialize(self, network: "RecurrentNetwork") -> None:
-        """Sets what a fresh network knows of the corpus before its first step; see `prepare`."""
+        """Set what a fresh network knows about the corpus before its first step; see `prepare`."""
         self.prepare(network)
 
     # The plan
 
     @abstractmethod
     def choose_batch(self, options: "TrainingOptions") -> tuple[int, int]:
-        """The batch size and the sequence length."""
+        """Return the batch size and the sequence length."""
 
     def step_characters(self, batch_size: int, sequence_length: int) -> float:
-        """How many characters a step reads, on average."""
+        """Return how many characters a step reads on average."""
         return batch_size * sequence_length
 
     @abstractmethod
@@ -325,10 +325,10 @@ class Task(ABC):
         sequence_length: int,
         characters: "Callable[[ModelConfig], float]",
     ) -> "ModelConfig":
-        """The sizes of the network, where the options leave them open.
+        """Choose the sizes of the network, where the options leave them open.
 
         Args:
-            characters: how many characters a network can read in the time there is.
+            characters: returns how many characters a network can read in the given time.
         """
 
     @abstractmethod
@@ -339,44 +339,43 @@ class Task(ABC):
         model: "ModelConfig",
         epochs: float,
     ) -> "tuple[TrainingConfig, ModelConfig]":
-        """The settings and the network with what depends on how often the text is read."""
+        """Return the settings and the network with what depends on how often the text is read."""
 
     def notes(
         self, options: "TrainingOptions", batch_size: int, sequence_length: int, *, fresh: bool
     ) -> list[str]:
-        """What a person should know of the corpus before the training, a sentence each; `fresh`:
-        the network does not start from another model."""
+        """Return notes on the corpus for the user, a sentence each; `fresh`: the network does not
+        start from another model."""
         return []
 
     @abstractmethod
     def copy_weights(self, base: "Model", network: "RecurrentNetwork") -> list[str]:
-        """Copies the weights of the model that the training starts from into a fresh network; what
-        a person should know of that, a sentence each."""
+        """Copy the weights of the model that the training starts from into a fresh network; return
+        notes for the user, a sentence each."""
 
     def forecast(self, epochs: float) -> "Forecast | None":
-        """The validation loss to expect when the text is read so often; None: no forecast."""
+        """Return the expected validation loss after `epochs` epochs; None: no forecast."""
         return None
 
-    # What people are shown
+    # Texts and units for people
 
     @abstractmethod
     def describe_size(self) -> str:
-        """How much there is to learn from, such as `a text of 1,200 characters`."""
+        """Describe how much text there is, such as `a text of 1,200 characters`."""
 
     @abstractmethod
     def describe_corpus(self) -> str:
-        """How large the corpus is, after its name."""
+        """Describe the size of the corpus, to be shown after its name."""
 
     @abstractmethod
     def describe_batch(self, config: "TrainingConfig") -> str:
-        """What a step reads."""
+        """Describe what a step reads."""
 
     @abstractmethod
     def headline(self, position: "TrainingState", config: "TrainingConfig") -> str:
-        """Which model of a training is the best, and its loss where that says something by
-        itself."""
+        """Describe the best model of a training, and its loss where it is meaningful."""
 
     def summarize(self, run: "Run") -> TrainingSummary:
-        """How good the best model of a training is, beside its loss; it may take long. Raises
-        ModelError, CorpusError."""
+        """Return measures of the best model of a training besides its loss; this may take long.
+        Raises ModelError, CorpusError."""
         return TrainingSummary()

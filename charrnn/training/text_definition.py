@@ -1,4 +1,4 @@
-"""What follows from the name of a task on running text: no labels, one loss for each character."""
+"""The definition of tasks on running text: no labels, one loss for each character."""
 
 import dataclasses
 from abc import abstractmethod
@@ -16,15 +16,14 @@ if TYPE_CHECKING:
     from charrnn.training.text_task import TextTask
 
 FINE_TUNING_RATE: Final = 1e-3
-"""The learning rate of a network that was trained before, which forgets at the rate that a fresh
-one learns with."""
+"""The learning rate for fine-tuning: at a fresh network's rate, a trained network forgets."""
 
 
 class TextTaskDefinition(TaskDefinition):
     """The definition of a task on running text."""
 
     def inherit(self, options: "TrainingOptions", base: "Model") -> "TrainingOptions":
-        """See TaskDefinition. A network to fine-tune learns slower than a fresh one."""
+        """See TaskDefinition. Fine-tuning has a lower learning rate than a fresh training."""
         from charrnn.training.plan import SIZES_OF_LAYERS, keep_sizes
 
         base.require(self.name)
@@ -37,7 +36,7 @@ class TextTaskDefinition(TaskDefinition):
 
     @abstractmethod
     def task_class(self) -> "type[TextTask]":
-        """The class of tasks."""
+        """Return the class of tasks."""
 
     def make_task(
         self,
@@ -55,11 +54,11 @@ class TextTaskDefinition(TaskDefinition):
         )
 
     def loss_unit(self, tokenizer: "Tokenizer") -> LossUnit:
-        """Bits per character, or per byte."""
+        """Return bits per character, or per byte."""
         return bits_per(tokenizer.unit)
 
     def describe_loss(self, tokenizer: "Tokenizer", loss: float) -> str:
-        """In bits and in nats."""
+        """Describe a loss in bits and in nats."""
         return f"{super().describe_loss(tokenizer, loss)} ({loss:.4f} nats)"
 
     def describe_corpus(self, provenance: "Provenance") -> str:

@@ -1,4 +1,4 @@
-"""What the tasks on running text have in common, over a corpus."""
+"""The common part of tasks on running text, over a corpus."""
 
 import dataclasses
 import math
@@ -27,7 +27,7 @@ from charrnn.wording import counted
 
 
 class TextTask(Task):
-    """A text, part of it held out.
+    """A task on a text, part of which is held out.
 
     Args:
         corpus: the text.
@@ -35,8 +35,8 @@ class TextTask(Task):
 
     Attributes:
         lines: whether each line is a document.
-        training, validation: ids (N,), to learn from and held out.
-        usual_batch: the batch size and sequence length where nobody chooses them.
+        training, validation: the ids (N,) to learn from, and the held-out ids.
+        usual_batch: the default batch size and sequence length.
         sequence_name: what a row of a batch is called.
     """
 
@@ -58,12 +58,12 @@ class TextTask(Task):
 
     @property
     def training_characters(self) -> int:
-        """How many characters are learned from."""
+        """The number of characters to learn from."""
         return len(self.training)
 
     @property
     def validation_characters(self) -> int:
-        """How many characters are held out."""
+        """The number of held-out characters."""
         return len(self.validation)
 
     def choose_batch(self, options: TrainingOptions) -> tuple[int, int]:
@@ -75,8 +75,8 @@ class TextTask(Task):
     def notes(
         self, options: TrainingOptions, batch_size: int, sequence_length: int, *, fresh: bool
     ) -> list[str]:
-        """Which lines are held out, where a batch is smaller than it should be, and what to do
-        about a large alphabet."""
+        """Describe the held-out lines, a batch that is smaller than usual, and what to do about a
+        large alphabet."""
         notes = []
         if options.lines:
             notes.append(describe_held_out(self.training, self.validation, self.corpus.tokenizer))
@@ -111,14 +111,14 @@ class TextTask(Task):
     def regularize(
         self, options: TrainingOptions, config: TrainingConfig, model: ModelConfig, epochs: float
     ) -> tuple[TrainingConfig, ModelConfig]:
-        """Dropout and the readout scale, by how easily the text is memorized."""
+        """Choose dropout and the readout scale by how easily the text is memorized."""
         characters = self.training_characters
         scale = choose_readout_scale(options, model, epochs=epochs, training_characters=characters)
         model = choose_dropout(options, model, epochs=epochs, training_characters=characters)
         return dataclasses.replace(config, readout_scale=scale), model
 
     def copy_weights(self, base: Model, network: RecurrentNetwork) -> list[str]:
-        """Copies all weights; characters that the base does not know keep their fresh rows."""
+        """Copy all weights; characters that the base does not know keep their fresh rows."""
         old, new = base.config.vocabulary_size, self.corpus.tokenizer.vocabulary_size
         copy_weights(base, network, new)
         tokenizer = self.corpus.tokenizer
@@ -141,7 +141,7 @@ class TextTask(Task):
         return f"{counted(config.batch_size, self.sequence_name)} of {length}"
 
     def headline(self, position: TrainingState, config: TrainingConfig) -> str:
-        """The best validation loss."""
+        """Describe the best validation loss."""
         assert position.best_nats is not None
         unit = self.corpus.tokenizer.unit
         read, held_out = config.evaluation_characters, self.validation_characters

@@ -1,7 +1,7 @@
-"""Trainer: one step of truncated backpropagation after another, measured, evaluated and saved.
+"""Trainer: takes the steps of truncated backpropagation, evaluates and saves.
 
-A training is a pure function of (corpus, ModelConfig, TrainingConfig). The clock, the display and
-how often it was interrupted and resumed change nothing in it.
+A training is a pure function of (corpus, ModelConfig, TrainingConfig). The clock, the display,
+interruptions and resumptions change nothing.
 """
 
 import contextlib
@@ -36,14 +36,14 @@ from charrnn.training.weight_average import WeightAverage
 
 
 class Trainer:
-    """One training. Iterating over it trains, and yields Progress after each step.
+    """One training. Iterating over the Trainer trains, and yields Progress after each step.
 
     Args:
-        corpus: the text that it learns from.
-        network: the network that learns.
+        corpus: the text to learn from.
+        network: the network to train.
         config: the settings of the training.
         run: the run that checkpoints and metrics are saved in.
-        group: the processes that train together, which this one leads; this one alone when None.
+        group: the processes that train together, led by this one; None: this one alone.
     """
 
     @as_usual
@@ -95,16 +95,16 @@ class Trainer:
         group: Group | None = None,
         progress: ReadingProgress = no_progress,
     ) -> "Trainer":
-        """The training of a run, as it was at its last checkpoint.
+        """Return the Trainer of a run, restored from its last checkpoint.
 
         Args:
-            corpus: its text; read from where it was when None.
-            group: see Trainer; it may be of another size than before.
-            progress: is called with how far the reading of the text has come.
+            corpus: the text of the run; None: it is read from where it was.
+            group: see Trainer; its size may differ from before.
+            progress: called with how much of the text has been read.
 
         Raises ModelError when no checkpoint can be used, CorpusError when the text is not the one
-        it was trained on, ConfigError when its device is not here, TrainingError when it has
-        finished, or another process is training it.
+        that the run was trained on, ConfigError when its device is not available, TrainingError
+        when the run has finished or another process is training it.
         """
         run.claim()
         try:
@@ -131,21 +131,21 @@ class Trainer:
         return trainer
 
     def request_stop(self, signal: int = 0) -> None:
-        """Makes the iteration save after the current step and end there. Safe in a signal handler.
+        """Make the iteration save after the current step and end. Safe in a signal handler.
 
-        `signal` is the number of the signal that asks for it; 0 for any other request.
+        `signal` is the number of the signal that asks to stop; 0 for any other request.
         """
         self.group.request_stop(signal)
 
     @property
     def turned(self) -> bool:
-        """Whether it has stopped early, or will now; see `should_stop_early`."""
+        """Whether the training has stopped early, or will now; see `should_stop_early`."""
         return should_stop_early(self.position, self.config)
 
     @property
     def stopped_by(self) -> int | None:
-        """The signal that it, or a process that trains with it, was asked to stop by; 0 for a
-        request without one, None when it was not asked."""
+        """The number of the signal that stopped this process or another of the group; 0 for a
+        request without a signal, None without a request."""
         return self.group.stopped_by
 
     @property
@@ -154,13 +154,13 @@ class Trainer:
 
     @as_usual
     def __iter__(self) -> Generator[Progress, None, None]:
-        """Trains to the end. Raises DivergedError, StorageError; TrainingError when another process
-        that trains with it fails.
+        """Train to the end. Raises DivergedError, StorageError; TrainingError when another process
+        of the group fails.
 
-        An interrupt (Ctrl-C, a notebook's stop button) raises KeyboardInterrupt when the step that
-        it came in has been taken and saved; a second one raises it at once. After a `break`, or an
-        error in the loop over it, it is saved as well, as soon as the iterator is closed or nothing
-        refers to it any more.
+        An interrupt (Ctrl-C, a notebook's stop button) raises KeyboardInterrupt once the current
+        step has been taken and saved; a second interrupt raises it at once. After a `break` or an
+        error in the loop over the Trainer, the training is saved when the iterator is closed or
+        garbage-collected.
         """
         self.run.claim()
         try:
@@ -179,21 +179,21 @@ class Trainer:
             self.close()
 
     def close(self) -> None:
-        """Lets other trainings have the run; deletes it if no step was taken. Iterating over the
-        Trainer does so at its end."""
+        """Unlock the run for other trainings; delete it if no step was taken. Iteration does this
+        at its end."""
         if self.position.step == 0:
             self.run.discard()
         self.run.release()
 
     @contextlib.contextmanager
     def _computing(self) -> Iterator[None]:
-        """Sets the number of threads, and makes interrupts wait for the end of a step."""
+        """Set the number of threads, and make interrupts wait for the end of a step."""
         with threads(self.config.threads), interrupts_wait(self.request_stop):
             yield
 
     def _train(self) -> Iterator[Progress]:
         saved = self.position.step
-        if saved and self._evaluation_due():  # it was stopped before it was evaluated
+        if saved and self._evaluation_due():  # stopped before this step was evaluated
             self._evaluate()
             self.save()
         try:
@@ -207,16 +207,16 @@ class Trainer:
                     progress = dataclasses.replace(progress, checkpoint=self.save())
                     saved = step
                 yield progress
-        except GeneratorExit:  # a `break` in the loop over it, or what was raised there
+        except GeneratorExit:  # a `break` or an error in the loop over the Trainer
             if saved != self.position.step and not self._stopped and self.run.is_ours:
                 self.save()
             raise
-        if saved != self.position.step:  # asked to stop between two steps
+        if saved != self.position.step:  # a stop was requested between two steps
             self.save()
 
     @as_usual
     def save(self) -> Path:
-        """Writes a checkpoint of this moment; returns its folder. Raises StorageError."""
+        """Write a checkpoint of the current step; return its folder. Raises StorageError."""
         tensors = training_tensors(self.learner, self.group.gather_state(self.learner.state))
         position = dataclasses.replace(self.position, **self.loader.state_dict())
         model = self.model()
@@ -236,7 +236,7 @@ class Trainer:
         return self.run.save(position.step, checkpoint.files(), best=best, keep=self.config.keep)
 
     def model(self) -> Model:
-        """The network as it is now, on its own, its weights averaged."""
+        """Return a copy of the network as it is now, with averaged weights."""
         network, position = self.average.network, self.position
         return Model(
             config=network.config,
@@ -262,7 +262,7 @@ class Trainer:
         )
 
     def _step(self) -> Progress:
-        """One training step, and its line in metrics.jsonl when one is due."""
+        """Take one training step, and log it to metrics.jsonl when a line is due."""
         began = time.perf_counter()
         chunk = next(self.loader)
         epoch = self.loader.epoch
@@ -307,7 +307,7 @@ class Trainer:
         return due and position.evaluated != position.step and not self._stopped
 
     def _evaluate(self) -> dict[str, Any]:
-        """Evaluates the network; gives its fields of Progress, or none when asked to stop."""
+        """Evaluate the network; return the fields for Progress, none when asked to stop."""
         nats = float("nan")
         with autocast(self.config.device, self.config.precision):
             for nats, _ in self.task.evaluate(

@@ -1,8 +1,8 @@
 """The average of a network's weights over the last stretch of its training.
 
-While the learning rate is high, weights wander around what they have learned, and their mean is
-better than any of them. Where a text is short and its best model comes early, that is worth 2 to 3
-% of the loss; at the end of a cosine, where they wander no more, nothing, and it costs nothing.
+While the learning rate is high, weights fluctuate, and their mean is better than any single set.
+Where a text is short and its best model comes early, the mean lowers the loss by 2 to 3 %; at the
+end of a cosine schedule it changes nothing, and costs nothing.
 """
 
 import copy
@@ -13,23 +13,23 @@ import torch
 from charrnn.model.recurrent import RecurrentNetwork
 
 STRETCH: Final = 10
-"""The average is over about the last tenth of the steps taken."""
+"""The average covers about the last tenth of the steps taken."""
 
 STRIDE: Final = 8
 DENSE: Final = 100
-"""After the first steps, every eighth is enough: all weights are read from memory for each."""
+"""After DENSE steps, only every STRIDE-th is added, since each reads all weights from memory."""
 
 
 class WeightAverage:
     """Polynomial-decay averaging (Shamir & Zhang, 2013, arXiv:1212.1824): after step t the average
-    moves by the share STRETCH / (t + STRETCH - 1) towards the weights, so that what is long ago
-    fades, however long the training will be.
+    moves by the share STRETCH / (t + STRETCH - 1) towards the weights, so that old weights fade,
+    however long the training will be.
 
     Args:
-        network: whose weights are the average as yet.
+        network: the network whose weights are the first average.
 
     Attributes:
-        network: a network of its own, with the averaged weights.
+        network: a separate network with the averaged weights.
     """
 
     def __init__(self, network: RecurrentNetwork) -> None:
@@ -37,8 +37,8 @@ class WeightAverage:
 
     @torch.no_grad()
     def add(self, network: RecurrentNetwork, step: int) -> None:
-        """Takes in the weights as they are after a step (1, 2, 3, ...). Which steps count does not
-        depend on when a training is evaluated, saved or resumed."""
+        """Add the weights after a step (1, 2, 3, ...). Which steps count does not depend on when a
+        training is evaluated, saved or resumed."""
         if step > DENSE and step % STRIDE:
             return
         steps = 1 if step <= DENSE else STRIDE

@@ -78,9 +78,7 @@ def test_an_option_of_the_environment_may_be_for_other_texts(
 @pytest.mark.usefixtures("texts")
 def test_a_delimiter_is_remembered_with_the_corpus(run: Charrnn) -> None:
     result = run("train", "TABLE.CSV", "--column", "text", *SHORT)
-    assert result.exit_code == 4 and "say so with --delimiter ';'" in " ".join(
-        result.stderr.split()
-    )
+    assert result.exit_code == 4 and "give --delimiter ';'" in " ".join(result.stderr.split())
     result = run("train", "TABLE.CSV", "--column", "text", "--delimiter", ";", *SHORT)
     assert result.exit_code == 0, result.stderr
     assert run("evaluate", "TABLE").exit_code == 0

@@ -387,7 +387,10 @@ def test_one_value_may_be_long(suffix: str) -> None:
 @suffixes
 def test_rows_where_the_column_is_null_are_left_out(suffix: str) -> None:
     name = put_table(f"table{suffix}", ["a", None, "b"])
-    with pytest.warns(CharRNNWarning, match=r"1 of 3 rows are left out.*the first is (line|row) "):
+    with pytest.warns(
+        CharRNNWarning,
+        match=r"1 of 3 rows have no text in .* and are left out; the first is (line|row) ",
+    ):
         assert raw(name, column="text") == b"a\nb\n"
 
 

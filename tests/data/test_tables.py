@@ -134,7 +134,7 @@ STRICT = {
     ),
     "unclosed quote, another later": (
         'text,kind\n"b,y\nc,z\n"d",x\n',
-        "line 2: a cell in quotes begins there and goes on behind the quote that closes it on "
+        "line 2: a cell in quotes begins there and continues after the quote that closes it on "
         "line 4",
     ),
     "quote in the middle": (
@@ -216,12 +216,12 @@ def test_a_table_is_the_same_in_pieces_of_any_size(size: int) -> None:
 def test_another_delimiter_is_advised_and_can_be_named(delimiter: str) -> None:
     content = "text,kind\na,x\n".replace(",", delimiter)
     said = message("rows.csv", content)
-    assert f"its cells seem to be divided by {delimiter!r}: say so with --delimiter" in said
+    assert f"its cells seem to be separated by {delimiter!r}: give --delimiter" in said
     assert text("rows.csv", delimiter=delimiter) == b"a\n"
 
 
 def test_a_quoted_header_that_is_divided_otherwise_is_told() -> None:
-    assert "divided by ';', say so with --delimiter" in message(
+    assert "separated by ';', give it with --delimiter" in message(
         "rows.csv", '"text";"kind"\n"a";"x"\n'
     )
 
@@ -421,7 +421,9 @@ def test_a_missing_text_is_left_out_with_a_warning(suffix: str) -> None:
             f"rows{suffix}",
             "text,kind\na,x\n,x\n,x\nb,x\n".replace(",", "," if suffix == ".csv" else "\t"),
         )
-    with pytest.warns(CharRNNWarning, match="2 of 4 rows are left out") as caught:
+    with pytest.warns(
+        CharRNNWarning, match="2 of 4 rows have no text in .* and are left out"
+    ) as caught:
         assert text(f"rows{suffix}") == b"a\nb\n"
     assert len(caught) == 1
 

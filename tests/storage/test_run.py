@@ -309,9 +309,9 @@ def test_a_folder_that_was_deleted_and_made_anew_is_another_run() -> None:
     first.save(1, files("step 1"), best=True, keep=1)
     shutil.rmtree(first.directory)
     second = Run.create(RUNS / "fables")
-    with pytest.raises(StorageError, match="deleted, and is another folder now"):
+    with pytest.raises(StorageError, match="deleted and made again"):
         first.log({"step": 2})
-    with pytest.raises(StorageError, match="deleted, and is another folder now"):
+    with pytest.raises(StorageError, match="deleted and made again"):
         save(first, 2)
     save(second, 1)
     assert steps(second) == [1]

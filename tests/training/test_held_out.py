@@ -94,7 +94,7 @@ def test_evaluate_says_how_many_lines_were_learned_as_well(here: Path) -> None:
     said = json.loads(result.stdout)
     assert said["lines"] == 18 and 10 < said["lines_in_training"] < 18
     shown = CliRunner().invoke(app, ["evaluate", "run"]).stdout
-    assert f"18, {said['lines_in_training']} of them in the training text as well" in shown
+    assert f"18, {said['lines_in_training']} of them also in the training text" in shown
     (here / "other.txt").write_text("Xana\n\nXana\nAana\n")
     result = CliRunner().invoke(app, ["evaluate", "run", "other.txt", "--json"])
     said = json.loads(result.stdout)
@@ -107,7 +107,7 @@ def test_one_line_is_not_said_to_be_several(here: Path) -> None:
     (here / "two.txt").write_text("Aana\nAana\n")
     planned = CliRunner().invoke(app, ["plan", "two.txt", "--lines", "--steps", "3"])
     said = " ".join(planned.stderr.split())
-    assert "1 line is held out; 1 of them is among the other lines too" in said
+    assert "1 line is held out; 1 of them also occurs in the training text" in said
 
 
 def test_of_running_text_no_lines_are_counted() -> None:

@@ -837,7 +837,9 @@ def test_a_checkpoint_of_another_step_than_its_name_says_is_damaged(
     run = abandon(make_trainer("run", **OFTEN), 16)
     shutil.rmtree(run.checkpoint(15))
     shutil.copytree(run.checkpoint(12), run.checkpoint(15))
-    expected = r"step-00000015/training\.json: it is of step 12; falling back on .*step-00000012$"
+    expected = (
+        r"step-00000015/training\.json: it belongs to step 12; falling back on .*step-00000012$"
+    )
     with pytest.warns(CharRNNWarning, match=expected):
         assert Trainer.resume(run).position.step == 12
 

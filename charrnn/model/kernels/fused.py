@@ -1,8 +1,8 @@
 """PyTorch's own recurrent operators: oneDNN's LSTM on the CPU, cuDNN's cells on a GPU.
 
-They are what `torch.nn.RNN/GRU/LSTM` call, one layer at a time here, so that a dropout mask can be
-put between layers. Under bf16 autocast they compute in bf16; oneDNN's LSTM, where the processor
-lacks AVX-512, in float32 on what bf16 has rounded.
+`torch.nn.RNN/GRU/LSTM` call the same operators. Here they compute one layer at a time, so that a
+dropout mask can be applied between layers. Under bf16 autocast they compute in bf16; without
+AVX-512, oneDNN's LSTM computes in float32 on inputs rounded to bf16.
 """
 
 import torch
@@ -12,7 +12,7 @@ from charrnn.model.cells import Cell, LayerState, LayerWeights
 
 
 def fused(cell: str) -> Cell:
-    """Returns the operator for a cell of CELLS."""
+    """Return the operator for a cell of CELLS."""
     return {"rnn": _rnn, "gru": _gru, "lstm": _lstm}[cell]
 
 
@@ -42,7 +42,7 @@ def _rnn(x: Tensor, state: LayerState, weights: LayerWeights) -> tuple[Tensor, L
 
 
 def _lacks_bf16(x: Tensor) -> bool:
-    """Whether autocast asks for a bf16 LSTM that oneDNN does not have for this processor."""
+    """Return whether autocast asks for a bf16 LSTM that oneDNN does not have for this processor."""
     if x.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
         return False
     wanted = torch.get_autocast_dtype("cpu") == torch.bfloat16

@@ -1,4 +1,4 @@
-"""Kernel: the interface of the ways to compute a layer."""
+"""Kernel: the interface for computing a layer."""
 
 from torch import Tensor
 from torch.nn.functional import embedding as look_up
@@ -15,13 +15,13 @@ class Kernel:
     def layer(
         self, x: Tensor, state: LayerState, weights: LayerWeights
     ) -> tuple[Tensor, LayerState]:
-        """Computes x (T, B, I), state before -> outputs (T, B, H), state after."""
+        """Compute x (T, B, I), state before -> outputs (T, B, H), state after."""
         raise NotImplementedError
 
     def first(
         self, ids: Tensor, embedding: Tensor, state: LayerState, weights: LayerWeights
     ) -> tuple[Tensor, LayerState]:
-        """Computes the layer that reads characters: ids (T, B), embedding (V, E)."""
+        """Compute the layer that reads characters: ids (T, B), embedding (V, E)."""
         return self.layer(look_up(ids, embedding), state, weights)
 
 

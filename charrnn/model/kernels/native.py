@@ -1,4 +1,4 @@
-"""The recurrent part of each cell in C (`native/recurrence.c`), where it could be built.
+"""The recurrent part of each cell in C (`native/recurrence.c`), where C could be built.
 
 Legend: T time, B batch, H hidden, G gates.
 """
@@ -17,24 +17,24 @@ from charrnn.model.kernels.recurrence import Activations, Gradients, LayerInputs
 from charrnn.native_library import open_library, switched_off
 
 _CELLS: Final = ("rnn", "gru", "lstm")
-"""In the order of recurrence.c."""
+"""The cells, in the order of recurrence.c."""
 
 _KINDS: Final[dict[torch.dtype, tuple[str, ...]]] = {
     torch.float32: ("avx512", "avx2"),
     torch.bfloat16: ("amx", "bf16"),
 }
-"""The kinds of processors that recurrence.c knows for each type, the best first."""
+"""The kinds of processors that recurrence.c supports for each type, the best first."""
 
 
 def available() -> bool:
-    """Whether layers can be computed in C: the library was built, it supports the processor, and
-    CHARRNN_NATIVE is not 0."""
+    """Return whether layers can be computed in C: the library was built, it supports the processor,
+    and CHARRNN_NATIVE is not 0."""
     return not switched_off() and bool(kinds())
 
 
 @functools.cache
 def kinds() -> dict[str, int]:
-    """The names and numbers of the kinds of processors that this processor supports."""
+    """Return the names and numbers of the kinds of processors that this processor supports."""
     library = _library()
     found: dict[str, int] = {}
     if library is not None:
@@ -47,7 +47,7 @@ def kinds() -> dict[str, int]:
 
 
 def kind_for(dtype: torch.dtype) -> str | None:
-    """The best kind of processor for numbers of a type; None where there is none, or
+    """Return the best kind of processor for numbers of a type; None where there is none, or
     CHARRNN_NATIVE is 0."""
     if switched_off():
         return None
@@ -55,14 +55,14 @@ def kind_for(dtype: torch.dtype) -> str | None:
 
 
 class NativeRecurrence:
-    """Computes the steps in C, on as many threads as PyTorch uses, which are PyTorch's own.
+    """Computes the steps in C, on PyTorch's own threads.
 
-    PlainRecurrence computes what C does not: other types (float64), other devices, and sequences
-    without lanes or characters.
+    PlainRecurrence computes what C does not support: other types (float64), other devices, and
+    sequences without lanes or characters.
 
     Args:
         cell: the name of the cell.
-        kind: the kind of processor to compute as; None is the best for each type of numbers.
+        kind: the kind of processor to compute as; None: the best for each type of numbers.
     """
 
     def __init__(self, cell: str, kind: str | None = None) -> None:
@@ -75,7 +75,7 @@ class NativeRecurrence:
         if kind is None:
             return self.plain.forward(inputs, keep=keep)
         hidden = inputs.weight_hh.shape[1]
-        # C reads arrays of these sizes; the state is copied into tensors that have them.
+        # C reads arrays of these sizes, so the state is copied into tensors of these sizes.
         rows = GATES[self.cell] * hidden
         assert inputs.preactivations.shape[-1] == len(inputs.weight_hh) == rows
         assert len(inputs.inner_bias) == hidden
@@ -145,8 +145,8 @@ class NativeRecurrence:
         return sums
 
     def _gates_size(self, time: int, batch: int, hidden: int, sample: Tensor) -> int:
-        """The numbers that the gates take as recurrence.c lays them out, in groups of 64 bytes of
-        units."""
+        """Return how many numbers the gates take in recurrence.c, which lays them out in groups of
+        64 bytes of units."""
         units = 64 // sample.element_size()
         return 0 if self.cell == "rnn" else time * batch * 4 * -(-hidden // units) * units
 
@@ -223,8 +223,8 @@ def _call(name: str, layer: _Layer) -> None:
 
 
 def _threads() -> _Threads:
-    """PyTorch's threads, where it has GNU's OpenMP (or one with the same names), so that no second
-    set of threads competes with them for the same cores. Else this thread alone."""
+    """Return PyTorch's threads, where PyTorch has GNU's OpenMP (or one with the same names), so
+    that no second set of threads competes for the same cores; otherwise, this thread alone."""
     count = torch.get_num_threads()
     team = _team()
     if count == 1 or team is None:

@@ -1,12 +1,11 @@
 """The recurrent part of each cell over a whole sequence, forward and backward, in plain PyTorch.
 
-The input product is one product for the whole sequence and comes ready, biases included
-(`preactivations`). What is left for each step is the product with the layer's own h and the gates;
-and, backward, the gradients of the preactivations, from which `sequence.py` makes those of the
-weights in products over the whole sequence. The equations are those of `cells.py`; their
-derivatives were worked out by hand.
+The input product is computed for the whole sequence beforehand, with biases (`preactivations`).
+Each step computes the product with the layer's own h and the gates; backward, the gradients of the
+preactivations, from which `sequence.py` computes those of the weights in products over the whole
+sequence. The equations are those of `cells.py`; their derivatives are written by hand.
 
-Legend: T time, B batch, H hidden, G gates, V rows of a preactivations.
+Legend: T time, B batch, H hidden, G gates, V rows of a table of preactivations.
 """
 
 from collections.abc import Callable
@@ -21,15 +20,16 @@ from charrnn.model.cells import LayerState
 
 @dataclass(frozen=True)
 class LayerInputs:
-    """What a layer's steps are computed from.
+    """The inputs of a layer's steps.
 
     Attributes:
-        preactivations: (T, B, G H) input products with all biases but `inner_bias`; or (V, G H),
-            rows that the index names.
-        index: (T, B), or None.
+        preactivations: (T, B, G H) input products with all biases except `inner_bias`; or (V, G H),
+            a table whose rows the index names.
+        index: (T, B) rows of the preactivations, or None.
         state: h, or h and c, before the first step, each (B, H).
         weight_hh: (G H, H), of any floating type.
-        inner_bias: (H) of the GRU's candidate, inside the reset gate; other cells ignore it.
+        inner_bias: (H), the bias of the GRU's candidate inside the reset gate; other cells ignore
+            it.
     """
 
     preactivations: Tensor
@@ -47,13 +47,13 @@ class LayerInputs:
 
 @dataclass(frozen=True)
 class Activations:
-    """What a layer computed over a sequence, and what its backward pass reads.
+    """The results of a layer over a sequence, which the backward pass reads.
 
     Attributes:
         outputs: (T + 1, B, H): h before the first character, then after each.
-        gates: the gates' values, 4 H numbers of each lane and step, in an order of the Recurrence's
-            own; empty where no backward pass was asked for.
-        c: (T + 1, B, H) the LSTM's cell state, as `outputs`; empty for the other cells.
+        gates: the gates' values, 4 H numbers per lane and step, in the Recurrence's own order;
+            empty if there is no backward pass.
+        c: (T + 1, B, H) the LSTM's cell state, like `outputs`; empty for other cells.
         state: h, or h and c, (B, H), after the last character.
     """
 
@@ -65,13 +65,13 @@ class Activations:
 
 @dataclass(frozen=True)
 class Gradients:
-    """The gradients that a layer's backward pass gives.
+    """The gradients from a layer's backward pass.
 
     Attributes:
-        preactivations: (T, B, G H) of the input products.
-        recurrent: (T, B, G H) of the recurrent products; the same tensor but for the GRU, whose
-            reset gate stands between the two.
-        state: of the state before the first character.
+        preactivations: (T, B, G H), the gradients of the input products.
+        recurrent: (T, B, G H), the gradients of the recurrent products; the same tensor except for
+            the GRU, whose reset gate stands between the two.
+        state: the gradient of the state before the first character.
     """
 
     preactivations: Tensor
@@ -83,7 +83,7 @@ class Recurrence(Protocol):
     """A way to compute the steps of one kind of cell."""
 
     def forward(self, inputs: LayerInputs, *, keep: bool) -> Activations:
-        """Computes all steps; `keep` asks for what `backward` reads."""
+        """Compute all steps; `keep`: save what `backward` reads."""
 
     def backward(
         self,
@@ -92,22 +92,23 @@ class Recurrence(Protocol):
         doutputs: Tensor | None,
         dstate: LayerState,
     ) -> Gradients:
-        """Computes the gradients, once for each forward pass: it may overwrite the activations.
+        """Compute the gradients, once for each forward pass, since this may overwrite the
+        activations.
 
         Args:
-            activations: what `forward` gave.
-            weight_hh: (G H, H), that of the inputs.
+            activations: the result of `forward`.
+            weight_hh: (G H, H), as in the inputs.
             doutputs: (T, B, H), the gradient of the outputs after each step; None is zeros.
             dstate: the gradient of the state after the last step.
         """
 
     def sum_rows(self, rows: Tensor, index: Tensor | None, count: int) -> Tensor:
-        """Adds up rows (..., N) in float32 (or wider): all rows of the same index (...) into one
-        row of the result (count, N); without an index, all into one."""
+        """Add up rows (..., N) in float32 (or wider): all rows of the same index (...) into one row
+        of the result (count, N); without an index, all into one."""
 
 
 class PlainRecurrence:
-    """PyTorch's own operations, one step after another: for every type, device and processor."""
+    """PyTorch's own operations, step by step: for every type, device and processor."""
 
     def __init__(self, cell: str) -> None:
         self.cell = cell
@@ -163,12 +164,12 @@ class PlainRecurrence:
 
 
 _ForwardStep = Callable[[Tensor, Tensor, LayerState, Tensor], tuple[LayerState, Tensor]]
-"""Input product, recurrent product, state before, inner bias -> state after, gates."""
+"""A step: input product, recurrent product, state before, inner bias -> state after, gates."""
 
 _BackwardStep = Callable[[Activations, int, LayerState], tuple[Tensor, Tensor, LayerState]]
-"""The activations, a step, the gradient of the state after -> the gradients of the input product,
-of the recurrent product, and of the state before but for what comes through the recurrent
-product."""
+"""A backward step: activations, number of the step, gradient of the state after -> gradients of the
+input product, of the recurrent product, and of the state before (without the part through the
+recurrent product)."""
 
 
 def _rnn(
@@ -242,4 +243,4 @@ _STEPS: Final[dict[str, tuple[_ForwardStep, _BackwardStep]]] = {
 }
 
 _GATES_KEPT: Final = {"rnn": 0, "gru": 4, "lstm": 4}
-"""What the backward pass reads beside h and c, in units of the hidden size."""
+"""The size of the gates that the backward pass reads, in units of the hidden size."""

@@ -1,13 +1,14 @@
-"""One autograd.Function for a layer's whole sequence: few large products instead of many small.
+"""One autograd.Function for a layer's whole sequence: a few large products instead of many small
+ones.
 
-- Forward, the input product of all steps is one matrix product. In the first layer it is none at
-  all where that is cheaper: embedding, input weights and biases become one table (V, G H), and a
-  character's preactivations are its row.
-- Backward, the weights' gradients are one product each over all steps, where autograd would add up
-  one for every step.
-- Only the recurrent product and the gates go step by step, computed by a Recurrence.
+- Forward, the input product of all steps is one matrix product. In the first layer it is a table
+lookup where that is cheaper: embedding, input weights and biases become one table (V, G H), whose
+rows are the characters' preactivations.
+- Backward, the gradient of each weight is one product over all steps, where autograd would add up
+one product for every step.
+- Only the recurrent product and the gates are computed step by step, by a Recurrence.
 
-Under autocast, what is stored and multiplied is bf16, the LSTM's cell state float32.
+Under autocast, numbers are stored and multiplied as bf16; the LSTM's cell state is float32.
 
 Legend: T time, B batch, V vocabulary, E embedding, I input, H hidden, G gates.
 """
@@ -25,7 +26,7 @@ from charrnn.model.kernels.recurrence import Activations, LayerInputs, Recurrenc
 
 
 class SequenceKernel(Kernel):
-    """Computes a layer over a whole sequence at once, its steps by a Recurrence."""
+    """Computes a layer over a whole sequence at once, with its steps by a Recurrence."""
 
     def __init__(self, recurrence: Recurrence) -> None:
         self.recurrence = recurrence
@@ -33,14 +34,14 @@ class SequenceKernel(Kernel):
     def layer(
         self, x: Tensor, state: LayerState, weights: LayerWeights
     ) -> tuple[Tensor, LayerState]:
-        """Computes x (T, B, I), state before -> outputs (T, B, H), state after; see Cell."""
+        """Compute x (T, B, I), state before -> outputs (T, B, H), state after; see Cell."""
         return self._apply(None, x, state, weights)
 
     def first(
         self, ids: Tensor, embedding: Tensor, state: LayerState, weights: LayerWeights
     ) -> tuple[Tensor, LayerState]:
-        """Computes the layer that reads characters: ids (T, B), embedding (V, E)."""
-        # A table of all characters may cost more than it saves; PyTorch checks other types.
+        """Compute the layer that reads characters: ids (T, B), embedding (V, E)."""
+        # A table of all characters may cost more than it saves. PyTorch checks other types of ids.
         if len(embedding) > ids.numel() or ids.dtype != torch.int64:
             return super().first(ids, embedding, state, weights)
         if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < len(embedding):
@@ -50,7 +51,7 @@ class SequenceKernel(Kernel):
     def _apply(
         self, ids: Tensor | None, x: Tensor, state: LayerState, weights: LayerWeights
     ) -> tuple[Tensor, LayerState]:
-        # Inside of a Function it is not known whether gradients are recorded.
+        # A Function cannot know whether gradients are recorded.
         grad = torch.is_grad_enabled()
         outputs, *after = _Layer.apply(  # type: ignore[no-untyped-call]
             self.recurrence, _dtype(x), grad, ids, x, *weights, *state
@@ -59,14 +60,14 @@ class SequenceKernel(Kernel):
 
 
 def _dtype(x: Tensor) -> torch.dtype:
-    """The type to compute in: autocast's, or that of the input."""
+    """Return the type to compute in: autocast's, or that of the input."""
     if torch.is_autocast_enabled(x.device.type):
         return torch.get_autocast_dtype(x.device.type)
     return x.dtype
 
 
 class _Layer(torch.autograd.Function):
-    """x (T, B, I), or ids (T, B) and the embedding (V, I) as x."""
+    """The layer as a function of x (T, B, I), or of ids (T, B) and the embedding (V, I) as x."""
 
     @staticmethod
     def forward(

@@ -1,6 +1,6 @@
-"""The task of classifying documents, or of predicting a number for each."""
+"""The tasks of classifying documents and of predicting a number for each."""
 
 from typing import Final
 
 MOST_CLASSES: Final = 1 << 16
-"""How many classes there may be."""
+"""The most classes of a model."""

@@ -1,9 +1,8 @@
-"""Batches of whole documents, those of a batch of similar length.
+"""Batches of whole documents, grouped by similar length.
 
 Each epoch shuffles the documents, sorts them by length within pools of many batches, cuts the pools
-into batches and shuffles those: what is padded stays little, and a batch's company is another every
-time. Of a document longer than a step reads, it is a window that is read, anywhere in it and
-another in every epoch, so that in time all of it is.
+into batches and shuffles the batches. So there is little padding, and every epoch has other
+batches. Of a document longer than a step reads, each epoch reads a window at a random position.
 
 Legend: D documents, B batch, T time.
 """
@@ -21,19 +20,19 @@ from charrnn.data.tokenizer import Ids
 from charrnn.errors import ConfigError
 
 POOL: Final = 50
-"""Batches whose documents are sorted by length together."""
+"""The number of batches in a pool, whose documents are sorted by length."""
 
 
 @dataclass(frozen=True)
 class DocumentBatch:
-    """Documents side by side, filled up with zeros behind the end of each.
+    """Documents side by side, padded with zeros after the end of each.
 
     Attributes:
         ids: (B, T).
         lengths: (B,), each at least 1.
         targets: (B,) classes or numbers.
-        numbers: (B,) of the documents.
-        weights: (B,) how much each counts; None where all count the same.
+        numbers: (B,) the numbers of the documents.
+        weights: (B,) the weight of each document; None where all are equal.
     """
 
     ids: Int64Array
@@ -44,7 +43,7 @@ class DocumentBatch:
 
     @property
     def characters(self) -> int:
-        """In all of them, less what was filled up."""
+        """The number of characters in all documents, without padding."""
         return int(self.lengths.sum())
 
 
@@ -52,11 +51,11 @@ class Documents:
     """Documents of a stream of ids, and their targets.
 
     Args:
-        ids: (N,) of all documents, one after another.
-        bounds: (D + 1,) where each begins, and the last one ends.
-        targets: (D,).
-        numbers: which of them these are, in this order.
-        weights: (D,) how much each counts; None where all count the same.
+        ids: (N,) the ids of all documents, one after another.
+        bounds: (D + 1,) where each document begins, and where the last one ends.
+        targets: (D,) the classes or numbers.
+        numbers: the numbers of the documents to use, in this order.
+        weights: (D,) the weight of each document; None where all are equal.
     """
 
     def __init__(
@@ -77,14 +76,14 @@ class Documents:
         return len(self.numbers)
 
     def characters(self, longest: int) -> int:
-        """How many are read of all, where `longest` are of one at most."""
+        """Return the number of characters that are read, at most `longest` of each document."""
         return int(np.minimum(self.lengths, longest).sum())
 
     def batch(
         self, places: Int64Array, longest: int, offsets: Int64Array | None = None
     ) -> DocumentBatch:
-        """The documents at some places (B,), up to `longest` characters of each, from an offset
-        (B,) on."""
+        """Return the documents at some places (B,), up to `longest` characters of each, from an
+        offset (B,) on."""
         lengths = np.minimum(self.lengths[places], longest)
         starts = self.starts[places] + (0 if offsets is None else offsets)
         steps = np.arange(lengths.max(initial=1))
@@ -101,12 +100,12 @@ class Documents:
         )
 
     def batches(self, order: Int64Array, batch_size: int) -> list[Int64Array]:
-        """An order (D,) of places cut into batches, those of a batch of similar length."""
+        """Cut an order (D,) of places into batches of documents of similar length."""
         return similar_in_length(self.lengths, order, batch_size)
 
 
 def similar_in_length(lengths: Int64Array, order: Int64Array, batch_size: int) -> list[Int64Array]:
-    """An order (D,) of places cut into batches, those of a batch of similar length."""
+    """Cut an order (D,) of places into batches of documents of similar length."""
     pool = POOL * batch_size
     found = []
     for start in range(0, len(order), pool):
@@ -119,9 +118,8 @@ def similar_in_length(lengths: Int64Array, order: Int64Array, batch_size: int) -
 def in_characters(
     lengths: Int64Array, order: Int64Array, *, batch_size: int, at_once: int
 ) -> Iterator[Int64Array]:
-    """An order (D,) of places cut into batches, the shortest first, that have no more characters
-    than
-    at_once when they are filled up: a longer document is alone."""
+    """Cut an order (D,) of places into batches, the shortest documents first, of at most `at_once`
+    characters with padding; a longer document is a batch by itself."""
     order = order[np.argsort(lengths[order], kind="stable")]
     begin = 0
     while begin < len(order):
@@ -132,15 +130,15 @@ def in_characters(
 
 
 class BucketLoader:
-    """Epochs of documents, batch after batch, for ever. Its position is its state.
+    """Endless epochs of documents in batches. Its position is its state.
 
     Each epoch is a pure function of (documents, settings, epoch).
 
     Args:
-        documents: what is learned from.
-        batch_size: B, documents at most.
-        longest: T, at most: of a longer document, a window.
-        seed: of the orders and windows.
+        documents: the documents to learn from.
+        batch_size: B, the most documents of a batch.
+        longest: the largest T; of a longer document, a window is read.
+        seed: the seed of the orders and windows.
     """
 
     def __init__(self, documents: Documents, *, batch_size: int, longest: int, seed: int) -> None:
@@ -154,7 +152,7 @@ class BucketLoader:
 
     @property
     def chunks_per_epoch(self) -> int:
-        """Steps that an epoch takes."""
+        """The number of steps of an epoch."""
         return len(self._batches)
 
     def __iter__(self) -> "BucketLoader":
@@ -169,11 +167,11 @@ class BucketLoader:
         return self.documents.batch(places, self.longest, self._offsets[places])
 
     def state_dict(self) -> dict[str, int]:
-        """Where it is."""
+        """Return the position of the loader."""
         return {"epoch": self.epoch, "chunk": self.chunk}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Goes to where another loader of the same documents and settings was."""
+        """Go to the position of another loader of the same documents and settings."""
         epoch, chunk = int(state["epoch"]), int(state["chunk"])
         if epoch < 0 or not 0 <= chunk <= len(self._batches):
             raise ConfigError(f"no chunk {chunk} in epoch {epoch} of this corpus")

@@ -1,4 +1,5 @@
-"""CLASSIFY and REGRESS: a class or a number is predicted for each document. No torch."""
+"""CLASSIFY and REGRESS: the definitions of predicting a class or a number for each document. No
+torch."""
 
 import dataclasses
 import math
@@ -26,11 +27,11 @@ if TYPE_CHECKING:
 
 
 LABELS_SHOWN: Final = 12
-"""Classes whose names `charrnn info` shows."""
+"""The most classes whose names `charrnn info` shows."""
 
 
 class DocumentDefinition(TaskDefinition):
-    """What both tasks on labelled documents have in common."""
+    """The common part of both tasks on labelled documents."""
 
     usage = ("predict {run} TEXT", "predict {run} FILE --lines")
     labelled = True
@@ -40,7 +41,7 @@ class DocumentDefinition(TaskDefinition):
     most_outputs: int = 1
 
     def network(self) -> "Callable[..., SequenceClassifier]":
-        """SequenceClassifier."""
+        """Return SequenceClassifier."""
         from charrnn.tasks.classify.network import SequenceClassifier
 
         return SequenceClassifier
@@ -86,7 +87,7 @@ class DocumentDefinition(TaskDefinition):
         return inherit(options, base)
 
     def read_corpus(self, corpus: "Corpus", **how: Any) -> "LabelledCorpus":
-        """The documents of a corpus; see `read_labelled`."""
+        """Read the documents of a corpus; see `read_labelled`."""
         from charrnn.tasks.classify.documents import read_labelled
 
         if corpus.options.label is None:
@@ -94,7 +95,7 @@ class DocumentDefinition(TaskDefinition):
         return read_labelled(corpus, numbers=not self.has_classes, **how)
 
     def held_out_seed(self, settings: "TrainingConfig | Provenance") -> int:
-        """The seed that drew the documents that are held out."""
+        """Return the seed that drew the held-out documents."""
         return settings.seed if settings.split_seed is None else settings.split_seed
 
     def new_held_out_seed(self, options: "TrainingOptions") -> int:
@@ -124,7 +125,7 @@ class DocumentDefinition(TaskDefinition):
         return f"{share} of the documents, drawn by the seed {self.held_out_seed(provenance)}"
 
     def model_rows(self, model: "Model") -> "Rows":
-        """The classes and the pooling."""
+        """Return the classes and the pooling."""
         pooling = ("pooling", str(model.config.pooling))
         if not self.has_classes:
             return (pooling,)
@@ -135,7 +136,7 @@ class DocumentDefinition(TaskDefinition):
     def evaluation_read_options(
         self, file: str, read: "ReadOptions", trained_on: "ReadOptions | None"
     ) -> "ReadOptions":
-        """The columns are those of the training, unless others are named."""
+        """Return the options with the columns of the training, unless they name others."""
         from charrnn.data.documents import FOLDER
         from charrnn.data.sources import find_corpus
 
@@ -160,7 +161,7 @@ class DocumentDefinition(TaskDefinition):
 
 
 class ClassifyDefinition(DocumentDefinition):
-    """A classifier."""
+    """The definition of classification."""
 
     name = "classify"
     has_classes = True
@@ -169,12 +170,13 @@ class ClassifyDefinition(DocumentDefinition):
     most_outputs = MOST_CLASSES
 
     def loss_unit(self, tokenizer: "Tokenizer") -> LossUnit:
-        """Bits (of the cross-entropy) per document."""
+        """Return bits (of the cross-entropy) per document."""
         return bits_per("document")
 
 
 class RegressDefinition(DocumentDefinition):
-    """A regressor. Its loss is a squared error: of a number that lies far out, as large as any."""
+    """The definition of regression. The loss is a squared error, so that of an outlier is
+    unbounded."""
 
     name = "regress"
     hopeless_loss = math.inf
@@ -186,7 +188,7 @@ class RegressDefinition(DocumentDefinition):
             raise ConfigError("--class-weights: numbers have no classes; leave that out")
 
     def loss_unit(self, tokenizer: "Tokenizer") -> LossUnit:
-        """The root of the mean squared error, in the unit of the numbers."""
+        """Return the root of the mean squared error, in the unit of the numbers."""
         return LossUnit("root mean squared error", "error", lambda loss: f"{math.sqrt(loss):.4g}")
 
     def describe_loss(self, tokenizer: "Tokenizer", loss: float) -> str:

@@ -1,9 +1,9 @@
-"""Labelled documents: texts, each with the class or the number that is to be predicted.
+"""Labelled documents: texts, each with a class or a number to predict.
 
     charrnn train mails.csv --text body --label kind       a row is a document (.jsonl, .parquet)
     charrnn train mails --label folder                     mails/spam/1.txt, mails/ham/2.txt, ...
 
-Newlines at the end of a document are left out, so that a line of a file and the cell of a table are
+Newlines at the end of a document are left out, so that a line of a file and a cell of a table give
 the same text.
 
 Legend: N characters, D documents.
@@ -32,16 +32,16 @@ from charrnn.tasks.classify import MOST_CLASSES
 
 LONGEST_LABEL: Final = 200
 LARGEST_LABELS: Final = 1 << 19
-"""The most characters of a class's name, and the most bytes of all names of classes."""
+"""The most characters of a class name, and the most bytes of all class names."""
 
 LARGEST_NUMBER: Final = 1e30
 """The largest number to learn: the square of a larger one overflows float32."""
 
 _CHUNK: Final = 1 << 20
-"""The least number of ids that are read together."""
+"""The fewest ids that are read together."""
 
 _SHOWN: Final = 10
-"""How many classes a message names."""
+"""The most classes that a message names."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,9 @@ class LabelledCorpus(TokenizedCorpus):
     """Documents as ids, one after another, each with its label.
 
     Attributes:
-        sha256: of the texts and labels.
-        bytes: of the texts as UTF-8.
-        bounds: (D + 1,) where each document begins, and the last one ends.
+        sha256: the SHA-256 of the texts and labels.
+        bytes: the length of the texts as UTF-8.
+        bounds: (D + 1,) where each document begins, and where the last one ends.
         targets: (D,) the number of each document's class (int64), or its number (float64).
         labels: the names of the classes, sorted; empty for numbers.
     """
@@ -62,21 +62,21 @@ class LabelledCorpus(TokenizedCorpus):
 
     @property
     def lengths(self) -> Int64Array:
-        """Characters of each document (D,)."""
+        """The characters of each document (D,)."""
         return np.diff(self.bounds)
 
     def document(self, number: int) -> Ids:
-        """The ids of a document."""
+        """Return the ids of a document."""
         return self.ids[self.bounds[number] : self.bounds[number + 1]]
 
     def split_documents(
         self, validation_fraction: float, *, seed: int
     ) -> tuple[Int64Array, Int64Array]:
-        """The documents of training, and those of validation, by number: drawn by the seed, the
-        same share of every class.
+        """Return the numbers of the training documents and of the validation documents, drawn by
+        the seed, with the same share of every class.
 
-        Raises CorpusError where a class has only one document, ConfigError for a fraction that
-        cannot be.
+        Raises CorpusError where a class has only one document, ConfigError for a fraction out of
+        range.
         """
         check_validation_fraction(validation_fraction)
         count = len(self.targets)
@@ -110,13 +110,13 @@ class LabelledCorpus(TokenizedCorpus):
 def read_labelled(
     corpus: Corpus, *, numbers: bool = False, classes: tuple[str, ...] | None = None, **how: Any
 ) -> LabelledCorpus:
-    """Reads the documents of a corpus whose options name a label; twice, as `tokenize` does.
+    """Read the documents of a corpus whose options name a label; twice, as `tokenize` does.
 
     Args:
         numbers: whether labels are numbers, not classes.
-        classes: those of a model that exists, in its order, empty for one that predicts numbers:
-            not all of them need occur, and one document is enough, as nothing is learned.
-        how: what `tokenize` takes beside the corpus.
+        classes: the classes of an existing model, in its order, empty for a model of numbers. Not
+            all of them need occur, and one document is enough, since nothing is learned.
+        how: the other arguments of `tokenize`.
 
     Raises CorpusError where a text or a label is missing or cannot be used.
     """
@@ -150,13 +150,13 @@ def read_labelled(
 
 
 class _DocumentReading(Reading):
-    """One pass over labelled documents, which keeps of them what is small.
+    """One pass over labelled documents, which keeps their labels and lengths.
 
     Attributes:
-        digest: of the texts and labels.
-        labels: of each document.
-        types: of what was found as labels.
-        lengths: of each document in ids, int64.
+        digest: the hash of the texts and labels.
+        labels: the label of each document.
+        types: the types of the labels.
+        lengths: the length of each document in ids, int64.
     """
 
     nothing = "there are no documents in it"
@@ -179,7 +179,8 @@ class _DocumentReading(Reading):
         self.lengths = array("q")
 
     def chunks(self, prepare: Callable[[str], str]) -> Iterator[str]:
-        """The texts, many joined: counting the characters of one takes as long as of a page."""
+        """Yield the texts, many joined: counting the characters of one takes as long as of a
+        page."""
         pending: list[str] = []
         size = 0
         for name in self._corpus.sources:
@@ -194,7 +195,7 @@ class _DocumentReading(Reading):
             yield "".join(pending)
 
     def _take(self, document: Document, prepare: Callable[[str], str]) -> str:
-        """The text of a document, once it and its label are checked, hashed and counted."""
+        """Check, hash and count a document and its label; return its text."""
         if document.problem is not None:
             advice = "; leave it out, or give it one" * (document.problem == EMPTY)
             raise CorpusError(f"{document.where}: {document.problem}{advice}")
@@ -206,11 +207,11 @@ class _DocumentReading(Reading):
             )
         encoded = text.encode("utf-8", "surrogateescape")
         length = len(encoded) if self._as_bytes else len(text)
-        # Neither separator is ever part of UTF-8.
+        # Neither separator ever occurs in UTF-8.
         content = b"\xfe%b\xff%b" % (encoded, str(label).encode())
         self.add(content, size=len(encoded), count=length)
         self.lengths.append(length)
-        # A class is one object, however many documents have it.
+        # All documents of a class share one object.
         self.labels.append(self._classes.setdefault(label, label))
         self.types.add(type(document.label))
         return text
@@ -239,7 +240,7 @@ def _number(where: str, label: object) -> float:
 
 
 def _label_text(where: str, label: object) -> str:
-    """A label as text. Raises CorpusError where it is missing, or is not text."""
+    """Return a label as text. Raises CorpusError where it is missing, or is not text."""
     try:
         text = cell_text(label)
     except ValueError as error:
@@ -250,7 +251,7 @@ def _label_text(where: str, label: object) -> str:
 
 
 def as_number(label: object) -> float | None:
-    """A label as a finite number; None where it is not one."""
+    """Return a label as a finite number; None where it is not one."""
     if isinstance(label, bool):
         return None
     if isinstance(label, bytes):
@@ -280,12 +281,12 @@ def _classes(corpus: Corpus, labels: list[str | float]) -> tuple[str, ...]:
 _NUMBERS: Final = (int, float, Decimal)
 
 _BOOLEANS: Final[dict[str | float, str | float]] = {"True": "1", "False": "0"}
-"""The numbers that booleans are equal to, in a column that also has numbers."""
+"""The numbers that booleans equal, in a column that also has numbers."""
 
 
 def _as_known(labels: list[str | float], known: tuple[str, ...]) -> list[str | float]:
-    """The labels in a model's spelling: one that it does not know may be equal to a number that it
-    knows, such as 1.0 in a table of text."""
+    """Return the labels in a model's spelling: a label that the model does not know may equal a
+    number that it knows, such as 1.0 in a table of text."""
     numbers = {as_number(_BOOLEANS.get(name, name)): name for name in known}
 
     def same(label: str | float) -> str | float:
@@ -297,7 +298,7 @@ def _as_known(labels: list[str | float], known: tuple[str, ...]) -> list[str | f
 
 
 def _check_known(corpus: Corpus, labels: list[str | float], known: tuple[str, ...]) -> None:
-    """Raises CorpusError where a document is of a class that a model does not know."""
+    """Raise CorpusError where a document is of a class that a model does not know."""
     strange = sorted({str(label) for label in labels} - {*known}) if known else []
     if strange:
         count = sum(label in strange for label in labels)
@@ -310,7 +311,7 @@ def _check_known(corpus: Corpus, labels: list[str | float], known: tuple[str, ..
 
 
 def _check_various(corpus: Corpus, numbers: list[str | float]) -> None:
-    """Raises CorpusError where all numbers are the same."""
+    """Raise CorpusError where all numbers are the same."""
     if len({*numbers}) == 1:
         raise CorpusError(
             f"{corpus.name}: all numbers are {numbers[0]:g}; there is nothing to learn"

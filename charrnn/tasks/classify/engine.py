@@ -1,4 +1,4 @@
-"""ClassifyingEngine: classes or numbers of whole texts, without torch.
+"""ClassifyingEngine: computes classes or numbers of whole texts, without torch.
 
 Legend: B texts, T time, N characters, H hidden, D directions, F features (D H), G gates, C classes
 (1 for a number).
@@ -24,30 +24,31 @@ from charrnn.storage.tensor_file import Tensors
 from charrnn.tasks.classify.engine_pooling import pooler
 
 CHUNK: Final = 256
-"""Characters of each text that are read at once. Chunks of every text end at the same positions,
-whatever the others' lengths, so that its sums are added up in the same order."""
+"""The characters of each text that are read at once. A text's chunks end at the same positions in
+any batch, so that its sums are added up in the same order."""
 
 BATCH_SIZE: Final = 32
-"""Texts of a batch, which are of similar length."""
+"""The texts of a batch, which have similar lengths."""
 
 _MOST_OUTPUTS: Final = 1 << 26
 _MOST_OF_ONE: Final = 1 << 28
-"""The most outputs that are kept where all steps' are needed: of the texts of a batch together, and
-of a single text that alone has more."""
+"""The most outputs that are kept where those of all steps are needed: for a batch, and for a single
+text that alone has more."""
 
 
 class ClassifyingEngine:
     """The network of a model directory that classifies or regresses, float32, on the CPU.
 
-    Its layers run on the engines of language models. As there, a text's numbers are the same to
-    the last bit in any batch.
+    Its layers run on the engines of language models. A text's results are the same to the last bit
+    in any batch.
 
-    In one direction a text is read as a stream, in memory that does not depend on its length; in
-    both, all outputs of a layer are kept, for each direction of the next layer reads both.
+    A text that is read in one direction is a stream, in memory that does not depend on its length.
+    With both directions, all outputs of a layer are kept, since each direction of the next layer
+    reads both.
 
     Args:
-        config: of the task `classify` or `regress`.
-        native: whether to compute in C; None where that can be.
+        config: a configuration of the task `classify` or `regress`.
+        native: whether to compute in C; None: where C is available.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class ClassifyingEngine:
         self._head = np.ascontiguousarray(tensors["head.weight"].T)  # (F, C)
         self._head_bias = tensors["head.bias"]
         self._directions = ("", "_reverse") if config.bidirectional else ("",)
-        # The layers that read one direction alone; their heads return the outputs as they are.
+        # The layers that read one direction only; their heads return the outputs unchanged.
         self._lower: list[Reader] = [
             stack_engine(
                 config,
@@ -78,13 +79,13 @@ class ClassifyingEngine:
 
     @classmethod
     def of(cls, model: Model) -> "ClassifyingEngine":
-        """Returns the engine of a model that was read from disk. Raises ModelError when that
+        """Return the engine of a model that was read from disk. Raises ModelError when the model
         neither classifies nor regresses."""
         model.require("classify", "regress")
         return cls(model.config, model.tensors)
 
     def logits(self, texts: Sequence[Ids]) -> Array:
-        """Computes the logits (B, C) of texts, or their numbers (B, 1); each text has at least one
+        """Compute the logits (B, C) of texts, or their numbers (B, 1); each text has at least one
         character.
 
         Raises ModelError when the model's numbers overflow, CorpusError for a text too long to be
@@ -98,7 +99,7 @@ class ClassifyingEngine:
                 start : start + self._batch_size(len(texts[longest_first[start]]))
             ]
             start += len(places)
-            with np.errstate(all="ignore"):  # the result shows it
+            with np.errstate(all="ignore"):  # the result is checked
                 pooled = self._pooled([texts[place] for place in places])
                 result[places] = multiply(pooled, self._head) + self._head_bias
         if not np.isfinite(result).all():
@@ -107,7 +108,7 @@ class ClassifyingEngine:
 
     @property
     def _streams(self) -> bool:
-        """Whether texts are read as streams: in one direction only."""
+        """Whether texts are read as streams, in one direction only."""
         return not self.config.bidirectional
 
     @property
@@ -120,7 +121,7 @@ class ClassifyingEngine:
         return self.config.hidden_size * len(self._directions)
 
     def _batch_size(self, longest: int) -> int:
-        """The number of texts in a batch whose longest text has so many characters."""
+        """Return the number of texts in a batch whose longest text has `longest` characters."""
         if self._streams:
             return BATCH_SIZE
         features = self._features
@@ -132,7 +133,7 @@ class ClassifyingEngine:
         return min(max(_MOST_OUTPUTS // (longest * features), 1), BATCH_SIZE)
 
     def _pooled(self, texts: Sequence[Ids]) -> Array:
-        """The pooled outputs (B, F) of texts, the longest first."""
+        """Return the pooled outputs (B, F) of texts, the longest first."""
         lengths = np.array([len(text) for text in texts])
         pool = pooler(self._pooling, lengths, self.config.hidden_size, self._weight)
         if self._streams:
@@ -157,7 +158,7 @@ class ClassifyingEngine:
         return pool.result()
 
     def _put(self, read: Array, lengths: Int64Array, side: int, begin: int, outputs: Array) -> None:
-        """Copies a chunk's outputs (b, T, H) of one direction to their steps and columns."""
+        """Copy a chunk's outputs (b, T, H) of one direction to their steps and columns."""
         hidden = self.config.hidden_size
         columns = slice(side * hidden, (side + 1) * hidden)
         for lane, (length, each) in enumerate(zip(lengths, outputs, strict=False)):
@@ -175,8 +176,8 @@ class _MixedLayer:
     def stream(
         self, below: Array, lengths: Int64Array, *, backwards: bool
     ) -> Iterator[tuple[int, Array]]:
-        """Yields the start and the outputs (b, T, H) of each chunk of inputs (B, T, 2 H), which are
-        read from their ends where `backwards`."""
+        """Yield the start and the outputs (b, T, H) of each chunk of inputs (B, T, 2 H), read from
+        their ends where `backwards`."""
         layer, features = self._layer, below.shape[2]
         states = tuple(
             np.zeros((whole_rows(len(lengths)), layer.weight_hh.shape[1]), dtype=np.float32)
@@ -196,7 +197,7 @@ class _MixedLayer:
 
 
 def _stream(engine: Reader, texts: Sequence[Ids]) -> Iterator[tuple[int, Array]]:
-    """Yields the start of each chunk, and the outputs (b, T, H) of the texts that reach it, the
+    """Yield the start of each chunk, and the outputs (b, T, H) of the texts that reach it, the
     longest first."""
     state: State | None = None
     lengths = np.array([len(text) for text in texts])
@@ -213,7 +214,8 @@ def _stream(engine: Reader, texts: Sequence[Ids]) -> Iterator[tuple[int, Array]]
 
 
 def _steps(begin: int, length: int, time: int, *, backwards: bool) -> slice:
-    """The steps of a text that a chunk holds which begins so far from one of the text's ends."""
+    """Return the steps of a text in a chunk that begins `begin` steps from one of the text's
+    ends."""
     end = min(begin + time, length)
     if not backwards:
         return slice(begin, end)

@@ -1,4 +1,4 @@
-"""Pooling chunk by chunk: the pooling of `model/pooling.py`, in memory that does not grow.
+"""Pooling chunk by chunk: the pooling of `model/pooling.py`, in constant memory.
 
 Sums are added up step after step in float64, so that they are the same to the last bit in any
 batch.
@@ -20,19 +20,19 @@ class Pool(Protocol):
     """Pools the outputs of texts, given chunk after chunk, into one vector for each text."""
 
     def add(self, begin: int, outputs: Array) -> None:
-        """Adds the outputs (b, T, F) of the first b texts from step `begin` on; those after a
-        text's end are ignored."""
+        """Add the outputs (b, T, F) of the first b texts from step `begin` on; those after a text's
+        end are ignored."""
         ...
 
     def result(self) -> Array:
-        """Returns the pooled vectors (B, F) of everything that was added."""
+        """Return the pooled vectors (B, F) of everything that was added."""
         ...
 
 
 def pooler(pooling: str, lengths: Int64Array, hidden_size: int, weight: Array | None) -> Pool:
-    """Returns the Pool of an entry of POOLINGS, for texts of lengths (B,), the longest first.
+    """Return the Pool of an entry of POOLINGS, for texts of lengths (B,), the longest first.
 
-    `weight` (1, F) is that of the entry `attention`.
+    `weight` (1, F) belongs to the entry `attention`.
     """
     if pooling == "last":
         return _Last(lengths, hidden_size)
@@ -47,7 +47,7 @@ class _Base:
         self._lengths = lengths
 
     def _real(self, begin: int, outputs: Array) -> npt.NDArray[np.bool_]:
-        """(b, T, 1): true for the steps of a chunk that are of a text, false for padding."""
+        """Return (b, T, 1): true for the steps of a text, false for padding."""
         count, time, _ = outputs.shape
         return (begin + np.arange(time) < self._lengths[:count, None])[..., None]
 
@@ -135,5 +135,5 @@ class _Attention(_Base):
 
 
 def _sum(each: npt.NDArray[np.floating]) -> Float64Array:
-    """Sums over time, (b, T, F) -> (b, F), in order: zeros at the end change nothing."""
+    """Sum over time, (b, T, F) -> (b, F), in order: zeros at the end change nothing."""
     return np.add.accumulate(each, axis=1, dtype=np.float64)[:, -1]

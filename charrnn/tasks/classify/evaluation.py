@@ -18,8 +18,8 @@ from charrnn.training.task import task_definition
 
 
 def prepare_evaluation(request: EvaluationRequest, progress: ReadingProgress) -> Evaluate:
-    """Reads the documents to evaluate on: what was held out of those that the model learned from,
-    or the labelled documents of a file.
+    """Read the documents to evaluate on: the held-out part of the model's corpus, or the labelled
+    documents of a file.
 
     Raises CorpusError, ConfigError.
     """
@@ -63,8 +63,8 @@ def _evaluate(
 def _training_documents(
     request: EvaluationRequest, progress: ReadingProgress
 ) -> tuple[LabelledCorpus, Int64Array, Int64Array]:
-    """The documents of a training, and the numbers of those that were learned from and held out.
-    Raises CorpusError."""
+    """Return the documents of a training, and the numbers of those learned from and of those held
+    out. Raises CorpusError."""
     corpus = read_training_corpus(request, progress)
     assert isinstance(corpus, LabelledCorpus)
     provenance = request.model.provenance
@@ -74,13 +74,13 @@ def _training_documents(
 
 
 def _learned_targets(request: EvaluationRequest, progress: ReadingProgress) -> Any:
-    """The targets that a model learned from, for the baselines; None, with a warning, where they
-    cannot be read."""
+    """Return the targets that a model learned from, for the baselines; None, with a warning, where
+    they cannot be read."""
     try:
         corpus, learned, _ = _training_documents(request, progress)
     except CorpusError as error:
         if request.directory is not None:
-            message = f"no baselines, which need the documents that it learned from: {error}"
+            message = f"no baselines, which need the documents that the model learned from: {error}"
             warnings.warn(message, CharRNNWarning, stacklevel=2)
         return None
     return corpus.targets[learned]

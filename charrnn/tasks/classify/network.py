@@ -14,12 +14,12 @@ from charrnn.model.recurrent import StackConfig
 
 
 class SequenceClassifier(ManyToOne):
-    """Predicts the class of a text, or a number.
+    """A network that predicts the class of a text, or a number.
 
     Args:
-        config: its sizes.
-        kernel: the entry of KERNELS that computes its layers.
-        generator: of the initial weights; PyTorch's global one unless given.
+        config: the sizes of the network.
+        kernel: the entry of KERNELS that computes the layers.
+        generator: draws the initial weights; None: PyTorch's global generator.
     """
 
     def __init__(
@@ -46,11 +46,11 @@ class SequenceClassifier(ManyToOne):
         *,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """Reads texts; returns the logits (B, C) of each one's class, or its number (B, 1).
+        """Compute the logits (B, C) of texts' classes, or their numbers (B, 1).
 
         Args:
             ids: (B, T), int64; what follows a text's end is ignored.
             lengths: (B,), int64; None where all have T characters.
-            generator: of the dropout masks, while training.
+            generator: draws the dropout masks during training.
         """
         return super().forward(ids.T, lengths, generator=generator)

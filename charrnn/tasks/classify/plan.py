@@ -1,4 +1,4 @@
-"""What is decided before a training on labelled documents: sizes, dropout, what a base gives.
+"""The plan of a training on labelled documents: sizes, dropout, and the weights of a base model.
 
 Legend: D documents, H hidden.
 """
@@ -20,45 +20,47 @@ from charrnn.training.plan import SIZES_OF_LAYERS, arrays, keep_sizes, load
 from charrnn.training.recipe import choose_learning_rate
 
 LONGEST_EVALUATED: Final = 4000
-"""Characters of a held-out document that are read while training, from its first on. `charrnn
-predict` and `charrnn evaluate` read all of it."""
+"""The most characters of a held-out document that are read during training, from its beginning.
+`charrnn predict` and `charrnn evaluate` read all of it."""
 
 BATCH_SIZE: Final = 32
 LONGEST: Final = 1000
-"""How many documents a step reads, and how many characters of one at most."""
+"""How many documents a step reads, and how many characters of each at most."""
 
 SIZES: Final = (64, 128, 256)
 FEW_DOCUMENTS: Final = 1000
 MANY_DOCUMENTS: Final = 30_000
-"""Hidden sizes, and how many documents ask for more than the first and than the second."""
+"""The hidden sizes to choose from, and the numbers of documents from which the next one is
+chosen."""
 
 LEAST_EPOCHS: Final = 5
-"""A network that cannot read all documents so often in its time is too large for it."""
+"""A network is too large for its time if it cannot read all documents this many times."""
 
 DROPOUT: Final = 0.3
 FULL_DROPOUT_EPOCHS: Final = 24
-"""The dropout where documents are read so often, and proportionally less where they are read less.
-Which of 20 modules a function is from: after 8 epochs 0.69 nats without against 0.78 with all of
-it, after 25 epochs 0.553 against 0.539."""
+"""The dropout at this many epochs, and proportionally less with fewer. Measured on finding out
+which of 20 modules a function is from: after 8 epochs 0.69 nats without dropout and 0.78 with all
+of it, after 25 epochs 0.553 and 0.539."""
 
 MANY_NUMBERS: Final = 10
-"""More classes than so many that are all numbers are probably not meant as classes."""
+"""More classes than this that are all numbers are probably not meant as classes."""
 
 POOLING: Final = "max"
 POOLING_OF_LANGUAGE_MODELS: Final = "attention"
-"""The best pooling of a fresh network, and of one that reads one way and starts from a language
-model, whose outputs jump with every character, so that each of them is near 1 somewhere. Accuracy
-on 238 snippets of 150 characters, each from one of 20 modules, with 555 to learn from: a fresh
-network 0.58 with max and 0.51 with attention, one that starts from a language model of those
-modules 0.55 and 0.66 (in both directions, with max, 0.64 fresh and 0.69 from it). Where the layers
-learn only after a quarter of the steps it is 0.60."""
+"""The best pooling of a fresh network, and of one that reads in one direction and starts from a
+language model. The outputs of a language model change with every character, so that the maximum of
+each is near 1. Accuracy on 238 snippets of 150 characters, each from one of 20 modules, with 555 to
+learn from: a fresh network 0.58 with max and 0.51 with attention; from a language model of those
+modules 0.55 and 0.66 (in both directions, with max, 0.64 fresh and 0.69 from it). Freezing the
+layers for the first quarter of the steps gives 0.60."""
 
 RARE: Final = 0.2
-"""The share of an even one below which a class is called rare."""
+"""A class with less than this share of an even distribution is called rare."""
 
 
 def choose_documents(options: TrainingOptions, lengths: Int64Array) -> tuple[int, int]:
-    """How many documents (of lengths (D,)) a step reads, and how many characters of one at most."""
+    """Choose how many documents (of lengths (D,)) a step reads, and how many characters of each at
+    most."""
     longest = LONGEST if options.sequence_length is None else options.sequence_length
     batch_size = BATCH_SIZE if options.batch_size is None else options.batch_size
     return min(batch_size, len(lengths)), min(longest, int(lengths.max()))
@@ -73,12 +75,12 @@ def choose_classifier(
     documents: int,
     epochs: Callable[[ModelConfig], float],
 ) -> ModelConfig:
-    """The sizes of the network, where the options leave them open: one layer, the larger the more
-    documents there are, if there is time to read them often enough.
+    """Choose the sizes of the network that the options leave open: one layer, larger for more
+    documents, if there is time to read them often enough.
 
     Args:
-        task: of the network; see ModelConfig.
-        epochs: how often a network can read the documents in the time there is.
+        task: see ModelConfig.
+        epochs: returns how often a network can read the documents in the given time.
     """
 
     def network(hidden_size: int) -> ModelConfig:
@@ -108,8 +110,8 @@ def choose_classifier(
 
 
 def choose_dropout(options: TrainingOptions, model: ModelConfig, epochs: float) -> ModelConfig:
-    """The network with its dropout, where the options leave it open: more, the more often the
-    documents are read."""
+    """Return the network with its dropout, where the options leave it open: the more epochs, the
+    more dropout."""
     if options.dropout is not None:
         return model
     share = min(epochs / FULL_DROPOUT_EPOCHS, 1)
@@ -117,8 +119,8 @@ def choose_dropout(options: TrainingOptions, model: ModelConfig, epochs: float) 
 
 
 def inherit(options: TrainingOptions, base: Model) -> TrainingOptions:
-    """The options with the base's sizes. Raises ConfigError where they ask for others, ModelError
-    where the base is neither a language model nor a model of labelled documents."""
+    """Return the options with the base's sizes. Raises ConfigError where they ask for others,
+    ModelError where the base is neither a language model nor a model of labelled documents."""
     base.require("generate", "classify", "regress")
     names = list(SIZES_OF_LAYERS)
     if base.config.task != "generate":
@@ -131,17 +133,17 @@ def inherit(options: TrainingOptions, base: Model) -> TrainingOptions:
         if options.pooling is None and not options.bidirectional:
             options = dataclasses.replace(options, pooling=POOLING_OF_LANGUAGE_MODELS)
     elif options.learning_rate is None:
-        # A trained network unlearns at the rate a fresh one learns with.
+        # At a fresh network's learning rate, a trained network forgets.
         rate = choose_learning_rate(options, hidden_size=base.config.hidden_size)
         options = dataclasses.replace(options, learning_rate=min(rate, 2e-3))
     return options
 
 
 def copy_weights(base: Model, network: RecurrentNetwork, text: LabelledCorpus) -> list[str]:
-    """Copies the base's weights: its embedding and layers, and where it predicts the same, its
-    head. Gives what a person should know of that, a sentence each.
+    """Copy the base's embedding and layers, and its head where it predicts the same. Return notes
+    for the user, a sentence each.
 
-    What reads something new keeps its fresh weights: characters the base does not know, the second
+    Weights for what is new stay fresh: characters that the base does not know, the second
     direction, and the half of a weight that reads the second direction of the layer below.
     """
     tensors, hidden = dict(arrays(network)), base.config.hidden_size
@@ -166,10 +168,10 @@ def copy_weights(base: Model, network: RecurrentNetwork, text: LabelledCorpus) -
 
 
 def describe_documents(options: TrainingOptions, text: LabelledCorpus, longest: int) -> list[str]:
-    """What a person should know of the documents before the training, a sentence each.
+    """Return notes on the documents for the user, a sentence each.
 
     Args:
-        longest: how many characters of a document a step reads at most.
+        longest: the most characters of a document that a step reads.
     """
     notes = []
     long = int((text.lengths > longest).sum())

@@ -19,21 +19,23 @@ from charrnn.tasks.classify.engine import ClassifyingEngine
 
 TEXTS_AT_ONCE: Final = 512
 CHARACTERS_AT_ONCE: Final = 1 << 21
-"""How many texts are sorted by length together, and how many characters of them at most: beyond
-that, the first are predicted before the next are read."""
+"""The most texts, and the most characters, that are sorted by length together; beyond that, texts
+are predicted before the next are read."""
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model predicts for a text.
+    """A prediction for a text.
 
     Attributes:
         label: the class; None from a model of numbers.
-        probabilities: of each class by name, the likeliest first; empty from a model of numbers.
+        probabilities: the probability of each class by name, the likeliest first; empty from a
+            model of numbers.
         number: the number; None from a model of classes.
-        skipped: characters of the text that the model has never seen, left out.
-        problem: why there is no prediction, and all of the above is None or empty; None where there
-            is one.
+        skipped: the characters of the text that were left out because the model has never seen
+            them.
+        problem: why there is no prediction, where all of the above is None or empty; None where
+            there is a prediction.
     """
 
     label: str | None
@@ -44,12 +46,12 @@ class Prediction:
 
 
 class Classifier:
-    """Predicts the class of texts, or a number.
+    """A saved model that predicts the classes of texts, or numbers.
 
-    The prediction for a text is the same to the last bit, alone or among others.
+    The prediction for a text is the same to the last bit alone and in any batch.
 
     Args:
-        model: read from disk.
+        model: a model that was read from disk.
 
     Raises ModelError when the model is not one to classify or regress.
     """
@@ -60,17 +62,18 @@ class Classifier:
         self._engine = ClassifyingEngine.of(model)
 
     def predict(self, text: str) -> Prediction:
-        """The prediction for one text; see `stream`. Raises CorpusError where it has a problem."""
+        """Return the prediction for one text; see `stream`. Raises CorpusError where it has a
+        problem."""
         return _without_problem(next(self.stream([text])), 1)
 
     @as_usual
     def stream(self, texts: Iterable[str | Document]) -> Iterator[Prediction]:
-        """The prediction for each text, in order, as they come.
+        """Yield the prediction for each text, in order, as the texts come.
 
-        Newlines at a text's end are left out, as they are in training. A text without a
-        character that the model knows, or a document that has a problem, gets a prediction that
-        says so, and the others theirs. Where the texts end in an error, those before it are
-        predicted first.
+        Newlines at a text's end are left out, as in training. A text without a character that the
+        model knows, or a document with a problem, gets a prediction that says so; the other texts
+        are predicted. If the iterator of texts raises an error, the texts before it are predicted
+        first.
 
         Raises ModelError when the model's numbers overflow.
         """
@@ -122,7 +125,7 @@ class Classifier:
 
 
 class _Encoded(NamedTuple):
-    """A text as ids, less the characters that it skips; or why it cannot be."""
+    """A text as ids without skipped characters, or the reason why it has none."""
 
     ids: Ids
     skipped: tuple[str, ...] = ()
@@ -134,14 +137,14 @@ _NO_IDS: Final[Ids] = np.empty(0, dtype=np.uint8)
 
 @as_usual
 def predict(model: Model, texts: str | Iterable[str], *, strict: bool = False) -> list[Prediction]:
-    """The prediction of a text, or of each of several; see `charrnn.predict`.
+    """Predict a text, or each of several; see `charrnn.predict`.
 
     Raises ModelError when the model is not one to classify or regress, or its numbers overflow;
-    CorpusError for a single text that has no prediction, and where `strict` for any.
+    CorpusError for a single text without a prediction, and with `strict` for any text without one.
     """
     classifier = Classifier(model)
     if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
-        return [classifier.predict(texts)]  # which raises for what is no text
+        return [classifier.predict(texts)]  # raises an error for what is not text
     predictions = classifier.stream(texts)
     if strict:
         predictions = map(_without_problem, predictions, itertools.count(1))
@@ -149,15 +152,16 @@ def predict(model: Model, texts: str | Iterable[str], *, strict: bool = False) -
 
 
 def _without_problem(prediction: Prediction, number: int) -> Prediction:
-    """The prediction of the text of that number. Raises CorpusError where there is none."""
+    """Return a prediction that has no problem; `number` is the text's. Raises CorpusError where it
+    has one."""
     if prediction.problem is not None:
         raise CorpusError(f"text {number}: {prediction.problem}; leave it out")
     return prediction
 
 
 def _groups(texts: Iterable[str | Document]) -> Iterator[list[str | Document]]:
-    """Texts that are read together. What the texts end in, an error or not, ends the last group
-    first."""
+    """Yield texts in groups that are read together. Where the iterator of texts raises an error,
+    the last group comes before it."""
     group: list[str | Document] = []
     characters = 0
     failure: Exception | None = None
@@ -182,7 +186,7 @@ def _groups(texts: Iterable[str | Document]) -> Iterator[list[str | Document]]:
 
 
 def _size(text: object) -> int:
-    """The characters of what should be a text."""
+    """Return the number of characters of a text; 0 for what is not text."""
     text = text.text if isinstance(text, Document) else text
     return len(text) if isinstance(text, str) else 0
 

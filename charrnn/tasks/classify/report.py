@@ -1,4 +1,4 @@
-"""How well a model predicts the classes or numbers of texts, and how that is shown.
+"""Quality of the predicted classes or numbers of texts, and how it is shown.
 
 Legend: N texts, M texts that were learned from, C classes (1 for a number).
 """
@@ -28,17 +28,17 @@ NAMES: Final = {
     "root_mean_squared_error": "root mean squared error",
     "r_squared": "R²",
 }
-"""The measures, and what people call them."""
+"""The measures and their names."""
 
 LARGEST_AT_THE_END: Final = 2_000_000
-"""Characters of held-out documents that are read at the end of a training at most; `charrnn
+"""The most characters of held-out documents that are read at the end of a training; `charrnn
 evaluate` reads all."""
 
 LARGEST_MATRIX: Final = 10
 CONFUSIONS: Final = 8
 LONGEST_NAME: Final = 24
-"""Up to how many classes the confusion matrix is shown; how many confusions are shown of more; and
-how many characters of a class' name."""
+"""The most classes that a confusion matrix shows; the number of confusions shown for more classes;
+and the most characters of a class name."""
 
 
 def measures(
@@ -48,14 +48,14 @@ def measures(
     *,
     classes: int,
 ) -> dict[str, float]:
-    """How good predictions (N, C) are, and how good the simplest guess is: the most frequent class,
-    or the mean, of what was learned from.
+    """Measure predictions (N, C), and the simplest guess: the most frequent class, or the mean, of
+    the documents learned from.
 
     Args:
         targets: (N,) the true classes or numbers.
-        learned: (M,) the targets that were learned from; None where they are not known, and there
-            is no simplest guess.
-        classes: how many; 0 for numbers.
+        learned: (M,) the targets that were learned from; None where they are not known, and the
+            simplest guess is left out.
+        classes: the number of classes; 0 for numbers.
     """
     if classes:
         predicted = predictions.argmax(axis=1)
@@ -83,10 +83,10 @@ def measures(
 def predict_documents(
     model: Model, corpus: LabelledCorpus, numbers: Int64Array, *, at_most: float = np.inf
 ) -> tuple[Float64Array, npt.NDArray[Any]]:
-    """The logits of classes, or the numbers, (N, C) that a model predicts for documents, each read
-    from its first character to its last, and their targets (N,).
+    """Predict documents, each read from its first character to its last: the logits of classes, or
+    the numbers, (N, C); return them with the targets (N,).
 
-    It reads the documents of those numbers, in that order, until it has read `at_most` characters.
+    The documents of these numbers are read, in this order, up to `at_most` characters in all.
     Raises ModelError when the model is not one to classify or regress, or its numbers overflow.
     """
     before = np.cumsum(corpus.lengths[numbers]) - corpus.lengths[numbers]
@@ -104,7 +104,7 @@ def report_rows(
     *,
     held_out: bool = True,
 ) -> Rows:
-    """The measures of predictions (N, C) beside those of the simplest guess, for people.
+    """Return the measures of predictions (N, C) beside those of the simplest guess, for people.
 
     Args:
         targets, learned: see `measures`.
@@ -129,8 +129,8 @@ def report_rows(
 def report_table(
     predictions: Float64Array, targets: npt.NDArray[Any], labels: Sequence[str]
 ) -> Table | None:
-    """Which classes are taken for which: the confusion matrix, or of many classes the most frequent
-    confusions; None for numbers."""
+    """Return the confusion matrix, or for many classes the most frequent confusions; None for
+    numbers."""
     if not labels:
         return None
     matrix = confusion_matrix(targets, predictions.argmax(axis=1), len(labels))

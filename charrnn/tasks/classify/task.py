@@ -49,26 +49,26 @@ from charrnn.training.task import Learned, Task
 from charrnn.wording import counted
 
 EVALUATED_TOGETHER: Final = 64
-"""Held-out documents that are read side by side, at most."""
+"""The most held-out documents that are read side by side."""
 
 SHOWN: Final = 3
 SHOWN_CHARACTERS: Final = 60
-"""How many held-out documents are shown with their predictions, and how many characters of each."""
+"""The number of held-out documents that are shown with predictions, and the characters of each."""
 
 
 class DocumentTask(Task):
-    """Documents, each with a class or a number.
+    """A task on documents, each with a class or a number.
 
     Args:
         corpus: the documents.
         validation_fraction, seed, class_weights: see TrainingOptions.
 
     Attributes:
-        training, validation: to learn from, and held out.
+        training, validation: the documents to learn from, and the held-out ones.
         outputs: C.
-        predictions: (N, C) the network's outputs for the held-out documents that it last read,
-            numbers in their own unit; None before.
-        targets: (N,) their classes or numbers.
+        predictions: (N, C) the network's outputs for the held-out documents of the last evaluation,
+            numbers in their own unit; None before the first.
+        targets: (N,) the classes or numbers of those documents.
     """
 
     corpus: LabelledCorpus
@@ -107,23 +107,23 @@ class DocumentTask(Task):
 
     @property
     def training_characters(self) -> int:
-        """How many characters are learned from."""
+        """The number of characters to learn from."""
         return int(self.training.lengths.sum())
 
     @property
     def validation_characters(self) -> int:
-        """How many characters are held out, less what is not read while training."""
+        """The number of held-out characters that are read during training."""
         return self.validation.characters(LONGEST_EVALUATED)
 
     @torch.no_grad()
     def initialize(self, network: RecurrentNetwork) -> None:
-        """Sets the unit and the bias of the head."""
+        """Set the unit and the bias of the head."""
         super().initialize(network)
         network.head.bias.copy_(torch.from_numpy(self.initial_bias()))
 
     def initial_bias(self) -> npt.NDArray[np.float32]:
-        """The head's first bias (C,): the mean, or the logarithm of each class' frequency, so that
-        the first hundred steps need not learn that."""
+        """Return the head's first bias (C,): the mean, or the logarithm of each class's frequency,
+        so that the first hundred steps need not learn it."""
         if not self.corpus.labels:
             return np.array([self.training.targets.mean()], dtype=np.float32)
         counts = np.bincount(
@@ -133,7 +133,7 @@ class DocumentTask(Task):
         return bias
 
     def make_loader(self, settings: LoaderSettings) -> BucketLoader:
-        """The batches of a training; see Task."""
+        """Return the batches of a training; see Task."""
         return BucketLoader(
             self.training,
             batch_size=settings.batch_size,
@@ -142,7 +142,7 @@ class DocumentTask(Task):
         )
 
     def steps_per_epoch(self, batch_size: int, sequence_length: int) -> int:
-        """How many batches the documents make."""
+        """Return the number of batches of the documents."""
         places = np.arange(len(self.training))
         return len(self.training.batches(places, min(batch_size, len(places))))
 
@@ -150,10 +150,10 @@ class DocumentTask(Task):
     def evaluate(
         self, network: RecurrentNetwork, *, at_most: float, at_once: int | None = None
     ) -> Iterator[tuple[float, int]]:
-        """Nats of a document, or the squared error; see Task.
+        """Yield nats per document, or the squared error; see Task.
 
-        Where not all documents are read, it is some that were drawn, always the same: the shortest
-        ones, which come first in batches by length, would say nothing of the others.
+        Where not all documents are read, a fixed random sample is: the shortest ones, which come
+        first in batches by length, would not represent the others.
         """
         assert isinstance(network, SequenceClassifier)
         documents = self.validation
@@ -178,8 +178,8 @@ class DocumentTask(Task):
         )
 
     def _evaluated(self, at_most: float, at_once: int) -> Iterator[Int64Array]:
-        """The places of the documents that are evaluated, drawn until they have so many characters,
-        in batches of similar length that have so many at once."""
+        """Yield the places of the documents that are evaluated, in batches of similar length with
+        up to `at_once` characters; they are drawn until they have `at_most` characters."""
         lengths = np.minimum(self.validation.lengths, LONGEST_EVALUATED)
         drawn = np.random.default_rng(0).permutation(len(lengths))
         before = np.cumsum(lengths[drawn]) - lengths[drawn]
@@ -187,15 +187,15 @@ class DocumentTask(Task):
         return in_characters(lengths, drawn, batch_size=EVALUATED_TOGETHER, at_once=at_once)
 
     def measures(self) -> dict[str, float]:
-        """How good the last predictions are: accuracy and macro F1, or the root mean squared error
-        and R²; those of the simplest guess follow, the most frequent class or the mean of what was
-        learned from."""
+        """Return measures of the last predictions: accuracy and macro F1, or the root mean squared
+        error and R². The same measures of the simplest guess follow, which is the most frequent
+        class or the mean of the documents learned from."""
         assert self.predictions is not None, "nothing was evaluated yet"
         learned = self.corpus.targets[self.training.numbers]
         return measures(self.predictions, self.targets, learned, classes=len(self.corpus.labels))
 
     def sample(self, model: Model, seed: int) -> str:
-        """The measures, and some held-out documents with what the network predicts for them."""
+        """Return the measures, and some held-out documents with their predictions."""
         if self.predictions is None:
             return ""
         known = self.measures()
@@ -218,7 +218,7 @@ class DocumentTask(Task):
     # The plan
 
     def choose_batch(self, options: TrainingOptions) -> tuple[int, int]:
-        """How many documents a step reads, and how many characters of one at most."""
+        """Return how many documents a step reads, and how many characters of each at most."""
         return choose_documents(options, self.training.lengths)
 
     def step_characters(self, batch_size: int, sequence_length: int) -> float:
@@ -246,7 +246,7 @@ class DocumentTask(Task):
     def regularize(
         self, options: TrainingOptions, config: TrainingConfig, model: ModelConfig, epochs: float
     ) -> tuple[TrainingConfig, ModelConfig]:
-        """Dropout, and the weights of classes."""
+        """Choose dropout, and the weights of classes."""
         config = dataclasses.replace(config, class_weights=options.class_weights)
         return config, choose_dropout(options, model, epochs)
 
@@ -278,11 +278,11 @@ class DocumentTask(Task):
         return f"{counted(config.batch_size, 'document')}, up to {length} of each"
 
     def headline(self, position: TrainingState, config: TrainingConfig) -> str:
-        """The step of the best model."""
+        """Describe the step of the best model."""
         return f"best model: that of step {position.best_step:,}"
 
     def summarize(self, run: Run) -> TrainingSummary:
-        """Measures of the best model on held-out documents, beside the simplest guess."""
+        """Return measures of the best model on held-out documents, beside the simplest guess."""
         predictions, targets = predict_documents(
             run.best_model(),
             self.corpus,
@@ -304,9 +304,10 @@ def document_loss(
     random: np.random.Generator,
     masks: torch.Generator,
 ) -> Learned:
-    """Nats of a document, weighted by its class, or the squared error; see Loss. There is no state.
+    """Return nats per document, weighted by class, or the squared error; see Loss. No state is
+    carried.
 
-    The weight of a rare class may be thousands, so the unweighted loss tells whether the network
+    The weight of a rare class may be thousands, so the unweighted loss shows whether the network
     has diverged.
     """
     losses = _losses(_read(network, batch, masks), batch)
@@ -326,7 +327,7 @@ def _read(
 
 
 def _losses(logits: Tensor, batch: DocumentBatch) -> Tensor:
-    """Of each document (B,)."""
+    """Return the loss of each document (B,)."""
     targets = torch.from_numpy(batch.targets).to(logits.device)
     if targets.is_floating_point():
         return (logits[:, 0] - targets.to(logits.dtype)).square()
@@ -337,13 +338,13 @@ def _losses(logits: Tensor, batch: DocumentBatch) -> Tensor:
 
 
 def balanced_weights(targets: Int64Array, classes: int) -> Float64Array:
-    """What a document of each class (C,) weighs, so that all classes weigh the same: the inverse of
-    how frequent they are among targets (D,), 1 on average over these."""
+    """Return the weight of a document of each class (C,), with which all classes weigh the same:
+    the inverse of the class's frequency among targets (D,), 1 on average over them."""
     return len(targets) / (classes * np.bincount(targets, minlength=classes))
 
 
 def _unit(targets: Float64Array) -> float:
-    """The power of two next to the standard deviation. By a power of two, numbers are divided and
-    multiplied exactly: what is saved in one unit goes on in another bit for bit."""
+    """Return the power of two nearest to the standard deviation. Multiplying and dividing by a
+    power of two is exact, so that what is saved in one unit continues in another bit for bit."""
     deviation = float(targets.std())
     return 2.0 ** round(math.log2(deviation)) if deviation > 0 else 1.0

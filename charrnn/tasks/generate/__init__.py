@@ -1,1 +1,1 @@
-"""The task of writing on: each character is predicted from all before it."""
+"""The task of generating text: each character is predicted from all before it."""

@@ -1,4 +1,5 @@
-"""GENERATE: each character is predicted from all before it. No torch."""
+"""GENERATE: the definition of a language model, which predicts each character from all before it.
+No torch."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class GenerateDefinition(TextTaskDefinition):
-    """A language model, which continues a text."""
+    """The definition of a language model, which continues a text."""
 
     name = "generate"
     usage = ("sample {run}", "repl {run}")
@@ -26,7 +27,7 @@ class GenerateDefinition(TextTaskDefinition):
     evaluation_options = frozenset({"protocol", "adapt"})
 
     def network(self) -> "Callable[..., CharRNN]":
-        """CharRNN."""
+        """Return CharRNN."""
         from charrnn.model.language_model import CharRNN
 
         return CharRNN
@@ -42,13 +43,13 @@ class GenerateDefinition(TextTaskDefinition):
         return config.layer_shapes() | config.attention_shapes() | config.head_shapes()
 
     def task_class(self) -> "type[GenerationTask]":
-        """GenerationTask."""
+        """Return GenerationTask."""
         from charrnn.tasks.generate.task import GenerationTask
 
         return GenerationTask
 
     def model_rows(self, model: "Model") -> "Rows":
-        """The attention, where there is one."""
+        """Return the attention, where there is one."""
         window = model.config.attention
         return () if window is None else (("attention", f"to the last {window:,} states"),)
 

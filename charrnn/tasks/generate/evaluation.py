@@ -16,8 +16,8 @@ from charrnn.training.saved_model_evaluation import read_training_corpus
 
 
 def prepare_evaluation(request: EvaluationRequest, progress: ReadingProgress) -> Evaluate:
-    """Reads the training text: its held-out part is what is evaluated on, unless a file is, and
-    baselines learn from the rest. Without it there are no baselines, with a warning.
+    """Read the training text. Its held-out part is evaluated on, unless there is a file, and
+    baselines learn from the rest. Where it cannot be read there are no baselines, with a warning.
 
     Raises CorpusError, ModelError.
     """
@@ -76,7 +76,7 @@ def _rows(request: EvaluationRequest, result: Evaluation) -> tuple[tuple[str, st
         ("characters", f"{result.characters:,}, protocol {result.protocol}"),
     ]
     if result.lines is not None:
-        repeated = f"{result.lines_in_training:,} of them in the training text as well"
+        repeated = f"{result.lines_in_training:,} of them also in the training text"
         rows.append(("lines", f"{result.lines:,}, {repeated}"))
     rows += [
         ("bits per character", f"{result.bits_per_character:.4f}"),

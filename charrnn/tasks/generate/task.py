@@ -30,25 +30,25 @@ from charrnn.training.text_task import TextTask
 
 COLD_STARTS: Final = 0.01
 """The share of lanes whose state is set to zero before a chunk (Melis et al., 2018,
-arXiv:1707.05589). A state that is only ever carried on leaves the network lost where every sample
-begins: after nothing."""
+arXiv:1707.05589). A network whose state is always carried on would not learn how to begin a sample
+without any state."""
 
 SAMPLE_LENGTH: Final = 300
 
 VALIDATION_LANES: Final = 64
 
 LARGEST_FOR_BASELINES: Final = 3_000_000
-"""Characters of a text to which simpler means are compared at the end of a training; with more that
-takes long, and `charrnn evaluate` does it."""
+"""The most characters of a text for which baselines are computed at the end of a training; with
+more, this takes long, and `charrnn evaluate` does it."""
 
 
 class GenerationTask(TextTask):
-    """A text to learn to continue; see TextTask."""
+    """The task of learning to continue a text; see TextTask."""
 
     name = "generate"
 
     def make_loader(self, settings: LoaderSettings) -> TBPTTLoader:
-        """The chunks of a training; see Task."""
+        """Return the chunks of a training; see Task."""
         return TBPTTLoader(
             self.training,
             batch_size=settings.batch_size,
@@ -60,13 +60,13 @@ class GenerationTask(TextTask):
         )
 
     def steps_per_epoch(self, batch_size: int, sequence_length: int) -> int:
-        """How many chunks a lane has."""
+        """Return the number of chunks of a lane."""
         return len(Lanes(self.training, batch_size, sequence_length))
 
     def evaluate(
         self, network: RecurrentNetwork, *, at_most: float, at_once: int | None = None
     ) -> Iterator[tuple[float, int]]:
-        """Nats per character, in lanes; see `score_in_steps`."""
+        """Yield nats per character, in lanes; see `score_in_steps`."""
         assert isinstance(network, CharRNN)
         lanes = validation_lanes(len(self.validation))
         yield from score_in_steps(
@@ -74,7 +74,7 @@ class GenerationTask(TextTask):
         )
 
     def sample(self, model: Model, seed: int) -> str:
-        """A text without a prompt."""
+        """Return a text without a prompt."""
         return Sampler(model).sample(config=SamplingConfig(length=SAMPLE_LENGTH, seed=seed))
 
     def forecast(self, epochs: float) -> Forecast:
@@ -83,7 +83,7 @@ class GenerationTask(TextTask):
         return forecast(self.training, self.validation, size, epochs=epochs)
 
     def summarize(self, run: Run) -> TrainingSummary:
-        """The loss of simpler means on the same text."""
+        """Return the loss of baselines on the same text."""
         if len(self.corpus.ids) > LARGEST_FOR_BASELINES:
             return TrainingSummary()
         simpler = baselines(self.training, self.validation, self.corpus.tokenizer)
@@ -92,8 +92,8 @@ class GenerationTask(TextTask):
 
 
 def validation_lanes(characters: int) -> int:
-    """Lanes that a validation text is read in while training: up to 64, each long enough that its
-    cold start does not show."""
+    """Return the number of lanes in which a validation text is read during training: up to 64, each
+    long enough that its cold start hardly matters."""
     return max(1, min(VALIDATION_LANES, characters // 1000))
 
 
@@ -105,7 +105,8 @@ def generation_loss(
     random: np.random.Generator,
     masks: torch.Generator,
 ) -> Learned:
-    """Nats per character of a chunk; see Loss. Some lanes begin anew: COLD_STARTS."""
+    """Return nats per character of a chunk; see Loss. A share COLD_STARTS of the lanes begins
+    without a state."""
     device = network.head.bias.device
     inputs = torch.from_numpy(chunk.inputs).to(device)
     targets = torch.from_numpy(chunk.targets).to(device)
@@ -117,7 +118,7 @@ def generation_loss(
     logits, after = network(
         inputs, before, generator=masks, batch_size=chunk.batch_size, lanes=chunk.lanes
     )  # (b, T, V)
-    # The mean over all lanes' targets, or this process' part of it.
+    # The mean over all lanes' targets, or this process's part of it.
     nats = cross_entropy(
         logits.float().flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="sum"
     )

@@ -13,13 +13,14 @@ from charrnn.storage.run_lookup import read_found
 from charrnn.training.checkpoint import read_checkpoint
 
 _CHUNK: Final = 1 << 20
-"""Characters of the training text that are decoded at once."""
+"""The most characters of the training text that are decoded at once."""
 
 
 def training_lines(model: str | None = None) -> Lines:
-    """The lines of the text that the model of a name or path was trained on; None: the newest run.
+    """Return the lines of the training text of a model, given by its name or path; None: the newest
+    run.
 
-    Raises CorpusError where it is not to be found any more, or is not the same.
+    Raises CorpusError where the text cannot be found or has changed.
     """
     try:
         _, checkpoint = read_found(model, read_checkpoint)
@@ -33,9 +34,9 @@ def training_lines(model: str | None = None) -> Lines:
 def corpus_lines(
     names: Sequence[str], tokenizer: Tokenizer, options: ReadOptions | None = None
 ) -> Lines:
-    """The lines of a corpus, as a model with this tokenizer would write them. Raises
+    """Return the lines of a corpus, as a model with this tokenizer would write them. Raises
     CorpusError."""
     corpus = open_corpus(names, options)
-    if tokenizer.kind == ByteTokenizer.kind:  # whose text need not be text in any encoding
+    if tokenizer.kind == ByteTokenizer.kind:  # its text may be in no encoding
         return Lines(chunk.decode("utf-8", "surrogateescape") for chunk in corpus.bytes())
     return Lines(corpus.texts())

@@ -13,8 +13,7 @@ from charrnn.tasks.infill.masked_model import MaskedLM
 
 SPANS: Final = 400
 CONTEXT: Final = 64
-"""How many spans are masked, each in a window of its own, and the characters on both sides of a
-span."""
+"""The number of masked spans, each in its own window, and the characters on each side of a span."""
 
 _WINDOWS_AT_ONCE: Final = 50
 
@@ -22,7 +21,7 @@ _WINDOWS_AT_ONCE: Final = 50
 def masked_accuracy(
     masked_lm: MaskedLM, ids: AnyIds, length: int = 1, *, top_k: int = 1, spans: int = SPANS
 ) -> float:
-    """Measures the share of masked characters of a text (N,) that are among the `top_k` most
+    """Measure the share of masked characters of a text (N,) that are among the `top_k` most
     probable, where spans of `length` characters are masked and all predicted at once.
 
     The positions are seeded: the same for every model. Raises CorpusError when the text is too

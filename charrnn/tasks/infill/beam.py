@@ -24,7 +24,7 @@ from charrnn.tasks.infill.masked_model import (
 _REGIONS_AT_ONCE: Final = 256
 
 Progress = Callable[[int], None]
-"""Called with the number of positions that were filled since the last call."""
+"""A function that is called with the number of positions filled since the last call."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,11 @@ class Region:
     positions: npt.NDArray[np.int64]
 
     def window(self, step: int, values: MaskedIds, context: int) -> tuple[MaskedIds, int]:
-        """Gives the windows (W, up to 2 context + 1) that are read to fill position number `step`,
-        and where in them that position is.
+        """Return the windows (W, up to 2 context + 1) that are read to fill position number `step`,
+        and the position in them.
 
         Args:
-            values: (W, step) the ids that fill the positions before it.
+            values: (W, step) the ids that fill the positions before this one.
         """
         position = int(self.positions[step])
         begin = max(position - context, 0)
@@ -60,7 +60,7 @@ class Fills:
 
     Attributes:
         values: (W, G) ids, no two rows alike.
-        log_probabilities: (W,) of each row, in nats.
+        log_probabilities: (W,) the log-probability of each row, in nats.
     """
 
     values: MaskedIds
@@ -76,7 +76,7 @@ def infill(
     allowed: npt.NDArray[np.bool_],
     progress: Progress | None = None,
 ) -> Iterator[Fills]:
-    """Yields the most probable fills of each region that a beam search finds.
+    """Yield the most probable fills of each region that a beam search finds.
 
     Args:
         width: the width of the beam, and the most fills of a region.
@@ -96,7 +96,7 @@ def _search(
     allowed: npt.NDArray[np.bool_],
     progress: Progress | None,
 ) -> list[Fills]:
-    """Fills regions in one beam search, a position of each region per step."""
+    """Fill regions in one beam search, a position of each region per step."""
     found = [Fills(np.zeros((1, 0), dtype=np.int64), np.zeros(1)) for _ in regions]
     forbidden = np.where(allowed, 0.0, -np.inf)  # (V,)
     for step in range(max((len(region.positions) for region in regions), default=0)):
@@ -120,7 +120,7 @@ def _search(
 
 
 def _extend(beam: Fills, scores: npt.NDArray[np.float64], width: int) -> Fills:
-    """Extends partial fills (W, G) by one character with scores (W, V); keeps the best."""
+    """Extend partial fills (W, G) by one character with scores (W, V); keep the best."""
     totals = (beam.log_probabilities[:, None] + scores).reshape(-1)
     best = np.argsort(-totals, kind="stable")[:width]
     best = best[totals[best] > -np.inf]
@@ -132,12 +132,12 @@ def _extend(beam: Fills, scores: npt.NDArray[np.float64], width: int) -> Fills:
 def rescore(
     masked_lm: MaskedLM, region: Region, fills: Fills, *, reach: int, context: int
 ) -> Fills:
-    """Scores the fills of a region again, now with the characters around it, and sorts them.
+    """Score the fills of a region again, now with the characters around it, and sort them.
 
     The chain rule scores each position of a fill once, while the positions after it are masks. Here
-    each one is scored given all others, and so are `reach` characters on each side, which only the
-    right fill makes probable (a pseudo-log-likelihood). The new score is the mean of both
-    logarithms, normalized so that the probabilities of all fills keep the sum that they had.
+    each position is scored given all others, and so are `reach` characters on each side, which only
+    the right fill makes probable (a pseudo-log-likelihood). The new score is the mean of both
+    logarithms, normalized so that the probabilities of all fills keep their sum.
     """
     first, last = int(region.positions[0]) - reach, int(region.positions[-1]) + reach + 1
     begin = max(first - context, 0)

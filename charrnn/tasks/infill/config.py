@@ -1,4 +1,4 @@
-"""FillConfig: how gaps are filled. ProofreadConfig: which corrections are suggested."""
+"""FillConfig: settings for filling gaps. ProofreadConfig: settings for proofreading."""
 
 from dataclasses import dataclass, field
 
@@ -9,12 +9,12 @@ from charrnn.option_declaration import check, documented, limits, option
 @documented
 @dataclass(frozen=True, kw_only=True)
 class FillConfig:
-    """How gaps are filled. Raises ConfigError when a setting is out of range.
+    """Settings for filling gaps. Raises ConfigError when a setting is out of range.
 
     Without `longest`, each gap character stands for one character. The beam search keeps `width`
-    beginnings of a fill, never fewer than `alternatives`. It reads `context` characters on each
-    side of a place, and counts how well `reach` characters on each side of a fill fit it. Gaps with
-    fewer than `near` characters between them are filled together.
+    partial fills, never fewer than `alternatives`. It reads `context` characters on each side of a
+    position, and the score of a fill includes `reach` characters on each side. Gaps with fewer than
+    `near` characters between them are filled together.
     """
 
     gap: str = option(
@@ -40,11 +40,11 @@ class FillConfig:
 @documented
 @dataclass(frozen=True, kw_only=True)
 class ProofreadConfig:
-    """Which corrections are suggested. Raises ConfigError when a setting is out of range.
+    """Settings for proofreading. Raises ConfigError when a setting is out of range.
 
-    Edits are tried on characters whose surprisal is at least `surprise` nats: `tried` characters
-    in the place of one, or before or after it. An edit is scored by the `scored` characters on each
-    side of it, and `context` more on each side are read.
+    Edits are tried on characters whose surprisal is at least `surprise` nats: `tried` characters in
+    place of one, or before or after it. An edit is scored by the `scored` characters on each side,
+    and `context` more on each side are read.
     """
 
     threshold: float = option(

@@ -33,10 +33,10 @@ class Correction:
     """A change of a text.
 
     Attributes:
-        begin, end: the characters that are replaced; none, where both are equal.
+        begin, end: the range of the characters that are replaced; it is empty for an insertion.
         replacement: the text that replaces them.
         kind: an entry of KINDS.
-        gain: the gain in pseudo-log-likelihood of the characters around it, in nats, less the cost
+        gain: the gain in pseudo-log-likelihood of the characters around it, in nats, minus the cost
             of its kind (see proofread.COSTS).
     """
 
@@ -55,7 +55,7 @@ class Finding:
         line, column: its position, both counted from 1.
         original: the characters that the correction replaces.
         correction: the correction with the largest gain.
-        surprise: the negative log-probability of its most surprising character, in nats.
+        surprise: the negative log-probability of the most surprising character, in nats.
         others: other corrections of the same mistake, those with larger gains first.
     """
 
@@ -87,7 +87,7 @@ class ScoredEdit:
 
 
 def apply_corrections(text: str, corrections: Iterable[Correction]) -> str:
-    """Applies corrections, none of which touches another, to a text."""
+    """Apply corrections that do not touch each other to a text."""
     pieces, end = [], 0
     for correction in sorted(corrections, key=lambda each: (each.begin, each.end)):
         pieces += [text[end : correction.begin], correction.replacement]
@@ -98,17 +98,17 @@ def apply_corrections(text: str, corrections: Iterable[Correction]) -> str:
 def find_corrections(
     tokenizer: Tokenizer, text: str, ids: MaskedIds, scored: Sequence[ScoredEdit], threshold: float
 ) -> list[Finding]:
-    """Makes a finding of each group of neighbouring edits whose largest gain reaches a threshold.
+    """Make a finding of each group of neighbouring edits whose largest gain reaches a threshold.
 
-    Gives the findings in the order of the text; no two of their corrections touch each other.
+    The findings come in the order of the text; no two of their corrections touch each other.
     """
     best: dict[Edit, ScoredEdit] = {}
     for each in scored:
         if each.edit not in best or each.gain > best[each.edit].gain:
             best[each.edit] = each
     groups: list[list[ScoredEdit]] = []
-    # The group of each position, and which positions are too near to a group to begin another: both
-    # (N + 1,).
+    # The group of each position, and which positions are too near a group to begin another: both (N
+    # + 1,).
     group_of = np.full(len(ids) + 1, -1)
     is_near = np.zeros(len(ids) + 1, dtype=np.bool_)
     for each in sorted(best.values(), key=lambda each: (-each.gain, each.edit)):
@@ -134,7 +134,7 @@ def _make_finding(
     newlines: Sequence[int],
     group: Sequence[ScoredEdit],
 ) -> Finding:
-    """Makes a finding of edits, of which the first has the largest gain."""
+    """Make a finding of edits, of which the first has the largest gain."""
     corrections: dict[str, Correction] = {}
     first = max(int(starts[group[0].edit.begin]) - 2 * _APART, 0)
     last = int(starts[group[0].edit.end]) + 2 * _APART
@@ -142,7 +142,7 @@ def _make_finding(
         begin, end = int(starts[each.edit.begin]), int(starts[each.edit.end])
         replacement = tokenizer.decode(np.array(each.edit.replacement, dtype=np.intp))
         correction = Correction(begin, end, replacement, each.edit.kind, each.gain)
-        # Deleting either of two equal letters gives the same text, and counts as one correction.
+        # Deleting either of two equal letters gives the same text: it is one correction.
         around = text[first:begin] + replacement + text[end:last]
         corrections.setdefault(around, correction)
     correction, *others = corrections.values()
@@ -158,7 +158,7 @@ def _make_finding(
 
 
 def _character_of_each_id(tokenizer: Tokenizer, text: str, ids: MaskedIds) -> npt.NDArray[np.intp]:
-    """Gives the index in the text of the character of each id, and the text's length: (N + 1,)."""
+    """Return the index in the text of the character of each id, and the text's length: (N + 1,)."""
     if len(ids) == len(text):
         return np.arange(len(text) + 1)
     lengths = {one: len(masked_ids(tokenizer, one, 0)) for one in set(text)}

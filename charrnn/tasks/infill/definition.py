@@ -1,4 +1,5 @@
-"""RESTORE: each character is predicted from those on both sides of it. No torch."""
+"""RESTORE: the definition of a masked language model, which predicts each character from those on
+both sides. No torch."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
@@ -13,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class InfillDefinition(TextTaskDefinition):
-    """A masked language model, which fills gaps and finds errors.
+    """The definition of a masked language model, which fills gaps and finds errors.
 
-    Each direction is a stack of its own: one that had read the outputs of the other would have seen
-    the character that it is to predict.
+    Each direction is a separate stack: a stack that reads the outputs of the other would see the
+    character that it predicts.
     """
 
     name = "restore"
@@ -25,7 +26,7 @@ class InfillDefinition(TextTaskDefinition):
     separate_directions = True
 
     def network(self) -> "Callable[..., InfillNetwork]":
-        """InfillNetwork."""
+        """Return InfillNetwork."""
         from charrnn.tasks.infill.network import InfillNetwork
 
         return InfillNetwork
@@ -44,7 +45,7 @@ class InfillDefinition(TextTaskDefinition):
         return config.layer_shapes(more_symbols=1) | join | config.head_shapes(hidden)
 
     def task_class(self) -> "type[InfillTask]":
-        """InfillTask."""
+        """Return InfillTask."""
         from charrnn.tasks.infill.task import InfillTask
 
         return InfillTask

@@ -21,23 +21,23 @@ from charrnn.tasks.infill.windows import lay_out_windows
 
 WINDOW: Final = 256
 MARGIN: Final = 32
-"""Characters of a text that are read at once, and those at either end of them that are read only
-as context. Context on both sides at once predicts so well that more adds nothing: of a play,
-margins of 8 cost 0.0002 bits per character, 16 and more nothing that shows in four digits."""
+"""The characters of a text that are read at once, and those at either end that are only context.
+More context on both sides adds nothing: on a play, margins of 8 cost 0.0002 bits per character, and
+margins of 16 and more cost nothing in four digits."""
 
 _LARGEST_AT_ONCE: Final = 1 << 21
-"""Logits: windows of a long text are read in one batch while they have no more."""
+"""The most logits of a batch of windows of a long text."""
 
 
 class InfillEngine:
     """The masked language model of a model directory in float32, on the CPU.
 
-    Each of its two stacks runs on an engine of its own, whose head is that stack's half of the
-    join. As with those engines, a text's numbers are the same to the last bit in any batch.
+    Each of the two stacks runs on its own engine, whose head is that stack's half of the join. A
+    text's results are the same to the last bit in any batch.
 
     Args:
-        config: of the task `restore`.
-        native: whether to compute in C; None where that can be.
+        config: a configuration of the task `restore`.
+        native: whether to compute in C; None: where C is available.
 
     Attributes:
         vocabulary_size: V.
@@ -58,15 +58,15 @@ class InfillEngine:
     @classmethod
     @as_usual
     def of(cls, model: Model) -> "InfillEngine":
-        """Returns the engine of a model that was read from disk. Raises ModelError when that is not
-        for infilling."""
+        """Return the engine of a model that was read from disk. Raises ModelError when the model is
+        not for infilling."""
         model.require("restore")
         return cls(model.config, model.tensors)
 
     @as_usual
     def log_probabilities(self, ids: npt.ArrayLike) -> Array:
-        """Computes the log-probabilities (B, T, V) of the character at each position of texts
-        (B, T), masks among them, given all other characters of its text and never itself.
+        """Compute the log-probabilities (B, T, V) of the character at each position of texts (B,
+        T), which may contain masks, given all other characters of its text and never itself.
 
         Raises ModelError when the model's numbers overflow.
         """
@@ -89,9 +89,9 @@ class InfillEngine:
 
     @as_usual
     def read(self, ids: npt.ArrayLike) -> Array:
-        """Computes the same for one text of any length: ids (N,) -> (N, V).
+        """Compute the log-probabilities of one text of any length: ids (N,) -> (N, V).
 
-        It is read in overlapping windows, so that only the result takes memory with its length.
+        The text is read in overlapping windows, so that only the result grows with its length.
         """
         ids = np.asarray(ids)
         result = np.empty((len(ids), self.vocabulary_size), dtype=np.float32)
@@ -100,7 +100,7 @@ class InfillEngine:
         return result
 
     def read_in_pieces(self, ids: npt.ArrayLike) -> Iterator[tuple[int, Array]]:
-        """Yields the result of `read` in pieces: the position of each piece's first character, and
+        """Yield the result of `read` in pieces: the position of each piece's first character, and
         its log-probabilities (n, V)."""
         ids = np.asarray(ids)
         if len(ids) == 0:

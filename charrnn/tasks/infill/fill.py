@@ -1,4 +1,4 @@
-"""Filling gaps: the characters that are missing from a text, by beam search.
+"""Filling gaps: finds the missing characters of a text, by beam search.
 
 Gaps near each other are filled together (see beam.py), gaps far apart independently. For gaps of
 unknown length see gap_lengths.py.
@@ -33,7 +33,7 @@ class FilledGap:
         position: the index in the given text where the gap begins.
         length: the number of gap characters.
         filled: the text that replaces them.
-        probability: of this fill, whatever fills the gaps near it.
+        probability: the probability of this fill, whatever fills the gaps near it.
     """
 
     position: int
@@ -48,7 +48,7 @@ class Filling:
 
     Attributes:
         text: the whole text.
-        probability: of all its fills together.
+        probability: the joint probability of all its fills.
         gaps: the gaps with their fills, in the order of the text.
     """
 
@@ -73,9 +73,9 @@ def fill(
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Filling]:
-    """Fills the gaps of a text with a model of the task `restore`; see `fill_gaps`.
+    """Fill the gaps of a text with a model of the task `restore`; see `fill_gaps`.
 
-    Raises ModelError for a model of another task as well.
+    Also raises ModelError for a model of another task.
     """
     return fill_gaps(InfillEngine.of(model), model.tokenizer, text, config, progress=progress)
 
@@ -89,10 +89,10 @@ def fill_gaps(
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Filling]:
-    """Fills the gaps of a text; gives different texts, the most probable first.
+    """Fill the gaps of a text; return different texts, the most probable first.
 
-    There are `config.alternatives` of them, or fewer where fewer were found. A text without gaps
-    is returned unchanged. Characters that the model has never seen stay in the text and are read as
+    There are `config.alternatives` texts, or fewer where fewer were found. A text without gaps is
+    returned unchanged. Characters that the model has never seen stay in the text and are read as
     unknown.
 
     Args:
@@ -129,7 +129,7 @@ def _choose(
     config: FillConfig,
     progress: Callable[[int, int], None] | None,
 ) -> _Choices:
-    """Fills gaps of known length, those near each other as one group."""
+    """Fill gaps of known length, those near each other as one group."""
     groups = group_gaps(passage.gaps, config.near)
     regions = [Region(passage.ids, _positions(group)) for group in groups]
     fills = infill(
@@ -154,7 +154,7 @@ def _choose_any_length(
     config: FillConfig,
     progress: Callable[[int, int], None] | None,
 ) -> _Choices:
-    """Fills gaps of unknown length, each as a group of its own."""
+    """Fill gaps of unknown length, each as a group of its own."""
     assert config.longest is not None
     found = infill_any_length(
         masked_lm,
@@ -173,7 +173,7 @@ def _choose_any_length(
 
 
 def _add_up(progress: Callable[[int, int], None] | None, total: int) -> Progress | None:
-    """Turns a callback for (done, total) into one for the increments."""
+    """Turn a callback for (done, total) into one for the increments."""
     if progress is None:
         return None
     done = 0
@@ -191,7 +191,7 @@ def _positions(gaps: Sequence[Gap]) -> npt.NDArray[np.int64]:
 
 
 def _decode(gaps: Sequence[Gap], fills: Fills, tokenizer: Tokenizer) -> list[_Choice]:
-    """Decodes the fills of a region, gap by gap."""
+    """Decode the fills of a region, gap by gap."""
     ends = np.cumsum([gap.length for gap in gaps])[:-1]
     return _without_broken_bytes(
         [
@@ -202,7 +202,7 @@ def _decode(gaps: Sequence[Gap], fills: Fills, tokenizer: Tokenizer) -> list[_Ch
 
 
 def _without_broken_bytes(choices: list[_Choice]) -> list[_Choice]:
-    """Leaves out the choices of a byte model that are not UTF-8, unless all of them are not."""
+    """Return the choices of a byte model that are UTF-8, or all choices where none is."""
     return [each for each in choices if _is_text("".join(each.fills))] or choices
 
 
@@ -217,7 +217,7 @@ def _combine(
     chosen: Sequence[int],
     log_probability: float,
 ) -> Filling:
-    """Makes the text of one choice for each group."""
+    """Make the text of one choice for each group."""
     gaps = []
     for group, among, choice in zip(groups, choices, chosen, strict=True):
         for number, gap in enumerate(group):
@@ -232,7 +232,7 @@ def _combine(
 def likeliest_combinations(
     scores: Sequence[Sequence[float]],
 ) -> Iterator[tuple[float, tuple[int, ...]]]:
-    """Yields the combinations of one entry of each list: sums and indices, the largest sum first.
+    """Yield the combinations of one entry of each list: sums and indices, the largest sum first.
 
     Args:
         scores: lists in descending order, none empty.

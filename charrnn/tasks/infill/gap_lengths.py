@@ -33,7 +33,7 @@ Candidate = tuple[MaskedIds, float]
 """A fill of a gap, and its log-probability in nats."""
 
 FOLLOWING: Final = 6
-"""K."""
+"""K, the characters after a gap that are scored with its fill."""
 
 _REACH: Final = 8
 """Characters on each side of a fill whose pseudo-log-likelihood is added to its own."""
@@ -53,7 +53,7 @@ def infill_any_length(
     allowed: npt.NDArray[np.bool_],
     progress: Progress | None = None,
 ) -> list[list[Candidate]]:
-    """Finds up to `width` fills of 1 to `longest` characters for each gap, the most probable first.
+    """Find up to `width` fills of 1 to `longest` characters for each gap, the most probable first.
 
     A gap with other gaps near it is filled twice: first while those are masks, one for each of
     their gap characters, then while they hold the best fills that were found for them.
@@ -72,7 +72,7 @@ def infill_any_length(
 
 
 def _with_neighbours(gaps: Sequence[Gap], near: int) -> list[int]:
-    """Gives the numbers of the gaps that have another gap near them."""
+    """Return the numbers of the gaps that have another gap near them."""
     close = [after.start - before.end < near for before, after in pairwise(gaps)]
     return [
         number
@@ -98,7 +98,7 @@ class _Search:
         self.allowed = allowed
 
     def candidates(self, number: int, fills: Sequence[MaskedIds | None]) -> list[Candidate]:
-        """Finds fills of one gap, while the other gaps hold these fills (None: masks)."""
+        """Find fills of one gap, while the other gaps hold these fills (None: masks)."""
         left, right = self._sides(number, fills)
         regions = []
         for length in range(1, self.longest + 1):
@@ -121,14 +121,14 @@ class _Search:
         return [(values[each], float(scores[each])) for each in order]
 
     def _sides(self, number: int, fills: Sequence[MaskedIds | None]) -> tuple[MaskedIds, MaskedIds]:
-        """Gives the ids before and after a gap, `context` of them at most."""
+        """Return the ids before and after a gap, at most `context` on each side."""
         before = range(2 * number, -1, -1)
         after = range(2 * number + 2, 2 * len(self.passage.gaps) + 1)
         left = _take((self._part(each, fills)[::-1] for each in before), self.context)
         return left[::-1], _take((self._part(each, fills) for each in after), self.context)
 
     def _part(self, index: int, fills: Sequence[MaskedIds | None]) -> MaskedIds:
-        """Gives the ids of one part of the passage, in which literals and gaps alternate."""
+        """Return the ids of one part of the passage, in which literals and gaps alternate."""
         gaps, ids = self.passage.gaps, self.passage.ids
         number, is_gap = divmod(index, 2)
         if is_gap:
@@ -139,7 +139,7 @@ class _Search:
 
 
 def _take(pieces: Iterable[MaskedIds], count: int) -> MaskedIds:
-    """Concatenates the first `count` ids of pieces."""
+    """Concatenate the first `count` ids of pieces."""
     taken = [np.empty(0, dtype=np.int64)]
     for piece in pieces:
         taken.append(piece[:count])
@@ -152,9 +152,9 @@ def _take(pieces: Iterable[MaskedIds], count: int) -> MaskedIds:
 def joint_scores(
     masked_lm: MaskedLM, left: MaskedIds, values: Sequence[MaskedIds], right: MaskedIds
 ) -> npt.NDArray[np.float64]:
-    """Scores fills of any lengths between left and right, each with the first K ids of `right`.
+    """Score fills of any lengths between left and right, each with the first K ids of `right`.
 
-    Gives their log-probabilities (one each) up to a constant, comparable across lengths.
+    Returns their log-probabilities up to a constant, comparable across lengths.
     """
     windows: list[MaskedIds] = []
     positions, owners, wanted = [], [], []
@@ -180,7 +180,7 @@ def joint_scores(
 def pseudo_scores(
     masked_lm: MaskedLM, left: MaskedIds, values: Sequence[MaskedIds], right: MaskedIds
 ) -> npt.NDArray[np.float64]:
-    """Gives the pseudo-log-likelihood, in nats, of each fill and the characters around it."""
+    """Return the pseudo-log-likelihood, in nats, of each fill and the characters around it."""
     windows = [np.concatenate([left, value, right]) for value in values]
     first = max(len(left) - _REACH, 0)
     return np.array(

@@ -29,7 +29,7 @@ class Gap:
 
     @property
     def end(self) -> int:
-        """The index in the ids after the last one."""
+        """The index in the ids after the last gap character."""
         return self.start + self.length
 
 
@@ -48,7 +48,7 @@ class Passage:
     ids: MaskedIds
 
     def filled(self, fills: Sequence[str]) -> str:
-        """Gives the text with one of these in each gap."""
+        """Return the text with each gap filled."""
         pieces = [self.literals[0]]
         for fill, literal in zip(fills, self.literals[1:], strict=True):
             pieces += [fill, literal]
@@ -56,7 +56,7 @@ class Passage:
 
 
 def read_passage(tokenizer: Tokenizer, text: str, gap: str, mask: int) -> Passage:
-    """Encodes a text in which the character `gap` stands for each missing character."""
+    """Encode a text in which the character `gap` stands for each missing character."""
     gaps, literals, ids = [], [], []
     position = start = 0
     for match in re.finditer(f"{re.escape(gap)}+", text):
@@ -75,7 +75,7 @@ def read_passage(tokenizer: Tokenizer, text: str, gap: str, mask: int) -> Passag
 
 
 def group_gaps(gaps: Sequence[Gap], near: int) -> list[list[Gap]]:
-    """Groups the gaps: neighbours with fewer than `near` ids between them belong together."""
+    """Group the gaps: neighbours with fewer than `near` ids between them belong together."""
     groups: list[list[Gap]] = []
     for gap in gaps:
         if groups and gap.start - groups[-1][-1].end < near:

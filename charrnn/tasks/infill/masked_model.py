@@ -1,4 +1,5 @@
-"""The interface of a masked language model, and how its probabilities are read for many windows.
+"""The interface of a masked language model, and functions that read its probabilities for many
+windows.
 
 Legend: N characters, B batch, T time, V vocabulary.
 """
@@ -16,7 +17,7 @@ from charrnn.generation.draw import check_finite
 
 Array = npt.NDArray[np.floating[Any]]
 MaskedIds = npt.NDArray[np.int64]
-"""Ids (N,) with the mask id wherever a character is missing or unknown."""
+"""Ids (N,) with the mask's id where a character is missing or unknown."""
 
 _MOST_CHARACTERS: Final = 1 << 14
 """The most characters of all windows in one batch."""
@@ -39,18 +40,17 @@ class MaskedLM(Protocol):
         ...
 
     def log_probabilities(self, ids: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """Gives the log-probabilities (B, T, V) of the character at each position of texts (B, T),
-        given all other characters of its text but never itself. The texts may contain masks.
-        """
+        """Return the log-probabilities (B, T, V) of the character at each position of texts (B, T),
+        given all other characters of its text but never itself. The texts may contain masks."""
         ...
 
     def read(self, ids: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """Gives the log-probabilities (N, V) of one text (N,) of any length."""
+        """Return the log-probabilities (N, V) of one text (N,) of any length."""
         ...
 
 
 def masked_ids(tokenizer: Tokenizer, text: str, mask: int) -> MaskedIds:
-    """Encodes a text as ids (N,), with a mask for each character that is not in the vocabulary."""
+    """Encode a text as ids (N,), with a mask for each character that is not in the vocabulary."""
     try:
         return tokenizer.encode(text).astype(np.int64)
     except UnknownCharacterError as error:
@@ -66,7 +66,7 @@ def masked_ids(tokenizer: Tokenizer, text: str, mask: int) -> MaskedIds:
 
 
 def writable_ids(tokenizer: Tokenizer) -> npt.NDArray[np.bool_]:
-    """Tells which ids (V,) may be written: all but the one that stands for rare characters."""
+    """Return which ids (V,) may be written: all except the one for rare characters."""
     allowed = np.ones(tokenizer.vocabulary_size, dtype=np.bool_)
     if not tokenizer.unknown(REPLACEMENT):
         folded = tokenizer.encode(REPLACEMENT)
@@ -78,7 +78,7 @@ def writable_ids(tokenizer: Tokenizer) -> npt.NDArray[np.bool_]:
 def read_windows(
     masked_lm: MaskedLM, windows: Sequence[MaskedIds]
 ) -> Iterator[tuple[list[int], npt.NDArray[np.float32]]]:
-    """Reads windows, each (T,) with a T of its own, in batches of equal length.
+    """Read windows, each (T,) with its own T, in batches of equal length.
 
     Yields the indices of the B windows of a batch and their log-probabilities (B, T, V). Raises
     ModelError when the model's numbers overflow.
@@ -99,7 +99,7 @@ def read_windows(
 def masked_log_probabilities(
     masked_lm: MaskedLM, windows: Sequence[MaskedIds], positions: Sequence[int]
 ) -> npt.NDArray[np.float32]:
-    """Gives the log-probabilities (B, V) of the character at one position of each of B windows."""
+    """Return the log-probabilities (B, V) of the character at one position of each of B windows."""
     result = np.empty((len(windows), masked_lm.vocabulary_size), dtype=np.float32)
     for batch, read in read_windows(masked_lm, windows):
         at = [positions[index] for index in batch]
@@ -110,7 +110,7 @@ def masked_log_probabilities(
 def pseudo_log_likelihoods(
     masked_lm: MaskedLM, windows: Sequence[MaskedIds]
 ) -> list[npt.NDArray[np.float32]]:
-    """Gives the log-probability (T,) of each character of each window, given all others; 0 for a
+    """Return the log-probability (T,) of each character of each window, given all others; 0 for a
     mask. Their sum is the pseudo-log-likelihood of the window (Besag, 1975)."""
     result = [np.empty(0, dtype=np.float32)] * len(windows)
     for batch, read in read_windows(masked_lm, windows):
@@ -123,8 +123,8 @@ def pseudo_log_likelihoods(
 def gather_log_probabilities(
     read: npt.NDArray[np.float32], ids: MaskedIds
 ) -> npt.NDArray[np.float32]:
-    """Takes the log-probabilities (..., T) of ids (..., T) from those of all characters
-    (..., T, V); 0 for a mask."""
+    """Take the log-probabilities (..., T) of ids (..., T) from those of all characters (..., T, V);
+    0 for a mask."""
     known = ids < read.shape[-1]
     chosen = np.take_along_axis(read, np.where(known, ids, 0)[..., None], axis=-1)[..., 0]
     return np.where(known, chosen, np.float32(0))

@@ -23,12 +23,12 @@ UNMASKED: Final = 0.15
 
 
 def mask_spans(ids: Int64Array, mask: int, random: np.random.Generator) -> Int64Array:
-    """Replaces random spans of windows (B, T) with the mask's id."""
+    """Replace random spans of windows (B, T) with the mask's id."""
     return np.where(random_spans(ids.shape[0], ids.shape[1], random), mask, ids)
 
 
 def random_spans(batch: int, time: int, random: np.random.Generator) -> npt.NDArray[np.bool_]:
-    """Chooses the positions (B, T) that are masked; see the constants above."""
+    """Choose the positions (B, T) that are masked; see the constants above."""
     share = random.uniform(0, LARGEST_SHARE, size=(batch, 1))
     share[random.random((batch, 1)) < UNMASKED] = 0
     # A position stays visible if no span that begins at or shortly before it reaches it.

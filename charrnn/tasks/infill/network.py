@@ -6,9 +6,9 @@
     read from the end                '--- b <- ...
 
 One stack reads from the start and another from the end, and neither reads the other's outputs. The
-character at t is predicted from the first's output after t - 1 and the second's after t + 1, never
-from itself. So a text trains all of its positions at once, and a mask, which stands for a missing
-character, is an id like any other.
+character at t is predicted from the first stack's output after t - 1 and the second's after t + 1,
+never from itself. So all positions of a text are trained at once, and a mask, which stands for a
+missing character, is an id like any other.
 
 Legend: B batch, T time, V vocabulary, E embedding, H hidden, L layers.
 """
@@ -25,9 +25,9 @@ class InfillNetwork(RecurrentNetwork):
     """A masked language model of two stacks, one for each direction.
 
     Args:
-        config: its sizes, of the task `restore`.
-        kernel: the entry of KERNELS that computes its layers.
-        generator: of the initial weights; PyTorch's global one unless given.
+        config: the sizes of the network, of the task `restore`.
+        kernel: the entry of KERNELS that computes the layers.
+        generator: draws the initial weights; None: PyTorch's global generator.
 
     Attributes:
         mask: the id of a missing character, V.
@@ -51,23 +51,23 @@ class InfillNetwork(RecurrentNetwork):
         self.reset_parameters(generator)
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
-        """Draws fresh weights; see `reset_layers` and `reset_linear`."""
+        """Draw fresh weights; see `reset_layers` and `reset_linear`."""
         self.reset_layers(generator)
         for linear in (self.join, self.head):
             reset_linear(linear.weight, linear.bias, generator=generator)
 
     def readout_weights(self) -> list[Tensor]:
-        """The weights that read a layer's outputs: between layers (G H, H), the join's (H, 2 H)
-        and the head's (V, H)."""
+        """Return the weights that read a layer's outputs: between layers (G H, H), the join's (H, 2
+        H) and the head's (V, H)."""
         return [*self.between_layers(), self.join.weight, self.head.weight]
 
     def forward(self, ids: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
-        """Computes the logits (B, T, V) of the character at each position of ids (B, T), given all
-        other characters. Each text begins and ends with its row.
+        """Compute the logits (B, T, V) of the character at each position of ids (B, T), given all
+        other characters. Each row is a whole text.
 
         Args:
             ids: (B, T), int64, masks among them.
-            generator: of the dropout masks, while training.
+            generator: draws the dropout masks during training.
         """
         steps, state = ids.T, self.zero_state(len(ids))
         forward, _ = self._read(steps, state, generator=generator)  # (T, B, H)

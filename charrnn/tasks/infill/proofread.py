@@ -44,9 +44,9 @@ from charrnn.tasks.infill.masked_model import (
 )
 
 COSTS: Final = {SUBSTITUTE: 8.0, DELETE: 4.0, INSERT: 6.0, SWAP: 0.0}
-"""The cost in nats of an edit of each kind. Among many possible substitutes, one often fits better
-by chance; a deletion removes the surprise of a character; an insertion fits by chance as well.
-(Measured on typos in held-out text, with a model that was trained for five minutes.)"""
+"""The cost in nats of an edit of each kind. Among many substitutes or insertions, one often fits
+better by chance; a deletion removes the surprise of a character. (Measured on typos in held-out
+text, with a model that was trained for five minutes.)"""
 
 MOST_UNKNOWN: Final = 0.5
 """The largest share of unknown characters in a text that the model can judge."""
@@ -63,9 +63,9 @@ def proofread(
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Finding]:
-    """Finds probable mistakes in a text with a model of the task `restore`; see `find_mistakes`.
+    """Find probable mistakes in a text with a model of the task `restore`; see `find_mistakes`.
 
-    Raises ModelError for a model of another task as well.
+    Also raises ModelError for a model of another task.
     """
     masked_lm = InfillEngine.of(model)
     return find_mistakes(masked_lm, model.tokenizer, text, config, progress=progress)
@@ -80,7 +80,7 @@ def find_mistakes(
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Finding]:
-    """Finds probable mistakes, in the order of the text; no two corrections touch each other.
+    """Find probable mistakes, in the order of the text; no two corrections touch each other.
 
     Characters that the model has never seen are left alone; a CharRNNWarning is given where most
     characters are unknown.
@@ -95,7 +95,7 @@ def find_mistakes(
     if (count := count_unknown(tokenizer, text)) > MOST_UNKNOWN * len(text):
         warnings.warn(
             f"the model has never seen {count:,} of the {len(text):,} characters of the text, "
-            "and finds nothing among them",
+            "and finds no mistakes among them",
             CharRNNWarning,
             stacklevel=2,
         )
@@ -109,7 +109,7 @@ def find_mistakes(
 
 
 def count_unknown(tokenizer: Tokenizer, text: str) -> int:
-    """Counts the characters of a text that the model has never seen."""
+    """Count the characters of a text that the model has never seen."""
     return sum(map(text.count, tokenizer.unknown(text)))
 
 
@@ -125,7 +125,7 @@ class _EditSearch:
         self.editable = known[ids]  # (N,)
 
     def scored_edits(self) -> Iterator[tuple[int, int, list[ScoredEdit]]]:
-        """Yields how many suspects were examined, how many there are, and the edits that gain."""
+        """Yield how many suspects were examined, how many there are, and the edits with a gain."""
         suspects, surprises, substitutes = self._suspects()
         for begin in range(0, len(suspects), _SUSPECTS_AT_ONCE):
             part = slice(begin, begin + _SUSPECTS_AT_ONCE)
@@ -135,7 +135,7 @@ class _EditSearch:
     def _suspects(
         self,
     ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float32], npt.NDArray[np.intp]]:
-        """Gives the positions (B,) of surprising characters, their surprise (B,) in nats, and the
+        """Return the positions (B,) of surprising characters, their surprise (B,) in nats, and the
         most probable characters there (B, tried + 1)."""
         reach = self.config.scored + self.config.context
         suspects, surprises = [np.empty(0, np.intp)], [np.empty(0, np.float32)]
@@ -156,7 +156,8 @@ class _EditSearch:
         return np.concatenate(suspects), np.concatenate(surprises), np.concatenate(substitutes)
 
     def _likeliest(self, read: npt.NDArray[np.float32], count: int) -> npt.NDArray[np.intp]:
-        """Gives the most probable allowed characters (B, up to count), from those of all (B, V)."""
+        """Return the most probable allowed characters (B, up to count), from those of all (B,
+        V)."""
         scores = np.where(self.allowed, read, -np.inf)
         return np.argsort(-scores, axis=-1, kind="stable")[:, :count]
 
@@ -166,7 +167,7 @@ class _EditSearch:
         surprises: npt.NDArray[np.float32],
         substitutes: npt.NDArray[np.intp],
     ) -> list[ScoredEdit]:
-        """Scores the edits of some suspects, and gives those that gain something."""
+        """Score the edits of some suspects, and return those with a gain."""
         edits = self._edits(suspects, substitutes)
         # First the windows without an edit, one for each suspect, then those of all edits.
         windows = [self._window(suspect, None) for suspect in suspects]
@@ -193,7 +194,7 @@ class _EditSearch:
     def _edits(
         self, suspects: npt.NDArray[np.intp], substitutes: npt.NDArray[np.intp]
     ) -> list[list[Edit]]:
-        """Lists the edits to try for each suspect."""
+        """List the edits to try for each suspect."""
         inserted = self._inserted(suspects)  # (B, 2, tried)
         edits = []
         for suspect, others, more in zip(suspects, substitutes, inserted, strict=True):
@@ -214,8 +215,8 @@ class _EditSearch:
         return edits
 
     def _inserted(self, suspects: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
-        """Gives the most probable characters to insert before and after each suspect:
-        (B, 2, tried)."""
+        """Return the most probable characters to insert before and after each suspect: (B, 2,
+        tried)."""
         mask = (self.masked_lm.mask,)
         windows, positions = [], []
         for suspect in suspects:
@@ -230,7 +231,7 @@ class _EditSearch:
         return max(int(suspect) - self.config.scored - self.config.context, 0)
 
     def _window(self, suspect: int, edit: Edit | None) -> tuple[MaskedIds, slice]:
-        """Gives the ids around a suspect after an edit, and which part of them is scored."""
+        """Return the ids around a suspect after an edit, and which part of them is scored."""
         scored, at, first = self.config.scored, int(suspect), self._first(suspect)
         last = at + scored + self.config.context + 1
         end = min(at + scored + 1, len(self.ids)) - first
@@ -244,7 +245,7 @@ class _EditSearch:
 
 
 def _single_characters(tokenizer: Tokenizer) -> npt.NDArray[np.bool_]:
-    """Tells which ids (V,) may be written and are a whole character by themselves."""
+    """Return which ids (V,) may be written and are a whole character by themselves."""
     allowed = writable_ids(tokenizer)
     for each in np.flatnonzero(allowed):
         allowed[each] = not "\ud800" <= tokenizer.decode(np.array([each])) <= "\udfff"

@@ -37,26 +37,24 @@ from charrnn.training.text_task import TextTask
 PASSAGES: Final = 2
 PASSAGE_LENGTH: Final = 72
 GAPS: Final = (1, 2, 1, 4, 1)
-"""How many passages of the held-out text are shown infilled, how many characters each has, and how
-many are masked in each gap."""
+"""The number of held-out passages that are shown infilled, the characters of each, and the masked
+characters of each gap."""
 
 SPANS: Final = {1: "where one is masked", 2: "of two in a row", 4: "of four in a row"}
-"""How many characters in a row are masked to measure how many are infilled right, in words."""
+"""The lengths of the masked spans on which accuracy is measured, and how they are described."""
 
 GAP: Final = "_"
 LINE_END: Final = "\N{DOWNWARDS ARROW WITH CORNER LEFTWARDS}"
 
 _AT_ONCE: Final = 64
 _LARGEST_LOGITS: Final = 1 << 22
-"""How many windows of the validation text are read together at most, and how many logits that may
-make."""
+"""The most windows of the validation text that are read together, and the most logits of these."""
 
 
 class InfillTask(TextTask):
-    """A text to learn to infill; lines are read as running text. See TextTask.
+    """The task of learning to infill a text; lines are read as running text. See TextTask.
 
-    A window begins and ends without a state, so it has to be longer than a chunk whose state is
-    carried.
+    A window begins without a state, so it has to be longer than a chunk whose state is carried.
     """
 
     name = "restore"
@@ -64,7 +62,7 @@ class InfillTask(TextTask):
     sequence_name = "window"
 
     def make_loader(self, settings: LoaderSettings) -> WindowLoader:
-        """The windows of a training; see Task."""
+        """Return the windows of a training; see Task."""
         return WindowLoader(
             self.training,
             batch_size=settings.batch_size,
@@ -73,15 +71,16 @@ class InfillTask(TextTask):
         )
 
     def steps_per_epoch(self, batch_size: int, sequence_length: int) -> int:
-        """Gives the number of batches of windows."""
+        """Return the number of batches of windows."""
         return -(-windows_per_epoch(len(self.training), sequence_length) // batch_size)
 
     def evaluate(
         self, network: RecurrentNetwork, *, at_most: float, at_once: int | None = None
     ) -> Iterator[tuple[float, int]]:
-        """Nats per character of text that is masked as in training, by the same masks every time.
+        """Yield nats per character of text that is masked as in training, with the same masks every
+        time.
 
-        Where only a part of the text is read, that is windows from all over it.
+        Where only a part of the text is read, the windows are spread over all of it.
         """
         assert isinstance(network, InfillNetwork)
         random = np.random.default_rng(0)
@@ -107,7 +106,7 @@ class InfillTask(TextTask):
                 return
 
     def sample(self, model: Model, seed: int) -> str:
-        """Passages of the held-out text with gaps, each above the same passage infilled."""
+        """Return passages of the held-out text with gaps, each above the same passage infilled."""
         engine = InfillEngine.of(model)
         random = np.random.default_rng(seed)
         length = min(PASSAGE_LENGTH, len(self.validation))
@@ -120,7 +119,7 @@ class InfillTask(TextTask):
         return "\n".join(lines)
 
     def summarize(self, run: Run) -> TrainingSummary:
-        """The share of masked characters that are infilled right."""
+        """Return the share of masked characters that are infilled right."""
         if len(self.validation) <= 2 * CONTEXT + max(SPANS):
             return TrainingSummary()
         engine = InfillEngine.of(run.best_model())
@@ -138,8 +137,8 @@ def infill_loss(
     random: np.random.Generator,
     masks: torch.Generator,
 ) -> Learned:
-    """Nats per character of windows, over all their characters, masked or not: none is predicted
-    from itself. See Loss; no state is carried."""
+    """Return nats per character of windows, over all their characters, masked or not: none is
+    predicted from itself. See Loss; no state is carried."""
     device = network.head.bias.device
     masked = torch.from_numpy(mask_spans(batch.ids, network.mask, random)).to(device)
     targets = torch.from_numpy(batch.ids).to(device)
@@ -148,7 +147,8 @@ def infill_loss(
 
 
 def fill_greedily(engine: InfillEngine, masked: npt.NDArray[np.int64]) -> Ids:
-    """Ids (N,) with each mask replaced, one after another: first the likeliest character of all."""
+    """Return ids (N,) with each mask replaced, one after another, the most probable character
+    first."""
     filled = masked.copy()
     while (missing := np.flatnonzero(filled == engine.mask)).size:
         likely = engine.log_probabilities(filled[None])[0, missing]  # (M, V)
@@ -158,7 +158,7 @@ def fill_greedily(engine: InfillEngine, masked: npt.NDArray[np.int64]) -> Ids:
 
 
 def _with_gaps(ids: npt.NDArray[np.int64], mask: int) -> npt.NDArray[np.int64]:
-    """Ids (N,) with masks in GAPS, at equal distances."""
+    """Return ids (N,) with masks in GAPS, at equal distances."""
     masked = ids.copy()
     for number, length in enumerate(GAPS, start=1):
         begin = len(ids) * number // (len(GAPS) + 1)
@@ -167,7 +167,7 @@ def _with_gaps(ids: npt.NDArray[np.int64], mask: int) -> npt.NDArray[np.int64]:
 
 
 def _read(network: InfillNetwork, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-    """The logits (B, T, V) of windows, without dropout."""
+    """Return the logits (B, T, V) of windows, without dropout."""
     training = network.training
     network.eval()
     with torch.inference_mode():
@@ -177,7 +177,7 @@ def _read(network: InfillNetwork, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.
 
 
 def _shown(model: Model, ids: npt.NDArray[np.integer]) -> str:
-    """Ids (N,), masks among them, on one line."""
+    """Return ids (N,), which may contain masks, as text on one line."""
     bounds = np.flatnonzero(np.diff(ids == model.config.vocabulary_size)) + 1
     chunks = []
     for chunk in np.split(ids, bounds):

@@ -11,7 +11,7 @@ _NO_NEWLINE: Final = "\\ No newline at end of file\n"
 
 
 def unified_diff(before: bytes, after: bytes, name: str) -> bytes:
-    """Makes the unified diff of a file's contents; empty when they are equal.
+    """Return the unified diff of a file's contents; empty when they are equal.
 
     Lines end with a newline only: a carriage return belongs to its line. They are lines of bytes,
     as they are for `patch`, so that the diff applies to files in any encoding.
@@ -23,13 +23,13 @@ def unified_diff(before: bytes, after: bytes, name: str) -> bytes:
 
 
 def _lines(content: bytes) -> list[str]:
-    """Splits a file into lines with their newlines (the last may lack one), a character for each
+    """Split a file into lines with their newlines (the last may lack one), as a character for each
     byte."""
     return re.findall("[^\n]*\n|[^\n]+", content.decode("latin-1"))
 
 
 def header_name(name: str) -> str:
-    """Gives the name of a file in a diff's header, a character for each byte.
+    """Return the name of a file in a diff's header, as a character for each byte.
 
     It is the path below the working directory with links resolved, or else the base name, because
     `patch` refuses absolute paths, `..` and links.
@@ -39,7 +39,7 @@ def header_name(name: str) -> str:
         escaped = encoded.replace("\\", "\\\\").replace('"', '\\"')
         escaped = _CONTROL.sub(lambda match: f"\\{ord(match[0]):03o}", escaped)
         return f'"{escaped}"'
-    return f"{encoded}\t" if " " in encoded else encoded  # as GNU diff ends names with a space
+    return f"{encoded}\t" if " " in encoded else encoded  # as GNU diff does for names with a space
 
 
 def _below_here(name: str) -> str:

@@ -26,8 +26,8 @@ from charrnn.errors import ConfigError
 
 @dataclass(frozen=True)
 class WindowLayout:
-    """Windows of one length over a text, of which a part of each is kept, so that every character
-    of the text is kept once.
+    """Windows of one length over a text. A part of each is kept, so that every character of the
+    text is kept once.
 
     Attributes:
         length: T, of every window.
@@ -41,15 +41,15 @@ class WindowLayout:
     keep_ends: Int64Array
 
     def __len__(self) -> int:
-        """The number of windows, B."""
+        """Return the number of windows, B."""
         return len(self.starts)
 
     def positions(self, windows: slice | Int64Array) -> Int64Array:
-        """Gives the positions in the text (b, T) of the characters of some windows."""
+        """Return the positions in the text (b, T) of the characters of some windows."""
         return self.starts[windows, None] + np.arange(self.length)
 
     def kept(self, windows: slice | Int64Array) -> npt.NDArray[np.bool_]:
-        """Tells which of those (b, T) are kept."""
+        """Return which of the positions (b, T) of some windows are kept."""
         positions = self.positions(windows)
         after = positions >= self.keep_begins[windows, None]
         kept: npt.NDArray[np.bool_] = after & (positions < self.keep_ends[windows, None])
@@ -57,8 +57,8 @@ class WindowLayout:
 
 
 def lay_out_windows(characters: int, length: int, margin: int) -> WindowLayout:
-    """Lays out windows over a text of so many characters, each with a margin on both sides of the
-    part that is kept, except at the ends of the text.
+    """Lay out windows over a text of `characters` characters, each with a margin on both sides of
+    the kept part, except at the ends of the text.
 
     Args:
         length: T of each window, more than both margins; the length of a text that is shorter.
@@ -139,11 +139,11 @@ class WindowLoader:
         return WindowBatch(window)
 
     def state_dict(self) -> dict[str, int]:
-        """The position: the epoch, and the next batch of it."""
+        """Return the position: the epoch, and its next batch."""
         return {"epoch": self.epoch, "chunk": self.chunk}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Goes to the position of another loader of the same text and settings."""
+        """Go to the position of another loader of the same text and settings."""
         epoch, chunk = int(state["epoch"]), int(state["chunk"])
         if epoch < 0 or not 0 <= chunk <= self.chunks_per_epoch:
             raise ConfigError(f"no chunk {chunk} in epoch {epoch} of this corpus")
@@ -151,7 +151,7 @@ class WindowLoader:
         self._starts = self._shuffle()
 
     def _shuffle(self) -> Int64Array:
-        """Gives the positions where the windows of this epoch begin (W,), in its order."""
+        """Return the positions where the windows of this epoch begin (W,), in its order."""
         generator = np.random.default_rng([self.seed, self.epoch])
         first = int(generator.integers(len(self.ids)))
         order = generator.permutation(self.windows)
@@ -159,7 +159,7 @@ class WindowLoader:
 
 
 def spread(numbers: Int64Array, length: int, intervals: int) -> Int64Array:
-    """Gives where equal intervals of a length begin: number * length // intervals.
+    """Return where equal intervals of a length begin: number * length // intervals.
 
     The product itself overflows 64 bits for a text of 34 GB; this is exact for up to half a
     trillion intervals."""
@@ -171,5 +171,5 @@ def spread(numbers: Int64Array, length: int, intervals: int) -> Int64Array:
 
 
 def windows_per_epoch(characters: int, sequence_length: int) -> int:
-    """Gives the number of windows that hold all characters of a text."""
+    """Return the number of windows that hold all characters of a text."""
     return -(-characters // sequence_length)

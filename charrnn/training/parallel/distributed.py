@@ -1,13 +1,13 @@
 """A group of several processes: everything that uses torch.distributed.
 
-torchrun starts the processes. Process 0 leads and the others follow (`leader_follower.py` says
-how). They meet where the environment says, and exchange two kinds of things:
+torchrun starts the processes. Process 0 leads and the others follow (see `leader_follower.py`).
+They connect at the address in the environment, and exchange two kinds of data:
 
-- sums, one all-reduce in each step: the gradients, the loss, and one word of each process, such as
-  that it was asked to stop. So all know the same of each other at the same step.
+- sums, by one all-reduce per step: the gradients, the loss, and a word of each process, which says
+for example that it was asked to stop. So all processes know the same at the same step.
 - messages (JSON) and tensors, broadcast by one process before the first step and after the last.
 
-Legend: B lanes of all processes, b of one, N whatever else a part of the state has.
+Legend: B lanes of all processes, b lanes of one, N the first dimension of a part of the state.
 """
 
 import atexit
@@ -35,11 +35,11 @@ from charrnn.training.parallel.group import Group
 from charrnn.training.parallel.rank import Rank
 
 MEETING_TIMEOUT: Final = timedelta(minutes=5)
-"""How long processes wait for each other to start."""
+"""How long processes wait for each other at the start."""
 
 SILENCE_TIMEOUT: Final = timedelta(minutes=30)
-"""How long processes wait for one that sends nothing. One that has died is noticed at once, by its
-closed connections."""
+"""How long processes wait for one that sends nothing. The death of a process is noticed at once, by
+its closed connections."""
 
 BUSY_EVERY: Final = 60.0
 """Seconds after which the leader, while it reads or evaluates a large text, reports that it is
@@ -49,11 +49,11 @@ CONTINUES: Final = 0
 ENDS_STEPS: Final = -1
 HAS_FAILED: Final = -2
 IS_BUSY: Final = -3
-"""Words that go with a sum. One above zero: the process was asked to stop after the step, by the
-signal of that number."""
+"""Words that go with a sum. A word above zero is the number of the signal that asked the process to
+stop after the step."""
 
 STOP_REQUESTED: Final = 100
-"""The word of a process that was asked to stop, but not by a signal."""
+"""The word of a process that was asked to stop without a signal."""
 
 
 class GroupStopped(Exception):
@@ -61,16 +61,16 @@ class GroupStopped(Exception):
 
 
 class DistributedGroup(Group):
-    """Several processes, seen from one of them; see Group for the methods without docstrings.
+    """Several processes, seen from one of them; see Group for methods without docstrings.
 
     Args:
-        rank: which of them this one is.
-        channel: their connection.
+        rank: the rank of this process.
+        channel: the connection of the processes.
 
     Attributes:
         stop_word: the greatest word of all processes in the last sum: above zero where one was
             asked to stop.
-        is_over: whether nothing more can be sent: all know of a failure, or one is gone.
+        is_over: whether nothing more can be sent: all know of a failure, or a process is gone.
         in_steps: whether the others are on their way to the next sum, and not to a message.
     """
 
@@ -79,18 +79,19 @@ class DistributedGroup(Group):
         self._local_size, self._channel = rank.local_size, channel
         self._own_word = self.stop_word = CONTINUES
         self.is_over = self.in_steps = False
-        self._lanes = 0  # B, while a training goes on
-        self._sums = torch.zeros(0)  # like the numbers of the next sum, but all of them 0
+        self._lanes = 0  # B, during a training
+        self._sums = torch.zeros(0)  # zeros in the shape of the next sum
         self._heard = time.monotonic()
 
     @classmethod
     def join(cls, rank: Rank) -> Self:
-        """Meets the others, or those it has met before. Raises TrainingError."""
+        """Connect to the other processes, or return the group joined before. Raises
+        TrainingError."""
         if not torch.distributed.is_available():
             raise TrainingError("this PyTorch cannot train in several processes; start only one")
         cuda = torch.cuda.is_available()
         if cuda and rank.local_rank < torch.cuda.device_count():
-            torch.cuda.set_device(rank.local_rank)  # from here on, that is what "cuda" means
+            torch.cuda.set_device(rank.local_rank)  # what "cuda" means from here on
         if rank.local_size == rank.size:
             _stay_on_this_machine()
         backend = "cpu:gloo,cuda:nccl" if cuda else "gloo"
@@ -127,17 +128,18 @@ class DistributedGroup(Group):
     def failures_reported(self) -> Iterator[None]:
         try:
             yield
-        except GeneratorExit:  # of a loop over a training that was left, which is no failure
+        except GeneratorExit:  # a loop over a training was left, which is no failure
             raise
         except BaseException as error:
             self._send_failure(error)
             raise
 
     def _send_failure(self, error: BaseException) -> None:
-        """Ends the others with this process' error: in their next sum, or where they receive."""
+        """End the other processes with this one's error: in their next sum, or where they
+        receive."""
         if self.is_over:
             return
-        with contextlib.suppress(TrainingError):  # of one that is gone
+        with contextlib.suppress(TrainingError):  # raised by a process that is gone
             failed = self.rank
             if self.in_steps:
                 _, words = self._all_reduce([self._sums], HAS_FAILED)
@@ -156,13 +158,13 @@ class DistributedGroup(Group):
     # Steps
 
     def barrier(self) -> None:
-        """Waits until all are here. Raises what `sum_gradients` raises."""
+        """Wait until all processes are here. Raises what `sum_gradients` raises."""
         self._sums = torch.zeros(0)
         self._sum([self._sums], CONTINUES)
 
     def start_steps(self, parameters: Iterable[Parameter]) -> None:
-        """Waits until all are here. From now on, until the next `barrier`, sums are of gradients
-        and the loss."""
+        """Wait until all processes are here. From now on, until the next `barrier`, sums are of
+        gradients and the loss."""
         self.barrier()
         parameters = list(parameters)
         count = sum(parameter.numel() for parameter in parameters)
@@ -180,25 +182,25 @@ class DistributedGroup(Group):
         return loss.squeeze(0)
 
     def stop_steps(self) -> None:
-        """Ends the steps of the others, who are on their way to the next sum."""
+        """End the steps of the other processes, which wait in the next sum."""
         with contextlib.suppress(GroupStopped):
             self._sum([self._sums], ENDS_STEPS)
 
     def wait_for_failure(self) -> None:
-        """Raises the error of the process that fails in the next sum."""
+        """Raise the error of the process that fails in the next sum."""
         self._sum([self._sums], CONTINUES)
 
     def is_last_step(self, config: TrainingConfig, step: int) -> bool:
-        """Whether no step follows, as all processes know."""
+        """Return whether no step follows, as all processes know."""
         return step == config.steps or self.stop_word > CONTINUES
 
     def is_save_due(self, config: TrainingConfig, step: int) -> bool:
-        """Whether the leader may save after a step, as all processes know."""
+        """Return whether the leader may save after a step, as all processes know."""
         planned = step % config.evaluate_every == 0 or step % config.checkpoint_every == 0
         return planned or self.is_last_step(config, step)
 
     def _sum(self, numbers: Sequence[Tensor], word: int) -> Tensor:
-        """The sums (N,) over all processes of the numbers, which come in parts."""
+        """Return the sums (N,) of the numbers, which come in parts, over all processes."""
         while True:
             summed, words = self._all_reduce(numbers, word)
             self._raise_failure(words)
@@ -211,14 +213,14 @@ class DistributedGroup(Group):
         return summed
 
     def _raise_failure(self, words: Sequence[int]) -> None:
-        """Raises the error of a process that has failed."""
+        """Raise the error of a process that has failed."""
         if HAS_FAILED in words:
             self.is_over = True
             failed = words.index(HAS_FAILED)
             _raise(self._broadcast(None, failed), failed)
 
     def _all_reduce(self, numbers: Sequence[Tensor], word: int) -> tuple[Tensor, list[int]]:
-        """The sums (N,), and the word of each process."""
+        """Return the sums (N,), and the word of each process."""
         words = torch.zeros(self.size, device=self._sums.device)
         words[self.rank] = word
         flat = torch.cat([*numbers, words])
@@ -226,14 +228,15 @@ class DistributedGroup(Group):
             torch.distributed.all_reduce(flat, group=self._channel)
         return flat[: -self.size], [round(word) for word in flat[-self.size :].tolist()]
 
-    # From one to all, and from all to one
+    # Messages and tensors from one process to all, and from all to one
 
     def send(self, message: dict[str, Any]) -> None:
-        """Sends a message to all others, who receive. Raises TrainingError when one is gone."""
+        """Send a message to all other processes. Raises TrainingError when one is gone."""
         self._broadcast(message, self.rank)
 
     def receive(self) -> dict[str, Any]:
-        """The leader's next message. Raises the error that it failed with, or TrainingError."""
+        """Return the leader's next message. Raises the error that the leader failed with, or
+        TrainingError."""
         while "busy" in (message := self._broadcast(None, 0)):
             pass
         if "error" in message:
@@ -242,14 +245,15 @@ class DistributedGroup(Group):
         return message
 
     def broadcast(self, tensor: Tensor) -> None:
-        """Copies the leader's tensor into everyone's. Raises TrainingError when one is gone."""
+        """Copy the leader's tensor to all processes. Raises TrainingError when one is gone."""
         with self._connected():
             torch.distributed.broadcast(tensor, 0, group=self._channel)
 
     def gather_lanes(self, state: State) -> State | None:
-        """The state of all B lanes, each part (N, B, ...), from each process' own (N, b, ...).
+        """Return the state of all B lanes, each part (N, B, ...), from each process's own (N, b,
+        ...).
 
-        The leader has it; None for the others. Raises TrainingError when one is gone.
+        Only the leader gets it, the others None. Raises TrainingError when a process is gone.
         """
         lanes = [lane_slice(self._lanes, rank, self.size) for rank in range(self.size)]
         counts = [each.stop - each.start for each in lanes]
@@ -262,8 +266,8 @@ class DistributedGroup(Group):
         )
 
     def _gather(self, mine: Tensor, counts: Sequence[int]) -> Tensor | None:
-        """One part of the state (N, B, ...), of which each process has `counts` lanes; None but for
-        the leader."""
+        """Return one part of the state (N, B, ...), of which each process has `counts` lanes; None
+        except in the leader."""
         missing = max(counts) - mine.shape[1]
         padded = torch.nn.functional.pad(mine, (0, 0, 0, missing)).contiguous()
         all_padded = [torch.empty_like(padded) for _ in counts] if self.rank == 0 else None
@@ -276,7 +280,7 @@ class DistributedGroup(Group):
         )
 
     def _broadcast(self, message: dict[str, Any] | None, source: int) -> dict[str, Any]:
-        """The message of the process `source`; the others pass None."""
+        """Return the message of the process `source`; the others pass None."""
         content = b"" if message is None else json.dumps(message).encode()
         size = torch.tensor([len(content)])
         with self._connected():
@@ -301,7 +305,7 @@ class DistributedGroup(Group):
 
 
 def _stay_on_this_machine() -> None:
-    """Makes gloo use the loopback interface, which no other machine reaches, unless the environment
+    """Make gloo use the loopback interface, which no other machine reaches, unless the environment
     already names an interface."""
     loopback = [name for _, name in socket.if_nameindex() if name in ("lo", "lo0")]
     if loopback:
@@ -309,7 +313,7 @@ def _stay_on_this_machine() -> None:
 
 
 def _error_message(error: BaseException) -> dict[str, Any]:
-    """An error as a message."""
+    """Return an error as a message."""
     code = error.code if isinstance(error, SystemExit) and isinstance(error.code, int) else 1
     known = isinstance(error, CharRNNError | KeyboardInterrupt | SystemExit)
     text = str(error) if known else f"{type(error).__name__}: {error}"
@@ -317,7 +321,7 @@ def _error_message(error: BaseException) -> dict[str, Any]:
 
 
 def _raise(message: dict[str, Any], rank: int) -> NoReturn:
-    """Raises the error that a process has sent."""
+    """Raise the error that a process has sent."""
     if message["error"] == "KeyboardInterrupt":
         raise KeyboardInterrupt
     if message["error"] == "SystemExit":

@@ -1,8 +1,8 @@
-"""The processes that take part in a training, as the rest of `training` sees them.
+"""The processes of a training, as the rest of `training` sees them.
 
-Trainer, Learner and Probe call a Group and do not know how many processes it has. By itself it is
-the plain case, one process: nobody to send to, nobody to wait for. `Leader` and `Follower`
-(`leader_follower.py`) are the groups that torchrun starts.
+Trainer, Learner and Probe call a Group and do not know how many processes it has. The class itself
+is the plain case, one process. `Leader` and `Follower` (`leader_follower.py`) are the groups for
+torchrun.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class LearnerLike(Protocol):
-    """What of a Learner the other processes of a group are sent."""
+    """The attributes of a Learner that are sent to the other processes of a group."""
 
     config: "TrainingConfig"
     device: "torch.device"
@@ -32,12 +32,12 @@ class LearnerLike(Protocol):
 
 
 class Group:
-    """One process that trains alone, and the interface of several that train together.
+    """One process that trains alone; also the interface of several that train together.
 
     Attributes:
         rank: the number of this process; process 0 leads.
         size: how many processes there are (the world size).
-        run_directory: where the training is saved, in a process that has followed it; else None.
+        run_directory: where the training is saved, in a process that has followed one; else None.
     """
 
     rank = 0
@@ -49,71 +49,73 @@ class Group:
 
     @property
     def stopped_by(self) -> int | None:
-        """What this process was asked to stop by, or another one as all know since the last step: a
-        signal's number, 0 for anything else; None where none was asked."""
+        """The number of the signal that asked this process to stop, or another one, as all know
+        since the last step; 0 for a request without a signal; None without a request."""
         return self._signal
 
     def request_stop(self, signal: int = 0) -> None:
-        """Stops all processes after a step. Safe in a signal handler."""
+        """Stop all processes after a step. Safe in a signal handler."""
         self._signal = signal
 
     def check_device(self, device: str) -> None:
-        """Raises ConfigError when there is no such device for each process."""
+        """Raise ConfigError when there is no such device for each process."""
 
     def failures_reported(self) -> AbstractContextManager[None]:
-        """Ends the other processes with this one's error when it fails in here."""
+        """End the other processes with this one's error when it fails in the block."""
         return contextlib.nullcontext()
 
     def say_busy(self) -> None:
-        """Makes the other processes wait on while this one takes long over something alone; call it
-        as often as you like. Raises what `sum_gradients` raises."""
+        """Make the other processes wait on while this one takes long alone; call it as often as you
+        like. Raises what `sum_gradients` raises."""
 
     def mirrored_probe(self, learner: LearnerLike) -> AbstractContextManager[None]:
-        """Makes the others take as many steps as this process does, on random text, so that it can
+        """Make the other processes take as many steps on random text as this one, so that it can
         measure them."""
         return contextlib.nullcontext()
 
     def lead(
         self, learner: LearnerLike, loader: "Loader", ids_folder: Path, step: int
     ) -> AbstractContextManager[None]:
-        """Makes the others begin with a training, and end when it ends.
+        """Make the other processes begin a training, and end it when the block ends.
 
         Args:
-            learner, loader: this process' own.
-            ids_folder: where all processes find the ids when they are too many to be sent.
-            step: steps taken before.
+            learner, loader: those of this process.
+            ids_folder: where all processes find the ids when they are too large to be sent.
+            step: the steps taken before.
         """
         return contextlib.nullcontext()
 
     def follow(self) -> int | None:
-        """Takes the part of a process other than 0 in a training, from its start to its end.
+        """Take the part of a process other than 0 in a training, from its start to its end.
 
-        Returns what it was stopped by, like `stopped_by`. Raises what another process failed with.
+        Returns what stopped the training, like `stopped_by`. Raises the error of a process that
+        fails.
         """
         return None
 
     def sum_gradients(self, parameters: "Iterable[Parameter]", loss: "Tensor") -> "Tensor":
-        """Replaces the gradients by their sums over all processes; returns the summed loss ().
+        """Replace the gradients by their sums over all processes; return the summed loss ().
 
         Raises GroupStopped when no step follows, the error of a process that has failed,
-        TrainingError when one is gone.
+        TrainingError when a process is gone.
         """
         return loss
 
     def finish_step(self, state: "State | None", config: "TrainingConfig", step: int) -> None:
-        """Collects the states of all lanes where a save may follow.
+        """Collect the states of all lanes where a save may follow.
 
         Args:
-            state: of this process' lanes, after the step.
-            config: how they train.
-            step: steps taken, this one included.
+            state: the state of this process's lanes, after the step.
+            config: the settings of the training.
+            step: the steps taken, including this one.
         """
 
     def gather_state(self, state: "State | None") -> "State":
-        """The state of all B lanes, each part (N, B, ...), from each process' own (N, b, ...)."""
+        """Return the state of all B lanes, each part (N, B, ...), from each process's own (N, b,
+        ...)."""
         assert state is not None, "a training is saved after its first step"
         return state
 
     def scatter_state(self, state: "State") -> "State":
-        """This process' lanes (N, b, ...) of the state of all (N, B, ...)."""
+        """Return this process's lanes (N, b, ...) of the state of all lanes (N, B, ...)."""
         return state

@@ -1,4 +1,4 @@
-"""What the processes of one training do: process 0 leads, the others follow.
+"""The roles of the processes of one training: process 0 leads, the others follow.
 
     the Leader, in a Trainer                     each Follower
     reads the text, plans, makes the run         waits
@@ -42,14 +42,14 @@ from charrnn.training.parallel.group import LearnerLike
 class Leader(DistributedGroup):
     """Process 0 of the group."""
 
-    _whole: State | None = None  # the state of all lanes, while it is known
+    _whole: State | None = None  # the state of all lanes, where it is known
 
     def scatter_state(self, state: State) -> State:
         self._whole = state
         return super().scatter_state(state)
 
     def gather_state(self, state: State | None) -> State:
-        # Where the followers do not send theirs by themselves, they are stopped for it.
+        # Followers that do not send their states by themselves are stopped first.
         if self._whole is None:
             self._stop_steps(state)
         assert self._whole is not None, "a training is saved after its first step"
@@ -90,7 +90,7 @@ class Leader(DistributedGroup):
             self.send({"stopped_by": self.stopped_by})
 
     def _stop_steps(self, state: State | None) -> None:
-        """Stops the followers where they take steps, and collects their states."""
+        """Stop the followers where they take steps, and collect their states."""
         if self.in_steps:
             self.stop_steps()
             self.in_steps = False
@@ -122,7 +122,7 @@ class Leader(DistributedGroup):
                 },
             }
         )
-        self.in_steps = True  # a follower that cannot follow says so in the next sum
+        self.in_steps = True  # a follower that fails says so in the next sum
         self.barrier()
         if self._whole is not None:
             self._whole = tuple(part.to(learner.device) for part in self._whole)
@@ -137,7 +137,7 @@ class Leader(DistributedGroup):
 
 
 class Follower(DistributedGroup):
-    """Any other process of the group."""
+    """A process of the group other than 0."""
 
     def follow(self) -> int | None:
         with self.failures_reported():
@@ -148,7 +148,7 @@ class Follower(DistributedGroup):
         return stopped_by
 
     def _take_probe_steps(self, message: dict[str, Any]) -> None:
-        """Takes steps on random text until the leader stops."""
+        """Take steps on random text until the leader stops."""
         self.in_steps = True
         learner = self._learner(message)
         config = learner.config
@@ -172,7 +172,7 @@ class Follower(DistributedGroup):
         self.in_steps = False
 
     def _take_steps(self, message: dict[str, Any]) -> None:
-        """Takes its part of each step, until the last one or the leader stops."""
+        """Take this process's part of each step, until the last one or until the leader stops."""
         self.in_steps = True
         self.run_directory = Path(message["run_directory"])
         self._lanes = message["lanes"]
@@ -194,7 +194,7 @@ class Follower(DistributedGroup):
             except GroupStopped:
                 if learner.state is not None:
                     self.gather_lanes(learner.state)
-            except DivergedError:  # the leader saw the same, and its message says what to do
+            except DivergedError:  # the leader raises the same, and its message says what to do
                 self.wait_for_failure()
         self.in_steps = False
 
@@ -204,18 +204,19 @@ class Follower(DistributedGroup):
             self.gather_lanes(state)
 
     def _send_failure(self, error: BaseException) -> None:
-        if self.in_steps:  # else the others wait for the leader's message
+        if self.in_steps:  # otherwise the others wait for the leader's message
             super()._send_failure(error)
 
     def _learner(self, message: dict[str, Any]) -> Learner:
-        """A learner like the leader's, but for its weights."""
+        """Return a learner like the leader's, except for its weights."""
         model = from_json(ModelConfig, message["model"], where="the leader's network")
         config = from_json(TrainingConfig, message["config"], where="the leader's settings")
         self.check_device(config.device)
         return Learner(CharRNN(model, kernel=config.kernel), config, self)
 
     def _loader(self, message: dict[str, Any], config: TrainingConfig) -> TBPTTLoader:
-        """This process' lanes of the leader's text, from where the leader is."""
+        """Return a loader of this process's lanes of the leader's text, at the leader's
+        position."""
         loader = TBPTTLoader(
             _receive_ids(self, message["ids"]),
             batch_size=config.batch_size,
@@ -230,13 +231,13 @@ class Follower(DistributedGroup):
 
 
 def _learner_message(learner: LearnerLike) -> dict[str, Any]:
-    """The settings from which another process makes a learner like this one."""
+    """Return the settings from which another process makes a learner like this one."""
     return {"model": asdict(learner.network.config), "config": asdict(learner.config)}
 
 
 def _broadcast_learner(group: DistributedGroup, learner: LearnerLike, whole: State | None) -> None:
-    """Copies the leader's weights to all; where a training is resumed, the optimizer's moments and
-    the state of all lanes too."""
+    """Copy the leader's weights to all processes; where a training is resumed, also the optimizer's
+    moments and the state of all lanes."""
     for parameter in learner.network.parameters():
         group.broadcast(parameter.data)
     if whole is not None:
@@ -248,8 +249,8 @@ def _broadcast_learner(group: DistributedGroup, learner: LearnerLike, whole: Sta
 
 
 def _allocate_state(learner: Learner, step: int, lanes: int) -> State | None:
-    """The state of all lanes after a step, and in the learner the optimizer's moments, all of them
-    0 as yet; None where nothing was learned before."""
+    """Allocate the state of all lanes after a step, and the learner's optimizer moments, all 0;
+    return the state, None where no step was taken."""
     if step == 0:
         return None
     whole = learner.network.zero_state(lanes)
@@ -262,19 +263,19 @@ def _allocate_state(learner: Learner, step: int, lanes: int) -> State | None:
 
 
 BROADCAST_BYTES: Final = 1 << 28
-"""Bytes of an array that are broadcast at once."""
+"""The most bytes of an array that are broadcast at once."""
 
 
 def _broadcast_array(group: DistributedGroup, array: npt.NDArray[Any]) -> None:
-    """Copies the leader's array into everyone's."""
-    # As bytes, for torch.distributed does not know every type that ids have.
+    """Copy the leader's array to all processes."""
+    # As bytes, since torch.distributed does not know every type of ids.
     data = torch.from_numpy(array.view(np.uint8))
     for start in range(0, len(data), BROADCAST_BYTES):
         group.broadcast(data[start : start + BROADCAST_BYTES])
 
 
 def _receive_ids(group: DistributedGroup, message: dict[str, Any]) -> AnyIds:
-    """The ids (N,) of the training text, as the leader has them.
+    """Return the ids (N,) of the training text, as the leader has them.
 
     Raises ConfigError when they are in a file that this process does not see.
     """

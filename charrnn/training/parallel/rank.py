@@ -1,5 +1,4 @@
-"""What torchrun says in the environment of a process: its rank, and what it shares a machine
-with."""
+"""What torchrun sets in the environment of a process: its rank and its machine's processes."""
 
 import os
 from dataclasses import dataclass
@@ -9,18 +8,17 @@ from charrnn.cores import usable_cores
 from charrnn.errors import ConfigError
 
 _RENDEZVOUS: Final = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-"""The variables that processes need to find each other. Where one is missing, a process trains
-alone."""
+"""The variables that processes need to connect. Where one is missing, a process trains alone."""
 
 
 @dataclass(frozen=True)
 class Rank:
-    """One process among those that train together.
+    """The rank of a process among those that train together.
 
     Attributes:
         rank: its number, from 0; process 0 leads.
-        size: how many there are (the world size).
-        local_rank, local_size: the same, of those on this machine.
+        size: the world size, how many processes there are.
+        local_rank, local_size: the same among the processes on this machine.
     """
 
     rank: int = 0
@@ -30,7 +28,7 @@ class Rank:
 
 
 def rank_info() -> Rank:
-    """The rank of this process and the world size, 0 and 1 without torchrun.
+    """Return the rank of this process and the world size, 0 and 1 without torchrun.
 
     Raises ConfigError when the environment contradicts itself.
     """
@@ -49,10 +47,10 @@ def rank_info() -> Rank:
 
 
 def threads_each(threads: int) -> int:
-    """How many threads this process may use of those that PyTorch would use by itself.
+    """Return how many of PyTorch's own number of threads this process may use.
 
-    Where several processes share a machine, they share its cores. (torchrun sets OMP_NUM_THREADS to
-    1 where nobody set it: that says nothing of the machine.)
+    Processes on the same machine share its cores. (torchrun sets OMP_NUM_THREADS to 1 where it is
+    not set, which does not describe the machine.)
     """
     processes = rank_info().local_size
     cores = max(1, usable_cores() // processes)

@@ -1,4 +1,4 @@
-"""The processes that torchrun starts for one training: how they meet.
+"""The start of a training in the processes of torchrun.
 
 Importing this module does not import PyTorch, which a process without torchrun may not need yet.
 """
@@ -15,8 +15,8 @@ from charrnn.training.parallel.rank import rank_info
 
 
 def join_group() -> Group:
-    """Meets the processes that torchrun has started for the same training; without torchrun, the
-    group is this process alone.
+    """Connect to the processes that torchrun has started for the same training; without torchrun,
+    the group is this process alone.
 
     The process of rank 0 leads: it starts or resumes a training within `Group.failures_reported`.
     The others call `Group.follow`. Raises ConfigError, TrainingError.
@@ -32,8 +32,8 @@ def join_group() -> Group:
 
 
 def progress_reported(group: Group, progress: ReadingProgress) -> ReadingProgress:
-    """The same progress of reading a corpus, reported to the followers as well, so that they wait
-    on."""
+    """Return a progress function for reading a corpus that also reports to the followers, so that
+    they wait on."""
 
     def report(what: str, done: int, total: int | None) -> None:
         group.say_busy()
@@ -44,9 +44,9 @@ def progress_reported(group: Group, progress: ReadingProgress) -> ReadingProgres
 
 @contextlib.contextmanager
 def _signals_kill() -> Iterator[None]:
-    """Makes a signal end the process at once: in the block it may wait where Python would not run a
+    """Make a signal end the process at once: the block may wait where Python would not run a
     handler."""
-    if threading.current_thread() is not threading.main_thread():  # no other may set handlers
+    if threading.current_thread() is not threading.main_thread():  # others may not set handlers
         yield
         return
     heeded = [number for number in STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]

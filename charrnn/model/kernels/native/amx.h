@@ -1,4 +1,4 @@
-/* multiply with AMX, the matrix unit: up to 32 rows by 32 columns at a time. */
+/* multiply for AMX, the matrix unit: up to 32 rows by 32 columns at a time. */
 
 /* Two tiles of rows (or one) times two tiles of columns (or one); the sums are in the tile
    registers 0 to 3. */
@@ -32,8 +32,8 @@ INLINE void NAME(multiply_tiles)(const char *a, const size_t rows, size_t depth,
     if (rows == 2 && columns == 2) _tile_stored(3, to + TILE_ROWS * stride + TILE_ROW, stride);
 }
 
-/* sums (rows, vectors, FLOATS) = rows of tiles times a panel; `first` begins a tile, and at most
-   two tiles of rows are asked for. */
+/* Computes sums (rows, vectors, FLOATS) = rows of tiles times a panel; `first` begins a tile, and
+   the rows span at most two tiles. */
 INLINE void multiply(const char *tiles, size_t first, size_t rows, size_t depth, const char *panel,
                      const size_t vectors, float *sums) {
     const char *a = tiles + first / TILE_ROWS * depth * TILE;

@@ -44,10 +44,10 @@ INLINE void transpose(uint32_t from[FLOATS][TILE_WORDS], uint32_t *to, size_t st
             to[word * stride + row] = from[row][word];
 }
 
-/* 2^k by the exponent's bits, 2^f by a polynomial that is within 1e-7 of it. */
+/* 2^k by the exponent's bits, times 2^f by a polynomial with an error below 1e-7. */
 INLINE Vector exp2(Vector x) {
     const Vector limit = _mm256_set1_ps(126.0f);
-    x = _mm256_max_ps(-limit, _mm256_min_ps(limit, x)); /* the second where one is NaN */
+    x = _mm256_max_ps(-limit, _mm256_min_ps(limit, x)); /* returns x where x is NaN */
     Vector k = _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC), f = x - k;
     Vector p = MULTIPLY_ADD(f, NAME(all)(0.00132186725f), NAME(all)(0.00967169794f));
     p = MULTIPLY_ADD(p, f, NAME(all)(0.0555089295f));

@@ -30,7 +30,7 @@ INLINE void store_some(float *to, Vector x, size_t count) {
 
 #include "transpose.h"
 
-/* A polynomial that is within 1e-7 of it. */
+/* A polynomial with an error below 1e-7. */
 INLINE Vector exp2(Vector x) {
     Vector f = _mm512_reduce_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
     Vector p = MULTIPLY_ADD(f, NAME(all)(0.00132186725f), NAME(all)(0.00967169794f));

@@ -36,7 +36,7 @@ INLINE void store_elements(uint16_t *to, Vector x, size_t count) {
     _mm256_mask_storeu_epi16(to, (__mmask16)((1u << count) - 1), (__m256i)_mm512_cvtneps_pbh(x));
 }
 
-/* Two numbers side by side: those of x[0] in the lower halves. */
+/* Stores pairs of numbers: x[0] in the lower halves, x[1] in the upper. */
 INLINE void store_words(uint32_t *to, const Vector x[2]) {
     __m512i low = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(x[0]));
     __m512i high = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(x[1]));
@@ -45,9 +45,9 @@ INLINE void store_words(uint32_t *to, const Vector x[2]) {
 
 #include "transpose.h"
 
-/* A polynomial within 3e-6 of it: what is stored keeps 8 bits. */
+/* A polynomial with an error below 3e-6: bf16 keeps 8 bits. */
 INLINE Vector exp2(Vector x) {
-    x = _mm512_min_ps(_mm512_set1_ps(126.0f), x); /* the second where one is NaN */
+    x = _mm512_min_ps(_mm512_set1_ps(126.0f), x); /* returns x where x is NaN */
     Vector f = _mm512_reduce_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
     Vector p = MULTIPLY_ADD(f, NAME(all)(0.00960039552f), NAME(all)(0.0559168938f));
     p = MULTIPLY_ADD(p, f, NAME(all)(0.240237185f));
@@ -56,7 +56,7 @@ INLINE Vector exp2(Vector x) {
     return _mm512_scalef_ps(p, x - f);
 }
 
-/* 14 bits of it, then one step of Newton's. Of what exp2 gives, infinity does not come here. */
+/* An estimate of 14 bits, then one step of Newton's method. x is finite: exp2 is limited. */
 INLINE Vector inverse(Vector x) {
     Vector y = _mm512_rcp14_ps(x);
     return y * MULTIPLY_ADD(-x, y, NAME(all)(2.0f));

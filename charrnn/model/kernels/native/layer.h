@@ -2,42 +2,42 @@
    each kind of processor, after its primitives:
 
        NAME(x)    x with the name of the kind
-       TARGET     the attribute that lets the compiler use what the kind has
+       TARGET     the attribute that lets the compiler use the kind's instructions
        FLOATS     float32 numbers in one of its vectors
-       Element    what is stored and multiplied: float, or the upper half of one (bf16)
+       Element    the type that is stored and multiplied: float, or its upper half (bf16)
        Vector     FLOATS numbers of float32
        MULTIPLY_ADD(a, b, c)   a * b + c, rounded once
        all, load, store, load_some, store_some, load_elements, store_elements, exp2, inverse,
-       multiply, and what pack.h makes of them
+       multiply, and the functions of pack.h
 
-   Sums are float32 and are added up in one order, whatever the number of lanes and threads. Which of
-   them are rounded once with a product is written, and never left to the compiler. */
+   Sums are float32 and are added up in one order, whatever the number of lanes and threads. Fused
+   multiply-adds are written out, and never left to the compiler. */
 
 /* 1 / (1 + exp(-x)); 0 and 1 far out, NaN for NaN. */
 INLINE Vector NAME(sigmoid)(Vector x) { return inverse(1.0f + exp2(x * -1.44269504f)); }
 
-/* 2 sigmoid(2 x) - 1: within 2e-7 of it in float32, but not in units of a small x. */
+/* 2 sigmoid(2 x) - 1. In float32 the absolute error is below 2e-7; the relative error is larger. */
 INLINE Vector NAME(tanh)(Vector x) {
     return 2.0f * inverse(1.0f + exp2(x * -2.88539008f)) - 1.0f;
 }
 
 INLINE Vector NAME(one_minus_square)(Vector x) { return MULTIPLY_ADD(-x, x, NAME(all)(1.0f)); }
 
-/* Where an element of a row lies in tiles, `depth` of which make a row. */
+/* Returns the address of an element of a row in tiles, `depth` of which make a row. */
 INLINE Element *NAME(place)(char *tiles, size_t row, size_t depth, size_t element) {
     size_t tile = row / TILE_ROWS * depth + element / TILE_ELEMENTS;
     return (Element *)(tiles + tile * TILE + row % TILE_ROWS * TILE_ROW) + element % TILE_ELEMENTS;
 }
 
-/* Where the gates of a lane are kept for the backward pass: four times 64 bytes of its units. */
+/* Returns where a lane's gates are kept for the backward pass: four times 64 bytes of units. */
 INLINE Element *NAME(kept)(const Layer *layer, size_t time, size_t row, size_t unit) {
     size_t groups = (layer->hidden + TILE_ELEMENTS - 1) / TILE_ELEMENTS;
     size_t group = (time * groups + unit / TILE_ELEMENTS) * layer->batch + row;
     return (Element *)layer->gates_kept + group * 4 * TILE_ELEMENTS + unit % TILE_ELEMENTS;
 }
 
-/* A panel of the weights (G H, H) as the forward products read it: of each gate (or, for the plain
-   RNN, of four neighbours) FLOATS units. */
+/* Packs a panel of the weights (G H, H) for the forward products: FLOATS units of each gate; of the
+   plain RNN, 4 FLOATS units. */
 TARGET static void NAME(pack_forward)(const Layer *layer, Region *region, size_t panel) {
     const size_t hidden = layer->hidden, gates = layer->gates;
     const size_t vectors = gates == 1 ? 4 : gates;
@@ -53,7 +53,7 @@ TARGET static void NAME(pack_forward)(const Layer *layer, Region *region, size_t
     }
 }
 
-/* A panel as the backward products read it: 4 FLOATS columns of the weights, all G H rows. */
+/* Packs a panel for the backward products: 4 FLOATS columns of the weights, all G H rows. */
 TARGET static void NAME(pack_backward)(const Layer *layer, Region *region, size_t panel) {
     const size_t hidden = layer->hidden, depth = layer->gates * region->depth;
     char *to = region->weights + panel * region->panel_bytes;
@@ -66,7 +66,7 @@ TARGET static void NAME(pack_backward)(const Layer *layer, Region *region, size_
     }
 }
 
-/* Some rows of h before the first character, into tiles and before the outputs. */
+/* Copies a row of h before the first character into the tiles and before the outputs. */
 TARGET static void NAME(begin)(const Layer *layer, Region *region, size_t row) {
     const size_t hidden = layer->hidden;
     Element *outputs = (Element *)layer->outputs + row * hidden;
@@ -78,7 +78,7 @@ TARGET static void NAME(begin)(const Layer *layer, Region *region, size_t row) {
     }
 }
 
-/* FLOATS units of a lane: from sums of the recurrent product to the next h. */
+/* Computes the next h of FLOATS units of a lane from the sums of the recurrent product. */
 INLINE void NAME(gates)(const Layer *layer, Region *region, enum cell cell, size_t time, size_t row,
                         size_t unit, const float *sums) {
     const size_t hidden = layer->hidden, batch = layer->batch, some = NAME(left)(unit, hidden);
@@ -127,7 +127,7 @@ INLINE void NAME(gates)(const Layer *layer, Region *region, enum cell cell, size
     store_elements(NAME(place)(tiles, row - region->first, region->depth, unit), h, some);
 }
 
-/* FLOATS units of a lane: from the gradient of h to those of the sums. */
+/* Computes the gradients of the sums of FLOATS units of a lane from the gradient of h. */
 INLINE void NAME(gradients)(const Layer *layer, Region *region, enum cell cell, size_t time,
                             size_t row, size_t unit, Vector dh) {
     const size_t hidden = layer->hidden, batch = layer->batch, some = NAME(left)(unit, hidden);
@@ -137,7 +137,7 @@ INLINE void NAME(gradients)(const Layer *layer, Region *region, enum cell cell, 
     Element *dx = (Element *)layer->dx + lane * layer->gates * hidden + unit;
     char *tiles = region->tiles[time % 2];
     float *carried = layer->dc + row * hidden + unit;
-    const size_t next = depth * TILE_ELEMENTS; /* from gate to gate in tiles */
+    const size_t next = depth * TILE_ELEMENTS; /* distance from gate to gate in tiles */
     if (layer->doutputs)
         dh += load_elements((const Element *)layer->doutputs + lane * hidden + unit, some);
     if (cell == RNN) {
@@ -193,7 +193,7 @@ INLINE void NAME(gradients)(const Layer *layer, Region *region, enum cell cell, 
 #include "simd_gemm.h"
 #endif
 
-/* Fetches what the gates of some rows will read, while the products are computed. */
+/* Prefetches what the gates of some rows will read after the products. */
 INLINE void NAME(fetch)(const Layer *layer, size_t time, size_t unit, size_t first, size_t rows) {
     const size_t hidden = layer->hidden;
     for (size_t row = first; row < first + rows; row++) {
@@ -205,7 +205,7 @@ INLINE void NAME(fetch)(const Layer *layer, size_t time, size_t unit, size_t fir
     }
 }
 
-/* Of one group of panels, which cover 64 bytes of units, and some rows: one step forward. */
+/* Computes one step forward of a group of panels, which cover 64 bytes of units, and some rows. */
 INLINE void NAME(forward_of)(const Layer *layer, Region *region, enum cell cell, size_t time,
                              size_t group, size_t first, size_t rows) {
     const size_t vectors = cell == GRU ? 3 : 4, units = cell == RNN ? 4 : 1;
@@ -236,8 +236,8 @@ TARGET static void NAME(forward)(const Layer *layer, Region *region, size_t time
     }
 }
 
-/* Of one panel and some rows, one step backward. After the last character there are no sums yet,
-   but the gradient that the last h came with; before the first, that of the first h is all. */
+/* Computes one step backward of a panel and some rows. The first call, at time T, has no sums yet
+   and reads the gradient of the last h; the last call only writes the gradient of the first h. */
 INLINE void NAME(backward_of)(const Layer *layer, Region *region, enum cell cell, size_t time,
                               size_t panel, size_t first, size_t rows) {
     const size_t hidden = layer->hidden, gates = cell == RNN ? 1 : cell == GRU ? 3 : 4;
@@ -270,7 +270,7 @@ TARGET static void NAME(backward)(const Layer *layer, Region *region, size_t tim
     }
 }
 
-/* Adds rows (count, width) up into the rows of `sums` that the index names, or all into one. */
+/* Adds rows (count, width) to the rows of `sums` that the index names, or all to one row. */
 TARGET static void NAME(sum_rows)(const Sum *sum, size_t from, size_t to) {
     for (size_t row = 0; row < sum->count; row++) {
         const Element *x = (const Element *)sum->rows + row * sum->width;

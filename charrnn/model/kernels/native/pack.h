@@ -1,7 +1,7 @@
-/* Weights in panels, as multiply reads them.
+/* Packs weights into panels, as multiply reads them.
 
-   A word is what is multiplied at a time with a broadcast: one float32, or two numbers of bf16 that
-   follow each other along the sum. */
+   A word is multiplied with a broadcast at a time: one float32, or two bf16 numbers that follow
+   each other along the sum. */
 
 #define TILE_ELEMENTS (TILE_ROW / sizeof(Element))
 #define WORD_ELEMENTS (4 / sizeof(Element))
@@ -10,7 +10,7 @@ INLINE size_t NAME(left)(size_t from, size_t end) {
     return from >= end ? 0 : end - from < FLOATS ? end - from : FLOATS;
 }
 
-/* FLOATS columns of a square matrix: down each column, the words of a tile. */
+/* Packs FLOATS columns of a square matrix: down each column, the words of a tile. */
 INLINE void NAME(pack_across)(const float *matrix, size_t size, size_t first, size_t column,
                               uint32_t *to, size_t stride) {
     const size_t some = NAME(left)(column, size);
@@ -24,8 +24,8 @@ INLINE void NAME(pack_across)(const float *matrix, size_t size, size_t first, si
     }
 }
 
-/* The same where the sum runs along the rows: of FLOATS rows (some of them there), a tile's words,
-   transposed. */
+/* Packs a tile's words of FLOATS rows, of which `some` exist, transposed: here the sum runs along
+   the rows. */
 INLINE void NAME(pack_along)(const float *matrix, size_t size, size_t some, size_t first,
                              uint32_t *to, size_t stride) {
     union {
@@ -41,8 +41,8 @@ INLINE void NAME(pack_along)(const float *matrix, size_t size, size_t some, size
     transpose(block.words, to, stride);
 }
 
-/* The address in a panel of the first word of vector `v` (FLOATS columns) of a tile; and the
-   distance from one of its words to the next. */
+/* panel_words returns the address in a panel of the first word of vector `v` (FLOATS columns) of a
+   tile; panel_stride, the distance from one of its words to the next. */
 INLINE uint32_t *NAME(panel_words)(char *panel, size_t tile, size_t depth, size_t v,
                                    size_t vectors) {
 #ifdef MATRIX_UNIT /* pairs of tiles of columns, each tile in one piece */

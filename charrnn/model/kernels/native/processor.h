@@ -1,4 +1,4 @@
-/* Which kinds this processor is, and its matrix unit. recurrence.c includes this file. */
+/* The kinds that this processor supports, and its matrix unit. recurrence.c includes this file. */
 
 #ifdef X86
 static int bit(unsigned leaf, unsigned part, int word, int number) {
@@ -15,7 +15,7 @@ static int supported(size_t kind) {
     case 0: return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     case 1: return avx512;
     case 2: return avx512 && bit(7, 1, 0, 5);
-    case 3: /* and Linux must be asked for the registers of the matrix unit */
+    case 3: /* Linux gives the matrix unit's registers on request only */
         return avx512 && bit(7, 1, 0, 5) && bit(7, 0, 3, 22) && bit(7, 0, 3, 24) &&
                syscall(SYS_arch_prctl, 0x1023, 18) == 0;
     }

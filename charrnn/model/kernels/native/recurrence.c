@@ -1,13 +1,13 @@
 /* The recurrent part of a layer over a whole sequence, forward and backward. See ../native.py.
 
-   What the layer reads, its input product, comes ready; what is left is, character after character,
-   the product of h with the recurrent weights and the gates. Both are done here in one go while the
-   sums are in the nearest cache, by all threads together: each has some units (a panel) of some
-   lanes (a block), and all meet after every character.
+   The caller has computed the input product. For each character, this file computes the product of
+   h with the recurrent weights and then the gates, while the sums are in the nearest cache. All
+   threads work together: each has some units (a panel) of some lanes (a block), and all meet after
+   every character.
 
    h lies in tiles of 16 rows of 64 bytes, one after another, as a matrix unit reads them; weights
-   lie in panels, read from the first byte to the last. The caller's arrays are trusted to have the
-   sizes that native.py gives them. */
+   lie in panels, read from the first byte to the last. The sizes of the caller's arrays are not
+   checked: native.py makes them. */
 
 #include <sched.h>
 #include <stdatomic.h>
@@ -23,14 +23,14 @@ enum { TILE_ROWS = 16, TILE_ROW = 64, TILE = TILE_ROWS * TILE_ROW, TILE_WORDS = 
 
 enum { BLOCK = 32 }; /* lanes computed at a time: two tiles */
 
-/* Runs a function on so many threads; GNU's OpenMP has it as GOMP_parallel. */
+/* Runs a function on a number of threads, as GOMP_parallel of GNU's OpenMP. */
 typedef void (*Parallel)(void (*)(void *), void *, unsigned, unsigned);
 
 typedef struct {
-    Parallel parallel;      /* none: on this thread alone */
-    int (*number)(void);    /* of the thread it is called on */
-    int (*count)(void);     /* of the threads that run */
-    size_t most;            /* threads */
+    Parallel parallel;      /* NULL: on this thread alone */
+    int (*number)(void);    /* returns the calling thread's number */
+    int (*count)(void);     /* returns how many threads run */
+    size_t most;            /* threads to use */
 } Threads;
 
 /* E elements: float32, or bf16. T time, B batch, H hidden, G gates. */
@@ -38,35 +38,35 @@ typedef struct {
     Threads threads;
     size_t kind, cell, time, batch, hidden, gates;
     const float *weight;     /* (G H, H) */
-    const float *inner_bias; /* (H) of the GRU's candidate */
+    const float *inner_bias; /* (H), for the GRU's candidate */
     const void *x;           /* (T, B, G H) of E, or rows that the index names */
-    const int64_t *index;    /* (T, B), or none */
-    void *outputs;           /* (T + 1, B, H) of E; before the first character, and after each */
-    void *gates_kept;        /* (T, B, 4 H) of E, for the backward pass; or none */
+    const int64_t *index;    /* (T, B), or NULL */
+    void *outputs;           /* (T + 1, B, H) of E: h before the first character, and after each */
+    void *gates_kept;        /* (T, B, 4 H) of E, for the backward pass; or NULL */
     float *c;                /* (T + 1, B, H), the first given; or (1, B, H) with a stride of 0 */
     size_t c_stride;
     float *h;                /* (B, H) before the first, then after the last; or its gradient */
-    const void *doutputs;    /* (T, B, H) of E, or none */
-    float *dc;               /* (B, H): gradient of c after the last, then before the first */
+    const void *doutputs;    /* (T, B, H) of E, or NULL */
+    float *dc;               /* (B, H): gradient of c after the last step, then before the first */
     void *dx;                /* (T, B, G H) of E: gradients of the preactivations */
-    void *dinner;            /* (T, B, H): of the GRU's candidate's inner sum; or none */
+    void *dinner;            /* (T, B, H): of the inner sum of the GRU's candidate; or NULL */
 } Layer;
 
 typedef struct {
     Threads threads;
     size_t kind, count, width;
     const void *rows;     /* (count, width) of E */
-    const int64_t *index; /* (count), or none */
+    const int64_t *index; /* (count), or NULL */
     float *sums;          /* (V or 1, width) */
 } Sum;
 
-/* What the threads share while they compute. */
+/* Sizes and memory that the threads share while they compute. */
 typedef struct {
     const Layer *layer;
     size_t panels, groups, panel_bytes, depth, row_tile_bytes, tile_bytes;
-    size_t first, lanes; /* those of this thread; their tiles begin with the first */
-    int apart;           /* each thread has lanes of its own, else units */
-    int by_rows;         /* all panels of a block of lanes, then the next block */
+    size_t first, lanes; /* this thread's lanes; their tiles begin with the first */
+    int apart;           /* whether each thread has its own lanes, else its own units */
+    int by_rows;         /* whether a block of lanes takes all panels before the next block */
     char *weights, *tiles[2];
     _Atomic size_t waiting, meetings;
 } Region;
@@ -104,7 +104,7 @@ typedef struct {
 #undef MATRIX_UNIT
 #endif
 
-/* The kinds of processors, the best of each kind of elements last. */
+/* A kind of processor. `kinds` lists the best for each type of elements last. */
 typedef struct {
     const char *name;
     size_t floats, element_bytes;
@@ -137,7 +137,8 @@ enum { KINDS = sizeof kinds / sizeof *kinds - 1 };
 
 #include "processor.h"
 
-/* The name of a kind, and the bytes of its elements (0: not on this processor); none at the end. */
+/* Returns the name of a kind, NULL after the last; sets the bytes of its elements, 0 where this
+   processor does not support it. */
 const char *charrnn_kind(size_t kind, size_t *element_bytes) {
     if (kind >= KINDS)
         return 0;
@@ -151,8 +152,8 @@ static void pause_briefly(void) {
 #endif
 }
 
-/* Waits until all threads are here. Who waits long gives the core to whoever needs it: another
-   program may keep one of the threads from running. */
+/* Waits until all threads are here. A thread that waits long yields its core: another program may
+   keep one of the threads from running. */
 static void meet(Region *region, size_t threads) {
     enum { PATIENCE = 2000 };
     if (threads == 1)
@@ -182,15 +183,15 @@ static Thread this_thread(const Threads *threads) {
 
 static size_t pieces(size_t whole, size_t piece) { return (whole + piece - 1) / piece; }
 
-/* This thread's share of so many things begins here; it ends where the next one's begins. */
+/* Returns where a thread's share of `things` begins; it ends where the next thread's begins. */
 static size_t share(Thread thread, size_t number, size_t things) {
     return things * number / thread.count;
 }
 
-/* This thread's share of what groups of columns and blocks of lanes make. A group stays with one
-   thread as far as possible, whose cache keeps its weights. With `by_rows`, a block of lanes, which
-   fits into the nearest cache, goes through all of them before the next block does; else each
-   group's weights are fetched once for all lanes. */
+/* Calls `compute` for this thread's share of all pairs of a group of columns and a block of lanes.
+   As far as possible one thread has all of a group, so that its cache keeps the weights. With
+   `by_rows`, a block of lanes, which fits into the nearest cache, takes all groups before the next
+   block; else each group's weights are fetched once for all lanes. */
 static void each(Thread thread, Region *region, size_t time,
                  void (*compute)(const Layer *, Region *, size_t, size_t, size_t, size_t)) {
     size_t blocks = pieces(region->lanes, BLOCK), count = region->groups * blocks;
@@ -210,13 +211,13 @@ static void each(Thread thread, Region *region, size_t time,
         }
 }
 
-/* Tiles of rows; blocks are computed as a whole. */
+/* Returns the tiles of some rows, in whole blocks. */
 static size_t row_tiles(size_t rows) { return pieces(rows, BLOCK) * (BLOCK / TILE_ROWS); }
 
-/* How the threads share the work. Weights that fit into a core's own cache (of a megabyte or more)
-   stay there from one step to the next. If they all fit, each thread takes lanes of its own, and need
-   not wait for the others; else each takes the units of some of the weights, for all lanes, and all
-   wait for each other's h after every character. */
+/* Divides the work among the threads. Weights that fit into a core's own cache (of a megabyte or
+   more) stay there from one step to the next. If all weights fit, each thread takes its own lanes
+   and need not wait for the others; else each takes some units, for all lanes, and all wait for
+   each other's h after every character. */
 static void divide(Region *region, size_t row_tile_bytes) {
     enum { NEAR = 1 << 20 };
     const size_t threads = region->layer->threads.most, batch = region->layer->batch;
@@ -225,12 +226,12 @@ static void divide(Region *region, size_t row_tile_bytes) {
     region->by_rows = region->apart || bytes <= NEAR * threads;
     region->lanes = batch;
     region->row_tile_bytes = row_tile_bytes;
-    /* Enough for all lanes, or for each thread's, even if fewer threads come than were asked for. */
+    /* Enough for all lanes, or for each thread's, even if fewer threads run than requested. */
     const size_t blocks = region->apart ? (batch + threads) / BLOCK + 1 + threads : pieces(batch, BLOCK);
     region->tile_bytes = blocks * (BLOCK / TILE_ROWS) * row_tile_bytes;
 }
 
-/* What of it is this thread's. */
+/* Returns this thread's part of the region. */
 static Region own_region(const Region *common, Thread thread) {
     Region own = *common;
     if (common->apart) {
@@ -244,7 +245,7 @@ static Region own_region(const Region *common, Thread thread) {
     return own;
 }
 
-/* This thread's share of the panels. */
+/* Packs this thread's share of the panels. */
 static void pack_all(Thread thread, Region *common,
                      void (*pack)(const Layer *, Region *, size_t)) {
     size_t end = share(thread, thread.number + 1, common->panels);
@@ -252,7 +253,7 @@ static void pack_all(Thread thread, Region *common,
         pack(common->layer, common, panel);
 }
 
-/* All steps of this thread, from the first time on to the last. */
+/* Computes all steps of this thread, from the first time to the last. */
 static void steps(Thread thread, Region *common, Region *own, size_t first, size_t last,
                   void (*compute)(const Layer *, Region *, size_t, size_t, size_t, size_t)) {
     const int matrix_unit = kinds[common->layer->kind].matrix_unit;
@@ -301,7 +302,7 @@ static void run(const Threads *threads, void (*work)(void *), void *shared) {
         work(shared);
 }
 
-/* Memory for the weights in panels and for the tiles, then the work; -1 where there is none. */
+/* Allocates memory for the panels and the tiles, and does the work. Returns -1 without memory. */
 static int work_with_memory(const Threads *threads, void (*work)(void *), Region *region) {
     size_t weights = region->panels * region->panel_bytes;
     char *memory = aligned_alloc(TILE_ROW, weights + 2 * region->tile_bytes);
@@ -310,7 +311,7 @@ static int work_with_memory(const Threads *threads, void (*work)(void *), Region
     region->weights = memory;
     region->tiles[0] = memory + weights;
     region->tiles[1] = region->tiles[0] + region->tile_bytes;
-    memset(region->tiles[0], 0, 2 * region->tile_bytes); /* what lies beyond the last unit and lane */
+    memset(region->tiles[0], 0, 2 * region->tile_bytes); /* beyond the last unit and lane */
     run(threads, work, region);
     free(memory);
     return 0;
@@ -331,7 +332,7 @@ int charrnn_forward(const Layer *layer) {
     return work_with_memory(&layer->threads, forward_region, &region);
 }
 
-/* The backward pass: dx (and dinner) from doutputs, h and dc, which become those of the state before. */
+/* Computes dx (and dinner). h and dc hold the gradients of the last state, then of the first. */
 int charrnn_backward(const Layer *layer) {
     const Kind *kind = &kinds[layer->kind];
     Region region = {.layer = layer, .depth = pieces(layer->hidden * kind->element_bytes, TILE_ROW)};
@@ -341,7 +342,7 @@ int charrnn_backward(const Layer *layer) {
     return work_with_memory(&layer->threads, backward_region, &region);
 }
 
-/* Where this thread's share of so many columns begins. */
+/* Returns where a thread's share of the columns begins. */
 static size_t column(Thread thread, size_t number, size_t width) {
     enum { STRIP = 64 };
     size_t at = share(thread, number, pieces(width, STRIP)) * STRIP;

@@ -15,7 +15,7 @@ INLINE void NAME(multiply_rows)(const char *tiles, size_t first, const size_t ro
     }
     for (size_t tile = 0; tile < depth; tile++) {
         for (size_t word = 0; word < TILE_WORDS; word++, panel += vectors * FLOATS * 4) {
-#if FLOATS == 8 /* few registers: the rows' numbers stay in them, the weights are read */
+#if FLOATS == 8 /* with few registers, only the rows' numbers stay in them */
             Vector x[ROWS];
 #pragma GCC unroll 8
             for (size_t row = 0; row < rows; row++)
@@ -51,7 +51,7 @@ INLINE void NAME(multiply_rows)(const char *tiles, size_t first, const size_t ro
             store(sums + (row * vectors + v) * FLOATS, sum[row][v]);
 }
 
-/* sums (rows, vectors, FLOATS) = rows of tiles times a panel */
+/* Computes sums (rows, vectors, FLOATS) = rows of tiles times a panel. */
 INLINE void multiply(const char *tiles, size_t first, size_t rows, size_t depth, const char *panel,
                      const size_t vectors, float *sums) {
     size_t row = 0;
