@@ -171,8 +171,14 @@ def time_left(what: str) -> "Iterator[Callable[[int, int], None]]":
 
 
 def say(message: str, style: str = "") -> None:
-    """Tells a person one line."""
-    messages().print(printable(message), style=style, soft_wrap=True)
+    """Print a message for a person: one line in a log; a terminal breaks it between words."""
+    console = messages()
+    console.print(printable(message), style=style, soft_wrap=not console.is_terminal)
+
+
+def say_command(command: str) -> None:
+    """Print a command that can be copied: it is never broken into lines."""
+    messages().print(printable(f"  {command}"), soft_wrap=True)
 
 
 def warn(message: str) -> None:
@@ -311,6 +317,13 @@ def thousands(number: float) -> str:
     if number >= 1e6:
         return f"{number / 1e6:.1f}M"
     return f"{number / 1e3:.0f}k" if number >= 1e3 else f"{number:.0f}"
+
+
+def clock(seconds: float) -> str:
+    """Return seconds as a clock shows them: 0:08, 1:52, 2:03:00."""
+    whole = round(seconds)
+    minutes = f"{whole // 60 % 60:02}" if whole >= 3600 else f"{whole // 60}"
+    return f"{whole // 3600}:" * (whole >= 3600) + f"{minutes}:{whole % 60:02}"
 
 
 def duration(seconds: float) -> str:

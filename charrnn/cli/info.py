@@ -37,7 +37,7 @@ def info(model: ModelArgument = None, as_json: Json = False) -> None:
         ("network", f"{config.cell}, {config.layers} x {config.hidden_size}{ways}"),
         *definition.model_rows(read),
         ("embedding", str(config.embedding_size)),
-        ("dropout", f"{config.dropout:.2g}, of recurrent weights {config.weight_dropout:.2g}"),
+        ("dropout", f"{config.dropout:.2g}, weight dropout {config.weight_dropout:.2g}"),
         ("parameters", f"{config.parameters:,}"),
         ("alphabet", alphabet),
         ("corpus", provenance.corpus),

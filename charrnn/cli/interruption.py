@@ -70,7 +70,7 @@ def _end(number: int, *, saved: bool) -> None:
 
 def say_what_is_kept(trainer: "Trainer") -> None:
     """Says what there is of a training that was ended at once."""
-    from charrnn.cli.display import say
+    from charrnn.cli.display import say, say_command
     from charrnn.storage.pointers import step_of
 
     saved, taken = trainer.run.checkpoints(), trainer.position.step
@@ -81,5 +81,5 @@ def say_what_is_kept(trainer: "Trainer") -> None:
     else:
         kept = step_of(saved[-1])
         lost = f"; the {taken - kept:,} steps since then are lost" if taken > kept else ""
-        say(f"stopped at once; what was saved after step {kept:,} is kept{lost}; go on with:")
-        say(f"  charrnn train --resume {trainer.run.argument}")
+        say(f"stopped at once; what was saved after step {kept:,} is kept{lost}; to resume:")
+        say_command(f"charrnn train --resume {trainer.run.argument}")

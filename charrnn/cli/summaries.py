@@ -1,15 +1,23 @@
-"""What is said at the end of a training: how good the model is, and what to type next."""
+"""The end of a training: how good the model is, and which commands to try next."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from charrnn.cli.display import key_value_table, messages, report_table, say
+from charrnn.cli.display import key_value_table, messages, report_table, say, say_command
+from charrnn.training.next_commands import next_commands
 
 if TYPE_CHECKING:
     from charrnn.training.trainer import Trainer
 
+_WIDEST_COMMAND: Final = 44
+"""Characters of a command beside which its purpose fits on a line."""
 
-def conclude(trainer: "Trainer") -> None:
-    """Says how a training ended."""
+
+def conclude(trainer: "Trainer", longer: str | None = None) -> None:
+    """Print how a training ended, and the commands to try next.
+
+    Args:
+        longer: the command that trains for longer, see `next_commands`.
+    """
     task = trainer.task
     say(task.headline(trainer.position, trainer.config), "bold")  # before what may be interrupted
     if trainer.turned:
@@ -22,19 +30,36 @@ def conclude(trainer: "Trainer") -> None:
         messages().print(report_table(summary.table))
     if summary.remark is not None:
         say(summary.remark, "dim")
-    commands = (
-        f"charrnn {each.format(run=trainer.run.argument)}" for each in task.definition.usage
+    _say_next_commands(trainer, longer)
+
+
+def _say_next_commands(trainer: "Trainer", longer: str | None) -> None:
+    commands = next_commands(
+        trainer.task,
+        trainer.config,
+        trainer.run.argument,
+        longer=longer,
+        stopped_early=trainer.turned,
     )
-    say(f"now try: {'   or   '.join(commands)}")
+    say("now try:")
+    width = max(len(each.command) for each in commands)
+    if width > _WIDEST_COMMAND:  # the purposes are on lines of their own
+        for each in commands:
+            say_command(each.command)
+            say(f"      {each.purpose}" if each.purpose else "", "dim")
+        return
+    for each in commands:
+        say_command(f"{each.command:{width}}  {each.purpose}".rstrip())
 
 
 def _say_turned(trainer: "Trainer") -> None:
-    """Says why a training ended before its last step."""
+    """Print why a training ended before its last step."""
     position = trainer.position
     assert position.validation_nats is not None and position.best_nats is not None
     risen = position.validation_nats / position.best_nats - 1
     say(
-        f"it ended at step {position.step:,} of {trainer.config.steps:,}: the validation loss was "
-        f"lowest at step {position.best_step:,} and has risen by {100 * risen:.0f} % since. What "
-        "may help: more text; else a smaller --hidden-size, or more --dropout and --weight-dropout"
+        f"training stopped early, at step {position.step:,} of {trainer.config.steps:,}: the "
+        f"validation loss was lowest at step {position.best_step:,} and has risen by "
+        f"{100 * risen:.0f} % since. More text helps most; a smaller --hidden-size, or a higher "
+        "--dropout and --weight-dropout, may help as well"
     )

@@ -10,7 +10,7 @@ import typer
 from charrnn.cli.environment import BESIDE_RESUME, refuse_unused
 from charrnn.cli.interruption import say_what_is_kept, signals
 from charrnn.cli.options_from_fields import takes_options
-from charrnn.cli.plan import plan_table
+from charrnn.cli.plan_table import plan_table
 from charrnn.cli.shared_arguments import Corpora, MinCount, TokenizerKind, complete_runs
 from charrnn.data.read_options import ReadOptions
 from charrnn.option_declaration import Relations
@@ -81,6 +81,8 @@ def train(
     Settings that are not given are chosen for the text and the time. Ctrl-C stops the training and
     saves the model, and --resume continues from there.
     """
+    from charrnn.cli.longer_training import longer_training
+    from charrnn.training.next_commands import LONGER
     from charrnn.training.parallel.torchrun import join_group
     from charrnn.training.session import start_training
 
@@ -107,7 +109,13 @@ def train(
         start = partial(_resume, resume, corpus or (), read)
     with signals(None):  # until the training begins, there is nothing to be saved
         stopped_by = _lead(
-            start, corpus or (), read, group, resumes=resume is not None, quiet=quiet
+            start,
+            corpus or (),
+            read,
+            group,
+            resumes=resume is not None,
+            quiet=quiet,
+            longer=longer_training(context, LONGER) if group.size == 1 else None,
         )
     if stopped_by is not None:
         raise typer.Exit(128 + stopped_by)
@@ -121,6 +129,7 @@ def _lead(
     *,
     resumes: bool,
     quiet: bool,
+    longer: str | None,
 ) -> int | None:
     """Begins a training or resumes one, and trains to its end or the first signal; the signal's
     number."""
@@ -145,8 +154,8 @@ def _lead(
                 for note in plan.notes:
                     say(note)
             else:
-                say(f"going on after step {trainer.position.step:,} of {trainer.config.steps:,}")
-        return _run(trainer, quiet=quiet or not messages().is_terminal)
+                say(f"resuming after step {trainer.position.step:,} of {trainer.config.steps:,}")
+        return _run(trainer, quiet=quiet or not messages().is_terminal, longer=longer)
     except KeyboardInterrupt:
         say_what_is_kept(trainer)
         raise
@@ -187,7 +196,7 @@ def _resume(
     return resume_training(run, corpus, read, group=group, progress=progress), None
 
 
-def _run(trainer: "Trainer", *, quiet: bool) -> int | None:
+def _run(trainer: "Trainer", *, quiet: bool, longer: str | None) -> int | None:
     """Trains to the end, or to the first signal, and says how it ended; the signal's number, when
     there was one."""
     from charrnn.cli.training_display import LiveDisplay, PlainDisplay
@@ -198,20 +207,20 @@ def _run(trainer: "Trainer", *, quiet: bool) -> int | None:
             for progress in trainer:
                 display.show(progress)
         all_is_saved()
-        _say_how_it_ended(trainer)
+        _say_how_it_ended(trainer, longer)
     return trainer.stopped_by
 
 
-def _say_how_it_ended(trainer: "Trainer") -> None:
-    from charrnn.cli.display import say
+def _say_how_it_ended(trainer: "Trainer", longer: str | None) -> None:
+    from charrnn.cli.display import say, say_command
     from charrnn.cli.summaries import conclude
 
     position = trainer.position
     finished = trainer.turned or position.evaluated == trainer.config.steps
     if trainer.stopped_by is None or finished:
-        conclude(trainer)
+        conclude(trainer, longer)
     elif position.step == 0:
         say("stopped before the first step; nothing was kept")
     else:
-        say(f"stopped and saved after step {position.step:,}; go on with:")
-        say(f"  charrnn train --resume {trainer.run.argument}")
+        say(f"stopped and saved after step {position.step:,}; to resume:")
+        say_command(f"charrnn train --resume {trainer.run.argument}")

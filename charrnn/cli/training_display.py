@@ -1,8 +1,8 @@
-"""What a training looks like: a live line on a terminal, plain lines elsewhere."""
+"""The display of a training: a progress bar on a terminal, a line for each evaluation elsewhere."""
 
 from typing import TYPE_CHECKING, Final
 
-from charrnn.cli.display import duration, messages, printable, say, sparkline, thousands
+from charrnn.cli.display import clock, messages, printable, say, sparkline, thousands
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -11,15 +11,21 @@ if TYPE_CHECKING:
     from charrnn.training.trainer import Trainer
 
 _SAMPLE_LINES: Final = 5
+_SPARKLINE: Final = 10
+_LONGEST_NAME: Final = 24
+"""The most lines of a sample, the most losses of the sparkline, and the most characters of the
+run's name that are shown."""
 
 
 class PlainDisplay:
-    """One line at each evaluation."""
+    """A display of one line for each evaluation."""
 
     def __init__(self, trainer: "Trainer") -> None:
         self._smooth = _Smooth()
         self._unit = trainer.corpus.tokenizer.unit
         self._loss = _Loss(trainer)
+        self._clock, self._speed = _Column(len("0:00")), _Column(len("950k"))
+        self._training, self._validation = _Column(len("0.000")), _Column(len("0.000"))
 
     def __enter__(self) -> None:
         pass
@@ -28,22 +34,27 @@ class PlainDisplay:
         pass
 
     def show(self, progress: "Progress") -> None:
-        """Shows the progress after a step."""
+        """Show the progress after a step."""
         train = self._smooth.add(progress.train_nats)
-        if progress.validation_nats is not None:
-            best = " (best)" if progress.validation_nats == progress.best_nats else ""
-            say(
-                f"step {progress.step}/{progress.steps}  {duration(progress.seconds)}  training "
-                f"{self._loss.training(train)}  validation "
-                f"{self._loss.validation(progress.validation_nats)} "
-                f"{self._loss.unit.name}{best}{self._loss.measured()}  "
-                f"{thousands(progress.characters_per_second)} {self._unit}s/s"
-            )
+        if progress.validation_nats is None:
+            return
+        step = f"{progress.step:,}".rjust(len(f"{progress.steps:,}"))
+        training = self._training.align(self._loss.training(train))
+        validation = self._validation.align(self._loss.validation(progress.validation_nats))
+        best = " (best)" if progress.validation_nats == progress.best_nats else ""
+        say(
+            f"step {step}/{progress.steps:,}  {self._clock.align(clock(progress.seconds))}  "
+            f"{self._characters_per_second(progress)}  training {training}  validation "
+            f"{validation} {self._loss.unit.name}{best}{self._loss.measured()}"
+        )
+
+    def _characters_per_second(self, progress: "Progress") -> str:
+        return f"{self._speed.align(thousands(progress.characters_per_second))} {self._unit}s/s"
 
 
 class LiveDisplay(PlainDisplay):
-    """A bar with the time left, the two losses with a sparkline, the speed; samples scroll
-    above."""
+    """A display with a progress bar and the time left, both losses, a sparkline of the validation
+    losses and the speed; samples scroll above."""
 
     def __init__(self, trainer: "Trainer") -> None:
         super().__init__(trainer)
@@ -54,16 +65,21 @@ class LiveDisplay(PlainDisplay):
         self._bar = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None),
+            TextColumn("{task.fields[step]}"),
             TaskProgressColumn(),
             TimeLeft(compact=True),
             TextColumn("left"),
             console=messages(),
             expand=True,
         )
+        step, steps = trainer.position.step, trainer.config.steps
         self._task = self._bar.add_task(
-            printable(trainer.run.name), total=trainer.config.steps, completed=trainer.position.step
+            shortened(printable(trainer.run.name), _LONGEST_NAME),
+            total=steps,
+            completed=step,
+            step=_step(step, steps),
         )
-        self._validation = [
+        self._losses = [
             line["validation_nats"]
             for line in trainer.run.measurements()
             if "validation_nats" in line
@@ -78,18 +94,24 @@ class LiveDisplay(PlainDisplay):
         self._live.stop()
 
     def show(self, progress: "Progress") -> None:
-        """Shows the progress after a step."""
+        """Show the progress after a step."""
         train = self._smooth.add(progress.train_nats)
         if progress.validation_nats is not None:
-            self._validation.append(progress.validation_nats)
+            self._losses.append(progress.validation_nats)
             self._show_sample(progress)
-        validation = self._loss.validation(self._validation[-1]) if self._validation else "..."
-        speed = thousands(progress.characters_per_second)
+        validation = self._loss.validation(self._losses[-1]) if self._losses else "..."
         self._line = (
-            f"{self._loss.unit.abbreviation}: training {self._loss.training(train)}, validation "
-            f"{validation} {sparkline(self._validation, 10)}  {speed} {self._unit}s/s"
+            f"training {self._training.align(self._loss.training(train))}  validation "
+            f"{self._validation.align(validation)} {self._loss.unit.abbreviation}  "
+            f"{sparkline(self._losses, _SPARKLINE):{_SPARKLINE}}  "
+            f"{self._characters_per_second(progress)}"
         )
-        self._bar.update(self._task, completed=progress.step)
+        self._bar.update(
+            self._task,
+            completed=progress.step,
+            total=progress.steps,
+            step=_step(progress.step, progress.steps),
+        )
 
     def _show_sample(self, progress: "Progress") -> None:
         from rich.text import Text
@@ -97,7 +119,7 @@ class LiveDisplay(PlainDisplay):
         assert progress.validation_nats is not None
         best = ", the best so far" if progress.validation_nats == progress.best_nats else ""
         loss = self._loss.validation(progress.validation_nats)
-        title = f"step {progress.step:,}: {loss} {self._loss.unit.name}{best}"
+        title = f"step {progress.step:,}: validation {loss} {self._loss.unit.name}{best}"
         messages().print(Text(title, style="bold"))
         lines = printable(progress.sample or "").strip("\n").splitlines()[:_SAMPLE_LINES]
         messages().print(Text("\n".join(lines) + "\n", style="dim"))
@@ -107,6 +129,32 @@ class LiveDisplay(PlainDisplay):
         from rich.text import Text
 
         return Group(self._bar, Text(self._line, no_wrap=True, overflow="crop"))
+
+
+def _step(step: int, steps: int) -> str:
+    """Return the step of all steps, in as many columns at every step."""
+    return f"step {f'{step:,}':>{len(f'{steps:,}')}}/{steps:,}"
+
+
+def shortened(name: str, length: int) -> str:
+    """Return a name of so many characters at most, the rest of a longer one as an ellipsis."""
+    return name if len(name) <= length else f"{name[: length - 1]}…"
+
+
+class _Column:
+    """Values aligned on the right, in a column that grows for a wider value and never shrinks.
+
+    Args:
+        width: of the column at first, in characters.
+    """
+
+    def __init__(self, width: int) -> None:
+        self._width = width
+
+    def align(self, value: str) -> str:
+        """Return the value, as wide as the column."""
+        self._width = max(self._width, len(value))
+        return value.rjust(self._width)
 
 
 class _Loss:

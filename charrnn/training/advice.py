@@ -84,5 +84,7 @@ def describe_held_out(training: AnyIds, held_out: AnyIds, tokenizer: Tokenizer) 
         return f"lines with {len(held_out):,} of {len(training) + len(held_out):,} ids are held out"
     lines, repeated = count_repeated(training, held_out, newline)
     held = "1 line is" if lines == 1 else f"{lines:,} lines are"
-    among = "1 of them also occurs" if repeated == 1 else f"{repeated:,} of them also occur"
-    return f"{held} held out; {among} in the training text"
+    if repeated == 0:
+        return f"{held} held out; none of them is among the training lines"
+    among = "1 of them is" if repeated == 1 else f"{repeated:,} of them are"
+    return f"{held} held out; {among} among the training lines as well"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from charrnn.data.loader import Loader, LoaderSettings
 from charrnn.errors import ConfigError, ModelError
 from charrnn.tasks import find_task
+from charrnn.training.next_commands import NextCommand
 from charrnn.training.report import Evaluate, EvaluationRequest, LossUnit, Rows, TrainingSummary
 
 if TYPE_CHECKING:
@@ -374,6 +375,15 @@ class Task(ABC):
     @abstractmethod
     def headline(self, position: "TrainingState", config: "TrainingConfig") -> str:
         """Describe the best model of a training, and its loss where it is meaningful."""
+
+    def next_commands(self) -> tuple[NextCommand, ...]:
+        """The commands to try after a training, the most useful first."""
+        return tuple(NextCommand(f"charrnn {each}", "") for each in self.definition.usage)
+
+    def gain_of_epochs(self, config: "TrainingConfig", times: float) -> float:
+        """The share by which so many times the epochs of a training are expected to lower its
+        loss."""
+        return 0.0
 
     def summarize(self, run: "Run") -> TrainingSummary:
         """Return measures of the best model of a training besides its loss; this may take long.

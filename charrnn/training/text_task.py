@@ -12,6 +12,7 @@ from charrnn.storage.model_directory import Model
 from charrnn.training.advice import advise_on_alphabet, describe_held_out
 from charrnn.training.checkpoint import TrainingState
 from charrnn.training.config import TrainingConfig
+from charrnn.training.forecast import share_of_n_gram
 from charrnn.training.options import TrainingOptions
 from charrnn.training.plan import copy_weights
 from charrnn.training.recipe import (
@@ -150,3 +151,12 @@ class TextTask(Task):
             text = f"{read:,} of the {held_out:,} {unit}s of {text}"
         bits = position.best_nats / math.log(2)
         return f"best model: {bits:.3f} bits per {unit} on {text} (step {position.best_step:,})"
+
+    def gain_of_epochs(self, config: TrainingConfig, times: float) -> float:
+        """See Task; by the law of `charrnn.training.forecast`."""
+        characters = config.steps * config.batch_size * config.sequence_length
+        epochs = characters / self.training_characters
+        now, then = (
+            share_of_n_gram(factor * epochs, factor * characters) for factor in (1.0, times)
+        )
+        return 1 - then / now

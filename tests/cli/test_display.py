@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn.cli.display import duration, printable, sparkline, thousands
+from charrnn.cli.display import clock, duration, printable, sparkline, thousands
 
 
 @given(st.text(st.characters()))
@@ -50,3 +50,4 @@ def test_a_sparkline_rises_and_falls_with_its_values() -> None:
 def test_numbers_are_short() -> None:
     assert [thousands(n) for n in (950, 12_345, 1_500_000)] == ["950", "12k", "1.5M"]
     assert [duration(s) for s in (8.4, 112, 7380)] == ["8 s", "1 min 52 s", "2 h 3 min"]
+    assert [clock(s) for s in (8.4, 112, 7380)] == ["0:08", "1:52", "2:03:00"]

@@ -72,7 +72,7 @@ def test_one_more_ctrl_c_in_the_same_moment_is_the_same_one(
 
     interrupt_after(monkeypatch, 7, again)
     message = stopped(run, *LONG)
-    assert "stopped and saved after step 8; go on with:" in message
+    assert "stopped and saved after step 8; to resume:" in message
     assert "charrnn train --resume long" in message
     assert read_newest(Run(here / "checkpoints" / "long")).position.step == 8
 

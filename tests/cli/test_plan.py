@@ -15,7 +15,8 @@ SMALL = ("--hidden-size", "16", "--layers", "1", "--precision", "fp32")
 def test_it_shows_every_choice_with_the_flag_that_overrides_it(run: Charrnn) -> None:
     result = run("plan", "text.txt", "--steps", "30", *SMALL)
     assert result.exit_code == 0, result.stderr
-    assert "lstm 1 x 16" in result.stdout and "30 steps" in result.stdout
+    assert "--cell lstm --layers 1 --hidden-size 16 " in result.stdout
+    assert "--steps 30 (" in result.stdout
     flags = set(re.findall(r"--[a-z-]+", result.stdout))
     assert flags >= {"--hidden-size", "--dropout", "--learning-rate", "--batch-size", "--budget"}
     known = run("train", "--help").stdout

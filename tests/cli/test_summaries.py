@@ -23,7 +23,8 @@ def test_a_restorer_says_what_it_restores_and_what_it_is_for(run: Charrnn) -> No
         r"\d+ % of two in a row, \d+ % of four in a row",
         said,
     )
-    assert "charrnn fill both TEXT or charrnn proofread both FILE" in said
+    assert re.search(r"charrnn fill both '[\w ,-]*__[\w ,-]*' ", said)
+    assert re.search(r"echo '[\w ,-]+' \| charrnn proofread both - ", said)
     assert "12 windows of 128 characters" in said
 
 

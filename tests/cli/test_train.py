@@ -287,7 +287,7 @@ def test_resuming_from_a_damaged_checkpoint_falls_back_and_says_so(
     newest, before = (path.relative_to(Path.cwd()) for path in (newest, before))
     assert warnings[0].startswith(f"warning: {newest}/training.safetensors: damaged: ")
     assert warnings[0].endswith(f"; falling back on {before}")
-    assert f"going on after step {int(before.name[-8:])} of 40" in result.stderr
+    assert f"resuming after step {int(before.name[-8:])} of 40" in result.stderr
 
 
 def test_resume_refuses_another_text(run: Charrnn, here: Path) -> None:

@@ -73,7 +73,7 @@ def test_a_training_starts_from_its_model() -> None:
 def test_the_command_line_goes_on_with_it_and_says_how_good_it_is() -> None:
     train("parrot", stop_after=33)
     said = " ".join(run("train", "--resume", "parrot").stderr.split())
-    assert "going on after step 33 of 60" in said
+    assert "resuming after step 33 of 60" in said
     assert "bits per character (best), repeated " in said
     assert "best model: " in said and re.search(r"\(step 60\) repeated [01]\.", said)
     assert said.endswith("now try: charrnn parrot parrot TEXT")
@@ -95,7 +95,7 @@ def test_other_verbs_refuse_it_with_its_own_command() -> None:
 
 def test_a_plan_shows_its_batches(capsys: pytest.CaptureFixture[str]) -> None:
     from charrnn.cli.display import results
-    from charrnn.cli.plan import plan_table
+    from charrnn.cli.plan_table import plan_table
     from charrnn.training.plan import make_plan
 
     plan = make_plan(charrnn.open_corpus(["text.txt"]), charrnn.TrainingOptions(**OPTIONS))

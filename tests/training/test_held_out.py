@@ -107,7 +107,7 @@ def test_one_line_is_not_said_to_be_several(here: Path) -> None:
     (here / "two.txt").write_text("Aana\nAana\n")
     planned = CliRunner().invoke(app, ["plan", "two.txt", "--lines", "--steps", "3"])
     said = " ".join(planned.stderr.split())
-    assert "1 line is held out; 1 of them also occurs in the training text" in said
+    assert "1 line is held out; 1 of them is among the training lines as well" in said
 
 
 def test_of_running_text_no_lines_are_counted() -> None:

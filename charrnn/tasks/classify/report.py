@@ -121,7 +121,7 @@ def report_rows(
         if name in known:
             text = f"{known[name]:{digits}}"
             if f"baseline_{name}" in known:
-                text += f"; {guess:.60} for all: {known[f'baseline_{name}']:{digits}}"
+                text += f" (always predicting {guess:.60}: {known[f'baseline_{name}']:{digits}})"
             rows.append((title, text))
     return tuple(rows)
 

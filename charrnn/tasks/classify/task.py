@@ -43,6 +43,7 @@ from charrnn.tasks.classify.report import (
 )
 from charrnn.training.checkpoint import TrainingState
 from charrnn.training.config import TrainingConfig
+from charrnn.training.next_commands import NextCommand, example_passage
 from charrnn.training.options import TrainingOptions
 from charrnn.training.report import TrainingSummary
 from charrnn.training.task import Learned, Task
@@ -50,6 +51,9 @@ from charrnn.wording import counted
 
 EVALUATED_TOGETHER: Final = 64
 """The most held-out documents that are read side by side."""
+
+EXAMPLE_LENGTH: Final = 40
+"""The most characters of a held-out document in a command to try after a training."""
 
 SHOWN: Final = 3
 SHOWN_CHARACTERS: Final = 60
@@ -279,7 +283,18 @@ class DocumentTask(Task):
 
     def headline(self, position: TrainingState, config: TrainingConfig) -> str:
         """Describe the step of the best model."""
-        return f"best model: that of step {position.best_step:,}"
+        return f"best model: step {position.best_step:,}, which has the lowest validation loss"
+
+    def next_commands(self) -> tuple[NextCommand, ...]:
+        """See Task; with words of a held-out document, where there are some."""
+        ids = self.corpus.document(int(self.validation.numbers[0]))
+        words = example_passage(self.corpus.tokenizer, ids, EXAMPLE_LENGTH)
+        what = "class of a text" if self.labels else "number of a text"
+        return (
+            NextCommand(f"charrnn predict {{run}} '{words or 'TEXT'}'", f"predict the {what}"),
+            NextCommand("charrnn evaluate {run}", "measure the model on the held-out texts"),
+            NextCommand("charrnn info {run}", "show what the model is and how good it is"),
+        )
 
     def summarize(self, run: Run) -> TrainingSummary:
         """Return measures of the best model on held-out documents, beside the simplest guess."""

@@ -24,6 +24,7 @@ from charrnn.model.recurrent import RecurrentNetwork, State, detach
 from charrnn.storage.model_directory import Model
 from charrnn.storage.run import Run
 from charrnn.training.forecast import Forecast, forecast
+from charrnn.training.next_commands import NextCommand
 from charrnn.training.report import TrainingSummary
 from charrnn.training.task import Learned
 from charrnn.training.text_task import TextTask
@@ -77,6 +78,17 @@ class GenerationTask(TextTask):
         """Return a text without a prompt."""
         return Sampler(model).sample(config=SamplingConfig(length=SAMPLE_LENGTH, seed=seed))
 
+    def next_commands(self) -> tuple[NextCommand, ...]:
+        """See Task."""
+        sample = NextCommand("charrnn sample {run}", "write a new text")
+        if self.lines:
+            sample = NextCommand("charrnn sample {run} -n 10", "write ten new lines")
+        return (
+            sample,
+            NextCommand("charrnn repl {run}", "write together with the model"),
+            NextCommand("charrnn evaluate {run}", "measure the model beside baselines"),
+        )
+
     def forecast(self, epochs: float) -> Forecast:
         """See `charrnn.training.forecast`."""
         size = self.corpus.tokenizer.vocabulary_size
@@ -88,7 +100,7 @@ class GenerationTask(TextTask):
             return TrainingSummary()
         simpler = baselines(self.training, self.validation, self.corpus.tokenizer)
         shown = ", ".join(f"{BASELINES[k]} {v / math.log(2):.3f}" for k, v in simpler.items())
-        return TrainingSummary(remark=f"for comparison: {shown}")
+        return TrainingSummary(remark=f"baselines on the same text: {shown}")
 
 
 def validation_lanes(characters: int) -> int:

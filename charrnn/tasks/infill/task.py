@@ -4,6 +4,7 @@ some of which are masked.
 Legend: B batch, T time, V vocabulary.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -30,6 +31,7 @@ from charrnn.tasks.infill.windows import (
     lay_out_windows,
     windows_per_epoch,
 )
+from charrnn.training.next_commands import NextCommand, example_passage
 from charrnn.training.report import TrainingSummary
 from charrnn.training.task import Learned
 from charrnn.training.text_task import TextTask
@@ -42,6 +44,9 @@ characters of each gap."""
 
 SPANS: Final = {1: "where one is masked", 2: "of two in a row", 4: "of four in a row"}
 """The lengths of the masked spans on which accuracy is measured, and how they are described."""
+
+EXAMPLE_LENGTH: Final = 28
+"""The most characters of the held-out text in a command to try after a training."""
 
 GAP: Final = "_"
 LINE_END: Final = "\N{DOWNWARDS ARROW WITH CORNER LEFTWARDS}"
@@ -117,6 +122,21 @@ class InfillTask(TextTask):
             masked = _with_gaps(passage, engine.mask)
             lines += [_shown(model, masked), _shown(model, fill_greedily(engine, masked))]
         return "\n".join(lines)
+
+    def next_commands(self) -> tuple[NextCommand, ...]:
+        """See Task; with words of the held-out text, where there are some."""
+        words = example_passage(self.corpus.tokenizer, self.validation, EXAMPLE_LENGTH)
+        if words is None:
+            return super().next_commands()
+        word = max(re.finditer(r"\w+", words), key=lambda match: len(match[0]))
+        middle = (word.start() + word.end()) // 2
+        gap = words[: middle - 1] + GAP * 2 + words[middle + 1 :]
+        swapped = words[: middle - 1] + words[middle] + words[middle - 1] + words[middle + 1 :]
+        return (
+            NextCommand(f"charrnn fill {{run}} '{gap}'", "fill the gap"),
+            NextCommand(f"echo '{swapped}' | charrnn proofread {{run}} -", "find the mistake"),
+            NextCommand("charrnn info {run}", "show what the model is and how good it is"),
+        )
 
     def summarize(self, run: Run) -> TrainingSummary:
         """Return the share of masked characters that are infilled right."""

@@ -1,0 +1,46 @@
+"""The command that trains for longer than the one that was typed."""
+
+import shlex
+from typing import Any, Final
+
+from charrnn.cli.environment import is_typed
+from charrnn.training.options import parse_duration
+from charrnn.training.recipe import DEFAULT_BUDGET
+
+_CHANGED: Final = {"name", "out", "quiet", "budget", "epochs", "steps"}
+"""Parameters that a longer training has otherwise: it is another run, of another duration."""
+
+
+def longer_training(context: Any, times: int) -> str | None:
+    """Return the command of `context` for so many times its duration; None where it resumes a run,
+    or reads a text from stdin, which is gone."""
+    params = context.params
+    if params["resume"] is not None or "-" in (params["corpus"] or ()):
+        return None
+    words = ["charrnn", "train"]
+    for parameter in context.command.params:
+        if parameter.name in _CHANGED or not is_typed(context, parameter.name):
+            continue
+        value = params[parameter.name]
+        if parameter.param_type_name == "argument":
+            words += [str(each) for each in value]
+        elif isinstance(value, bool):
+            words.append((parameter.opts if value else parameter.secondary_opts)[0])
+        else:
+            values = value if isinstance(value, list | tuple) else [value]
+            for each in values:
+                words += [parameter.opts[0], f"{each:g}" if type(each) is float else str(each)]
+    if params["epochs"] is not None:
+        words += ["--epochs", f"{times * params['epochs']:g}"]
+    elif params["steps"] is not None:
+        words += ["--steps", str(times * params["steps"])]
+    else:
+        budget = params["budget"]
+        seconds = DEFAULT_BUDGET if budget is None else parse_duration(budget)
+        words += ["--budget", _duration(times * seconds)]
+    return shlex.join(words)
+
+
+def _duration(seconds: float) -> str:
+    """Return a time as `--budget` reads it: 90s, 20m."""
+    return f"{seconds / 60:g}m" if seconds % 60 == 0 else f"{seconds:g}s"
