@@ -1,4 +1,4 @@
-"""GhostText: the greedy continuation of a text while it is being typed.
+"""GhostText: the greedy continuation of a text while a person types it.
 
 Legend: V vocabulary.
 """
@@ -16,15 +16,15 @@ from charrnn.interactive.kept_states import KeptStates
 class GhostText:
     """The likeliest continuation of a text that is being typed.
 
-    What two texts have in common is read once, and what was predicted and is then typed is not read
-    again. One step of the engine lies between two items of an iteration, so that it can be left
-    soon. It changes nothing of the manuscript, but it is for one thread at a time.
+    The common beginning of two requests is read once, and a predicted character that is then typed
+    is not read again. Each iteration takes one step of the engine, so that it can be abandoned
+    soon. The manuscript is not changed. An instance is for one thread at a time.
 
     Args:
-        sampler: the model.
-        logits: (1, V) after what stands before the typed text; None: nothing does.
-        state: of the same place.
-        lines: as Manuscript has it.
+        sampler: the sampler of the model.
+        logits: (1, V) after the text before the typed part; None if there is no such text.
+        state: the state at the same place.
+        lines: Manuscript.lines.
     """
 
     def __init__(
@@ -38,9 +38,9 @@ class GhostText:
         self._states = KeptStates()
 
     def continuations(self, typed: str, count: int) -> Iterator[str]:
-        """The continuation of what is typed as it grows, up to a newline, so many ids at most.
+        """Yield the growing continuation of the typed text, up to a newline or `count` ids.
 
-        Characters that the model has never seen are passed over.
+        Characters that the model has never seen are skipped.
         """
         tokenizer, path = self._sampler.model.tokenizer, self._path
         typed = tokenizer.without_unknown(typed)
@@ -65,7 +65,7 @@ class GhostText:
             yield text
 
     def _step(self, position: int, i: int) -> bool:
-        """Reads an id at a position of the path, unless it was; whether it had to."""
+        """Read an id at a position of the path. Returns False if it was read already."""
         path = self._path
         if position < len(path) and path[position].id == i:
             return False
@@ -84,7 +84,7 @@ class GhostText:
 
 
 class _Step(NamedTuple):
-    """An id that was read, and what is likeliest to follow."""
+    """An id of the path, and the likeliest id after it."""
 
     id: int
     likeliest: int

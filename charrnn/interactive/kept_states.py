@@ -1,4 +1,4 @@
-"""KeptStates: states of the model along a text, to go back to without reading it again."""
+"""KeptStates: states of the model along a text, to return to without reading the text again."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -6,23 +6,23 @@ from typing import Final
 from charrnn.engines import State
 
 RECENT: Final = 4096
-"""Of so many ids at the end, every state is kept, unless states are large."""
+"""The number of ids at the end of a text whose states are all kept, unless states are large."""
 
 SPACING: Final = 64
-"""Before those, the state after every so many: going back there reads 63 again at most. Of a very
-long text, or where states are large, after every so many times 2, 4, 8, ..."""
+"""The distance in ids between earlier states: returning to an id there reads 63 ids at most. It is
+doubled, again and again, for very long texts and large states."""
 
 KEPT_BYTES: Final = 128 << 20
-"""What the states at the end may take, and those before them."""
+"""The memory limit for the states at the end, and again for the earlier ones."""
 
 
 class KeptStates:
-    """States of a model along a text, each by the number of ids before it; iterating gives these
+    """States of a model along a text, by the number of ids before each. Iterating yields these
     numbers."""
 
     def __init__(self) -> None:
         self._states: dict[int, State] = {}
-        self._thinned = 0  # up to so many ids, only every `_spacing`-th state is kept
+        self._thinned = 0  # before this number of ids, only every `_spacing`-th state is kept
         self._spacing = SPACING
 
     def __len__(self) -> int:
@@ -32,13 +32,17 @@ class KeptStates:
         return iter(self._states)
 
     def nearest(self, length: int) -> tuple[int, State | None]:
-        """The last state after so many ids at most, and after how many it is; after 0, None."""
+        """Return the last kept state after at most `length` ids, and the number of ids before it.
+
+        The state after 0 ids is None.
+        """
         while length and length not in self._states:
             length -= 1
         return length, self._states.get(length)
 
     def keep(self, length: int, state: State) -> None:
-        """Keeps the state after so many ids, which is the end of the text, and drops others."""
+        """Keep the state at the end of a text of `length` ids, and drop states that are not
+        kept."""
         self._states[length] = state
         size = sum(getattr(part, "nbytes", 0) for part in state)  # arrays of the engine's own kind
         most = max(KEPT_BYTES // max(size, 1), 1)
@@ -54,7 +58,7 @@ class KeptStates:
                     del self._states[after]
 
     def truncate(self, length: int, end: int) -> None:
-        """Drops the states after more ids than `length`, of a text of `end` ids."""
+        """Drop the states after more than `length` ids of a text of `end` ids."""
         for after in range(length + 1, end + 2):
             self._states.pop(after, None)
         self._thinned = min(self._thinned, length)

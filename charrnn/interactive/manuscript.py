@@ -1,7 +1,7 @@
 """Manuscript: a text that a person and a model write in turns.
 
-Nothing is ever read twice: the state after every character is a value, and kept, so that what was
-written can be taken back, tried again, and gone on from.
+The state after every character is a value that is kept, so nothing is read twice: text can be
+removed, replaced and continued at any place.
 
 Legend: V vocabulary.
 """
@@ -29,14 +29,14 @@ from charrnn.interactive.suggestions import UNITS, Suggestion, find_suggestions
 
 
 class Segment(NamedTuple):
-    """A part of a manuscript that was typed, or made by the model, at once."""
+    """A part of a manuscript that was typed, or generated, in one piece."""
 
     made: bool  # by the model
     text: str
 
 
 class _Mark(NamedTuple):
-    """Where a segment begins."""
+    """The beginning of a segment: whether it is generated, its first id and character."""
 
     made: bool
     id: int
@@ -47,13 +47,14 @@ class Manuscript:
     """A text that a person and a model write in turns.
 
     Args:
-        sampler: the model that reads it and writes on.
-        lines: begin as after a newline; else only a text that the model itself begins does.
+        sampler: the sampler of the model.
+        lines: whether the text begins as after a newline. An empty text that the model begins
+            always does.
 
     Attributes:
-        stop_reason: why the last continuation ended, as SampleStream has it; None when it was
-            stopped, or there was none.
-        next_index: which of its seed the next continuation is, so that no two are made of the same
+        stop_reason: why the last continuation ended, as in SampleStream; None if it was stopped, or
+            there is none.
+        next_index: the sample index of the next continuation, so that no two continuations share
             random numbers.
     """
 
@@ -65,26 +66,26 @@ class Manuscript:
         self._tokenizer = sampler.model.tokenizer
         self._characters: list[str] = []
         self._marks: list[_Mark] = []
-        self._ids: list[int] = []  # what was read: the text's, after what stands before it, if so
-        self._nats: list[float] = []  # surprisal of each of them; NaN where nothing came before it
+        self._ids: list[int] = []  # the ids read: an id before the text, if any, and the text's
+        self._nats: list[float] = []  # the surprisal of each id; NaN for the first id read
         self._states = KeptStates()
-        self._end: tuple[int, Array] | None = None  # so many ids, the logits (V,) after them
+        self._end: tuple[int, Array] | None = None  # a number of ids, the logits (V,) after them
 
     def __len__(self) -> int:
-        """How many characters it has."""
+        """Return the number of characters."""
         return len(self._characters)
 
     @property
     def text(self) -> str:
-        """All of it."""
+        """The whole text."""
         return "".join(self._characters)
 
     def tail(self, count: int) -> str:
-        """Its last characters, so many at most."""
+        """Return the last `count` characters, or all if there are fewer."""
         return "".join(self._characters[max(len(self) - count, 0) :])
 
     def segments(self) -> list[Segment]:
-        """Its parts, in order: those that were typed and those that were made."""
+        """Return the typed and the generated parts of the text, in order."""
         begins = [*(mark.character for mark in self._marks), len(self)]
         return [
             Segment(mark.made, "".join(self._characters[begin:end]))
@@ -92,10 +93,10 @@ class Manuscript:
         ]
 
     def surprisals(self, count: int | None = None) -> list[tuple[str, float]]:
-        """Its last characters (all, when None), each with its surprisal in nats: the negative
-        log-probability, under the model, of the character after all before it.
+        """Return the last `count` characters (all if None), each with its surprisal in nats.
 
-        NaN for a character that nothing came before.
+        The surprisal is the negative log-probability of the character, under the model, after all
+        characters before it; NaN for a character that nothing came before.
         """
         begin = 0 if count is None else max(len(self) - count, 0)
         characters = self._characters[begin:]
@@ -110,7 +111,7 @@ class Manuscript:
     # Writing
 
     def write(self, text: str) -> None:
-        """Adds what was typed, to the letter.
+        """Add typed text as it is.
 
         Raises UnknownCharacterError when it has characters that the model has never seen.
         """
@@ -118,13 +119,15 @@ class Manuscript:
             pass
 
     def take(self, text: str) -> None:
-        """Adds a text as if the model had made it, such as one of `suggestions`. Raises
-        UnknownCharacterError."""
+        """Add text as if the model had generated it, such as one of `suggestions`.
+
+        Raises UnknownCharacterError.
+        """
         for _ in self.reading(text, made=True):
             pass
 
     def reread(self) -> None:
-        """Reads all of it again, with the engine that the sampler has now."""
+        """Read the whole text again with the sampler's current engine."""
         ids = list(self._ids)
         self._truncate(0)
         self._end = None
@@ -132,9 +135,9 @@ class Manuscript:
             pass
 
     def reading(self, text: str, *, made: bool = False) -> Generator[int, None, None]:
-        """What `write` (or `take`, when `made`) does, in steps; gives how many ids were read.
+        """Add text in steps, as `write` does (or `take`, if `made`). Yields the number of ids read.
 
-        The text is added after the last step; when the iterator is closed before, nothing is.
+        The text is added after the last step; closing the iterator earlier adds nothing.
         """
         ids = [int(i) for i in self._tokenizer.encode(text)]
         if not ids:
@@ -152,24 +155,24 @@ class Manuscript:
     def continuation(
         self, config: SamplingConfig, index: int | None = None
     ) -> Generator[str, None, None]:
-        """What the model writes next, in pieces, each added as it comes.
+        """Yield a continuation in pieces, each of which is added to the text.
 
-        A piece is never half a character. When the iterator is closed early, what came stays. A
-        text that is to match a pattern comes as a whole, after empty pieces: nobody knows how it
-        begins until it has ended.
+        A piece never splits a character. Closing the iterator early keeps the pieces so far. A text
+        that matches a pattern comes as a whole, after empty pieces, as its beginning is known only
+        at its end.
 
         Args:
-            config: how to sample; `length` is that of the continuation.
-            index: which continuation of its seed; None: the next that this manuscript did not have.
+            config: the sampling settings; `length` is the length of the continuation.
+            index: the sample index; None takes `next_index`.
 
-        Raises ConfigError, before anything is written, when nothing can be.
+        Raises ConfigError, before anything is written, when the settings allow no text.
         """
         return self._continue(Constraints(config, self._tokenizer), index)
 
     def again(self, config: SamplingConfig) -> Generator[str, None, None]:
-        """Another continuation, which replaces the last one if the text ends with one.
+        """Yield another continuation, which replaces the last one if the text ends with one.
 
-        Raises ConfigError, before anything is taken back, when nothing can be written.
+        Raises ConfigError, before anything is removed, when the settings allow no text.
         """
         constraints = Constraints(config, self._tokenizer)
         if self._marks and self._marks[-1].made:
@@ -194,13 +197,13 @@ class Manuscript:
             nonlocal whole
             key = sample_keys(constraints.config.seed, [index])
             yield from draft.settled_ids(self._choices(draft, key))
-            whole = False  # what is decoded after this is the beginning of a character
+            whole = False  # text decoded from here on is an incomplete character
 
         given = 0
         try:
             for piece in self._tokenizer.decode_stream(ids()):
                 if not whole and given:
-                    break  # it can be made anew from here
+                    break  # drop the incomplete character
                 if not given:
                     self._marks.append(mark)
                 self._characters += piece
@@ -211,7 +214,7 @@ class Manuscript:
             self._truncate(mark.id + given)
 
     def _matching(self, constraints: Constraints, index: int) -> Generator[str, None, None]:
-        """A continuation that matches a pattern, as the sampler makes it."""
+        """Yield a continuation that matches a pattern, the same text as the sampler's."""
         before = len(self._ids) - 1
         prompt = EncodedPrompt(self._state(before) if before else None, self._ids)
         request = GenerationRequest(self.sampler.engine, self._tokenizer, prompt, constraints)
@@ -227,7 +230,8 @@ class Manuscript:
         self.stop_reason = sample.stop_reason
 
     def undo(self) -> bool:
-        """Takes back the last continuation, and what was typed after it; whether there was one."""
+        """Remove the last continuation, and the text typed after it. Returns whether there was
+        one."""
         while self._marks and not self._marks[-1].made:
             if not any(mark.made for mark in self._marks):
                 return False
@@ -240,18 +244,18 @@ class Manuscript:
     # Looking ahead
 
     def probabilities(self) -> npt.NDArray[np.float64]:
-        """How likely each character of the vocabulary is to come next (V,)."""
+        """Return the probabilities (V,) of the next character."""
         return probabilities(self._finite_logits())[0]  # type: ignore[no-any-return]
 
     def suggestions(self, unit: str, count: int) -> list[Suggestion]:
-        """The likeliest characters, words or lines that may come next, the likeliest first.
+        """Return the likeliest next characters, words or lines, the likeliest first.
 
-        A word goes up to the white space after it, which is not part of it but of its probability;
-        a line goes to its newline. Both are found by beam search.
+        A word extends up to the white space after it, which counts in its probability but is not
+        part of it; a line extends to its newline. Both are found by beam search.
 
         Args:
-            unit: character, word or line.
-            count: how many at most.
+            unit: `character`, `word` or `line`.
+            count: the largest number of suggestions.
 
         Raises ConfigError.
         """
@@ -265,15 +269,17 @@ class Manuscript:
         return find_suggestions(engine, self._tokenizer, logits, state, unit, count)
 
     def greedy(self, count: int) -> str:
-        """The likeliest characters one after another, up to a newline, so many ids at most."""
+        """Return the greedy continuation, up to a newline or `count` ids."""
         text = ""
         for text in self.lookahead().continuations("", count):
             pass
         return text
 
     def lookahead(self) -> GhostText:
-        """What continues, greedily, what is typed from here on, in a thread of its own if need
-        be."""
+        """Return a GhostText that continues the text typed from here on.
+
+        It may be used in another thread.
+        """
         if not self._characters:
             return GhostText(self.sampler, None, None, lines=self.lines)
         logits = self._logits()
@@ -282,7 +288,7 @@ class Manuscript:
     # Reading
 
     def _choices(self, draft: Draft, key: npt.NDArray[np.uint64]) -> Iterator[int]:
-        """Draws and reads one id after another, and adds each to the draft."""
+        """Draw ids, read each one, and add it to the draft."""
         while draft.stop_reason is None:
             positions = np.array([draft.made], dtype=np.uint64)
             uniform = uniforms(key, positions)
@@ -292,13 +298,13 @@ class Manuscript:
             yield choice
 
     def _open(self) -> None:
-        """Reads what stands before a text that begins without a prompt."""
+        """Read the id before a text that begins without a prompt."""
         self._read(self.sampler.prompt_ids(""))
 
     def _read_in_blocks(self, ids: Sequence[int]) -> Iterator[int]:
-        """Reads ids after the end in blocks, so that states are kept; gives how many were read.
+        """Read ids after the end in blocks, so that states are kept. Yields the number of ids read.
 
-        When the iterator is closed before its end, none of them is.
+        Closing the iterator early forgets all of them.
         """
         begin, done = len(self._ids), False
         try:
@@ -311,7 +317,7 @@ class Manuscript:
                 self._truncate(begin)
 
     def _read(self, ids: Sequence[int]) -> None:
-        """Reads ids after the end; only the state after the last is kept."""
+        """Read ids after the end, and keep the state after the last one."""
         before = self._logits() if self._ids else None
         logits, state = self.sampler.engine.advance([ids], self._state(len(self._ids)))
         if before is None:
@@ -327,7 +333,7 @@ class Manuscript:
         self._states.keep(length, state)
 
     def _logits(self) -> Array:
-        """The logits (1, V) of the character after the end."""
+        """Return the logits (1, V) of the character after the end."""
         length = len(self._ids)
         if not length:
             self._open()
@@ -345,7 +351,7 @@ class Manuscript:
         return logits
 
     def _state(self, length: int) -> State | None:
-        """The state after so many ids, from the nearest that is kept before it."""
+        """Return the state after `length` ids, computed from the nearest one kept before it."""
         nearest, state = self._states.nearest(length)
         if nearest < length:
             state = self.sampler.engine.read([self._ids[nearest:length]], state)
@@ -359,13 +365,13 @@ class Manuscript:
         self.stop_reason = None
 
     def _truncate(self, length: int) -> None:
-        """Forgets what was read after so many ids."""
+        """Forget the ids after the first `length`."""
         self._states.truncate(length, max(len(self._ids), len(self._nats)))
         del self._ids[length:], self._nats[length:]
 
 
 def _blocks(begin: int, end: int) -> Iterator[tuple[int, int]]:
-    """The parts of a range of ids that end where a state is to be kept."""
+    """Yield the parts of a range of ids, each of which ends where a state is to be kept."""
     while begin < end:
         stop = min(begin - begin % SPACING + SPACING, end)
         yield begin, stop

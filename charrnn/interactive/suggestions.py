@@ -1,4 +1,4 @@
-"""Suggestions: the likeliest characters, words or lines that may come next in a text.
+"""Suggestions of the likeliest next characters, words or lines of a text.
 
 Legend: V vocabulary, W hypotheses side by side.
 """
@@ -16,14 +16,14 @@ from charrnn.generation.draw import check_finite
 from charrnn.generation.filters import largest, log_softmax
 
 UNITS: Final = ("character", "word", "line")
-"""What can be suggested."""
+"""The units of suggestions."""
 
 LONGEST: Final = {"character": 4, "word": 40, "line": 80}
-"""Ids of a suggestion; what has not ended by then is suggested as it is."""
+"""The largest number of ids in a suggestion, which is cut off there."""
 
 
 class Suggestion(NamedTuple):
-    """What may come next, and how likely it is, without temperature and filters."""
+    """A possible next text and its probability, without temperature and filters."""
 
     text: str
     probability: float
@@ -32,14 +32,14 @@ class Suggestion(NamedTuple):
 def find_suggestions(
     engine: Engine, tokenizer: Tokenizer, logits: Array, state: State | None, unit: str, count: int
 ) -> list[Suggestion]:
-    """The likeliest characters, words or lines that may come next, the likeliest first.
+    """Return the likeliest next characters, words or lines, the likeliest first.
 
     Args:
-        engine, tokenizer: the model's.
+        engine, tokenizer: those of the model.
         logits: (1, V) of the next character.
-        state: of the same place.
+        state: the state at the same place.
         unit: one of UNITS.
-        count: how many at most.
+        count: the largest number of suggestions.
     """
     search = _SEARCHES[unit](tokenizer, count)
     lanes, ids = None, np.zeros(search.width, dtype=np.intp)
@@ -54,7 +54,7 @@ def find_suggestions(
             lanes.take(np.array(parents, dtype=np.intp))
         live = len(search.live)
         ids[:live] = [hypothesis.ids[-1] for hypothesis in search.live]
-        logits = lanes.step(ids)[:live]  # what the other lanes read does not matter
+        logits = lanes.step(ids)[:live]  # the other lanes are idle
         check_finite(logits)
     return search.suggestions()
 
@@ -64,16 +64,16 @@ class _Hypothesis(NamedTuple):
 
     log_probability: float
     ids: tuple[int, ...]
-    text: str  # of the ids, less half a character at their end
-    whole: bool  # whether there is none
+    text: str  # the decoded ids, without an incomplete character at the end
+    whole: bool  # whether the last character is complete
 
 
 class _Search:
-    """A beam search for the likeliest characters, and the base of those for words and lines.
+    """A beam search for the likeliest characters; the base class of those for words and lines.
 
     Attributes:
-        width: W, how many hypotheses are kept.
-        live: the hypotheses that may become longer, the likeliest first.
+        width: W, the number of hypotheses kept.
+        live: the hypotheses that can be extended, the likeliest first.
     """
 
     def __init__(self, tokenizer: Tokenizer, count: int) -> None:
@@ -84,9 +84,9 @@ class _Search:
         self._found: list[Suggestion] = []
 
     def extend(self, log_probabilities: npt.NDArray[np.float64]) -> list[int]:
-        """Makes each hypothesis longer, by the log-probabilities (W, V) of what follows it.
+        """Extend each hypothesis by one id, given the log-probabilities (W, V) of the next id.
 
-        Returns the place of the hypothesis that each new one came from.
+        Returns the index of the hypothesis that each new one extends.
         """
         scores = log_probabilities + np.array([[each.log_probability] for each in self.live])
         for hypothesis, row in zip(self.live, scores, strict=True):
@@ -106,30 +106,29 @@ class _Search:
         return parents
 
     def take_ends(self, hypothesis: _Hypothesis, row: npt.NDArray[np.float64]) -> None:
-        """Moves what would end a hypothesis from the log-probabilities (V,) of what follows it to
-        the suggestions."""
+        """Move the ids that end a hypothesis from its log-probabilities (V,) to the suggestions."""
 
     def complete(self, hypothesis: _Hypothesis) -> bool:
-        """Whether a hypothesis is a suggestion as it is; then it is added to them."""
+        """Return whether a hypothesis is a complete suggestion; if it is, add it."""
         if hypothesis.whole:
             self.add(hypothesis.text, hypothesis.log_probability)
         return hypothesis.whole
 
     def add(self, text: str, log_probability: float) -> None:
-        """Adds a suggestion, unless it is impossible."""
+        """Add a suggestion, unless it is impossible."""
         if log_probability > -np.inf:
             self._found.append(Suggestion(text, float(np.exp(log_probability))))
 
     @property
     def done(self) -> bool:
-        """Whether nothing likelier can be found any more."""
+        """Whether no likelier suggestion can be found any more."""
         if not self.live:
             return True
         likeliest = np.exp(self.live[0].log_probability)
         return len(self._found) == self._count and likeliest <= self._found[-1].probability
 
     def suggestions(self) -> list[Suggestion]:
-        """The likeliest, those that have not ended among them."""
+        """Return the likeliest suggestions, including hypotheses that have not ended."""
         if not self.done:
             for hypothesis in self.live:
                 if hypothesis.whole:
@@ -137,7 +136,7 @@ class _Search:
         return self._likeliest()
 
     def _likeliest(self) -> list[Suggestion]:
-        """As many as are wanted of those found so far."""
+        """Return the likeliest suggestions found so far, at most `count`."""
         return sorted(self._found, key=lambda found: -found.probability)[: self._count]
 
 
