@@ -1,1 +1,1 @@
-"""A model directory in, text out. No torch on the CPU path."""
+"""Text generation from a model directory. On the CPU, torch is not imported."""

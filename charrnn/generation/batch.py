@@ -1,8 +1,8 @@
 """Many samples side by side, in lanes and in threads.
 
-A text that has ended leaves its lane to the next one at once, so that short lines cost what their
-characters cost. Each thread has lanes of its own and takes whichever sample is next: as a sample
-depends on nothing but its seed and index, the result does not depend on who made it.
+When a text ends, the next one takes its lane at once, so that short lines cost no more than their
+characters. Each thread has its own lanes and takes the next sample from a common queue. A sample
+depends only on its seed and index, so the result does not depend on the thread that made it.
 
 Legend: B lanes, V vocabulary.
 """
@@ -25,28 +25,28 @@ from charrnn.generation.randomness import sample_keys, uniforms
 from charrnn.generation.request import GenerationRequest, Sample
 
 _WAITING: Final = 256
-"""Steps with samples that may wait to be taken; then the threads wait as well."""
+"""The size of the queue of finished samples, in steps; the threads wait when it is full."""
 
 _FEWEST_LANES: Final = 8
-"""Fewer in a thread are not worth another thread."""
+"""The fewest lanes for which another thread pays."""
 
 _BLOCK: Final = 64
-"""Ids that may wait for their draft."""
+"""The number of ids that are collected before a draft is updated."""
 
 _MOST_AHEAD: Final = 1 << 16
-"""Samples that may be begun after one that has not ended."""
+"""The number of samples that may be begun after one that has not ended yet."""
 
 _PAUSE: Final = 0.02
-"""Seconds between two looks whether others may be begun."""
+"""Seconds a thread waits before it checks again whether it may begin samples."""
 
-_Numbered = tuple[int, int]  # its place in the order, the sample's index
-_Result = tuple[int, Sample]  # its place in the order
+_Numbered = tuple[int, int]  # the position in the output, the sample's index
+_Result = tuple[int, Sample]  # the position in the output, the sample
 
 
 def batch_samples(
     request: GenerationRequest, indices: Iterable[int], batch_size: int, threads: int | None
 ) -> Generator[Sample, None, None]:
-    """The samples of these indices, in their order; see Sampler.samples."""
+    """Yield the samples of these indices, in their order; see Sampler.samples."""
     if threads is None:
         threads = usable_cores()
     if not request.engine.parallel:
@@ -67,15 +67,15 @@ def batch_samples(
 
 
 class _Pending:
-    """The samples that are still to be made; several threads take from it.
+    """The queue of samples to be made, from which several threads take.
 
-    Of what is made and cannot be given yet, as a text before it has not ended, there is never much:
-    where one goes on for very long, no others are begun meanwhile.
+    It limits the finished samples that wait for one before them: while a very long text is being
+    written, no more samples are begun.
 
     Attributes:
-        closed: nobody wants the rest any more.
-        given: how many samples were given.
-        exhausted: whether there are no more.
+        closed: set when no more samples are wanted.
+        given: the number of samples yielded so far.
+        exhausted: whether the queue is empty for good.
     """
 
     def __init__(self, samples: Iterator[_Numbered]) -> None:
@@ -87,7 +87,8 @@ class _Pending:
         self.exhausted = False
 
     def take(self, count: int) -> list[_Numbered]:
-        """The next so many; fewer when there are no more, or too many wait to be given."""
+        """Return the next `count` samples to begin; fewer if there are no more, or too many
+        wait."""
         with self._lock:
             wanted = min(count, self.given + _MOST_AHEAD - self._taken)
             taken = list(islice(self._samples, max(wanted, 0)))
@@ -97,7 +98,7 @@ class _Pending:
 
 
 class _Text(NamedTuple):
-    """A text in a lane."""
+    """A text in a lane: its sample, its draft, its log-probabilities."""
 
     numbered: _Numbered
     draft: Draft
@@ -105,13 +106,13 @@ class _Text(NamedTuple):
 
 
 class _Rows:
-    """The numbers of the texts in the lanes, a row for each lane.
+    """The arrays of the texts in the lanes, a row for each lane.
 
     Attributes:
         ids: (B,) the id that is read next.
-        keys, positions: (B,) of its random numbers.
-        waiting: (B, _BLOCK) ids that wait until one comes that their draft has to look at.
-        counts: (B,) how many of them wait.
+        keys, positions: (B,) the key and position of the next random number.
+        waiting: (B, _BLOCK) ids that were drawn and are not in the draft yet.
+        counts: (B,) the number of waiting ids.
     """
 
     def __init__(self, count: int) -> None:
@@ -125,41 +126,41 @@ class _Rows:
         return len(self.ids)
 
     def resized(self, count: int) -> "_Rows":
-        """So many rows that begin with the first of these."""
+        """Return `count` rows, the first of which are copies of these."""
         others, kept = _Rows(count), min(count, len(self))
         for name, column in vars(self).items():
             getattr(others, name)[:kept] = column[:kept]
         return others
 
     def move(self, source: int, target: int) -> None:
-        """Puts a row in the place of another."""
+        """Copy a row to the place of another."""
         for column in vars(self).values():
             column[target] = column[source]
 
 
 class _LaneWriter:
-    """Writes samples in the lanes of one thread while there are any to be begun.
+    """A writer of samples in the lanes of one thread.
 
     Args:
-        request: what the texts are made from.
-        pending: the samples that are still to be made.
-        count: how many lanes there are at most.
+        request: the model, prompt and constraints.
+        pending: the queue of samples to be made.
+        count: the largest number of lanes.
     """
 
     def __init__(self, request: GenerationRequest, pending: _Pending, count: int) -> None:
         constraints = request.constraints
         self._request, self._pending, self._count = request, pending, count
-        self._first_draft = request.empty_draft  # of which each text gets a copy
+        self._first_draft = request.empty_draft  # copied for each text
         self._may_end = np.isin(
             np.arange(constraints.vocabulary_size), list(constraints.may_end)
         )  # (V,)
         self._lanes = request.engine.lanes(count)
         self._rows, self._every_lane = _Rows(count), np.arange(count)
         self._texts: list[_Text] = []  # in the first lanes
-        self._ended: list[int] = []  # lanes whose text has ended, from the first to the last
+        self._ended: list[int] = []  # lanes whose text has ended, in ascending order
 
     def results(self) -> Iterator[list[_Result]]:
-        """Makes samples, and gives them as they end."""
+        """Yield samples as they end, those of a step together."""
         while not self._pending.closed.is_set():
             if self._ended:
                 yield [self._result(self._texts[lane]) for lane in self._ended]
@@ -169,14 +170,14 @@ class _LaneWriter:
             elif self._pending.exhausted:
                 return
             else:
-                self._pending.closed.wait(_PAUSE)  # another thread writes what the others wait for
+                self._pending.closed.wait(_PAUSE)  # another thread writes a long text
 
     def _result(self, text: _Text) -> _Result:
         (place, index), draft, scores = text
         return place, self._request.to_sample(index, draft, scores)
 
     def _exchange_texts(self) -> None:
-        """Gives the lanes of texts that have ended, and free ones, to those that are next."""
+        """Begin new texts in free lanes and in lanes whose text has ended."""
         texts, ended, pending = self._texts, self._ended, self._pending
         room = self._count - len(texts) + len(ended)
         begun = pending.take(room) if room and not pending.exhausted else []
@@ -184,7 +185,7 @@ class _LaneWriter:
             self._resize(self._count)
         if begun:
             self._begin([*ended, *range(len(texts), len(self._rows))][: len(begun)], begun)
-        # From the last on, so that what moves to a free lane has not ended itself.
+        # In descending order, so that the text that moves to a free lane has not ended itself.
         for lane in reversed(ended[len(begun) :]):
             last = len(texts) - 1
             if lane < last:
@@ -207,14 +208,14 @@ class _LaneWriter:
         )
 
     def _resize(self, count: int) -> None:
-        """Has so many lanes, of which the first go on with the texts that there are."""
+        """Change the number of lanes, and keep the texts in the first ones."""
         before, self._lanes = self._lanes, self._request.engine.lanes(count)
         for lane in range(len(self._texts)):
             self._lanes.put(lane, before.get(lane))
         self._rows, self._every_lane = self._rows.resized(count), np.arange(count)
 
     def _step(self) -> None:
-        """Makes the next character of every text, and notes which have ended."""
+        """Draw the next character of every text, and note the texts that end."""
         request, rows, texts = self._request, self._rows, self._texts
         active = len(texts)
         logits = self._lanes.step(rows.ids)[:active]
@@ -238,7 +239,7 @@ class _LaneWriter:
                 check_not_endless(request.constraints, texts[lane].numbered[1], draft.made)
 
     def _due(self, chosen: npt.NDArray[np.intp]) -> list[int]:
-        """The lanes whose draft has to look at the ids that wait for it, after the choices (B,)."""
+        """Return the lanes whose draft must be updated after the choices (B,)."""
         constraints, active = self._request.constraints, len(chosen)
         if constraints.context_dependent:
             return list(range(active))
@@ -252,7 +253,7 @@ class _LaneWriter:
 def _side_by_side(
     writers: list[Iterator[list[_Result]]], closed: threading.Event
 ) -> Generator[list[_Result], None, None]:
-    """What the writers give, each running in a thread of its own."""
+    """Yield the results of the writers, each of which runs in a thread of its own."""
     results: queue.Queue[list[_Result] | BaseException | None] = queue.Queue(_WAITING)
 
     def put(result: list[_Result] | BaseException | None) -> None:
@@ -291,7 +292,7 @@ def _side_by_side(
 
 
 def _in_order(results: Iterator[list[_Result]], pending: _Pending) -> Iterator[Sample]:
-    """The samples, each when all before it are there."""
+    """Yield the samples in order, each as soon as all before it are there."""
     waiting: dict[int, Sample] = {}
     for some in results:
         waiting |= some

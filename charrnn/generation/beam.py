@@ -1,6 +1,6 @@
-"""Beam search: the likeliest texts that a search which keeps `width` beginnings finds.
+"""Beam search for the likeliest texts.
 
-Legend: B lanes (the beginnings), V vocabulary.
+Legend: B lanes (the hypotheses), V vocabulary.
 """
 
 import numpy as np
@@ -14,14 +14,14 @@ from charrnn.generation.request import GenerationRequest, Sample
 
 
 def beam_search(request: GenerationRequest, *, width: int) -> list[Sample]:
-    """The `width` likeliest texts that were found, the likeliest first.
+    """Return the `width` likeliest texts that the search finds, the likeliest first.
 
-    The likelihood is that of the whole text with what ends it, under the model itself: of the
-    configuration, only the end of a text counts and what is excluded (ban, only, min_length,
-    no_repeat_ngram, regex). A text that matches a pattern ends with what the pattern forbids.
-    Nothing is drawn, so nothing depends on the seed.
+    The likelihood is that of the whole text with its end, under the unmodified model. Only settings
+    that end the text or exclude characters apply (ban, only, min_length, no_repeat_ngram, regex). A
+    text that matches a pattern ends with characters that the pattern forbids. The search draws no
+    random numbers, so it does not depend on the seed.
 
-    Raises ConfigError when a text need not end, or nothing may come.
+    Raises ConfigError when a text need not end, or no character is allowed.
     """
     constraints = request.constraints
     if constraints.config.length is None:
@@ -30,7 +30,7 @@ def beam_search(request: GenerationRequest, *, width: int) -> list[Sample]:
     if beams[0].stop_reason is not None:
         return [request.to_sample(0, beams[0], nats=0.0)]
     lanes, ids = request.start_lanes(width)
-    likelihoods = np.zeros(1)  # log-likelihood of each (B,)
+    likelihoods = np.zeros(1)  # the log-likelihoods of the beams (B,)
     ended = _Ended(width)
     while beams:
         logits = lanes.step(ids)[: len(beams)]
@@ -56,7 +56,7 @@ def beam_search(request: GenerationRequest, *, width: int) -> list[Sample]:
         places = np.array(kept, dtype=np.intp)
         beams, likelihoods = longer, totals[best[places]]
         if ended.full and (not beams or likelihoods[0] <= ended.least):
-            break  # a text never becomes likelier
+            break  # extending a text never makes it likelier
         if beams:
             lanes.take(parents[places])
             ids[: len(places)] = choices[places]
@@ -69,8 +69,10 @@ def beam_search(request: GenerationRequest, *, width: int) -> list[Sample]:
 
 
 class _Ended:
-    """The likeliest texts that have ended, so many at most; of those that differ only in what ended
-    them, the likeliest.
+    """The likeliest texts that have ended. Of texts that differ only in their end, one is kept.
+
+    Args:
+        most: the largest number of texts.
 
     Attributes:
         likeliest: (log-likelihood, draft), the likeliest first.
@@ -83,16 +85,16 @@ class _Ended:
 
     @property
     def full(self) -> bool:
-        """Whether there are as many as are wanted."""
+        """Whether the largest number of texts is reached."""
         return len(self.likeliest) == self._most
 
     @property
     def least(self) -> float:
-        """The log-likelihood of the least likely."""
+        """The log-likelihood of the least likely text."""
         return self.likeliest[-1][0]
 
     def add_complete(self, drafts: list[Draft], scores: npt.NDArray[np.float64]) -> None:
-        """Adds those of the drafts that may end where they are, with their scores (B,)."""
+        """Add the drafts that may end where they are, with their scores (B,)."""
         for draft, score in zip(drafts, scores, strict=True):
             if draft.complete():
                 whole = draft.copy()
@@ -100,7 +102,7 @@ class _Ended:
                 self.add(float(score), whole)
 
     def add(self, score: float, draft: Draft) -> None:
-        """Adds a text, if it is likely enough."""
+        """Add a text, if it is likely enough."""
         if score == -np.inf or (self.full and score <= self.least):
             return
         text = tuple(draft.text_ids())
@@ -117,6 +119,6 @@ class _Ended:
 
 
 def _forbidden(scores: Logits, allowed: Mask) -> npt.NDArray[np.float64]:
-    """The log-probability (B,) of all that is not allowed, of log-probabilities (B, V)."""
+    """Return the log-probability (B,) of all ids that are not allowed, from scores (B, V)."""
     with np.errstate(divide="ignore"):  # where nothing is forbidden
         return np.log(np.where(allowed, 0, np.exp(scores)).sum(axis=-1))  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""SamplingConfig: how to sample. SelectionConfig: which samples are wanted."""
+"""SamplingConfig: how to sample. SelectionConfig: which samples to return."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ SELECTION: Final = "Number and selection of texts"
 @documented
 @dataclass(frozen=True, kw_only=True)
 class SamplingConfig:
-    """How to sample. Raises ConfigError when a setting is out of range.
+    """The settings of sampling. Raises ConfigError when a setting is out of range.
 
-    What is counted in characters is counted in bytes under a byte tokenizer. What is None is off. A
-    newline in `ban`, `only` and `stop` stands for the carriage return before it as well, where the
-    model writes such. The penalty of repeated characters raises their probability p to a power. A
-    `regex` matches the text without the prompt; where the text may end, it does when the model
-    would go on with what the expression forbids (with `lines`: with a newline).
+    Under a byte tokenizer, lengths are counted in bytes. None turns a setting off. A newline in
+    `ban`, `only` and `stop` also stands for a carriage return before it, if the model writes those.
+    The repetition penalty raises the probability of a recent character to a power. A `regex`
+    matches the text without the prompt. A text that may end ends when the model would continue with
+    a character that the expression forbids (with `lines`: with a newline).
     """
 
     length: int | None = option(
@@ -75,7 +75,7 @@ class SamplingConfig:
     )
     no_repeat_ngram: int | None = option(
         None,
-        "Write no N characters in a row twice, unless nothing else is possible.",
+        "Never write the same N characters in a row twice, unless nothing else is possible.",
         panel=FILTERS,
         metavar="N",
         least=1,
@@ -130,7 +130,7 @@ class SamplingConfig:
         "Seed the random choices: the same seed gives the same text.",
         panel=SELECTION,
         metavar="N",
-        unset="another one each time",
+        unset="a random one",
         least=0,
     )
 
@@ -141,7 +141,9 @@ class SamplingConfig:
         if "" in self.stop:
             raise ConfigError("a stop string is empty; leave it out")
         if self.length is not None and self.min_length > self.length:
-            raise ConfigError(f"min-length {self.min_length}: more than the length, {self.length}")
+            raise ConfigError(
+                f"min-length {self.min_length}: choose no more than the length, {self.length}"
+            )
 
     @property
     def stops(self) -> tuple[str, ...]:
@@ -152,19 +154,20 @@ class SamplingConfig:
         return (*self.stop, "\n") if self.regex is None else ("\n",)
 
     def require_end(self) -> None:
-        """Raises ConfigError where a text that is wanted whole would never end."""
+        """Raise ConfigError if a text would never end."""
         if self.length is None and not self.stops and self.regex is None:
             raise ConfigError(
-                "--length 0: give --lines, --stop or --regex, so that every text ends; only a "
-                "stream of one text may go on without end"
+                "--length 0 writes one text without end; give --lines, --stop or --regex, so that "
+                "every text ends"
             )
 
 
 @documented
 @dataclass(frozen=True, kw_only=True)
 class SelectionConfig:
-    """Which samples are wanted, of all that a seed has. Raises ConfigError when settings are out of
-    range or contradict each other. What is None is off; without `beam`, samples are drawn.
+    """The samples of a seed to return. Without `beam`, samples are drawn. None turns a setting off.
+
+    Raises ConfigError when settings are out of range or contradict each other.
     """
 
     number: int = option(1, "Write N texts.", panel=SELECTION, flags=("-n",), metavar="N", least=1)
@@ -177,7 +180,7 @@ class SelectionConfig:
     )
     unique: bool = option(False, "Write no text twice.", panel=SELECTION)
     novel: bool = option(
-        False, "Write no text that has a line of the training text.", panel=SELECTION
+        False, "Write only texts that share no line with the training text.", panel=SELECTION
     )
     best_of: int | None = option(
         None,
@@ -199,18 +202,18 @@ class SelectionConfig:
         check(self)
         if self.beam is not None and self.number > self.beam:
             raise ConfigError(
-                f"--beam {self.beam} finds no more than {self.beam} texts: ask for no more with -n"
+                f"--beam {self.beam} finds no more than {self.beam} texts; choose a smaller -n"
             )
 
     @property
     def is_plain(self) -> bool:
-        """Whether one sample is wanted as it is made, whatever it is."""
+        """Whether exactly one sample is drawn, without any filter."""
         filtered = self.unique or self.novel or self.best_of is not None
         return self.number == 1 and not filtered and self.beam is None
 
     @property
     def indices(self) -> Iterable[int]:
-        """The samples to be made, of which some are wanted; endless where some are rejected."""
+        """The indices of the samples to draw; endless if some may be rejected."""
         if self.unique or self.novel:
             return count(self.index)
         return range(self.index, self.index + self.number * (self.best_of or 1))

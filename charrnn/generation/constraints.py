@@ -1,9 +1,8 @@
-"""Constraints: what a configuration means for the ids of one model. Draft: one text in the making.
+"""Constraints: a sampling configuration, compiled for a tokenizer. Draft: a text being generated.
 
-Where a text ends, which ids may not come next and which came recently is decided here, and not by
-the model.
+They decide where a text ends, which ids are allowed next, and which ids are recent.
 
-Legend: V vocabulary.
+Legend: B drafts, V vocabulary.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,14 +25,15 @@ class Constraints:
 
     Attributes:
         stops: the ids of each string that ends a text.
-        may_end, stop_ids: the last id of each, and all of them.
-        longest_stop: how many ids the longest has.
-        allowed: (V,) the ids that may ever come; None: all.
-        newline, carriage_return: the ids that end a line, where lines end a text.
-        automaton: that of the regular expression; None without one.
+        may_end: the last ids of the stops.
+        stop_ids: all ids of the stops.
+        longest_stop: the number of ids in the longest stop.
+        allowed: (V,) the ids that are not banned; None if all are allowed.
+        newline, carriage_return: the ids that end a line, if a line ends the text.
+        automaton: the automaton of the regular expression; None without one.
 
-    Raises ConfigError when no character may come at all, no text can match, or what is to end the
-    text can never come while nothing else ends it.
+    Raises ConfigError when no character is allowed at all, no text can match, or nothing can ever
+    end the text.
     """
 
     def __init__(self, config: SamplingConfig, tokenizer: Tokenizer) -> None:
@@ -42,7 +42,7 @@ class Constraints:
         self.stops = [
             tuple(int(i) for i in tokenizer.encode(stop))
             for stop in stop_strings(config)
-            if not tokenizer.unknown(stop)  # what the model cannot write never ends a text
+            if not tokenizer.unknown(stop)  # the model can never write an unknown one
         ]
         self.may_end = frozenset(stop[-1] for stop in self.stops)
         self.stop_ids = frozenset(i for stop in self.stops for i in stop)
@@ -51,7 +51,7 @@ class Constraints:
         self.newline = newline_id(tokenizer) if config.lines else None
         if self.newline is not None and self.allowed is not None and not self.allowed[self.newline]:
             self.newline = None  # it is banned
-        # In a text whose lines end in \r\n, the model ends a line with the \r already.
+        # If the lines of the text end in \r\n, the \r already ends one.
         has_returns = self.newline is not None and not tokenizer.unknown("\r")
         self.carriage_return = int(tokenizer.encode("\r")[0]) if has_returns else None
         self.automaton = None
@@ -70,15 +70,15 @@ class Constraints:
         self._require_end(tokenizer)
 
     def _require_end(self, tokenizer: Tokenizer) -> None:
-        """Raises ConfigError where a text is to end without a length, and never can."""
+        """Raise ConfigError if a text without a length can never end."""
         config = self.config
         if config.length is not None:
             return
         if self.automaton is not None:
             if self.newline is None and not self.automaton.can_end:
                 raise ConfigError(
-                    f"regex {config.regex!r}: every text that matches may go on with any "
-                    "character, so that none ever ends; give a length"
+                    f"regex {config.regex!r}: every match can go on with any character, so no "
+                    "text ever ends; give a length"
                 )
         elif config.stops and not any(self.may_come(*stop) for stop in self.stops):
             reasons = "; ".join(
@@ -89,11 +89,11 @@ class Constraints:
             raise ConfigError(f"the text would never end: {reasons}; give a length")
 
     def may_come(self, *ids: int) -> bool:
-        """Whether none of these ids is banned."""
+        """Return whether none of these ids is banned."""
         return self.allowed is None or bool(self.allowed[list(ids)].all())
 
     def _allowed(self, tokenizer: Tokenizer) -> Mask | None:
-        """The ids that may ever come (V,); None: all."""
+        """Return the ids that are not banned (V,); None if all are allowed."""
         config = self.config
         if config.ban is None and config.only is None:
             return None
@@ -111,7 +111,7 @@ class Constraints:
 
     @cached_property
     def context_dependent(self) -> bool:
-        """Whether the ids that may come, or their penalties, depend on the text so far."""
+        """Whether the allowed ids, or their penalties, depend on the text so far."""
         config = self.config
         return (
             self.automaton is not None
@@ -122,14 +122,16 @@ class Constraints:
 
     @cached_property
     def lookback(self) -> int:
-        """How many of the last ids a Draft looks at."""
+        """The number of last ids that a Draft needs."""
         config = self.config
         window = config.repetition_window if config.repetition_penalty is not None else 0
         return max(window, config.no_repeat_ngram or 0, self.longest_stop)
 
     def masks(self, drafts: Sequence["Draft"]) -> tuple[Mask | None, Mask | None]:
-        """The ids that may come next in the drafts, and those that came recently: (V,) or (B, V).
-        None where all may come, or where it makes no difference."""
+        """Return the ids that are allowed next, and those that are recent: (V,) or (B, V).
+
+        None if all ids are allowed, or if there is no repetition penalty.
+        """
         if not self.context_dependent:
             return self.allowed, None
         allowed = np.stack([draft.allowed() for draft in drafts])
@@ -138,7 +140,7 @@ class Constraints:
         return allowed, np.stack([draft.recent() for draft in drafts])
 
     def filtered(self, logits: Logits, allowed: Mask | None, recent: Mask | None) -> Logits:
-        """Logits (B, V) after all filters, in float64."""
+        """Return the logits (B, V) after all filters, in float64."""
         config = self.config
         return apply_filters(
             logits,
@@ -154,17 +156,17 @@ class Constraints:
 
 
 _Pieces = tuple["_Pieces | None", list[int]]
-"""Pieces of a text, linked from the last to the first."""
+"""A linked list of the pieces of a text, from the last to the first."""
 
 
 class Draft:
-    """One text in the making, in ids.
+    """The ids of a text while it is being generated.
 
     Attributes:
-        ids: the prompt's and those made; of the prompt and of very long texts, only the end.
-        made: how many were made.
-        end: how many of those made are the text, once it has ended: less the stop string.
-        stop_reason: `length`, `stop` or `match`; None while it is being made.
+        ids: the last ids of the prompt and of the text, as many as the constraints need.
+        made: the number of ids generated.
+        end: the number of these that belong to the text once it has ended, without the stop string.
+        stop_reason: `length`, `stop` or `match`; None before the text has ended.
     """
 
     def __init__(self, constraints: Constraints, prompt: Sequence[int] = ()) -> None:
@@ -176,7 +178,7 @@ class Draft:
         self._state = constraints.automaton.start if constraints.automaton is not None else 0
         size = constraints.config.no_repeat_ngram
         self._followers = None if size is None else Followers(size, prompt)
-        # The ids made before the last copy, in pieces that the copies share.
+        # The ids generated before the last copy, in pieces that all copies share.
         self._earlier: _Pieces | None = None
         self._copied = 0
         if constraints.config.length == 0:
@@ -185,7 +187,7 @@ class Draft:
             self.stop_reason = "match"
 
     def complete(self) -> bool:
-        """Whether the text matches the pattern and needs no newline, so that it may end here."""
+        """Return whether the text matches the pattern and may end here without a newline."""
         automaton = self.constraints.automaton
         return (
             automaton is not None
@@ -194,12 +196,11 @@ class Draft:
         )
 
     def finish(self) -> None:
-        """Ends the text here, which is `complete`."""
+        """End the text here. It must be `complete`."""
         self._finish("match", 0)
 
     def copy(self) -> "Draft":
-        """Another draft with the same text. The time it takes grows with the ids made since the
-        last copy, not with the whole text."""
+        """Return a copy. The time this takes grows with the ids added since the last copy only."""
         if self.made > self._copied:
             own = self.ids[len(self.ids) - (self.made - self._copied) :]
             self._earlier, self._copied = (self._earlier, own), self.made
@@ -212,7 +213,7 @@ class Draft:
         return other
 
     def add(self, choice: int) -> str | None:
-        """Adds the next id; gives the stop reason when the text ends with it."""
+        """Add the next id. Returns the stop reason if the text ends with it."""
         constraints, config = self.constraints, self.constraints.config
         if self._followers is not None:
             self._followers.add(self.ids, choice)
@@ -234,13 +235,16 @@ class Draft:
         return None
 
     def extend(self, choices: Sequence[int]) -> str | None:
-        """`add` for each, where no constraint depends on the text and only the last may end it."""
+        """Add several ids, only the last of which may end the text.
+
+        Requires that no constraint is `context_dependent`.
+        """
         self.ids += choices[:-1]
         self.made += len(choices) - 1
         return self.add(choices[-1])
 
     def allowed(self) -> Mask:
-        """The ids that may come next (V,)."""
+        """Return the ids that are allowed next (V,)."""
         constraints, config = self.constraints, self.constraints.config
         if constraints.automaton is not None:
             allowed = self._matching()
@@ -262,7 +266,8 @@ class Draft:
         return allowed
 
     def _matching(self) -> Mask:
-        """The ids (V,) after which the text can still match the pattern, or that end its line."""
+        """Return the ids (V,) after which the text can still match the pattern, or that end its
+        line."""
         constraints, length = self.constraints, self.constraints.config.length
         automaton, carriage_return = constraints.automaton, constraints.carriage_return
         assert automaton is not None
@@ -276,13 +281,13 @@ class Draft:
         return allowed
 
     def recent(self) -> Mask:
-        """The ids that came within the repetition window (V,)."""
+        """Return the ids within the repetition window (V,)."""
         recent = np.zeros(self.constraints.vocabulary_size, dtype=np.bool_)
         recent[self.ids[-self.constraints.config.repetition_window :]] = True
         return recent
 
     def held_back(self) -> int:
-        """How many of the last ids may yet become a stop string."""
+        """Return how many of the last ids may still become a stop string."""
         if not self.ids or self.ids[-1] not in self.constraints.stop_ids:
             return 0
         for count in range(min(self.made, self.constraints.longest_stop - 1), 0, -1):
@@ -292,10 +297,10 @@ class Draft:
         return 0
 
     def settled_ids(self, choices: Iterable[int]) -> Iterator[int]:
-        """The ids that are the text's for good: what may yet become a stop string is held back.
+        """Yield the ids that certainly belong to the text, which excludes a possible stop string.
 
         Args:
-            choices: the next ids, each added to this draft by the time it comes.
+            choices: the next ids, each of which is already added to this draft when it is yielded.
         """
         waiting: list[int] = []
         given = 0
@@ -309,12 +314,12 @@ class Draft:
             self.forget()
 
     def forget(self) -> None:
-        """Drops ids that no constraint looks at any more."""
+        """Drop ids that no constraint needs any more."""
         if len(self.ids) > 1024 + 2 * self.constraints.lookback:
             del self.ids[: len(self.ids) - self.constraints.lookback]
 
     def text_ids(self) -> list[int]:
-        """The ids of the text, when it has ended and nothing was forgotten."""
+        """Return the ids of a text that has ended. Call it only if `forget` was never called."""
         pieces = [self.ids[len(self.ids) - (self.made - self._copied) :]]
         earlier = self._earlier
         while earlier is not None:
@@ -323,11 +328,11 @@ class Draft:
         return list(chain.from_iterable(reversed(pieces)))[: self.end]
 
     def _tail(self) -> list[int]:
-        """The ids that constraints look at."""
+        """Return the last ids that the constraints need."""
         return self.ids[max(len(self.ids) - self.constraints.lookback, 0) :]
 
     def _matched(self) -> bool:
-        """Whether the text matches the pattern, and no longer text does."""
+        """Return whether the text matches the pattern and no longer text does."""
         automaton, length = self.constraints.automaton, self.constraints.config.length
         if automaton is None or not self.complete():
             return False
@@ -335,10 +340,10 @@ class Draft:
         return not automaton.allowed(self._state, remaining).any()
 
     def _finish(self, reason: str, cut: int) -> str:
-        """Ends the text, without the last so many ids."""
+        """End the text without its last `cut` ids."""
         self.stop_reason, self.end = reason, self.made - cut
         return reason
 
     def _ends_with(self, stop: tuple[int, ...]) -> bool:
-        """Whether the last ids made are these; the prompt's do not count."""
+        """Return whether the generated ids (without the prompt) end with these."""
         return self.made >= len(stop) and tuple(self.ids[len(self.ids) - len(stop) :]) == stop

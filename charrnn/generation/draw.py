@@ -1,4 +1,4 @@
-"""Drawing the next id: from logits, constraints and random numbers. All writers share it.
+"""The draw of the next id from logits, constraints and random numbers. All writers share it.
 
 Legend: B lanes, V vocabulary.
 """
@@ -16,9 +16,9 @@ from charrnn.generation.constraints import Constraints, Draft
 from charrnn.generation.filters import Logits, draw
 
 LONGEST: Final = 1 << 17
-"""Ids that a text without a length may have where it is wanted whole; hardly any ends later."""
+"""The largest number of ids in a text without a length that is returned as a whole."""
 
-NOTHING_MAY_COME: Final = "ban, only, min-length: together they leave nothing that may come next"
+NOTHING_MAY_COME: Final = "ban, only and min-length together leave no character that may come next"
 
 
 def choose(
@@ -27,17 +27,19 @@ def choose(
     drafts: Sequence[Draft],
     uniform: npt.NDArray[np.float64],
 ) -> npt.NDArray[np.intp]:
-    """The next ids (B,) of the drafts, from logits (B, V) and random numbers (B,).
+    """Return the next ids (B,) of the drafts, from logits (B, V) and random numbers (B,).
 
-    Raises ModelError when the model's numbers overflow, ConfigError when nothing may come.
+    Raises ModelError when the model's numbers overflow, ConfigError when no id is allowed.
     """
-    with np.errstate(over="ignore", invalid="ignore"):  # `pick` says it
+    with np.errstate(over="ignore", invalid="ignore"):  # `pick` raises the error
         return pick(logits, constraints.filtered(logits, *constraints.masks(drafts)), uniform)
 
 
 def pick(logits: Array, filtered: Logits, uniform: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
-    """The ids (B,) that random numbers (B,) pick from filtered logits (B, V). Raises as
-    `choose`."""
+    """Return the ids (B,) that random numbers (B,) draw from filtered logits (B, V).
+
+    Raises as `choose` does.
+    """
     check_finite(logits)
     ids = draw(filtered, uniform)
     if ids.max() == logits.shape[-1]:
@@ -46,14 +48,14 @@ def pick(logits: Array, filtered: Logits, uniform: npt.NDArray[np.float64]) -> n
 
 
 def check_not_endless(constraints: Constraints, index: int, made: int) -> None:
-    """Raises CharRNNError where a text that is wanted whole has no end so far, and no length."""
+    """Raise CharRNNError for a text without a length that has become too long."""
     if constraints.config.length is None and made >= LONGEST:
-        raise CharRNNError(f"text {index} has {made:,} characters and no end; give a length")
+        raise CharRNNError(f"text {index} has no end after {made:,} characters; give a length")
 
 
 def check_finite(logits: Logits) -> None:
-    """Raises ModelError when the model's numbers overflow."""
-    # The sum is finite where all are, and quick; where it is not, large numbers may be the reason.
+    """Raise ModelError when the model's numbers overflow."""
+    # The sum is quick to check. It may overflow although all numbers are finite.
     with np.errstate(over="ignore", invalid="ignore"):
         total = np.add.reduce(logits, axis=None)
     if not math.isfinite(total) and not np.isfinite(logits).all():
@@ -61,7 +63,7 @@ def check_finite(logits: Logits) -> None:
 
 
 def log_probabilities(logits: Array, ids: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
-    """Of ids (B,) under logits (B, V), in nats (B,)."""
+    """Return the log-probabilities (B,) of ids (B,) under logits (B, V), in nats."""
     shifted = logits.astype(np.float64)
     shifted -= np.maximum.reduce(logits, axis=-1, keepdims=True)
     chosen = shifted[np.arange(len(ids)), ids]

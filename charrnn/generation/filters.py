@@ -1,9 +1,9 @@
-"""Filters: pure functions from logits to logits that say which characters may come next.
+"""Filters of next-character probabilities: pure functions from logits to logits.
 
-A character that may not come has the logit -inf. The order is always the same, each filter acting
-on what the one before left:
+An excluded character has the logit -inf. The filters apply in a fixed order, each to the result of
+the one before:
 
-    1. what is excluded: banned characters, dead ends of a pattern, a line that is too short to end
+    1. exclusion: banned characters, dead ends of a pattern, the end of a line that is too short
     2. repetition penalty
     3. temperature
     4. top-k
@@ -11,8 +11,8 @@ on what the one before left:
     6. min-p
     7. typical
 
-A filter that is `None` is off. All of them leave at least one character, and treat every row of a
-batch by itself: a row's numbers are the same to the last bit in any company.
+None turns a filter off. Every filter leaves at least one character, and treats the rows of a batch
+independently: a row's result is the same to the last bit in any batch.
 
 Legend: B batch, V vocabulary; (..., V) one or many rows.
 """
@@ -26,36 +26,36 @@ Logits = npt.NDArray[np.floating]
 Mask = npt.NDArray[np.bool_]
 
 _TINY: Final = 1e-200
-"""Of a temperature: float32 divided by it might be more than float64 holds."""
+"""A temperature below this is tiny: a float32 divided by it might overflow float64."""
 
 
 def exclude(logits: Logits, allowed: Mask) -> Logits:
-    """Leaves only what is allowed, both (..., V)."""
+    """Exclude all ids that are not allowed; both arrays are (..., V)."""
     return np.where(allowed, logits, -np.inf)
 
 
 def apply_repetition_penalty(logits: Logits, penalty: float, recent: Mask) -> Logits:
-    """Makes what came recently, True in (..., V), less likely: p becomes p ** penalty.
+    """Raise the probability p of recent ids, True in (..., V), to p ** penalty.
 
-    That is the penalty of Keskar et al., 2019, arXiv:1909.05858, on log-probabilities instead of
-    logits, whose sign means nothing.
+    This is the penalty of Keskar et al., 2019, arXiv:1909.05858, applied to log-probabilities: the
+    sign of a logit has no meaning.
     """
-    log_probabilities = log_softmax(logits)  # of what is excluded already, log 0
+    log_probabilities = log_softmax(logits)  # -inf for excluded ids
     return np.where(recent, log_probabilities * penalty, log_probabilities)
 
 
 def apply_temperature(logits: Logits, temperature: float) -> Logits:
-    """Logits (..., V) divided by the temperature; 0 leaves only the likeliest (greedy)."""
+    """Divide logits (..., V) by the temperature; 0 keeps only the likeliest (greedy)."""
     if temperature == 0:
         return apply_top_k(logits, 1)
-    if temperature < _TINY:  # so that only differences can be divided
+    if temperature < _TINY:  # subtract the maximum first, so that no quotient overflows to +inf
         with np.errstate(over="ignore"):
             return (logits - logits.max(axis=-1, keepdims=True)) / temperature  # type: ignore[no-any-return]
     return logits / temperature
 
 
 def apply_top_k(logits: Logits, k: int) -> Logits:
-    """Keeps the k likeliest of (..., V), and never more: of equals, those with the smaller ids."""
+    """Keep the k likeliest of (..., V), and never more: of equals, those with the smaller ids."""
     if k == 1:
         likeliest = logits.argmax(axis=-1, keepdims=True)
         return exclude(logits, np.arange(logits.shape[-1]) == likeliest)
@@ -63,7 +63,7 @@ def apply_top_k(logits: Logits, k: int) -> Logits:
 
 
 def apply_top_p(logits: Logits, p: float) -> Logits:
-    """Keeps the fewest of (..., V) whose probabilities reach p, the likeliest first, at least one.
+    """Keep the smallest set of likeliest ids of (..., V) whose probabilities reach p.
 
     Nucleus sampling: Holtzman et al., 2020, arXiv:1904.09751.
     """
@@ -74,7 +74,7 @@ def apply_top_p(logits: Logits, p: float) -> Logits:
 
 
 def apply_min_p(logits: Logits, p: float) -> Logits:
-    """Keeps what is at least p times as likely as the likeliest of (..., V).
+    """Keep the ids of (..., V) that are at least p times as likely as the likeliest.
 
     Nguyen et al., 2024, arXiv:2407.01082.
     """
@@ -82,15 +82,15 @@ def apply_min_p(logits: Logits, p: float) -> Logits:
 
 
 def apply_typical(logits: Logits, p: float) -> Logits:
-    """Keeps the fewest of (..., V) whose probabilities reach p, the most typical first.
+    """Keep the smallest set of most typical ids of (..., V) whose probabilities reach p.
 
-    Typical is what is about as surprising as the distribution is on average: locally typical
-    sampling, Meister et al., 2023, arXiv:2202.00666.
+    An id is typical if its surprisal is near the entropy of the distribution. Locally typical
+    sampling: Meister et al., 2023, arXiv:2202.00666.
     """
     if p >= 1:
         return logits
     likely = probabilities(logits)
-    with np.errstate(divide="ignore", invalid="ignore"):  # where nothing is likely at all
+    with np.errstate(divide="ignore", invalid="ignore"):  # for probabilities of zero
         surprisal = -np.log(likely)
         entropy = np.where(likely > 0, likely * surprisal, 0).sum(axis=-1, keepdims=True)
     order = np.argsort(abs(surprisal - entropy), axis=-1, kind="stable")
@@ -112,7 +112,7 @@ def apply_filters(
     min_p: float | None = None,
     typical: float | None = None,
 ) -> Logits:
-    """All filters on (..., V), in their order; in float64."""
+    """Apply all filters to (..., V) in their order. Returns float64."""
     logits = logits.astype(np.float64)
     if allowed is not None:
         logits = exclude(logits, allowed)
@@ -131,20 +131,22 @@ def apply_filters(
 
 
 def probabilities(logits: Logits) -> npt.NDArray[np.float64]:
-    """The softmax (..., V), in float64."""
+    """Return the softmax (..., V), in float64."""
     exponents = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
     return exponents / exponents.sum(axis=-1, keepdims=True)  # type: ignore[no-any-return]
 
 
 def log_softmax(logits: Logits) -> npt.NDArray[np.float64]:
-    """The log-probabilities (..., V), in float64."""
+    """Return the log-probabilities (..., V), in float64."""
     shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))  # type: ignore[no-any-return]
 
 
 def largest(scores: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.intp]:
-    """The places of the largest scores (N,) above -inf, the largest first, so many at most: of
-    equals, those with the smaller places, in order."""
+    """Return the indices of the `count` largest scores (N,) above -inf, the largest first.
+
+    Of equal scores, those with the smaller indices come first.
+    """
     places = np.arange(len(scores))
     if len(scores) > count:
         smallest = np.partition(scores, len(scores) - count)[len(scores) - count]
@@ -155,13 +157,15 @@ def largest(scores: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.intp]
 
 
 def draw(logits: Logits, uniform: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
-    """The ids (B,) that numbers (B,) from [0, 1) pick from (B, V), by the inverse of the
-    cumulative distribution; V where a row's numbers are no numbers."""
+    """Return the ids (B,) that numbers (B,) from [0, 1) draw from logits (B, V).
+
+    The method is inverse transform sampling. The id is V for a row with NaN.
+    """
     exponents = logits - np.maximum.reduce(logits, axis=-1, keepdims=True)
     np.exp(exponents, out=exponents)
     cumulative = np.add.accumulate(exponents, axis=-1)
-    reached = uniform * cumulative[:, -1]  # less than that, as is every number below 1
-    if len(reached) == 1:  # the same, but that it takes half the time
+    reached = uniform * cumulative[:, -1]  # below the total, as every number is below 1
+    if len(reached) == 1:  # the same result in half the time
         picked: npt.NDArray[np.intp] = cumulative[0].searchsorted(reached, side="right")
         return picked
     passed = ~(cumulative > reached[:, None])
@@ -169,16 +173,16 @@ def draw(logits: Logits, uniform: npt.NDArray[np.float64]) -> npt.NDArray[np.int
 
 
 def _reaching(ordered: npt.NDArray[np.float64], p: float) -> npt.NDArray[np.intp]:
-    """How many of probabilities (..., V), from the first on, it takes to reach p: (..., 1)."""
+    """Return how many of the first probabilities (..., V) it takes to reach p: (..., 1)."""
     reached = ordered.cumsum(axis=-1)
     passed = reached[..., :-1] < p * reached[..., -1:]
     return passed.sum(axis=-1, keepdims=True) + 1  # type: ignore[no-any-return]
 
 
 def _keep_largest(logits: Logits, ordered: Logits, count: int | npt.NDArray[np.intp]) -> Logits:
-    """Keeps so many of (..., V), the count (..., 1): of equals, those with the smaller ids.
+    """Keep the `count` (..., 1) largest logits (..., V): of equals, those with the smaller ids.
 
-    `ordered` has the logits from the largest to the smallest.
+    `ordered` has the logits in descending order.
     """
     places = np.broadcast_to(np.asarray(count) - 1, (*logits.shape[:-1], 1))
     smallest = np.take_along_axis(ordered, places, axis=-1)

@@ -1,4 +1,4 @@
-"""From a prompt to the samples that are wanted: encode it, have them written, keep some of them."""
+"""Generates samples from a prompt: encodes it, calls a writer, and selects among the samples."""
 
 import contextlib
 from collections.abc import Generator, Iterator
@@ -23,20 +23,19 @@ def generate_samples(
     score: bool = False,
     training_lines: Lines | None = None,
 ) -> Generator[Sample, None, None]:
-    """The samples that a selection asks for, each as soon as it is known.
+    """Yield the selected samples, each as soon as it is known.
 
     Args:
-        sampler: a model, ready to write.
-        prompt: what the texts begin with; it is no part of them.
-        config: how to sample.
-        selection: which samples are wanted.
-        score: give log-probabilities and nats as well. Beam search always gives nats, and never
+        sampler: the sampler of a model.
+        prompt: the beginning of the texts, which is not part of the samples.
+        config: the sampling settings.
+        selection: which samples to yield.
+        score: whether to add log-probabilities and nats. Beam search always gives nats, and never
             log-probabilities.
         training_lines: the lines that `selection.novel` compares with.
 
-    Raises UnknownCharacterError, ConfigError as `Sampler.samples` does; and CharRNNError when there
-    seem to be no more unique or novel texts. CharRNNWarning says what of the configuration has no
-    effect.
+    Raises UnknownCharacterError and ConfigError as `Sampler.samples` does, and CharRNNError when no
+    more unique or novel texts are found. Warns with CharRNNWarning of settings without effect.
     """
     config, selection = config or SamplingConfig(), selection or SelectionConfig()
     config.require_end()
@@ -55,7 +54,7 @@ def _select(
     training_lines: Lines | None,
     prompt: str,
 ) -> Generator[Sample, None, None]:
-    """Those of the samples that are wanted; what makes them ends with it."""
+    """Yield the selected samples, and close the writer at the end."""
     with contextlib.closing(samples):
         selected: Iterator[Sample] = samples
         if selection.novel and training_lines is not None:

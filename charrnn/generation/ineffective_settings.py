@@ -1,5 +1,5 @@
-"""Settings that have no effect, as the model can never write what they name: characters that it has
-never seen, or that never come."""
+"""Settings without effect: they name characters that the model has never seen or may never
+write."""
 
 import re
 from collections.abc import Iterator
@@ -11,14 +11,14 @@ from charrnn.generation.config import SamplingConfig
 
 
 class IneffectiveSetting(NamedTuple):
-    """A setting that has no effect."""
+    """A setting without effect."""
 
-    message: str  # which, and why
-    ends_text: bool  # whether it was to end the text
+    message: str  # the setting and the reason
+    ends_text: bool  # whether the setting should end the text
 
 
 def ineffective_settings(config: SamplingConfig, tokenizer: Tokenizer) -> list[IneffectiveSetting]:
-    """Those of a configuration, each once."""
+    """Return the settings of a configuration that have no effect, each once."""
     return list(dict.fromkeys(_ineffective_settings(config, tokenizer)))
 
 
@@ -28,7 +28,7 @@ def _ineffective_settings(
     for name, characters in (("ban", config.ban or ""), ("only", config.only or "")):
         if unknown := tokenizer.unknown(characters):
             folded = tokenizer.without_unknown(characters) == characters
-            follows = "is read as U+FFFD, as rare ones were" if folded else "changes nothing"
+            follows = "is read as U+FFFD, like rare characters" if folded else "has no effect"
             shown = unknown_error(tokenizer, unknown, characters).shown
             message = f"{name}: the model has never seen {shown}, which {follows}"
             yield IneffectiveSetting(message, ends_text=False)
@@ -41,14 +41,14 @@ def _ineffective_settings(
         if unknown := tokenizer.unknown(stop):
             why = f"the model has never seen {unknown_error(tokenizer, unknown, stop).shown}"
         elif kept := [each for each in dict.fromkeys(stop) if banned & {*tokenizer.encode(each)}]:
-            why = f"{' '.join(map(shown_character, kept))} never comes"
+            why = f"ban excludes {' '.join(map(shown_character, kept))}"
         else:
             continue
-        yield IneffectiveSetting(f"{named}: {why}, so that it ends no text", ends_text=True)
+        yield IneffectiveSetting(f"{named}: {why}, so it never ends a text", ends_text=True)
 
 
 def stop_strings(config: SamplingConfig) -> Iterator[str]:
-    """All strings that end a text, those with newlines also with a carriage return before each."""
+    """Yield all strings that end a text. One with newlines is followed by its version with \r\n."""
     for stop in config.stops:
         yield stop
         if "\n" in stop and (config.regex is None):
@@ -58,8 +58,7 @@ def stop_strings(config: SamplingConfig) -> Iterator[str]:
 
 
 def encode_known(characters: str, tokenizer: Tokenizer) -> Ids:
-    """The ids of characters, less those that the model has never seen; with a newline goes the
-    carriage return before it."""
+    """Return the ids of characters, without unknown ones. A newline adds the carriage return."""
     if "\n" in characters and not tokenizer.unknown("\r"):
         characters += "\r"
     return tokenizer.encode(tokenizer.without_unknown(characters))

@@ -1,24 +1,23 @@
-"""Followers: the ids that follow each n-gram of a text, so that no n ids in a row come twice."""
+"""Followers: the ids that follow each n-gram of a text, so that no n-gram comes twice."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 _NEW: Final = 256
-"""Beginnings that a copy may have to copy; what came before is shared."""
+"""The number of new n-grams that each copy has to copy; older ones are shared."""
 
 _SHARE: Final = 64
-"""The part of very many beginnings that a copy may have to copy: else all would be merged too
-often."""
+"""The number of shared n-grams for each new one, so that large tables are not merged too often."""
 
 _Table = dict[tuple[int, ...], tuple[int, ...]]
 
 
 class Followers:
-    """The ids that have followed each n - 1 in a row.
+    """The ids that have followed each n - 1 ids in a row.
 
     Args:
         size: n.
-        ids: of the text so far.
+        ids: the text so far.
     """
 
     def __init__(self, size: int, ids: Sequence[int] = ()) -> None:
@@ -30,14 +29,17 @@ class Followers:
         self._share()
 
     def after(self, ids: Sequence[int]) -> list[int]:
-        """The ids that have followed the end of a text before; none where the text is too short."""
+        """Return the ids that have followed the end of a text before.
+
+        Returns none if the text is shorter than n - 1.
+        """
         beginning = self._beginning(ids)
         if beginning is None:
             return []
         return [*self._shared.get(beginning, ()), *self._new.get(beginning, ())]
 
     def add(self, ids: Sequence[int], choice: int) -> None:
-        """Adds the id that follows the end of a text."""
+        """Add the id that follows the end of a text."""
         beginning = self._beginning(ids)
         if beginning is None or choice in self._shared.get(beginning, ()):
             return
@@ -46,7 +48,7 @@ class Followers:
             self._share()
 
     def copy(self) -> "Followers":
-        """Another with the same n-grams, to which others can be added."""
+        """Return a copy that can be extended independently."""
         other = Followers.__new__(Followers)
         other._size, other._shared, other._new = self._size, self._shared, self._new.copy()
         return other

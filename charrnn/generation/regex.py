@@ -1,13 +1,13 @@
-"""Automata: which ids may come next, so that the whole text matches a regular expression.
+"""Automata of regular expressions: which ids may come next, so that the whole text matches.
 
-The library outlines_core compiles the expression to steps from byte to byte of UTF-8; here they
-become steps from id to id, and what leads nowhere is cut off. The syntax is that of Rust's regex
-crate (docs.rs/regex), without word boundaries.
+The library outlines_core compiles an expression to transitions between bytes of UTF-8. Here they
+become transitions between ids, and dead ends are removed. The syntax is that of Rust's regex crate
+(docs.rs/regex), without word boundaries.
 
-The library compiles without bounds: a short pattern can ask for all memory, and then it aborts the
-process or runs for hours. So it works in a process of its own, with a limit on time and memory.
+The library compiles without bounds: a short pattern may use up the memory, which aborts the
+process, or run for hours. So it runs in a separate process with limits on time and memory.
 
-Legend: S states, V vocabulary, B symbols (the bytes that occur in the alphabet), E steps.
+Legend: S states, V vocabulary, B symbols (the bytes that occur in the alphabet), E transitions.
 """
 
 import contextlib
@@ -29,36 +29,39 @@ from charrnn.data.tokenizer import Tokenizer
 from charrnn.errors import ConfigError
 
 LARGEST_TABLE: Final = 1 << 26
-"""Entries (S * V); as int32 a quarter of a gigabyte."""
+"""The largest number of entries (S * V) of a table; as int32, they take 256 MiB."""
 
 MAX_SECONDS: Final = 20
-"""For the library to compile a pattern."""
+"""The time limit of compiling a pattern."""
 
 MAX_BYTES: Final = 1 << 30
-"""Of memory, for the library to compile a pattern; not every system obeys."""
+"""The memory limit of compiling a pattern; not every system enforces it."""
 
 Table = npt.NDArray[np.int32]
 
 _FAR: Final = int(np.iinfo(np.int32).max)
-_TOO_LARGE: Final = r"it is too large; repeat less than in {1,1000}, and prefer [a-z] to \w"
-# Look-around, back-references, atomic groups and conditions, where no backslash comes before.
+_TOO_LARGE: Final = r"the pattern is too large; shorten repeats like {1,1000}, use [a-z] for \w"
+# Look-around, back-references, atomic groups and conditions, if not escaped by a backslash.
 _UNSUPPORTED: Final = re.compile(r"(?<!\\)(?:\\\\)*(?:\(\?(?:<?[=!]|P=|[>(])|\\[1-9]|\\k<)")
 
 
 class Automaton:
-    """Follows a text in the making, and knows how it can go on to match a pattern as a whole.
+    """A deterministic automaton over ids that accepts the texts matching a pattern as a whole.
+
+    Args:
+        pattern: the regular expression.
+        tokenizer: the model's tokenizer.
+        excluded: ids that may never come.
 
     Attributes:
         start: the state of the empty text. States are numbers below S.
-        shortest: the length of the shortest text that matches, in ids.
+        shortest: the number of ids in the shortest match.
+
+    Raises ConfigError when the pattern is not valid or too large, when no text of the remaining ids
+    matches it, or when outlines_core is not installed.
     """
 
     def __init__(self, pattern: str, tokenizer: Tokenizer, *, excluded: Iterable[int] = ()) -> None:
-        """Ids `excluded` never come.
-
-        Raises ConfigError when the pattern is not valid or too large, when no text made of the
-        remaining ids matches it, or when outlines_core is not installed.
-        """
         try:
             import outlines_core  # noqa: F401
         except ImportError as error:
@@ -68,12 +71,12 @@ class Automaton:
             table, accepting = _table(pattern, tokenizer, banned)
         except ValueError as error:
             raise ConfigError(f"regex {_shown(pattern)}: {error}") from error
-        # Where there is no next state, the table's -1 reads the last entry, which is far.
+        # Without a next state, the table has -1, which reads the last entry here.
         self._distance = np.append(_distances(table, accepting), np.int32(_FAR))
         if self._distance[0] == _FAR:
-            rest = " without those that are excluded" if banned else ""
+            rest = " without the banned ones" if banned else ""
             raise ConfigError(
-                f"regex {_shown(pattern)}: no text in the model's characters{rest} matches it"
+                f"regex {_shown(pattern)}: no text of the model's characters{rest} matches it"
             )
         table[self._distance[table] == _FAR] = -1
         self._table, self._accepting = table, accepting
@@ -81,33 +84,33 @@ class Automaton:
         self.shortest = int(self._distance[0])
 
     def accepts(self, state: int) -> bool:
-        """Whether the text so far matches."""
+        """Return whether the text so far matches."""
         return bool(self._accepting[state])
 
     def ends(self, state: int) -> bool:
-        """Whether the text so far matches, and nothing may follow."""
+        """Return whether the text so far matches and no longer text does."""
         return self.accepts(state) and not (self._table[state] >= 0).any()
 
     @property
     def can_end(self) -> bool:
-        """Whether some text matches that may not go on with every character of the alphabet."""
+        """Whether some match cannot go on with every character of the alphabet."""
         return bool((self._accepting & (self._table < 0).any(axis=1)).any())
 
     def allowed(self, state: int, remaining: int | None = None) -> npt.NDArray[np.bool_]:
-        """The ids (V,) after which the text can still become a match.
+        """Return the ids (V,) after which the text can still become a match.
 
-        With at most `remaining` more ids, the one chosen now included; None: any number. Some id
-        is allowed unless the state `ends` or `remaining` is too small from the start.
+        At most `remaining` more ids may come, including the next one; None sets no limit. Some id
+        is allowed unless the state `ends` or `remaining` was too small from the start.
         """
         limit = _FAR if remaining is None else min(remaining, _FAR)
         return self._distance[self._table[state]] < limit  # type: ignore[no-any-return]
 
     def leads(self, state: int, choice: int) -> bool:
-        """Whether the text so far may go on with an id, and still become a match."""
+        """Return whether the text can still become a match after this id."""
         return bool(self._table[state, choice] >= 0)
 
     def next(self, state: int, choice: int) -> int:
-        """The state after an allowed id."""
+        """Return the state after an allowed id."""
         following = int(self._table[state, choice])
         assert following >= 0, f"id {choice} is not allowed in state {state}"
         return following
@@ -116,9 +119,10 @@ class Automaton:
 def _table(
     pattern: str, tokenizer: Tokenizer, banned: list[int]
 ) -> tuple[Table, npt.NDArray[np.bool_]]:
-    """The next states (S, V), -1 for none, and which states (S,) accept; 0 is the start.
+    """Return the next states (S, V), -1 for none, and which states (S,) accept. State 0 is the
+    start.
 
-    Raises ValueError that says what is wrong with the pattern.
+    Raises ValueError with what is wrong with the pattern.
     """
     vocabulary_size = tokenizer.vocabulary_size
     spelled = [
@@ -127,7 +131,7 @@ def _table(
     symbols = bytes(sorted(set(b"".join(spelled))))
     bytewise, accepting, start = _bytewise(pattern, symbols)
 
-    # Shorter characters are filled up with the step that stays.
+    # Characters of fewer bytes are padded with the transition that stays in its state.
     columns = {symbol: column for column, symbol in enumerate(symbols)}
     spelling = np.full((vocabulary_size, max(map(len, spelled))), len(symbols) + 1, dtype=np.intp)
     for i, character in enumerate(spelled):
@@ -155,10 +159,10 @@ def _table(
 
 
 def _bytewise(pattern: str, symbols: bytes) -> tuple[Table, npt.NDArray[np.bool_], int]:
-    """The next states (., B + 2) after each symbol, which states accept, and the start.
+    """Return the next states (., B + 2) after each symbol, which states accept, and the start.
 
-    The last two columns are those of `compile_steps`: accepts, stays. State 0 is the dead end,
-    where everything leads that no step names. Raises ValueError.
+    The last two columns are `accepts` and `stays` of `compile_steps`. State 0 is the dead end, the
+    target of all transitions that the library does not list. Raises ValueError.
     """
     steps = compile_apart(pattern, symbols)
     names, numbered = np.unique(steps[:, [0, 2]], return_inverse=True)
@@ -171,7 +175,7 @@ def _bytewise(pattern: str, symbols: bytes) -> tuple[Table, npt.NDArray[np.bool_
 
 
 def _distances(table: Table, accepting: npt.NDArray[np.bool_]) -> Table:
-    """The fewest ids (S,) from each state to one that accepts; _FAR where there is no way."""
+    """Return the fewest ids (S,) from each state to an accepting one; _FAR if there is no way."""
     sorted_rows = np.sort(table, axis=1)
     first = sorted_rows >= 0
     first[:, 1:] &= sorted_rows[:, 1:] != sorted_rows[:, :-1]
@@ -193,35 +197,36 @@ def _distances(table: Table, accepting: npt.NDArray[np.bool_]) -> Table:
 
 
 def compile_steps(pattern: str, symbols: bytes) -> Table:
-    """The steps (E, 3) of a pattern's automaton: from a state, by a symbol, to a state.
+    """Return the transitions (E, 3) of a pattern's automaton: from a state, by a symbol, to a
+    state.
 
-    Symbol B says that the first state accepts, B + 1 stays; the first step starts from the start.
-    Raises ValueError. Nothing bounds the time and the memory it takes.
+    Symbol B means that the state accepts, B + 1 that it stays. The first transition begins at the
+    start state. Raises ValueError. Time and memory are not limited.
     """
     import outlines_core
 
     accepts, stays, begins = range(len(symbols), len(symbols) + 3)
     tokens = {bytes([byte]): [column] for column, byte in enumerate(symbols)}
-    # A state that no token leaves would be an error, even where the text need not come by: the
-    # empty token leaves every state.
+    # The library refuses states that no token leaves, even if no text needs them. The empty token
+    # leaves every state.
     tokens[b""] = [stays]
     tokens.setdefault(b"\n", []).append(begins)
     vocabulary = outlines_core.Vocabulary(accepts, tokens)
-    # All is matched as a whole, so that what stands at its very beginning says nothing. Further on
-    # it would be false without a word, for a newline comes before; `$` is fine everywhere.
+    # As the whole text is matched, an anchor at the very beginning adds nothing. Elsewhere it would
+    # never match, silently, because a newline precedes the text here. `$` works everywhere.
     inner = pattern.removeprefix("^").removeprefix(r"\A")
     if re.search(r"\^|\\A", re.sub(r"\\[^A]|\[\^", "", inner)):
         raise ValueError(r"^ and \A may only come first (write \^ for the character itself)")
     try:
-        # Is it a pattern by itself, or only between our parentheses, like a)(b? What has a word
-        # boundary is read, and then refused before it costs anything.
+        # Check that the pattern is valid without the parentheses added below, unlike a)(b. The
+        # word boundary makes the library parse the pattern and then refuse it, at no cost.
         outlines_core.Index(rf"{inner}(?u:\b)", vocabulary)
     except ValueError as error:
         if "NFA" in str(error):
             raise ValueError(_reason(pattern)) from error
     try:
-        # Without `\z` of a|ab only `a` would match, the alternative that comes first; and with it
-        # the library wants to know what comes before a text that may be empty.
+        # Without `\z`, only the first alternative of a|ab would match. With it, the library needs
+        # a character before a text that may be empty: the newline.
         index = outlines_core.Index(rf"\n(?:{inner})\z", vocabulary)
     except ValueError as error:
         raise ValueError(_reason(pattern, str(error))) from error
@@ -238,7 +243,7 @@ def compile_steps(pattern: str, symbols: bytes) -> Table:
 
 
 def compile_apart(pattern: str, symbols: bytes) -> Table:
-    """`compile_steps` in a process of its own, which may not take all memory or for ever."""
+    """Call `compile_steps` in a separate process with limits on time and memory."""
     path = os.pathsep.join(folder or os.curdir for folder in sys.path)
     # Each thread that NumPy might start counts as memory.
     environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
@@ -254,7 +259,7 @@ def compile_apart(pattern: str, symbols: bytes) -> Table:
         )
     except subprocess.TimeoutExpired as error:
         raise ValueError(_TOO_LARGE) from error
-    if done.returncode < 0:  # out of memory, the library aborts
+    if done.returncode < 0:  # the library aborts when it is out of memory
         raise ValueError(_TOO_LARGE)
     if done.returncode > 0:
         raise ValueError(done.stderr.decode("utf-8", "replace").strip().split("\n")[-1])
@@ -262,7 +267,8 @@ def compile_apart(pattern: str, symbols: bytes) -> Table:
 
 
 def answer() -> None:
-    """The other side of `compile_apart`: reads a question on stdin, answers on stdout."""
+    """Run the other process of `compile_apart`: read a question on stdin, write the answer to
+    stdout."""
     pattern, symbols, max_bytes = json.load(sys.stdin)
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource
@@ -279,7 +285,7 @@ def answer() -> None:
 
 
 def _reason(pattern: str, said: str = "") -> str:
-    """What is wrong with a pattern; the library seldom says."""
+    """Return what is wrong with a pattern; the library's own message seldom says it."""
     if "surrogates" in said:
         return "it is not valid Unicode"
     if "word bound" in said:

@@ -1,5 +1,4 @@
-"""GenerationRequest: what a text is made from, in one value that every writer takes. Sample: a text
-that was made.
+"""GenerationRequest: the input that every writer takes. Sample: a generated text.
 
 Legend: B lanes.
 """
@@ -19,24 +18,25 @@ from charrnn.generation.constraints import Constraints, Draft
 
 
 class EncodedPrompt(NamedTuple):
-    """A prompt that the model has read, but for its last character."""
+    """A prompt that the model has read except for its last id."""
 
-    state: State | None  # with B = 1: after all of `ids` but the last
-    ids: Sequence[int]  # never empty; constraints may look back into it
+    state: State | None  # with B = 1: the state after all ids but the last
+    ids: Sequence[int]  # never empty; constraints look back at them
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A text that was made.
+    """A generated text.
 
     Attributes:
-        index: which of its seed; for beam search, the rank.
-        text: without the prompt and what ended it.
-        characters: how many were made, those of a stop string included.
-        nats: the negative log-likelihood, under the model, of all those; NaN when it was not asked
-            for. Neither temperature nor filters enter into it.
-        log_probabilities: of each of those, in nats; empty when it was not asked for.
-        stop_reason: `length`, `stop`, or `match` where a regular expression was complete.
+        index: the sample's index in its seed; the rank for beam search.
+        text: the text without the prompt and without its stop string.
+        characters: the number of generated characters, including a stop string.
+        nats: the negative log-likelihood of these characters under the model, without temperature
+            and filters; NaN if not requested.
+        log_probabilities: the log-probability of each of these characters, in nats; empty if not
+            requested.
+        stop_reason: `length`, `stop`, or `match` if the text matches a regular expression.
     """
 
     index: int
@@ -49,14 +49,14 @@ class Sample:
 
 @dataclass(frozen=True, eq=False)
 class GenerationRequest:
-    """A model, a prompt that it has read, and the constraints on what follows.
+    """A model, a prompt that it has read, and the constraints on the text.
 
     Attributes:
-        engine: runs the model.
-        tokenizer: the model's.
-        prompt: what stands before the text.
-        constraints: how to sample, compiled for the tokenizer.
-        score: whether log-probabilities and nats are wanted.
+        engine: the engine that runs the model.
+        tokenizer: the model's tokenizer.
+        prompt: the encoded prompt.
+        constraints: the configuration, compiled for the tokenizer.
+        score: whether to compute log-probabilities and nats.
     """
 
     engine: Engine
@@ -67,12 +67,14 @@ class GenerationRequest:
 
     @cached_property
     def empty_draft(self) -> Draft:
-        """The draft of a text of which nothing is made yet. Do not add to it; take a copy."""
+        """The draft of an empty text. Copy it before adding ids."""
         return Draft(self.constraints, self.prompt.ids)
 
     def start_lanes(self, count: int) -> tuple[Lanes, npt.NDArray[np.intp]]:
-        """So many lanes with the prompt's state, and the last id of the prompt (B,), which they
-        read next."""
+        """Return `count` lanes with the prompt's state, and the prompt's last id for each (B,).
+
+        The lanes read these ids next.
+        """
         lanes = self.engine.lanes(count)
         lanes.put(range(count), self.prompt.state)
         return lanes, np.full(count, self.prompt.ids[-1], dtype=np.intp)
@@ -84,10 +86,10 @@ class GenerationRequest:
         log_probabilities: Sequence[float] = (),
         nats: float | None = None,
     ) -> Sample:
-        """The sample that a draft which has ended is.
+        """Return the sample of a draft that has ended.
 
         Args:
-            nats: None: from the log-probabilities, where they are wanted.
+            nats: the negative log-likelihood; None takes it from the log-probabilities if `score`.
         """
         assert draft.stop_reason is not None
         if nats is None:

@@ -1,8 +1,8 @@
-"""Sampler: a model, ready to write.
+"""Sampler: generates text with a model.
 
-`Sampler.stream` makes one text that can be read while it comes, a character at a time;
-`Sampler.samples` makes many side by side. Both write the same text for the same seed and index
-(with an engine whose lanes do not depend on each other, as the CPU's do not).
+`Sampler.stream` writes one text, which can be read while it is written. `Sampler.samples` writes
+many side by side. Both write the same text for the same seed and index, with any engine whose lanes
+are independent, as they are on the CPU.
 """
 
 import warnings
@@ -24,14 +24,14 @@ from charrnn.storage.model_directory import Model
 
 
 class Sampler:
-    """A model, ready to write.
+    """A model and an engine that generate text.
 
     Args:
-        model: read from disk.
-        engine: the entry of ENGINES that runs it, or one that runs already; None: the fastest that
-            needs no torch.
+        model: a model, as `read_model` or `load` returns it.
+        engine: the name of an entry of ENGINES, or an engine; None takes the fastest one that needs
+            no torch.
 
-    Raises ModelError when the model is not one to generate.
+    Raises ModelError when the model is not a language model.
     """
 
     @as_usual
@@ -53,15 +53,18 @@ class Sampler:
         score: bool = True,
         log_probabilities: bool = False,
     ) -> SampleStream:
-        """Sample `index` of `config.seed`, as it comes; without the prompt.
+        """Return a stream of the pieces of one sample, without the prompt.
 
         Args:
-            score: keep count of its nats.
-            log_probabilities: keep those of every character as well.
+            prompt: the beginning of the text.
+            config: the sampling settings.
+            index: which sample of `config.seed` to write.
+            score: whether to add up its nats.
+            log_probabilities: whether to keep the log-probability of every character.
 
         Raises UnknownCharacterError when the prompt has characters the model has never seen,
-        ConfigError when nothing that the configuration allows can be written, or the end that it
-        asks for can never come. CharRNNWarning says which settings have no effect.
+        ConfigError when the configuration allows no text, or an end that can never come. Warns with
+        CharRNNWarning of settings without effect.
         """
         request = self.request(prompt, config or SamplingConfig(), score=score)
         return SampleStream(request, index, keep_log_probabilities=log_probabilities)
@@ -77,15 +80,17 @@ class Sampler:
         batch_size: int = 256,
         threads: int | None = None,
     ) -> Generator[Sample, None, None]:
-        """The samples of these indices, in their order; many are made side by side.
+        """Yield the samples of these indices, in their order, many of them computed side by side.
 
         Args:
-            indices: may be endless; close the iterator when there are enough.
-            score: give log-probabilities and nats as well.
-            batch_size: how many a thread makes side by side.
-            threads: None: as many as there are cores, for an engine on the CPU.
+            prompt: the beginning of the texts.
+            config: the sampling settings.
+            indices: may be endless; close the iterator to end.
+            score: whether to compute log-probabilities and nats.
+            batch_size: the number of samples that a thread writes side by side.
+            threads: None takes as many as there are cores, for an engine on the CPU.
 
-        Raises as `stream` does; and ConfigError where nothing says that a text ends.
+        Raises as `stream` does, and ConfigError when a text would never end.
         """
         config = config or SamplingConfig()
         config.require_end()
@@ -99,7 +104,7 @@ class Sampler:
     def sample(
         self, prompt: str = "", config: SamplingConfig | None = None, *, index: int = 0
     ) -> str:
-        """The whole of `stream` at once. Raises ConfigError where nothing says that it ends."""
+        """Return the whole text of `stream`. Raises ConfigError when it would never end."""
         config = config or SamplingConfig()
         config.require_end()
         stream, pieces = self.stream(prompt, config, index=index, score=False), []
@@ -111,9 +116,9 @@ class Sampler:
     def request(
         self, prompt: str | EncodedPrompt, config: SamplingConfig, *, score: bool = False
     ) -> GenerationRequest:
-        """What the writers make texts from: the prompt is read, and the configuration compiled.
+        """Read the prompt and compile the configuration for the writers.
 
-        Raises as `stream` does, and gives its warnings.
+        Raises and warns as `stream` does.
         """
         if not isinstance(prompt, EncodedPrompt):
             prompt = self.encode_prompt(prompt, lines=config.lines)
@@ -125,18 +130,18 @@ class Sampler:
 
     @as_usual
     def encode_prompt(self, prompt: str = "", *, lines: bool = False) -> EncodedPrompt:
-        """Reads a prompt, so that many texts can begin after it. Raises UnknownCharacterError."""
+        """Read a prompt, so that many texts can continue it. Raises UnknownCharacterError."""
         ids = self.prompt_ids(prompt, lines=lines)
         state = self.engine.read([ids[:-1]], None) if len(ids) > 1 else None
         return EncodedPrompt(state, ids)
 
     def prompt_ids(self, prompt: str, *, lines: bool = False) -> list[int]:
-        """What the model reads before it writes: never nothing."""
+        """Return the ids that the model reads before the first character; there is always one."""
         check_text(prompt, "the prompt")
         tokenizer = self.model.tokenizer
         ids = [int(i) for i in tokenizer.encode(prompt)]
         if lines or not ids:
-            # A text begins as if after a newline; where there is none in the alphabet, a space.
+            # A text begins as after a newline or, if the model knows none, after a space.
             newline = newline_id(tokenizer)
             space = None if tokenizer.unknown(" ") else int(tokenizer.encode(" ")[0])
             beginning = newline if newline is not None else space if space is not None else 0

@@ -1,6 +1,6 @@
-"""Which samples are kept: iterators over samples, in their order.
+"""Iterators that select among samples, and keep their order.
 
-They compose: `islice(unique(novel(samples, known)), 10)` are ten new and different texts.
+They compose: `islice(unique(novel(samples, known)), 10)` yields ten new and different texts.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,13 +14,13 @@ from charrnn.errors import CharRNNError
 from charrnn.generation.request import Sample
 
 MOST_REJECTED: Final = 10_000
-"""Samples in a row; after so many, there are hardly more to be found."""
+"""The number of samples rejected in a row after which the search is given up."""
 
 
 def unique(samples: Iterable[Sample]) -> Iterator[Sample]:
-    """Each text once.
+    """Yield each text once.
 
-    Raises CharRNNError when there seem to be no others.
+    Raises CharRNNError when no new text comes for MOST_REJECTED samples.
     """
     seen: set[str] = set()
     rejected = 0
@@ -31,15 +31,15 @@ def unique(samples: Iterable[Sample]) -> Iterator[Sample]:
             yield sample
         elif (rejected := rejected + 1) >= MOST_REJECTED:
             raise CharRNNError(
-                f"--unique: {len(seen):,} different texts; the next {rejected:,} were all among "
+                f"--unique: found {len(seen):,} different texts; the next {rejected:,} repeated "
                 "them; try a higher --temperature"
             )
 
 
 def novel(samples: Iterable[Sample], known: "Lines", prompt: str = "") -> Iterator[Sample]:
-    """Texts that have, after the prompt, no line in common with a corpus.
+    """Yield the texts that, with the prompt, have no line in common with a corpus.
 
-    Raises CharRNNError when there seem to be none.
+    Raises CharRNNError when none comes for MOST_REJECTED samples.
     """
     rejected = 0
     for sample in samples:
@@ -54,16 +54,16 @@ def novel(samples: Iterable[Sample], known: "Lines", prompt: str = "") -> Iterat
 
 
 def best_of(samples: Iterable[Sample], count: int) -> Iterator[Sample]:
-    """Of each `count` samples in a row the likeliest, by nats per character."""
+    """Yield the likeliest of every `count` samples, by nats per character."""
     samples = iter(samples)
     while candidates := list(islice(samples, count)):
         yield min(candidates, key=lambda sample: sample.nats / max(sample.characters, 1))
 
 
 class Lines:
-    """The lines of a corpus, as 64-bit hashes: `line in Lines(texts)`.
+    """The lines of a corpus as 64-bit hashes, for `line in Lines(texts)`.
 
-    Compared is what they are in UTF-8, so that a character whose bytes came apart is the same.
+    Lines are compared as UTF-8, so that a character that is split into single bytes is the same.
     """
 
     def __init__(self, texts: Iterable[str]) -> None:
@@ -82,8 +82,8 @@ def _hash(line: str) -> int:
 
 
 def _lines(texts: Iterable[str]) -> Iterator[str]:
-    """The lines of a text that comes in pieces, without their ends."""
-    begun: list[str] = []  # of the line that has not ended
+    """Yield the lines of a text that comes in pieces, without their ends."""
+    begun: list[str] = []  # the pieces of the current line
     for text in texts:
         first, *others = text.split("\n")
         begun.append(first)

@@ -1,13 +1,12 @@
-"""Sequential Monte Carlo: texts that match a pattern, as the model itself would write them.
+"""Sequential Monte Carlo sampling of texts that match a pattern.
 
-To close the ways that lead nowhere is not enough: where a name must end in -by, the model, never
-allowed to end it otherwise, goes on and on. So several beginnings are written side by side, each
-weighed by how much of the model's probability the pattern left it at every character; the light
-ones give way to copies of the heavy ones, and of the texts that come out one is drawn by weight.
-With many particles that is the model's own distribution over the texts that match.
+Masking the characters that lead nowhere is not enough: where a name must end in -by, the masked
+model never ends the name otherwise, and goes on and on. So several texts (particles) are written
+side by side. Each is weighted by the probability that the pattern left it at every character,
+copies of heavy particles replace light ones, and one of the finished texts is drawn by weight. With
+many particles, the result approaches the model's own distribution, conditional on a match.
 
-The method: Doucet, de Freitas and Gordon, 2001; for language models, Lew et al., 2023,
-arXiv:2306.03081.
+Doucet, de Freitas and Gordon, 2001; for language models, Lew et al., 2023, arXiv:2306.03081.
 
 Legend: B particles, V vocabulary.
 """
@@ -25,10 +24,10 @@ from charrnn.generation.randomness import sample_keys, split, uniforms
 from charrnn.generation.request import GenerationRequest, Sample
 
 PARTICLES: Final = 128
-"""Beginnings that are written side by side for one text."""
+"""The number of particles for one text."""
 
 _NEGLIGIBLE: Final = 0.01
-"""The share of those that have not ended, when they are not waited for any more."""
+"""The share of the total weight below which unfinished particles are given up."""
 
 Weights = npt.NDArray[np.float64]
 
@@ -41,7 +40,7 @@ _Scores = tuple["_Scores | None", float]
 
 
 def smc_sample(request: GenerationRequest, index: int) -> Sample:
-    """Sample `index` of a request whose texts are to match a pattern; see Sampler.samples."""
+    """Return sample `index` of a request whose texts must match a pattern."""
     steps = smc_steps(request, index)
     while True:
         try:
@@ -52,13 +51,13 @@ def smc_sample(request: GenerationRequest, index: int) -> Sample:
 
 
 def smc_steps(request: GenerationRequest, index: int) -> Generator[str, None, Sample]:
-    """The same in steps, so that it can be left: gives an empty string after each character."""
+    """Compute the same in steps. Yields an empty string after each character."""
     particles = _Particles(request, index)
     for position in count():
         uniform = uniforms(particles.keys, np.array([position], dtype=np.uint64))
         active = [i for i, draft in enumerate(particles.drafts) if draft.stop_reason is None]
         weights = _normalized(particles.log_weights)
-        if weights[active].sum() < _NEGLIGIBLE:  # and it can only become less
+        if weights[active].sum() < _NEGLIGIBLE:  # it can only decrease
             break
         particles.step(active, uniform)
         particles.resample(uniform[-1])
@@ -71,18 +70,18 @@ def smc_steps(request: GenerationRequest, index: int) -> Generator[str, None, Sa
 
 
 class _Particles:
-    """Texts that are written side by side, each with a weight, of which one will be the sample.
+    """Texts that are written side by side, each with a weight; one of them becomes the sample.
 
     Attributes:
         drafts: (B).
-        log_weights: (B,) of the drafts, those that have ended among them.
-        scores: (B) the log-probabilities of each draft's ids, when they are wanted.
-        keys: (2 B + 1,) of random numbers: for the ids, for the ends, and one for all together.
+        log_weights: (B,) of all drafts, including finished ones.
+        scores: (B) the log-probabilities of each draft's ids, if requested.
+        keys: (2 B + 1,) keys of random numbers: B for the ids, B for the ends, one for resampling.
     """
 
     def __init__(self, request: GenerationRequest, index: int) -> None:
         config = request.constraints.config
-        size = PARTICLES if config.temperature > 0 else 1  # greedy ones would all be the same
+        size = PARTICLES if config.temperature > 0 else 1  # greedy particles are all equal
         self._request = request
         self._lanes, self._ids = request.start_lanes(size)
         self.drafts = [request.empty_draft.copy() for _ in range(size)]
@@ -91,18 +90,18 @@ class _Particles:
         self.keys = split(sample_keys(config.seed, [index]), 2 * size + 1)
 
     def step(self, active: Sequence[int], uniform: npt.NDArray[np.float64]) -> None:
-        """Makes one more character of the active ones, from random numbers (2 B + 1,)."""
+        """Add a character to each active particle, with random numbers (2 B + 1,)."""
         constraints = self._request.constraints
         logits = self._lanes.step(self._ids)[active]
         drafts = [self.drafts[i] for i in active]
         allowed, recent = constraints.masks(drafts)
         assert allowed is not None
-        with np.errstate(over="ignore", invalid="ignore"):  # `pick` says it
+        with np.errstate(over="ignore", invalid="ignore"):  # `pick` raises the error
             filtered = constraints.filtered(logits, allowed, recent)
             chosen = pick(logits, filtered, uniform[active])
             scaled = apply_temperature(logits.astype(np.float64), constraints.config.temperature)
             left = np.where(allowed, probabilities(scaled), 0).sum(axis=-1)
-        # Where a text may end, it does when the model would go on with what the pattern forbids.
+        # A text that may end ends when the model would go on with a forbidden character.
         complete = np.array([draft.complete() for draft in drafts])
         ends = complete & (uniform[len(self.drafts) : -1][active] >= left)
         self.log_weights[active] += np.where(complete, 0, np.log(np.maximum(left, _LEAST)))
@@ -119,7 +118,7 @@ class _Particles:
                     self.scores[i] = (self.scores[i], score)
 
     def resample(self, uniform: float) -> None:
-        """Puts copies of the heavy ones in the place of the light ones, where too few matter."""
+        """Replace light particles by copies of heavy ones if the effective sample size is small."""
         weights, size = _normalized(self.log_weights), len(self.drafts)
         if 1 / np.square(weights).sum() >= size / 2:
             return

@@ -1,4 +1,4 @@
-"""SampleStream: one sample that can be read while it is being made."""
+"""SampleStream: a sample that can be read while it is generated."""
 
 import math
 from collections.abc import Iterator
@@ -14,22 +14,22 @@ from charrnn.generation.request import GenerationRequest
 from charrnn.generation.smc import smc_sample
 
 _BLOCK: Final = 64
-"""Random numbers that are made at once."""
+"""The number of random numbers computed at once."""
 
 
 class SampleStream:
-    """One sample in the making: iterate over it for pieces of text as they come.
+    """A sample that is generated while it is iterated over, in pieces of text.
 
     Args:
-        request: what the text is made from.
-        index: which of its seed.
-        keep_log_probabilities: keep the log-probability of each character, where the request wants
-            scores.
+        request: the model, prompt and constraints.
+        index: the sample's index in the seed.
+        keep_log_probabilities: whether to keep the log-probability of each character, if the
+            request has `score`.
 
     Attributes:
-        nats: the negative log-likelihood, under the model, of the characters made so far; NaN when
-            it was not asked for.
-        log_probabilities: of each of them, newest last; kept when it was asked for.
+        nats: the negative log-likelihood, under the model, of the characters so far; NaN if not
+            requested.
+        log_probabilities: those of the characters so far, if kept.
     """
 
     def __init__(
@@ -44,17 +44,17 @@ class SampleStream:
 
     @property
     def characters(self) -> int:
-        """How many were made."""
+        """The number of characters generated so far."""
         return self._draft.made
 
     @property
     def constraints(self) -> Constraints:
-        """What its configuration means for the model."""
+        """The configuration, compiled for the model's tokenizer."""
         return self._request.constraints
 
     @property
     def stop_reason(self) -> str | None:
-        """Why it ended: `length`, `stop` or `match`; None while it is being made."""
+        """Why the text ended: `length`, `stop` or `match`; None before its end."""
         return self._draft.stop_reason
 
     def __iter__(self) -> Iterator[str]:
@@ -64,7 +64,7 @@ class SampleStream:
         return stepwise(self._request.tokenizer.decode_stream(ids), usual_numpy)
 
     def _matching(self) -> Iterator[str]:
-        """The whole text at once: until it has ended, nobody knows how it begins."""
+        """Yield the whole text at once, as its beginning is known only at its end."""
         if self.stop_reason is not None:
             return
         sample = smc_sample(self._request, self._index)
@@ -76,7 +76,7 @@ class SampleStream:
             yield sample.text
 
     def _choices(self) -> Iterator[int]:
-        """Draws one id after another and adds each to the draft."""
+        """Draw ids, and add each to the draft."""
         request, draft, constraints = self._request, self._draft, self._request.constraints
         key = sample_keys(constraints.config.seed, [self._index])
         lanes, ids = request.start_lanes(1)

@@ -1,10 +1,10 @@
-"""The writers of samples: which of them makes the samples of a request is decided here, once.
+"""The choice among the writers of samples.
 
-- `batch_samples` draws them character by character, many side by side;
-- `smc_sample` draws those that are to match a regular expression;
-- `beam_search` finds the likeliest.
+- `batch_samples` draws samples character by character, many side by side.
+- `smc_sample` draws samples that match a regular expression.
+- `beam_search` finds the likeliest texts.
 
-`SampleStream` makes one sample that can be read meanwhile.
+`SampleStream` writes one sample that can be read meanwhile.
 """
 
 import contextlib
@@ -27,20 +27,20 @@ def write_samples(
     batch_size: int = 256,
     threads: int | None = None,
 ) -> Generator[Sample, None, None]:
-    """The samples of these indices, in their order; or, with a beam width, the likeliest texts.
+    """Yield the samples of these indices, in their order; with a beam width, the likeliest texts.
 
     Args:
-        request: what they are made from.
-        indices: which of the seed; may be endless. Beam search has no use for them.
-        beam_width: how many beginnings beam search keeps; None: draw.
+        request: the model, prompt and constraints.
+        indices: the indices in the seed; may be endless. Beam search ignores them.
+        beam_width: the number of hypotheses of beam search; None draws samples.
         batch_size, threads: see Sampler.samples.
 
-    Raises ConfigError when nothing that the constraints allow can be written, and CharRNNError
-    where a text without a length does not end.
+    Raises ConfigError when the constraints allow no text, and CharRNNError when a text without a
+    length does not end.
     """
     if beam_width is not None:
         yield from beam_search(request, width=beam_width)
-    elif request.empty_draft.stop_reason is not None:  # before it has begun
+    elif request.empty_draft.stop_reason is not None:  # the text has to be empty
         for index in indices:
             yield request.to_sample(index, request.empty_draft)
     elif request.constraints.automaton is not None:
@@ -48,7 +48,7 @@ def write_samples(
             for index in indices:
                 yield smc_sample(request, index)
     else:
-        with _one_blas_thread():  # the threads are those of the batches
+        with _one_blas_thread():  # the batches run in threads already
             yield from batch_samples(request, indices, batch_size, threads)
 
 
@@ -59,7 +59,7 @@ _limiting = threading.Lock()
 
 @contextlib.contextmanager
 def _one_blas_thread() -> Iterator[None]:
-    """Keeps BLAS from starting threads until the last of all iterators in here is closed."""
+    """Limit BLAS to one thread until the last iterator that uses this is closed."""
     global _limited, _limits
     with _limiting:
         if _limited == 0:

@@ -649,7 +649,7 @@ def test_options_that_have_no_effect_are_said_once(
     session = Session(small_sampler(), CONFIG, lambda header, suggestions: 0)
     assert "stop '§': the model has never seen '§'" in told("/set stop §")
     assert "never seen" not in told("/set ban T")
-    assert "'T' never comes" in told("/set stop T")
+    assert "ban excludes 'T'" in told("/set stop T")
     assert "no such escape" in told(r"/set stop \d")
     assert "warning" not in told(r"/set stop \n\u0021")
     assert session.config.stop == ("\n!",)

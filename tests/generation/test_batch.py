@@ -161,7 +161,7 @@ def test_a_text_that_never_ends_is_said(
     config = SamplingConfig(length=None, lines=True)
     sampler = Sampler(make_model("\na"), Endless(None))  # type: ignore[arg-type]
     with pytest.raises(
-        CharRNNError, match=r"text 7 has 5,\d+ characters and no end; give a length"
+        CharRNNError, match=r"text 7 has no end after 5,\d+ characters; give a length"
     ):
         list(sampler.samples("", config, indices=range(7, 9)))
     sampler = Sampler(make_model("\na"), Endless(None))  # type: ignore[arg-type]

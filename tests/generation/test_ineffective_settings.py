@@ -25,8 +25,8 @@ ALPHABET = "\nabcdENDX"
                 + "so that it ends no text"
             ],
         ),
-        ({"stop": ("ab",), "ban": "b"}, ["stop 'ab': 'b' never comes, so that it ends no text"]),
-        ({"lines": True, "ban": "\n"}, [r"lines: '\n' never comes, so that it ends no text"]),
+        ({"stop": ("ab",), "ban": "b"}, ["stop 'ab': ban excludes 'b', so it never ends a text"]),
+        ({"lines": True, "ban": "\n"}, [r"lines: ban excludes '\n', so it never ends a text"]),
         ({"stop": ("a",), "ban": "b", "only": "cd", "lines": True}, []),
         ({"regex": "a", "lines": True, "ban": "\n"}, []),
     ],

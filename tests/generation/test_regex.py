@@ -276,9 +276,9 @@ INVALID = [
     ("[a^b]", r"write \^"),
     ("\ud800", "Unicode"),
     ("(" * 2000 + ")" * 2000, "nested too deeply"),
-    ("q", "no text in the model's characters matches it"),
-    ("aé|[^abc]", "no text in the model's characters matches it"),
-    ("a$b", "no text in the model's characters matches it"),
+    ("q", "no text of the model's characters matches it"),
+    ("aé|[^abc]", "no text of the model's characters matches it"),
+    ("a$b", "no text of the model's characters matches it"),
 ]
 
 
@@ -292,7 +292,7 @@ def test_a_pattern_that_cannot_be_used_says_why_in_a_line(pattern: str, reason: 
 
 
 def test_what_is_banned_may_leave_no_text() -> None:
-    with pytest.raises(ConfigError, match="without those that are excluded matches it"):
+    with pytest.raises(ConfigError, match="without the banned ones matches it"):
         build("ab?", banned="a")
 
 
