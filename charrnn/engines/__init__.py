@@ -1,7 +1,7 @@
-"""ENGINES: ids, state -> logits, state. Sampling and scoring run on them.
+"""ENGINES: the engines that run a trained network, from ids and state to logits and state.
 
-An engine runs a model in either of two ways: `advance` reads whole texts, and `lanes` writes
-character after character. Each engine's docstring says how exact and how fast it is.
+Sampling and scoring run on them. An engine works in two ways: `advance` reads whole texts, and
+`lanes` generates character by character. Each engine's docstring states its precision and speed.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ if available():
 
 
 def best_engine(model: Model) -> Engine:
-    """Returns the fastest engine that needs no torch."""
+    """Return the fastest engine that needs no torch."""
     return NativeEngine.of(model) if available() else NumPyEngine.of(model)
 
 

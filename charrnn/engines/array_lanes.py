@@ -1,4 +1,4 @@
-"""ArrayLanes: the part that is common to all Lanes whose states are NumPy arrays.
+"""ArrayLanes: the base class of Lanes whose states are NumPy arrays.
 
 Legend: B lanes, H hidden, L layers.
 """
@@ -18,7 +18,7 @@ class ArrayLanes:
     Args:
         states: h, or h and c, each (L, B or more, H or more), padded with zeros.
         hidden_size: H.
-        memory: what attention looks up; None without attention.
+        memory: the keys and values of attention; None without attention.
     """
 
     def __init__(
@@ -29,20 +29,22 @@ class ArrayLanes:
 
     @property
     def attended(self) -> Array | None:
-        """The attention weights (B, W) of the last step on the last W states, the oldest first and
-        the step's own last. The lanes' own memory; None for a network without attention."""
+        """The attention weights (B, W) of the last step, from the oldest of W states to the newest.
+
+        The array is the lanes' own memory. None for a network without attention.
+        """
         return self._memory.attended if self._memory is not None else None
 
     def get(self, lane: int) -> State:
-        """Returns the state of a lane, as a value."""
+        """Return the state of a lane, as a value."""
         return self._get(slice(lane, lane + 1))
 
     def put(self, lane: int | Sequence[int], state: State | None) -> None:
-        """Sets a lane, or several, to a state; see Lanes."""
+        """Set a lane, or several, to a state; see Lanes."""
         self._put(np.atleast_1d(np.asarray(lane, dtype=np.intp)), state)
 
     def take(self, lanes: npt.NDArray[np.intp]) -> None:
-        """Sets lane i to the state that lane `lanes[i]` had."""
+        """Set lane i to the previous state of lane `lanes[i]`."""
         for part in self._states:
             part[:, : len(lanes)] = part[:, lanes]
         if self._memory is not None:

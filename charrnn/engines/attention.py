@@ -1,11 +1,11 @@
 """Attention on the CPU: the equations of `model/attention.py`, a character at a time.
 
-Keys and values are computed once, when their state is new, and kept. Each lane's are multiplied on
-their own, in arrays of one shape and order, so that a lane's numbers are the same to the last bit
-in any batch.
+Each state's key and value are computed once and kept. Each lane's products are computed separately,
+in arrays of one shape and order, so that a lane's numbers are the same to the last bit in any
+batch.
 
 Legend: B lanes, R rows (B padded), W window, H hidden, D of a key, both padded, P states in a
-  piece.
+piece.
 """
 
 import math
@@ -20,22 +20,23 @@ from charrnn.model.config import ModelConfig
 from charrnn.storage.tensor_file import Tensors
 
 _EPSILON: Final = np.float32(1e-5)
-"""That of torch.nn.LayerNorm."""
+"""The epsilon of torch.nn.LayerNorm."""
 
 _LARGEST_PIECE: Final = 9215
-"""Numbers, of keys or values, that a query or its weights are multiplied by at once: OpenBLAS
-divides larger products among its threads, and then rounds in another way."""
+"""The most numbers of keys or values in one product: OpenBLAS divides larger products among its
+threads, which changes the rounding."""
 
 
 class AttentionWeights:
-    """The weights of attention, transposed for row vectors, the scores' scale folded into the
-    queries'.
+    """The weights of attention, transposed for row vectors. The scale of the scores is part of the
+    queries' weights.
 
     Attributes:
         window, size, hidden_size: W, D, H, none of them padded.
-        projection: (H, 3 D): query, key and value side by side; only queries have a `bias` (3 D).
+        projection: (H, 3 D): query, key and value side by side.
+        bias: (3 D), zero for keys and values.
         output: (D, H).
-        biases: (W,), the oldest first.
+        biases: (W,) the score biases by distance, the oldest state first.
     """
 
     def __init__(self, config: ModelConfig, tensors: Tensors) -> None:
@@ -44,7 +45,7 @@ class AttentionWeights:
         self.hidden_size = config.hidden_size
         hidden, size = padded(self.hidden_size), padded(self.size)
         scale = np.float32(1 / math.sqrt(self.size))
-        with np.errstate(all="ignore"):  # the logits show it
+        with np.errstate(all="ignore"):  # an overflow shows in the logits
             query, query_bias = (
                 tensors[f"attention.query.{name}"] * scale for name in ("weight", "bias")
             )
@@ -70,15 +71,15 @@ class AttentionLanes:
     """The attention memory of B lanes. A step allocates none of its arrays.
 
     Args:
-        weights: of the attention.
+        weights: the weights of the attention.
         count: B.
         rows: R.
 
     Attributes:
-        weights: of the attention.
-        keys, values: (B, 2 W, D), of which W from `start` on are remembered.
-        attended: (B, W), the attention weights of the last step on the last W states, the oldest
-            first and the step's own last; each row adds up to 1.
+        weights: the weights of the attention.
+        keys, values: (B, 2 W, D), of which the W from `start` on are in the window.
+        attended: (B, W), the attention weights of the last step, from the oldest state to the
+            newest; each row adds up to 1.
     """
 
     def __init__(self, weights: AttentionWeights, count: int, rows: int) -> None:
@@ -103,9 +104,9 @@ class AttentionLanes:
         self.attended = self._scores[:, 0]
 
     def read(self, h: Array) -> Array:
-        """Attends from states h (R, H) of the layers; returns the input (R, H) of the head.
+        """Attend from states h (R, H) of the layers. Returns the input (R, H) of the head.
 
-        It is the lanes' own memory: the next step overwrites it.
+        The result is the lanes' own memory: the next step overwrites it.
         """
         self._project(h)
         self._append(self._projected)
@@ -118,12 +119,12 @@ class AttentionLanes:
         return self._joined
 
     def remember(self, h: Array) -> None:
-        """Remembers states h (R, H) as `read` does, without attending."""
+        """Add states h (R, H) to the memory as `read` does, without attending."""
         self._project(h)
         self.remember_projected(self._projected)
 
     def remember_projected(self, projected: Array) -> None:
-        """`remember`, of the projections (B or more, 3 D) of the states."""
+        """Add states to the memory, given their projections (B or more, 3 D)."""
         self._append(projected)
         self.slide()
 
@@ -132,7 +133,7 @@ class AttentionLanes:
         self._projected += self.weights.bias
 
     def _append(self, projected: Array) -> None:
-        """Puts the keys and values of new states behind the window."""
+        """Store the keys and values of new states after the window."""
         count, size = self._count, self._queries.shape[2]
         end = self.start + self.weights.window
         self._queries[:, 0] = projected[:count, :size]
@@ -140,7 +141,7 @@ class AttentionLanes:
         self.values[:, end] = projected[:count, 2 * size : 3 * size]
 
     def _attend(self) -> None:
-        """Computes the attention weights in the window, and the weighted sums of its values."""
+        """Compute the attention weights in the window, and the weighted sums of its values."""
         found = self._found[: self._count, None]  # (B, 1, D)
         for piece in self._pieces:
             keys = piece.of(self.keys, self.start)
@@ -150,7 +151,7 @@ class AttentionLanes:
         for number, piece in enumerate(self._pieces):
             values = piece.of(
                 self.values, self.start + 1
-            )  # each value stands one state after its key
+            )  # a value is one state newer than the key of the same place
             np.matmul(piece.scores, values, out=piece.found)
             if number == 0:
                 np.add.reduce(piece.found, axis=1, out=found)
@@ -158,7 +159,7 @@ class AttentionLanes:
                 found += piece.found[:, 0]
 
     def get(self, lanes: slice = slice(None)) -> State:
-        """Returns the keys and values (W, b, D) of lanes, as a value."""
+        """Return the keys and values (W, b, D) of lanes, as a value."""
         window = slice(self.start, self.start + self.weights.window)
         size = self.weights.size
         return tuple(
@@ -166,31 +167,31 @@ class AttentionLanes:
         )
 
     def put(self, lanes: npt.NDArray[np.intp] | slice, state: State | None) -> None:
-        """Sets lanes to keys and values; None is before the first character."""
+        """Set lanes to keys and values; None is the state before the first character."""
         window = slice(self.start, self.start + self.weights.window)
         size = self.weights.size
         for number, part in enumerate((self.keys, self.values)):
             part[lanes, window, :size] = 0 if state is None else state[number].swapaxes(0, 1)
 
     def take(self, lanes: npt.NDArray[np.intp]) -> None:
-        """Sets lane i to the state that lane `lanes[i]` had; lanes that stay are not copied."""
+        """Set lane i to the previous state of lane `lanes[i]`. Lanes that stay are not copied."""
         moved = np.flatnonzero(lanes != np.arange(len(lanes)))
         window = slice(self.start, self.start + self.weights.window)
         for part in (self.keys, self.values):
             part[moved, window] = part[lanes[moved], window]
 
     def slide(self) -> None:
-        """Moves the window by one, onto the new key and value behind it."""
+        """Move the window by one state, to include the newest key and value."""
         window = self.weights.window
         self.start += 1
         if self.start == window:
             for part in (self.keys, self.values):
-                for lane in part:  # of all at once, NumPy would copy first
+                for lane in part:  # one by one, as NumPy would make a copy of all lanes at once
                     lane[:window] = lane[window:]
             self.start = 0
 
     def _normalize(self) -> None:
-        """Layer normalization (Ba et al., 2016, arXiv:1607.06450), in place."""
+        """Apply layer normalization (Ba et al., 2016, arXiv:1607.06450) in place."""
         size, scratch = np.float32(self.weights.hidden_size), self._scratch
         x = self._joined[:, : self.weights.hidden_size]
         x -= x.sum(axis=1, keepdims=True) / size
@@ -201,7 +202,7 @@ class AttentionLanes:
 
 
 class _Piece:
-    """Pieces of equal length that lie one after another in a window.
+    """Consecutive pieces of equal length in a window.
 
     Attributes:
         scores: (B, n, 1, P), a view of the scores (B, 1, W) of all states.
@@ -215,19 +216,21 @@ class _Piece:
         self.found = found
 
     def of(self, part: Array, start: int) -> Array:
-        """Returns the pieces (B, n, P, D) of keys or values whose window begins at `start`, as a
-        view."""
+        """Return a view of the pieces (B, n, P, D) of keys or values in the window from `start`
+        on."""
         begin = start + self._first
         chosen = part[:, begin : begin + self._count * self._length]
         return chosen.reshape(-1, self._count, self._length, part.shape[2])
 
 
 def _pieces(window: int, size: int) -> list[tuple[int, int, int]]:
-    """Divides a window into pieces of equal length and a rest; returns of both the first state, the
-    number of pieces, and their length."""
+    """Divide a window into pieces of equal length and a rest.
+
+    Returns the first state, the number of pieces and their length, for both.
+    """
     most = max(_LARGEST_PIECE // size, 1)
     most = min(most - most % 16 or most, window)
-    # Equal pieces without a rest, if nearly as long ones are possible.
+    # Prefer equal pieces without a rest, if they are at least half as long.
     length = next((n for n in range(most, most // 2, -1) if window % n == 0 == n % 16), most)
     whole = window - window % length
     pieces = [(0, whole // length, length)]
@@ -235,7 +238,7 @@ def _pieces(window: int, size: int) -> list[tuple[int, int, int]]:
 
 
 def _softmax(scores: Array) -> None:
-    """In place, over the last axis."""
+    """Apply softmax over the last axis, in place."""
     scores -= scores.max(axis=-1, keepdims=True)
     np.exp(scores, out=scores)
     scores /= scores.sum(axis=-1, keepdims=True)

@@ -1,4 +1,4 @@
-"""Matrix products that are the same to the last bit for any number of rows and of BLAS's threads.
+"""Matrix products with the same bits for any number of rows and of BLAS threads.
 
 Legend: B lanes, H hidden, N columns.
 """
@@ -10,39 +10,39 @@ import numpy as np
 from charrnn.engines.engine import Array
 
 _ALIGNMENT: Final = 16
-"""Sizes are padded with zeros to a multiple: BLAS rounds odd remainders in other ways."""
+"""The multiple to which sizes are padded with zeros: BLAS rounds odd remainders differently."""
 
 _LONGEST_SUM: Final = 256
-"""Longer sums are split here, at fixed places; each BLAS would split them at its own."""
+"""The longest sum that BLAS computes: it would split longer ones at places of its own choice."""
 
 _WIDTH: Final = 256
-"""Columns of each part of a wide product."""
+"""The columns of each part of a wide product."""
 
 _LARGEST_WEIGHT: Final = 256 * 256
-"""Numbers of a weight that ROWS rows are multiplied by at once: OpenBLAS divides larger ones among
-its threads, at places that depend on their number, and rounds the columns there in other ways."""
+"""The most numbers of a weight in one product with ROWS rows: OpenBLAS divides larger ones among
+its threads, at places that depend on their number, where it rounds the columns differently."""
 
 ROWS: Final = 4
-"""Rows of every product: BLAS has other code for other numbers of rows, which rounds in another
-way. With four, each row gives the same wherever it stands and whatever the others are, on
-processors with AVX2 too."""
+"""The rows of every product: BLAS has different code, with different rounding, for each number of
+rows. With four, a row's result does not depend on its place and on the other rows, also with
+AVX2."""
 
 
 def padded(size: int) -> int:
-    """A size, rounded up to a multiple of `_ALIGNMENT`."""
+    """Return a size, rounded up to a multiple of `_ALIGNMENT`."""
     return -size % _ALIGNMENT + size
 
 
 def whole_rows(lanes: int) -> int:
-    """The rows, a multiple of ROWS, in which that many lanes are computed."""
+    """Return the number of lanes, rounded up to a multiple of ROWS, and at least ROWS."""
     return max(-lanes % ROWS + lanes, ROWS)
 
 
 def product(x: Array, weight: Array, out: Array | None = None, part: Array | None = None) -> Array:
-    """Multiplies x (B, H) by a weight (..., H, N), each sum in the same order for any B.
+    """Multiply x (B, H) by a weight (..., H, N), each sum in the same order for any B.
 
-    B is a multiple of ROWS, H and N of the alignment. The product goes to `out` (..., B, N), parts
-    of long sums to `part`.
+    B is a multiple of ROWS, H and N of the alignment. The product is written to `out` (..., B, N),
+    if given, and parts of long sums to `part`.
     """
     *gates, _, columns = weight.shape
     if out is None:
@@ -52,7 +52,7 @@ def product(x: Array, weight: Array, out: Array | None = None, part: Array | Non
         return out
     whole = columns - columns % _WIDTH
     if whole < columns:
-        whole -= _WIDTH  # a narrow rest is not worth a call of its own
+        whole -= _WIDTH  # compute a narrow rest together with the last whole part
     _add_up(
         x,
         _split(weight[..., :whole]),
@@ -66,7 +66,7 @@ def product(x: Array, weight: Array, out: Array | None = None, part: Array | Non
 
 
 def multiply(x: Array, weight: Array) -> Array:
-    """Multiplies x (N, I) by a weight (I, O): `product` for any sizes."""
+    """Multiply x (N, I) by a weight (I, O), as `product` does, for any sizes."""
     count, sums = x.shape
     filled_x = np.zeros((whole_rows(count), padded(sums)), dtype=np.float32)
     filled_x[:count, :sums] = x
@@ -76,7 +76,7 @@ def multiply(x: Array, weight: Array) -> Array:
 
 
 def _add_up(x: Array, weight: Array, out: Array, part: Array | None) -> None:
-    """`product` for fewer than two widths of columns."""
+    """Compute `product` for fewer than two widths of columns."""
     rows, longest = x.shape
     columns = out.shape[-1]
     most = _LONGEST_SUM
@@ -100,5 +100,5 @@ def _add_up(x: Array, weight: Array, out: Array, part: Array | None) -> None:
 
 
 def _split(array: Array) -> Array:
-    """An array (..., R, N) as (..., N / _WIDTH, R, _WIDTH), in its memory."""
+    """Return a view (..., N / _WIDTH, R, _WIDTH) of an array (..., R, N)."""
     return array.reshape(*array.shape[:-1], -1, _WIDTH).swapaxes(-2, -3)

@@ -1,4 +1,4 @@
-"""Engine: the interface that sampling and scoring run on, and what its implementations share.
+"""Engine: the interface of engines, and the functions that they share.
 
 Legend: B lanes, T time, V vocabulary, H hidden, L layers.
 """
@@ -13,15 +13,15 @@ from charrnn.errors import ConfigError
 
 Array = npt.NDArray[np.float32]
 State = tuple[Any, ...]
-"""What an engine carries from character to character: (h,) or (h, c), each (L, B, H), and what
-attention remembers; arrays of the engine's own kind, lanes always the second axis.
+"""The state of an engine between characters: (h,) or (h, c), each (L, B, H), and the keys and
+values of attention. The arrays are of the engine's own kind, with lanes as the second axis.
 
-A state is a value: no engine changes one that it has returned, so any can be kept and resumed from.
+A state is a value: an engine never changes one that it has returned, so it can be kept and resumed.
 """
 
 CHARACTERS_AT_ONCE: Final = 512
-"""Characters, of all lanes together, that pass through one layer before any passes through the
-next: enough that weights are read seldom."""
+"""The characters of all lanes together that one layer processes before the next layer runs: enough
+that its weights are read from memory seldom."""
 
 
 class Reader(Protocol):
@@ -33,17 +33,16 @@ class Reader(Protocol):
         ...
 
     def advance(self, ids: npt.ArrayLike, state: State | None) -> tuple[Array, State]:
-        """Reads ids (B, T) after a state (None: before the first character).
+        """Read ids (B, T) after a state (None: before the first character).
 
-        Returns the logits (B, T, V) of the character after each, and the state after the last;
-        after no characters, the state before them. Raises ConfigError for an id outside the
-        model's.
+        Returns the logits (B, T, V) of the character after each id, and the state after the last;
+        for T = 0, the given state. Raises ConfigError for an id outside the vocabulary.
         """
         ...
 
 
 class Engine(Reader, Protocol):
-    """A model that reads and writes."""
+    """A model that reads and generates."""
 
     @property
     def parallel(self) -> bool:
@@ -51,76 +50,79 @@ class Engine(Reader, Protocol):
         ...
 
     def read(self, ids: npt.ArrayLike, state: State | None) -> State:
-        """Returns the state that `advance` returns, without the logits, in memory that does not
-        grow with the text. Raises the same."""
+        """Return the state that `advance` returns, without computing logits.
+
+        Memory does not grow with the text. Raises as `advance` does.
+        """
         ...
 
     def lanes(self, count: int) -> "Lanes":
-        """Returns `count` lanes, each before the first character."""
+        """Return `count` lanes, each before the first character."""
         ...
 
 
 class Lanes(Protocol):
-    """B streams, the rows of a batch, that all advance by one character with every step.
+    """B streams, the rows of a batch, that advance together by one character a step.
 
     Unlike a state, lanes are changed in place, so that a step allocates nothing.
     """
 
     def step(self, ids: npt.NDArray[np.intp]) -> Array:
-        """Reads one id in each lane (B,); returns the logits (B, V) of the character after it.
+        """Read one id in each lane (B,). Returns the logits (B, V) of the next characters.
 
-        The logits are the lanes' own memory: the next step overwrites them. Raises ConfigError, and
-        reads nothing, for an id outside the model's.
+        The logits are the lanes' own memory: the next step overwrites them. Raises ConfigError for
+        an id outside the vocabulary, and reads nothing then.
         """
         ...
 
     def get(self, lane: int) -> State:
-        """Returns the state of a lane, as a value with B = 1."""
+        """Return the state of a lane, as a value with B = 1."""
         ...
 
     def put(self, lane: int | Sequence[int], state: State | None) -> None:
-        """Sets a lane, or several, to a state with B = 1; None is before the first character."""
+        """Set a lane, or several, to a state with B = 1; None is before the first character."""
         ...
 
     def take(self, lanes: npt.NDArray[np.intp]) -> None:
-        """Sets lane i to the state that lane `lanes[i]` had, for all B lanes or the first of
-        them."""
+        """Set lane i to the previous state of lane `lanes[i]`, for the first len(lanes) lanes."""
         ...
 
 
 def id_array(ids: npt.ArrayLike) -> npt.NDArray[Any]:
-    """Returns ids (B, T) as an array of integers. Raises ConfigError for anything else."""
+    """Return ids (B, T) as an array of integers. Raises ConfigError for anything else."""
     array = np.asarray(ids)
     if array.size == 0:
         array = array.astype(np.int64)
     if array.ndim != 2 or array.dtype.kind not in "iu":
         raise ConfigError(
-            f"ids of the type {array.dtype} in {array.ndim} dimensions: "
-            "an engine reads whole numbers (lanes, characters)"
+            f"ids of type {array.dtype} in {array.ndim} dimensions: "
+            "give integers of shape (lanes, characters)"
         )
     return array
 
 
 def check_ids(ids: npt.NDArray[Any], symbols: int) -> None:
-    """Raises ConfigError unless all ids are in range(symbols)."""
+    """Raise ConfigError unless all ids are in range(symbols)."""
     if ids.size == 0 or ids.view(f"u{ids.itemsize}").max() < symbols:  # negative ids are large
         return
     lowest = int(ids.min())
     wrong = lowest if lowest < 0 else int(ids.max())
-    raise ConfigError(f"id {wrong}: the model's ids go from 0 to {symbols - 1}")
+    raise ConfigError(f"id {wrong}: give ids from 0 to {symbols - 1}, those of the model")
 
 
 def chunks(
     ids: npt.NDArray[Any], lanes: int, *, characters: int | None = None
 ) -> Iterator[npt.NDArray[Any]]:
-    """Cuts ids (B, T) along T into chunks of `chunk_length` steps; the last one may be shorter."""
+    """Cut ids (B, T) along T into chunks of `chunk_length` steps; the last one may be shorter."""
     length = chunk_length(lanes, characters=characters)
     for start in range(0, ids.shape[1], length):
         yield ids[:, start : start + length]
 
 
 def chunk_length(lanes: int, *, characters: int | None = None) -> int:
-    """The steps, at least one, in which that many lanes together read so many characters;
-    CHARACTERS_AT_ONCE where None is given."""
+    """Return the number of steps, at least one, in which all lanes together read `characters`.
+
+    None stands for CHARACTERS_AT_ONCE.
+    """
     characters = CHARACTERS_AT_ONCE if characters is None else characters
     return max(characters // max(lanes, 1), 1)

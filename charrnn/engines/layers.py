@@ -1,7 +1,8 @@
-"""The weights of a layer as the engines on the CPU compute with them.
+"""The weights of a layer in the form that the CPU engines compute with.
 
-Sigmoids are computed as sigmoid(x) = (1 + tanh(x / 2)) / 2, the halving folded into the weights, so
-that a step's gates take one tanh and nothing can overflow. Gates lie one after another in memory.
+A sigmoid is computed as sigmoid(x) = (1 + tanh(x / 2)) / 2, with the halving folded into the
+weights. So all gates of a step take one tanh, and nothing can overflow. Each gate is contiguous in
+memory.
 
 Legend: I inputs, H hidden, G gates.
 """
@@ -17,18 +18,19 @@ from charrnn.model.config import GATES
 
 
 class Layer(NamedTuple):
-    """A layer's weights, transposed for row vectors, gates in the order of `_GATES`, those of
-    sigmoids halved. I and H are padded with zeros."""
+    """A layer's weights, transposed for row vectors, with the gates in the order of `_GATES`.
+
+    The weights of sigmoid gates are halved. I and H are padded with zeros.
+    """
 
     weight_ih: Array  # (G, I, H)
     weight_hh: Array  # (G, H, H)
-    bias: Array  # (G, 1, H): all biases but the inner one
-    inner_bias: Array  # (1, H): of the GRU's candidate, inside the reset gate
+    bias: Array  # (G, 1, H): all biases except inner_bias
+    inner_bias: Array  # (1, H): the GRU candidate's recurrent bias, which the reset gate multiplies
 
 
 def prepared_layer(cell: str, tensors: Mapping[str, Array], suffix: str) -> Layer:
-    """Prepares the layer whose weights are named `rnn.weight_ih` and so on, with a suffix
-    (`_l0`)."""
+    """Prepare the layer whose weights are named `rnn.weight_ih` and so on plus a suffix (`_l0`)."""
     order, scales = _GATES[cell]
     scale = np.array(scales, dtype=np.float32)[:, None]
     weight_ih, weight_hh, bias_ih, bias_hh = (
@@ -37,13 +39,13 @@ def prepared_layer(cell: str, tensors: Mapping[str, Array], suffix: str) -> Laye
     gates, hidden = len(order), weight_hh.shape[1]
 
     def planes(array: Array, rows: int) -> Array:
-        """Returns weights (G H, I) as (G, I, H), gates reordered and scaled, sizes padded."""
+        """Return weights (G H, I) as (G, I, H), gates reordered and scaled, sizes padded."""
         filled = np.zeros((gates, rows, padded(hidden)), dtype=np.float32)
         split = array.reshape(gates, hidden, -1)[order]
         filled[:, : split.shape[2], :hidden] = split.swapaxes(1, 2) * scale[..., None]
         return filled
 
-    with np.errstate(all="ignore"):  # the logits show it
+    with np.errstate(all="ignore"):  # an overflow shows in the logits
         before, inside = bias_ih + bias_hh, np.zeros_like(bias_hh)
         if cell == "gru":  # the reset gate multiplies the candidate's recurrent bias
             before[2 * hidden :] = bias_ih[2 * hidden :]
@@ -61,6 +63,6 @@ _GATES: Final[dict[str, tuple[list[int], tuple[float, ...]]]] = {
     "gru": ([0, 1, 2], (0.5, 0.5, 1.0)),
     "lstm": ([0, 1, 3, 2], (0.5, 0.5, 0.5, 1.0)),
 }
-"""The gates in the order they are kept here, as places in torch.nn's (h), (r, z, n), (i, f, g, o);
-and by what each is scaled: half for a sigmoid."""
+"""For each cell, the order of its gates here, as indices into torch.nn's (h), (r, z, n),
+(i, f, g, o), and their scales: a half for a sigmoid."""
 assert {cell: len(order) for cell, (order, _) in _GATES.items()} == GATES

@@ -1,4 +1,4 @@
-"""NativeEngine: the network on the CPU in C, where it could be built.
+"""NativeEngine: the network on the CPU in C, if it is compiled.
 
 Legend: B lanes, T time, V vocabulary, H hidden, L layers, G gates, P panels, F numbers in a vector.
 """
@@ -34,20 +34,20 @@ from charrnn.storage.model_directory import Model
 from charrnn.storage.tensor_file import Tensors
 
 _CELLS: Final = ("rnn", "gru", "lstm")
-"""In the order of step.c."""
+"""The cells in the order of step.c."""
 
 _SHARED_BYTES: Final = 1_500_000
-"""Bytes of weights above which a single lane is computed by two threads: they no longer fit into
-one core's own cache (benchmarks/README.md has what the second thread gains)."""
+"""The bytes of weights above which two threads compute a single lane: the weights no longer fit
+into one core's own cache (benchmarks/README.md has measurements)."""
 
 
 def available() -> bool:
-    """Whether the native engine can run: it was built, and CHARRNN_NATIVE is not 0."""
+    """Return whether the native engine can run: it is compiled, and CHARRNN_NATIVE is not 0."""
     return not switched_off() and _library() is not None
 
 
 def processors() -> list[int]:
-    """The entries of step.c's list of processors that this processor supports, the best first."""
+    """Return the indices in step.c's list of processors that this one supports, the best first."""
     library = _library()
     if library is None:
         return []
@@ -60,20 +60,19 @@ def processors() -> list[int]:
 
 
 class NativeEngine:
-    """The network of a model directory in C, float32; the weights are folded as NumPyEngine's are.
+    """The network of a model directory in C, in float32. The weights are folded as in NumPyEngine.
 
-    Every sum adds its terms in a fixed order, that of the folded weights too, whatever the number
-    of lanes or threads. So a lane's numbers are the same to the last bit whatever else is in the
-    batch, and whether a text is read at once or by the character. AVX2 and AVX-512 give the same
-    bits, whichever compiler made the library; a processor without fused multiply-add rounds in
-    another way.
+    Every sum adds its terms in a fixed order, whatever the number of lanes or threads. So a lane's
+    numbers are the same to the last bit whatever else is in the batch, and whether a text is read
+    at once or by the character. AVX2 and AVX-512 give the same bits with any compiler; a processor
+    without fused multiply-add rounds differently.
 
-    Several threads can step lanes of one engine at the same time, each its own lanes.
+    Several threads may step lanes of one engine at the same time, each its own lanes.
 
     Args:
-        processor: the entry of step.c's processors to compute as; None is the best supported one.
+        processor: an index in step.c's list of processors; None takes the best supported one.
 
-    Raises ConfigError where the native engine is not available.
+    Raises ConfigError if the native engine is not available.
     """
 
     parallel = True
@@ -84,33 +83,33 @@ class NativeEngine:
         library = _library() if available() else None
         if library is None:
             raise ConfigError(
-                "the native engine is switched off, or was not built; choose the engine numpy, "
-                "or install charrnn where there is a C compiler"
+                "the native engine is switched off or not compiled; choose the engine numpy, "
+                "or reinstall charrnn with a C compiler"
             )
         self._library = library
         processor = processors()[0] if processor is None else processor
         self.floats: int = library.charrnn_floats(processor)
         if self.floats <= 0:
-            raise ConfigError(f"this processor cannot compute as the native engine's {processor}")
+            raise ConfigError(f"this processor cannot run entry {processor} of the native engine")
         self.vocabulary_size = len(tensors["head.weight"])
-        self.symbols = len(tensors["embedding.weight"])  # V, and the mask where there is one
+        self.symbols = len(tensors["embedding.weight"])  # V, plus 1 with a mask
         self.hidden_size = config.hidden_size
         self.layers = config.layers
         self.states = len(STATES[config.cell])
         self.attention: AttentionWeights | None = None
         if config.attention is not None:
             self.attention = AttentionWeights(config, tensors)
-        self._arrays: list[Array] = []  # what the C structures below point to
+        self._arrays: list[Array] = []  # the arrays that the C structures below point to
         layers = [self._layer(config.cell, tensors, number) for number in range(config.layers)]
         self._fold(processor, config.cell, tensors, layers[0])
         units = SUMS * self.floats
-        self.sums = layers[0].panels * units  # of a layer, in one lane
+        self.sums = layers[0].panels * units  # the sums of a layer in one lane
         self.padded_size = layers[0].panels * (units if config.cell == "rnn" else self.floats)
         self.attention_layers: tuple[CLayer, CLayer] | None = None
         head = self._sums_of(tensors["head.weight"].T, tensors["head.bias"])
         if self.attention is None:
             layers.append(head)
-        else:  # the layers are read by its projections
+        else:  # the projections of attention read the layers
             hidden = slice(self.hidden_size)
             layers.append(self._sums_of(self.attention.projection[hidden], self.attention.bias))
             output = self.attention.output[:, hidden]
@@ -129,40 +128,40 @@ class NativeEngine:
 
     @classmethod
     def of(cls, model: Model) -> "NativeEngine":
-        """Returns the engine of a model that was read from disk. Raises ConfigError; see above."""
+        """Return the engine of a model. Raises ConfigError if it is not available."""
         return cls(model.config, model.tensors)
 
     def advance(self, ids: npt.ArrayLike, state: State | None) -> tuple[Array, State]:
-        """Reads ids (B, T); see Engine."""
+        """Read ids (B, T); see Engine."""
         ids = id_array(ids)
         return self._lanes_for(ids).advance(ids, state)
 
     def read(self, ids: npt.ArrayLike, state: State | None) -> State:
-        """Returns the state that `advance` returns; see Engine."""
+        """Return the state that `advance` returns; see Engine."""
         ids = id_array(ids)
         return self._lanes_for(ids).read(ids, state)
 
     def lanes(self, count: int, *, threads: int | None = None) -> "NativeLanes":
-        """Returns `count` lanes, each before the first character.
+        """Return `count` lanes, each before the first character.
 
         Args:
             count: B.
-            threads: how many compute a step, 1 or 2; None is two for a single lane of a model
-                that does not fit into one core's cache.
+            threads: the threads that compute a step, 1 or 2; None takes two for a single lane of a
+                model that exceeds one core's cache.
         """
         return NativeLanes(self, count, threads=threads)
 
     def _lanes_for(self, ids: npt.NDArray[Any]) -> "NativeLanes":
-        """Returns lanes to read ids (B, T) with."""
+        """Return lanes that read ids (B, T)."""
         batch, time = ids.shape
         return NativeLanes(self, batch, threads=None if time >= SUMS else 1)
 
     def memory(self, count: int) -> AttentionLanes | None:
-        """The attention memory of `count` lanes; None without attention."""
+        """Return the attention memory of `count` lanes; None without attention."""
         return None if self.attention is None else AttentionLanes(self.attention, count, count)
 
     def _layer(self, cell: str, tensors: Tensors, number: int) -> "CLayer":
-        """Prepares a layer; the first one with its biases in the place of the table."""
+        """Prepare a layer. The first one has biases where its table will be."""
         layer = prepared_layer(cell, tensors, f"_l{number}")
         weight_ih, start = layer.weight_ih, layer.bias  # (G, I, H), (G, 1, H)
         if cell == "gru":  # sums n, r, z and the candidate's recurrent part, which r multiplies
@@ -178,7 +177,7 @@ class NativeEngine:
         )
 
     def _fold(self, processor: int, cell: str, tensors: Tensors, first: "CLayer") -> None:
-        """Computes the first layer's table from its biases and input weights, and drops them."""
+        """Compute the first layer's table from its biases and input weights, and drop those."""
         embedding = np.ascontiguousarray(tensors["embedding.weight"], dtype=np.float32)
         table = aligned((self.symbols, first.panels, SUMS, self.floats))
         self._library.charrnn_fold(
@@ -193,7 +192,7 @@ class NativeEngine:
         first.start, first.input = self._keep(table), None
 
     def _sums_of(self, weight: Array, bias: Array) -> "CLayer":
-        """A product with a weight (K, N), to which a bias (N,) is added."""
+        """Return the product with a weight (K, N) plus a bias (N,), as a layer of C."""
         return CLayer(
             self._panel_count(weight),
             self._keep(self._panels(bias[None, None])),
@@ -206,11 +205,11 @@ class NativeEngine:
         return -(-int(planes.shape[-1]) // size)
 
     def _blocks(self, gates: int) -> int:
-        """How many vectors of the same gate lie side by side in a panel."""
+        """Return the number of vectors of the same gate that lie side by side in a panel."""
         return 1 if gates > 1 else SUMS
 
     def _panels(self, planes: Array) -> Array:
-        """Copies planes (G, K, N) into panels (P, K, G or 4, F), N padded with zeros."""
+        """Copy planes (G, K, N) into panels (P, K, G or 4, F), N padded with zeros."""
         gates, rows, columns = planes.shape
         blocks, count = self._blocks(gates), self._panel_count(planes)
         filled = np.zeros((gates, rows, count * blocks * self.floats), dtype=np.float32)
@@ -221,7 +220,7 @@ class NativeEngine:
         return panels
 
     def _keep(self, array: Array) -> int:
-        """Returns the address of an array, which stays valid as long as the engine lives."""
+        """Return the address of an array, which stays valid as long as the engine lives."""
         self._arrays.append(array)
         return array.ctypes.data
 
@@ -239,7 +238,7 @@ class NativeLanes(ArrayLanes):
         self._scores = aligned((count, engine.padded_vocabulary))
         rows = self._scores
         if memory is not None and engine.attention_layers is not None:
-            # The scores hold the projections for it.
+            # With attention, the scores hold its projections.
             self._attention = CAttention.of(memory, *engine.attention_layers, engine.floats)
             self._attention_pointer = ctypes.byref(self._attention)
             rows = self._attention.scores
@@ -265,7 +264,7 @@ class NativeLanes(ArrayLanes):
             threads = 2 if large and usable_cores() > 1 else 1
         if threads > 1 and engine._library.charrnn_help(self._pointer):
             stop = weakref.finalize(self, engine._library.charrnn_stop_help, self._pointer)
-            # At the end of a program, another thread may still be computing with the helper.
+            # When the program exits, another thread may still be using the helper.
             stop.atexit = False
 
     @property
@@ -274,7 +273,7 @@ class NativeLanes(ArrayLanes):
         return self._attention.attended if self._memory is not None else None
 
     def step(self, ids: npt.NDArray[np.intp]) -> Array:
-        """Reads one id in each lane (B,); returns the logits (B, V)."""
+        """Read one id in each lane (B,). Returns the logits (B, V)."""
         self._ids[:] = ids
         if self._step(self._pointer):
             check_ids(self._ids, self._engine.symbols)
@@ -283,7 +282,7 @@ class NativeLanes(ArrayLanes):
         return self._logits
 
     def advance(self, ids: npt.NDArray[Any], state: State | None) -> tuple[Array, State]:
-        """Engine.advance, in these lanes: reads ids (B, T) after a state of all of them."""
+        """Read ids (B, T) after a state of all lanes; see Engine.advance."""
         self._put(slice(None), state)
         logits = np.empty((*ids.T.shape, self._engine.vocabulary_size), dtype=np.float32)
         done = 0
@@ -299,7 +298,7 @@ class NativeLanes(ArrayLanes):
         return logits.swapaxes(0, 1), self._get(slice(None))
 
     def read(self, ids: npt.NDArray[Any], state: State | None) -> State:
-        """Engine.read, in these lanes."""
+        """Read ids (B, T) after a state of all lanes; see Engine.read."""
         self._put(slice(None), state)
         for _, scores in self._read(ids, scored=self._memory is not None):
             if self._memory is not None:
@@ -308,8 +307,10 @@ class NativeLanes(ArrayLanes):
         return self._get(slice(None))
 
     def _read(self, ids: npt.NDArray[Any], *, scored: bool) -> Iterator[tuple[Array, Array]]:
-        """Reads ids (B, T) in chunks; yields of each the states (t, B, H) and, if `scored`, their
-        scores (t, B, V or 3 D): memory that the next chunk overwrites."""
+        """Read ids (B, T) in chunks. Yields the states (t, B, H) of each chunk and their scores.
+
+        The scores (t, B, V or 3 D) are empty unless `scored`. The next chunk overwrites both.
+        """
         longest = min(chunk_length(self._count), ids.shape[1])
         scores = aligned((longest if scored else 0, *self._scores.shape))
         history = aligned((longest, *self._outputs.shape[1:]))
@@ -328,7 +329,7 @@ class NativeLanes(ArrayLanes):
             yield history[: len(steps)], scores[: len(steps)]
 
     def _attend(self, h: int, projected: int) -> None:
-        """Writes the logits of states (B, H) and their projections (B, 3 D), given by address."""
+        """Write the logits of states (B, H) and their projections (B, 3 D), given by address."""
         assert self._memory is not None
         self._attention.start = self._memory.start
         self._engine._library.charrnn_attend(self._pointer, self._attention_pointer, h, projected)
@@ -337,7 +338,7 @@ class NativeLanes(ArrayLanes):
 
 @functools.cache
 def _library() -> ctypes.CDLL | None:
-    """The library that setup.py has built from native/; None where there is none of this C."""
+    """Return the library that setup.py builds from native/; None if there is none."""
     size, pointer = ctypes.c_size_t, ctypes.c_void_p
     return open_library(
         Path(__file__).with_name("native"),

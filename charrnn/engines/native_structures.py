@@ -1,4 +1,4 @@
-"""The structures that the native engine's C is given, and aligned memory for its arrays.
+"""The structures that the native engine passes to C, and aligned memory for its arrays.
 
 Legend: B lanes, W window, D of a key, F numbers in a vector.
 """
@@ -13,14 +13,14 @@ from charrnn.engines.attention import AttentionLanes
 from charrnn.engines.engine import Array
 
 SUMS: Final = 4
-"""Vectors of sums in a panel."""
+"""The vectors of sums in a panel."""
 
 _ALIGNMENT: Final = 64
-"""Bytes of a cache line, and of the longest vector."""
+"""The bytes of a cache line, and of the longest vector."""
 
 
 class CLayer(ctypes.Structure):
-    """step.c's Layer."""
+    """The structure Layer of step.c."""
 
     _fields_ = [
         ("panels", ctypes.c_size_t),
@@ -34,7 +34,7 @@ class CLayer(ctypes.Structure):
 
 
 class CModel(ctypes.Structure):
-    """step.c's Model."""
+    """The structure Model of step.c."""
 
     _fields_ = [
         ("processor", ctypes.c_size_t),
@@ -47,7 +47,7 @@ class CModel(ctypes.Structure):
 
 
 class CLanes(ctypes.Structure):
-    """step.c's Lanes."""
+    """The structure Lanes of step.c."""
 
     _fields_ = [
         ("model", ctypes.c_void_p),
@@ -64,7 +64,7 @@ class CLanes(ctypes.Structure):
 
 
 class CAttention(ctypes.Structure):
-    """attention.h's Attention."""
+    """The structure Attention of attention.h."""
 
     _fields_ = [
         ("window", ctypes.c_size_t),
@@ -93,8 +93,8 @@ class CAttention(ctypes.Structure):
 
     @classmethod
     def of(cls, memory: AttentionLanes, output: CLayer, head: CLayer, floats: int) -> "CAttention":
-        """Returns the attention of the lanes of a memory; it keeps alive the arrays that it points
-        to."""
+        """Return the structure for the lanes of a memory. It keeps the arrays it points to
+        alive."""
         weights, (count, _, size) = memory.weights, memory.keys.shape
         units = SUMS * floats
         found = aligned((count, size))
@@ -118,11 +118,11 @@ class CAttention(ctypes.Structure):
 
 
 STRUCTURES: Final = (CLayer, CModel, CLanes, CAttention)
-"""In the order of step.c's charrnn_layout."""
+"""The structures in the order of step.c's charrnn_layout."""
 
 
 def aligned(shape: tuple[int, ...]) -> Array:
-    """Returns zeros that begin at the start of a cache line."""
+    """Return zeros that begin at a cache line."""
     count = math.prod(shape)
     memory = np.zeros(count + _ALIGNMENT // 4, dtype=np.float32)
     offset = -memory.ctypes.data % _ALIGNMENT // 4

@@ -1,7 +1,6 @@
-"""NumPyEngine: the network on the CPU in NumPy. It imports no torch, so that it starts at once.
+"""NumPyEngine: the network on the CPU in NumPy, without torch, so that it starts at once.
 
-Legend: B lanes, R rows (B padded), T time, V vocabulary, E embedding, H hidden, L layers, G
-  gates.
+Legend: B lanes, R rows (B padded), T time, V vocabulary, E embedding, H hidden, L layers, G gates.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,22 +20,22 @@ from charrnn.storage.tensor_file import Tensors
 
 
 class NumPyEngine:
-    """The network of a model directory in NumPy, float32.
+    """The network of a model directory in NumPy, in float32.
 
-    The first layer's input product is a table look-up: embedding, input weights and biases fold
-    into one row of G H numbers for each character.
+    The first layer's input product is a table look-up: embedding, input weights and biases are
+    folded into one row of G H numbers for each character.
 
     A lane's numbers are the same to the last bit whatever else is in the batch, whether a text is
     read at once or by the character, and however many threads BLAS has: every matrix product adds
-    in a fixed order that depends on none of these. (Tested with OpenBLAS, which NumPy's wheels
-    bring.) Between kinds of processors, last bits differ. Lanes are padded to a multiple of four.
+    in a fixed order. (Tested with OpenBLAS, which NumPy's wheels contain.) Different kinds of
+    processors differ in the last bits. Lanes are padded to a multiple of four.
     """
 
     parallel = True
 
     def __init__(self, config: ModelConfig, tensors: Tensors) -> None:
         self.vocabulary_size = len(tensors["head.weight"])
-        self.symbols = len(tensors["embedding.weight"])  # V, and the mask where there is one
+        self.symbols = len(tensors["embedding.weight"])  # V, plus 1 with a mask
         self.hidden_size = config.hidden_size
         self.padded_size = padded(config.hidden_size)
         self.cell = config.cell
@@ -58,17 +57,17 @@ class NumPyEngine:
 
     @classmethod
     def of(cls, model: Model) -> "NumPyEngine":
-        """Returns the engine of a model that was read from disk."""
+        """Return the engine of a model."""
         return cls(model.config, model.tensors)
 
     def advance(self, ids: npt.ArrayLike, state: State | None) -> tuple[Array, State]:
-        """Reads ids (B, T); see Engine."""
+        """Read ids (B, T); see Engine."""
         ids = id_array(ids)
         check_ids(ids, self.symbols)
         batch, time = ids.shape
         logits = np.empty((batch, time, self.vocabulary_size), dtype=np.float32)
         reading, done = _Reading(self, batch, state), 0
-        with np.errstate(all="ignore"):  # the logits show it
+        with np.errstate(all="ignore"):  # an overflow shows in the logits
             for outputs in reading.outputs(ids):
                 if reading.memory is not None:
                     for t, h in enumerate(outputs):
@@ -81,7 +80,7 @@ class NumPyEngine:
         return logits, reading.state()
 
     def read(self, ids: npt.ArrayLike, state: State | None) -> State:
-        """Returns the state that `advance` returns; see Engine."""
+        """Return the state that `advance` returns; see Engine."""
         ids = id_array(ids)
         check_ids(ids, self.symbols)
         reading = _Reading(self, len(ids), state)
@@ -93,17 +92,17 @@ class NumPyEngine:
         return reading.state()
 
     def lanes(self, count: int) -> "NumPyLanes":
-        """Returns `count` lanes, each before the first character."""
+        """Return `count` lanes, each before the first character."""
         return NumPyLanes(self, count)
 
     def memory(self, count: int) -> AttentionLanes | None:
-        """The attention memory of `count` lanes; None without attention."""
+        """Return the attention memory of `count` lanes; None without attention."""
         if self.attention is None:
             return None
         return AttentionLanes(self.attention, count, whole_rows(count))
 
     def blank(self, rows: int) -> tuple[Array, ...]:
-        """The states of that many rows before the first character, each (L, R, H)."""
+        """Return the states of `rows` rows before the first character, each (L, R, H)."""
         shape = (len(self.layers), rows, self.padded_size)
         return tuple(np.zeros(shape, dtype=np.float32) for _ in range(self.states))
 
@@ -111,14 +110,14 @@ class NumPyEngine:
 def run_layer(
     cell: str, layer: Layer, inputs: Array, states: tuple[Array, ...], work: "Work | None" = None
 ) -> Array:
-    """Runs a layer over a sequence, and returns its outputs (T, R, H).
+    """Run a layer over a sequence. Returns its outputs (T, R, H).
 
     Args:
         cell: the name of the cell.
         layer: its weights.
-        inputs: (T, R, I), outputs of the layer below. R is a multiple of ROWS.
-        states: h, or h and c, (R, H); they become those after the last step.
-        work: memory for the steps; fresh where None is given.
+        inputs: (T, R, I), the outputs of the layer below. R is a multiple of ROWS.
+        states: h, or h and c, (R, H), updated in place.
+        work: memory for the steps; None allocates it.
     """
     time, rows, _ = inputs.shape
     products = product(inputs.reshape(time * rows, -1), layer.weight_ih)
@@ -134,7 +133,10 @@ def _run_steps(
     states: tuple[Array, ...],
     work: "Work | None",
 ) -> Array:
-    """`run_layer` after the input products (G, T R, H), biases included; `shape` is T and R."""
+    """Run the steps of a layer, given its input products (G, T R, H) with biases.
+
+    `shape` is T and R.
+    """
     time, rows = shape
     gates, _, size = products.shape
     products = products.reshape(gates, time, rows, size)
@@ -161,19 +163,19 @@ class NumPyLanes(ArrayLanes):
         self._cell = _CELLS[engine.cell]
         self._work = Work.of(GATES[engine.cell], rows, engine.padded_size)
         self._ids = np.zeros(rows, dtype=np.int64)
-        self._unsigned = self._ids.view(np.uint64)  # negative ids are large there
+        self._unsigned = self._ids.view(np.uint64)  # negative ids are large as unsigned numbers
         self._scores = np.empty((rows, engine.head.shape[1]), dtype=np.float32)
         self._logits = self._scores[:count, : engine.vocabulary_size]
 
     def step(self, ids: npt.NDArray[np.intp]) -> Array:
-        """Reads one id in each lane (B,); returns the logits (B, V)."""
+        """Read one id in each lane (B,). Returns the logits (B, V)."""
         engine, work = self._engine, self._work
         gates = work.gates
         self._ids[: self._count] = ids
         if max(self._unsigned.tolist()) >= engine.symbols:
             check_ids(self._ids, engine.symbols)
         below: Array | None = None
-        with np.errstate(all="ignore"):  # the logits show it
+        with np.errstate(all="ignore"):  # an overflow shows in the logits
             for layer, parts in self._layers:
                 if below is None:
                     layer.weight_ih.take(self._ids, axis=1, out=gates, mode="clip")
@@ -191,10 +193,10 @@ class NumPyLanes(ArrayLanes):
 
 
 class _Reading:
-    """Texts that are being read, chunk after chunk.
+    """A batch of texts that is read chunk by chunk.
 
     Attributes:
-        memory: what attention looks up; None without attention.
+        memory: the keys and values of attention; None without attention.
     """
 
     def __init__(self, engine: NumPyEngine, batch: int, state: State | None) -> None:
@@ -209,14 +211,14 @@ class _Reading:
             self.memory.put(slice(None), state[engine.states :])
 
     def outputs(self, ids: npt.NDArray[Any]) -> Iterator[Array]:
-        """Yields the outputs (t, R, H) of the top layer, chunk after chunk of ids (B, T)."""
+        """Yield the outputs (t, R, H) of the top layer for each chunk of ids (B, T)."""
         for chunk in chunks(ids, self._rows):
             filled = np.zeros((chunk.shape[1], self._rows), dtype=np.intp)
             filled[:, : self._batch] = chunk.T
             yield self._run_layers(filled)
 
     def _run_layers(self, ids: npt.NDArray[np.intp]) -> Array:
-        """The outputs (t, R, H) of the top layer for ids (t, R)."""
+        """Return the outputs (t, R, H) of the top layer for ids (t, R)."""
         engine = self._engine
         first, *above = zip(engine.layers, zip(*self._states, strict=True), strict=True)
         table, states = first
@@ -227,7 +229,7 @@ class _Reading:
         return outputs
 
     def state(self) -> State:
-        """The state after everything that was read."""
+        """Return the state after the ids read so far."""
         size = self._engine.hidden_size
         return (
             *(part[:, : self._batch, :size].copy() for part in self._states),
@@ -236,7 +238,7 @@ class _Reading:
 
 
 class Work(NamedTuple):
-    """Memory that a step writes to, so that it allocates nothing."""
+    """The memory that a step writes to, so that it allocates nothing."""
 
     gates: Array  # (G, R, H): the input product, then the gates
     recurrent: Array  # (G, R, H)
@@ -250,14 +252,16 @@ class Work(NamedTuple):
 
 
 def _with_table(embedding: Array, layer: Layer, hidden: int) -> Layer:
-    """Returns the first layer with a table (G, V, H) in the place of its input weights, for
-    embeddings (V, E): each character's input products, biases included."""
+    """Return the first layer with a table (G, V, H) in place of its input weights.
+
+    The table has the input products of each character, for embeddings (V, E), with biases.
+    """
     count, size = embedding.shape
     filled = np.zeros((whole_rows(count), layer.weight_ih.shape[1]), dtype=np.float32)
     filled[:count, :size] = embedding
-    with np.errstate(all="ignore"):  # the logits show it
+    with np.errstate(all="ignore"):  # an overflow shows in the logits
         table = product(filled, layer.weight_ih)[:, :count] + layer.bias
-    table[..., hidden:] = 0  # and not infinity times 0
+    table[..., hidden:] = 0  # where an overflow times 0 gave NaN
     return layer._replace(weight_ih=table)
 
 
@@ -307,7 +311,7 @@ def _lstm(layer: Layer, work: Work, parts: _Parts) -> None:
 
 
 def _sigmoid(x: Array) -> None:
-    """In place; the weights have halved x already."""
+    """Apply the sigmoid in place, to an x that the weights have halved."""
     np.tanh(x, out=x)
     x *= 0.5
     x += 0.5

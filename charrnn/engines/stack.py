@@ -1,4 +1,4 @@
-"""Engines for parts of a network: one direction's layers, with a head of the caller's.
+"""Engines for a part of a network: the layers of one direction, with another head.
 
 Legend: H hidden, N outputs.
 """
@@ -21,15 +21,15 @@ def stack_engine(
     layers: int | None = None,
     native: bool | None = None,
 ) -> NativeEngine | NumPyEngine:
-    """Returns the engine of a stack that reads texts in one direction, as a language model does.
+    """Return an engine of the layers of one direction.
 
     Args:
-        config: of the whole network.
+        config: the configuration of the whole network.
         tensors: its weights.
-        head: (N, H), which the outputs of the stack's top layer are multiplied by.
-        reverse: whether the stack is that of the reverse direction. The caller reverses the texts.
-        layers: how many of the lowest layers the stack has; None is all.
-        native: whether to compute in C; None where that can be.
+        head: (N, H), the weight that multiplies the outputs of the top layer.
+        reverse: whether to take the reverse direction, for which the caller reverses the texts.
+        layers: the number of layers, from the lowest; None takes all.
+        native: whether to compute in C; None does so if available.
     """
     layers = config.layers if layers is None else layers
     native = available() if native is None else native

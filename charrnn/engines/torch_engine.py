@@ -1,4 +1,4 @@
-"""TorchEngine: the training network itself, on a GPU or while training.
+"""TorchEngine: the training network as an engine, on a GPU or during training.
 
 Legend: B lanes, T time, V vocabulary, H hidden, L layers.
 """
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 
 _NUMBERS_AT_ONCE: Final = 1 << 23
-"""Numbers, logits and activations, that are computed at once where only the state is asked for."""
+"""The most logits and activations computed at once when only the state is needed."""
 
 
 class TorchEngine:
     """The training network as an engine, on its own device and without gradients.
 
-    It loads in seconds and writes single streams slowly; where there is a GPU, large batches of
-    large models run faster than on any CPU. A lane's last bits depend on the number of lanes, so a
-    sample is the same only in batches of the same size.
+    It loads in seconds and writes single streams slowly; on a GPU, it is for large batches of large
+    models. The last bits of a lane depend on the number of lanes, so a sample is the same only in
+    batches of the same size.
     """
 
     parallel = False
@@ -38,7 +38,7 @@ class TorchEngine:
     @classmethod
     @as_usual
     def of(cls, model: Model) -> "TorchEngine":
-        """Returns the engine of a model that was read from disk, on a GPU where there is one."""
+        """Return the engine of a model, on a GPU if there is one."""
         import torch
 
         from charrnn.model.language_model import CharRNN
@@ -49,7 +49,7 @@ class TorchEngine:
 
     @as_usual
     def advance(self, ids: npt.ArrayLike, state: State | None) -> tuple[Array, State]:
-        """Reads ids (B, T); see Engine."""
+        """Read ids (B, T); see Engine."""
         import torch
 
         ids = id_array(ids)
@@ -67,7 +67,7 @@ class TorchEngine:
         return logits.float().cpu().numpy(), state
 
     def read(self, ids: npt.ArrayLike, state: State | None) -> State:
-        """Returns the state that `advance` returns; see Engine."""
+        """Return the state that `advance` returns; see Engine."""
         ids = id_array(ids)
         check_ids(ids, self.vocabulary_size)
         config = self.network.config
@@ -78,14 +78,14 @@ class TorchEngine:
         return state
 
     def _before(self, count: int) -> State:
-        """The state of `count` lanes before the first character."""
+        """Return the state of `count` lanes before the first character."""
         import torch
 
         with torch.inference_mode():
             return self.network.zero_state(count)
 
     def lanes(self, count: int) -> "TorchLanes":
-        """Returns `count` lanes, each before the first character."""
+        """Return `count` lanes, each before the first character."""
         return TorchLanes(self, count)
 
 
@@ -97,16 +97,16 @@ class TorchLanes:
         self._state = engine._before(count)  # each part (L, B, H)
 
     def step(self, ids: npt.NDArray[np.intp]) -> Array:
-        """Reads one id in each lane (B,); returns the logits (B, V)."""
+        """Read one id in each lane (B,). Returns the logits (B, V)."""
         logits, self._state = self._engine.advance(ids[:, None], self._state)
         return logits[:, 0]
 
     def get(self, lane: int) -> State:
-        """Returns the state of a lane, as a value."""
+        """Return the state of a lane, as a value."""
         return tuple(part[:, lane : lane + 1].clone() for part in self._state)
 
     def put(self, lane: int | Sequence[int], state: State | None) -> None:
-        """Sets a lane, or several, to a state; see Lanes."""
+        """Set a lane, or several, to a state; see Lanes."""
         import torch
 
         with torch.inference_mode():
@@ -120,7 +120,7 @@ class TorchLanes:
         self._state = tuple(parts)
 
     def take(self, lanes: npt.NDArray[np.intp]) -> None:
-        """Sets lane i to the state that lane `lanes[i]` had."""
+        """Set lane i to the previous state of lane `lanes[i]`."""
         places = np.arange(self._state[0].shape[1])
         places[: len(lanes)] = lanes
         self._state = tuple(part[:, places] for part in self._state)
