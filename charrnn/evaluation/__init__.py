@@ -1,1 +1,1 @@
-"""Numbers about texts."""
+"""Loss, baselines and metrics of models on texts."""

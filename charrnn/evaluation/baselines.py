@@ -1,6 +1,6 @@
 """Baselines: simpler models of the same text, scored in nats per character.
 
-Each learns from the training text and is scored on the held-out text, as the network is.
+Each is trained on the training text and scored on the held-out text, as the network is.
 
 Legend: N characters, V vocabulary.
 """
@@ -18,22 +18,24 @@ from charrnn.data.memmap import CHUNK, chunks, release_pages
 from charrnn.data.tokenizer import Ids, Tokenizer
 
 BASELINES: Final = {"unigram": "character frequencies", "n_gram": "n-grams", "xz": "xz"}
-"""The baselines, and what people call them."""
+"""The baselines and their names for people."""
 
 LARGEST_TRAINING_CHARACTERS: Final = 10_000_000
-"""The most training text that the n-gram counts, taken from its end, next to the held-out text."""
+"""The most characters of training text that the n-grams count. They are taken from its end, next to
+the held-out text."""
 
 LONGEST_MEMORY: Final = 64 << 20
-"""The most characters of training text that xz is given, taken from its end: its strongest preset
-looks back 64 MiB."""
+"""The most characters of training text that xz reads, from its end: its strongest preset looks
+back 64 MiB."""
 
 
 def baselines(
     training: AnyIds, held_out: AnyIds, tokenizer: Tokenizer, *, memory: int = LONGEST_MEMORY
 ) -> dict[str, float]:
-    """Scores each baseline on the held-out text, except its first character: nats per character.
+    """Return the nats per character of each baseline on the held-out text.
 
-    `memory` is the most characters of training text that xz is given.
+    The first character is not scored. `memory` is the most characters of training text that xz
+    reads.
     """
     return {
         "unigram": unigram(training, held_out, tokenizer.vocabulary_size),
@@ -43,7 +45,7 @@ def baselines(
 
 
 def unigram(training: AnyIds, held_out: AnyIds, vocabulary_size: int) -> float:
-    """Scores character frequencies alone, with one added to each count so that none is zero."""
+    """Return the nats per character of character frequencies, with add-one smoothing."""
     counts = _counts(training, vocabulary_size) + 1
     occurrences = _counts(held_out, vocabulary_size)
     occurrences[held_out[:1]] -= 1
@@ -51,7 +53,7 @@ def unigram(training: AnyIds, held_out: AnyIds, vocabulary_size: int) -> float:
 
 
 def _counts(ids: AnyIds, vocabulary_size: int) -> Int64Array:
-    """Counts how often each id occurs, (V,)."""
+    """Count how often each id occurs, (V,)."""
     counts = np.zeros(vocabulary_size, dtype=np.int64)
     for piece in chunks(ids):
         counts += np.bincount(piece, minlength=vocabulary_size)
@@ -59,18 +61,21 @@ def _counts(ids: AnyIds, vocabulary_size: int) -> Int64Array:
 
 
 def xz(training: AnyIds, held_out: AnyIds, tokenizer: Tokenizer) -> float:
-    """Scores xz (LZMA2, its strongest preset) by the bytes that the held-out text adds."""
+    """Return the nats per character of xz (LZMA2, its strongest preset).
+
+    The size of the held-out text is the number of bytes it adds to the compressed training text.
+    """
     added = _compressed_size(tokenizer, training, held_out) - _compressed_size(tokenizer, training)
     return max(added, 1) * 8 * float(np.log(2)) / len(held_out)
 
 
 def _compressed_size(tokenizer: Tokenizer, *texts: AnyIds) -> int:
-    """Gives the compressed size in bytes, without the container's checksum and padding."""
+    """Return the compressed size in bytes, without the container's checksum and padding."""
     settings = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME}]
     compressor = lzma.LZMACompressor(lzma.FORMAT_RAW, filters=settings)
     size = 0
     for ids in texts:
-        for piece in chunks(ids, 1 << 16):  # small, because xz does not react to Ctrl-C
+        for piece in chunks(ids, 1 << 16):  # small pieces, as Ctrl-C waits for xz to finish one
             # A piece may end within the bytes of a character; its parts pass as surrogates.
             encoded = tokenizer.decode(piece).encode("utf-8", "surrogateescape")
             size += len(compressor.compress(encoded))
@@ -78,18 +83,21 @@ def _compressed_size(tokenizer: Tokenizer, *texts: AnyIds) -> int:
 
 
 def n_gram(training: AnyIds, held_out: AnyIds, vocabulary_size: int, *, context: int = 6) -> float:
-    """Scores an NGram on the held-out text, except its first character: nats per character."""
+    """Return the nats per character of an NGram on the held-out text, without its first
+    character."""
     context = min(context, len(held_out) - 1)
     return NGram(training, vocabulary_size, context=context).nats(held_out)
 
 
 class NGram:
-    """Interpolated modified Kneser-Ney (Chen & Goodman, 1999, section 3) over the characters.
+    """An n-gram model with interpolated modified Kneser-Ney smoothing.
+
+    Chen & Goodman, 1999, section 3.
 
     Args:
-        training: the text it counts, (N,).
+        training: the ids (N,) of the training text.
         vocabulary_size: V.
-        context: the characters of context, fewer where a large vocabulary would not fit in 64 bits.
+        context: the characters of context, fewer if a large vocabulary would not fit in 64 bits.
             Six was best, or within 1 % of it, on prose, names and manuals.
     """
 
@@ -103,7 +111,7 @@ class NGram:
         self._tables = [_Table(keys, counts, size) for keys, counts in tables]
 
     def nats(self, text: AnyIds) -> float:
-        """Gives the nats per character of a text, except its first character."""
+        """Return the nats per character of a text, without its first character."""
         nats = 0.0
         for piece, new in _overlapping(text, self.context):
             likelihood = np.full(len(piece) - 1, 1 / self.vocabulary_size)
@@ -114,7 +122,8 @@ class NGram:
         return nats / (len(text) - 1)
 
     def next(self, before: npt.ArrayLike) -> Float64Array:
-        """Gives the probabilities (B, V) of the character after texts (B, T), T 0 or more."""
+        """Return the probabilities (B, V) of the character after texts (B, T), for T of 0 or
+        more."""
         before = np.asarray(before, dtype=np.int64)
         size = self.vocabulary_size
         likelihood = np.full(len(before) * size, 1 / size)
@@ -143,7 +152,7 @@ class _Table:
         self.spared = np.add.reduceat(self.discounts[np.minimum(counts, 3)], starts)
 
     def sharpen(self, likelihood: Float64Array, seen: Int64Array) -> None:
-        """Interpolates the likelihoods (M,) under the next shorter context with these counts."""
+        """Interpolate the likelihoods (M,) under the next shorter context with these counts."""
         known, where = _find(self.contexts, seen // self.size)
         counted, entry = _find(self.keys, seen)
         counts = self.counts[entry]
@@ -153,7 +162,7 @@ class _Table:
 
 
 def _overlapping(ids: AnyIds, context: int) -> Iterator[tuple[Ids, int]]:
-    """Cuts ids into pieces that overlap by a context; gives each with the number of its new ids."""
+    """Yield pieces of ids that overlap by a context, each with the number of its new ids."""
     for begin in range(1, len(ids), CHUNK):
         end = min(begin + CHUNK, len(ids))
         yield ids[max(0, begin - max(context, 1)) : end], end - begin
@@ -161,7 +170,7 @@ def _overlapping(ids: AnyIds, context: int) -> Iterator[tuple[Ids, int]]:
 
 
 def _tables(training: Ids, size: int, context: int) -> list[tuple[Int64Array, Int64Array]]:
-    """Makes, for each context length from 0, the sorted keys that occur, and their counts.
+    """Return the sorted keys that occur, and their counts, for each context length from 0.
 
     The longest context counts occurrences; the others count the distinct characters that precede a
     key (Kneser-Ney's continuation counts).
@@ -176,7 +185,7 @@ def _tables(training: Ids, size: int, context: int) -> list[tuple[Int64Array, In
 
 
 def _pack(ids: Ids, length: int, size: int) -> Int64Array:
-    """Packs every run of `length` characters into one number, (N - length + 1,)."""
+    """Pack every run of `length` characters into one number, (N - length + 1,)."""
     count = len(ids) - length + 1
     packed = np.zeros(count, dtype=np.int64)
     for offset in range(length):
@@ -186,7 +195,7 @@ def _pack(ids: Ids, length: int, size: int) -> Int64Array:
 
 
 def _discounts(counts: Int64Array) -> Float64Array:
-    """Gives the discounts of counts of 0, 1, 2 and 3 or more (Chen & Goodman, equation 17)."""
+    """Return the discounts of counts of 0, 1, 2 and 3 or more (Chen & Goodman, equation 17)."""
     n1, n2, n3, n4 = (max(int((counts == n).sum()), 1) for n in (1, 2, 3, 4))
     y = n1 / (n1 + 2 * n2)
     steps = np.array([0.0, 1 - 2 * y * n2 / n1, 2 - 3 * y * n3 / n2, 3 - 4 * y * n4 / n3])
@@ -195,6 +204,6 @@ def _discounts(counts: Int64Array) -> Float64Array:
 
 
 def _find(keys: Int64Array, wanted: Int64Array) -> tuple[npt.NDArray[np.bool_], npt.NDArray[Any]]:
-    """Tells whether each wanted key is among the sorted keys, and where (else any index)."""
+    """Return whether each wanted key is among the sorted keys, and its index (else any index)."""
     where = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
     return keys[where] == wanted, where

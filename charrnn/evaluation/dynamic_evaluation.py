@@ -1,20 +1,19 @@
-"""Dynamic evaluation: a model that learns from the text that it reads.
+"""Dynamic evaluation: a model that learns from the text it reads.
 
-After Krause et al., 2018 (arXiv:1709.07432) and 2019 (arXiv:1904.08378): a text is read in
-segments. Each segment is first predicted with the current weights, and then learned from in one
-step:
+After Krause et al., 2018 (arXiv:1709.07432) and 2019 (arXiv:1904.08378). A text is read in
+segments. The model predicts each segment with its current weights, and then takes one step to learn
+from it:
 
-    g  is the gradient of the segment's nats per character
-    r  is the root of the mean of g^2 over all segments so far, of each weight; r' is its mean over
-       all weights
-    w <- w - learning_rate g / (r + damping r') + min(decay r / r', 1) (w_trained - w)
+g is the gradient of the segment's nats per character r is the root mean square of g, over all
+segments so far, of each weight; r' is the mean of r over all weights w <- w - learning_rate g / (r
++ damping r') + min(decay r / r', 1) (w_trained - w)
 
-The division by r keeps the steps of all weights about equal, and the decay brings the weights with
-large gradients back soonest. Krause takes r from the training text; here it comes from the text
-that is read, so that a model directory is all that is needed.
+The division by r makes the steps of all weights about equal. The decay returns weights with large
+gradients to their trained values fastest. Krause takes r from the training text; here it comes from
+the text that is read, so that a model directory suffices.
 
-Where a text has nothing to learn, adapted weights predict a little worse than the trained ones. So
-the predictions of both are mixed, with more weight on the one that was right lately: the fixed
+On a text with nothing to learn, the adapted weights predict slightly worse than the trained ones.
+So the predictions of both are mixed, with more weight on the one that was right lately: the fixed
 share of Herbster & Warmuth, 1998 (doi:10.1023/A:1007424614876).
 
 Legend: N characters, T time, P weights, all in one flat tensor.
@@ -43,25 +42,25 @@ if TYPE_CHECKING:
 
 
 _PIECE: Final = 4096
-"""The characters that are read at a time while the model does not learn from them."""
+"""The characters read at a time when the model does not learn."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AdaptationConfig:
-    """How a model learns from what it reads. Raises ConfigError when a setting is out of range.
+    """The settings of dynamic evaluation. Raises ConfigError when a setting is out of range.
 
-    What is counted in characters is counted in bytes under a byte tokenizer. The defaults were
-    chosen on names, fables, a manual and programs.
+    Under a byte tokenizer, lengths are counted in bytes. The defaults were chosen on names, fables,
+    a manual and programs.
 
     Attributes:
-        segment: characters that are predicted before they are learned from.
-        learning_rate: how far a weight goes where its gradient is as large as usual.
-        decay: the share of the way back to its trained value that a usual weight goes with every
-            segment; one whose gradients are larger goes more.
-        damping: of a weight's usual gradient, in means of all weights' usual gradients: those whose
-            gradients are small do not go far either.
-        share: of the trust in a prediction, adapted or trained, that is shared between them again
-            with every character; 1 is to trust both alike, always.
+        segment: the characters that are predicted before the model learns from them.
+        learning_rate: the step of a weight whose gradient is as large as usual.
+        decay: the share of the way back to its trained value that an average weight moves with
+            every segment; a weight with larger gradients moves more.
+        damping: added to a weight's usual gradient, in units of the mean over all weights, so that
+            weights with small gradients move less.
+        share: the share of the mixture weights that is redistributed with every character; 1
+            weights both predictions equally, always.
     """
 
     segment: int = field(default=32, metadata=limits(least=1))
@@ -77,16 +76,16 @@ class AdaptationConfig:
 class Adapter:
     """A language model that reads a text in order and learns from it.
 
-    It has a copy of the weights: the model that it is made from does not change, and nothing is
-    written. The same text gives the same numbers, read at once or in pieces. It computes in float32
-    on one thread of the CPU, because segments are too short for more.
+    It has a copy of the weights: the given model does not change, and nothing is written to disk.
+    The result is the same whether a text is read at once or in pieces. It computes in float32 on
+    one CPU thread, as segments are too short for more.
 
     Args:
         model: the trained model.
-        config: how it learns.
+        config: the settings of dynamic evaluation.
 
     Attributes:
-        learned: the number of characters that it has learned from.
+        learned: the number of characters learned from.
     """
 
     @as_usual
@@ -104,18 +103,18 @@ class Adapter:
         self._network = network
         self._weights, self._gradient = _flatten_parameters(network)  # both (P,)
         self._trained = self._weights.clone()
-        self._squares = torch.zeros_like(self._weights)  # the sum of g^2
+        self._squares = torch.zeros_like(self._weights)  # the sums of g^2
         self._scratch = torch.empty_like(self._weights), torch.empty_like(self._weights)
         self._segments = 0.0
-        self._pending: list[int] = []  # the last id of the segments so far, and those after it
-        self._state: State | None = None  # before the first pending id
+        self._pending: list[int] = []  # the last id of the last segment, and the ids after it
+        self._state: State | None = None  # the state before the first pending id
         self._engine = best_engine(model)  # with the trained weights
         self._engine_state: EngineState | None = None
-        self._trust = 0.5  # in the adapted prediction, from 0 to 1
+        self._trust = 0.5  # the mixture weight of the adapted prediction, from 0 to 1
 
     @as_usual
     def begin(self, ids: Ids | Sequence[int] = ()) -> None:
-        """Reads a text (N,) from a cold state to its end, without learning from it.
+        """Read a text (N,) from a cold state, without learning from it.
 
         The adapted weights stay; pending characters are dropped.
         """
@@ -126,24 +125,24 @@ class Adapter:
 
     @as_usual
     def read(self, ids: Ids | Sequence[int]) -> npt.NDArray[np.float64]:
-        """Reads further ids (N,), and learns from every full segment.
+        """Read further ids (N,), and learn from every full segment.
 
-        Gives the nats of each character of those segments, in order. The first character of a text
-        is not predicted. The characters of a segment that is not full stay pending until later ones
-        fill it or `finish` is called.
+        Returns the nats of each character of those segments, in order. The first character of a
+        text is not predicted. The characters of an incomplete segment stay pending until later ones
+        complete it or `finish` is called.
         """
         return self._predict_all([int(i) for i in ids], self.config.segment, learn=True)
 
     @as_usual
     def finish(self) -> npt.NDArray[np.float64]:
-        """Learns from the pending characters as a segment, with a weight by its length.
+        """Learn from the pending characters as a segment, weighted by its length.
 
-        Gives their nats, as `read` does.
+        Returns their nats, as `read` does.
         """
         return self._predict_rest(learn=True)
 
     def adapted(self) -> Model:
-        """Gives a copy of the model with the adapted weights."""
+        """Return a copy of the model with the adapted weights."""
         tensors = {
             name: parameter.detach().numpy().copy()
             for name, parameter in self._network.named_parameters()
@@ -151,7 +150,7 @@ class Adapter:
         return replace(self.model, tensors=tensors)
 
     def _predict_all(self, ids: list[int], length: int, *, learn: bool) -> npt.NDArray[np.float64]:
-        """Gives the nats of the full segments of the pending ids and these."""
+        """Return the nats of all full segments of the pending ids and the new ones."""
         waiting, begin = self._pending + ids, 0
         costs = [np.empty(0)]
         try:
@@ -163,7 +162,7 @@ class Adapter:
         return np.concatenate(costs)
 
     def _predict_rest(self, *, learn: bool) -> npt.NDArray[np.float64]:
-        """Gives the nats of all pending ids."""
+        """Return the nats of all pending ids."""
         if len(self._pending) < 2:
             return np.empty(0)
         costs = self._predict(self._pending, learn=learn)
@@ -171,7 +170,7 @@ class Adapter:
         return costs
 
     def _predict(self, ids: list[int], *, learn: bool) -> npt.NDArray[np.float64]:
-        """Gives the nats (T,) of ids (T + 1,) after the first, and learns from them if asked to."""
+        """Return the nats (T,) of ids (T + 1,) after the first; learn from them if `learn`."""
         import torch
 
         threads = torch.get_num_threads()
@@ -181,12 +180,12 @@ class Adapter:
         finally:
             torch.set_num_threads(threads)
         logits, self._engine_state = self._engine.advance([ids[:-1]], self._engine_state)
-        with np.errstate(over="ignore", invalid="ignore"):  # the nats show it
+        with np.errstate(over="ignore", invalid="ignore"):  # an overflow shows in the nats
             trained = -log_probabilities(logits[0], np.array(ids[1:]))
             return self._mix(adapted, trained)
 
     def _read(self, ids: list[int], *, learn: bool) -> npt.NDArray[np.float64]:
-        """Gives the nats (T,) of ids (T + 1,) after the first, under the adapted weights."""
+        """Return the nats (T,) of ids (T + 1,) after the first, under the adapted weights."""
         import torch
         from torch.nn.functional import cross_entropy
 
@@ -205,7 +204,7 @@ class Adapter:
     def _mix(
         self, adapted: npt.NDArray[np.float64], trained: npt.NDArray[np.float64]
     ) -> npt.NDArray[np.float64]:
-        """Gives the nats (T,) of characters under the mixture of both predictions."""
+        """Return the nats (T,) of characters under the mixture of both predictions."""
         share, mixed = self.config.share, np.empty(len(adapted))
         for index, costs in enumerate(zip(adapted, trained, strict=True)):
             likelihoods = np.log([self._trust, 1 - self._trust]) - costs
@@ -215,9 +214,9 @@ class Adapter:
         return mixed
 
     def _step(self, weight: float) -> None:
-        """Takes a gradient step, and decays towards the trained weights.
+        """Take a gradient step, with decay towards the trained weights.
 
-        `weight` is the share of a full segment that was read.
+        `weight` is the length of the segment as a share of a full one.
         """
         import torch
 
@@ -227,7 +226,7 @@ class Adapter:
             self._squares.addcmul_(self._gradient, self._gradient, value=weight)
             torch.sqrt(self._squares, out=usual).div_(math.sqrt(self._segments))
             mean = usual.mean().item()
-            if not 0 < mean < math.inf:  # there is nothing to learn, or numbers overflowed
+            if not 0 < mean < math.inf:  # the gradients are all zero, or numbers overflowed
                 return
             torch.mul(usual, weight * config.decay / mean, out=share).clamp_(max=1)
             usual.add_(config.damping * mean)
@@ -236,8 +235,10 @@ class Adapter:
 
 
 def _flatten_parameters(network: "CharRNN") -> "tuple[Tensor, Tensor]":
-    """Makes all weights, and all gradients, views of one tensor each (P,), so that an operation on
-    all of them is a single call."""
+    """Make all weights views of one tensor (P,), and all gradients views of another.
+
+    An operation on all of them is then a single call. Returns both tensors.
+    """
     import torch
 
     parameters = list(network.parameters())

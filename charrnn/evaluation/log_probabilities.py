@@ -1,6 +1,6 @@
-"""How probable each character of a text is to a language model.
+"""The log-probability of each character of a text under a language model.
 
-Legend: N characters, M ids (of a byte model more than N), V vocabulary.
+Legend: N characters, M ids (more than N for a byte model), V vocabulary.
 """
 
 from typing import Final
@@ -16,23 +16,23 @@ from charrnn.storage.model_directory import Model
 
 _CHUNK: Final = 512
 _LARGEST_LOGITS: Final = 1 << 22
-"""Numbers; a text is read in chunks of at most so many logits."""
+"""The most logits computed at once."""
 
 
 def character_log_probabilities(
     model: Model, text: str, *, engine: str | None = None
 ) -> npt.NDArray[np.float64]:
-    """The log-probability of each character of a text, given all before it: nats (N,), 0 or below.
+    """Return the log-probability (N,) of each character of a text, given all before it, in nats.
 
-    The first character is predicted as `sample` draws it without a prompt: as if after a newline
-    (after a space where the vocabulary has no newline). Of a byte model, a character's is the sum
-    over its bytes. The text's negative log-likelihood is the sum of all, with the sign changed.
+    The first character is predicted as `sample` draws it without a prompt: as after a newline
+    (after a space if the vocabulary has no newline). For a byte model, a character's
+    log-probability is the sum over its bytes. The sum of all is the text's log-likelihood.
 
     Args:
-        engine: the entry of ENGINES that runs the model; None: the fastest that needs no PyTorch.
+        engine: the name of an entry of ENGINES; None takes the fastest one that needs no PyTorch.
 
     Raises UnknownCharacterError for characters that are not in the vocabulary, CorpusError for what
-    is no text, ModelError for a model of another task or whose numbers overflow.
+    is not text, ModelError for a model of another task or whose numbers overflow.
     """
     sampler = Sampler(model, engine)
     check_text(text, "the text")

@@ -1,6 +1,6 @@
 """Metrics of predicted classes and numbers, in NumPy only.
 
-Each gives the same as the scikit-learn function of its name with the default arguments.
+Each equals the scikit-learn function of the same name with default arguments.
 
 Legend: N texts, C classes, K numbers of each text.
 """
@@ -32,13 +32,13 @@ class ClassScores:
 
 
 def accuracy(truth: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
-    """Gives the share of texts whose class (N,) is predicted right. Raises ConfigError."""
+    """Return the share of texts whose class (N,) is predicted right. Raises ConfigError."""
     true, guessed = _classes(truth, predicted)
     return float((true == guessed).mean())
 
 
 def confusion_matrix(truth: npt.ArrayLike, predicted: npt.ArrayLike, classes: int) -> Int64Array:
-    """Counts the texts of each true class (row) and predicted class (column): (C, C).
+    """Count the texts of each true class (row) and predicted class (column): (C, C).
 
     Args:
         truth, predicted: ids of classes (N,), from 0 to C - 1.
@@ -58,7 +58,7 @@ def confusion_matrix(truth: npt.ArrayLike, predicted: npt.ArrayLike, classes: in
 
 
 def class_scores(confusion: Int64Array) -> ClassScores:
-    """Gives the precision, recall and F1 of each class, from a confusion matrix (C, C)."""
+    """Return the precision, recall and F1 of each class, from a confusion matrix (C, C)."""
     right = np.diagonal(confusion)
     predicted, texts = confusion.sum(0), confusion.sum(1)
     return ClassScores(
@@ -70,7 +70,7 @@ def class_scores(confusion: Int64Array) -> ClassScores:
 
 
 def macro_f1(confusion: Int64Array) -> float:
-    """Gives the mean F1 of the classes, in which a rare class counts as much as a frequent one.
+    """Return the mean F1 of the classes, in which a rare class counts as much as a frequent one.
 
     A class that neither occurs nor is predicted is left out. A class that occurs and is never
     predicted, or is predicted and never occurs, counts as 0.
@@ -80,17 +80,20 @@ def macro_f1(confusion: Int64Array) -> float:
 
 
 def root_mean_squared_error(truth: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
-    """Gives the root of the mean squared error, in the unit of the numbers (N,) or (N, K); of K
-    numbers, the mean of their K errors. Raises ConfigError when the shapes differ or are empty."""
+    """Return the root of the mean squared error, in the unit of the numbers (N,) or (N, K).
+
+    For (N, K), it is the mean of the K errors. Raises ConfigError when the shapes differ or are
+    empty.
+    """
     true, guessed = _numbers(truth, predicted)
     return float(np.sqrt(((true - guessed) ** 2).mean(0)).mean())
 
 
 def r_squared(truth: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
-    """Gives the share of the variance that predictions explain: 1 - squared error / variance.
+    """Return the coefficient of determination, 1 - squared error / variance.
 
-    1 is perfect, 0 is as good as predicting the mean, and below 0 is worse. Where all true numbers
-    are equal there is no variance: the result is 1 if all predictions are exact, else 0. Of numbers
+    1 is perfect, 0 is as good as predicting the mean, and below 0 is worse. If all true numbers are
+    equal, there is no variance: the result is 1 if all predictions are exact, else 0. For numbers
     (N, K), it is the mean over the K. Raises ConfigError when the shapes differ or are empty.
     """
     true, guessed = _numbers(truth, predicted)
@@ -104,12 +107,12 @@ def r_squared(truth: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
 
 
 def _shares(parts: Int64Array, wholes: Int64Array) -> Float64Array:
-    """Divides counts; 0 where the denominator is 0."""
+    """Divide counts; the result is 0 where the denominator is 0."""
     return np.divide(parts, wholes, out=np.zeros(len(parts)), where=wholes > 0)
 
 
 def _classes(truth: npt.ArrayLike, predicted: npt.ArrayLike) -> tuple[Int64Array, Int64Array]:
-    """Checks both as ids of classes (N,)."""
+    """Check and return both arrays as ids of classes (N,)."""
     true, guessed = np.asarray(truth), np.asarray(predicted)
     _check_shapes(true, guessed)
     for ids in (true, guessed):
@@ -121,7 +124,7 @@ def _classes(truth: npt.ArrayLike, predicted: npt.ArrayLike) -> tuple[Int64Array
 
 
 def _numbers(truth: npt.ArrayLike, predicted: npt.ArrayLike) -> tuple[Float64Array, Float64Array]:
-    """Reshapes both to (N, K)."""
+    """Check both arrays and return them as (N, K)."""
     true, guessed = np.asarray(truth, np.float64), np.asarray(predicted, np.float64)
     _check_shapes(true, guessed)
     if true.ndim not in (1, 2) or true.size == 0:
@@ -132,7 +135,8 @@ def _numbers(truth: npt.ArrayLike, predicted: npt.ArrayLike) -> tuple[Float64Arr
 def _check_shapes(true: npt.NDArray[np.generic], guessed: npt.NDArray[np.generic]) -> None:
     if true.shape != guessed.shape:
         raise ConfigError(
-            f"predictions of shape {guessed.shape} for the truth's {true.shape}: expected the same"
+            f"predictions of shape {guessed.shape} and truth of shape {true.shape}: expected the "
+            "same shape"
         )
     if true.shape[:1] == (0,):
-        raise ConfigError("there is nothing to compare; give one prediction at least")
+        raise ConfigError("there are no predictions; give at least one")

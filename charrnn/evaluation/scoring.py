@@ -1,6 +1,6 @@
 """Evaluation: how well a language model predicts a text.
 
-The unit inside is nats per character, the mean negative log-likelihood; people are shown bits
+Inside, the unit is nats per character, the mean negative log-likelihood; people are shown bits
 (nats / ln 2). Bits per byte of UTF-8 are comparable across alphabets and tokenizers, bits per
 character are not.
 
@@ -8,8 +8,8 @@ There are two protocols. `stream`, the official one, reads the text once, with t
 from its first character to its last, and predicts every character but the first. `windows` reads
 random windows of 256 characters, each from a cold state, to compare with nanoGPT.
 
-A third one, `adapted`, is dynamic evaluation: a stream that is read by a model which learns from
-each segment once it has predicted it (see dynamic_evaluation.py).
+`adapted` stands for dynamic evaluation, a stream whose model learns from each segment after
+predicting it (see dynamic_evaluation.py).
 
 Legend: N characters, B batch, T time, V vocabulary.
 """
@@ -52,29 +52,30 @@ _CHUNK: Final = 512
 _PASSAGES: Final = 64
 _LARGEST_COUNTED: Final = 100_000_000
 _SHORT_MEMORY: Final = 16 << 20
-"""The most ids of the training text that xz is given when only a part of a text is read."""
+"""The most ids of the training text that xz reads when only a part of a text is evaluated."""
 _LARGEST_LOGITS: Final = 1 << 22
-"""The most logits at a time: a large vocabulary is read in shorter chunks, to save memory."""
+"""The most logits computed at once: a large vocabulary takes shorter chunks, to save memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """How well a model predicts a text.
+    """The result of an evaluation of a language model on a text.
 
     Attributes:
         nats_per_character: the mean negative log-likelihood per character of the text, also under a
             byte tokenizer, so that models of characters and of bytes are comparable.
         bits_per_character: the same in bits.
-        bits_per_byte: the same, divided among the bytes of the text as UTF-8.
+        bits_per_byte: bits divided by the number of UTF-8 bytes of the text.
         perplexity: exp(nats per character).
-        characters: the number of characters that were predicted.
+        characters: the number of characters predicted.
         protocol: `stream`, `windows`, or `adapted` for dynamic evaluation.
         baselines: bits per character of simpler models on the same text (see baselines.py); empty
-            without the training text to learn them from.
+            without the training text.
         skipped: unknown characters, which were left out of the text.
         lines: for a model of lines, the number of lines that are not empty; None if not counted.
-        lines_in_training: how many of these are also lines of the training text; None likewise.
-        of_characters: the length of the text, where only a part of it was read; else None.
+        lines_in_training: how many of these are also lines of the training text; None if not
+            counted.
+        of_characters: the length of the whole text if only a part of it was read, else None.
     """
 
     nats_per_character: float
@@ -104,22 +105,24 @@ def evaluate(
     keep: KeepIds | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
-    """Measures how well a language model predicts a text.
+    """Measure how well a language model predicts a text.
 
     Args:
+        model: a language model.
         text: a file (or anything that `open_corpus` opens), or ids (N,).
-        training: the ids of the training text, from which the baselines learn.
-        engine: the entry of ENGINES that runs the model; None: the fastest that needs no torch.
+        training: the ids of the training text, for the baselines.
+        protocol: `stream` or `windows`.
+        engine: the name of an entry of ENGINES; None takes the fastest one that needs no torch.
         read: how to read a file.
-        adapt: dynamic evaluation, and its settings (True: the defaults). It uses an Adapter in the
-            place of an engine; the model itself does not change.
-        at_most: the most ids to read of a longer text, in passages from all over it (while
-            adapting, from its beginning); None: all of it. The protocol `windows` ignores it.
+        adapt: whether to use dynamic evaluation, or its settings. It runs an Adapter instead of an
+            engine; the model does not change.
+        at_most: the most ids to read of a longer text, in passages spread over it (with `adapt`,
+            from its beginning); None reads all. The protocol `windows` ignores it.
         keep: stores the ids of a file that is larger than memory, see `tokenize`.
         progress: called with the number of ids read so far, and their total.
 
-    Raises CorpusError when the text cannot be read or is too short, ConfigError for a protocol
-    that does not exist or cannot be adapted to, ModelError when the model's numbers overflow.
+    Raises CorpusError when the text cannot be read or is too short, ConfigError for an unknown
+    protocol or one that excludes `adapt`, ModelError when the model's numbers overflow.
     """
     model.require("generate")
     _check_settings(protocol, engine, adapt=bool(adapt))
@@ -167,22 +170,22 @@ def evaluate(
 
 
 def _check_settings(protocol: str, engine: str | None, *, adapt: bool) -> None:
-    """Raises ConfigError for a protocol that does not exist, or for what excludes adapting."""
+    """Raise ConfigError for an unknown protocol, and for settings that exclude adapting."""
     if protocol not in PROTOCOLS:
         raise ConfigError(f"protocol {protocol!r}: choose from {', '.join(PROTOCOLS)}")
     if adapt and protocol != "stream":
         raise ConfigError(
-            f"protocol {protocol}: a model adapts to a text that it reads in order; "
+            f"protocol {protocol}: a model can adapt only to a text that it reads in order; "
             "choose the protocol stream, or do not adapt"
         )
     if adapt and engine is not None:
-        raise ConfigError(f"engine {engine}: none is used while adapting; leave it out")
+        raise ConfigError(f"engine {engine}: adapting uses no engine; leave it out")
 
 
 def _read_ids(
     model: Model, text: str | Path | AnyIds, read: ReadOptions | None, keep: KeepIds | None
 ) -> tuple[AnyIds, tuple[str, ...]]:
-    """Reads the ids of a text, and the unknown characters that are left out. Raises CorpusError."""
+    """Return the ids of a text, and the unknown characters left out of it. Raises CorpusError."""
     if not isinstance(text, str | Path):
         return text, ()
     opened = open_corpus([str(text)], read)
@@ -193,10 +196,10 @@ def _read_ids(
 def _count_lines(
     model: Model, training: AnyIds | None, ids: AnyIds, at_most: int | None
 ) -> tuple[int | None, int | None]:
-    """Counts the lines of a text, and those that are lines of the training text as well.
+    """Count the lines of a text, and those of them that are lines of the training text.
 
-    Both are None where the model is not one of lines, and where only a part of the text is read and
-    the training text is so large that looking for the lines would take longer than reading.
+    Both are None for a model that is not of lines, and where only a part of the text is read but
+    the training text is so large that searching it would take longer than reading.
     """
     newline = newline_id(model.tokenizer)
     if training is None or newline is None or not model.provenance.lines:
@@ -207,7 +210,7 @@ def _count_lines(
 
 
 def passages(ids: AnyIds, count: int) -> Ids:
-    """Takes about `count` ids, in passages of one length from all over a longer text (N,)."""
+    """Return about `count` ids, in passages of equal length spread over a longer text (N,)."""
     length = max(count // _PASSAGES, 1)
     starts = (len(ids) - length) * np.arange(_PASSAGES, dtype=np.int64) // (_PASSAGES - 1)
     return np.concatenate([ids[int(start) : int(start) + length] for start in starts])
@@ -220,10 +223,10 @@ def score(
     lanes: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> float:
-    """Gives the nats per character of ids (N,), read as one stream.
+    """Return the nats per character of ids (N,), read as one stream.
 
-    With `lanes` above 1, the text is cut into so many equal lanes, which are read as one batch,
-    each from a cold state: this is faster, and the result is a few thousandths higher.
+    With `lanes` above 1, the text is cut into that many equal lanes, which are read as one batch,
+    each from a cold state. This is faster, and the result is a few thousandths higher.
     """
     nats = math.nan
     for nats, count in score_in_steps(engine, ids, lanes=lanes):
@@ -240,10 +243,10 @@ def score_in_steps(
     at_most: float = math.inf,
     at_once: int | None = None,
 ) -> Iterator[tuple[float, int]]:
-    """Yields the mean nats so far and the number of characters after every chunk of `score`.
+    """Yield the mean nats so far and the number of characters after every chunk of `score`.
 
-    It ends early once `at_most` characters were predicted: the beginnings of the lanes, which lie
-    all over the text. All lanes together read about `at_once` characters at a time.
+    It ends early once `at_most` characters are predicted: the beginnings of the lanes, which are
+    spread over the text. All lanes together read about `at_once` characters at a time.
     """
     total, count = 0.0, 0
     state: State | None = None
@@ -263,7 +266,7 @@ def score_in_steps(
 def score_adapted(
     adapter: Adapter, ids: AnyIds, progress: Callable[[int, int], None] | None = None
 ) -> float:
-    """Gives the nats per character of ids (N,), read as one stream by a model that learns from it.
+    """Return the nats per character of ids (N,), read as one stream while the model adapts.
 
     `progress` is called with the number of ids read so far, and their total.
     """
@@ -276,7 +279,7 @@ def score_adapted(
 
 
 def score_windows(engine: Reader, ids: AnyIds) -> tuple[float, int]:
-    """Gives the nats per character over random windows, and the number of characters predicted."""
+    """Return the nats per character over random windows, and the number of characters predicted."""
     length = min(WINDOW, len(ids) - 1)
     starts = np.random.default_rng(0).integers(len(ids) - length, size=WINDOWS)
     total = 0.0
@@ -289,7 +292,7 @@ def score_windows(engine: Reader, ids: AnyIds) -> tuple[float, int]:
 
 
 def negative_log_likelihood(logits: Float32Array, targets: Int64Array) -> Float64Array:
-    """Gives the nats (B, T) of targets (B, T) under logits (B, T, V); 0 for an IGNORED target."""
+    """Return the nats (B, T) of targets (B, T) under logits (B, T, V); 0 for an IGNORED target."""
     largest = logits.max(axis=-1, keepdims=True)
     normalizer = np.log(np.exp(logits - largest).sum(axis=-1)) + largest[..., 0]  # (B, T)
     known = np.where(targets == IGNORED, 0, targets)
@@ -299,15 +302,15 @@ def negative_log_likelihood(logits: Float32Array, targets: Int64Array) -> Float6
 
 
 def held_out(model: Model, corpus: TokenizedCorpus) -> tuple[AnyIds, AnyIds]:
-    """Splits the corpus of a model into the (training, validation) ids of its training.
+    """Split a model's corpus into (training, validation) ids, as its training did.
 
     Raises CorpusError when the model was trained on another text.
     """
     provenance = model.provenance
     if corpus.sha256 != provenance.sha256:
         raise CorpusError(
-            f"{corpus.name}: it is not the text that the model was trained on; "
-            "to evaluate the model on it, name it as FILE"
+            f"{corpus.name}: the model was trained on another text; "
+            "to evaluate the model on this one, name it as FILE"
         )
     return corpus.split(
         provenance.validation_fraction, lines=provenance.lines, seed=provenance.split_seed

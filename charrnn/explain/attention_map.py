@@ -1,4 +1,4 @@
-"""Attention maps: the attention weights of each character that a model wrote, also as a web page.
+"""Attention maps: the attention weights of each generated character, also as a web page.
 
 Legend: N characters, W window.
 """
@@ -30,9 +30,9 @@ class AttentionMap:
     Attributes:
         text: N characters, the prompt first.
         given: the number of characters of the prompt.
-        looks: N arrays: the attention weights of each written character over the W or fewer
-            characters before it, in the order of the text. The rest up to 1 went to the empty
-            positions before the text. The arrays of the prompt are empty.
+        looks: N arrays: the attention weights of each generated character over the W or fewer
+            characters before it, in the order of the text. The rest up to 1 is attention to the
+            empty positions before the text. The arrays of the prompt's characters are empty.
     """
 
     text: str
@@ -41,16 +41,16 @@ class AttentionMap:
 
 
 def require_attention(model: Model) -> None:
-    """Raises ModelError unless the model has attention."""
+    """Raise ModelError unless the model has attention."""
     if model.config.attention is None:
         raise ModelError(
-            f"the model of {model.provenance.corpus} has no attention: "
+            f"the model of {model.provenance.corpus} has no attention; "
             "train one with charrnn train --attention WINDOW"
         )
 
 
 def attention_map(model: Model, given: str, written: str) -> AttentionMap:
-    """Computes the attention weights of each character of `written` after the prompt `given`.
+    """Compute the attention weights of each character of `written` after the prompt `given`.
 
     Raises ModelError when the model has no attention, UnknownCharacterError for characters that it
     has never seen.
@@ -70,21 +70,21 @@ def attention_map(model: Model, given: str, written: str) -> AttentionMap:
         begins = place + 1 == ends[character] - lengths[character]
         if begins and character >= max(len(given), 1):
             assert lanes.attended is not None
-            weights = lanes.attended[0, -place - 1 :]  # of the ids up to this one
+            weights = lanes.attended[0, -place - 1 :]  # those of the ids up to this one
             seen = owner[place + 1 - len(weights) : place + 1]
             looks[character] = np.bincount(seen - seen[0], weights).astype(np.float32)
     return AttentionMap(text, len(given), tuple(looks))
 
 
 def write_map(path: Path, model: Model, given: str, written: str) -> None:
-    """Writes the page of an attention map to a file. Raises StorageError too."""
+    """Write the page of an attention map to a file. Raises as `attention_map`, and StorageError."""
     looked = attention_map(model, given, written)
-    page = to_html(looked, title=f"What a model of {model.provenance.corpus} looked at")
+    page = to_html(looked, title=f"Attention map of a model of {model.provenance.corpus}")
     write_file(path, page.encode())
 
 
 def to_html(looked: AttentionMap, *, title: str) -> str:
-    """Makes a web page of the map: pointing at a character colours the characters it attended to.
+    """Return a web page of the map: pointing at a character colours the characters it attended to.
 
     The page is self-contained, makes no requests, and shows the plain text without scripts.
     """
@@ -104,7 +104,7 @@ def to_html(looked: AttentionMap, *, title: str) -> str:
 
 
 def _shown(character: str) -> str:
-    """Escapes a character for HTML; shows an invisible one, other than white space, by its code."""
+    """Escape a character for HTML; an invisible one, other than white space, becomes its code."""
     if character == "\n":
         return "<u>\u21b5</u>\n"
     if character == "\t":
@@ -135,8 +135,8 @@ u {{ text-decoration: none; color: #bbb; user-select: none; }}
 </head>
 <body>
 <h1>{title}</h1>
-<p id="caption">Point at a character to see what it looked at when it was written; click to keep it.
-What was given is grey.</p>
+<p id="caption">Point at a character to see which characters the model attended to when it wrote it.
+Click to keep the selection. The prompt is grey.</p>
 <pre id="text">{characters}</pre>
 <script>
 const shares = {shares};
@@ -154,7 +154,7 @@ function show(place) {{
   }}
   caption.textContent = shares[place].length
     ? (100 * (1 - rest)).toFixed(0) + " % of its attention is coloured; the rest is spread too thin"
-    : "This character looked at nothing in particular, or was given.";
+    : "The attention of this character is spread too thin to show, or it belongs to the prompt.";
 }}
 marks.forEach((mark, place) => {{
   mark.addEventListener("mouseenter", () => {{ if (!kept) show(place); }});
