@@ -1,1 +1,1 @@
-"""The command line: the only room that knows Typer, Rich and prompt_toolkit."""
+"""The command line, the only package that imports Typer, Rich and prompt_toolkit."""

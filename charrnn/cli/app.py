@@ -1,8 +1,7 @@
-"""The command line: one Typer app, and what every command has in common.
+"""The command line: one Typer app, with the error handling that all commands share.
 
 Exit codes: 0 ok, 1 failed, 2 usage, 3 unusable model, 4 unusable corpus, 130 Ctrl-C, 143 SIGTERM,
-129 a closed terminal.
-A pipe that is closed at its other end ends a command quietly.
+129 closed terminal. A pipe that the reader closes ends a command quietly.
 """
 
 import sys
@@ -31,11 +30,10 @@ INTERRUPTED: Final = 130
 
 
 class Commands(TyperGroup):
-    """Turns what a command raises into one line and an exit code."""
+    """A group of commands that turns an exception into a one-line message and an exit code."""
 
     def main(self, *arguments: Any, **settings: Any) -> Any:
-        """Runs the command that the arguments name. What it wrote has been written when this
-        ends."""
+        """Run the command that the arguments name, and flush stdout before returning."""
         write_one_way()
         try:
             try:
@@ -50,7 +48,7 @@ class Commands(TyperGroup):
         except BrokenPipeError:
             finish_stdout()
             sys.exit(0)
-        except OSError as error:  # of --help or --version; commands have their own
+        except OSError as error:  # while printing --help or --version; invoke() handles commands
             from charrnn.cli.display import fail
 
             finish_stdout()
@@ -58,7 +56,7 @@ class Commands(TyperGroup):
             sys.exit(1)
 
     def invoke(self, ctx: Any) -> Any:
-        """Runs the command."""
+        """Run the command, and report its exceptions as one-line messages."""
         try:
             try:
                 with _warnings_in_a_line():
@@ -67,12 +65,12 @@ class Commands(TyperGroup):
                 sys.stdout.flush()
         except (typer.Exit, typer.Abort):
             raise
-        except BrokenPipeError as error:  # nobody reads on
+        except BrokenPipeError as error:  # the reader has closed the pipe
             finish_stdout()
-            end = error.__context__  # of a command that had done all else
+            end = error.__context__  # the exit of a command that had finished its work
             raise typer.Exit(end.exit_code if isinstance(end, typer.Exit) else 0) from None
         except KeyboardInterrupt:
-            if sys.stderr.isatty():  # else the shell's prompt would go on after what was written
+            if sys.stderr.isatty():  # so that the shell's prompt starts on a line of its own
                 sys.stderr.write("\n")
             raise typer.Exit(INTERRUPTED) from None
         except Exception as error:
@@ -91,7 +89,7 @@ class Commands(TyperGroup):
                     f"pip install --upgrade {package} ({error})"
                 )
             else:
-                fail(f"{type(error).__name__}: {error}; charrnn --debug COMMAND shows where")
+                fail(f"{type(error).__name__}: {error}; charrnn --debug COMMAND shows a traceback")
             codes = EXIT_CODES
             if ctx.invoked_subcommand == "proofread":
                 codes = {**EXIT_CODES, CharRNNError: proofread.FAILED}
@@ -101,7 +99,7 @@ class Commands(TyperGroup):
 
 @contextmanager
 def _warnings_in_a_line() -> Iterator[None]:
-    """Shows our own warnings as messages, without the line of code they come from."""
+    """Show charrnn's own warnings as one-line messages, without their source line."""
     with warnings.catch_warnings():
         warnings.simplefilter("always", CharRNNWarning)
         others = warnings.showwarning
@@ -119,13 +117,13 @@ def _warnings_in_a_line() -> Iterator[None]:
 
 
 def _missing_package(error: Exception) -> str | None:
-    """The package that could not be imported, where that is what went wrong."""
+    """Return the name of the package whose import failed, or None for any other error."""
     name = isinstance(error, ImportError) and (error.name or "").partition(".")[0]
     return name.replace("_", "-") if name and name not in sys.stdlib_module_names else None
 
 
 def _is_usage_error(error: Exception) -> bool:
-    """Whether Typer itself raised it, and will say what is wrong with the command line."""
+    """Return whether Typer raised the error itself. Typer then prints what is wrong."""
     return hasattr(error, "exit_code")
 
 
@@ -136,7 +134,7 @@ _ENVIRONMENT: Final = (
 app = typer.Typer(
     cls=Commands,
     help="Train a character-level language model on your own text, and write with it.",
-    epilog="Begin with: charrnn train FILE, then charrnn sample.",
+    epilog="Start with charrnn train FILE, then charrnn sample.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -170,19 +168,19 @@ def common(
         ),
     ] = False,
 ) -> None:
-    """Options that come before the command."""
+    """Accept the options that come before the command."""
     if context.invoked_subcommand != "train" and rank_info().rank > 0:
-        raise typer.Exit  # of several processes, the first does it
+        raise typer.Exit  # only the first of several processes runs the command
 
 
 def main() -> None:
-    """Runs the command that the arguments of the process name, and exits."""
+    """Run the command that the arguments of the process name, and exits."""
     open_standard_streams(silent=_is_silent())
     app()
 
 
 def _is_silent() -> bool:
-    """Whether another process speaks for this one: the first of those that torchrun has started."""
+    """Return whether this process is not the first one of torchrun, which speaks for all."""
     try:
         return rank_info().rank > 0 and "--debug" not in sys.argv
     except ConfigError:

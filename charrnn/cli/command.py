@@ -1,5 +1,4 @@
-"""What every command has in common: where its options' values come from, and advice on what is
-mistyped."""
+"""The class of all commands: it adds environment variables, and hints to usage errors."""
 
 import shlex
 from typing import Any
@@ -10,15 +9,14 @@ from charrnn.cli.environment import settle
 
 
 class Command(TyperCommand):
-    """A command whose every option has an environment variable, under each of the option's own
-    names.
+    """A command whose options all have environment variables, one for each of their names.
 
-    `--top-k` of `sample` reads CHARRNN_SAMPLE_TOP_K, then CHARRNN_TOP_K. What is typed goes first;
-    see `environment.py`.
+    `--top-k` of `sample` reads CHARRNN_SAMPLE_TOP_K, then CHARRNN_TOP_K. A typed option takes
+    precedence; see `environment.py`.
     """
 
     def __init__(self, name: str | None, **settings: Any) -> None:
-        if settings.get("help"):  # else lines would end where they do in the code
+        if settings.get("help"):  # join the lines, which break where the docstring's do
             paragraphs = settings["help"].strip().split("\n\n")
             settings["help"] = "\n\n".join(" ".join(each.split()) for each in paragraphs)
         super().__init__(name, **settings)
@@ -31,20 +29,20 @@ class Command(TyperCommand):
                 option.show_envvar = False  # thirty of them would bury the help
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parses the command line; adds a hint to the error where an argument that begins with a
-        dash seems to be a text, not an option."""
+        """Parse the command line. An error about an unknown option gets a hint where the argument
+        may be a text that begins with a dash."""
         given = list(args)
         try:
             remaining = super().parse_args(ctx, args)
         except Exception as error:
-            if hasattr(error, "message"):  # Typer's own, which says what is wrong with it
+            if hasattr(error, "message"):  # a usage error of Typer's
                 error.message += self._hint(ctx, given)
             raise
         settle(ctx)
         return remaining
 
     def _hint(self, ctx: Any, given: list[str]) -> str:
-        """How to give what begins with a dash and is no option, where that may have been meant."""
+        """Return advice on how to pass an argument that begins with a dash, or an empty string."""
         arguments = [each for each in self.params if isinstance(each, TyperArgument)]
         takes_text = any("TEXT" in (each.metavar or "") for each in arguments)
         options = {name: each for each in self.params for name in each.opts}
@@ -56,14 +54,14 @@ class Command(TyperCommand):
             elif _may_be_meant(argument, as_text=takes_text):
                 what = "a text" if takes_text else "a name"
                 return (
-                    f"; {what} that begins with a dash comes last, behind --: "
+                    f"; put {what} that begins with a dash last, after --: "
                     f"{ctx.command_path} ... -- {shlex.quote(argument)}"
                 )
         return ""
 
 
 def _may_be_meant(argument: str, *, as_text: bool) -> bool:
-    """Whether what is none of the options may be a text, or the name of a file."""
+    """Return whether an unknown option may be meant as a text, or as the name of a file."""
     if not argument.startswith("-") or argument == "-":
         return False
     return as_text or not argument.startswith("--") or any(map(str.isspace, argument))

@@ -1,4 +1,4 @@
-"""charrnn corpora: what there is to train on."""
+"""charrnn corpora: lists the corpora that can be named."""
 
 from typing import Annotated, Any
 
@@ -12,7 +12,7 @@ from charrnn.data.read_options import ReadOptions
 def corpora(
     *, read: Annotated[ReadOptions, Fields("encoding", "glob")], as_json: Json = False
 ) -> None:
-    """List the corpora that can be named: those in corpora/, and Python's own manual."""
+    """List the corpora that train finds by name: those in corpora/, and Python's own manual."""
     from charrnn.cli.display import printable, results, say
     from charrnn.data.sources import CORPORA, PYTHON_DOCS, corpus_names
 
@@ -38,11 +38,11 @@ def corpora(
         )
     results().print(table)
     if not CORPORA.is_dir():
-        say(f"there is no folder {CORPORA}/ here; text files in it could be named too", "dim")
+        say(f"no folder {CORPORA}/ here; text files in it would be listed too", "dim")
 
 
 def _describe(name: str, options: ReadOptions) -> dict[str, Any]:
-    """One row; where a file is not text, the reason stands in place of its encoding."""
+    """Return one row. For a file that is not text, the reason stands in place of its encoding."""
     from charrnn.data.corpus import measure, open_corpus
     from charrnn.data.tables import is_table
     from charrnn.errors import CharRNNError

@@ -1,7 +1,7 @@
-"""What people see: messages on stderr, text on stdout, and no control character in either.
+"""Output for people: messages on stderr, text on stdout, and no control characters in either.
 
-Generated text, prompts and names come from strangers. On a terminal they pass `printable`, and they
-never pass Rich's markup.
+Generated text, prompts and names are untrusted. They pass `printable` before they reach a terminal,
+and never pass Rich's markup.
 """
 
 import os
@@ -30,18 +30,18 @@ _BIDIRECTIONAL: Final = frozenset(
 
 @cache
 def messages() -> "Console":
-    """The console for people, on stderr."""
+    """Return the console for people, on stderr."""
     return _console(_Stream("stderr"), width=None)
 
 
 @cache
 def results() -> "Console":
-    """The console for what was asked for, on stdout; in a file or pipe, no line is folded."""
+    """Return the console for results, on stdout. Into a file or pipe, lines are not folded."""
     return _console(_Stream("stdout"), width=None if sys.stdout.isatty() else 1000)
 
 
 class _Stream:
-    """stdout or stderr as it is at the moment."""
+    """A proxy of stdout or stderr that follows reassignments of sys.stdout and sys.stderr."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -52,10 +52,10 @@ class _Stream:
 
 
 def _console(stream: _Stream, width: int | None) -> "Console":
-    """A console whose `is_terminal` is true where the cursor can be moved, and nowhere else.
+    """Return a console whose `is_terminal` is true only where the cursor can be moved.
 
-    For Rich it is true as well where colours are forced, by FORCE_COLOR or TTY_COMPATIBLE: a log
-    would be full of cursor movements. There, colours are all that it gets.
+    Rich also sets it where FORCE_COLOR or TTY_COMPATIBLE forces colours, which would fill a log
+    with cursor movements. Here, forcing turns on colours alone.
     """
     from rich.console import Console
 
@@ -79,25 +79,27 @@ def _console(stream: _Stream, width: int | None) -> "Console":
 
 
 def moves_cursor(stream: Any) -> bool:
-    """Whether a stream goes to a terminal on which the cursor can be moved."""
+    """Return whether a stream is a terminal on which the cursor can be moved."""
     able = os.environ.get("TERM", "").lower() not in ("", "dumb", "unknown")
     return able and os.environ.get("TTY_COMPATIBLE") != "0" and bool(stream.isatty())
 
 
 @contextmanager
 def working(what: str) -> Iterator[Callable[[str], None]]:
-    """Shows a spinner on a terminal; gives the function that changes its text."""
+    """Show a spinner on a terminal, and yield a function that changes its text."""
     with messages().status(what) as spinner:
         yield spinner.update
 
 
 _WORTH_A_BAR: Final = 100
-"""Items; fewer are there before anyone has seen it."""
+"""Items from which on a progress bar is shown; fewer are done before anyone could read it."""
 
 
 def tracked(items: Iterator[_Item], total: int) -> Iterator[_Item]:
-    """The items, with a progress bar on stderr when there are many and they are not written to a
-    terminal."""
+    """Return the items, with a progress bar on stderr if there are many.
+
+    There is no bar where the items themselves are written to a terminal.
+    """
     if total < _WORTH_A_BAR or sys.stdout.isatty() or not messages().is_terminal:
         return items
     from rich.progress import track
@@ -109,10 +111,9 @@ def tracked(items: Iterator[_Item], total: int) -> Iterator[_Item]:
 
 @contextmanager
 def reading(what: str) -> "Iterator[ReadingProgress]":
-    """Shows a spinner, and a progress bar while a large corpus is read, on stderr where that is a
-    terminal.
+    """Show a spinner on stderr, and a progress bar while a large corpus is read.
 
-    Gives the function that receives the progress.
+    Yields the function that receives the progress. Shows nothing where stderr is no terminal.
     """
     from rich.progress import Progress
 
@@ -129,7 +130,7 @@ def reading(what: str) -> "Iterator[ReadingProgress]":
                 for task in bars.task_ids:
                     bars.remove_task(task)
                 bars.add_task(stage, total=total)
-                spinner.stop()  # of the two, one moves at a time
+                spinner.stop()  # Rich shows one live display at a time
                 bars.start()
             bars.update(bars.task_ids[0], completed=done)
             if done == total:
@@ -145,8 +146,10 @@ def reading(what: str) -> "Iterator[ReadingProgress]":
 
 @contextmanager
 def time_left(what: str) -> "Iterator[Callable[[int, int], None]]":
-    """Shows a progress bar with the time left, on terminals; gives the function that receives how
-    much is done, and of how much."""
+    """Show a progress bar with the time left, on terminals.
+
+    Yields a function that takes the amount done and the total.
+    """
     from rich.progress import (
         BarColumn,
         Progress,
@@ -182,19 +185,19 @@ def say_command(command: str) -> None:
 
 
 def warn(message: str) -> None:
-    """Tells a person that something may not be what they meant."""
+    """Print a warning of one line to stderr."""
     say(f"warning: {' '.join(message.split())}", "yellow")
 
 
 def fail(message: str) -> None:
-    """Tells a person why it ends here."""
+    """Print an error of one line to stderr."""
     say(f"error: {' '.join(message.split())}", "bold red")
 
 
 def printable(text: str) -> str:
-    """The text with escapes in place of what could steer a terminal.
+    """Return the text with escapes in place of characters that could control a terminal.
 
-    That is control characters other than newline and tab, marks that turn the direction of
+    These are control characters other than newline and tab, marks that change the direction of
     writing, and lone surrogates (which stand for bytes that are not UTF-8).
     """
     if text.isascii() and text.isprintable():
@@ -213,10 +216,10 @@ def _escape(character: str) -> str:
 
 
 class TextOutput:
-    """Text on stdout as it comes: byte for byte into a file or pipe, `printable` on a terminal.
+    """A writer of text to stdout: exact bytes into a file or pipe, `printable` on a terminal.
 
     Args:
-        file: it is written as that file was: in its encoding, after its byte-order mark.
+        file: the text file whose encoding and byte-order mark the output gets.
     """
 
     _FLUSH_SECONDS = 0.03
@@ -229,7 +232,7 @@ class TextOutput:
         self._last = "\n"
 
     def write(self, text: str) -> None:
-        """Writes text; it is seen within moments."""
+        """Write text, and flush often enough that it appears while it is generated."""
         if not text:
             return
         if self.terminal or self._file is None:
@@ -242,35 +245,35 @@ class TextOutput:
             self._flushed = now
 
     def _take_mark(self) -> bytes:
-        """The file's mark, once."""
+        """Return the file's byte-order mark at the first call, and no bytes afterwards."""
         mark, self._mark = self._mark, b""
         return mark
 
     def write_bytes(self, content: bytes) -> None:
-        """Writes what is no text."""
+        """Write bytes as they are."""
         sys.stdout.flush()
         sys.stdout.buffer.write(content)
 
     def note_echo(self) -> None:
-        """Notes that the terminal has echoed a key, so that the line has begun already."""
+        """Note that the terminal has echoed a key, so that the current line is not empty."""
         if self.terminal:
             self._last = ""
 
     def end_line(self) -> None:
-        """Begins a new line, unless one has just begun."""
+        """Write a newline, unless the current line is empty."""
         if self._last != "\n":
             self.write("\n")
 
     def close(self) -> None:
-        """Writes out what is left; on a terminal, leaves the cursor at the start of a line."""
+        """Flush the output; on a terminal, leave the cursor at the start of a line."""
         if self.terminal:
             self.end_line()
-        self.write_bytes(self._take_mark())  # of a file that is empty else
+        self.write_bytes(self._take_mark())  # if no text has been written
         sys.stdout.flush()
 
 
 def key_value_table(rows: Sequence[tuple[str, str]]) -> "Table":
-    """Names and values, side by side."""
+    """Return a table of names and values."""
     from rich.table import Table
     from rich.text import Text
 
@@ -283,7 +286,7 @@ def key_value_table(rows: Sequence[tuple[str, str]]) -> "Table":
 
 
 def report_table(table: "ReportTable") -> "Group":
-    """A table of a report with its title, as Rich prints it."""
+    """Return a table of a report with its title, for Rich to print."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -299,12 +302,12 @@ def report_table(table: "ReportTable") -> "Group":
                 for column, cell in enumerate(row)
             )
         )
-    # Above the table, not in it: a title as narrow as a small table would be folded.
+    # The title stands above the table, as Rich would fold it to the width of a small table.
     return Group(Text(table.title, style="italic"), shown)
 
 
 def sparkline(values: Sequence[float], width: int = 16) -> str:
-    """The last values as a row of bars, the largest highest."""
+    """Return the last values as a row of bars; the highest bar is the largest value."""
     bars = "▁▂▃▄▅▆▇█"
     shown = values[-width:]
     lowest, highest = min(shown, default=0.0), max(shown, default=0.0)
@@ -313,7 +316,7 @@ def sparkline(values: Sequence[float], width: int = 16) -> str:
 
 
 def thousands(number: float) -> str:
-    """A number for a narrow column: 950, 12k, 1.5M."""
+    """Return a number as text for a narrow column: 950, 12k, 1.5M."""
     if number >= 1e6:
         return f"{number / 1e6:.1f}M"
     return f"{number / 1e3:.0f}k" if number >= 1e3 else f"{number:.0f}"
@@ -327,7 +330,7 @@ def clock(seconds: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds for people: 8 s, 1 min 52 s, 2 h 3 min."""
+    """Return seconds as text for people: 8 s, 1 min 52 s, 2 h 3 min."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

@@ -1,8 +1,8 @@
-"""Which options of a command take part in it, by where they come from and what they go with.
+"""Precedence of typed options and environment variables, and conflicts between options.
 
-A variable of the environment is set once, for many commands. What does not go with what is typed,
-or with what is read, is as if it were not set; where all of it is typed, the command says what is
-wrong. What options have to do with each other is said where they are declared; see Relations.
+An environment variable is set once for many commands, so it is ignored where it conflicts with a
+typed option or does not apply to the input. Conflicts between typed options are errors. Options
+declare their conflicts as Relations.
 """
 
 import os
@@ -14,13 +14,14 @@ from charrnn.errors import ConfigError
 from charrnn.option_declaration import Relations, options_of
 
 BESIDE_RESUME: Final = {"corpus", "resume", "quiet", *options_of(ReadOptions)}
-"""What may be given with --resume: where the text now is, and how to show progress."""
+"""Parameters allowed with --resume: where the text is now, and how to show progress."""
 
 
 def settle(context: Any) -> None:
-    """Puts options that come from the environment and do not apply back to their defaults.
+    """Reset options that come from the environment and do not apply to their defaults.
 
-    Raises ConfigError for options that exclude each other, or lack one that they need.
+    Raises ConfigError for options that exclude each other, and for an option without the one that
+    it needs.
     """
     params = context.params
     relations: dict[str, Relations] = getattr(context.command.callback, "relations", {})
@@ -48,18 +49,19 @@ def settle(context: Any) -> None:
         needs = relations[name].needs
         if needs and not any(map(params.get, needs)):
             wanted = " or ".join(_flag(context, each) for each in needs)
-            raise ConfigError(f"{_flag(context, name)} needs {wanted}; give it, or leave that out")
+            flag = _flag(context, name)
+            raise ConfigError(f"{flag} needs {wanted}; add {wanted}, or leave out {flag}")
 
 
 def refuse_unused(
     context: Any, *, unused: Collection[str] = (), tokenizer: str | None = None
 ) -> None:
-    """Raises ConfigError where an option on how to read a text was typed that makes no difference.
+    """Raise ConfigError if a typed option on reading text has no effect.
 
     Args:
-        unused: options that make no difference here, whatever is read.
-        tokenizer: the kind that reads; one of bytes needs no encoding of a plain file, and knows
-            all bytes beforehand, rare ones too.
+        unused: options that have no effect in this command, whatever is read.
+        tokenizer: the kind of tokenizer. A byte tokenizer needs no encoding of a plain file, and
+            has a fixed vocabulary, so that min_count has no effect.
     """
     from charrnn.data.sources import HUGGING_FACE
 
@@ -73,12 +75,12 @@ def refuse_unused(
             unused.add("encoding")
     for name in (*options_of(ReadOptions), "min_count"):
         if name in unused and is_typed(context, name):
-            what = f"to how {', '.join(names)} is read" if names else "here, where no text is read"
-            raise ConfigError(f"{_flag(context, name)} makes no difference {what}; leave it out")
+            where = f"on reading {', '.join(names)}" if names else "here, where no text is read"
+            raise ConfigError(f"{_flag(context, name)} has no effect {where}; leave it out")
 
 
 def is_typed(context: Any, *names: str) -> bool:
-    """Whether one of the parameters was given on the command line."""
+    """Return whether one of the parameters was given on the command line."""
     return any(_source(context, name) == "COMMANDLINE" for name in names)
 
 
@@ -88,7 +90,7 @@ def _source(context: Any, name: str) -> str | None:
 
 
 def _flag(context: Any, name: str) -> str:
-    """How a person writes an option."""
+    """Return the flag of an option, as a person types it."""
     flags = {each.name: each.opts for each in context.command.params}[name]
     return str(next((flag for flag in flags if flag.startswith("--")), flags[0]))
 
@@ -104,7 +106,7 @@ def _forget(context: Any, names: Iterable[str]) -> None:
 
 
 def _names_read(command: str, params: dict[str, Any]) -> list[str]:
-    """What a command reads: files, folders, corpora by name."""
+    """Return the inputs that a command reads: files, folders, names of corpora."""
     if command in ("train", "plan"):
         return params["corpus"] or ["python-docs"]
     if command == "evaluate":
@@ -122,8 +124,11 @@ def _used(names: list[str]) -> frozenset[str]:
 
 
 def _unused(command: str, params: dict[str, Any]) -> set[str]:
-    """The options of reading that make no difference to what is read; of folders, which have a
-    class for each folder in them or no classes, one more."""
+    """Return the reading options that have no effect on the input.
+
+    A folder has either a class for each folder in it, or no classes; so column or label is among
+    them.
+    """
     if command not in ("train", "plan", "evaluate", "sample", "predict"):
         return set()
     from charrnn.data.documents import FOLDER
@@ -137,5 +142,5 @@ def _unused(command: str, params: dict[str, Any]) -> set[str]:
         by_folder = command == "predict" or params.get("label") == FOLDER
         unused.add("column" if by_folder else "label")
     if command == "predict" and (not names or "column" in used):
-        unused.add("lines")  # a row, or a file, is a text already
+        unused.add("lines")  # each row or file is one text
     return unused

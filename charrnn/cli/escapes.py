@@ -1,4 +1,4 @@
-"""Escapes: characters that are hard to type on a command line, written with a backslash."""
+"""Backslash escapes for characters that are hard to type on a command line."""
 
 import re
 from typing import TYPE_CHECKING, Final
@@ -12,9 +12,9 @@ _MEANT: Final = re.compile(r"\\(?:[ntr]|u[0-9a-fA-F]{4})")
 
 
 def unescaped(text: str) -> str:
-    r"""The text that is meant by one with \n, \t, \r, \uXXXX, \UXXXXXXXX and \\ in it.
+    r"""Return the text with \n, \t, \r, \uXXXX, \UXXXXXXXX and \\ replaced by their characters.
 
-    Two surrogates in a row are one character, as in JSON. Raises ConfigError for any other escape.
+    A surrogate pair becomes one character, as in JSON. Raises ConfigError for any other escape.
     """
     from charrnn.errors import ConfigError
 
@@ -24,8 +24,7 @@ def unescaped(text: str) -> str:
             return chr(point)
         if escape not in _ESCAPES:
             raise ConfigError(
-                f"{match[0]}: no such escape; there are \\n, \\t, \\r, \\uXXXX, \\UXXXXXXXX and "
-                "\\\\"
+                f"{match[0]}: no such escape; use \\n, \\t, \\r, \\uXXXX, \\UXXXXXXXX or \\\\"
             )
         return _ESCAPES[escape]
 
@@ -35,22 +34,22 @@ def unescaped(text: str) -> str:
             pairs = written.encode("utf-16-le", "surrogatepass")
             return pairs.decode("utf-16-le")
         except UnicodeDecodeError as error:
-            raise ConfigError(f"{text!r}: it has half of a surrogate pair") from error
+            raise ConfigError(f"{text!r} has half of a surrogate pair; give both halves") from error
     return written
 
 
 def escaped(text: str) -> str:
-    """The text as `unescaped` takes it, in one line."""
+    """Return the text on one line, with escapes that `unescaped` reads."""
     for letter, meant in reversed(_ESCAPES.items()):  # the backslash first
         text = text.replace(meant, f"\\{letter}")
     return text
 
 
 def warn_of_escapes(tokenizer: "Tokenizer", *texts: str | None) -> None:
-    """Says that --escapes is missing, where a text seems to have escapes that the model cannot
-    read."""
+    """Warn that --escapes is missing if a text has escapes and the model cannot read a
+    backslash."""
     from charrnn.cli.display import warn
 
     found = (match for text in texts if text and (match := _MEANT.search(text)))
     if (match := next(found, None)) and tokenizer.unknown("\\"):
-        warn(f"{match[0]} is taken as it stands; --escapes reads it as the character it means")
+        warn(f"{match[0]} is read literally; add --escapes to read it as an escape")

@@ -1,4 +1,4 @@
-"""charrnn evaluate: how well a model predicts a text."""
+"""charrnn evaluate: measures how well a model predicts a text."""
 
 import os
 from dataclasses import replace
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from charrnn.training.task import TaskDefinition
 
 AT_MOST: Final = 1_000_000
-"""Characters, or bytes, that are read of a longer text: minutes, for the largest networks."""
+"""Characters or bytes of a longer text that are read; the largest networks take minutes."""
 
 
 @takes_options
@@ -31,23 +31,24 @@ def evaluate(
         str | None,
         typer.Argument(
             metavar="[FILE]",
-            help="A text; - is stdin.",
-            show_default="what was held out of the training text",
+            help="The text to read; - is stdin.",
+            show_default="the held-out part of the training text",
         ),
     ] = None,
     protocol: Annotated[
         Literal["stream", "windows"],
         typer.Option(
-            help="Score with this protocol. stream: once from the first character to the last. "
-            "windows: random windows of 256 characters, each from a cold state, as nanoGPT does."
+            help="Score with this protocol: stream reads the text once, from the first character "
+            "to the last; windows reads random windows of 256 characters, each from a cold state, "
+            "as nanoGPT does."
         ),
     ] = "stream",
     adapt: Annotated[
         bool,
         typer.Option(
             "--adapt",
-            help="Adapt to the text while reading it: learn from each part once it was predicted "
-            "(dynamic evaluation). The model stays as it is.",
+            help="Adapt to the text: learn from each part after predicting it (dynamic "
+            "evaluation). The saved model does not change.",
         ),
         Relations(excludes=("protocol",)),
     ] = False,
@@ -55,8 +56,8 @@ def evaluate(
         bool,
         typer.Option(
             "--all",
-            help=f"Read all of a text of more than {AT_MOST:,} characters or bytes, instead of "
-            "passages from all over it.",
+            help=f"Read a text of more than {AT_MOST:,} characters or bytes in full, instead of "
+            "passages spread over it.",
         ),
     ] = False,
     read: ReadOptions,
@@ -103,8 +104,11 @@ def evaluate(
 
 
 def _settings(context: typer.Context, definition: "TaskDefinition") -> dict[str, Any]:
-    """The settings that models of a task have, and what was typed, which may be refused; a variable
-    of the environment may be meant for others."""
+    """Return the settings that the model's task has, and those that were typed.
+
+    A typed setting that the task lacks is refused later; one from the environment is ignored, as it
+    may be meant for other models.
+    """
     return {
         name: context.params[name]
         for name in ("protocol", "adapt")
@@ -115,7 +119,7 @@ def _settings(context: typer.Context, definition: "TaskDefinition") -> dict[str,
 def _read_options(
     context: typer.Context, definition: "TaskDefinition", read: ReadOptions
 ) -> ReadOptions:
-    """How to read the file, less what comes from the environment and does not apply to it."""
+    """Return how to read the file, without environment variables that do not apply to it."""
     file = context.params["file"]
     if not definition.labelled:
         return replace(read, label=None)
@@ -125,7 +129,7 @@ def _read_options(
 
 
 def _show(report: "EvaluationReport", model: "Model", *, as_json: bool) -> None:
-    """Prints a report on stdout, and what a person should know of it on stderr."""
+    """Print a report on stdout, and its remarks and warnings on stderr."""
     from charrnn.cli.display import key_value_table, report_table, results, say, warn
 
     for remark in report.remarks:
@@ -134,7 +138,7 @@ def _show(report: "EvaluationReport", model: "Model", *, as_json: bool) -> None:
         from charrnn.data.tokenizer import unknown_error
 
         shown = unknown_error(model.tokenizer, report.skipped).shown
-        warn(f"left out, as the model has never seen {shown}")
+        warn(f"the model has never seen {shown}: left out")
     if as_json:
         print(dumps(report.to_json(), indent=2))
         return

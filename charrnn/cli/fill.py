@@ -27,7 +27,7 @@ def fill(
         str,
         typer.Argument(
             metavar="TEXT|FILE|-",
-            help="A text with gaps, or the file that has it; - is stdin.",
+            help="A text with gaps, or a file; - is stdin.",
             show_default=False,
         ),
     ],
@@ -35,8 +35,8 @@ def fill(
         Literal["same", "any"],
         typer.Option(
             "--gap-length",
-            help="Fill one character for each gap character (same), or 1 to --longest for however "
-            "many in a row (any).",
+            help="Fill each gap character with one character (same), or each row of them with 1 "
+            "to --longest characters (any).",
         ),
     ] = "same",
     config: Annotated[FillConfig, Fields("gap", "longest", "alternatives", longest=12)],
@@ -51,9 +51,9 @@ def fill(
 ) -> None:
     """Fill the gaps of a text with the most probable characters.
 
-    The filled text goes to stdout, and nothing else does. The text of a file is written in its own
-    encoding, every other byte unchanged. Several texts are separated by a line of ---, and stderr
-    gives the probability of each.
+    Only the filled text goes to stdout. The text of a file keeps its encoding, and all bytes
+    outside the gaps. Several texts are separated by a line of ---, and stderr gives the probability
+    of each.
     """
     from charrnn.cli.display import say, working
     from charrnn.cli.escapes import unescaped
@@ -68,7 +68,7 @@ def fill(
     if file is not None:
         text = file.text
     elif is_typed(context, "encoding"):
-        raise ConfigError("--encoding is for a file; leave it out")
+        raise ConfigError("--encoding applies to a file, and this is a text; leave it out")
     elif escapes:
         text = unescaped(text)
     warn_of_unknown(loaded.tokenizer, text.replace(config.gap, ""))
@@ -80,7 +80,7 @@ def fill(
             progress=lambda done, total: set_status(f"filling {done / total:.0%}"),
         )
     if not fillings[0].gaps:
-        say(f"no gaps: {config.gap!r} is not in the text; --gap names another character")
+        say(f"no gaps: {config.gap!r} is not in the text; --gap chooses another character")
     _print(fillings, file, as_json=as_json)
     if config.alternatives > 1 and fillings[0].gaps and not as_json:
         for index, each in enumerate(fillings):
@@ -88,7 +88,7 @@ def fill(
 
 
 def _print(fillings: "Sequence[Filling]", file: "TextFile | None", *, as_json: bool) -> None:
-    """Prints the filled texts, in the encoding of the file that they come from, or JSON."""
+    """Print the filled texts, in the encoding of the file that they come from, or JSON."""
     from charrnn.cli.display import TextOutput
 
     output = TextOutput(None if as_json else file)
@@ -105,11 +105,11 @@ def _print(fillings: "Sequence[Filling]", file: "TextFile | None", *, as_json: b
 
 
 _MOST_SHOWN: Final = 12
-"""The most gaps of a text whose fills are listed."""
+"""The largest number of gaps whose fills are listed."""
 
 
 def _describe(index: int, filling: "Filling") -> str:
-    """Describes one of several texts in a line: its probability and its fills."""
+    """Describe one of several filled texts in a line: its probability and its fills."""
     shown = " ".join(repr(gap.filled) for gap in filling.gaps[:_MOST_SHOWN])
     more = len(filling.gaps) - _MOST_SHOWN
     return f"{index + 1}: {filling.probability:.1%} {shown}{f' and {more} more' * (more > 0)}"

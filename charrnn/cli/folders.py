@@ -1,4 +1,4 @@
-"""Messages on the folders that a command reads."""
+"""Messages about the folders that a command reads."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -8,14 +8,15 @@ if TYPE_CHECKING:
 
 
 def say_what_is_read(folders: "Iterable[FolderFiles]", *, classes: bool) -> None:
-    """Says of each folder how many of its files are read, how many are left out, and why.
+    """Print for each folder how many of its files are read, how many are left out, and why.
 
-    `classes`: whether the folders in it are classes.
+    Args:
+        classes: whether the folders inside it are classes.
     """
     from charrnn.cli.display import say, warn
 
     for found in folders:
-        if not found.files:  # an error says so where they are read
+        if not found.files:  # reading it raises the error
             continue
         surprises = found.surprises(classes=classes)
         if found.summary not in surprises:

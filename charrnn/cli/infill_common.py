@@ -29,13 +29,13 @@ FileEncoding = Annotated[
     typer.Option(
         "--encoding",
         help="Decode the file from this encoding.",
-        show_default="what its byte-order mark says, else utf-8",
+        show_default="by its byte-order mark, else utf-8",
     ),
 ]
 
 
 def load_model(name: str) -> "Model":
-    """Loads a model. Raises ModelError, also for one that was not trained with --bidirectional."""
+    """Load a model. Raises ModelError, also if it was not trained with --bidirectional."""
     from charrnn.storage.run_lookup import load
 
     model = load(name)
@@ -44,7 +44,7 @@ def load_model(name: str) -> "Model":
 
 
 def is_file(name: str) -> bool:
-    """Tells whether an argument is a file (or a pipe, or - for stdin) rather than the text itself.
+    """Return whether an argument is a file (or a pipe, or - for stdin), not the text itself.
 
     Raises CorpusError for an argument that looks like the name of a file that does not exist.
     """
@@ -64,7 +64,7 @@ def is_file(name: str) -> bool:
 def read_text(
     context: typer.Context, name: str, tokenizer: "Tokenizer", encoding: str | None
 ) -> "TextFile":
-    """Reads a file, or stdin (-), as characters or as bytes, whichever the model has.
+    """Read a file, or stdin (-), as characters or bytes, depending on the model's tokenizer.
 
     Raises CorpusError, ConfigError.
     """
@@ -74,16 +74,16 @@ def read_text(
 
     if tokenizer.kind == "byte":
         if is_typed(context, "encoding"):  # one from the environment is meant for other models
-            raise ConfigError("a model of bytes reads them as they are; leave out --encoding")
+            raise ConfigError("a byte model reads bytes, not an encoding; leave out --encoding")
         return read_bytes_file(name)
     file = read_text_file(name, encoding)
     if encoding is None and file.encoding != UTF_8:
-        say(f"{file.name}: read as {file.encoding}, which its byte-order mark says", "dim")
+        say(f"{file.name}: read as {file.encoding}, by its byte-order mark", "dim")
     return file
 
 
 def warn_of_unknown(tokenizer: "Tokenizer", text: str) -> None:
-    """Warns of the characters that the model has never seen, if there are any."""
+    """Warn of characters that the model has never seen."""
     from charrnn.cli.display import warn
     from charrnn.data.tokenizer import unknown_error
 

@@ -1,4 +1,4 @@
-"""charrnn info: what a model is, what it learned, how long and how well."""
+"""charrnn info: shows a model's size, training and loss."""
 
 from dataclasses import asdict
 
@@ -7,7 +7,7 @@ from charrnn.cli.unicode_json import dumps
 
 
 def info(model: ModelArgument = None, as_json: Json = False) -> None:
-    """Show what a model is, what it was trained on, how long, and how good it is."""
+    """Show a model's network, its training and its loss."""
     from charrnn.cli.display import duration, key_value_table, results
     from charrnn.storage.model_directory import read_model
     from charrnn.storage.run_lookup import read_found

@@ -1,4 +1,4 @@
-"""What a signal does to a training: the first one saves, one more ends it at once."""
+"""Signals during a training: the first one stops and saves, the next Ctrl-C ends it at once."""
 
 import signal
 import sys
@@ -13,19 +13,20 @@ if TYPE_CHECKING:
     from charrnn.training.trainer import Trainer
 
 AGAIN: Final = 1.0
-"""Seconds after a signal within which a Ctrl-C is the same one once more: a key that bounces, or a
-shell that passes on what the terminal has sent to all."""
+"""Seconds within which a second signal counts as a repetition of the first: the key bounces, or a
+shell passes on the signal that the terminal has sent to all processes."""
 
 AGAIN_UNDER_TORCHRUN: Final = 10.0
-"""The same where torchrun passes it on, from a process that may have to wait for its turn."""
+"""The same under torchrun, whose own process may be slow to pass the signal on."""
 
 
 @contextmanager
 def signals(stop: Callable[[int], None] | None) -> Iterator[Callable[[], None]]:
-    """SIGINT, SIGTERM and SIGHUP ask to stop, by their number; a later Ctrl-C stops at once.
+    """Call `stop` with the number of the first SIGINT, SIGTERM or SIGHUP; end at once at a later
+    Ctrl-C.
 
-    Gives what is to be called when all is saved: from then on, each of them ends the command. So
-    they do from the start where there is nothing to be saved, and `stop` is None.
+    Yields a function to call when everything is saved. From then on, and from the start if `stop`
+    is None, each of the signals ends the command.
     """
     received: list[float] = []
     saved = stop is None
@@ -54,14 +55,17 @@ def signals(stop: Callable[[int], None] | None) -> Iterator[Callable[[], None]]:
         yield all_is_saved
     finally:
         for number, handler in before.items():
-            # Where there was a Ctrl-C, the same one may still be on its way, to the command's end.
+            # After a Ctrl-C keep the handler: a repetition of it may still arrive.
             if not (received and number == signal.SIGINT):
                 signal.signal(number, handler)
 
 
 def _end(number: int, *, saved: bool) -> None:
-    """Raises what ends the command. While it is being saved, a closed terminal, which sends several
-    SIGHUPs, does not, nor does a SIGTERM."""
+    """Raise the exception that ends the command.
+
+    During the final save only Ctrl-C does: a closed terminal sends several SIGHUPs, and they must
+    not interrupt it, nor must a SIGTERM.
+    """
     if number == signal.SIGINT:
         raise KeyboardInterrupt
     if saved:
@@ -69,7 +73,7 @@ def _end(number: int, *, saved: bool) -> None:
 
 
 def say_what_is_kept(trainer: "Trainer") -> None:
-    """Says what there is of a training that was ended at once."""
+    """Print what is saved of a training that was ended at once."""
     from charrnn.cli.display import say, say_command
     from charrnn.storage.pointers import step_of
 

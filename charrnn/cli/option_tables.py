@@ -1,4 +1,4 @@
-"""The option tables of docs/options.md: python -m charrnn.cli.option_tables > docs/options.md"""
+"""Generates docs/options.md: python -m charrnn.cli.option_tables > docs/options.md"""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -20,7 +20,7 @@ not apply to what a command reads, or to what is typed, is ignored. `charrnn --d
 
 
 def option_tables() -> str:
-    """All commands with their options, as Markdown."""
+    """Return all commands with their options, as Markdown."""
     from charrnn.cli.app import app
 
     commands: dict[str, Any] = get_command(app).commands  # type: ignore[attr-defined]
@@ -57,12 +57,12 @@ def _table(command: Any, panel: str, options: list[TyperOption]) -> Iterator[str
 
 
 def _is_own(command: Any, variable: str) -> bool:
-    """Whether a variable is for one command alone."""
+    """Return whether an environment variable applies to one command alone."""
     return variable.startswith(f"CHARRNN_{command.name.upper()}_")
 
 
 def _value(option: TyperOption, context: Any) -> str:
-    """What stands for the value, and the numbers that it may be."""
+    """Return the placeholder of the option's value, with its range."""
     if option.is_flag:
         return ""
     shown = str(option.display_type_rich(ctx=context)).strip("<>")
@@ -70,7 +70,7 @@ def _value(option: TyperOption, context: Any) -> str:
 
 
 def _default(option: TyperOption) -> str:
-    """What an option is where it is not given."""
+    """Return what applies when the option is not given."""
     if isinstance(option.show_default, str):
         return option.show_default
     if option.is_flag:

@@ -1,4 +1,4 @@
-"""takes_options: makes the options that a configuration declares the options of a command."""
+"""takes_options: gives a command the options that its configuration dataclasses declare."""
 
 import functools
 import inspect
@@ -15,14 +15,19 @@ T = TypeVar("T")
 
 
 class Fields:
-    """Which options of a configuration a command has, said in its annotation: those named, or all
-    but those `without`; and defaults that differ from the configuration's."""
+    """The options of a configuration that a command has, for use in Annotated.
+
+    Args:
+        names: the fields to offer; all if none are named.
+        without: fields to leave out.
+        defaults: defaults that differ from the configuration's.
+    """
 
     def __init__(self, *names: str, without: Iterable[str] = (), **defaults: Any) -> None:
         self.names, self.without, self.defaults = names, {*without}, defaults
 
     def of(self, kind: type) -> Iterator[tuple[Field[Any], Option]]:
-        """The fields of a configuration that are such, with what they declare."""
+        """Yield the selected fields of a configuration with the options they declare."""
         options = options_of(kind)
         for each in fields(kind):
             wanted = not self.names or each.name in self.names
@@ -34,12 +39,14 @@ _ALL: Final = Fields()
 
 
 def takes_options(command: Callable[..., None]) -> Callable[..., None]:
-    """A command that has an option for every field of its parameters that are configurations, and
-    is called with these configurations made. Where it has an option `escapes`, that is heeded.
+    """Replace each parameter that is a configuration by one option for each of its fields.
 
-    A parameter is one where its annotation is a dataclass of options, or such a dataclass
-    `Annotated` with Fields. What an option has to do with others is kept in the attribute
-    `relations`; a command's own options may be annotated with Relations themselves.
+    A parameter is a configuration if its annotation is a dataclass with options, plain or
+    `Annotated` with Fields. The command is called with the configurations that the options make. If
+    it has an option `escapes`, that applies to the texts among them.
+
+    The returned command has an attribute `relations`: the Relations of its options by name. A
+    parameter that is not a configuration is annotated with its own.
     """
     parameters: list[inspect.Parameter] = []
     configurations: dict[str, tuple[type, dict[str, Option]]] = {}
@@ -75,11 +82,11 @@ def takes_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def make(kind: type[T], values: Mapping[str, Any], *, escapes: bool = False) -> T:
-    """A configuration of what the command line gave for its options; it has its own defaults for
-    what was left out. Raises ConfigError.
+    """Return a configuration made of the values from the command line. Raises ConfigError.
 
     Args:
-        escapes: whether texts are read as what the escapes in them mean.
+        values: values by field; None leaves the configuration's own default.
+        escapes: whether to replace backslash escapes in texts.
     """
     made: dict[str, Any] = {}
     for name, option in options_of(kind).items():
@@ -99,12 +106,12 @@ def make(kind: type[T], values: Mapping[str, Any], *, escapes: bool = False) -> 
 
 
 def _unwrapped(annotation: Any) -> tuple[Any, ...]:
-    """The type, and what it is Annotated with."""
+    """Return the type of an annotation, and what it is Annotated with."""
     return get_args(annotation) if get_origin(annotation) is Annotated else (annotation,)
 
 
 def _parameter(field: Field[Any], option: Option, default: Any) -> inspect.Parameter:
-    """The parameter that Typer makes a command's option of."""
+    """Return the parameter from which Typer makes a command's option."""
     kind, literal = field.type, cast("Any", Literal)
     flag = f"--{field.name.replace('_', '-')}"
     if option.choices:

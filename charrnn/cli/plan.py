@@ -1,4 +1,4 @@
-"""charrnn plan: what `charrnn train` would choose, and how good the model is likely to be."""
+"""charrnn plan: shows what `charrnn train` would choose, and the loss to expect."""
 
 import math
 from dataclasses import asdict
@@ -26,8 +26,7 @@ def plan(
     options: Annotated[TrainingOptions, Fields(without=("checkpoint_every", "keep"))],
     as_json: Json = False,
 ) -> None:
-    """Show what train would choose for a text and a time, and the loss to expect, without
-    training."""
+    """Show the settings that train would choose, and the loss to expect, without training."""
     from charrnn.cli.display import reading, results, say
     from charrnn.cli.folders import say_what_is_read
     from charrnn.data.corpus import open_corpus

@@ -1,4 +1,4 @@
-"""charrnn predict: predicts the class of texts, or a number."""
+"""charrnn predict: predicts the classes of texts, or numbers."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -41,7 +41,7 @@ def predict(
         str,
         typer.Argument(
             metavar="FILE|-|TEXT",
-            help="A file, a table or a folder that is there, stdin (-), or else the text itself.",
+            help="An existing file, table or folder, - for stdin, or the text itself.",
             show_default=False,
         ),
     ],
@@ -52,7 +52,7 @@ def predict(
     as_json: Json = False,
     as_jsonl: Annotated[
         bool,
-        typer.Option("--jsonl", help="Print JSON on stdout, a line for each text."),
+        typer.Option("--jsonl", help="Print one JSON object per text, each on a line."),
         Relations(excludes=("as_json",)),
     ] = False,
     strict: Annotated[
@@ -62,11 +62,11 @@ def predict(
         ),
     ] = False,
 ) -> None:
-    """Predict the class of texts, or a number, with a model of labelled texts.
+    """Predict the class of each text, or a number, with a model trained on labelled texts.
 
-    A line for each text goes to stdout: its class and the probability of that class, separated by a
-    tab, or the number. --json and --jsonl print the probabilities of all classes. Where there are
-    several texts, a text without a prediction prints null and the reason.
+    Each text gets a line on stdout: its class and the probability of that class, separated by a
+    tab, or the number. --json and --jsonl print the probabilities of all classes. Among several
+    texts, one without a prediction prints null and the reason.
     """
     from charrnn.cli.display import warn
     from charrnn.cli.folders import say_what_is_read
@@ -85,24 +85,25 @@ def predict(
         seen = _predict_all(classifier, documents, show, strict=strict)
     if seen.skipped:
         shown = unknown_error(tokenizer, list(seen.skipped)).shown
-        warn(f"left out, as the model has never seen {shown}")
+        warn(f"the model has never seen {shown}: left out")
     if seen.problems:
         warn(
             f"{seen.problems:,} of {seen.texts:,} texts have no prediction (null); the first: "
-            f"{seen.first_problem}; --strict ends there"
+            f"{seen.first_problem}; --strict stops there"
         )
     if not seen.texts:
-        warn(f"{text}: there is no text in it")
+        warn(f"{text}: it has no text")
 
 
 @dataclass
 class _Seen:
-    """What is said at the end about the texts that were read.
+    """Counts of the texts that were read, for the messages at the end.
 
     Attributes:
-        texts, problems: how many there were, and how many have no prediction.
-        first_problem: where and why the first of those has none.
-        skipped: the unknown characters, as the keys of a dict, in order of appearance.
+        texts: how many there were.
+        problems: how many have no prediction.
+        first_problem: the place of the first text without a prediction, and the reason.
+        skipped: the unknown characters in order of appearance, as keys.
     """
 
     texts: int = 0
@@ -114,9 +115,10 @@ class _Seen:
 def _predict_all(
     classifier: "Classifier", documents: "Iterator[Document]", show: "Show", *, strict: bool
 ) -> _Seen:
-    """Predicts and shows each document, in order.
+    """Predict and show each document, in order.
 
-    Raises CorpusError at the first one without a prediction if `strict`, or if it is the only text.
+    Raises CorpusError at the first text without a prediction if `strict`, or if it is the only
+    text.
     """
     from itertools import tee
 
@@ -139,14 +141,14 @@ def _predict_all(
 
 
 def _is_there(name: str) -> bool:
-    """Tells whether an argument is stdin or the name of something that exists."""
+    """Return whether an argument is stdin or the name of an existing file or folder."""
     return name == "-" or os.path.exists(name)
 
 
 def _documents(
     name: str, read: ReadOptions, *, lines: bool, as_bytes: bool
 ) -> "Iterator[Document]":
-    """Gives the texts that an argument names, or the argument itself as a text.
+    """Return the texts of the file, table or folder that `name` is, or `name` itself as the text.
 
     Raises CorpusError, ConfigError.
     """
@@ -163,20 +165,20 @@ def _documents(
         if not spaced and (is_table(name) or Path(name).suffix.lower() == ".txt"):
             raise CorpusError(f"{name}: no such file")
         if os.path.lexists(name):
-            raise CorpusError(f"{name}: it is a link to nothing")
+            raise CorpusError(f"{name}: broken symbolic link")
         if lines or read.column is not None:
             raise CorpusError(f"{name}: no such file; --lines and --text read files")
         return iter([Document("the text", name)])
     if lines and (table or os.path.isdir(name)):
-        raise ConfigError(f"{name}: a row, or a file, is a text already; leave out --lines")
+        raise ConfigError(f"{name}: each row or file is one text; leave out --lines")
     return (read_lines if lines else read_documents)(name, read, as_bytes=as_bytes)
 
 
 @contextmanager
 def _printed(*, as_json: bool, as_jsonl: bool, numbers: bool) -> "Iterator[Show]":
-    """Gives a function that prints a prediction on stdout at once.
+    """Yield a function that prints a prediction on stdout at once.
 
-    The output is well-formed JSON even when an error ends it early.
+    The output is well-formed JSON even if an error ends it early.
     """
     from charrnn.cli.display import TextOutput
 

@@ -1,4 +1,4 @@
-"""Prompts: what a text begins with, as it is given on the command line."""
+"""Prompts from the command line or stdin."""
 
 from typing import TYPE_CHECKING
 
@@ -7,10 +7,13 @@ if TYPE_CHECKING:
 
 
 def read_prompt(prompt: str | None, tokenizer: "Tokenizer", *, escapes: bool = False) -> str:
-    """The prompt given; where that is -, what comes in on stdin, less the newline that ends it.
+    """Return the prompt that was given; for `-`, the text of stdin without its last newline.
 
-    With `escapes`, a prompt that is given may have some. Raises ConfigError, and CorpusError
-    where stdin cannot be read, or has no text for a model of characters.
+    Raises ConfigError, and CorpusError if stdin cannot be read or is not valid UTF-8 (for a
+    character model).
+
+    Args:
+        escapes: whether to replace backslash escapes in a prompt that was typed.
     """
     from charrnn.cli.escapes import unescaped
 
@@ -35,9 +38,9 @@ def _from_stdin(tokenizer: "Tokenizer") -> str:
 
 
 def known_characters(tokenizer: "Tokenizer", prompt: str, *, strict: bool) -> str:
-    """The prompt without characters the model has never seen, after a warning that shows them.
+    """Return the prompt without characters the model has never seen, after a warning about them.
 
-    Raises UnknownCharacterError instead when `strict`.
+    Raises UnknownCharacterError instead if `strict`.
     """
     from charrnn.cli.display import warn
     from charrnn.data.tokenizer import unknown_error
@@ -48,6 +51,6 @@ def known_characters(tokenizer: "Tokenizer", prompt: str, *, strict: bool) -> st
     if strict:
         raise unknown_error(tokenizer, unknown, prompt)
     known = tokenizer.without_unknown(prompt)
-    done = "read as U+FFFD, as rare ones were" if known == prompt else "skipped"
+    done = "read as U+FFFD, like rare characters" if known == prompt else "skipped"
     warn(f"the model has never seen {unknown_error(tokenizer, unknown, prompt).shown}: {done}")
     return known

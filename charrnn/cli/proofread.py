@@ -13,6 +13,7 @@ from charrnn.cli.shared_arguments import Json
 from charrnn.cli.unicode_json import dumps
 from charrnn.option_declaration import Relations
 from charrnn.tasks.infill.config import ProofreadConfig
+from charrnn.wording import counted
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 FOUND: Final = 1
 FAILED: Final = 5
-"""The exit codes for mistakes that were found, and for a failure that has no code of its own."""
+"""The exit codes for mistakes that were found, and for a failure without a code of its own."""
 
 _AROUND: Final = 32
 """Characters of the text that are shown on each side of a finding."""
@@ -35,12 +36,13 @@ def proofread(
     context: typer.Context,
     model: InfillModel,
     file: Annotated[
-        str, typer.Argument(metavar="FILE|-", help="A text; - is stdin.", show_default=False)
+        str,
+        typer.Argument(metavar="FILE|-", help="The text to read; - is stdin.", show_default=False),
     ],
     config: ProofreadConfig,
     as_diff: Annotated[
         bool,
-        typer.Option("--diff", help="Print a unified diff, for patch to apply."),
+        typer.Option("--diff", help="Print a unified diff, which patch can apply."),
         Relations(excludes=("as_json",)),
     ] = False,
     encoding: FileEncoding = None,
@@ -48,8 +50,8 @@ def proofread(
 ) -> None:
     """Find probable mistakes in a text, and suggest corrections.
 
-    The exit code is 0 when nothing was found, 1 when something was, and above 1 when it failed: 2
-    wrong usage, 3 an unusable model, 4 an unusable text, 5 anything else.
+    The exit code is 0 if no mistakes were found, 1 if some were, and above 1 on failure: 2 wrong
+    usage, 3 unusable model, 4 unusable text, 5 any other error.
     """
     from charrnn.cli.display import working
     from charrnn.cli.infill_common import load_model, read_text, warn_of_unknown
@@ -66,7 +68,7 @@ def proofread(
             config,
             progress=lambda done, total: set_status(f"correcting {done / total:.0%}"),
         )
-    # The exit code says what was found even if nobody reads the output to its end.
+    # The exit code reports mistakes even if the reader closes the pipe early.
     with contextlib.suppress(BrokenPipeError):
         if as_json:
             _print_json(findings, read.text)
@@ -91,7 +93,7 @@ def _print_json(findings: "Sequence[Finding]", text: str) -> None:
 
 
 def _print_diff(findings: "Sequence[Finding]", file: "TextFile", name: str) -> None:
-    """Prints a unified diff: on a terminal as text, and else in the bytes of the file."""
+    """Print a unified diff: as text on a terminal, as the bytes of the file elsewhere."""
     from charrnn.cli.display import TextOutput
     from charrnn.tasks.infill.unified_diff import unified_diff
 
@@ -122,7 +124,7 @@ def _correct(text: str, findings: "Sequence[Finding]") -> str:
 
 
 def _require_known(tokenizer: "Tokenizer", file: "TextFile") -> None:
-    """Raises CorpusError for a text that has too many unknown characters to be judged."""
+    """Raise CorpusError for a text that has too many unknown characters to be judged."""
     from charrnn.data.tokenizer import unknown_error
     from charrnn.errors import CorpusError
     from charrnn.tasks.infill.proofread import MOST_UNKNOWN, count_unknown
@@ -136,8 +138,7 @@ def _require_known(tokenizer: "Tokenizer", file: "TextFile") -> None:
 
 
 def _view(text: str, finding: "Finding", *, marks: bool) -> "Text":
-    """Formats a finding as a line: its position, the text around it with the correction, the other
-    corrections.
+    """Format a finding as a line: its position, the text around it, other corrections.
 
     Args:
         marks: marks the replaced text as [- -] and its replacement as {+ +}, as wdiff does; for
@@ -170,7 +171,7 @@ def _view(text: str, finding: "Finding", *, marks: bool) -> "Text":
 
 
 def _word(text: str, correction: "Correction") -> str:
-    """Gives the word that a correction makes."""
+    """Return the word that results from a correction."""
     begin, end = correction.begin, correction.end
     while begin > 0 and not text[begin - 1].isspace() and correction.begin - begin < _AROUND:
         begin -= 1
@@ -181,7 +182,7 @@ def _word(text: str, correction: "Correction") -> str:
 
 
 def _shown(text: str) -> str:
-    """Shows a part of a text on one line."""
+    """Return a part of a text on one line, with marks for newlines and tabs."""
     from charrnn.cli.display import printable
 
     return printable(text.replace("\n", "↵").replace("\t", "→"))
@@ -189,5 +190,6 @@ def _shown(text: str) -> str:
 
 def _summary(findings: "Sequence[Finding]") -> str:
     if not findings:
-        return "nothing found"
-    return f"{len(findings):,} found; --diff prints the corrections for patch to apply"
+        return "no mistakes found"
+    count = counted(len(findings), "probable mistake")
+    return f"{count}; --diff prints the corrections as a diff that patch can apply"

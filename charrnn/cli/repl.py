@@ -1,4 +1,4 @@
-"""charrnn repl: type a beginning, the model writes on."""
+"""charrnn repl: a person and a model write a text together."""
 
 import gc
 import os
@@ -28,21 +28,19 @@ def repl(
     ],
     adapt: Annotated[
         bool,
-        typer.Option(
-            "--adapt", help="Adapt to what you type, until you leave. The model stays as it is."
-        ),
+        typer.Option("--adapt", help="Learn from what you type. The saved model does not change."),
     ] = False,
     vi: Annotated[bool, typer.Option("--vi", help="Use the key bindings of vi.")] = False,
     no_ghost: Annotated[
-        bool, typer.Option("--no-ghost", help="Do not show a continuation, dim, while you type.")
+        bool, typer.Option("--no-ghost", help="Do not show a dim continuation while you type.")
     ] = False,
     no_history: Annotated[
         bool, typer.Option("--no-history", help="Do not save what you type in the history.")
     ] = False,
 ) -> None:
-    """Write together with a model; /help lists the commands.
+    """Write a text together with a model; /help lists the commands.
 
-    When stdin is no terminal, each line is completed by itself.
+    If stdin is not a terminal, each of its lines is continued separately.
     """
     from charrnn.cli.repl_adaptation import Adaptation
     from charrnn.data.standard_input import standard_input_lines
@@ -54,7 +52,7 @@ def repl(
     config = decided(sampling, context, trained_on_lines=sampler.model.provenance.lines)
     if sys.stdin is None or not sys.stdin.isatty():
         if config.length is None and not config.lines:
-            raise ConfigError("--length 0: where stdin is no terminal, give each text a length")
+            raise ConfigError("--length 0 needs a terminal; give a length when stdin is a pipe")
         adaptation = Adaptation(sampler, on=adapt)
         for line in standard_input_lines():
             beginning = line.decode("utf-8", "surrogateescape").rstrip("\r\n")
@@ -66,7 +64,7 @@ def repl(
 
     session = Session(sampler, config, choose, adapt=adapt)
     with plain_where_dumb():
-        gc.freeze()  # else the collector looks through all that was loaded, while a key waits
+        gc.freeze()  # so that no collection of all loaded modules delays a key
         prompt = Prompt(session, None if no_history else history_path(), vi=vi, ghost=not no_ghost)
         say(
             f"{sampler.model.provenance.corpus}: type a beginning and press Enter; /help shows "
@@ -86,7 +84,7 @@ def repl(
 def complete(
     sampler: "Sampler", config: "SamplingConfig", line: str, adaptation: "Adaptation"
 ) -> None:
-    """Writes a beginning and what the model makes of it, having learned from it where it adapts."""
+    """Print a line and its continuation; learn from the line first if the model adapts."""
     from charrnn.cli.display import TextOutput
     from charrnn.cli.prompts import known_characters
 
@@ -101,8 +99,10 @@ def complete(
 
 
 def history_path() -> Path | None:
-    """Where what is typed is remembered: XDG's folder for state, readable by its owner alone. None,
-    with a warning, for a user without a home folder."""
+    """Return the path of the history file, in XDG's folder for state.
+
+    None, after a warning, for a user without a home folder.
+    """
     if state := os.environ.get("XDG_STATE_HOME"):
         return Path(state) / "charrnn" / "history"
     try:
@@ -110,5 +110,5 @@ def history_path() -> Path | None:
     except RuntimeError:
         from charrnn.cli.display import warn
 
-        warn("there is no home folder (HOME is not set); what is typed is not remembered")
+        warn("no home folder (HOME is not set); the history of what you type is not saved")
         return None

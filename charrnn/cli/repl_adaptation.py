@@ -1,4 +1,4 @@
-"""Adaptation: what the model of a REPL learns from what is typed. On disk, nothing changes."""
+"""Adaptation of a REPL's model to what is typed. The model on disk does not change."""
 
 from typing import Final
 
@@ -7,26 +7,26 @@ from charrnn.evaluation.dynamic_evaluation import Adapter
 from charrnn.generation.sampler import Sampler
 
 CONTEXT: Final = 500
-"""Characters that the model looks back at before it learns from what is typed after them."""
+"""Characters that the model reads as context before it learns from the text typed after them."""
 
 CHOICES: Final = {
     "on": "learn from what you type",
-    "off": "write as it was trained",
-    "forget": "drop what was learned",
+    "off": "use the model as it was trained",
+    "forget": "discard what was learned",
 }
-"""What may follow `/adapt`, and its meaning."""
+"""The arguments of `/adapt` and their help."""
 
 
 class Adaptation:
-    """A sampler whose model learns from its writer, while it is switched on.
+    """A sampler whose model learns from the text that its user types, while switched on.
 
-    What was learned stays when it is switched off, for when it is on again.
+    What was learned is kept when adaptation is switched off, and used again when it is switched on.
 
     Args:
-        sampler: it writes with what was learned from then on.
+        sampler: the sampler, whose engine is replaced by that of the adapted model.
 
     Attributes:
-        on: whether it learns, and writes with what it has learned.
+        on: whether the model learns, and the sampler uses what it has learned.
     """
 
     def __init__(self, sampler: Sampler, *, on: bool = False) -> None:
@@ -38,33 +38,33 @@ class Adaptation:
 
     @property
     def learned(self) -> int:
-        """How many characters it has learned from."""
+        """The number of characters learned from."""
         return self._adapter.learned if self._adapter is not None else 0
 
     @property
     def description(self) -> str:
-        """Whether it is on, and how much it has learned, for people."""
+        """Whether adaptation is on, and how much was learned, as text for people."""
         return f"{'on' if self.on else 'off'}, {self.learned:,} characters learned"
 
     def switch(self, on: bool) -> None:
-        """Writes with what was learned, and learns more; or writes as it was trained."""
+        """Switch adaptation on or off."""
         self.on = on
         if on and self._adapter is None:
             self._adapter = Adapter(self._sampler.model)
         self._use()
 
     def forget(self) -> None:
-        """Drops what was learned: the model is as it was trained."""
+        """Discard what was learned."""
         self._adapter = None
         self.switch(self.on)
 
     def learn(self, before: str, typed: str, *, lines: bool) -> None:
-        """Learns from what was typed, where it is on.
+        """Learn from text that was typed, if adaptation is on.
 
         Args:
-            before: the end of the text that it was typed after, known characters only.
-            typed: known characters only.
-            lines: as SamplingConfig has it.
+            before: the end of the text before it; known characters only.
+            typed: the typed text; known characters only.
+            lines: SamplingConfig.lines.
         """
         if not self.on or not typed:
             return
@@ -75,7 +75,7 @@ class Adaptation:
         self._use()
 
     def _use(self) -> None:
-        """Gives the sampler the engine of what is to write."""
+        """Set the sampler's engine to that of the adapted or the trained model."""
         if self.on and self.learned:
             assert self._adapter is not None
             self._sampler.engine = best_engine(self._adapter.adapted())

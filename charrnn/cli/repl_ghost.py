@@ -1,7 +1,7 @@
 """The thread that computes ghost text (`interactive/ghost_text.py`) while a person types.
 
-The work is done by one thread, in steps of one character, so that no key ever waits for it: each
-step is a fraction of a millisecond, and gives way to a key in the middle.
+The thread works in steps of one character, so that no key waits for it: each step takes a fraction
+of a millisecond, and ends early when a key is pressed.
 """
 
 from collections.abc import Callable
@@ -14,10 +14,10 @@ from charrnn.errors import CharRNNError
 from charrnn.interactive.ghost_text import GhostText
 
 LENGTH: Final = 24
-"""Characters shown at most."""
+"""The largest number of characters shown."""
 
 PAUSE: Final = 0.02
-"""Seconds without a key before work begins: the echo of a key comes first."""
+"""Seconds without a key before work begins, so that it does not delay the echo of a key."""
 
 Deliver = Callable[[str], None]
 
@@ -29,7 +29,7 @@ class _Request(NamedTuple):
 
 
 class Ghost:
-    """A thread that computes ghost texts; a new request replaces the one before."""
+    """A thread that computes ghost texts; a new request replaces the previous one."""
 
     def __init__(self) -> None:
         self._request: _Request | None = None
@@ -39,16 +39,16 @@ class Ghost:
         self._lookahead: GhostText | None = None
 
     def begin(self, lookahead: GhostText) -> None:
-        """Computes ghost texts from here on with this lookahead."""
+        """Use this lookahead for the requests that follow."""
         self.cancel()
         self._lookahead, self._known = lookahead, {}
 
     def ask(self, typed: str, deliver: Deliver) -> str | None:
-        """The ghost text after what is typed, if it is known.
+        """Return the ghost text after what is typed, if it is known already.
 
-        Else what is left of the one before, if that began with what is typed, or None; and
-        `deliver` is called with it, in the ghost's own thread, once it is known, unless something
-        else is asked for meanwhile.
+        Otherwise request it, and return the rest of the previous ghost text if what is typed agrees
+        with it, or None. `deliver` is called with the ghost text, in this thread, once it is known,
+        unless another request has replaced it.
         """
         if typed in self._known:
             self.cancel()
@@ -64,7 +64,7 @@ class Ghost:
         return before[1:] if typed and before.startswith(typed[-1]) else None
 
     def cancel(self) -> None:
-        """Drops the request, if there is one."""
+        """Drop the pending request, if there is one."""
         with self._changed:
             self._request = None
 
@@ -85,7 +85,7 @@ class Ghost:
                     if self._replaced(request):
                         break
             except CharRNNError:
-                text = ""  # the model will say so itself when it is to write
+                text = ""  # the same error is shown when the line is entered
             with self._changed:
                 if self._replaced(request):
                     continue
@@ -95,6 +95,6 @@ class Ghost:
 
 
 def _showable(text: str) -> str:
-    """The text up to the first character that a terminal does not simply show."""
+    """Return the text up to the first character that a terminal does not show as it is."""
     end = next((place for place, each in enumerate(text) if printable(each) != each), len(text))
     return text[:end]

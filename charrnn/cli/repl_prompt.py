@@ -1,5 +1,4 @@
-"""Prompt: where a person types, with keys, completion, history and ghost text; and the menu of
-suggestions."""
+"""The REPL's prompt (keys, completion, history, ghost text) and its menu of suggestions."""
 
 import asyncio
 import contextlib
@@ -37,7 +36,7 @@ from charrnn.interactive.suggestions import UNITS
 from charrnn.storage.run_lookup import run_names
 
 ESCAPE_SECONDS: Final = 0.05
-"""How long after Esc a key still belongs to it, as it does in what arrows and Alt send."""
+"""Seconds after Esc within which a key is part of an escape sequence, as arrows and Alt send."""
 
 STYLE: Final = Style.from_dict({"auto-suggestion": "fg:ansidefault dim", "chosen": "reverse"})
 
@@ -45,13 +44,13 @@ _VISIBLE: Final = {"\n": "⏎", "\t": "⇥"}
 
 
 class Prompt:
-    """Reads what a person types.
+    """A prompt that reads the lines a person types.
 
     Args:
-        session: whose text is gone on with.
-        history: the file that remembers what was typed; None: it is forgotten.
-        vi: keys as in vi, else as in emacs.
-        ghost: show ghost text.
+        session: the session whose text the lines continue.
+        history: the file of the history; None keeps it in memory only.
+        vi: whether to use the key bindings of vi instead of emacs.
+        ghost: whether to show ghost text.
     """
 
     def __init__(self, session: Session, history: Path | None, *, vi: bool, ghost: bool) -> None:
@@ -77,7 +76,7 @@ class Prompt:
         self._buffer.on_text_changed += self._show_ghost
 
     def read(self) -> str:
-        """The next line. Raises KeyboardInterrupt at Ctrl-C, EOFError at Ctrl-D."""
+        """Return the next line. Raises KeyboardInterrupt at Ctrl-C, EOFError at Ctrl-D."""
         if self._ghost is None:
             return self._prompt.prompt()
         self._ghost.begin(self._session.lookahead())
@@ -118,7 +117,7 @@ class Prompt:
         return bindings
 
     def _show_ghost(self, buffer: Buffer) -> None:
-        """Shows the ghost text after what is typed: now if it is known, else when it is."""
+        """Show the ghost text after what is typed, now or as soon as it is known."""
         if self._ghost is None:
             return
         line = buffer.text
@@ -127,7 +126,7 @@ class Prompt:
             return
         try:
             loop = asyncio.get_running_loop()
-        except RuntimeError:  # no one is typing: the prompt is being set up or has ended
+        except RuntimeError:  # the prompt is being set up or has ended
             return
 
         def deliver(text: str) -> None:
@@ -145,12 +144,12 @@ class Prompt:
 
 
 class CommandCompleter(Completer):
-    """Completes commands and what may follow their names."""
+    """A completer of commands and of their arguments."""
 
     def get_completions(
         self, document: Document, complete_event: CompleteEvent
     ) -> Iterable[Completion]:
-        """What the line before the cursor may go on with."""
+        """Yield the completions of the line before the cursor."""
         line = document.text_before_cursor
         if not is_command(line) or "\n" in line:
             return
@@ -184,13 +183,13 @@ def _completions(begun: str, choices: dict[str, str], then: str = "") -> Iterabl
 
 
 def choose(header: str, suggestions: list[tuple[str, float]]) -> int | None:
-    """Shows a menu of suggestions below a line; gives the place of the one chosen, or None."""
+    """Show a menu of suggestions below a line. Returns the index of the chosen one, or None."""
     show = _typed_choice if is_dumb_terminal() else _menu_choice
     return show(header, suggestions)
 
 
 def _typed_choice(header: str, suggestions: list[tuple[str, float]]) -> int | None:
-    """The same where the cursor cannot be moved: the number is typed."""
+    """Show the menu where the cursor cannot be moved: the user types a number."""
     say(header)
     for place, (text, probability) in enumerate(suggestions):
         say(f"{place + 1:2} {probability:6.1%}  {_visible(text)}")
@@ -205,7 +204,7 @@ def _typed_choice(header: str, suggestions: list[tuple[str, float]]) -> int | No
 
 
 def _menu_choice(header: str, suggestions: list[tuple[str, float]]) -> int | None:
-    """The same with the keys of a menu."""
+    """Show the menu where the cursor can be moved."""
     chosen = 0
     bindings = KeyBindings()
 
@@ -260,7 +259,7 @@ def _menu_choice(header: str, suggestions: list[tuple[str, float]]) -> int | Non
 
 
 def _visible(text: str) -> str:
-    """A suggestion in one line, with marks for characters that would not be seen."""
+    """Return a suggestion on one line, with marks for characters that would be invisible."""
     begin = len(text) - len(text.lstrip(" "))
     end = len(text.rstrip(" "))
     marked = "␣" * begin + text[begin:end] + "␣" * (len(text) - max(begin, end))
@@ -268,7 +267,7 @@ def _visible(text: str) -> str:
 
 
 def _cut(text: str, width: int) -> str:
-    """The text, or as much of it as has room."""
+    """Return the text, cut to a width in terminal cells."""
     if get_cwidth(text) <= width:
         return text
     while text and get_cwidth(text) > width - 1:
@@ -277,14 +276,16 @@ def _cut(text: str, width: int) -> str:
 
 
 def _terminal() -> Output | None:
-    """stdout, or stderr when what is written goes to a file; None, which is what `plain_where_dumb`
-    has set, where the cursor cannot be moved."""
+    """Return stdout, or stderr when stdout is a file, as prompt_toolkit's output.
+
+    None where the cursor cannot be moved; `plain_where_dumb` has set the output there.
+    """
     return None if is_dumb_terminal() else create_output(always_prefer_tty=True)
 
 
 @contextlib.contextmanager
 def plain_where_dumb() -> Iterator[None]:
-    """Where the cursor cannot be moved, prompts are plain text and lines are typed blindly."""
+    """Print prompts as plain text where the cursor cannot be moved."""
     if not os.environ.get("TERM"):
         os.environ["TERM"] = "dumb"  # for prompt_toolkit, which expects much of an unknown terminal
     if not is_dumb_terminal():
@@ -296,7 +297,7 @@ def plain_where_dumb() -> Iterator[None]:
 
 
 class _SafeHistory(FileHistory):
-    """A file of what was typed; what cannot be written there is forgotten."""
+    """A history file that ignores errors of writing."""
 
     def store_string(self, string: str) -> None:
         with contextlib.suppress(OSError):
@@ -311,6 +312,6 @@ def _history(path: Path | None) -> History:
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
         path.chmod(0o600)
     except OSError as error:
-        warn(f"{path}: {error.strerror}; nothing is remembered")
+        warn(f"{path}: {error.strerror}; the history of what you type is not saved")
         return InMemoryHistory()
     return _SafeHistory(str(path))

@@ -1,4 +1,4 @@
-"""Session: what a REPL does with each line, and the manuscript that its commands work on."""
+"""The REPL's session: its commands, and the manuscript that they work on."""
 
 from collections.abc import Callable, Generator
 from dataclasses import replace
@@ -27,16 +27,16 @@ from charrnn.storage.files import write_file
 from charrnn.storage.run_lookup import load
 
 TAIL: Final = 2_000
-"""Characters at the end that `/surprise` shows, unless all are asked for."""
+"""Characters at the end of the text that `/surprise` shows without `all`."""
 
 SUGGESTIONS: Final = 9
-"""How many suggestions `/pick` shows when nothing else is said: as many as there are digits."""
+"""The number of suggestions that `/pick` shows by default: one for each digit key."""
 
 MOST_SUGGESTIONS: Final = 20
 
 
 class Command(NamedTuple):
-    """A command: its method, what may follow its name, and its line in the help."""
+    """A command: its method, the synopsis of its argument, and its line in the help."""
 
     run: "Callable[[Session, str], None]"
     argument: str
@@ -44,14 +44,14 @@ class Command(NamedTuple):
 
 
 class Session:
-    """A manuscript, the model that writes on with it, and how it samples.
+    """A manuscript, the model that continues it, and the sampling settings.
 
     Args:
-        sampler: the model.
-        config: how to sample.
-        choose: shows suggestions (texts and probabilities) in a menu below a line of text; gives
-            the place of the one chosen, or None.
-        adapt: learn from what is typed.
+        sampler: the sampler of the model.
+        config: the sampling settings.
+        choose: shows a menu of suggestions (texts and probabilities) below a line of text. Returns
+            the index of the chosen one, or None.
+        adapt: whether the model learns from what is typed.
     """
 
     def __init__(
@@ -65,12 +65,12 @@ class Session:
         self.sampler, self.config = sampler, config
         self.adaptation = Adaptation(sampler, on=adapt)
         self.manuscript = Manuscript(sampler, lines=config.lines)
-        self.file: Path | None = None  # whose text the manuscript was, or became
+        self.file: Path | None = None  # the file last loaded or saved
         self._choose = choose
         self._left = False
 
     def handle(self, line: str) -> bool:
-        """Runs a command, or adds a line of text and continues it; whether to leave."""
+        """Run a command, or add a line of text and continue it. Returns whether to leave."""
         try:
             if is_command(line):
                 self._command(line)
@@ -87,14 +87,14 @@ class Session:
         return self._left
 
     def lookahead(self) -> GhostText:
-        """What continues the next line while it is typed."""
+        """Return the ghost text that continues the next line while it is typed."""
         if self.config.lines:
             return Manuscript(self.sampler, lines=True).lookahead()
         return self.manuscript.lookahead()
 
     @property
     def begun(self) -> bool:
-        """Whether what is typed next has something before it."""
+        """Whether the next line continues an existing text."""
         return not self.config.lines and len(self.manuscript) > 0
 
     # What is typed
@@ -114,7 +114,7 @@ class Session:
         self._write_on(before, typed, pieces)
 
     def _write_on(self, before: str, typed: str, pieces: Generator[str, None, None]) -> None:
-        """Writes a continuation to stdout as it comes, until Ctrl-C."""
+        """Write a continuation to stdout while it is generated, until Ctrl-C."""
         output = TextOutput()
         context = output.terminal and show_context(before)
         if typed:
@@ -126,7 +126,7 @@ class Session:
                     output.write(piece)
                     written = written or bool(piece)
                     if stopped():
-                        output.note_echo()  # of ^C
+                        output.note_echo()  # the terminal has echoed ^C
                         break
         finally:
             pieces.close()
@@ -149,9 +149,9 @@ class Session:
         if command is not None:
             command.run(self, argument.strip())
         elif name.removeprefix("/") in option_kinds():
-            warn(f"{name}: no such command; /set{line.replace('/', ' ', 1)} sets it")
+            warn(f"{name}: no such command; use /set{line.replace('/', ' ', 1)}")
         else:
-            warn(f"{name}: no such command; /help lists them")
+            warn(f"{name}: no such command; /help lists the commands")
 
     def _more(self, _: str) -> None:
         self._typed("")
@@ -198,7 +198,7 @@ class Session:
         before, taken = self.manuscript.tail(CONTEXT + 1), ""
         while True:
             found = self.manuscript.suggestions(unit, count)
-            if self.config.lines:  # there, a newline is the end, and no part of the text
+            if self.config.lines:  # the newline ends the text and is no part of it
                 found = [each._replace(text=each.text.rstrip("\r\n")) for each in found]
             place = self._choose(last_line(self.manuscript.tail(CONTEXT + 1)), list(found))
             if place is None:
@@ -240,8 +240,10 @@ class Session:
         say(text if value.strip() else f"{text}: {option_help()[name]}", "dim")
 
     def _warn_of_ineffective(self, before: SamplingConfig | None = None) -> None:
-        """Warns of options without effect, as the model can never write what they name, but not
-        of those that had none before."""
+        """Warn of options without effect: the model can never write what they name.
+
+        Options that had no effect `before` either are left out.
+        """
         tokenizer = self.sampler.model.tokenizer
         known = ineffective_settings(before, tokenizer) if before is not None else []
         for setting in ineffective_settings(self.config, tokenizer):
@@ -272,7 +274,7 @@ class Session:
         elif argument:
             self.adaptation.switch(argument == "on")
         if self.sampler.engine is not engine:
-            self.manuscript.reread()  # or the next character would still come from what read it
+            self.manuscript.reread()  # its states are those of the previous engine
         say(f"adapt {self.adaptation.description}", "dim")
 
     def _save(self, argument: str, *, replace_others: bool = False) -> None:
@@ -280,7 +282,7 @@ class Session:
             raise ConfigError("name a file: /save FILE")
         path = _regular_file(argument or str(self.file))
         if path.exists() and path != self.file and not replace_others:
-            raise ConfigError(f"{path}: it exists; /save! {argument} replaces it")
+            raise ConfigError(f"{path}: the file exists; /save! {argument} replaces it")
         write_file(path, self.manuscript.text.encode("utf-8", "surrogateescape"))
         self.file = path
         say(f"{len(self.manuscript):,} characters in {path}", "dim")
@@ -297,8 +299,7 @@ class Session:
         if not read_to_end(manuscript.reading(text), len(text), path.name):
             return
         self.manuscript = manuscript
-        # What was left out is still in the file, and is not to be lost by a /save, which writes
-        # UTF-8.
+        # /save writes UTF-8, so it must not replace a file whose text is not here in full.
         is_whole = text == whole and not file.mark and file.encoding == UTF_8
         self.file = path if is_whole else None
         say(f"{len(manuscript):,} characters from {path}", "dim")
@@ -350,13 +351,11 @@ COMMANDS: Final = {
     "/pick": Command(Session._pick, "[UNIT] [N]", "choose the next character, word or line"),
     "/new": Command(Session._new, "", "begin a new text"),
     "/surprise": Command(Session._surprise, "[all]", "colour the text by how surprising it is"),
-    "/adapt": Command(
-        Session._adapt, "on|off", "learn from what you type, or not; forget: drop that"
-    ),
+    "/adapt": Command(Session._adapt, "on|off|forget", "learn from what you type, or forget it"),
     "/set": Command(Session._set, "NAME VALUE", "change an option; off turns it off"),
     "/show": Command(Session._show, "", "show all options, and how long the text is"),
     "/save": Command(Session._save, "FILE", "write the text to a file"),
-    "/save!": Command(_save_over, "FILE", "the same, and replace another text"),
+    "/save!": Command(_save_over, "FILE", "write the text, and replace an existing file"),
     "/load": Command(Session._load, "FILE", "continue the text of a file"),
     "/model": Command(Session._model, "NAME", "continue with another model"),
     "/help": Command(Session._help, "", "show this list"),
@@ -365,35 +364,35 @@ COMMANDS: Final = {
 
 
 def help_text() -> str:
-    """The text of `/help`."""
+    """Return the text of `/help`."""
     rows = [(f"{name} {command.argument}", command.help) for name, command in COMMANDS.items()]
     rows.append(("//TEXT", "type a text that begins with /"))
     return "\n".join(
         [
             "What you type is added to the text, and the model writes on; Ctrl-C stops it.",
-            "Right arrow or Tab takes what is shown dim. Alt-Enter begins a new line, Ctrl-R",
-            "searches what was typed before, Ctrl-D leaves.",
-            *(f"{left:<19} {right}" for left, right in rows),
+            "Right arrow or Tab accepts the dim text. Alt-Enter begins a new line, Ctrl-R searches",
+            "the history, Ctrl-D leaves.",
+            *(f"{left:<21} {right}" for left, right in rows),
         ]
     )
 
 
 def is_command(line: str) -> bool:
-    """Whether a line is a command, not text."""
+    """Return whether a line is a command, not text."""
     return line.startswith("/") and not line.startswith("//")
 
 
 def unescaped(line: str) -> str:
-    """The text of a line that is no command: of two slashes at its beginning, one is left."""
+    """Return the text of a line that is no command; an initial `//` becomes `/`."""
     return line.removeprefix("/") if line.startswith("//") else line
 
 
 def _regular_file(name: str) -> Path:
-    """The whole path of a regular file, or of one that can be made. Raises ConfigError."""
+    """Return the absolute path of a file that is regular or does not exist. Raises ConfigError."""
     try:
         path = Path(name).expanduser().resolve()
     except RuntimeError as error:
-        raise ConfigError(f"{name}: there is no such home folder; name it in full") from error
+        raise ConfigError(f"{name}: no such home folder; write the path in full") from error
     if path.exists() and not path.is_file():
         raise ConfigError(f"{path}: not a regular file")
     return path

@@ -1,4 +1,4 @@
-"""What `/set` and `/show` need: every field of SamplingConfig by name, read and shown as text."""
+"""The options of SamplingConfig as `/set` reads them and `/show` prints them."""
 
 import shlex
 import types
@@ -17,13 +17,13 @@ _BOOLEANS: Final = {"on": True, "yes": True, "true": True, OFF: False, "no": Fal
 
 
 def option_help() -> dict[str, str]:
-    """What each option does, by its name."""
+    """Return the help of each option by name."""
     return {name.replace("_", "-"): each.help for name, each in options_of(SamplingConfig).items()}
 
 
 @cache
 def option_kinds() -> dict[str, tuple[type, bool]]:
-    """The options by name: what a value is, and whether there may be none."""
+    """Return for each option by name the type of its value, and whether it may be None."""
     options = options_of(SamplingConfig)
     return {
         each.name.replace("_", "-"): _kind(each.type)
@@ -33,7 +33,7 @@ def option_kinds() -> dict[str, tuple[type, bool]]:
 
 
 def option_choices(name: str) -> list[str]:
-    """The words that a value may be, where there are such."""
+    """Return the words that an option accepts besides numbers and texts, for completion."""
     kind, optional = option_kinds().get(name, (str, False))
     if kind is bool:
         return ["on", OFF]
@@ -41,14 +41,14 @@ def option_choices(name: str) -> list[str]:
 
 
 def changed(config: SamplingConfig, name: str, value: str) -> SamplingConfig:
-    """The configuration with one option set to what a person wrote. Raises ConfigError."""
+    """Return the configuration with one option set from text. Raises ConfigError."""
     field = _field(name)
     setting: dict[str, Any] = {field: _parse(field.replace("_", "-"), value.strip())}
     return replace(config, **setting)
 
 
 def shown(config: SamplingConfig, name: str) -> str:
-    """The value of an option, as `/set` takes it. Raises ConfigError."""
+    """Return the value of an option as text that `/set` reads. Raises ConfigError."""
     value = getattr(config, _field(name))
     if value is None or value is False or value == ():
         return OFF
@@ -60,7 +60,7 @@ def shown(config: SamplingConfig, name: str) -> str:
 
 
 def _kind(hint: Any) -> tuple[type, bool]:
-    """The type within a hint such as `int | None`, and whether None is one of its values."""
+    """Return the type within a hint such as `int | None`, and whether None is allowed."""
     choices = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
     kinds = [each for each in choices if each is not type(None)]
     return get_origin(kinds[0]) or kinds[0], len(kinds) < len(choices)
@@ -93,13 +93,13 @@ def _parse(name: str, value: str) -> Any:
     if kind is str:
         quoted = len(value) > 1 and value[0] in "'\"" and value.find(value[0], 1) == len(value) - 1
         written = value[1:-1] if quoted else value
-        # A regular expression has escapes of its own; only a backslash may stand for itself.
+        # A regular expression has its own escapes, so here only \\ is one.
         return unescaped(written) if declared.escapes else written.replace("\\\\", "\\")
-    raise ConfigError(f"{name}: it cannot be set here")
+    raise ConfigError(f"{name} cannot be set here")
 
 
 def _words(value: str) -> list[str]:
-    """The words of a value, their escapes read; quotes hold one together."""
+    """Return the words of a value without quotes and with their escapes replaced."""
     lexer = shlex.shlex(value, posix=True, punctuation_chars=False)
     lexer.whitespace_split, lexer.escape, lexer.commenters = True, "", ""
     try:

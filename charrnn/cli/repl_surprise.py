@@ -1,4 +1,4 @@
-"""What `/surprise` shows: a text in the colours of its characters' surprisals."""
+"""The output of `/surprise`: a text in the colours of its characters' surprisals."""
 
 from bisect import bisect
 from collections.abc import Iterator
@@ -12,17 +12,17 @@ from rich.text import Text
 from charrnn.cli.display import messages
 
 LIMITS: Final = (1.0, 3.0, 5.0, 8.0)
-"""Bits at which the colours change."""
+"""Surprisals in bits at which the colour changes."""
 
 COLOURS: Final = ("dim", "", "yellow", "red", "bold red")
 ATTRIBUTES: Final = ("dim", "", "underline", "bold", "bold reverse")
-"""The same where there are no colours."""
+"""Styles for terminals without colours."""
 
 
 def surprise(bits: list[tuple[str, float]]) -> Iterator[Text]:
-    """Characters in the colours of their surprisals in bits, and a legend.
+    """Yield characters in the colours of their surprisals in bits, and a legend.
 
-    Where there are no colours, other marks; where there are no marks either, digits below.
+    Terminals without colours get other attributes; without attributes, digits below each line.
     """
     console = messages()
     if console.color_system is None:

@@ -1,5 +1,5 @@
-"""What a REPL shows on a terminal beside the text: the line that a continuation follows, and how
-far a text is read; and the Ctrl-C that stops either."""
+"""What the REPL shows beside the text: the line that a continuation follows, the progress of
+reading."""
 
 import signal
 import sys
@@ -12,20 +12,20 @@ from rich.text import Text
 from charrnn.cli.display import messages, printable, say
 
 LONG: Final = 5_000
-"""Characters of a text whose reading shows how far it is."""
+"""Characters of a text from which on reading it shows its progress."""
 
 CONTEXT: Final = 60
-"""Characters of the line before a continuation that are shown, dim, before it."""
+"""Characters of the preceding line that are shown, dim, before a continuation."""
 
 
 def last_line(tail: str) -> str:
-    """The last line of a text's tail, cut to CONTEXT characters."""
+    """Return the last line of a text's tail, cut to CONTEXT characters."""
     line = tail.rsplit("\n", 1)[-1]
     return line if len(line) <= CONTEXT else f"…{line[1 - CONTEXT :]}"
 
 
 def show_context(tail: str) -> bool:
-    """Shows, dim, the last line of a text's tail, and leaves the cursor there; whether there is
+    """Print the last line of a text's tail, dim, without a newline. Returns whether there is
     one."""
     line = last_line(tail)
     if not line or not sys.stderr.isatty():
@@ -35,7 +35,7 @@ def show_context(tail: str) -> bool:
 
 
 def read_to_end(steps: Iterable[int], total: int, name: str) -> bool:
-    """Reads a text to its end, unless Ctrl-C stops it; whether it was read."""
+    """Read a text to its end, unless Ctrl-C stops it. Returns whether the end was reached."""
     note = messages().status(Text(f"reading {printable(name)}", "dim"))
     if total > LONG:
         note.start()
@@ -58,7 +58,7 @@ def read_to_end(steps: Iterable[int], total: int, name: str) -> bool:
 
 @contextmanager
 def stoppable() -> Iterator[Callable[[], bool]]:
-    """Notes the first Ctrl-C, and says whether there was one; a second one raises
+    """Yield a function that tells whether Ctrl-C was pressed; a second one raises
     KeyboardInterrupt."""
     received: list[int] = []
 

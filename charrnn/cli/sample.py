@@ -1,4 +1,4 @@
-"""charrnn sample: text from a model."""
+"""charrnn sample: writes text with a model."""
 
 import contextlib
 from collections.abc import Iterable
@@ -61,7 +61,7 @@ def sample(
         typer.Option(
             "--corpus",
             help="Compare with this text for --novel.",
-            show_default="where the training found it",
+            show_default="the training text",
             rich_help_panel=SELECTION,
         ),
         Relations(needs=("novel",)),
@@ -72,7 +72,12 @@ def sample(
         Relations(excludes=("as_json_lines",)),
     ] = False,
     as_json_lines: Annotated[
-        bool, typer.Option("--jsonl", help="Print a JSON object a line.", rich_help_panel=OUTPUT)
+        bool,
+        typer.Option(
+            "--jsonl",
+            help="Print one JSON object per text, each on a line.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = False,
     log_probabilities: Annotated[
         bool,
@@ -88,8 +93,8 @@ def sample(
         typer.Option(
             "--attention-map",
             metavar="FILE.html",
-            help="Write a page that shows what each character attended to. The model must have "
-            "been trained with --attention.",
+            help="Write an HTML page that shows the attention of each character. The model must "
+            "have been trained with --attention.",
             rich_help_panel=OUTPUT,
         ),
         Relations(
@@ -101,10 +106,10 @@ def sample(
     ] = None,
     read: Annotated[ReadOptions, Fields(without=("label",))],
 ) -> None:
-    """Write text with a model, and print it while it is written.
+    """Write text with a model, and print it as it is written.
 
-    The prompt and the text go to stdout, and messages go to stderr. Several texts are separated by
-    a line of ---, or by newlines when each is a line.
+    The prompt and the text go to stdout, messages to stderr. Several texts are separated by a line
+    of ---, or by newlines if each is a line.
     """
     from charrnn.cli.display import TextOutput, say, tracked
     from charrnn.cli.escapes import warn_of_escapes
@@ -159,8 +164,7 @@ def sample(
 def _training_lines(
     model: str | None, tokenizer: "Tokenizer", corpus: list[str] | None, read: ReadOptions
 ) -> "Lines":
-    """The lines that --novel compares with: those of --corpus, or of what the model was trained
-    on."""
+    """Return the lines that --novel compares with: those of --corpus, or of the training text."""
     from charrnn.tasks.generate.training_lines import corpus_lines, training_lines
 
     return training_lines(model) if corpus is None else corpus_lines(corpus, tokenizer, read)
@@ -174,7 +178,7 @@ def _write_stream(
     index: int,
     attention_map: Path | None,
 ) -> None:
-    """Writes one text as it comes; then the page that shows what it looked at, if it is wanted."""
+    """Write one text while it is generated, then its attention map if a path is given."""
     from charrnn.explain.attention_map import write_map
 
     stream = sampler.stream(prompt, config, index=index, score=False)
@@ -194,7 +198,7 @@ def _write_stream(
 def _write_texts(
     output: "TextOutput", samples: "Iterable[Sample]", prompt: str, *, lines: bool
 ) -> None:
-    """Writes texts, each in a line, or divided by a line of ---."""
+    """Write texts, each on a line of its own, or separated by a line of ---."""
     for position, each in enumerate(samples):
         if position and not lines:
             output.end_line()
@@ -205,7 +209,7 @@ def _write_texts(
 def _write_records(
     output: "TextOutput", records: Iterable[dict[str, Any]], *, as_array: bool
 ) -> None:
-    """Writes JSON: one array, or an object a line, each as it comes."""
+    """Write one JSON array, or a JSON object a line as soon as each is there."""
     from charrnn.cli.unicode_json import dumps
 
     if as_array:
@@ -222,7 +226,7 @@ def _record(
     tokenizer: "Tokenizer",
     log_probabilities: bool,
 ) -> dict[str, Any]:
-    """The JSON object of a text; of a byte model, whose text need not be valid, with its bytes."""
+    """Return the JSON object of a sample; that of a byte model includes the bytes of its texts."""
     from charrnn.cli.unicode_json import with_bytes
     from charrnn.data.tokenizer import ByteTokenizer
 

@@ -1,4 +1,4 @@
-"""What sample and repl decide where the command line leaves it open."""
+"""Defaults of sample and repl that depend on the model or on chance."""
 
 import secrets
 from dataclasses import replace
@@ -8,8 +8,7 @@ from charrnn.generation.config import SamplingConfig
 
 
 def decided(config: SamplingConfig, context: Any, *, trained_on_lines: bool) -> SamplingConfig:
-    """How to sample: where it was not given, with another seed each time, and in lines where the
-    model was trained on such."""
+    """Return the configuration with a random seed and the model's line mode if not given."""
     given = context.params
     lines = trained_on_lines if given.get("lines") is None else config.lines
     seed = secrets.randbelow(2**32) if given["seed"] is None else config.seed

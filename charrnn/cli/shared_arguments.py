@@ -9,18 +9,18 @@ from charrnn.data.read_options import TEXT
 from charrnn.option_declaration import Relations
 
 OUTPUT: Final = "Output"
-"""The panel of `--help` for options about what is printed."""
+"""The panel of `--help` for options about the output."""
 
 
 def complete_runs(incomplete: str) -> list[str]:
-    """The names of runs that begin so, for shell completion."""
+    """Return the names of runs with this prefix, for shell completion."""
     from charrnn.storage.run_lookup import run_names
 
     return _beginning_with(incomplete, run_names())
 
 
 def complete_corpora(incomplete: str) -> list[str]:
-    """The names of corpora that begin so, for shell completion."""
+    """Return the names of corpora with this prefix, for shell completion."""
     from charrnn.data.sources import PYTHON_DOCS, corpus_names
 
     return _beginning_with(incomplete, [*corpus_names(), PYTHON_DOCS])
@@ -52,7 +52,7 @@ Corpora = Annotated[
 TokenizerKind = Annotated[
     Literal["char", "byte"] | None,
     typer.Option(
-        help="Read Unicode characters, or the bytes of any file.",
+        help="Model Unicode characters, or the bytes of any file.",
         show_default="char",
         rich_help_panel=TEXT,
     ),
@@ -63,7 +63,7 @@ MinCount = Annotated[
     typer.Option(
         metavar="N",
         min=1,
-        help="Fold characters seen fewer than N times into U+FFFD.",
+        help="Replace characters seen fewer than N times by U+FFFD.",
         rich_help_panel=TEXT,
     ),
 ]

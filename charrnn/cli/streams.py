@@ -1,8 +1,7 @@
-"""stdin, stdout and stderr as all commands have them, however the process was started.
+"""The setup of stdin, stdout and stderr, the same for every command.
 
-A file or a pipe gets UTF-8, whatever the locale says, and of a text each byte: the same command
-writes the same file everywhere. A terminal gets its own encoding, and escapes for what that has
-not.
+A file or a pipe gets UTF-8 whatever the locale is, so that a command writes the same file
+everywhere. A terminal gets its own encoding, with escapes for the characters that encoding lacks.
 """
 
 import codecs
@@ -16,22 +15,22 @@ _EXACTLY: Final = "charrnn-exactly"
 
 
 def open_standard_streams(*, silent: bool) -> None:
-    """Makes something of standard streams that the shell has closed, or that may break.
+    """Replace standard streams that are closed or may break.
 
-    What nobody can read must not end the work: stderr never raises. stdout does when it is written
-    to, also where it was closed from the beginning, as with >&-.
+    Messages that nobody can read must not end the work, so stderr never raises. stdout raises when
+    it is written to, also if it was closed from the start, as with >&-.
 
     Args:
-        silent: say and write nothing.
+        silent: whether to discard all output.
     """
-    for number in range(3):  # else the next file that is opened would be taken for it
+    for number in range(3):  # a file opened later must not get the number of a closed stream
         try:
             os.fstat(number)
         except OSError:
-            # The wrong way around: what reads or writes it fails, as it would have.
+            # Opened in the opposite mode, so that using the stream fails, as it would when closed.
             os.open(os.devnull, os.O_RDONLY if number else os.O_WRONLY)
     if silent or sys.stderr is None:
-        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 -- open to the end
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 -- stays open until the process exits
     elif isinstance(sys.stderr, io.TextIOWrapper):
         raw = _Unheard(sys.stderr.fileno(), "w", closefd=False)
         sys.stderr = io.TextIOWrapper(
@@ -44,7 +43,7 @@ def open_standard_streams(*, silent: bool) -> None:
 
 
 class _Unheard(io.FileIO):
-    """A file that takes what it cannot write, as when its pipe or terminal is closed."""
+    """A file that ignores failing writes, as when its pipe or terminal is closed."""
 
     def write(self, content: Any) -> int:
         try:
@@ -55,7 +54,7 @@ class _Unheard(io.FileIO):
 
 
 def write_one_way() -> None:
-    """Sets the encoding of stdout and stderr."""
+    """Set the encoding and the newlines of stdout and stderr."""
     for stream, elsewhere in ((sys.stdout, _EXACTLY), (sys.stderr, "backslashreplace")):
         if not isinstance(stream, io.TextIOWrapper):
             continue
@@ -66,8 +65,8 @@ def write_one_way() -> None:
 
 
 def finish_stdout() -> None:
-    """Writes what is left for stdout; where it cannot be, lets it go nowhere, so that Python does
-    not complain of it at exit."""
+    """Flush stdout; if that fails, redirect it to nowhere, so that Python prints no error at
+    exit."""
     try:
         sys.stdout.flush()
     except (OSError, ValueError):
@@ -78,7 +77,7 @@ def finish_stdout() -> None:
 
 
 def _exactly(error: UnicodeError) -> tuple[str | bytes, int]:
-    """Bytes that were no UTF-8 as they were; U+FFFD for any other half of a surrogate pair."""
+    """Encode bytes that are not UTF-8 as they were, and any other lone surrogate as U+FFFD."""
     assert isinstance(error, UnicodeEncodeError)
     halves = error.object[error.start : error.end]
     return b"".join(

@@ -19,7 +19,8 @@ def conclude(trainer: "Trainer", longer: str | None = None) -> None:
         longer: the command that trains for longer, see `next_commands`.
     """
     task = trainer.task
-    say(task.headline(trainer.position, trainer.config), "bold")  # before what may be interrupted
+    # First, as Ctrl-C may interrupt the measurements below.
+    say(task.headline(trainer.position, trainer.config), "bold")
     if trainer.turned:
         _say_turned(trainer)
     with messages().status("measuring the best model ..."):

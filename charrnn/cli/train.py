@@ -1,4 +1,4 @@
-"""charrnn train: a model from text."""
+"""charrnn train: trains a model on text."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -43,8 +43,8 @@ def train(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Save the run in this folder, instead. Processes on several machines must all "
-            "see it, where the text is large.",
+            help="Save the run in this folder instead. Several machines must share the folder if "
+            "the text is large.",
             rich_help_panel=RUN,
         ),
     ] = None,
@@ -68,7 +68,7 @@ def train(
     quiet: Annotated[
         bool,
         typer.Option(
-            "--quiet", "-q", help="Print plain lines only, without a display.", rich_help_panel=RUN
+            "--quiet", "-q", help="Print plain lines, without a live display.", rich_help_panel=RUN
         ),
     ] = False,
     tokenizer: TokenizerKind = None,
@@ -78,8 +78,8 @@ def train(
 ) -> None:
     """Train a model on your own text.
 
-    Settings that are not given are chosen for the text and the time. Ctrl-C stops the training and
-    saves the model, and --resume continues from there.
+    Settings that are not given are chosen for the text and the time budget. Ctrl-C stops the
+    training and saves the model; --resume continues it.
     """
     from charrnn.cli.longer_training import longer_training
     from charrnn.training.next_commands import LONGER
@@ -107,7 +107,7 @@ def train(
     )
     if resume is not None:
         start = partial(_resume, resume, corpus or (), read)
-    with signals(None):  # until the training begins, there is nothing to be saved
+    with signals(None):  # before the training begins there is nothing to save
         stopped_by = _lead(
             start,
             corpus or (),
@@ -131,8 +131,10 @@ def _lead(
     quiet: bool,
     longer: str | None,
 ) -> int | None:
-    """Begins a training or resumes one, and trains to its end or the first signal; the signal's
-    number."""
+    """Start or resume a training, and train until its end or the first signal.
+
+    Returns the signal's number, or None.
+    """
     from charrnn.cli.display import messages, reading, say
     from charrnn.cli.folders import say_what_is_read
 
@@ -164,7 +166,7 @@ def _lead(
 
 
 def _refuse_with_resume(context: typer.Context) -> None:
-    """Raises ConfigError for settings that --resume would have to ignore."""
+    """Raise ConfigError for typed settings that --resume would have to ignore."""
     from charrnn.errors import ConfigError
 
     beside = BESIDE_RESUME if context.params["corpus"] else {"resume", "quiet"}
@@ -176,7 +178,7 @@ def _refuse_with_resume(context: typer.Context) -> None:
 
 
 def _follow(group: "Group") -> None:
-    """Takes part in what the first process does, and ends as it ends, without a word."""
+    """Train as one of the other processes of a group, without output."""
     with signals(group.request_stop):
         stopped_by = group.follow()
     if stopped_by is not None:
@@ -197,8 +199,8 @@ def _resume(
 
 
 def _run(trainer: "Trainer", *, quiet: bool, longer: str | None) -> int | None:
-    """Trains to the end, or to the first signal, and says how it ended; the signal's number, when
-    there was one."""
+    """Train until the end or the first signal, and print how it ended. Returns the signal's
+    number."""
     from charrnn.cli.training_display import LiveDisplay, PlainDisplay
 
     display = PlainDisplay(trainer) if quiet else LiveDisplay(trainer)

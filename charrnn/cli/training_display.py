@@ -54,7 +54,10 @@ class PlainDisplay:
 
 class LiveDisplay(PlainDisplay):
     """A display with a progress bar and the time left, both losses, a sparkline of the validation
-    losses and the speed; samples scroll above."""
+    losses and the speed.
+
+    Samples are printed above it.
+    """
 
     def __init__(self, trainer: "Trainer") -> None:
         super().__init__(trainer)
@@ -132,12 +135,12 @@ class LiveDisplay(PlainDisplay):
 
 
 def _step(step: int, steps: int) -> str:
-    """Return the step of all steps, in as many columns at every step."""
+    """Return the step and the number of steps, in a constant number of columns."""
     return f"step {f'{step:,}':>{len(f'{steps:,}')}}/{steps:,}"
 
 
 def shortened(name: str, length: int) -> str:
-    """Return a name of so many characters at most, the rest of a longer one as an ellipsis."""
+    """Return a name of at most `length` characters; the end of a longer one becomes an ellipsis."""
     return name if len(name) <= length else f"{name[: length - 1]}…"
 
 
@@ -158,34 +161,34 @@ class _Column:
 
 
 class _Loss:
-    """How a loss is shown: in the unit of the training's task."""
+    """A formatter of losses in the unit of the training's task."""
 
     def __init__(self, trainer: "Trainer") -> None:
         self._task = trainer.task
         self.unit = trainer.task.definition.loss_unit(trainer.corpus.tokenizer)
 
     def training(self, loss: float) -> str:
-        """The loss of a step, whose outputs are in the task's own unit."""
+        """Return the loss of a step as text; it is in the unit of the network's outputs."""
         return self.unit.show(loss * self._task.unit**2)
 
     def validation(self, loss: float) -> str:
-        """The loss of an evaluation."""
+        """Return the loss of an evaluation as text."""
         return self.unit.show(loss)
 
     def measured(self) -> str:
-        """What the last evaluation measured beside the loss, where the task has that shown."""
+        """Return the metric of the last evaluation that the task shows beside the loss, as text."""
         name = self._task.definition.shown_measure
         return "" if name is None else f", {name} {self._task.measures()[name]:.3f}"
 
 
 class _Smooth:
-    """An exponential moving average, right from its first value on."""
+    """An exponential moving average, bias-corrected as in Adam."""
 
     def __init__(self) -> None:
         self._sum = self._weight = 0.0
 
     def add(self, value: float, decay: float = 0.95) -> float:
-        """The average after one more value."""
+        """Add a value, and return the average."""
         self._sum = decay * self._sum + (1 - decay) * value
         self._weight = decay * self._weight + (1 - decay)
         return self._sum / self._weight

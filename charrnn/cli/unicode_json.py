@@ -1,8 +1,7 @@
-"""JSON that every reader takes: text that is no valid Unicode stands there with its bytes beside
-it.
+"""JSON output that strict readers accept: invalid Unicode is replaced, and its bytes are added.
 
-Bytes that are not UTF-8, which a byte model writes and any file may have, are lone surrogates in
-Python's strings; strict readers of JSON refuse those.
+Bytes that are not UTF-8, which a byte model may write and any file may have, are lone surrogates in
+Python's strings. Strict readers of JSON refuse those.
 """
 
 import json
@@ -16,17 +15,17 @@ _STEERING: Final = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\
 
 
 def dumps(data: object, **settings: Any) -> str:
-    """`json.dumps`, U+FFFD in the place of each byte that is no part of a character.
+    """Return `json.dumps` of the data, with U+FFFD for each byte that is not part of a character.
 
-    In an object, the string's own bytes in base64 follow it: those of `text` as `bytes`, those of
-    any other key as `KEY_bytes`. What could steer a terminal is escaped, also without
-    `ensure_ascii`.
+    In an object, the bytes of such a string follow it in base64: those of `text` as `bytes`, those
+    of any other key as `KEY_bytes`. Characters that could control a terminal are escaped, also
+    without `ensure_ascii`.
     """
     return _STEERING.sub(_escaped, json.dumps(_valid(data), **settings))
 
 
 def with_bytes(name: str, text: str) -> dict[str, str]:
-    """A string of an object as valid Unicode, and its bytes."""
+    """Return a string of an object as valid Unicode, and its bytes in base64."""
     beside = "bytes" if name == "text" else f"{name}_bytes"
     return {name: _valid(text), beside: b64encode(_bytes(text)).decode()}
 
@@ -53,8 +52,7 @@ def _valid(data: Any) -> Any:
 
 
 def _bytes(text: str) -> bytes:
-    """What a text stands for; half a pair, which stands for no byte, as JavaScript would have
-    it."""
+    """Return the bytes of a text. Half of a surrogate pair is encoded as it stands."""
     return b"".join(
         character.encode("utf-8", "surrogateescape" if character >= "\udc80" else "surrogatepass")
         for character in text

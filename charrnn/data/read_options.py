@@ -23,7 +23,7 @@ class ReadOptions:
     )
     glob: str = option(
         "*.txt",
-        "Read the files of a folder whose names match this pattern.",
+        "Read only the files of a folder whose names match this pattern.",
         panel=TEXT,
         metavar="PATTERN",
     )
@@ -36,15 +36,15 @@ class ReadOptions:
     )
     label: str | None = option(
         None,
-        "Predict this column of a table, a class or a number, from its text; `folder`: the folders "
-        "in a folder are the classes.",
+        "Predict this column of a table, a class or a number, from the text; `folder` takes the "
+        "folders inside a folder as classes.",
         panel=TEXT,
         metavar="COLUMN",
         later=True,
     )
     delimiter: str | None = option(
         None,
-        "Divide the cells of a .csv or .tsv at this character; \\t is a tab.",
+        "Separate the cells of a .csv or .tsv file at this character; \\t is a tab.",
         panel=TEXT,
         metavar="CHAR",
         unset="a comma, or a tab",

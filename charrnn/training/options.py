@@ -51,8 +51,8 @@ class TrainingOptions:
     )
     validation_fraction: float = option(
         0.1,
-        "Hold out this share for validation: the end of a text, or some of the lines or labelled "
-        "documents, drawn by the seed.",
+        "Hold out this share for validation: the end of a text, or random lines or labelled "
+        "documents.",
         panel=TEXT,
         metavar="X",
         above=0,
@@ -106,14 +106,13 @@ class TrainingOptions:
     )
     bidirectional: bool = option(
         False,
-        "Read the text in both directions: to fill in and to proofread, or with --label to "
-        "classify.",
+        "Read the text in both directions: for fill and proofread, or with --label for predict.",
         panel=NETWORK,
         decided_by=("start_from",),
     )
     pooling: str | None = option(
         None,
-        "Pool the outputs for all characters of a document into one vector (with --label).",
+        "Pool the outputs of all characters of a document into one vector (with --label).",
         panel=NETWORK,
         unset="max; attention when fine-tuning a language model",
         choices=POOLINGS,
@@ -122,7 +121,7 @@ class TrainingOptions:
     )
     attention: int | None = option(
         None,
-        "Attend to the last WINDOW states: for texts that repeat themselves.",
+        "Add attention to the last WINDOW states, for texts that repeat themselves.",
         panel=NETWORK,
         metavar="WINDOW",
         unset="no attention",
@@ -130,7 +129,7 @@ class TrainingOptions:
     )
     batch_size: int | None = option(
         None,
-        "Sequences per batch.",
+        "Read this many sequences side by side in each step.",
         panel=OPTIMIZATION,
         metavar="N",
         unset="32",
@@ -139,7 +138,7 @@ class TrainingOptions:
     )
     sequence_length: int | None = option(
         None,
-        "Characters per sequence in a step, over which gradients are backpropagated.",
+        "Read this many characters of each sequence in a step, and backpropagate through them.",
         panel=OPTIMIZATION,
         metavar="N",
         unset="48",
@@ -148,7 +147,7 @@ class TrainingOptions:
     )
     learning_rate: float | None = option(
         None,
-        "Peak learning rate, after warm-up.",
+        "Set the peak learning rate, which warm-up reaches.",
         panel=OPTIMIZATION,
         metavar="X",
         unset=_BY_RECIPE,
@@ -156,8 +155,8 @@ class TrainingOptions:
     )
     readout_scale: float | None = option(
         None,
-        "Multiply by X the initial size and the learning rate of the weights that read a layer's "
-        "outputs.",
+        "Multiply the initial size and the learning rate of the weights that read a layer's "
+        "outputs by X.",
         panel=OPTIMIZATION,
         metavar="X",
         unset=_BY_RECIPE,
@@ -165,7 +164,7 @@ class TrainingOptions:
     )
     clip: float | None = option(
         None,
-        "Scale gradients down to this norm; 0 is off.",
+        "Clip the norm of the gradients at this value; 0 is off.",
         panel=OPTIMIZATION,
         metavar="X",
         unset="1",
@@ -180,33 +179,31 @@ class TrainingOptions:
     )
     class_weights: str = option(
         "none",
-        "Weight documents by class (with --label): balanced makes every class count the same, "
-        "however rare.",
+        "Weight documents by class (with --label); balanced makes every class count the same.",
         panel=OPTIMIZATION,
         choices=CLASS_WEIGHTS,
         needs=("label",),
     )
     seed: int = option(
-        0, "Seed everything that is random.", panel=OPTIMIZATION, metavar="N", least=0, below=2**63
+        0, "Seed all random numbers.", panel=OPTIMIZATION, metavar="N", least=0, below=2**63
     )
     precision: str | None = option(
         None,
-        "Compute in this precision; auto takes the faster one, and measures it where there is a "
-        "time budget.",
+        "Compute in this precision; auto takes the faster one, measured if there is a time budget.",
         panel=OPTIMIZATION,
         none="auto",
         choices=PRECISIONS,
     )
     device: str | None = option(
         None,
-        "Train on cpu, cuda, cuda:1, ...; auto takes the best there is.",
+        "Train on this device: cpu, cuda, cuda:1, ...; auto takes the best one.",
         panel=OPTIMIZATION,
         metavar="DEVICE",
         none="auto",
     )
     budget: float | None = option(
         None,
-        "Train for this time, like 90s, 10m or 1h30m, evaluations and saves included.",
+        "Train for this time, like 90s, 10m or 1h30m, including evaluations and saves.",
         panel=DURATION,
         metavar="TIME",
         unset="5m",
@@ -216,7 +213,7 @@ class TrainingOptions:
     )
     epochs: float | None = option(
         None,
-        "Train until the text was read this many times, instead of --budget.",
+        "Read the training text this many times, instead of --budget.",
         panel=DURATION,
         metavar="X",
         above=0,
@@ -258,7 +255,7 @@ class TrainingOptions:
     )
     keep: int = option(
         2,
-        "Keep the N newest checkpoints, besides the best.",
+        "Keep the N newest checkpoints and the best one.",
         panel=DURATION,
         metavar="N",
         least=1,

@@ -17,11 +17,9 @@ class FillConfig:
     `near` characters between them are filled together.
     """
 
-    gap: str = option(
-        "_", "Fill this character: it stands for a missing one.", metavar="CHAR", escapes=True
-    )
+    gap: str = option("_", "Take this character for a gap.", metavar="CHAR", escapes=True)
     longest: int | None = option(
-        None, "Fill at most N characters into a gap of unknown length.", metavar="N", least=1
+        None, "Fill a gap of any length with at most N characters.", metavar="N", least=1
     )
     alternatives: int = option(
         1, "Write N texts, the most probable first.", flags=("-n",), metavar="N", least=1
@@ -50,7 +48,7 @@ class ProofreadConfig:
     threshold: float = option(
         8.0,
         "Suggest corrections that make the text around them likelier by at least this many nats. "
-        "Lower finds more, and more that is not wrong.",
+        "A lower value finds more mistakes, and reports more correct text.",
         metavar="NATS",
         least=0,
     )
