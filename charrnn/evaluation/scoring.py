@@ -33,10 +33,9 @@ from charrnn.data.corpus import (
     utf8_characters,
 )
 from charrnn.data.dataloader import IGNORED, Lanes
-from charrnn.data.excerpt import AnyIds
+from charrnn.data.excerpt import AnyIds, passages
 from charrnn.data.read_options import ReadOptions
 from charrnn.data.splitting import count_repeated
-from charrnn.data.tokenizer import Ids
 from charrnn.data.two_pass_reading import KeepIds
 from charrnn.engines import ENGINES, Reader, State, best_engine
 from charrnn.errors import ConfigError, CorpusError, ModelError
@@ -49,7 +48,6 @@ ADAPTED: Final = "adapted"
 WINDOW: Final = 256
 WINDOWS: Final = 1000
 _CHUNK: Final = 512
-_PASSAGES: Final = 64
 _LARGEST_COUNTED: Final = 100_000_000
 _SHORT_MEMORY: Final = 16 << 20
 """The most ids of the training text that xz is given when only a part of a text is read."""
@@ -204,13 +202,6 @@ def _count_lines(
     if at_most is not None and len(training) > _LARGEST_COUNTED:
         return None, None
     return count_repeated(training, ids, newline)
-
-
-def passages(ids: AnyIds, count: int) -> Ids:
-    """Takes about `count` ids, in passages of one length from all over a longer text (N,)."""
-    length = max(count // _PASSAGES, 1)
-    starts = (len(ids) - length) * np.arange(_PASSAGES, dtype=np.int64) // (_PASSAGES - 1)
-    return np.concatenate([ids[int(start) : int(start) + length] for start in starts])
 
 
 def score(
