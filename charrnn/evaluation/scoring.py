@@ -40,6 +40,7 @@ from charrnn.data.two_pass_reading import KeepIds
 from charrnn.engines import ENGINES, Reader, State, best_engine
 from charrnn.errors import ConfigError, CorpusError, ModelError
 from charrnn.evaluation.baselines import LONGEST_MEMORY, baselines
+from charrnn.evaluation.copies import copied_share
 from charrnn.evaluation.dynamic_evaluation import AdaptationConfig, Adapter
 from charrnn.storage.model_directory import Model
 
@@ -72,6 +73,9 @@ class Evaluation:
         skipped: unknown characters, which were left out of the text.
         lines: for a model of lines, the number of lines that are not empty; None if not counted.
         lines_in_training: how many of these are also lines of the training text; None likewise.
+        copied_from_training: the share of the text, from 0 to 1, that lies in copies of 50
+            characters or more of the training text (see copies.py), whether all of it was read or
+            not; None without the training text.
         of_characters: the length of the text, where only a part of it was read; else None.
     """
 
@@ -85,6 +89,7 @@ class Evaluation:
     skipped: tuple[str, ...]
     lines: int | None = None
     lines_in_training: int | None = None
+    copied_from_training: float | None = None
     of_characters: int | None = None
 
 
@@ -124,6 +129,7 @@ def evaluate(
     ids, skipped = _read_ids(model, text, read, keep)
     if len(ids) < 2:
         raise CorpusError("the text to evaluate needs at least two characters the model knows")
+    copied = None if training is None else copied_share(training, ids)
     of_characters = None
     if at_most is not None and len(ids) > at_most and protocol == "stream":
         of_characters = utf8_characters(model.tokenizer, ids)
@@ -160,6 +166,7 @@ def evaluate(
         skipped=skipped,
         lines=lines,
         lines_in_training=lines_in_training,
+        copied_from_training=copied,
         of_characters=of_characters,
     )
 
