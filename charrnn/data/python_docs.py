@@ -19,14 +19,14 @@ _UNDERLINE: Final = re.compile(r"^[ \t]*([*=\-~^])\1+[ \t]*$", re.MULTILINE)
 
 
 def python_docs() -> Iterator[str]:
-    """The topics of Python's help(), sorted by name, without paragraphs that occurred before."""
+    """Yield the topics of Python's help(), sorted by name, without repeated paragraphs."""
     from pydoc_data.topics import topics
 
     return without_repeated_paragraphs(topics[name] for name in sorted(topics))
 
 
 def without_repeated_paragraphs(texts: Iterable[str]) -> Iterator[str]:
-    """The texts without the paragraphs that occurred before, in the same text or in an earlier one.
+    """Yield the texts without paragraphs that occurred before, in the same text or an earlier one.
 
     A blank line stands between the texts. One of which nothing remains is left out.
 

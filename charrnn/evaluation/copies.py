@@ -4,15 +4,15 @@ A passage is copied where LENGTH characters in a row, or more, are also somewher
 text. A model, an n-gram and xz all predict such a passage better than a new one, so where much of
 the held-out text is copied, the loss says little of how the model does on new text.
 
-Rules and padding are no passages: LENGTH characters count only where at least LEAST_CHANGES of
-them differ from the character before. Else the tables of two texts would be copies of each other.
+Ruled lines and padding are not passages: LENGTH characters count only where at least LEAST_CHANGES
+of them differ from the character before. Otherwise any two tables would be copies of each other.
 
 The training text is read once, in chunks, and may be larger than memory. Windows of LENGTH
-characters are compared by 64-bit hashes; that two of a million differ and have the same hash as one
-of a billion has a probability below 1 in 10,000. Most of the training text is not hashed window by
-window: it is cut into blocks of STRIDE characters, and as every window holds the first GRAM
-characters of a block, only windows at blocks that begin as some passage of the text are compared
-(the idea of rsync; Tridgell and Mackerras, 1996).
+characters are compared by 64-bit hashes; the probability that one of a million windows has by
+chance the hash of one of a billion others is below 1 in 10,000. Most windows of the training text
+are not hashed. It is cut into blocks of STRIDE characters, and every window holds the first GRAM
+characters of a block: only the windows are compared whose block begins as some passage of the text
+does (rsync compares files in this way; Tridgell and Mackerras, 1996).
 
 Legend: N characters of a text, W windows, H hashes.
 """
@@ -61,15 +61,15 @@ Mask = npt.NDArray[np.bool_]
 
 
 def copied_share(training: AnyIds, text: AnyIds) -> float:
-    """The share of the characters of a text (N,) that lie in copies of LENGTH characters or more of
-    the training text.
+    """Return the share of the characters of a text (N,) that lie in copies of LENGTH characters or
+    more of the training text.
 
     Of more than LARGEST_COMPARED characters, passages from all over the text are compared, and the
     share is an estimate.
     """
     if len(text) > LARGEST_COMPARED:
         text = passages(text, LARGEST_COMPARED)
-    text = np.asarray(text)
+    text = np.asarray(text, np.result_type(text.dtype, training.dtype))
     if min(len(training), len(text)) < LENGTH:
         return 0.0
     copied = _find(training, text)  # (W,)
@@ -77,7 +77,7 @@ def copied_share(training: AnyIds, text: AnyIds) -> float:
 
 
 class _HashSet:
-    """A set of 64-bit hashes (H,), and which of them have been found.
+    """A set of 64-bit hashes (H,) that remembers which of them have been found.
 
     The hashes are sorted, and their first bits say where in the order each must be: a search takes
     a few steps. A table says of most numbers that are not in the set that they are not.
@@ -96,7 +96,7 @@ class _HashSet:
         self._found = np.zeros(len(self._hashes), bool)
 
     def find(self, hashes: Hashes) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.int32]]:
-        """Which of the hashes (H,) are in the set, and where."""
+        """Return which of the hashes (H,) are in the set, and where."""
         likely = np.flatnonzero(self._table[hashes >> self._table_shift])
         wanted = hashes[likely]
         places = self._begins[wanted >> self._shift]
@@ -106,11 +106,11 @@ class _HashSet:
         return likely[known], places[known]
 
     def mark(self, hashes: Hashes) -> None:
-        """Marks those of the hashes (H,) that are in the set as found."""
+        """Mark those of the hashes (H,) that are in the set as found."""
         self._found[self.find(hashes)[1]] = True
 
     def is_found(self, hashes: Hashes) -> Mask:
-        """Whether each of the hashes (H,) is in the set and was found."""
+        """Return whether each of the hashes (H,) is in the set and was found."""
         found = np.zeros(len(hashes), bool)
         positions, places = self.find(hashes)
         found[positions] = self._found[places]
@@ -118,26 +118,28 @@ class _HashSet:
 
     @property
     def size(self) -> int:
-        """H."""
+        """Return H."""
         return len(self._hashes) - 1
 
     @property
     def found(self) -> int:
-        """How many of them have been found."""
+        """Return how many of them have been found."""
         return int(np.count_nonzero(self._found))
 
 
 def _find(training: AnyIds, text: Ids) -> Mask:
-    """Whether each window (W,) of a text is a passage that occurs in the training text."""
+    """Return whether each window (W,) of a text is a passage that occurs in the training text."""
     grams = _gram_hashes(text)
     windows = _window_hashes(grams)
     passage = _is_passage(text)
     wanted = _HashSet(windows[passage])
     beginnings = _HashSet(grams[_within(passage, STRIDE)])
     enough = wanted.size // 4
+    if not passage.any():
+        return passage
     for begin in range(0, len(training), _CHUNK):
         before = min(begin, STRIDE - 1)  # windows begin there that have their block in this chunk
-        piece = training[begin - before : begin + _CHUNK + LENGTH]
+        piece = training[begin - before : begin + _CHUNK + LENGTH].astype(text.dtype, copy=False)
         blocks = sliding_window_view(piece, GRAM)[before::STRIDE][:_BLOCKS]
         found = before + STRIDE * beginnings.find(_hash_rows(blocks))[0]
         if len(found) > _DENSE * len(blocks):
@@ -157,7 +159,7 @@ def _find(training: AnyIds, text: Ids) -> Mask:
 
 
 def _is_passage(text: Ids) -> Mask:
-    """Whether each window (W,) of ids (N,) is a passage, and not a rule or padding."""
+    """Return whether each window (W,) of ids (N,) is a passage, and not a rule or padding."""
     changes = np.cumsum(text[1:] != text[:-1], dtype=np.int64)
     changes = np.concatenate([[0], changes])  # before each character
     enough: Mask = changes[LENGTH - 1 :] - changes[: len(text) - LENGTH + 1] >= LEAST_CHANGES
@@ -165,7 +167,8 @@ def _is_passage(text: Ids) -> Mask:
 
 
 def _within(windows: Mask, span: int) -> Mask:
-    """Whether each position (W + span - 1,) is within `span` of the beginning of such a window."""
+    """Return whether each position (W + span - 1,) is one of `span` in a row that begin where such
+    a window does."""
     depth = np.zeros(len(windows) + span, np.int64)  # how many begin, less how many end
     depth[: len(windows)] += windows
     depth[span:] -= windows
@@ -174,7 +177,7 @@ def _within(windows: Mask, span: int) -> Mask:
 
 
 def _gram_hashes(ids: Ids) -> Hashes:
-    """The hash of each GRAM characters in a row of ids (N,)."""
+    """Return the hash of each GRAM characters in a row of ids (N,)."""
     rows = sliding_window_view(ids, GRAM)
     hashes = np.empty(len(rows), np.uint64)
     for begin in range(0, len(rows), _ROWS):
@@ -183,28 +186,28 @@ def _gram_hashes(ids: Ids) -> Hashes:
 
 
 def _window_hashes(grams: Hashes) -> Hashes:
-    """The hash of each window (W,), from those of all GRAM characters in a row."""
+    """Return the hash of each window (W,), from those of all GRAM characters in a row."""
     count = len(grams) - LENGTH + GRAM
     first, *others = (grams[begin : begin + count] for begin in _GRAMS_OF_WINDOW)
     return _mix(first, *others)
 
 
 def _window_hashes_at(ids: Ids, starts: npt.NDArray[np.intp]) -> Hashes:
-    """The hashes of the windows of ids (N,) with these starts (W,)."""
+    """Return the hashes of the windows of ids (N,) with these starts (W,)."""
     rows = sliding_window_view(ids, GRAM)
     first, *others = (_hash_rows(rows[starts + begin]) for begin in _GRAMS_OF_WINDOW)
     return _mix(first, *others)
 
 
 def _hash_rows(rows: npt.NDArray[Any]) -> Hashes:
-    """The hash of each row of ids (H, GRAM), in 64-bit words."""
+    """Return the hash of each row of ids (H, GRAM), in 64-bit words."""
     words = np.ascontiguousarray(rows).view(np.uint64)
     return _mix(np.full(len(rows), _SEED), *words.T)
 
 
 def _mix(hashes: Hashes, *others: Hashes) -> Hashes:
-    """Mixes 64-bit numbers, all (H,), into one hash each. Where one of the numbers differs, so does
-    the hash."""
+    """Mix 64-bit numbers, all (H,), into one hash each. Where a single one of the numbers differs,
+    so does the hash."""
     hashes = hashes.copy()
     for other in others:
         hashes ^= other

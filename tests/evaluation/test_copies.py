@@ -74,6 +74,12 @@ def test_a_text_that_is_shorter_than_a_copy_has_none() -> None:
     assert copied_share(ids, ids) == 1
 
 
+def test_ids_may_be_of_different_types() -> None:
+    ids = random_ids(200)
+    assert copied_share(ids, ids[:100].astype(np.int64)) == 1
+    assert copied_share(ids.astype(np.uint16), ids[:100]) == 1
+
+
 def test_padding_and_rules_are_no_copies() -> None:
     """The tables of Python's manual made a tenth of it a copy of the rest."""
     row = np.frombuffer(("| a" + " " * 60 + "| b" + " " * 60 + "|\n").encode(), np.uint8)

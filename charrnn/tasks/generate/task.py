@@ -97,8 +97,8 @@ class GenerationTask(TextTask):
         return forecast(self.training, self.validation, size, epochs=epochs)
 
     def summarize(self, run: Run) -> TrainingSummary:
-        """Return the loss of baselines on the same text, and the share of it that is copied from the
-        training text (not for lines: the plan counts them)."""
+        """Return the loss of baselines on the same text, and how much of it is copied from the
+        training text (not for lines, which the plan counts)."""
         if len(self.corpus.ids) > LARGEST_FOR_BASELINES:
             return TrainingSummary()
         simpler = baselines(self.training, self.validation, self.corpus.tokenizer)
