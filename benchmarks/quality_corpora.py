@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.repetition import repetitive_text
+from charrnn.data.python_docs import python_docs
 
 CORPORA: Final = Path(__file__).parents[1] / "corpora"
 
@@ -65,13 +66,6 @@ def find_file(source: str) -> Path | None:
     return None
 
 
-def python_docs() -> str:
-    """Return the default text of `charrnn train`: the topics of Python's own help."""
-    from pydoc_data.topics import topics
-
-    return joined(topics[name] for name in sorted(topics))
-
-
 def standard_library() -> str:
     """Return the sources of Python's standard library, without tests, sorted by path and joined:
     the same text for the same Python, and a large one that every machine has."""
@@ -92,7 +86,7 @@ def joined(texts: Iterable[str]) -> str:
 
 
 MADE: Final[dict[str, Callable[[], str]]] = {
-    "python-docs": python_docs,
+    "python-docs": lambda: joined(python_docs()),
     "repetitive": repetitive_text,
     "stdlib": standard_library,
 }

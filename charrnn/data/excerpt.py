@@ -16,6 +16,8 @@ from charrnn.data.tokenizer import Ids
 _CHUNK: Final = 1 << 16
 """How many ids are looked up at once."""
 
+_PASSAGES: Final = 64
+
 
 class Excerpt:
     """Passages of ids (N,), in their order. It is indexed like an array (n,), by a slice or by
@@ -92,3 +94,10 @@ class Excerpt:
 
 AnyIds = Ids | Excerpt
 """Ids (N,) that can be indexed by a slice or by positions."""
+
+
+def passages(ids: AnyIds, count: int) -> Ids:
+    """Take about `count` ids, in passages of one length from all over a longer text (N,)."""
+    length = max(count // _PASSAGES, 1)
+    starts = (len(ids) - length) * np.arange(_PASSAGES, dtype=np.int64) // (_PASSAGES - 1)
+    return np.concatenate([ids[int(start) : int(start) + length] for start in starts])

@@ -24,6 +24,7 @@ from charrnn.data.file_parts import (
 )
 from charrnn.data.folders import FolderFiles, find_files
 from charrnn.data.parts import Part, one_line
+from charrnn.data.python_docs import python_docs
 from charrnn.data.read_options import ReadOptions
 from charrnn.data.standard_input import NAME as STANDARD_INPUT
 from charrnn.data.standard_input import standard_input_chunks
@@ -101,9 +102,7 @@ def _source(name: str) -> Source | None:
 
 def _python_docs(_: str, options: ReadOptions) -> list[Part]:
     """Return the topics of Python's help(), which every interpreter has."""
-    from pydoc_data.topics import topics
-
-    return [text_part(PYTHON_DOCS, lambda: (topics[key] for key in sorted(topics)))]
+    return [text_part(PYTHON_DOCS, python_docs)]
 
 
 def _stdin(_: str, options: ReadOptions) -> list[Part]:

@@ -33,14 +33,14 @@ from charrnn.data.corpus import (
     utf8_characters,
 )
 from charrnn.data.dataloader import IGNORED, Lanes
-from charrnn.data.excerpt import AnyIds
+from charrnn.data.excerpt import AnyIds, passages
 from charrnn.data.read_options import ReadOptions
 from charrnn.data.splitting import count_repeated
-from charrnn.data.tokenizer import Ids
 from charrnn.data.two_pass_reading import KeepIds
 from charrnn.engines import ENGINES, Reader, State, best_engine
 from charrnn.errors import ConfigError, CorpusError, ModelError
 from charrnn.evaluation.baselines import LONGEST_MEMORY, baselines
+from charrnn.evaluation.copies import copied_share
 from charrnn.evaluation.dynamic_evaluation import AdaptationConfig, Adapter
 from charrnn.storage.model_directory import Model
 
@@ -49,7 +49,6 @@ ADAPTED: Final = "adapted"
 WINDOW: Final = 256
 WINDOWS: Final = 1000
 _CHUNK: Final = 512
-_PASSAGES: Final = 64
 _LARGEST_COUNTED: Final = 100_000_000
 _SHORT_MEMORY: Final = 16 << 20
 """The most ids of the training text that xz reads when only a part of a text is evaluated."""
@@ -75,6 +74,9 @@ class Evaluation:
         lines: for a model of lines, the number of lines that are not empty; None if not counted.
         lines_in_training: how many of these are also lines of the training text; None if not
             counted.
+        copied_from_training: the share of the text, from 0 to 1, that lies in copies of 50
+            characters or more of the training text (see copies.py), whether all of it was read or
+            not; None without the training text.
         of_characters: the length of the whole text if only a part of it was read, else None.
     """
 
@@ -88,6 +90,7 @@ class Evaluation:
     skipped: tuple[str, ...]
     lines: int | None = None
     lines_in_training: int | None = None
+    copied_from_training: float | None = None
     of_characters: int | None = None
 
 
@@ -129,6 +132,7 @@ def evaluate(
     ids, skipped = _read_ids(model, text, read, keep)
     if len(ids) < 2:
         raise CorpusError("the text to evaluate needs at least two characters the model knows")
+    copied = None if training is None else copied_share(training, ids)
     of_characters = None
     if at_most is not None and len(ids) > at_most and protocol == "stream":
         of_characters = utf8_characters(model.tokenizer, ids)
@@ -165,6 +169,7 @@ def evaluate(
         skipped=skipped,
         lines=lines,
         lines_in_training=lines_in_training,
+        copied_from_training=copied,
         of_characters=of_characters,
     )
 
@@ -207,13 +212,6 @@ def _count_lines(
     if at_most is not None and len(training) > _LARGEST_COUNTED:
         return None, None
     return count_repeated(training, ids, newline)
-
-
-def passages(ids: AnyIds, count: int) -> Ids:
-    """Return about `count` ids, in passages of equal length spread over a longer text (N,)."""
-    length = max(count // _PASSAGES, 1)
-    starts = (len(ids) - length) * np.arange(_PASSAGES, dtype=np.int64) // (_PASSAGES - 1)
-    return np.concatenate([ids[int(start) : int(start) + length] for start in starts])
 
 
 def score(

@@ -9,6 +9,7 @@ from charrnn.data.excerpt import AnyIds
 from charrnn.data.memmap import chunks
 from charrnn.data.splitting import count_repeated
 from charrnn.data.tokenizer import Tokenizer
+from charrnn.evaluation.copies import LENGTH, copied_share
 from charrnn.training.config import TrainingConfig
 from charrnn.training.options import TrainingOptions
 from charrnn.training.recipe import DEFAULT_BUDGET
@@ -26,8 +27,13 @@ OVERRUN: Final = 1.2
 """A training that takes this many times its budget gets a note."""
 
 LARGEST_COUNTED: Final = 20_000_000
-"""Characters. In longer texts, repeated held-out lines are not counted before the training begins;
-counting this many takes half a second."""
+"""Characters. In longer texts, repeated held-out lines and copied passages are not counted before
+the training begins; counting in this many takes a second."""
+
+MUCH_COPIED: Final = 0.05
+"""The share of a text from which people are told that it is copied from the training text. Copies
+that cost nothing lower the loss by their share, which is more than most settings do. Fables have
+none, Python's manual with each paragraph once 0.4 %, its topics as they are 9 %."""
 
 
 def advise_on_alphabet(text: TokenizedCorpus, batch_size: int, sequence_length: int) -> list[str]:
@@ -75,16 +81,47 @@ def advise_on_budget(options: TrainingOptions, config: TrainingConfig, seconds: 
     return [advice]
 
 
-def describe_held_out(training: AnyIds, held_out: AnyIds, tokenizer: Tokenizer) -> str:
-    """Describe how many lines are held out, and how many of them also occur in the training text,
-    where the text is short enough to count them."""
-    newline = newline_id(tokenizer)
-    assert newline is not None
+def describe_held_out(
+    training: AnyIds, held_out: AnyIds, tokenizer: Tokenizer, *, lines: bool
+) -> list[str]:
+    """Describe how many lines are held out, how many of them also occur in the training text, and
+    how much of the held-out text is copied from it, where the text is short enough to count."""
     if len(training) > LARGEST_COUNTED:
-        return f"lines with {len(held_out):,} of {len(training) + len(held_out):,} ids are held out"
-    lines, repeated = count_repeated(training, held_out, newline)
-    held = "1 line is" if lines == 1 else f"{lines:,} lines are"
-    if repeated == 0:
-        return f"{held} held out; none of them is among the training lines"
-    among = "1 of them is" if repeated == 1 else f"{repeated:,} of them are"
-    return f"{held} held out; {among} among the training lines as well"
+        ids = f"{len(held_out):,} of {len(training) + len(held_out):,} ids"
+        return [f"lines with {ids} are held out"] if lines else []
+    notes, repeated = [], 0.0
+    if lines:
+        newline = newline_id(tokenizer)
+        assert newline is not None
+        count, among = count_repeated(training, held_out, newline)
+        held = "1 line is" if count == 1 else f"{count:,} lines are"
+        others = {0: "none of them is", 1: "1 of them is"}.get(among, f"{among:,} of them are")
+        as_well = " as well" if among else ""
+        notes.append(f"{held} held out; {others} among the training lines{as_well}")
+        repeated = among / max(count, 1)
+    share = copied_share(training, held_out)
+    if is_much_copied(share, repeated_lines=repeated):
+        notes.append(describe_copies(share))
+    return notes
+
+
+def is_much_copied(share: float, *, repeated_lines: float = 0.0) -> bool:
+    """Return whether so large a share of a text is copied from the training text that people are
+    told. `repeated_lines` is the share of repeated lines, which is reported on its own."""
+    return share - repeated_lines >= MUCH_COPIED
+
+
+def describe_copies(share: float, file: str | None = None) -> str:
+    """Describe what it means that this share of the held-out text, or of a file, is copied from the
+    training text, and what to do."""
+    advice = (
+        "remove repeated passages from the corpus, or evaluate the model on another text: "
+        "charrnn evaluate NAME FILE"
+        if file is None
+        else "evaluate the model on a text that it has not learned"
+    )
+    return (
+        f"{100 * share:.0f} % of {file or 'the held-out text'} stands word for word in the "
+        f"training text, in passages of {LENGTH} characters or more, so the loss is lower than on "
+        f"new text: {advice}"
+    )

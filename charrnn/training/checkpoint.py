@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from charrnn.data.corpus import Corpus, TokenizedCorpus, open_corpus
 from charrnn.data.read_options import ReadOptions
-from charrnn.data.sources import HUGGING_FACE
+from charrnn.data.sources import HUGGING_FACE, PYTHON_DOCS
 from charrnn.data.tokenizer import Ids
 from charrnn.data.two_pass_reading import (
     FindIds,
@@ -46,6 +46,11 @@ _ALL_ELSE: Final = 1 << 20
 
 MOST_FILES: Final = 50_000
 """The files and folders that a folder may hold, besides one for each byte of the training text."""
+
+OTHER_PYTHON_DOCS: Final = (
+    " (it comes with Python, and is another text in another version of Python or of charrnn)"
+)
+"""What is said of Python's manual where it is not the text of a training."""
 
 WEIGHTS: Final = "weights"
 """The prefix of the names of the trained weights; the model's weights are their average."""
@@ -160,8 +165,9 @@ class Checkpoint:
             except ConfigError as error:
                 raise ModelError(f"{TRAINING}: {error}") from error
         sha256 = self.model.provenance.sha256
+        why = OTHER_PYTHON_DOCS if PYTHON_DOCS in corpus.sources else ""
         other = CorpusError(
-            f"{corpus.name}: not the text that the model was trained on; "
+            f"{corpus.name}: not the text that the model was trained on{why}; "
             "to go on with other text: charrnn train CORPUS --from MODEL"
         )
 

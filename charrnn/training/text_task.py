@@ -76,11 +76,11 @@ class TextTask(Task):
     def notes(
         self, options: TrainingOptions, batch_size: int, sequence_length: int, *, fresh: bool
     ) -> list[str]:
-        """Describe the held-out lines, a batch that is smaller than usual, and what to do about a
+        """Describe what is held out, a batch that is smaller than usual, and what to do about a
         large alphabet."""
-        notes = []
-        if options.lines:
-            notes.append(describe_held_out(self.training, self.validation, self.corpus.tokenizer))
+        notes = describe_held_out(
+            self.training, self.validation, self.corpus.tokenizer, lines=options.lines
+        )
         for name, had in (("batch_size", batch_size), ("sequence_length", sequence_length)):
             wanted = getattr(options, name) or self.usual_batch[name == "sequence_length"]
             if had < wanted:

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.quality_corpora import (
+    MADE,
     CorpusName,
     parse_corpus,
-    python_docs,
     read_corpus,
     split,
     standard_library,
@@ -43,7 +43,7 @@ def test_what_is_no_corpus_is_refused_before_anything_runs(text: str) -> None:
 
 
 def test_python_docs_is_what_charrnn_trains_on_where_no_file_is_named() -> None:
-    assert python_docs() == "".join(open_corpus([]).texts())
+    assert MADE["python-docs"]() == "".join(open_corpus([]).texts())
 
 
 def test_the_standard_library_is_text_and_has_no_tests() -> None:

@@ -13,6 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from charrnn.data.corpus import Corpus, tokenize, utf8_bytes
 from charrnn.data.dataloader import IGNORED
+from charrnn.data.excerpt import passages
 from charrnn.data.tokenizer import ByteTokenizer, Ids
 from charrnn.engines import ENGINES, Array, State
 from charrnn.errors import ConfigError, CorpusError, ModelError
@@ -26,7 +27,6 @@ from charrnn.evaluation.scoring import (
     evaluate,
     held_out,
     negative_log_likelihood,
-    passages,
     score,
     score_in_steps,
     score_windows,

@@ -14,6 +14,7 @@ import charrnn
 from charrnn.cli.app import app
 from charrnn.data.corpus import open_corpus
 from charrnn.data.excerpt import AnyIds
+from charrnn.errors import CorpusError
 from charrnn.evaluation.scoring import held_out
 from charrnn.storage.json_file import to_json
 from charrnn.storage.manifest import MANIFEST, with_manifest
@@ -32,6 +33,7 @@ OPTIONS: dict[str, Any] = {
     "precision": "fp32",
     "device": "cpu",
 }
+CORPORA = Path(__file__).parents[2] / "corpora"
 SIZES = {"hidden_size": None}
 
 NAMES = "".join(f"{first}{middle}na\n" for first in "ABCDEFGH" for middle in "abcdefghijk")
@@ -101,6 +103,48 @@ def test_evaluate_says_how_many_lines_were_learned_as_well(here: Path) -> None:
     assert (said["lines"], said["lines_in_training"]) == (3, 1)
     planned = CliRunner().invoke(app, ["plan", "names.txt", "--lines", "--steps", "3"])
     assert "18 lines are held out; " in " ".join(planned.stderr.split())
+
+
+def evaluated(*arguments: str) -> tuple[Any, str]:
+    """What `charrnn evaluate --json` prints, and what it says on stderr."""
+    result = CliRunner().invoke(app, ["evaluate", *arguments, "--json"])
+    return json.loads(result.stdout), " ".join(result.stderr.split())
+
+
+def test_evaluate_says_how_much_of_a_text_is_copied_from_the_training_text(here: Path) -> None:
+    prose = "".join(open_corpus([str(CORPORA / "fables.txt")]).texts())
+    (here / "names.txt").write_text(prose[:9000] + prose[:500] + prose[10_000:10_500])
+    train("run")
+    said, message = evaluated("run")
+    assert said["copied_from_training"] == pytest.approx(0.5, abs=0.01)
+    assert "50 % of the held-out text stands word for word in the training text" in message
+    said, message = evaluated("run", "names.txt")
+    assert said["copied_from_training"] > 0.9
+    assert "of names.txt stands word for word in the training text" in message
+    (here / "other.txt").write_text(prose[20_000:21_000])
+    said, message = evaluated("run", "other.txt")
+    assert said["copied_from_training"] == 0 and message == ""
+
+
+def test_without_the_training_text_copies_are_not_counted(here: Path) -> None:
+    train("run")
+    (here / "names.txt").rename("other.txt")
+    said, _ = evaluated("run", "other.txt")
+    assert said["copied_from_training"] is None
+
+
+def test_a_run_on_another_text_of_python_docs_says_why_it_is_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It comes with Python, and paragraphs that are repeated were once part of it."""
+    topics = {"a": "Some words.\n" * 30, "b": "Other words.\n" * 30}
+    monkeypatch.setattr("pydoc_data.topics.topics", topics)
+    for _ in charrnn.stream_train(name="run", progress_bar=False, **OPTIONS):
+        break
+    monkeypatch.setattr("pydoc_data.topics.topics", topics | {"b": "Words.\n" * 30})
+    with pytest.raises(CorpusError, match="another text in another version of Python") as caught:
+        charrnn.train(resume="run", progress_bar=False)
+    assert "\n" not in str(caught.value)
 
 
 def test_one_line_is_not_said_to_be_several(here: Path) -> None:

@@ -11,6 +11,7 @@ from charrnn.errors import CharRNNWarning, CorpusError
 from charrnn.evaluation.baselines import BASELINES
 from charrnn.evaluation.scoring import Evaluation, evaluate, held_out
 from charrnn.storage import token_cache
+from charrnn.training.advice import describe_copies, is_much_copied
 from charrnn.training.report import Evaluate, EvaluationReport, EvaluationRequest
 from charrnn.training.saved_model_evaluation import read_training_corpus
 
@@ -62,6 +63,10 @@ def _evaluate(
             f"read {result.characters:,} of {result.of_characters:,} characters, {where}; "
             "--all reads everything"
         )
+    repeated = (result.lines_in_training or 0) / (result.lines or 1)
+    copied = result.copied_from_training
+    if copied is not None and is_much_copied(copied, repeated_lines=repeated):
+        remarks.append(describe_copies(copied, request.file))
     return EvaluationReport(
         record=asdict(result),
         rows=_rows(request, result),

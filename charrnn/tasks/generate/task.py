@@ -16,6 +16,7 @@ from charrnn.data.dataloader import IGNORED, Chunk, Lanes, TBPTTLoader
 from charrnn.data.loader import LoaderSettings
 from charrnn.engines import TorchEngine
 from charrnn.evaluation.baselines import BASELINES, baselines
+from charrnn.evaluation.copies import copied_share
 from charrnn.evaluation.scoring import score_in_steps
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.sampler import Sampler
@@ -23,6 +24,7 @@ from charrnn.model.language_model import CharRNN
 from charrnn.model.recurrent import RecurrentNetwork, State, detach
 from charrnn.storage.model_directory import Model
 from charrnn.storage.run import Run
+from charrnn.training.advice import is_much_copied
 from charrnn.training.forecast import Forecast, forecast
 from charrnn.training.next_commands import NextCommand
 from charrnn.training.report import TrainingSummary
@@ -95,11 +97,15 @@ class GenerationTask(TextTask):
         return forecast(self.training, self.validation, size, epochs=epochs)
 
     def summarize(self, run: Run) -> TrainingSummary:
-        """Return the loss of baselines on the same text."""
+        """Return the loss of baselines on the same text, and how much of it is copied from the
+        training text (not for lines, which the plan counts)."""
         if len(self.corpus.ids) > LARGEST_FOR_BASELINES:
             return TrainingSummary()
         simpler = baselines(self.training, self.validation, self.corpus.tokenizer)
         shown = ", ".join(f"{BASELINES[k]} {v / math.log(2):.3f}" for k, v in simpler.items())
+        share = 0.0 if self.lines else copied_share(self.training, self.validation)
+        if is_much_copied(share):
+            shown += f"; {100 * share:.0f} % of the held-out text is also in the training text"
         return TrainingSummary(remark=f"baselines on the same text: {shown}")
 
 

@@ -1,0 +1,56 @@
+"""Python's manual as a corpus: the topics of Python's `help()`, which every interpreter has.
+
+The topics share passages: that of compound statements has all of those on `if`, `for` and `with`,
+and a topic of its own has each of them again. A model that is evaluated on a passage that it has
+learned looks better than it is, so a paragraph is left out where it has occurred before. The text
+follows from the topics alone: the same topics give the same text on every version of Python.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+SHORTEST_COPY: Final = 40
+"""Characters, white space left out, from which a paragraph is a copy wherever it comes again. A
+shorter one (a heading, `Note:`, the signature of a method) belongs to the paragraph after it."""
+
+_BLANK_LINES: Final = re.compile(r"\n(?:[ \t]*\n)+")
+_UNDERLINE: Final = re.compile(r"^[ \t]*([*=\-~^])\1+[ \t]*$", re.MULTILINE)
+
+
+def python_docs() -> Iterator[str]:
+    """Yield the topics of Python's help(), sorted by name, without repeated paragraphs."""
+    from pydoc_data.topics import topics
+
+    return without_repeated_paragraphs(topics[name] for name in sorted(topics))
+
+
+def without_repeated_paragraphs(texts: Iterable[str]) -> Iterator[str]:
+    """Yield the texts without paragraphs that occurred before, in the same text or an earlier one.
+
+    A blank line stands between the texts. One of which nothing remains is left out.
+
+    A paragraph is what blank lines divide. It is compared without its white space and the underline
+    of a heading, as the same passage may be indented in one text and not in another. A short one
+    that occurred before stays where the next one of its text stays.
+    """
+    seen: set[str] = set()
+    separator = ""
+    for text in texts:
+        kept: list[str] = []
+        waiting: list[str] = []  # short, and seen before: they stay if the next one does
+        for paragraph in _BLANK_LINES.split(text.strip("\n")):
+            if not paragraph.strip():
+                continue
+            key = "".join(_UNDERLINE.sub("", paragraph).split())
+            if key not in seen:
+                seen.add(key)
+                kept += [*waiting, paragraph]
+                waiting = []
+            elif len(key) < SHORTEST_COPY:
+                waiting.append(paragraph)
+            else:
+                waiting = []
+        if kept:
+            yield separator + "\n\n".join(kept) + "\n"
+            separator = "\n"
