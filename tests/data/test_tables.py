@@ -228,7 +228,7 @@ def test_a_quoted_header_that_is_divided_otherwise_is_told() -> None:
 
 def test_a_delimiter_that_the_file_itself_names_is_advised() -> None:
     said = message("rows.csv", "sep=;\ntext;kind\na;x\n")
-    assert "leave out that line, and say --delimiter ';'" in said
+    assert "leave out that line, and give --delimiter ';'" in said
 
 
 def test_a_tab_may_be_written_as_one_writes_it() -> None:
