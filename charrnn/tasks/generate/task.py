@@ -24,8 +24,7 @@ from charrnn.model.recurrent import RecurrentNetwork, State, detach
 from charrnn.storage.model_directory import Model
 from charrnn.storage.run import Run
 from charrnn.training.forecast import Forecast, forecast
-from charrnn.training.next_commands import NextCommand
-from charrnn.training.report import TrainingSummary
+from charrnn.training.report import NextCommand, TrainingSummary
 from charrnn.training.task import Learned
 from charrnn.training.text_task import TextTask
 
