@@ -9,7 +9,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 LOG    := $(VENV)/setup.log
 
-.PHONY: demo test check stress torture docs docs-check format clean
+.PHONY: demo test check stress torture docs docs-check pictures format clean
 
 demo: $(READY)  ## train on the embedded corpus for a minute, and print samples
 	@run=checkpoints/demo-$$(date +%Y%m%d-%H%M%S); \
@@ -39,6 +39,9 @@ docs: $(READY)  ## the tables of all options in docs/options.md
 
 docs-check: $(READY)  ## links, commands, options and code of the documents; all at full length: FULL=1
 	@$(BIN)/python -m tests.docs_check $(if $(FULL),--full)
+
+pictures: $(READY)  ## docs/pictures: the terminal as it looks, of real trainings; two to three minutes
+	@$(BIN)/python docs/pictures/make_pictures.py
 
 format: $(READY)  ## what check asks for, as far as it can be done by itself
 	@$(BIN)/ruff format .

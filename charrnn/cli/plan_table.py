@@ -42,11 +42,11 @@ class _Rows:
         for name, words in self._rows:
             lines = wrap(printable(words), width, break_on_hyphens=False)
             for number, line in enumerate(lines):
-                shown = Text(("" if number else name).ljust(_NAME_WIDTH), style="dim")
+                shown = Text().append(("" if number else name).ljust(_NAME_WIDTH), "dim")
                 for word in line.split(" "):
                     option, tied, value = word.partition(_TIED)
-                    shown.append(option, "dim" if tied else "not dim")
-                    shown.append(f" {value} " if tied else " ", "not dim")
+                    shown.append(option, "dim" if word.startswith("--") else "")
+                    shown.append(f" {value} " if tied else " ")
                 shown.rstrip()
                 shown.no_wrap, shown.overflow = True, "ignore"
                 yield shown

@@ -1,9 +1,11 @@
 """Commands to try after a training: what its model is for, ready to be typed."""
 
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
+
+from charrnn.training.report import NextCommand
 
 if TYPE_CHECKING:
     from charrnn.data.excerpt import AnyIds
@@ -20,18 +22,6 @@ by this share."""
 
 SEARCHED: Final = 20_000
 """Characters of a held-out text in which a passage is looked for."""
-
-
-class NextCommand(NamedTuple):
-    """A command, and what it does.
-
-    Attributes:
-        command: as it is typed, with `{run}` where the run is named.
-        purpose: a few words that begin with a verb.
-    """
-
-    command: str
-    purpose: str
 
 
 def next_commands(

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from charrnn.data.read_options import ReadOptions
@@ -98,6 +98,18 @@ class TrainingSummary:
     rows: Rows = ()
     table: Table | None = None
     remark: str | None = None
+
+
+class NextCommand(NamedTuple):
+    """A command, and what it does.
+
+    Attributes:
+        command: as it is typed, with `{run}` where the run is named.
+        purpose: a few words that begin with a verb.
+    """
+
+    command: str
+    purpose: str
 
 
 @dataclass(frozen=True)

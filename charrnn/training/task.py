@@ -12,8 +12,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from charrnn.data.loader import Loader, LoaderSettings
 from charrnn.errors import ConfigError, ModelError
 from charrnn.tasks import find_task
-from charrnn.training.next_commands import NextCommand
-from charrnn.training.report import Evaluate, EvaluationRequest, LossUnit, Rows, TrainingSummary
+from charrnn.training.report import (
+    Evaluate,
+    EvaluationRequest,
+    LossUnit,
+    NextCommand,
+    Rows,
+    TrainingSummary,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -33,7 +33,7 @@ def test_a_restorer_goes_on_and_says_so_again(run: Charrnn) -> None:
     assert first.exit_code == 0
     again = run("train", "text.txt", "--from", "both", "--steps", "2", "--name", "more")
     assert again.exit_code == 0, again.stderr
-    assert "bidirectional" in again.stderr and "charrnn fill more" in again.stderr
+    assert "--bidirectional" in again.stderr and "charrnn fill more" in again.stderr
 
 
 def test_of_a_text_too_short_for_gaps_nothing_is_said_of_them(run: Charrnn) -> None:

@@ -43,9 +43,9 @@ from charrnn.tasks.classify.report import (
 )
 from charrnn.training.checkpoint import TrainingState
 from charrnn.training.config import TrainingConfig
-from charrnn.training.next_commands import NextCommand, example_passage
+from charrnn.training.next_commands import example_passage
 from charrnn.training.options import TrainingOptions
-from charrnn.training.report import TrainingSummary
+from charrnn.training.report import NextCommand, TrainingSummary
 from charrnn.training.task import Learned, Task
 from charrnn.wording import counted
 

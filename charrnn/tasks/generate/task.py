@@ -26,8 +26,7 @@ from charrnn.storage.model_directory import Model
 from charrnn.storage.run import Run
 from charrnn.training.advice import is_much_copied
 from charrnn.training.forecast import Forecast, forecast
-from charrnn.training.next_commands import NextCommand
-from charrnn.training.report import TrainingSummary
+from charrnn.training.report import NextCommand, TrainingSummary
 from charrnn.training.task import Learned
 from charrnn.training.text_task import TextTask
 

@@ -31,8 +31,8 @@ from charrnn.tasks.infill.windows import (
     lay_out_windows,
     windows_per_epoch,
 )
-from charrnn.training.next_commands import NextCommand, example_passage
-from charrnn.training.report import TrainingSummary
+from charrnn.training.next_commands import example_passage
+from charrnn.training.report import NextCommand, TrainingSummary
 from charrnn.training.task import Learned
 from charrnn.training.text_task import TextTask
 
