@@ -40,7 +40,7 @@ MAX_BYTES: Final = 1 << 30
 Table = npt.NDArray[np.int32]
 
 _FAR: Final = int(np.iinfo(np.int32).max)
-_TOO_LARGE: Final = r"it is too large; repeat less than in {1,1000}, and prefer [a-z] to \w"
+_TOO_LARGE: Final = r"it is too large; repeat less than in {1,1000}; prefer [a-z] to \w and [^x]"
 # Look-around, back-references, atomic groups and conditions, where no backslash comes before.
 _UNSUPPORTED: Final = re.compile(r"(?<!\\)(?:\\\\)*(?:\(\?(?:<?[=!]|P=|[>(])|\\[1-9]|\\k<)")
 
