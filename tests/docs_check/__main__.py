@@ -11,14 +11,17 @@ import os
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import ExitStack
 from multiprocessing import get_context
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from charrnn.cli.option_tables import option_tables
 from tests.docs_check.commands import check_commands, check_convention
 from tests.docs_check.execution import Outcome, run_document
 from tests.docs_check.markdown import ROOT, Document, documents, read
 from tests.docs_check.references import Problem, check_links, check_paths
+from tests.docs_check.server import CommandServer
 
 # What these name is history, or a promise about other machines: only their links are checked.
 _HISTORY = {"CHANGELOG.md"}
@@ -36,11 +39,22 @@ def main() -> int:
     known = [read(path) for path in paths]
     wrong = 0
     jobs = 1 if options.full else options.jobs  # budgets of time need the machine to themselves
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
+    to_run = [] if options.no_run else [each for each in known if _length(each)]
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["tests.docs_check.preloaded"])
+    with ExitStack() as stack:
+        client = None
+        if to_run and not options.full:
+            folder = stack.enter_context(TemporaryDirectory(prefix="docs-check-"))
+            client = stack.enter_context(CommandServer(Path(folder))).client
+        pool = stack.enter_context(
+            ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=1)
+        )
         running = {
-            document.path: pool.submit(run_document, document.path, full=options.full)
-            for document in sorted(known, key=_length, reverse=True)
-            if not options.no_run and _length(document)
+            document.path: pool.submit(
+                run_document, document.path, full=options.full, client=client
+            )
+            for document in sorted(to_run, key=_length, reverse=True)
         }
         for document in known:
             problems = list(check(document))

@@ -46,18 +46,20 @@ class Outcome:
     problems: list[Problem] = field(default_factory=list)
 
 
-def run_document(path: Path, *, full: bool = False) -> Outcome:
+def run_document(path: Path, *, full: bool = False, client: str | None = None) -> Outcome:
     """Runs a document in this process, whose working directory is then another.
 
     Args:
         full: whether everything is run as it stands there, however long it takes.
+        client: arguments of Python for what stands for `charrnn` and shortens its trainings
+            (`CommandServer.client`); None for a `charrnn` that loads everything itself.
     """
     document, outcome = read(path), Outcome()
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="docs-check-") as work:
         folder, programs = Path(work, "reader"), Path(work, "bin")
         make_folder(folder)
-        _make_programs(programs, full=full)
+        _make_programs(programs, full=full, client=client)
         os.chdir(folder)
         environment = _environment(programs)
         os.environ.clear()
@@ -86,9 +88,10 @@ def make_folder(folder: Path) -> None:
     (folder / "letter.txt").write_text(_LETTER, encoding="utf-8")
 
 
-def _make_programs(programs: Path, *, full: bool) -> None:
+def _make_programs(programs: Path, *, full: bool, client: str | None) -> None:
     """Makes a `charrnn` and a `python` to be found before all others."""
-    charrnn = "-m charrnn" if full else f"-P {ROOT / 'tests/docs_check/shortening.py'}"
+    shortened = client or f"-P {ROOT / 'tests/docs_check/shortening.py'}"
+    charrnn = "-m charrnn" if full else shortened
     programs.mkdir()
     scripts = {
         "charrnn": f'exec {sys.executable} {charrnn} "$@"\n',
