@@ -1,6 +1,7 @@
 """The documents name only files and tests that exist, and list what there is."""
 
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -17,6 +18,7 @@ from charrnn.generation.config import SamplingConfig, SelectionConfig
 from charrnn.model.config import GATES, ModelConfig
 from charrnn.option_declaration import options_of
 from charrnn.storage.model_directory import read_model
+from tests.docs_check.execution import run_document
 
 ROOT = Path(__file__).parent.parent
 
@@ -67,18 +69,12 @@ def test_every_verb_has_a_section_in_python_md() -> None:
         assert re.search(rf"charrnn\.{verb}\(", code), verb
 
 
-def test_the_code_of_python_md_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_code_of_python_md_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """All of it in order, as in a notebook, with small trainings in the place of its budgets."""
-    monkeypatch.chdir(tmp_path)
-    shutil.copytree(ROOT / "corpora", tmp_path / "corpora")
-    code = "\n".join(re.findall(r"```python\n(.*?)```", PYTHON, re.DOTALL))
-    small = 'steps=4, hidden_size=8, batch_size=4, sequence_length=16, precision="fp32"'
-    code, budgets = re.subn(r'budget="\w+"', small, code)
-    assert budgets
-    code = re.sub(r"epochs=\d+", "epochs=1", code)
-    names: dict[str, Any] = {}
-    exec(compile(code, "docs/python.md", "exec"), names)
-    assert {"run", "model", "evaluation", "log_probabilities"} <= names.keys()
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    outcome = run_document(ROOT / "docs" / "python.md")
+    assert outcome.blocks
+    assert outcome.problems == []
 
 
 SMALL: dict[str, Any] = {
