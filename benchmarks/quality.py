@@ -202,4 +202,4 @@ if __name__ == "__main__":
     try:
         main()
     except KeyboardInterrupt:
-        raise SystemExit("stopped; the same command goes on, where it has --json") from None
+        raise SystemExit("stopped; with --json, the same command continues") from None

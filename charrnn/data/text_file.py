@@ -53,7 +53,7 @@ class TextFile:
         """
         if self.mark + self._encode(self.text) != self.content:
             raise CorpusError(
-                f"{self.name}: it would not be the same when written as {self.encoding} again; "
+                f"{self.name}: writing it as {self.encoding} again would change other bytes; "
                 "convert it to UTF-8"
             )
         return self._encode(text)
@@ -83,7 +83,7 @@ def read_text_file(name: str, encoding: str | None = None) -> TextFile:
     mark = next((mark for mark in MARKS if content.startswith(mark) and _may(mark, encoding)), b"")
     if not mark and encoding is not None and _known_as(encoding) in ("utf-16", "utf-32"):
         raise CorpusError(
-            f"{name}: it has no byte-order mark; name its order of bytes: --encoding {encoding}-le "
+            f"{name}: it has no byte-order mark; name its byte order: --encoding {encoding}-le "
             f"or {encoding}-be"
         )
     if mark:

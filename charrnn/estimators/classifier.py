@@ -57,7 +57,7 @@ class RecurrentClassifier(RecurrentEstimator):
         if _are_strings(labels) != _are_strings(self.classes_):
             learned, given = self.classes_.tolist()[0], labels.tolist()[0]
             raise ConfigError(
-                f"y has classes like {given!r}: it has learned classes like {learned!r}"
+                f"y has classes like {given!r}: the fit was on classes like {learned!r}"
             )
         return float((labels == predicted).mean())
 

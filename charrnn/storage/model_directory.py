@@ -163,7 +163,7 @@ def _read_config(
     if find_task(config.task).has_classes != ("labels" in data):
         raise ModelError(
             f"{path}: labels are {'unknown' if 'labels' in data else 'missing'} "
-            f"to a model to {config.task}"
+            f"in a model to {config.task}"
         )
     labels = _labels(path, data["labels"], config.outputs) if "labels" in data else ()
     return config, provenance, labels

@@ -323,7 +323,7 @@ def check_unused(directory: Path) -> None:
     """
     if is_run(directory):
         raise ConfigError(
-            f"{directory} already has a run; go on with --resume {Run(directory).argument}, "
+            f"{directory} already has a run; continue it with --resume {Run(directory).argument}, "
             "or choose another --name"
         )
     if directory.is_dir():

@@ -95,7 +95,7 @@ def _check_offsets(path: Path, header: dict[str, Any], shapes: Shapes, end: int)
     firsts, lasts = [first for first, _ in places], [last for _, last in places]
     if [*firsts, end] != [0, *lasts]:
         raise ModelError(
-            f"{path}: its tensors overlap or leave gaps, or it is shorter or longer than they are"
+            f"{path}: its tensors overlap or leave gaps, or the file has another length"
         )
 
 

@@ -94,7 +94,7 @@ def keep_for_now(key: IdsKey, ids: Iterable[Ids]) -> Ids:
     except OSError as error:
         raise StorageError(
             f"{tempfile.gettempdir()}: {error.strerror or error}; {key.bytes:,} bytes are needed "
-            "there to read this text: set TMPDIR to a folder that has room"
+            "there to read this text: set TMPDIR to a folder with enough room"
         ) from error
     return np.frombuffer(mapped, dtype=key.dtype)
 

@@ -168,7 +168,7 @@ class Checkpoint:
         why = OTHER_PYTHON_DOCS if PYTHON_DOCS in corpus.sources else ""
         other = CorpusError(
             f"{corpus.name}: not the text that the model was trained on{why}; "
-            "to go on with other text: charrnn train CORPUS --from MODEL"
+            "to continue with another text: charrnn train CORPUS --from MODEL"
         )
 
         def find_same(key: IdsKey) -> Ids | None:
@@ -208,7 +208,7 @@ def check_sources(corpus: Corpus | TokenizedCorpus) -> None:
     if size > LARGEST_TRAINING - _ALL_ELSE:
         raise ConfigError(
             f"{corpus.name}: the {len(corpus.sources):,} names of its files take {size:,} bytes, "
-            "more than a checkpoint may; name their folder instead, with --glob"
+            "more than a checkpoint can hold; name their folder instead, with --glob"
         )
 
 

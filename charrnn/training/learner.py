@@ -33,8 +33,8 @@ def threads(count: int) -> Iterator[None]:
     """
     if count > 1 and forked():
         raise TrainingError(
-            f"{THREADS_LOST}, and this takes {count}; start it with multiprocessing's spawn, or as "
-            "a program of its own"
+            f"{THREADS_LOST}, and {count} threads are needed; start it with multiprocessing's "
+            "spawn, or as a separate program"
         )
     before = torch.get_num_threads()
     torch.set_num_threads(min(count, usable_cores()))

@@ -299,7 +299,7 @@ def test_a_column_of_classes_is_taken_with_the_warning_of_scikit_learn() -> None
 
 def test_a_score_is_of_classes_of_the_kind_that_was_learned() -> None:
     classifier = RecurrentClassifier(**SMALL).fit(X, (LABELS == "more").astype(int))
-    with pytest.raises(ConfigError, match="y has classes like '0': it has learned classes like 0"):
+    with pytest.raises(ConfigError, match="y has classes like '0': the fit was on classes like 0"):
         classifier.score(X, ["0"] * 60)
     with pytest.raises(ConfigError, match=r"y is masked at \[0\]"):
         classifier.score(X, np.ma.array(np.zeros(60, int), mask=True))

@@ -540,7 +540,7 @@ def test_a_model_to_classify_keeps_the_names_of_its_classes(tmp_path: Path) -> N
 
 
 LABELS: dict[str, tuple[Any, str]] = {
-    "none": (None, "labels are missing to a model to classify"),
+    "none": (None, "labels are missing in a model to classify"),
     "too few": (["no"], "1 labels for 2 classes"),
     "no list": ({"no": 0, "yes": 1}, "expected a list of names"),
     "numbers": ([0, 1], "expected a list of names"),
@@ -569,5 +569,5 @@ def test_a_model_without_classes_has_no_labels(tmp_path: Path, directory: Path) 
         assert read_model(path).labels == ()
         config = json.loads((path / CONFIG).read_bytes())
         (path / CONFIG).write_text(json.dumps(config | {"labels": ["no", "yes"]}))
-        with pytest.raises(ModelError, match="labels are unknown to a model to"):
+        with pytest.raises(ModelError, match="labels are unknown in a model to"):
             read_model(path)

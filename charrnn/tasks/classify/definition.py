@@ -76,8 +76,7 @@ class DocumentDefinition(TaskDefinition):
             raise ConfigError("--lines: a row, or a file, is a document already; leave that out")
         if options.attention is not None:
             raise ConfigError(
-                "--attention is for generating text; to attend to what a label follows from: "
-                "--pooling attention"
+                "--attention is for generating text; for labels, use --pooling attention"
             )
 
     def inherit(self, options: "TrainingOptions", base: "Model") -> "TrainingOptions":

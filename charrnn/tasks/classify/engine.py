@@ -127,7 +127,7 @@ class ClassifyingEngine:
         features = self._features
         if longest > self.longest:
             raise CorpusError(
-                f"a text of {longest:,} characters is too long to be read from both ends: cut it "
+                f"a text of {longest:,} characters is too long to read in both directions: cut it "
                 f"into pieces of up to {self.longest:,}, or train without --bidirectional"
             )
         return min(max(_MOST_OUTPUTS // (longest * features), 1), BATCH_SIZE)

@@ -105,7 +105,7 @@ class Classifier:
         ids = tokenizer.encode(known)
         if len(ids) > self._engine.longest:
             problem = (
-                f"its {len(ids):,} characters are too long to be read from both ends: cut it into "
+                f"its {len(ids):,} characters are too long to read in both directions: cut it into "
                 f"pieces of up to {self._engine.longest:,}, or train without --bidirectional"
             )
             return _Encoded(_NO_IDS, skipped, problem)
