@@ -1,8 +1,8 @@
 """Python's manual as a corpus: the topics of Python's `help()`, which every interpreter has.
 
-The topics share passages: that of compound statements has all of those on `if`, `for` and `with`,
-and a topic of its own has each of them again. A model that is evaluated on a passage that it has
-learned looks better than it is, so a paragraph is left out where it has occurred before. The text
+The topics share passages: the topic on compound statements has those on `if`, `for` and `with`,
+which are also separate topics. A model that is evaluated on a passage from its training text looks
+better than it is, so a paragraph that occurred before is left out. The text
 follows from the topics alone: the same topics give the same text on every version of Python.
 """
 
@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 SHORTEST_COPY: Final = 40
-"""Characters, white space left out, from which a paragraph is a copy wherever it comes again. A
-shorter one (a heading, `Note:`, the signature of a method) belongs to the paragraph after it."""
+"""The fewest characters, without white space, of a paragraph that is left out where it occurs
+again. A shorter one (a heading, `Note:`, the signature of a method) belongs to the paragraph after
+it."""
 
 _BLANK_LINES: Final = re.compile(r"\n(?:[ \t]*\n)+")
 _UNDERLINE: Final = re.compile(r"^[ \t]*([*=\-~^])\1+[ \t]*$", re.MULTILINE)
@@ -28,11 +29,11 @@ def python_docs() -> Iterator[str]:
 def without_repeated_paragraphs(texts: Iterable[str]) -> Iterator[str]:
     """Yield the texts without paragraphs that occurred before, in the same text or an earlier one.
 
-    A blank line stands between the texts. One of which nothing remains is left out.
+    A blank line separates the texts. A text of which nothing remains is left out.
 
-    A paragraph is what blank lines divide. It is compared without its white space and the underline
-    of a heading, as the same passage may be indented in one text and not in another. A short one
-    that occurred before stays where the next one of its text stays.
+    Paragraphs are separated by blank lines. They are compared without white space and without the
+    underline of a heading, since a passage may be indented in only one of two texts. A short
+    paragraph that occurred before stays if the next paragraph of its text stays.
     """
     seen: set[str] = set()
     separator = ""

@@ -17,11 +17,11 @@ MOST: Final = 3
 
 LONGER: Final = 4
 WORTH_IT: Final = 0.05
-"""A longer training is suggested where one of LONGER times the epochs is expected to lower the loss
-by this share."""
+"""A longer training is suggested where LONGER times the epochs are expected to lower the loss by
+this share."""
 
 SEARCHED: Final = 20_000
-"""Characters of a held-out text in which a passage is looked for."""
+"""The most characters of a held-out text that are searched for a passage."""
 
 
 def next_commands(
@@ -45,8 +45,8 @@ def next_commands(
 
 
 def example_passage(tokenizer: "Tokenizer", ids: "AnyIds", length: int) -> str | None:
-    """Return some words of a text (N,), up to so many characters together, that a shell takes as
-    they are between quotes; None where there are none."""
+    """Return some words of a text (N,), at most `length` characters together, that a shell takes
+    unchanged between quotes; None where there are none."""
     text = tokenizer.decode(np.asarray(ids[:SEARCHED]))
     for line in text.splitlines():
         words = re.search(rf"(?<![\w'])[^\W\d_][\w ,-]{{3,{length - 2}}}\w(?![\w'])", line)

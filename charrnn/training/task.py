@@ -383,12 +383,11 @@ class Task(ABC):
         """Describe the best model of a training, and its loss where it is meaningful."""
 
     def next_commands(self) -> tuple[NextCommand, ...]:
-        """The commands to try after a training, the most useful first."""
+        """Return the commands to try after a training, the most useful first."""
         return tuple(NextCommand(f"charrnn {each}", "") for each in self.definition.usage)
 
     def gain_of_epochs(self, config: "TrainingConfig", times: float) -> float:
-        """The share by which so many times the epochs of a training are expected to lower its
-        loss."""
+        """Return the share by which the loss is expected to fall with `times` as many epochs."""
         return 0.0
 
     def summarize(self, run: "Run") -> TrainingSummary:

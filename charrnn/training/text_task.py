@@ -153,7 +153,7 @@ class TextTask(Task):
         return f"best model: {bits:.3f} bits per {unit} on {text} (step {position.best_step:,})"
 
     def gain_of_epochs(self, config: TrainingConfig, times: float) -> float:
-        """See Task; by the law of `charrnn.training.forecast`."""
+        """See Task; this follows the law of `charrnn.training.forecast`."""
         characters = config.steps * config.batch_size * config.sequence_length
         epochs = characters / self.training_characters
         now, then = (
