@@ -251,7 +251,7 @@ WRONG_JSON = {
         "line 2: it is not JSON: a comma, or the closing bracket, is missing",
     ),
     "cut off": ('[{"text": "a"},\n{"text":\n "b', "line 3: it is not JSON"),
-    "more": ('[{"text": "a"}]\n[]', "line 2: it is not JSON: there is more behind"),
+    "more": ('[{"text": "a"}]\n[]', "line 2: it is not JSON: there is more after"),
     "no objects": ('[{"text": "a"},\n1]', "line 2: it is not a JSON object"),
     "a word": ("[text]", "line 1: it is not JSON"),
     "the same key twice": (

@@ -126,7 +126,7 @@ def test_a_process_that_is_forked_off_has_no_part_in_a_claim(tmp_path: Path) -> 
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None and process.stdin is not None
         said = process.stdout.readline().decode()
-        assert "this process is a fork of the one that trains it" in said and "False]" in said
+        assert "this process is a fork of the training process" in said and "False]" in said
         assert process.stdout.readline() == b"still claimed\n"
         assert process.wait() == -signal.SIGKILL
         DirectoryLock(tmp_path / "run").release()  # while the child lives on

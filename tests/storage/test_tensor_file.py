@@ -179,9 +179,9 @@ BAD: dict[str, tuple[bytes, str]] = {
     "offsets of text": (file_of(changed(bias={"data_offsets": ["0", "12"]})), "bias is not where"),
     "fractional offsets": (file_of(changed(bias={"data_offsets": [0.0, 12.0]})), "bias"),
     "no list of offsets": (file_of(changed(bias={"data_offsets": 12})), "bias is not where"),
-    "cut off": (file_of(HEADER, NUMBERS[:-1]), "shorter or longer"),
-    "a tail": (file_of(HEADER, NUMBERS + b"\0"), "shorter or longer"),
-    "a tail of a number": (file_of(HEADER, NUMBERS + bytes(4)), "shorter or longer"),
+    "cut off": (file_of(HEADER, NUMBERS[:-1]), "the file has another length"),
+    "a tail": (file_of(HEADER, NUMBERS + b"\0"), "the file has another length"),
+    "a tail of a number": (file_of(HEADER, NUMBERS + bytes(4)), "the file has another length"),
     "NaN": (
         file_of(HEADER, NUMBERS[:-4] + np.float32("nan").tobytes()),
         "tensor weight has values that are not finite",
