@@ -11,7 +11,7 @@ budget.
 - expected: the loss that was expected before training (expected_nats, with expected_low and
 expected_high) and the reached loss, for lines that have both.
 
-The same lines give the same bytes. This needs matplotlib: pip install "charrnn-lm[benchmarks]".
+The same lines give the same bytes. This needs matplotlib: pip install matplotlib.
 """
 
 import argparse
