@@ -95,7 +95,7 @@ def test_copies_of_lines_are_not_said_twice(corpus_of: CorpusOf) -> None:
     # No line occurs twice, and yet nothing is new but the first character of each.
     numbered = "".join(random_text(1, seed) + random_text(100, 0) + "\n" for seed in range(50))
     lines, copies = notes_on(corpus_of(numbered), lines=True)
-    assert "among the other lines" in lines and "word for word" in copies
+    assert "among the training lines" in lines and "word for word" in copies
 
 
 @pytest.mark.parametrize(
