@@ -316,10 +316,12 @@ def sparkline(values: Sequence[float], width: int = 16) -> str:
 
 
 def thousands(number: float) -> str:
-    """Return a number as text for a narrow column: 950, 12k, 1.5M."""
-    if number >= 1e6:
+    """Return a number as text for a narrow column: 950, 2.4k, 12k, 1.5M."""
+    if number >= 999_500:
         return f"{number / 1e6:.1f}M"
-    return f"{number / 1e3:.0f}k" if number >= 1e3 else f"{number:.0f}"
+    if number >= 9_950:
+        return f"{number / 1e3:.0f}k"
+    return f"{number / 1e3:.1f}k" if number >= 999.5 else f"{number:.0f}"
 
 
 def clock(seconds: float) -> str:

@@ -30,7 +30,7 @@ def evaluate(
     file: Annotated[
         str | None,
         typer.Argument(
-            metavar="[FILE]",
+            metavar="FILE",
             help="The text to read; - is stdin.",
             show_default="the held-out part of the training text",
         ),

@@ -34,16 +34,19 @@ def info(model: ModelArgument = None, as_json: Json = False) -> None:
     rows = [
         ("path", str(directory)),
         ("task", config.task),
-        ("network", f"{config.cell}, {config.layers} x {config.hidden_size}{ways}"),
+        (
+            "network",
+            f"{config.cell}, {counted(config.layers, 'layer')}, hidden size {config.hidden_size}, "
+            f"embedding size {config.embedding_size}{ways}",
+        ),
         *definition.model_rows(read),
-        ("embedding", str(config.embedding_size)),
         ("dropout", f"{config.dropout:.2g}, weight dropout {config.weight_dropout:.2g}"),
         ("parameters", f"{config.parameters:,}"),
         ("alphabet", alphabet),
         ("corpus", provenance.corpus),
         ("", f"{provenance.corpus_characters:,} {unit}s, {provenance.corpus_bytes:,} bytes"),
-        ("", f"SHA-256 {provenance.sha256}"),
         ("", definition.describe_corpus(provenance)),
+        ("SHA-256", provenance.sha256),
         ("held out", definition.describe_held_out(provenance)),
         ("trained", f"{counted(provenance.step, 'step')}, {counted(provenance.characters, unit)}"),
         ("", f"{duration(provenance.seconds)}, seed {provenance.seed}"),

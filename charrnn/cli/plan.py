@@ -56,7 +56,7 @@ def plan(
         }
         print(dumps(record, indent=2))
         return
-    results().print(plan_table(made, named=bool(corpus)))
+    results().print(plan_table(made, named=bool(corpus)), soft_wrap=True)
     say_what_is_read(made.corpus.folders, classes=read.label is not None)
     for note in made.notes:
         say(note)

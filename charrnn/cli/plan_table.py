@@ -16,7 +16,7 @@ _TIED: Final = "\N{NO-BREAK SPACE}"
 
 
 def plan_table(plan: "Plan", *, named: bool, processes: int = 1) -> Any:
-    """Return the settings of a plan, for Rich to print.
+    """Return the settings of a plan, for Rich to print with `soft_wrap`: it breaks its own lines.
 
     Args:
         named: whether the corpus was named on the command line.
@@ -64,6 +64,7 @@ def _rows(plan: "Plan", *, named: bool, processes: int) -> list[tuple[str, str]]
     alphabet = "256 bytes" if text.tokenizer.kind == "byte" else f"{model.vocabulary_size} distinct"
     unnamed = "" if named else " (no corpus was named)"
     time = f", about {duration(plan.seconds)}" if plan.seconds is not None else ""
+    epochs = f"{plan.epochs:.3g} epoch" + "s" * (f"{plan.epochs:.3g}" != "1")
     network = [
         _option("cell", model.cell),
         _option("layers", model.layers),
@@ -92,7 +93,7 @@ def _rows(plan: "Plan", *, named: bool, processes: int) -> list[tuple[str, str]]
         ],
         "duration": [
             _option("steps", config.steps),
-            f"({plan.epochs:.3g} epochs{time}); or --epochs, --budget",
+            f"({epochs}{time}); or --epochs, --budget",
         ],
         "evaluation": [
             _option("evaluate-every", config.evaluate_every),

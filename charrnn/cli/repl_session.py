@@ -370,8 +370,8 @@ def help_text() -> str:
     return "\n".join(
         [
             "What you type is added to the text, and the model writes on; Ctrl-C stops it.",
-            "Right arrow or Tab accepts the dim text. Alt-Enter begins a new line, Ctrl-R searches",
-            "the history, Ctrl-D leaves.",
+            "Right arrow or Tab accepts the dim text. Alt-Enter begins a new line.",
+            "Ctrl-R searches the history, Ctrl-D leaves.",
             *(f"{left:<21} {right}" for left, right in rows),
         ]
     )

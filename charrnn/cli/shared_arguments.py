@@ -33,7 +33,7 @@ def _beginning_with(incomplete: str, names: Iterable[str]) -> list[str]:
 ModelArgument = Annotated[
     str | None,
     typer.Argument(
-        metavar="[MODEL]",
+        metavar="MODEL",
         help="A run's name, a run directory or a model directory.",
         autocompletion=complete_runs,
         show_default="the newest run",
@@ -42,7 +42,7 @@ ModelArgument = Annotated[
 Corpora = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[CORPUS]...",
+        metavar="CORPUS",
         help="Files, folders, names in corpora/, - (stdin), python-docs (Python's manual) or "
         "hf:owner/name:split:column. Several are joined.",
         autocompletion=complete_corpora,

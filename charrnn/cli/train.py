@@ -152,7 +152,7 @@ def _lead(
                 say_what_is_read(text.folders, classes=text.options.label is not None)
             if plan is not None:
                 shown = plan_table(plan, named=bool(corpus), processes=group.size)
-                messages().print(shown)
+                messages().print(shown, soft_wrap=True)
                 for note in plan.notes:
                     say(note)
             else:

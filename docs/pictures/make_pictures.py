@@ -193,6 +193,9 @@ _LINES: Final = (
 """How a line leaves the middle of its cell up, right, down and left: 1 is light, 2 is heavy."""
 
 _ARMS: Final = {each[0]: tuple(map(int, each[1:])) for each in _LINES.split()}
+_SEAM: Final = 0.04
+"""Columns by which lines overlap, so that no seam is seen between them."""
+
 _BLOCKS: Final = "▁▂▃▄▅▆▇█"
 
 
@@ -303,15 +306,19 @@ def _shapes(
     if arms[1] == arms[3]:  # a line across all of them; else there is one
         if arms[1]:
             y = top + _LINE_HEIGHT / 2 - arms[1]
-            yield _rect(column, y, count, 2 * arms[1] if arms[1] > 1 else 1.4, fill, dim=dim)
+            thick = 2 * arms[1] - 1 if arms[1] > 1 else 1.4
+            yield _rect(column, y, count + _SEAM, thick, fill, dim=dim)
         sides = [(arms[0], 0.0), (arms[2], 0.5)]
     else:
         sides = [(arms[0], 0.0), (arms[2], 0.5)]
         for place in range(count):
             for weight, shift in ((arms[1], 0.5), (arms[3], 0.0)):
                 if weight:
-                    y, thick = top + _LINE_HEIGHT / 2 - weight, 2 * weight if weight > 1 else 1.4
-                    yield _rect(column + place + shift, y, 0.5, thick, fill, dim=dim)
+                    y, thick = (
+                        top + _LINE_HEIGHT / 2 - weight,
+                        2 * weight - 1 if weight > 1 else 1.4,
+                    )
+                    yield _rect(column + place + shift, y, 0.5 + _SEAM, thick, fill, dim=dim)
     for place in range(count):
         for weight, shift in sides:
             if weight:

@@ -48,6 +48,23 @@ def test_a_sparkline_rises_and_falls_with_its_values() -> None:
 
 
 def test_numbers_are_short() -> None:
-    assert [thousands(n) for n in (950, 12_345, 1_500_000)] == ["950", "12k", "1.5M"]
+    numbers = (950, 999.9, 2_449, 9_960, 12_345, 999_900, 1_500_000)
+    shown = ["950", "1.0k", "2.4k", "10k", "12k", "1.0M", "1.5M"]
+    assert [thousands(number) for number in numbers] == shown
     assert [duration(s) for s in (8.4, 112, 7380)] == ["8 s", "1 min 52 s", "2 h 3 min"]
     assert [clock(s) for s in (8.4, 112, 7380)] == ["0:08", "1:52", "2:03:00"]
+
+
+def test_a_column_holds_still() -> None:
+    from charrnn.cli.training_display import _Column, _step
+
+    column = _Column(4)
+    assert [column.align(each) for each in ("1", "12345", "1")] == ["   1", "12345", "    1"]
+    assert {len(_step(step, 1200)) for step in (0, 9, 999, 1000, 1200)} == {len("step 1,000/1,200")}
+
+
+def test_a_long_name_is_shortened() -> None:
+    from charrnn.cli.training_display import shortened
+
+    assert shortened("fables", 10) == "fables"
+    assert shortened("a very long name", 10) == "a very lo…"

@@ -1,11 +1,13 @@
 """charrnn plan"""
 
+import io
 import json
 import math
 import re
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from tests.cli.conftest import TEXT, Charrnn
 
@@ -87,3 +89,23 @@ def test_it_says_where_the_faster_c_is_not_to_be_had(
         run("plan", "text.txt", "--steps", "30", "--device", "cpu", *SMALL).stdout.split()
     )
     assert "charrnn's own C code, which is faster, is not available here" in shown
+
+
+@pytest.mark.parametrize("width", [50, 80, 120])
+def test_no_line_is_broken_between_an_option_and_its_value(here: Path, width: int) -> None:
+    import charrnn
+    from charrnn.cli.plan_table import plan_table
+    from charrnn.training.plan import make_plan
+
+    options = charrnn.TrainingOptions(steps=30, hidden_size=16, attention=8)
+    plan = make_plan(charrnn.open_corpus(["text.txt"]), options)
+    console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
+    console.print(plan_table(plan, named=True), soft_wrap=True)
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    for line in lines:
+        assert re.fullmatch(r".{12}[^ ].*", line) and line == line.rstrip()
+        assert not re.search(r"--(cell|layers|hidden-size|attention|clip|seed|steps)$", line)
+    if width >= 80:
+        assert len(lines) <= 11

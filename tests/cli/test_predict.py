@@ -61,14 +61,8 @@ def test_train_ends_with_figures_and_says_what_to_type_next(run: Charrnn, here: 
     said = " ".join(result.stderr.split())
     assert result.stdout == ""
     for expected in (
-        *(
-            "90 documents of 3 classes",
-            "--pooling max",
-            "bits per document",
-            "accuracy",
-            "macro F1",
-        ),
-        *("(always predicting ", "confusion matrix", "charrnn predict rows '"),
+        *("90 documents of 3 classes", "--pooling max", "bits per document", "accuracy"),
+        *("macro F1", "(always predicting ", "confusion matrix", "charrnn predict rows '"),
     ):
         assert expected in said
     result = run("train", *table, "number", "--regress", "--steps", "20", *SMALL)

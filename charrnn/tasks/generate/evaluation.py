@@ -81,7 +81,7 @@ def _rows(request: EvaluationRequest, result: Evaluation) -> tuple[tuple[str, st
         ("characters", f"{result.characters:,}, protocol {result.protocol}"),
     ]
     if result.lines is not None:
-        repeated = f"{result.lines_in_training:,} of them also in the training text"
+        repeated = f"{result.lines_in_training or 'none'} of them also in the training text"
         rows.append(("lines", f"{result.lines:,}, {repeated}"))
     rows += [
         ("bits per character", f"{result.bits_per_character:.4f}"),
