@@ -35,7 +35,7 @@ def fill(
         Literal["same", "any"],
         typer.Option(
             "--gap-length",
-            help="Fill each gap character with one character (same), or each row of them with 1 "
+            help="Fill each gap character with one character (same), or each run of them with 1 "
             "to --longest characters (any).",
         ),
     ] = "same",

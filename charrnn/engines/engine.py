@@ -96,7 +96,7 @@ def id_array(ids: npt.ArrayLike) -> npt.NDArray[Any]:
     if array.ndim != 2 or array.dtype.kind not in "iu":
         raise ConfigError(
             f"ids of type {array.dtype} in {array.ndim} dimensions: "
-            "give integers of shape (lanes, characters)"
+            "give whole numbers of shape (lanes, characters)"
         )
     return array
 
@@ -107,7 +107,7 @@ def check_ids(ids: npt.NDArray[Any], symbols: int) -> None:
         return
     lowest = int(ids.min())
     wrong = lowest if lowest < 0 else int(ids.max())
-    raise ConfigError(f"id {wrong}: give ids from 0 to {symbols - 1}, those of the model")
+    raise ConfigError(f"id {wrong}: the model's ids go from 0 to {symbols - 1}")
 
 
 def chunks(

@@ -307,8 +307,8 @@ def held_out(model: Model, corpus: TokenizedCorpus) -> tuple[AnyIds, AnyIds]:
     provenance = model.provenance
     if corpus.sha256 != provenance.sha256:
         raise CorpusError(
-            f"{corpus.name}: the model was trained on another text; "
-            "to evaluate the model on this one, name it as FILE"
+            f"{corpus.name}: it is not the text that the model was trained on; "
+            "to evaluate the model on it, name it as FILE"
         )
     return corpus.split(
         provenance.validation_fraction, lines=provenance.lines, seed=provenance.split_seed

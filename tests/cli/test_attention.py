@@ -93,5 +93,5 @@ def test_a_map_that_cannot_be_made_is_refused(
 def test_a_map_needs_a_model_with_attention(run: Charrnn, here: Path) -> None:
     result = run("sample", "small", "--attention-map", "map.html")
     assert (result.exit_code, result.stdout) == (3, "")
-    assert "has no attention: train one with charrnn train --attention WINDOW" in result.stderr
+    assert "has no attention; train one with charrnn train --attention WINDOW" in result.stderr
     assert not (here / "map.html").exists()

@@ -25,7 +25,7 @@ def test_a_text_that_begins_with_a_dash_is_told_from_an_option(
     result = run(command, "small", text)
     assert result.exit_code == 2
     said = " ".join(result.stderr.replace("│", " ").split())
-    assert "a text that begins with a dash comes last, behind --:" in said
+    assert "put a text that begins with a dash last, after --:" in said
     result = run(command, "small", "--", text)
     assert result.exit_code == 3  # it is not a model for that, but now it is a text
 
@@ -33,7 +33,7 @@ def test_a_text_that_begins_with_a_dash_is_told_from_an_option(
 def test_a_file_that_begins_with_a_dash_is_told_from_an_option(run: Charrnn) -> None:
     for command in (("evaluate", "small"), ("train",), ("plan",)):
         said = " ".join(run(*command, "-old.txt").stderr.replace("│", " ").split())
-        assert "a name that begins with a dash comes last, behind --:" in said
+        assert "put a name that begins with a dash last, after --:" in said
         assert said.count("-- -old.txt") == 1
 
 

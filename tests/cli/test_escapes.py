@@ -40,7 +40,7 @@ def test_a_missing_escapes_is_said_where_the_model_knows_no_backslash(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     warn_of_escapes(CharTokenizer("abn"), None, "", "a", r"b\n")
-    assert r"\n is taken as it stands; --escapes" in capsys.readouterr().err
+    assert r"\n is read literally; add --escapes" in capsys.readouterr().err
     warn_of_escapes(CharTokenizer("abn\\"), r"\n")
     warn_of_escapes(ByteTokenizer(), r"\n")
     warn_of_escapes(CharTokenizer("abn"), "ab", r"\d")

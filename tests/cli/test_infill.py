@@ -105,7 +105,10 @@ class TestFill:
     def test_an_encoding_that_has_no_effect_is_usage(self, run: Charrnn) -> None:
         result = run("fill", "any", GAPPED, "--encoding", "latin-1")
         assert (result.exit_code, result.stdout) == (2, "")
-        assert result.stderr == "error: --encoding is for a file; leave it out\n"
+        assert (
+            result.stderr
+            == "error: --encoding applies to a file, and this is a text; leave it out\n"
+        )
 
     def test_one_that_is_set_for_other_commands_is_no_matter(
         self, run: Charrnn, monkeypatch: pytest.MonkeyPatch
@@ -122,7 +125,7 @@ class TestFill:
     def test_without_gaps_the_text_is_as_it_was_and_it_says_so(self, run: Charrnn) -> None:
         result = run("fill", "any", WHOLE)
         assert (result.exit_code, result.stdout) == (0, WHOLE)
-        assert result.stderr == "no gaps: '_' is not in the text; --gap names another character\n"
+        assert result.stderr == "no gaps: '_' is not in the text; --gap chooses another character\n"
 
     def test_another_gap_character(self, run: Charrnn) -> None:
         assert run("fill", "any", GAPPED.replace("_", "*"), "--gap", "*").stdout == WHOLE
@@ -181,7 +184,7 @@ class TestProofread:
     def test_nothing_found_is_exit_code_0(self, run: Charrnn) -> None:
         result = run("proofread", "any", "-", stdin=PROSE)
         assert (result.exit_code, result.stdout) == (0, "")
-        assert result.stderr == "nothing found\n"
+        assert result.stderr == "no mistakes found\n"
 
     def test_patch_applies_the_diff(self, run: Charrnn, here: Path) -> None:
         (here / "text").write_text(MISTAKEN)

@@ -385,8 +385,8 @@ def test_options_are_set_with_completion_and_shown(start: Start) -> None:
         ("/save", "name a file"),
         ("/load", "name a file"),
         ("/load nowhere.txt", "No such file"),
-        ("/load ~nobody-of-this-name/text.txt", "there is no such home folder"),
-        ("/save ~nobody-of-this-name/text.txt", "there is no such home folder"),
+        ("/load ~nobody-of-this-name/text.txt", "no such home folder"),
+        ("/save ~nobody-of-this-name/text.txt", "no such home folder"),
         ("/model nowhere", "nowhere"),
         ("/surprise", "no text yet"),
         ("/surprise never", "all"),
@@ -663,7 +663,7 @@ def test_options_that_have_no_effect_are_said_once(
 def test_a_text_without_end_is_refused_where_others_come_after_it(here: Path) -> None:
     result = CliRunner().invoke(app, ["repl", "small", "--length", "0"], input="The fox\nThe hen\n")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "give each text a length" in result.stderr
+    assert "give a length when stdin is a pipe" in result.stderr
 
 
 # Surprise
@@ -874,7 +874,7 @@ def test_without_a_home_folder_nothing_is_remembered(
     monkeypatch.delenv("XDG_STATE_HOME", raising=False)
     monkeypatch.setattr("os.path.expanduser", nowhere)
     assert history_path() is None
-    assert "what is typed is not remembered" in capfd.readouterr().err
+    assert "the history of what you type is not saved" in capfd.readouterr().err
     monkeypatch.setenv("XDG_STATE_HOME", "/state")
     assert history_path() == Path("/state/charrnn/history")
 

@@ -264,7 +264,7 @@ def test_escapes_are_read_where_that_is_asked_for(run: Charrnn) -> None:
     assert r"\d: no such escape" in refused.stderr
     missing = run("sample", "small", "-l", "5", "--stop", r"\n")
     assert missing.exit_code == 0
-    assert "--escapes" in missing.stderr and "ends no text" in missing.stderr
+    assert "--escapes" in missing.stderr and "never ends a text" in missing.stderr
 
 
 @pytest.mark.parametrize(

@@ -87,13 +87,13 @@ def test_r_squared_of_equal_numbers_divides_by_nothing() -> None:
 
 
 def test_what_cannot_be_compared_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"shape \(2,\) for the truth's \(3,\)"):
+    with pytest.raises(ConfigError, match=r"shape \(2,\) and truth of shape \(3,\)"):
         accuracy([0, 1, 1], [0, 1])
-    with pytest.raises(ConfigError, match=r"shape \(2, 1\) for the truth's \(2,\)"):
+    with pytest.raises(ConfigError, match=r"shape \(2, 1\) and truth of shape \(2,\)"):
         r_squared([0, 1], [[0], [1]])  # which would be broadcast to (2, 2)
-    with pytest.raises(ConfigError, match="nothing to compare"):
+    with pytest.raises(ConfigError, match="no predictions"):
         accuracy([], [])
-    with pytest.raises(ConfigError, match="nothing to compare"):
+    with pytest.raises(ConfigError, match="no predictions"):
         root_mean_squared_error([], [])
     with pytest.raises(ConfigError, match="expected whole numbers"):
         accuracy([0.5], [0.5])

@@ -70,7 +70,7 @@ def test_nothing_given_is_no_trouble(make_model: MakeModel) -> None:
 
 
 def test_a_model_without_attention_is_refused(make_model: MakeModel) -> None:
-    with pytest.raises(ModelError, match=r"has no attention: train one with .*--attention WINDOW"):
+    with pytest.raises(ModelError, match=r"has no attention; train one with .*--attention WINDOW"):
         attention_map(make_model(), "a", "b")
 
 
@@ -177,4 +177,4 @@ def test_a_title_names_the_text_that_was_learned(make_model: MakeModel, tmp_path
         model, provenance=dataclasses.replace(model.provenance, corpus="<b>")
     )
     write_map(tmp_path / "map.html", model, "abc", " de")
-    assert "of &lt;b&gt; looked at" in (tmp_path / "map.html").read_text()
+    assert "Attention map of a model of &lt;b&gt;" in (tmp_path / "map.html").read_text()

@@ -150,8 +150,8 @@ NEVER = "the text would never end"
         (ALPHABET, {"lines": True, "ban": "\nE", "stop": ("E", "§")}, NEVER),
         ("ab", {"lines": True}, f"{NEVER}.*lines"),
         (ByteTokenizer(), {"stop": ("é",), "ban": "ã"}, f"{NEVER}.*ban excludes 'é'"),
-        pytest.param(ALPHABET, {"regex": "(?s).*"}, "none ever ends", marks=needs_regex),
-        pytest.param(ALPHABET, {"regex": r"a[\s\S]*"}, "none ever ends", marks=needs_regex),
+        pytest.param(ALPHABET, {"regex": "(?s).*"}, "no text ever ends", marks=needs_regex),
+        pytest.param(ALPHABET, {"regex": r"a[\s\S]*"}, "no text ever ends", marks=needs_regex),
         pytest.param(
             ALPHABET,
             {"regex": "[abcdENDX]*", "lines": True, "ban": "\n", "only": "ab"},

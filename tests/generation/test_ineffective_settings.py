@@ -12,17 +12,17 @@ ALPHABET = "\nabcdENDX"
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"ban": "§a"}, ["ban: the model has never seen '§', which changes nothing"]),
-        ({"only": "§a☃"}, ["only: the model has never seen '§' '☃', which changes nothing"]),
+        ({"ban": "§a"}, ["ban: the model has never seen '§', which has no effect"]),
+        ({"only": "§a☃"}, ["only: the model has never seen '§' '☃', which has no effect"]),
         (
             {"stop": ("a§", "b")},
-            ["stop 'a§': the model has never seen '§', so that it ends no text"],
+            ["stop 'a§': the model has never seen '§', so it never ends a text"],
         ),
         (
             {"stop": ("\u0301",)},
             [
                 "stop '◌\u0301' (U+0301): the model has never seen '◌\u0301' (U+0301), "
-                + "so that it ends no text"
+                + "so it never ends a text"
             ],
         ),
         ({"stop": ("ab",), "ban": "b"}, ["stop 'ab': ban excludes 'b', so it never ends a text"]),
@@ -40,5 +40,5 @@ def test_what_is_folded_is_told() -> None:
     (found,) = ineffective_settings(SamplingConfig(ban="☃"), CharTokenizer("ab" + REPLACEMENT))
     assert (
         found.message
-        == "ban: the model has never seen '☃', which is read as U+FFFD, as rare ones were"
+        == "ban: the model has never seen '☃', which is read as U+FFFD, like rare characters"
     )

@@ -17,9 +17,9 @@ class FillConfig:
     `near` characters between them are filled together.
     """
 
-    gap: str = option("_", "Take this character for a gap.", metavar="CHAR", escapes=True)
+    gap: str = option("_", "Read this character as a gap.", metavar="CHAR", escapes=True)
     longest: int | None = option(
-        None, "Fill a gap of any length with at most N characters.", metavar="N", least=1
+        None, "Fill at most N characters into a gap of unknown length.", metavar="N", least=1
     )
     alternatives: int = option(
         1, "Write N texts, the most probable first.", flags=("-n",), metavar="N", least=1
