@@ -41,6 +41,10 @@ def generate_samples(
     config.require_end()
     if selection.novel and training_lines is None:
         raise ConfigError("novel: give the training lines to compare with")
+    if selection.novel and training_lines is not None:
+        for line in prompt.split("\n")[:-1]:  # the last one goes on
+            if line.strip("\r") and line.rstrip("\r") in training_lines:
+                raise ConfigError(f"novel: the prompt has {line!r}, a line of the training text")
     request = sampler.request(prompt, config, score=score or selection.best_of is not None)
     samples = stepwise(
         write_samples(request, selection.indices, beam_width=selection.beam), usual_numpy

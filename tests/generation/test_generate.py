@@ -105,6 +105,15 @@ def test_what_cannot_be_generated_is_refused(
         )
 
 
+def test_a_prompt_with_a_line_of_the_training_text_can_begin_no_novel_text(
+    sampler: Sampler,
+) -> None:
+    known, selection = Lines(["a\nb"]), SelectionConfig(novel=True)
+    with pytest.raises(ConfigError, match="the prompt has 'a', a line of the training text"):
+        generate_samples(sampler, "\na\nb", SHORT, selection, training_lines=known)
+    assert list(generate_samples(sampler, "b\n\na", SHORT, selection, training_lines=Lines(["a"])))
+
+
 def test_an_unknown_character_in_the_prompt_is_refused_at_once(sampler: Sampler) -> None:
     with pytest.raises(UnknownCharacterError):
         generate_samples(sampler, "aZ", SHORT)
