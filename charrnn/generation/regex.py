@@ -40,7 +40,7 @@ MAX_BYTES: Final = 1 << 30
 Table = npt.NDArray[np.int32]
 
 _FAR: Final = int(np.iinfo(np.int32).max)
-_TOO_LARGE: Final = r"it is too large; shorten repeats like {1,1000}, use [a-z] for \w and [^x]"
+_TOO_LARGE: Final = r"the pattern is too large; shorten repeats; use [a-z] instead of \w or [^a]"
 # Look-around, back-references, atomic groups and conditions, if not escaped by a backslash.
 _UNSUPPORTED: Final = re.compile(r"(?<!\\)(?:\\\\)*(?:\(\?(?:<?[=!]|P=|[>(])|\\[1-9]|\\k<)")
 
