@@ -351,7 +351,9 @@ COMMANDS: Final = {
     "/pick": Command(Session._pick, "[UNIT] [N]", "choose the next character, word or line"),
     "/new": Command(Session._new, "", "begin a new text"),
     "/surprise": Command(Session._surprise, "[all]", "colour the text by how surprising it is"),
-    "/adapt": Command(Session._adapt, "on|off|forget", "learn from what you type, or forget it"),
+    "/adapt": Command(
+        Session._adapt, "on|off|forget", "learn from what you type, stop learning, or forget it"
+    ),
     "/set": Command(Session._set, "NAME VALUE", "change an option; off turns it off"),
     "/show": Command(Session._show, "", "show all options, and how long the text is"),
     "/save": Command(Session._save, "FILE", "write the text to a file"),

@@ -381,7 +381,7 @@ def test_options_are_set_with_completion_and_shown(start: Start) -> None:
         ("/set temperature warm", "not a number"),
         ("/set nothing 3", "no such option"),
         ("/nothing", "no such command; /help"),
-        ("/temperature 3", "/set temperature 3 sets it"),
+        ("/temperature 3", "use /set temperature 3"),
         ("/save", "name a file"),
         ("/load", "name a file"),
         ("/load nowhere.txt", "No such file"),

@@ -1,8 +1,9 @@
 /* Attention, a character at a time: the equations of model/attention.py. step.c includes this file;
    the products are panels like those of its layers.
 
-   A lane's numbers are added up in one order, whatever the other lanes are. No product and sum is
-   fused here, and the code is compiled for every processor: on each, the numbers are the same. */
+   A lane's numbers are added in a fixed order, whatever the other lanes are. No product and sum are
+   fused here, and the code is compiled without extensions, so the numbers are the same on every
+   processor. */
 
 #include <math.h>
 
@@ -26,7 +27,7 @@ static Four four(const float *from) { return *(const FourAnywhere *)from; }
 
 static void put_four(float *to, Four x) { *(FourAnywhere *)to = x; }
 
-/* exp(x) for x of 0 or less, within 2e-7; far below, it ends at 1e-38. NaN stays NaN. */
+/* Return exp(x) for x <= 0, within 2e-7, and never less than 1e-38. NaN stays NaN. */
 static Four exp_four(Four x) {
     const Four rounding = (Four){0} + 0x1.8p23f;
     const Four lowest = (Four){0} - 87.0f;
@@ -45,7 +46,7 @@ static Four exp_four(Four x) {
     return power * (p * r * r + r + 1.0f);
 }
 
-/* One lane: the attention weights of its query on the keys, and the weighted sum of the values. */
+/* Compute a lane's attention weights on the keys, and the weighted sum of the values. */
 static void attend(const Attention *attention, const float *query, const float *keys,
                    const float *values, float *weights, float *found) {
     const size_t window = attention->window, size = attention->size;
@@ -85,7 +86,7 @@ static void attend(const Attention *attention, const float *query, const float *
     }
 }
 
-/* LayerNorm of x + h, written to x; both (H). */
+/* Write the LayerNorm of x + h to x; both are (H). */
 static void join(const Attention *attention, size_t hidden_size, const float *h, float *x) {
     float mean = 0, variance = 0;
     for (size_t i = 0; i < hidden_size; i++) {
@@ -102,7 +103,7 @@ static void join(const Attention *attention, size_t hidden_size, const float *h,
         x[i] = x[i] / scale * attention->norm_weight[i] + attention->norm_bias[i];
 }
 
-/* A product for all lanes, from the first `length` columns of below (B, stride) to out
+/* Compute a product for all lanes, from the first `length` columns of below (B, stride) to out
    (B, out_stride). */
 static void multiply_all(const Lanes *lanes, const Layer *layer, const float *below, size_t length,
                          size_t stride, float *out, size_t out_stride) {
@@ -122,8 +123,9 @@ static void multiply_all(const Lanes *lanes, const Layer *layer, const float *be
     run(present(lanes), &task);
 }
 
-/* From states h (B, state_stride) and their projections (B, score_stride), query, key and value
-   side by side, to the logits (B, logit_stride). The caller then moves the window by one. */
+/* Compute the logits (B, logit_stride) from states h (B, state_stride) and their projections
+   (B, score_stride), which are query, key and value side by side. The caller then moves the
+   window by one. */
 void charrnn_attend(const Lanes *lanes, const Attention *attention, const float *h,
                     const float *projected) {
     const size_t size = attention->size, end = attention->start + attention->window;

@@ -2,9 +2,9 @@
    takes them from the beginning. step.c includes this file. With two free cores, steps are 1.5
    times as fast at 2 x 256 and 1.7 times at 2 x 512: `python -m benchmarks.sampling threads`.
 
-   The caller never waits for the helper to begin: where it sleeps, has no core, or was lost in a
-   fork, the caller computes all panels alone. And it asks for help only while that is the faster
-   way: blocks of steps are timed, some of them alone. */
+   The caller never waits for the helper to begin: if the helper sleeps, has no core, or is lost
+   after a fork, the caller computes all panels alone. The caller times blocks of steps with and
+   without help, and asks for help only while that is faster. */
 
 #include <pthread.h>
 #include <sched.h>
@@ -14,31 +14,31 @@
 
 struct Helper {
     _Atomic uint64_t work;    /* round << 32 | first panel left << 16 | end of the panels left */
-    Task task;                /* of this round; changed only while no panel is left */
+    Task task;                /* the task of this round; changes only while no panel is left */
     _Atomic size_t finished;  /* panels the helper has done in this round */
     _Atomic int asleep, stop;
     pthread_mutex_t mutex;
     pthread_cond_t wake;
     pthread_t thread;
-    unsigned forks; /* when it began */
-    /* the caller's: */
-    int shared, late;         /* this block is shared; the helper lost its core in it */
-    unsigned steps, blocks;   /* left in this block; left of this way */
-    unsigned penalty;         /* blocks alone after the next shared one that is slower */
-    int64_t time, alone;      /* nanoseconds of this block so far, and of one alone */
+    unsigned forks; /* the value of `forks` when the helper began */
+    /* These are for the caller alone: */
+    int shared, late;         /* whether this block is shared; whether the helper lost its core */
+    unsigned steps, blocks;   /* steps left in this block; blocks left before the way changes */
+    unsigned penalty;         /* how many blocks run alone after a shared one was slower */
+    int64_t time, alone;      /* nanoseconds of this block so far; of a block alone */
 };
 
 enum {
     MOST_PANELS = 0xffff,
-    AWAKE = 200000,       /* nanoseconds the helper looks out for work before it sleeps */
-    PATIENCE = 50000,     /* nanoseconds, plus one for each product of a panel, after which a */
-                          /* helper has surely lost its core */
+    AWAKE = 200000,       /* nanoseconds the helper waits for work before it sleeps */
+    PATIENCE = 50000,     /* nanoseconds, plus one for each product of a panel, after which */
+                          /* the helper must have lost its core */
     BLOCK = 16,           /* steps */
-    SHARED_BLOCKS = 64,   /* until one alone is timed again */
+    SHARED_BLOCKS = 64,   /* shared blocks before one alone is timed again */
     LONGEST_PENALTY = 512,
 };
 
-/* How many times this process and its parents were forked: a forked process has no helpers. */
+/* The number of forks that led to this process. A forked process has no helpers. */
 static unsigned forks;
 
 static void forked(void) { forks++; }
@@ -64,7 +64,7 @@ static void *help(void *argument) {
         uint64_t work = atomic_load(&helper->work);
         uint64_t first = work >> 16 & MOST_PANELS, end = work & MOST_PANELS;
         if (first < end) {
-            /* After this the round, and with it the task, cannot end before the panel is done. */
+            /* From here on, the round and its task cannot end before this panel is done. */
             if (atomic_compare_exchange_strong(&helper->work, &work, work - 1)) {
                 compute(&helper->task, end - 1);
                 atomic_fetch_add(&helper->finished, 1);
@@ -81,7 +81,7 @@ static void *help(void *argument) {
             pthread_mutex_unlock(&helper->mutex);
             turn = 0;
         } else if (turn % 64 == 0) {
-            sched_yield(); /* whoever else wants this core, perhaps the caller, goes first */
+            sched_yield(); /* let others, perhaps the caller, use this core first */
         } else {
             spin();
         }
@@ -95,7 +95,7 @@ static void wake(Helper *helper) {
     pthread_mutex_unlock(&helper->mutex);
 }
 
-/* Computes a task with the helper. Returns whether the helper lost its core meanwhile. */
+/* Compute a task with the helper. Returns whether the helper lost its core meanwhile. */
 static int share(Helper *helper, const Task *task) {
     size_t own = 0;
     uint64_t work = ((atomic_load(&helper->work) >> 32) + 1) << 32 | task->panels;
@@ -123,7 +123,7 @@ static int share(Helper *helper, const Task *task) {
     return now() > late;
 }
 
-/* The lanes' helper; NULL where there is none in this process. */
+/* Return the lanes' helper; NULL if there is none in this process. */
 static Helper *present(const Lanes *lanes) {
     Helper *helper = lanes->helper;
     return helper != NULL && helper->forks == forks ? helper : NULL;
@@ -137,13 +137,13 @@ static void run(Helper *helper, const Task *task) {
             compute(task, panel);
 }
 
-/* After a step of so many nanoseconds: whether the next one is shared. */
+/* Decide after a step of `time` nanoseconds whether the next one is shared. */
 static void choose(Helper *helper, int64_t time) {
     helper->time += time;
     if (--helper->steps > 0 && !helper->late)
         return;
     if (!helper->shared) {
-        int64_t slower = helper->alone + helper->alone / 8; /* a disturbed block says little */
+        int64_t slower = helper->alone + helper->alone / 8; /* limits what a disturbed block does */
         helper->alone = helper->alone > 0 && helper->time > slower ? slower : helper->time;
         if (helper->blocks-- == 0) {
             helper->shared = 1;
@@ -164,7 +164,7 @@ static void choose(Helper *helper, int64_t time) {
     helper->time = 0;
 }
 
-/* Starts a second thread for the lanes. Returns 0 where that fails: one thread then computes all
+/* Start a second thread for the lanes. Returns 0 if that fails; one thread then computes all
    panels. */
 int charrnn_help(Lanes *lanes) {
     for (size_t number = 0; number < lanes->model->layer_count; number++)
@@ -180,7 +180,7 @@ int charrnn_help(Lanes *lanes) {
     pthread_mutex_init(&helper->mutex, NULL);
     pthread_cond_init(&helper->wake, NULL);
     lanes->helper = helper;
-    sigset_t all, before; /* signals are for the threads that wait for them */
+    sigset_t all, before; /* the helper receives no signals */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int failed = pthread_create(&helper->thread, NULL, help, helper);
@@ -192,14 +192,14 @@ int charrnn_help(Lanes *lanes) {
     return !failed;
 }
 
-/* Ends the second thread. No thread may be computing in the lanes: at the end of a program, where
-   one still may, the helper is left to the system. */
+/* End the second thread. No thread may be computing in the lanes. As one may at the exit of the
+   program, the helper is not ended there. */
 void charrnn_stop_help(Lanes *lanes) {
     Helper *helper = lanes->helper;
     if (helper == NULL)
         return;
     lanes->helper = NULL;
-    if (helper->forks == forks) { /* else it is not there; its mutex may be locked for ever */
+    if (helper->forks == forks) { /* after a fork there is no thread, and the mutex may be locked */
         atomic_store(&helper->stop, 1);
         wake(helper);
         pthread_join(helper->thread, NULL);

@@ -1,13 +1,13 @@
-/* One panel of a layer. step.c includes this file once for each kind of processor, with
+/* The computation of a panel. step.c includes this file for each kind of processor, with
 
        NAME(x)   x with the name of the kind
-       TARGET    the attribute that lets the compiler use what the kind has
+       TARGET    the attribute that lets the compiler use the kind's instructions
        FLOATS    float32 numbers in one of its vectors
-       LANES     rows at a time whose sums its registers hold
+       LANES     the rows whose sums fit into its registers at once
        MULTIPLY_ADD(a, b, c)   a * b + c, rounded once where the processor can
 
-   Every sum begins with its start, then adds the products with the layer below, then those with
-   the layer's own h, one after another. No sum is ever split, so its bits depend neither on the
+   Every sum begins with its start, and adds the products with the layer below, then those with
+   the layer's own h, one by one. No sum is ever split, so its bits depend neither on the
    number of rows nor on the thread that computes it. */
 
 #define INLINE static inline __attribute__((always_inline)) TARGET
@@ -26,16 +26,16 @@ INLINE Vector load(const float *from) { return *(const NAME(Memory) *)from; }
 
 INLINE void store(float *to, Vector x) { *(NAME(Memory) *)to = x; }
 
-/* t / (t + 2) with t = exp(2 |x|) - 1, and the sign of x. Within 1e-7 everywhere, exactly 1 from
-   9.02 on; NaN stays NaN. */
+/* Return tanh(x) as t / (t + 2) with t = exp(2 |x|) - 1, and the sign of x. The error is within
+   1e-7; the result is exactly 1 from 9.02 on; NaN stays NaN. */
 INLINE Vector NAME(tanh)(Vector x) {
     const float limit = 9.02f, half_ln2_high = 355.0f / 1024, half_ln2_low = -1.06097220e-4f;
-    const float rounding = 0x1.8p23f; /* added to a small number, leaves its integer in the bits */
+    const float rounding = 0x1.8p23f; /* adding it rounds to an integer, left in the low bits */
     Bits sign = (Bits)x & 0x80000000u;
     Vector a = (Vector)((Bits)x ^ sign);
     Bits over = (Bits)(a > limit); /* false for NaN */
     a = (Vector)((over & (Bits)NAME(all)(limit)) | (~over & (Bits)a));
-    /* exp(2 a) = 2^k exp(r): the powers of two by the exponent's bits, the rest by a polynomial */
+    /* exp(2 a) = 2^k exp(r), with 2^k in the exponent's bits and a polynomial for exp(r) */
     Vector shifted = MULTIPLY_ADD(a, NAME(all)(2.88539008f), NAME(all)(rounding));
     Vector k = shifted - rounding;
     Vector power = (Vector)(((Bits)shifted << 23) + 0x3f800000u);
@@ -51,12 +51,12 @@ INLINE Vector NAME(tanh)(Vector x) {
     return (Vector)((Bits)(t / (t + 2.0f)) | sign);
 }
 
-/* The weights have halved its argument already. */
+/* Return the sigmoid of twice the argument, which the weights have halved. */
 INLINE Vector NAME(sigmoid)(Vector half) {
     return MULTIPLY_ADD(NAME(tanh)(half), NAME(all)(0.5f), NAME(all)(0.5f));
 }
 
-/* sum[row][first + v] += x (rows, length) times the panel's weight (length, vectors, FLOATS) */
+/* Add to sum[row][first + v] x (rows, length) times the weight (length, vectors, FLOATS). */
 INLINE void NAME(multiply)(Vector sum[][4], size_t rows, size_t first, size_t vectors,
                            const float *weight, const float *x, size_t stride, size_t length) {
     for (size_t k = 0; k < length; k++, weight += vectors * FLOATS)
@@ -70,7 +70,7 @@ INLINE void NAME(multiply)(Vector sum[][4], size_t rows, size_t first, size_t ve
         }
 }
 
-/* A panel's numbers in some rows from row `first` on; `kind` and `count` are constants. */
+/* Compute a panel for `count` rows from `first` on; `kind` and `count` are constants. */
 INLINE void NAME(tile)(const Task *task, size_t panel, size_t first, size_t count, enum kind kind) {
     const size_t vectors = kind == GRU || kind == GRU_SUMS ? 3 : 4;
     const size_t units = kind == GRU || kind == LSTM ? 1 : 4;

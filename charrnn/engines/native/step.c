@@ -1,16 +1,15 @@
 /* The native engine's step: one character in every lane. See native_engine.py.
 
-   A layer's columns lie in panels, each a run of weights read from its first number to its last:
-   four vectors of sums side by side, which are the gates of the same units (for the plain RNN and
-   the head, of four times as many units). So a panel's sums stay in registers until its units are
-   done, and panels can be computed in any order and by any thread.
+   The columns of a layer are divided into panels, whose weights are contiguous and read in order.
+   A panel has four vectors of sums side by side: the gates of the same units (for the plain RNN and
+   the head, four times as many units). So its sums stay in registers until its units are done, and
+   panels can be computed in any order and by any thread.
 
-   Which products and sums are fused, that is rounded once, is written out (MULTIPLY_ADD) and never
-   left to the compiler: rows that are computed one, two or six at a time must agree, and so must
-   texts that are read at once and by the character.
+   Fused products and sums, which are rounded once, are written out as MULTIPLY_ADD and never left
+   to the compiler: rows computed one, two or six at a time must agree, and so must texts read at
+   once and by the character.
 
-   The caller's arrays are trusted to have the sizes that native_engine.py gives them; ids
-   are not trusted. */
+   The arrays are trusted to have the sizes that native_engine.py gives them; ids are checked. */
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -24,14 +23,14 @@
 
 #include "layout.h"
 
-/* The cells, and products without a cell: the head's, and a layer's input product. */
+/* The cells, and the products without a cell: those of the head and of a layer's inputs. */
 enum kind { RNN, GRU, LSTM, SUMS, GRU_SUMS };
 
 typedef struct {
     size_t panels;
     const float *start;     /* (V or 1, panels, 4, FLOATS): the first layer's table, or biases */
-    const float *input;     /* (panels, H, 3 or 4, FLOATS); none in the first layer */
-    const float *recurrent; /* the same; none in the head */
+    const float *input;     /* (panels, H, 3 or 4, FLOATS); NULL in the first layer */
+    const float *recurrent; /* the same; NULL in the head */
 } Layer;
 
 typedef struct {
@@ -46,23 +45,23 @@ typedef struct {
     size_t count, state_stride, score_stride;
     const int64_t *ids; /* (B) */
     float *h, *c;       /* (L, B, state_stride) */
-    float *outputs;     /* the same: h of the layers that are done in this step */
+    float *outputs;     /* (L, B, state_stride): h of the layers computed in this step */
     float *scores;      /* (B, score_stride) */
-    Helper *helper;     /* or none */
+    Helper *helper;     /* may be NULL */
 } Lanes;
 
-/* A layer, or its input product alone, to be computed for some rows. */
+/* The computation of a layer, or of its input product alone, for some rows. */
 typedef struct {
     enum kind kind;
     size_t processor, panels, rows, length, stride; /* H; from row to row of below, h, c and out */
-    const float *starts; /* what the sums begin with: the row of each row's id, or each its own */
-    size_t start_stride; /* 0 where all rows begin with the same */
-    const int64_t *ids;  /* (rows), or none */
+    const float *starts; /* the starts of the sums, by the row's id or by the row */
+    size_t start_stride; /* 0 if all rows have the same start */
+    const int64_t *ids;  /* (rows), or NULL */
     size_t vocabulary_size;
-    const float *input, *recurrent; /* weights; no input product where there is none */
+    const float *input, *recurrent; /* weights; NULL leaves out the product */
     const float *below, *h;
     float *c, *out;
-    size_t out_stride; /* of sums */
+    size_t out_stride; /* the stride of sums */
 } Task;
 
 #if defined(__x86_64__)
@@ -90,7 +89,7 @@ typedef struct {
 #if defined(__aarch64__)
 #define MULTIPLY_ADD(a, b, c)                                                                      \
     (Vector_plain)vfmaq_f32((float32x4_t)(c), (float32x4_t)(a), (float32x4_t)(b))
-#else /* a processor that may not have it: rounded twice */
+#else /* the processor may lack fused multiply-add: rounded twice */
 #define MULTIPLY_ADD(a, b, c) ((a) * (b) + (c))
 #endif
 #include "panel.h"
@@ -113,8 +112,8 @@ static void compute(const Task *task, size_t panel) {
 
 #include "helper.h"
 
-/* The numbers in a vector of a processor of the list; 0 where this one does not support it, -1
-   where there is no such entry. The fastest come first. */
+/* Return the numbers in a vector of entry `processor`; 0 if this processor does not support it,
+   -1 if there is no such entry. The fastest entries come first. */
 int charrnn_floats(size_t processor) {
     if (processor >= sizeof processors / sizeof *processors)
         return -1;
@@ -128,12 +127,12 @@ int charrnn_floats(size_t processor) {
     return (int)processors[processor].floats;
 }
 
-/* tanh of `count` numbers in place, a multiple of the vector's. */
+/* Apply tanh to `count` numbers in place, a multiple of the numbers in a vector. */
 void charrnn_tanh(size_t processor, float *x, size_t count) {
     processors[processor].tanh(x, count);
 }
 
-/* The task of layer `number` in all lanes, without the memory it reads and writes. */
+/* Return the task of layer `number` for all lanes, without the memory it reads and writes. */
 static Task task_of(const Lanes *lanes, size_t number) {
     const Model *model = lanes->model;
     const Layer *layer = &model->layers[number];
@@ -161,8 +160,8 @@ static int all_known(const Model *model, const int64_t *ids, size_t count) {
     return 1;
 }
 
-/* Reads one character in every lane. Returns 1, and reads nothing, where an id is none of the
-   model's. */
+/* Read one character in every lane. Returns 1, and reads nothing, if an id is not in the
+   vocabulary. */
 int charrnn_step(const Lanes *lanes) {
     if (!all_known(lanes->model, lanes->ids, lanes->count))
         return 1;
@@ -185,8 +184,8 @@ int charrnn_step(const Lanes *lanes) {
     return 0;
 }
 
-/* Computes the first layer's table (V, panels, 4, FLOATS), each id's input products with biases,
-   from a layer that begins with its biases, and embeddings (V, E). */
+/* Compute the first layer's table (V, panels, 4, FLOATS), each id's input products with biases,
+   from a layer whose start is its biases, and embeddings (V, E). */
 void charrnn_fold(size_t processor, size_t cell, const Layer *layer, const float *embeddings,
                   size_t count, size_t length, float *table) {
     const Task task = {
@@ -205,10 +204,10 @@ void charrnn_fold(size_t processor, size_t cell, const Layer *layer, const float
     run(NULL, &task);
 }
 
-/* Reads ids (T, B) with the same bits as single steps, and writes scores (T, B, score_stride)
-   unless they are NULL. Returns as charrnn_step does. It goes layer by layer, so that a layer's
-   input products read the weights once for all characters; they are kept in sums (T, B, panels, 4,
-   FLOATS), and a layer's outputs in history (T, B, state_stride). */
+/* Read ids (T, B) with the same bits as single steps, and write scores (T, B, score_stride)
+   unless they are NULL. Returns as charrnn_step does. Computes layer by layer, so that the input
+   products read a layer's weights once for all characters. `sums` (T, B, panels, 4, FLOATS) keeps
+   these products, `history` (T, B, state_stride) the outputs of a layer. */
 int charrnn_read(const Lanes *lanes, const int64_t *ids, float *scores, float *sums,
                  float *history, size_t time) {
     if (!all_known(lanes->model, ids, time * lanes->count))
