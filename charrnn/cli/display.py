@@ -179,9 +179,13 @@ def say(message: str, style: str = "") -> None:
     console.print(printable(message), style=style, soft_wrap=not console.is_terminal)
 
 
-def say_command(command: str) -> None:
-    """Print a command that can be copied: it is never broken into lines."""
-    messages().print(printable(f"  {command}"), soft_wrap=True)
+def say_command(command: str, purpose: str = "") -> None:
+    """Print a command that can be copied: it is never broken into lines. Its purpose is dim."""
+    from rich.text import Text
+
+    shown = Text.assemble(f"  {printable(command)}", (f"  {printable(purpose)}", "dim"))
+    shown.rstrip()
+    messages().print(shown, soft_wrap=True)
 
 
 def warn(message: str) -> None:

@@ -8,8 +8,8 @@ from charrnn.training.next_commands import next_commands
 if TYPE_CHECKING:
     from charrnn.training.trainer import Trainer
 
-_WIDEST_COMMAND: Final = 44
-"""Characters of a command beside which its purpose fits on a line."""
+_LINE: Final = 80
+"""Characters of a line on which a command has its purpose beside it."""
 
 
 def conclude(trainer: "Trainer", longer: str | None = None) -> None:
@@ -44,13 +44,14 @@ def _say_next_commands(trainer: "Trainer", longer: str | None) -> None:
     )
     say("now try:")
     width = max(len(each.command) for each in commands)
-    if width > _WIDEST_COMMAND:  # the purposes are on lines of their own
-        for each in commands:
-            say_command(each.command)
-            say(f"      {each.purpose}" if each.purpose else "", "dim")
-        return
+    beside = width + max(len(each.purpose) for each in commands) + 4 <= _LINE
     for each in commands:
-        say_command(f"{each.command:{width}}  {each.purpose}".rstrip())
+        if beside:
+            say_command(each.command.ljust(width), each.purpose)
+            continue
+        say_command(each.command)
+        if each.purpose:
+            say(f"      {each.purpose}", "dim")
 
 
 def _say_turned(trainer: "Trainer") -> None:

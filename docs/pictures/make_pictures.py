@@ -356,7 +356,7 @@ def training(directory: Path, duration: str) -> list[Row]:
     terminal.close()
     if not shown:
         raise RuntimeError("\n".join(terminal.lines))
-    titles = [place for place, row in enumerate(shown) if _text(row).startswith("step ")]
+    titles = [place for place, row in enumerate(shown) if re.match("step .*: val", _text(row))]
     if len(titles) <= SAMPLES:
         return shown
     return [*shown[: titles[0]], _dots(), *shown[titles[-SAMPLES] :]]

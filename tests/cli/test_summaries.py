@@ -2,7 +2,9 @@
 
 import json
 import re
+import shlex
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from typer.testing import Result
@@ -64,3 +66,34 @@ def test_which_model_is_best_is_said_before_it_is_measured_further(
     monkeypatch.setattr(GenerationTask, "summarize", interrupted)
     result = run("train", "text.txt", *SIZES)
     assert result.exit_code != 0 and "best model: " in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "verbs"),
+    [
+        ((), "sample repl evaluate"),
+        (("--lines",), "sample repl evaluate"),
+        (("--bidirectional",), "fill proofread info"),
+        (("--text", "name", "--label", "kind"), "predict evaluate info"),
+    ],
+    ids=["text", "lines", "infill", "classify"],
+)
+def test_the_commands_to_try_next_work_as_they_are_printed(
+    arguments: tuple[str, ...], verbs: str, run: Charrnn
+) -> None:
+    Path("rows.csv").write_text("name,kind\n" + "red fox,a\nblue hen,b\n" * 30)
+    text = "rows.csv" if "--label" in arguments else "text.txt"
+    sizes = ("--hidden-size", "16", "--layers", "1", "--steps", "400", "--evaluate-every", "400")
+    trained = run("train", text, *arguments, *sizes, "--out", "a folder/of mine")
+    assert trained.exit_code == 0, trained.stderr
+    printed = [line for line in trained.stderr.splitlines() if line.startswith("  ")]
+    commands = [re.split(r"  +", line.strip())[0] for line in printed if "charrnn " in line]
+    assert len(commands) == 3
+    for command, verb in zip(commands, verbs.split(), strict=True):
+        echoed, _, typed = command.rpartition(" | ")
+        name, *words = shlex.split(typed)
+        assert name == "charrnn" and words[:2] == [verb, "a folder/of mine"]
+        stdin = f"{shlex.split(echoed)[1]}\n" if echoed else ""
+        tried = run(*words, stdin=stdin)
+        assert tried.exit_code in ((0, 1) if verb == "proofread" else (0,)), tried.stderr
+        assert "error" not in tried.stderr

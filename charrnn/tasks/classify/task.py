@@ -292,8 +292,8 @@ class DocumentTask(Task):
         what = "class of a text" if self.labels else "number of a text"
         return (
             NextCommand(f"charrnn predict {{run}} '{words or 'TEXT'}'", f"predict the {what}"),
-            NextCommand("charrnn evaluate {run}", "measure the model on the held-out texts"),
-            NextCommand("charrnn info {run}", "show what the model is and how good it is"),
+            NextCommand("charrnn evaluate {run}", "measure it on the held-out texts"),
+            NextCommand("charrnn info {run}", "show what the model is"),
         )
 
     def summarize(self, run: Run) -> TrainingSummary:

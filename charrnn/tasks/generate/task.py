@@ -87,7 +87,7 @@ class GenerationTask(TextTask):
         return (
             sample,
             NextCommand("charrnn repl {run}", "write together with the model"),
-            NextCommand("charrnn evaluate {run}", "measure the model beside baselines"),
+            NextCommand("charrnn evaluate {run}", "measure it, beside baselines"),
         )
 
     def forecast(self, epochs: float) -> Forecast:

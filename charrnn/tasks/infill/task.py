@@ -135,7 +135,7 @@ class InfillTask(TextTask):
         return (
             NextCommand(f"charrnn fill {{run}} '{gap}'", "fill the gap"),
             NextCommand(f"echo '{swapped}' | charrnn proofread {{run}} -", "find the mistake"),
-            NextCommand("charrnn info {run}", "show what the model is and how good it is"),
+            NextCommand("charrnn info {run}", "show what the model is"),
         )
 
     def summarize(self, run: Run) -> TrainingSummary:
