@@ -50,8 +50,8 @@ def test_a_training_whose_validation_has_turned_ends_well_and_says_what_helps(
     assert result.exit_code == 0, result.stderr
     said = " ".join(result.stderr.split())
     lowest = r"was lowest at step \d+ and has risen by \d+ % since"
-    assert re.search(r"it ended at step \d+ of 400: the validation loss " + lowest, said)
-    assert "What may help: more text" in said and "by heart" not in said
+    assert re.search(r"stopped early, at step \d+ of 400: the validation loss " + lowest, said)
+    assert "More text helps most" in said and "by heart" not in said
     result = run("train", "--resume", "noise")
     assert result.exit_code == 1 and "validation loss had risen" in " ".join(result.stderr.split())
 
@@ -99,7 +99,7 @@ def test_stdin_is_a_corpus(run: Charrnn, here: Path) -> None:
 def test_without_a_corpus_it_takes_pythons_manual_and_says_so(run: Charrnn) -> None:
     result = run("train", "--steps", "2", *SMALL)
     assert result.exit_code == 0
-    assert "python-docs (none was named)" in result.stderr
+    assert "python-docs (no corpus was named)" in result.stderr
 
 
 def test_fine_tuning_says_which_characters_are_new(run: Charrnn, here: Path) -> None:
