@@ -1,6 +1,6 @@
 """Pictures of the terminal for README.md and docs/: `make pictures`, in under three minutes.
 
-    python docs/pictures/make_pictures.py [--duration '--budget 40s'] [--to docs/pictures]
+    python docs/pictures/make_pictures.py [--duration '--budget 30s'] [--to docs/pictures]
 
 Each picture is what a real command shows: it runs in a pseudo-terminal, pyte keeps the cells of the
 screen, and they are written as SVG. Text stays text; lines and bars are drawn, so that they join in
@@ -342,7 +342,7 @@ def _rect(
 
 def training(directory: Path, duration: str) -> list[Row]:
     """A training at two thirds of its time: the plan, the newest samples, and the bar."""
-    command = f"charrnn train python-docs {duration}"
+    command = f"charrnn train towns --lines {duration}"
     terminal = Terminal(command, directory)
     shown: list[Row] = []
     running, before = True, -1
@@ -367,12 +367,14 @@ _LONG_GHOST: Final = 10
 
 def writing(directory: Path) -> list[Row]:
     """The REPL: a continuation, its surprisal in colours, and ghost text."""
-    command = "charrnn repl python-docs --length 220 --seed 3"
+    train = [sys.executable, "-m", "charrnn", "train", "fables", "--epochs", "40", "--quiet"]
+    subprocess.run(train, cwd=directory, capture_output=True, check=True)
+    command = "charrnn repl fables --length 220 --seed 3"
     terminal = Terminal(command, directory)
     terminal.read_until(lambda: terminal.lines[-1].startswith(">"))
-    terminal.type("The value of the \r", settled_seconds=2)
+    terminal.type("The fox \r", settled_seconds=2)
     terminal.type("/surprise\r", settled_seconds=2)
-    for word in ("If", " the", " object", " is", " a"):  # until some ghost text is long enough
+    for word in ("The", " old", " badger", " said", " to the"):  # until some ghost text is long enough
         terminal.type(word, settled_seconds=1.5)
         shown = terminal.cells()
         if sum(cell.dim for cell in shown[-1]) >= _LONG_GHOST:
@@ -412,7 +414,7 @@ def main() -> None:
     """Makes all pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--duration", default="--budget 40s", help="How long to train the language model."
+        "--duration", default="--budget 30s", help="How long to train the model of towns."
     )
     here = Path(__file__).resolve().parent
     parser.add_argument("--to", type=Path, default=here, help="The folder for the pictures.")
