@@ -21,33 +21,33 @@ demo: $(READY)  ## train on the embedded corpus for a minute, and print samples
 	$(BIN)/charrnn sample $$run --prompt "The " --length 600
 	@echo
 	@echo
-	@echo "Now your own text: $(BIN)/charrnn train YOUR.txt   (or write on with this one: $(BIN)/charrnn repl)"
+	@echo "Now your own text: $(BIN)/charrnn train YOUR.txt   (or write together with this model: $(BIN)/charrnn repl)"
 
-test: $(READY)  ## the whole test suite
+test: $(READY)  ## run the whole test suite
 	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
-check: $(READY)  ## format, lint and types
+check: $(READY)  ## check format, lint and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
-stress torture: $(READY)  ## crashes, full disks and hostile files by the thousand: half an hour, one table
+stress torture: $(READY)  ## run crashes, full disks and hostile files by the thousand, for half an hour
 	@$(BIN)/python -m tests.stress
 
-docs: $(READY)  ## the tables of all options in docs/options.md
+docs: $(READY)  ## write the tables of all options, docs/options.md
 	@$(BIN)/python -m charrnn.cli.option_tables > docs/options.md
 
-docs-check: $(READY)  ## links, commands, options and code of the documents; all at full length: FULL=1
+docs-check: $(READY)  ## check links, commands and code of the documents; FULL=1 runs every command as printed
 	@$(BIN)/python -m tests.docs_check $(if $(FULL),--full)
 
-pictures: $(READY)  ## docs/pictures: the terminal as it looks, of real trainings; two to three minutes
+pictures: $(READY)  ## make docs/pictures from real trainings, in two to three minutes
 	@$(BIN)/python docs/pictures/make_pictures.py
 
-format: $(READY)  ## what check asks for, as far as it can be done by itself
+format: $(READY)  ## fix formatting and lint where ruff can
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-clean:  ## everything that can be made again; trained models are kept
+clean:  ## delete everything that can be made again; trained models are kept
 	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	@find charrnn -name '*.so' -type f -delete
@@ -62,7 +62,7 @@ $(READY): pyproject.toml setup.py $(wildcard charrnn/*/*.h charrnn/*/native/*.[c
 	  $(BIN)/python -m pip install --progress-bar off "$(TORCH)" && \
 	  $(BIN)/python -m pip install --progress-bar off --verbose --editable ".[dev]"; \
 	} > $(LOG) 2>&1 || { status=$$?; tail -n 20 $(LOG); \
-	    echo "Setting up $(VENV) failed: the end of $(LOG) is above. Run make again once it is mended."; \
+	    echo "Setting up $(VENV) failed: the end of $(LOG) is above. Run make again when the cause is fixed."; \
 	    exit $$status; }
 	@$(BIN)/python -c 'from charrnn.engines import native_engine as e; from charrnn.model.kernels import native as k; \
 	    import sys; sys.exit(not (e.available() and k.available()))' || \

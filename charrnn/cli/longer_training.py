@@ -8,12 +8,12 @@ from charrnn.training.options import parse_duration
 from charrnn.training.recipe import DEFAULT_BUDGET
 
 _CHANGED: Final = {"name", "out", "quiet", "budget", "epochs", "steps"}
-"""Parameters that a longer training has otherwise: it is another run, of another duration."""
+"""Parameters that differ in a longer training, which is another run of another duration."""
 
 
 def longer_training(context: Any, times: int) -> str | None:
-    """Return the command of `context` for so many times its duration; None where it resumes a run,
-    or reads a text from stdin, which is gone."""
+    """Return the command of `context` with its duration multiplied by `times`; None if it resumes a
+    run, or reads a text from stdin, which cannot be read again."""
     params = context.params
     if params["resume"] is not None or "-" in (params["corpus"] or ()):
         return None

@@ -167,8 +167,8 @@ def _is_passage(text: Ids) -> Mask:
 
 
 def _within(windows: Mask, span: int) -> Mask:
-    """Return whether each position (W + span - 1,) is one of `span` in a row that begin where such
-    a window does."""
+    """Return whether each position (W + span - 1,) is among the `span` positions from the start of
+    a marked window."""
     depth = np.zeros(len(windows) + span, np.int64)  # how many begin, less how many end
     depth[: len(windows)] += windows
     depth[span:] -= windows
