@@ -374,7 +374,7 @@ def writing(directory: Path) -> list[Row]:
     terminal.read_until(lambda: terminal.lines[-1].startswith(">"))
     terminal.type("The fox \r", settled_seconds=2)
     terminal.type("/surprise\r", settled_seconds=2)
-    for word in ("The", " old", " badger", " said", " to the"):  # until some ghost text is long enough
+    for word in ("The", " old", " badger", " said", " to the"):  # until the ghost text is long
         terminal.type(word, settled_seconds=1.5)
         shown = terminal.cells()
         if sum(cell.dim for cell in shown[-1]) >= _LONG_GHOST:
