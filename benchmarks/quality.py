@@ -9,7 +9,7 @@ Each run is the command `charrnn train`: only with the budget for the recipe `ch
 flags of the other recipes. The model is loaded into a plain module of torch.nn (torch_baseline.py),
 which reads the last 10 % of the text as one stream, so that charrnn takes no part in the scoring.
 
-- A corpus is a file, the name of a corpus in corpora/, `python-docs` (Python's manual) or `stdlib`
+- A corpus is a file, the name of a corpus in corpora/, `python-docs` (Python's help()) or `stdlib`
 (the sources of Python's standard library). `@20000` takes the first 20,000 characters; `:lines`
 trains with --lines.
 - A budget is a time, which is fair only on a quiet machine, or a number of steps, which gives the

@@ -148,7 +148,7 @@ def train(*arguments: Any, **settings: Any) -> Run:
     checkpoint are lost. `resume` continues from the last checkpoint.
 
     Args:
-        corpus: files, folders, names in `corpora/`, `hf:owner/name`; Python's manual when empty.
+        corpus: files, folders, names in `corpora/`, `hf:owner/name`; Python's help() when empty.
         name: the name of the run under `checkpoints/`; None: a name made from that of the corpus.
         out: the run directory, instead of one under `checkpoints/`.
         resume: the name or directory of a run to resume. Only `corpus`, `read`, `text` and `label`

@@ -12,7 +12,7 @@ from charrnn.data.read_options import ReadOptions
 def corpora(
     *, read: Annotated[ReadOptions, Fields("encoding", "glob")], as_json: Json = False
 ) -> None:
-    """List the corpora that train finds by name: those in corpora/, and Python's own manual."""
+    """List the corpora that train finds by name: those in corpora/, and Python's help()."""
     from charrnn.cli.display import printable, results, say
     from charrnn.data.sources import CORPORA, PYTHON_DOCS, corpus_names
 

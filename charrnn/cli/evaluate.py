@@ -39,7 +39,7 @@ def evaluate(
         Literal["stream", "windows"],
         typer.Option(
             help="Score with this protocol: stream reads the text once, from the first character "
-            "to the last; windows reads random windows of 256 characters, each from a cold state, "
+            "to the last; windows reads random windows of 256 characters, each from a zero state, "
             "as nanoGPT does."
         ),
     ] = "stream",

@@ -43,12 +43,11 @@ def repl(
     If stdin is not a terminal, each of its lines is continued separately.
     """
     from charrnn.cli.repl_adaptation import Adaptation
+    from charrnn.cli.repl_model import open_sampler
     from charrnn.data.standard_input import standard_input_lines
     from charrnn.errors import ConfigError
-    from charrnn.generation.sampler import Sampler
-    from charrnn.storage.run_lookup import load
 
-    sampler = Sampler(load(model))
+    sampler, name = open_sampler(model)
     config = decided(sampling, context, trained_on_lines=sampler.model.provenance.lines)
     if sys.stdin is None or not sys.stdin.isatty():
         if config.length is None and not config.lines:
@@ -62,15 +61,11 @@ def repl(
     from charrnn.cli.repl_prompt import Prompt, choose, plain_where_dumb
     from charrnn.cli.repl_session import Session
 
-    session = Session(sampler, config, choose, adapt=adapt)
+    session = Session(sampler, config, choose, name=name, adapt=adapt)
     with plain_where_dumb():
         gc.freeze()  # so that no collection of all loaded modules delays a key
         prompt = Prompt(session, None if no_history else history_path(), vi=vi, ghost=not no_ghost)
-        say(
-            f"{sampler.model.provenance.corpus}: type a beginning and press Enter; /help shows "
-            "more",
-            "dim",
-        )
+        say(f"{session.name}: type a beginning and press Enter; /help shows more", "dim")
         while True:
             try:
                 if session.handle(prompt.read()):

@@ -12,6 +12,7 @@ from charrnn.cli import repl_adaptation
 from charrnn.cli.display import TextOutput, key_value_table, messages, printable, say, warn
 from charrnn.cli.prompts import known_characters
 from charrnn.cli.repl_adaptation import Adaptation
+from charrnn.cli.repl_model import open_sampler
 from charrnn.cli.repl_settings import changed, option_help, option_kinds, shown
 from charrnn.cli.repl_surprise import surprise
 from charrnn.cli.repl_terminal import CONTEXT, last_line, read_to_end, show_context, stoppable
@@ -24,15 +25,13 @@ from charrnn.interactive.ghost_text import GhostText
 from charrnn.interactive.manuscript import Manuscript
 from charrnn.interactive.suggestions import UNITS
 from charrnn.storage.files import write_file
-from charrnn.storage.run_lookup import load
 
 TAIL: Final = 2_000
 """Characters at the end of the text that `/surprise` shows without `all`."""
 
 SUGGESTIONS: Final = 9
-"""The number of suggestions that `/pick` shows by default: one for each digit key."""
-
 MOST_SUGGESTIONS: Final = 20
+"""The suggestions that `/pick` shows by default, one for each digit key, and the most."""
 
 
 class Command(NamedTuple):
@@ -49,8 +48,8 @@ class Session:
     Args:
         sampler: the sampler of the model.
         config: the sampling settings.
-        choose: shows a menu of suggestions (texts and probabilities) below a line of text. Returns
-            the index of the chosen one, or None.
+        choose: shows a menu of texts and their probabilities; returns the index of one, or None.
+        name: the name of the model's run.
         adapt: whether the model learns from what is typed.
     """
 
@@ -60,9 +59,10 @@ class Session:
         config: SamplingConfig,
         choose: "Callable[[str, list[tuple[str, float]]], int | None]",
         *,
+        name: str = "",
         adapt: bool = False,
     ) -> None:
-        self.sampler, self.config = sampler, config
+        self.sampler, self.config, self.name = sampler, config, name
         self.adaptation = Adaptation(sampler, on=adapt)
         self.manuscript = Manuscript(sampler, lines=config.lines)
         self.file: Path | None = None  # the file last loaded or saved
@@ -257,11 +257,11 @@ class Session:
         if self.file is not None:
             length += f"; {self.file}"
         rows = [
-            ("model", self.sampler.model.provenance.corpus),
+            ("model", self.name),
             ("text", length),
             ("adapt", self.adaptation.description),
+            *((name, shown(self.config, name)) for name in option_kinds()),
         ]
-        rows += [(name, shown(self.config, name)) for name in option_kinds()]
         messages().print(key_value_table(rows))
 
     def _adapt(self, argument: str) -> None:
@@ -307,9 +307,9 @@ class Session:
 
     def _model(self, argument: str) -> None:
         if not argument:
-            say(self.sampler.model.provenance.corpus, "dim")
+            say(self.name, "dim")
             return
-        sampler = Sampler(load(argument))
+        sampler, name = open_sampler(argument)
         lines = sampler.model.provenance.lines
         manuscript = Manuscript(sampler, lines=lines)
         whole = self.manuscript.text
@@ -322,13 +322,13 @@ class Session:
         if not read_to_end(steps, len(text), "the text"):
             return
         manuscript.next_index = self.manuscript.next_index
-        self.sampler, self.manuscript = sampler, manuscript
+        self.sampler, self.name, self.manuscript = sampler, name, manuscript
         self.adaptation = Adaptation(sampler, on=self.adaptation.on)
         self.config = replace(self.config, lines=lines)
         self._warn_of_ineffective()
         if text != whole:
             self.file = None
-        say(f"the model is now {sampler.model.provenance.corpus}", "dim")
+        say(f"the model is now {name}", "dim")
         self._show_end()
 
     def _show_end(self) -> None:

@@ -43,7 +43,7 @@ Corpora = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="CORPUS",
-        help="Files, folders, names in corpora/, - (stdin), python-docs (Python's manual) or "
+        help="Files, folders, names in corpora/, - (stdin), python-docs (Python's help()) or "
         "hf:owner/name:split:column. Several are joined.",
         autocompletion=complete_corpora,
         show_default="python-docs",

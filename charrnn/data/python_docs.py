@@ -1,4 +1,4 @@
-"""Python's manual as a corpus: the topics of Python's `help()`, which every interpreter has.
+"""The corpus `python-docs`: the topics of Python's `help()`, which every interpreter has.
 
 The topics share passages: the topic on compound statements has those on `if`, `for` and `with`,
 which are also separate topics. A model that is evaluated on a passage from its training text looks

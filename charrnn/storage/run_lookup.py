@@ -10,7 +10,7 @@ from charrnn.ambient import as_usual
 from charrnn.errors import CharRNNWarning, ModelError
 from charrnn.storage.metrics_file import METRICS
 from charrnn.storage.model_directory import CONFIG, Model, first_sound, read_model
-from charrnn.storage.pointers import BEST, LAST, pointed
+from charrnn.storage.pointers import BEST, CHECKPOINT_NAME, LAST, pointed
 from charrnn.storage.run import RUNS, Run, is_run
 
 T = TypeVar("T")
@@ -124,6 +124,13 @@ def load(model: str | Path | Model | None = None) -> Model:
     if isinstance(model, Model):
         return model
     return read_found(None if model is None else str(model), read_model)[1]
+
+
+def name_of(directory: Path) -> str:
+    """Return the name of a model that was found: that of its run, or of its own folder."""
+    directory = directory.resolve()
+    of_run = directory.name in (BEST, LAST) or CHECKPOINT_NAME.fullmatch(directory.name)
+    return directory.parent.name if of_run else directory.name
 
 
 def _choices() -> str:

@@ -33,7 +33,7 @@ the training begins; counting in this many takes a second."""
 MUCH_COPIED: Final = 0.05
 """The share of a text from which people are told that it is copied from the training text. Copies
 that cost nothing lower the loss by their share, which is more than most settings do. Fables have
-none, Python's manual with each paragraph once 0.4 %, its topics as they are 9 %."""
+none, python-docs with each paragraph once 0.4 %, its topics as they are 9 %."""
 
 
 def advise_on_alphabet(text: TokenizedCorpus, batch_size: int, sequence_length: int) -> list[str]:

@@ -50,7 +50,7 @@ MOST_FILES: Final = 50_000
 OTHER_PYTHON_DOCS: Final = (
     " (it comes with Python, and is another text in another version of Python or of charrnn)"
 )
-"""What is said of Python's manual where it is not the text of a training."""
+"""Why `python-docs` may not be the text that a model was trained on."""
 
 WEIGHTS: Final = "weights"
 """The prefix of the names of the trained weights; the model's weights are their average."""

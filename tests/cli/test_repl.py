@@ -548,7 +548,7 @@ def test_another_model_goes_on_with_the_text(start: Start, here: Path) -> None:
     terminal = start()
     terminal.enter("The fox")
     before = terminal.saved()
-    assert "the model is now" in terminal.answer("/model other")
+    assert "the model is now other" in terminal.answer("/model other")
     assert terminal.saved() == before
     terminal.enter("/undo")  # it still knows what was typed
     assert terminal.saved() == "The fox"
