@@ -49,7 +49,8 @@ def example_passage(tokenizer: "Tokenizer", ids: "AnyIds", length: int) -> str |
     unchanged between quotes; None where there are none."""
     text = tokenizer.decode(np.asarray(ids[:SEARCHED]))
     for line in text.splitlines():
-        words = re.search(rf"(?<![\w'])[^\W\d_][\w ,-]{{3,{length - 2}}}\w(?![\w'])", line)
+        between = rf"(?:[^\W_]|[ ,-]){{3,{length - 2}}}"  # an underscore may stand for a gap
+        words = re.search(rf"(?<![\w'])[^\W\d_]{between}[^\W_](?![\w'])", line)
         if words is not None:
             return words[0]
     return None
