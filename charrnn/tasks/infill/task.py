@@ -59,7 +59,8 @@ _LARGEST_LOGITS: Final = 1 << 22
 class InfillTask(TextTask):
     """The task of learning to infill a text; lines are read as running text. See TextTask.
 
-    A window begins without a state, so it has to be longer than a chunk whose state is carried.
+    Each direction begins a window without a state, so a window has to be longer than a chunk whose
+    state is carried.
     """
 
     name = "restore"
