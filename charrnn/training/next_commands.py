@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from charrnn.data.sources import HUGGING_FACE
 from charrnn.training.report import NextCommand
 
 if TYPE_CHECKING:
+    from charrnn.data.corpus import TokenizedCorpus
     from charrnn.data.excerpt import AnyIds
     from charrnn.data.tokenizer import Tokenizer
     from charrnn.training.config import TrainingConfig
@@ -42,6 +44,11 @@ def next_commands(
         better = NextCommand(longer, "train longer, for a better model")
         return [*commands[: MOST - 1], better]
     return commands[:MOST]
+
+
+def is_found_again(corpus: "TokenizedCorpus") -> bool:
+    """Return whether a command finds a corpus by the run alone; see `Checkpoint.read_corpus`."""
+    return not any(name == "-" or name.startswith(HUGGING_FACE) for name in corpus.sources)
 
 
 def example_passage(tokenizer: "Tokenizer", ids: "AnyIds", length: int) -> str | None:

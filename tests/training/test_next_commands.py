@@ -115,3 +115,15 @@ def test_two_letters_that_are_swapped_are_of_a_word_and_differ(
     at = _middle_pair(words)
     shown = None if at is None else words[:at] + words[at + 1] + words[at] + words[at + 2 :]
     assert shown == swapped
+
+
+@pytest.mark.parametrize(
+    ("source", "verb"), [("book.txt", "evaluate"), ("-", "info"), ("hf:owner/name", "info")]
+)
+def test_evaluate_is_suggested_where_it_finds_the_text_again(source: str, verb: str) -> None:
+    from charrnn.data.corpus import open_corpus, tokenize
+    from charrnn.tasks.generate.task import GenerationTask
+
+    corpus = dataclasses.replace(tokenize(open_corpus(["fables"])), sources=(source,))
+    task = GenerationTask(corpus, validation_fraction=0.1)
+    assert task.next_commands()[-1].command == f"charrnn {verb} {{run}}"
