@@ -2,11 +2,13 @@
 
     CharRNNError
     ├── ConfigError               a setting is out of range or contradicts another
-    │ └── NotFittedError an estimator is used before it is fitted ├── CorpusError a text cannot be
-    read, or cannot be trained on ├── ModelError a model directory, run or checkpoint cannot be used
-    ├── StorageError a file cannot be written ├── TrainingError a training cannot start or continue
-    │ └── DivergedError the loss or its gradient is not finite └── UnknownCharacterError a text has
-    characters the model has never seen
+    │   └── NotFittedError        an estimator is used before it is fitted
+    ├── CorpusError               a text cannot be read, or cannot be trained on
+    ├── ModelError                a model directory, run or checkpoint cannot be used
+    ├── StorageError              a file cannot be written
+    ├── TrainingError             a training cannot start or continue
+    │   └── DivergedError         the loss or its gradient is not finite
+    └── UnknownCharacterError     a text has characters the model has never seen
 
 Each message is one line: what is wrong, where, and what to do. Where work can continue, a
 CharRNNWarning is given instead.

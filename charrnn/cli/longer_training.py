@@ -13,9 +13,12 @@ _CHANGED: Final = {"name", "out", "quiet", "budget", "epochs", "steps"}
 
 def longer_training(context: Any, times: int) -> str | None:
     """Return the command of `context` with its duration multiplied by `times`; None if it resumes a
-    run, or reads a text from stdin, which cannot be read again."""
+    run, or reads a text from stdin, which cannot be read again.
+
+    Also None for a file whose name begins with a dash, as it would be read as an option.
+    """
     params = context.params
-    if params["resume"] is not None or "-" in (params["corpus"] or ()):
+    if params["resume"] is not None or any(name[0] == "-" for name in params["corpus"] or ()):
         return None
     words = ["charrnn", "train"]
     for parameter in context.command.params:
@@ -29,9 +32,9 @@ def longer_training(context: Any, times: int) -> str | None:
         else:
             values = value if isinstance(value, list | tuple) else [value]
             for each in values:
-                words += [parameter.opts[0], f"{each:g}" if type(each) is float else str(each)]
+                words += [parameter.opts[0], _number(each) if type(each) is float else str(each)]
     if params["epochs"] is not None:
-        words += ["--epochs", f"{times * params['epochs']:g}"]
+        words += ["--epochs", _number(times * params["epochs"])]
     elif params["steps"] is not None:
         words += ["--steps", str(times * params["steps"])]
     else:
@@ -43,4 +46,9 @@ def longer_training(context: Any, times: int) -> str | None:
 
 def _duration(seconds: float) -> str:
     """Return a time as `--budget` reads it: 90s, 20m."""
-    return f"{seconds / 60:g}m" if seconds % 60 == 0 else f"{seconds:g}s"
+    return f"{_number(seconds / 60)}m" if seconds % 60 == 0 else f"{_number(seconds)}s"
+
+
+def _number(value: float) -> str:
+    """Return a number as it was typed: 0.001, 6 and not 6.0."""
+    return f"{value:.15g}"

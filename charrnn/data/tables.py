@@ -1,8 +1,9 @@
 """TABLES: rows of cells, each with the name of its column.
 
-    .csv, .tsv a header and rows, with cells separated by commas or tabs, or by --delimiter .jsonl,
-    .ndjson an object a line .json an array of objects, or objects one after another .parquet
-    columns of any type
+    .csv, .tsv          a header and rows, with cells separated by commas, tabs or --delimiter
+    .jsonl, .ndjson     an object a line
+    .json               an array of objects, or objects one after another
+    .parquet            columns of any type
 
 The suffix, in any case and perhaps followed by `.gz`, makes a file a table. Reading is strict: an
 ambiguity (a quote that is not closed, a row that is too short, a column that is named twice) is an

@@ -4,9 +4,10 @@ After Krause et al., 2018 (arXiv:1709.07432) and 2019 (arXiv:1904.08378). A text
 segments. The model predicts each segment with its current weights, and then takes one step to learn
 from it:
 
-g is the gradient of the segment's nats per character r is the root mean square of g, over all
-segments so far, of each weight; r' is the mean of r over all weights w <- w - learning_rate g / (r
-+ damping r') + min(decay r / r', 1) (w_trained - w)
+    g  is the gradient of the segment's nats per character
+    r  is the root mean square of g over all segments so far, of each weight; r' is the mean of r
+       over all weights
+    w <- w - learning_rate g / (r + damping r') + min(decay r / r', 1) (w_trained - w)
 
 The division by r makes the steps of all weights about equal. The decay returns weights with large
 gradients to their trained values fastest. Krause takes r from the training text; here it comes from

@@ -49,7 +49,9 @@ ADAPTED: Final = "adapted"
 WINDOW: Final = 256
 WINDOWS: Final = 1000
 _CHUNK: Final = 512
-_LARGEST_COUNTED: Final = 100_000_000
+_LARGEST_SEARCHED: Final = 100_000_000
+"""The most ids of the training text in which lines and passages of a text are looked for when only
+a part of that is evaluated."""
 _SHORT_MEMORY: Final = 16 << 20
 """The most ids of the training text that xz reads when only a part of a text is evaluated."""
 _LARGEST_LOGITS: Final = 1 << 22
@@ -76,7 +78,7 @@ class Evaluation:
             counted.
         copied_from_training: the share of the text, from 0 to 1, that lies in copies of 50
             characters or more of the training text (see copies.py), whether all of it was read or
-            not; None without the training text.
+            not; None if not counted.
         of_characters: the length of the whole text if only a part of it was read, else None.
     """
 
@@ -132,7 +134,10 @@ def evaluate(
     ids, skipped = _read_ids(model, text, read, keep)
     if len(ids) < 2:
         raise CorpusError("the text to evaluate needs at least two characters the model knows")
-    copied = None if training is None else copied_share(training, ids)
+    # Searching a large text would take longer than reading a part of another.
+    is_searched = at_most is None or training is None or len(training) <= _LARGEST_SEARCHED
+    searched = training if is_searched else None
+    copied = None if searched is None else copied_share(searched, ids)
     of_characters = None
     if at_most is not None and len(ids) > at_most and protocol == "stream":
         of_characters = utf8_characters(model.tokenizer, ids)
@@ -149,7 +154,7 @@ def evaluate(
             nats, characters = score_windows(running, ids)
     if not math.isfinite(nats):
         raise ModelError("the model's weights are so large that its numbers overflow")
-    lines, lines_in_training = _count_lines(model, training, ids, at_most)
+    lines, lines_in_training = _count_lines(model, searched, ids)
     memory = LONGEST_MEMORY if at_most is None else _SHORT_MEMORY
     simpler = {} if training is None else baselines(training, ids, model.tokenizer, memory=memory)
     # Until here, nats are per id; for a byte model, an id is not a character.
@@ -199,17 +204,14 @@ def _read_ids(
 
 
 def _count_lines(
-    model: Model, training: AnyIds | None, ids: AnyIds, at_most: int | None
+    model: Model, training: AnyIds | None, ids: AnyIds
 ) -> tuple[int | None, int | None]:
     """Count the lines of a text, and those of them that are lines of the training text.
 
-    Both are None for a model that is not of lines, and where only a part of the text is read but
-    the training text is so large that searching it would take longer than reading.
+    Both are None for a model that is not of lines, and without the training text.
     """
     newline = newline_id(model.tokenizer)
     if training is None or newline is None or not model.provenance.lines:
-        return None, None
-    if at_most is not None and len(training) > _LARGEST_COUNTED:
         return None, None
     return count_repeated(training, ids, newline)
 

@@ -9,7 +9,7 @@ from charrnn.errors import ConfigError
 from charrnn.generation.config import SamplingConfig, SelectionConfig
 from charrnn.generation.request import Sample
 from charrnn.generation.sampler import Sampler
-from charrnn.generation.selection import Lines, best_of, novel, unique
+from charrnn.generation.selection import Lines, best_of, known_line, novel, unique
 from charrnn.generation.writers import write_samples
 
 
@@ -39,12 +39,15 @@ def generate_samples(
     """
     config, selection = config or SamplingConfig(), selection or SelectionConfig()
     config.require_end()
-    if selection.novel and training_lines is None:
-        raise ConfigError("novel: give the training lines to compare with")
-    if selection.novel and training_lines is not None:
-        for line in prompt.split("\n")[:-1]:  # the last one goes on
-            if line.strip("\r") and line.rstrip("\r") in training_lines:
-                raise ConfigError(f"novel: the prompt has {line!r}, a line of the training text")
+    if selection.novel:
+        if training_lines is None:
+            raise ConfigError("novel: give the training lines to compare with")
+        whole_lines = prompt[: prompt.rfind("\n") + 1]  # the text continues the last one
+        line = known_line(whole_lines, training_lines)
+        if line is not None:
+            raise ConfigError(
+                f"novel: the prompt has {line!r}, a line of the training text; leave it out"
+            )
     request = sampler.request(prompt, config, score=score or selection.best_of is not None)
     samples = stepwise(
         write_samples(request, selection.indices, beam_width=selection.beam), usual_numpy

@@ -43,7 +43,7 @@ def novel(samples: Iterable[Sample], known: "Lines", prompt: str = "") -> Iterat
     """
     rejected = 0
     for sample in samples:
-        if not any(line in known for line in _lines([prompt + sample.text]) if line):
+        if known_line(prompt + sample.text, known) is None:
             rejected = 0
             yield sample
         elif (rejected := rejected + 1) >= MOST_REJECTED:
@@ -51,6 +51,11 @@ def novel(samples: Iterable[Sample], known: "Lines", prompt: str = "") -> Iterat
                 f"--novel: {rejected:,} texts in a row were all in the training text; "
                 "try a higher --temperature"
             )
+
+
+def known_line(text: str, known: "Lines") -> str | None:
+    """Return the first line of a text that is a line of a corpus, too; empty lines do not count."""
+    return next((line for line in _lines([text]) if line and line in known), None)
 
 
 def best_of(samples: Iterable[Sample], count: int) -> Iterator[Sample]:

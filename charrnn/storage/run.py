@@ -4,7 +4,7 @@ checkpoints/NAME/
     step-00001000/   a checkpoint: a model directory, and what resuming needs
     best, last       links to two of those (or one); see pointers.py
     metrics.jsonl    one line for each measurement; see metrics_file.py
-    corpus/ the ids of its text, if they are larger than memory; see token_cache.py
+    corpus/          the ids of its text, if they are larger than memory; see token_cache.py
 """
 
 import contextlib

@@ -2,8 +2,8 @@
 
     RUN/corpus/
         ids.bin         the ids (N,), one after the other
-        corpus.json what they depend on: the text and the alphabet, by their SHA-256 manifest.json
-        the size and the SHA-256 of those two
+        corpus.json     what they depend on: the text and the alphabet, by their SHA-256
+        manifest.json   the size and the SHA-256 of those two
 
 The folder can be deleted: where it is missing or damaged, the text is read again.
 

@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from charrnn.data.sources import HUGGING_FACE
 from charrnn.training.report import NextCommand
 
 if TYPE_CHECKING:
+    from charrnn.data.corpus import TokenizedCorpus
     from charrnn.data.excerpt import AnyIds
     from charrnn.data.tokenizer import Tokenizer
     from charrnn.training.config import TrainingConfig
@@ -44,12 +46,18 @@ def next_commands(
     return commands[:MOST]
 
 
+def is_found_again(corpus: "TokenizedCorpus") -> bool:
+    """Return whether a command finds a corpus by the run alone; see `Checkpoint.read_corpus`."""
+    return not any(name == "-" or name.startswith(HUGGING_FACE) for name in corpus.sources)
+
+
 def example_passage(tokenizer: "Tokenizer", ids: "AnyIds", length: int) -> str | None:
     """Return some words of a text (N,), at most `length` characters together, that a shell takes
     unchanged between quotes; None where there are none."""
     text = tokenizer.decode(np.asarray(ids[:SEARCHED]))
     for line in text.splitlines():
-        words = re.search(rf"(?<![\w'])[^\W\d_][\w ,-]{{3,{length - 2}}}\w(?![\w'])", line)
+        between = rf"(?:[^\W_]|[ ,-]){{3,{length - 2}}}"  # an underscore may stand for a gap
+        words = re.search(rf"(?<![\w'])[^\W\d_]{between}[^\W_](?![\w'])", line)
         if words is not None:
             return words[0]
     return None

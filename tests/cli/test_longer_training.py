@@ -31,6 +31,9 @@ def longer(*typed: str) -> str | None:
         ("'my book.txt'", "'my book.txt' --budget 20m"),
         ("t.csv --text name --label kind", "t.csv --column name --label kind --budget 20m"),
         ("x --from other --budget 90s", "x --from other --budget 6m"),
+        ("x --budget 10d1s", "x --budget 3456004s"),
+        ("x --learning-rate 0.0012345678", "x --learning-rate 0.0012345678 --budget 20m"),
+        ("x --epochs 0.1", "x --epochs 0.4"),
     ],
 )
 def test_it_is_what_was_typed_for_longer_and_another_run(typed: str, suggested: str) -> None:
@@ -42,4 +45,5 @@ def test_it_is_what_was_typed_for_longer_and_another_run(typed: str, suggested: 
 
 def test_there_is_none_for_a_text_that_is_gone_or_a_run_that_is_resumed(here: Path) -> None:
     assert longer("-") is None
+    assert longer("--", "-odd name.txt") is None
     assert longer("--resume", "small") is None

@@ -402,6 +402,16 @@ def test_of_a_long_text_passages_from_all_over_it_are_read(make_model: MakeModel
     assert (whole.characters, whole.of_characters) == (19_999, None)
 
 
+def test_a_part_of_a_text_is_not_looked_for_in_a_large_training_text(
+    make_model: MakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("charrnn.evaluation.scoring._LARGEST_SEARCHED", 400)
+    model, ids = make_model("abcd"), np.arange(4, dtype=np.uint8).repeat(200)
+    for training, at_most, share in ((ids[:400], 9, 0), (ids[:401], 9, None), (ids, None, 0)):
+        result = evaluate(model, ids, training=training, at_most=at_most)
+        assert result.copied_from_training == share
+
+
 def test_while_adapting_the_beginning_of_a_long_text_is_read(make_model: MakeModel) -> None:
     model = make_model("abcd")
     ids = np.repeat(np.arange(4, dtype=np.uint8), 500)

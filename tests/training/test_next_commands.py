@@ -88,3 +88,42 @@ def test_the_gain_is_large_where_a_text_was_hardly_read_and_small_where_it_was_r
     few: Any = Config(steps=20)
     many: Any = Config(steps=1000)
     assert task.gain_of_epochs(few, 4) > WORTH_IT > task.gain_of_epochs(many, 4) > 0
+
+
+def test_an_example_has_no_underscore_which_is_a_gap() -> None:
+    for text, words in (("red_fox_hen, a_b", None), ("red_fox(the old crow)", "the old crow")):
+        tokenizer = CharTokenizer("".join(sorted({*text})))
+        assert example_passage(tokenizer, tokenizer.encode(text), 28) == words
+
+
+@pytest.mark.parametrize(
+    ("words", "swapped"),
+    [
+        ("The old crow", "The old corw"),
+        ("a letter", "a lteter"),
+        ("so so so", "os so so"),
+        ("aaaa ab", "aaaa ba"),
+        ("a b c d", None),
+        ("aaaaa", None),
+    ],
+)
+def test_two_letters_that_are_swapped_are_of_a_word_and_differ(
+    words: str, swapped: str | None
+) -> None:
+    from charrnn.tasks.infill.task import _middle_pair
+
+    at = _middle_pair(words)
+    shown = None if at is None else words[:at] + words[at + 1] + words[at] + words[at + 2 :]
+    assert shown == swapped
+
+
+@pytest.mark.parametrize(
+    ("source", "verb"), [("book.txt", "evaluate"), ("-", "info"), ("hf:owner/name", "info")]
+)
+def test_evaluate_is_suggested_where_it_finds_the_text_again(source: str, verb: str) -> None:
+    from charrnn.data.corpus import open_corpus, tokenize
+    from charrnn.tasks.generate.task import GenerationTask
+
+    corpus = dataclasses.replace(tokenize(open_corpus(["fables"])), sources=(source,))
+    task = GenerationTask(corpus, validation_fraction=0.1)
+    assert task.next_commands()[-1].command == f"charrnn {verb} {{run}}"

@@ -43,7 +43,7 @@ from charrnn.tasks.classify.report import (
 )
 from charrnn.training.checkpoint import TrainingState
 from charrnn.training.config import TrainingConfig
-from charrnn.training.next_commands import example_passage
+from charrnn.training.next_commands import example_passage, is_found_again
 from charrnn.training.options import TrainingOptions
 from charrnn.training.report import NextCommand, TrainingSummary
 from charrnn.training.task import Learned, Task
@@ -290,9 +290,10 @@ class DocumentTask(Task):
         ids = self.corpus.document(int(self.validation.numbers[0]))
         words = example_passage(self.corpus.tokenizer, ids, EXAMPLE_LENGTH)
         what = "class of a text" if self.labels else "number of a text"
+        evaluate = NextCommand("charrnn evaluate {run}", "measure it on the held-out texts")
         return (
             NextCommand(f"charrnn predict {{run}} '{words or 'TEXT'}'", f"predict the {what}"),
-            NextCommand("charrnn evaluate {run}", "measure it on the held-out texts"),
+            *([evaluate] if is_found_again(self.corpus) else []),
             NextCommand("charrnn info {run}", "show what the model is"),
         )
 

@@ -26,6 +26,7 @@ from charrnn.storage.model_directory import Model
 from charrnn.storage.run import Run
 from charrnn.training.advice import is_much_copied
 from charrnn.training.forecast import Forecast, forecast
+from charrnn.training.next_commands import is_found_again
 from charrnn.training.report import NextCommand, TrainingSummary
 from charrnn.training.task import Learned
 from charrnn.training.text_task import TextTask
@@ -87,7 +88,9 @@ class GenerationTask(TextTask):
         return (
             sample,
             NextCommand("charrnn repl {run}", "write together with the model"),
-            NextCommand("charrnn evaluate {run}", "measure it, beside baselines"),
+            NextCommand("charrnn evaluate {run}", "measure it, beside baselines")
+            if is_found_again(self.corpus)
+            else NextCommand("charrnn info {run}", "show what the model is"),
         )
 
     def forecast(self, epochs: float) -> Forecast:

@@ -59,7 +59,8 @@ _LARGEST_LOGITS: Final = 1 << 22
 class InfillTask(TextTask):
     """The task of learning to infill a text; lines are read as running text. See TextTask.
 
-    A window begins without a state, so it has to be longer than a chunk whose state is carried.
+    Each direction begins a window without a state, so a window has to be longer than a chunk whose
+    state is carried.
     """
 
     name = "restore"
@@ -126,12 +127,11 @@ class InfillTask(TextTask):
     def next_commands(self) -> tuple[NextCommand, ...]:
         """See Task; with words of the held-out text, where there are some."""
         words = example_passage(self.corpus.tokenizer, self.validation, EXAMPLE_LENGTH)
-        if words is None:
+        at = None if words is None else _middle_pair(words)
+        if words is None or at is None:
             return super().next_commands()
-        word = max(re.finditer(r"\w+", words), key=lambda match: len(match[0]))
-        middle = (word.start() + word.end()) // 2
-        gap = words[: middle - 1] + GAP * 2 + words[middle + 1 :]
-        swapped = words[: middle - 1] + words[middle] + words[middle - 1] + words[middle + 1 :]
+        before, pair, after = words[:at], words[at : at + 2], words[at + 2 :]
+        gap, swapped = before + GAP * 2 + after, before + pair[::-1] + after
         return (
             NextCommand(f"charrnn fill {{run}} '{gap}'", "fill the gap"),
             NextCommand(f"echo '{swapped}' | charrnn proofread {{run}} -", "find the mistake"),
@@ -194,6 +194,15 @@ def _read(network: InfillNetwork, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.
         logits: Tensor = network(torch.from_numpy(ids).to(network.head.bias.device))
     network.train(training)
     return logits.float().cpu().numpy()
+
+
+def _middle_pair(words: str) -> int | None:
+    """Return where two different letters or digits stand side by side, nearest to the middle of the
+    longest word; None where no two do."""
+    longest = max(re.finditer(r"\w+", words), key=lambda match: len(match[0]))
+    middle = (longest.start() + longest.end()) / 2 - 1
+    pairs = re.finditer(r"(\w)(?=(?!\1)\w)", words)
+    return min((each.start() for each in pairs), key=lambda at: abs(at - middle), default=None)
 
 
 def _shown(model: Model, ids: npt.NDArray[np.integer]) -> str:

@@ -4,7 +4,7 @@ torchrun starts the processes. Process 0 leads and the others follow (see `leade
 They connect at the address in the environment, and exchange two kinds of data:
 
 - sums, by one all-reduce per step: the gradients, the loss, and a word of each process, which says
-for example that it was asked to stop. So all processes know the same at the same step.
+  for example that it was asked to stop. So all processes know the same at the same step.
 - messages (JSON) and tensors, broadcast by one process before the first step and after the last.
 
 Legend: B lanes of all processes, b lanes of one, N the first dimension of a part of the state.
