@@ -15,7 +15,7 @@ def looking(run: Charrnn) -> str:
     """The name of a run with attention."""
     result = run("train", "text.txt", "--name", "looking", "--attention", "20", *SMALL)
     assert result.exit_code == 0, result.stderr
-    assert "to the last 20 states" in " ".join(result.stderr.split())
+    assert "--attention 20" in " ".join(result.stderr.split())
     return "looking"
 
 

@@ -179,7 +179,7 @@ class TestProofread:
         assert first.partition("  ")[2].startswith("substitute, ")
         assert " nats; or " in first and " stod" in first
         assert second.startswith("11:") and "crumbs st[-li-]{+il+}l in" in second
-        assert result.stderr.startswith("2 found")
+        assert result.stderr.startswith("2 probable mistakes")
 
     def test_nothing_found_is_exit_code_0(self, run: Charrnn) -> None:
         result = run("proofread", "any", "-", stdin=PROSE)
@@ -285,7 +285,7 @@ class TestProofread:
         monkeypatch.setattr(InfillEngine, "of", fail)
         assert run("proofread", "any", "-", stdin=PROSE).exit_code == 5
         assert run("fill", "any", "-", stdin=PROSE).exit_code == 1
-        assert "5 anything" in " ".join(run("proofread", "--help").stdout.split())
+        assert "5 any other error" in " ".join(run("proofread", "--help").stdout.split())
 
     @pytest.mark.parametrize("encoding", ["nonsense", "rot13", ""])
     def test_no_encoding_is_usage(self, run: Charrnn, encoding: str) -> None:

@@ -118,7 +118,7 @@ def test_a_later_ctrl_c_ends_it_at_once_and_says_what_is_kept(
 def test_a_ctrl_c_after_the_last_save_says_that_all_is_saved(
     run: Charrnn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("charrnn.cli.summaries.conclude", lambda trainer: send())
+    monkeypatch.setattr("charrnn.cli.summaries.conclude", lambda trainer, longer: send())
     message = stopped(run, *LONG)
     assert "the training is complete, and saved in checkpoints/long" in message
 
