@@ -60,7 +60,7 @@ def _say_turned(trainer: "Trainer") -> None:
     assert position.validation_nats is not None and position.best_nats is not None
     risen = position.validation_nats / position.best_nats - 1
     say(
-        f"training stopped early, at step {position.step:,} of {trainer.config.steps:,}: the "
+        f"training stopped early, at step {position.step:,} of {trainer.schedule.steps:,}: the "
         f"validation loss was lowest at step {position.best_step:,} and has risen by "
         f"{100 * risen:.0f} % since. More text helps most; a smaller --hidden-size, or a higher "
         "--dropout and --weight-dropout, may help as well"

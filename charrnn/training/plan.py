@@ -26,7 +26,14 @@ from charrnn.training.learner import threads
 from charrnn.training.options import TrainingOptions
 from charrnn.training.parallel.group import Group
 from charrnn.training.probe import Probe
-from charrnn.training.recipe import MOST_EPOCHS, choose_training, planned_seconds
+from charrnn.training.recipe import (
+    DEFAULT_BUDGET,
+    MOST_EPOCHS,
+    Machine,
+    choose_training,
+    planned_seconds,
+)
+from charrnn.training.schedule import TimeBudget
 from charrnn.training.task import Task, TaskDefinition, task_definition
 
 
@@ -43,6 +50,8 @@ class Plan:
         seconds: the estimated duration, evaluations and saves included; None where speed was not
             measured.
         notes: remarks on the choices for the user, a line each.
+        budget: the time budget; None where epochs or steps were given.
+        spent_seconds: how much of the budget was spent when the plan was ready.
     """
 
     corpus: TokenizedCorpus
@@ -52,6 +61,8 @@ class Plan:
     epochs: float
     seconds: float | None
     notes: tuple[str, ...]
+    budget: TimeBudget | None = None
+    spent_seconds: float = 0.0
 
 
 def make_plan(
@@ -131,6 +142,26 @@ def make_plan(
         epochs=epochs,
         seconds=seconds,
         notes=tuple(notes),
+        budget=_time_budget(options, config, machine, MOST_EPOCHS * steps_per_epoch)
+        if probe.timed
+        else None,
+        spent_seconds=probe.spent_seconds,
+    )
+
+
+def _time_budget(
+    options: TrainingOptions, config: TrainingConfig, machine: Machine, most_steps: int
+) -> TimeBudget:
+    """Return the time budget of a plan, with the measurements that it was made from."""
+    evaluation_seconds = config.evaluation_characters / machine.evaluation_speed
+    return TimeBudget(
+        seconds=options.budget or DEFAULT_BUDGET,
+        step_seconds=machine.step_seconds,
+        evaluation_seconds=evaluation_seconds + machine.sample_seconds,
+        save_seconds=machine.save_seconds,
+        most_steps=max(most_steps, config.steps),
+        fixed_evaluations=options.evaluate_every is not None,
+        fixed_saves=options.checkpoint_every is not None,
     )
 
 

@@ -87,6 +87,11 @@ class Probe:
         self.timed = options.steps is None and options.epochs is None
         self._budget = options.budget or DEFAULT_BUDGET
 
+    @property
+    def spent_seconds(self) -> float:
+        """How long ago measuring began."""
+        return time.perf_counter() - self._began
+
     def characters(self, config: ModelConfig) -> float:
         """Return how many characters such a network would read in the whole training."""
         step = self._step_characters
