@@ -1,15 +1,14 @@
-"""Pacer: keeps a training within its time budget, however fast the machine is on the way.
+"""Pacer: keeps a training within its time budget when the machine becomes slower or faster.
 
-It measures how long steps, evaluations and saves take, foretells when the training will end, and
-revises the plan when that is too late or too early. What it decides is a Revision; what follows
-from one is the Schedule's. Without a time budget it measures nothing and revises nothing.
+It measures how long steps, evaluations and saves take, predicts when the training will end, and
+revises the plan when that is too late or too early. A decision is a Revision; Schedule says what
+follows from it. Without a time budget nothing is measured and nothing revised.
 
-    window        a fortieth of the budget; its steps give one measurement of the speed
-    late          the end will come more than 3 to 5 % of the budget too late: by two windows in a
-                  row, and by the mean of the last eight
-    early         the same by three windows in a row, and more than 5 % too early
-
-A long pause in a single step (a closed lid, Ctrl-Z) is lost time, and no measurement of the speed.
+Steps are measured in windows of a fortieth of the budget. The plan is revised when the prediction
+misses the budget by more than a tolerance (3 to 5 % when late, 5 % when early) in several windows
+in a row (2 when late, 3 when early) and in the mean of the last 8. Near the end one window is
+enough, as there is no time to wait for more. A long pause in one step (a closed lid, Ctrl-Z) is
+lost time, but does not count as a slow step.
 """
 
 import contextlib
@@ -26,48 +25,49 @@ from charrnn.training.schedule import MOST_REVISIONS, Revision, Schedule, TimeBu
 WINDOW_SHARE: Final = 0.025
 SHORTEST_WINDOW: Final = 0.25
 LONGEST_WINDOW: Final = 60.0
-"""How much of the budget a window takes, and its limits in seconds."""
+"""The length of a window as a share of the budget, and its limits in seconds."""
 
 LATE: Final = 0.03
 LATE_AT_FIRST: Final = 0.05
-"""How much of the budget a training may end too late before its plan is revised: less and less,
-as less and less time is left to make up for it."""
+"""The tolerance for an end that is too late, as shares of the budget: LATE_AT_FIRST at the start,
+falling to LATE at the end, where little time is left to make up for it."""
 
 EARLY: Final = 0.05
-"""How much of the budget a training may end too early, where it is not at its most steps."""
+"""The tolerance for an end that is too early."""
 
 LATE_WINDOWS: Final = 2
 EARLY_WINDOWS: Final = 3
-"""How many windows in a row must say so. A neighbour that comes costs time, one that goes does
-not."""
+"""The windows in a row that must agree. A neighbour that comes costs time; one that goes does not,
+so more evidence is asked for."""
 
 REMEMBERED: Final = 8
-"""Windows whose mean must say so as well, so that noise revises nothing."""
+"""The windows whose mean must agree as well, so that noise does not revise the plan."""
 
 CHANGED: Final = 0.15
-"""How much the last windows differ from the mean where the speed has changed for good; the windows
-before them are then forgotten."""
+"""When the last windows differ from the mean by more than this share, the speed has changed; the
+windows before them are then forgotten."""
 
 LEAST_LEFT: Final = 0.02
-"""How much of the budget is left for the learning rate to come down in, even where all of it is
-spent."""
+"""The least share of the budget that a revision leaves for the learning rate to fall to its floor,
+even when the budget is spent."""
 
 PAUSE_SECONDS: Final = 1.0
 PAUSE_RATIO: Final = 10.0
-"""A step that takes longer than this, and so many times as long as usual, was a pause."""
+"""A step that takes longer than PAUSE_SECONDS, and PAUSE_RATIO times as long as usual, was
+interrupted by a pause."""
 
 
 def wall_clock() -> float:
-    """Seconds as a person's clock counts them: also while the machine sleeps, and whatever the
-    date is set to."""
-    if hasattr(time, "CLOCK_BOOTTIME"):  # Linux
-        return time.clock_gettime(time.CLOCK_BOOTTIME)
-    return time.clock_gettime(time.CLOCK_MONOTONIC)  # counts a Mac's sleep, time.monotonic does not
+    """Return the seconds of a clock that also counts the time in which the machine sleeps, and that
+    does not change with the date."""
+    # On Linux CLOCK_MONOTONIC stands still while the machine sleeps; on a Mac it goes on.
+    clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+    return time.clock_gettime(clock)
 
 
 @dataclass(frozen=True)
 class _Speed:
-    """What steps took: seconds, steps, characters."""
+    """The seconds that some steps took, and the characters that they learned from."""
 
     seconds: float = 0.0
     steps: int = 0
@@ -94,11 +94,11 @@ def _mean(windows: "list[_Speed]") -> _Speed:
 
 
 class Pacer:
-    """Measures a training as it goes, and decides when its plan is revised.
+    """Measures a training and decides when its plan is revised.
 
     Args:
-        budget: the time it may take; None where it has no time budget.
-        spent_seconds: of the budget, before `begin`.
+        budget: the time budget; None where there is none.
+        spent_seconds: how much of the budget was spent before `begin`.
     """
 
     def __init__(self, budget: TimeBudget | None, spent_seconds: float = 0.0) -> None:
@@ -125,34 +125,34 @@ class Pacer:
             self._saves.append(budget.save_seconds)
 
     def begin(self, characters: int = 0) -> None:
-        """Starts the clock, where there is a time budget; so many characters were learned from
-        before."""
+        """Start the clock. `characters` is how many characters were learned from before."""
         self._characters = characters
         if self.budget is not None:
             self._began = self._last = wall_clock()
 
     @property
     def spent_seconds(self) -> float:
-        """How much of the budget is spent."""
+        """The seconds of the budget that are spent."""
         return self._spent_before + (0.0 if self._began is None else wall_clock() - self._began)
 
     @contextlib.contextmanager
     def evaluating(self) -> Iterator[None]:
-        """Measures an evaluation."""
+        """Measure the evaluation in this context."""
         with self._measured() as took:
             yield
         self._evaluations.extend((seconds, self._usual) for seconds in took)
 
     @contextlib.contextmanager
     def saving(self) -> Iterator[None]:
-        """Measures a save."""
+        """Measure the save in this context."""
         with self._measured() as took:
             yield
         self._saves.extend(took)
 
     @contextlib.contextmanager
     def _measured(self) -> Iterator[list[float]]:
-        """Counts what is done in here as no part of a step; gives its seconds afterwards."""
+        """Measure what is done in this context, which is no part of a step; the list has its
+        seconds afterwards."""
         took: list[float] = []
         if self._began is None:
             yield took
@@ -163,12 +163,12 @@ class Pacer:
         self._elsewhere += took[0]
 
     def after_step(self, step: int, characters: int, schedule: Schedule) -> Revision | None:
-        """Measures the step that was just taken; gives what is to be revised, if anything.
+        """Measure the step that was just taken; return a revision where one is necessary.
 
         Args:
-            step: steps taken, this one included.
-            characters: learned from so far.
-            schedule: of the training as yet.
+            step: the steps taken, including this one.
+            characters: how many characters were learned from so far.
+            schedule: the schedule of the training so far.
         """
         if self.budget is None or self._began is None:
             return None
@@ -186,18 +186,19 @@ class Pacer:
         full = len(schedule.revisions) >= MOST_REVISIONS
         revised_until = schedule.revisions[-1].step if schedule.revisions else 0
         if step <= revised_until or step >= schedule.steps or full:
-            return None  # what was recorded before is replayed
+            return None  # a resumed training replays its recorded revisions
         return self._revision(step, schedule)
 
     def _is_pause(self, seconds: float) -> bool:
-        """Whether the process was stopped in a step; two in a row are no pauses, but slow."""
+        """Return whether a step was interrupted by a pause. Of two long steps in a row the second one
+        is slow."""
         usual = self._windows[-1].step_seconds if self._windows else self._usual
         long = seconds > max(PAUSE_SECONDS, PAUSE_RATIO * usual)
         self._pausing = long and not self._pausing
         return self._pausing
 
     def _revision(self, step: int, schedule: Schedule) -> Revision | None:
-        """The revision that the windows ask for, if they do."""
+        """Return a revision where the windows show that one is necessary."""
         assert self.budget is not None
         windows = list(self._windows)
         last, mean = windows[-1], _mean(windows)
@@ -229,7 +230,8 @@ class Pacer:
         return revision
 
     def _speed(self, recent: int) -> _Speed:
-        """The speed to plan with: the mean, or that of the last windows where it has changed."""
+        """Return the speed to plan with: the mean, or the speed of the last windows where it has
+        changed."""
         windows = list(self._windows)
         now, mean = _mean(windows[-recent:]), _mean(windows)
         if abs(now.step_seconds / mean.step_seconds - 1) < CHANGED:
@@ -241,12 +243,12 @@ class Pacer:
         return now if abs(first.step_seconds / last.step_seconds - 1) < CHANGED else last
 
     def _pause_seconds(self, step_seconds: float) -> tuple[float, float]:
-        """What an evaluation and a save take, while a step takes so long."""
+        """Return the seconds of an evaluation and of a save at a given speed."""
         evaluation = min(seconds * step_seconds / then for seconds, then in self._evaluations)
         return evaluation, min(self._saves)
 
     def _missed(self, step: int, schedule: Schedule, speed: _Speed) -> float:
-        """By how many seconds the training would end too late at this speed."""
+        """Return by how many seconds the training would end too late at a given speed."""
         assert self.budget is not None
         evaluation, save = self._pause_seconds(speed.step_seconds)
         # An evaluation after this very step has not begun.
@@ -257,7 +259,8 @@ class Pacer:
         return self.spent_seconds + rest - self.budget.seconds
 
     def _replanned(self, step: int, schedule: Schedule, speed: _Speed) -> Revision:
-        """The steps that fit into the time that is left, with an evaluation's usual share of it."""
+        """Return the revision to the steps that fit into the time left, of which evaluations keep
+        their share."""
         budget = self.budget
         assert budget is not None
         each = speed.step_seconds

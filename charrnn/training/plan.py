@@ -142,24 +142,22 @@ def make_plan(
         epochs=epochs,
         seconds=seconds,
         notes=tuple(notes),
-        budget=_time_budget(options, config, machine, MOST_EPOCHS * steps_per_epoch)
-        if probe.timed
-        else None,
+        budget=_time_budget(options, config, machine, steps_per_epoch) if probe.timed else None,
         spent_seconds=probe.spent_seconds,
     )
 
 
 def _time_budget(
-    options: TrainingOptions, config: TrainingConfig, machine: Machine, most_steps: int
+    options: TrainingOptions, config: TrainingConfig, machine: Machine, steps_per_epoch: int
 ) -> TimeBudget:
     """Return the time budget of a plan, with the measurements that it was made from."""
     evaluation_seconds = config.evaluation_characters / machine.evaluation_speed
     return TimeBudget(
         seconds=options.budget or DEFAULT_BUDGET,
-        step_seconds=machine.step_seconds,
+        step_seconds=max(machine.step_seconds, 1e-9),  # a clock may stand still
         evaluation_seconds=evaluation_seconds + machine.sample_seconds,
         save_seconds=machine.save_seconds,
-        most_steps=max(most_steps, config.steps),
+        most_steps=max(MOST_EPOCHS * steps_per_epoch, config.steps),
         fixed_evaluations=options.evaluate_every is not None,
         fixed_saves=options.checkpoint_every is not None,
     )

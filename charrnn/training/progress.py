@@ -125,8 +125,8 @@ class MetricsLog:
 
 
 def recorded_revisions(run: Run, schedule: Schedule, step: int) -> Schedule:
-    """Return the schedule with the revisions that metrics.jsonl records after a step. A training that
-    is resumed at that step replays them. Lines that do not fit are ignored."""
+    """Return the schedule with the revisions that metrics.jsonl records after a step. A resumed
+    training replays them. Lines that do not fit are ignored."""
     names = {each.name for each in fields(Revision)}
     for line in run.measurements():
         if REVISION in line and line["step"] > step:

@@ -1,10 +1,10 @@
 """The schedule of a training: its last step, the learning rate of each step, and the steps after
 which it is evaluated and saved.
 
-    Schedule = TrainingConfig, as planned  +  the Revisions that a time budget made necessary
+    Schedule = TrainingConfig (the plan) + Revisions (changes that a time budget made necessary)
 
-It is a pure function of those two and the step. Who trains a plan with the revisions that another
-training has recorded gets the same bytes.
+A Schedule is a pure function of these two and the step. A training that is resumed, or repeated
+with the recorded revisions, therefore ends with the same bytes.
 """
 
 from bisect import bisect_right
@@ -18,19 +18,19 @@ from charrnn.option_declaration import LARGEST, check, limits
 from charrnn.training.config import TrainingConfig
 
 MOST_REVISIONS: Final = 1000
-"""More than a training of a day has at worst."""
+"""The most revisions of a training, more than the worst day has."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TimeBudget:
-    """The time that a training may take, and what the plan was made with.
+    """The time budget of a training, and the measurements that its plan was made from.
 
     Attributes:
-        seconds: of a person's clock, from the probe to the last save.
+        seconds: the budget, by a person's clock, from the probe to the last save.
         step_seconds, evaluation_seconds, save_seconds: what a training step, an evaluation with
-            its sample, and a checkpoint take by the probe.
-        most_steps: the steps after which more are of no use, however much time is left.
-        fixed_evaluations, fixed_saves: whether a person chose how often it is evaluated and saved.
+            its sample, and a checkpoint were expected to take.
+        most_steps: the most steps of the training, however much time is left.
+        fixed_evaluations, fixed_saves: whether --evaluate-every and --checkpoint-every were given.
     """
 
     seconds: float = field(metadata=limits(above=0))
@@ -47,15 +47,14 @@ class TimeBudget:
 
 @dataclass(frozen=True, kw_only=True)
 class Revision:
-    """A change of the plan on the way, which holds for all steps after `step`.
+    """A change of the plan during the training, which holds for all steps after `step`.
 
     Attributes:
-        step: steps taken when it was decided.
-        steps: the new total.
-        evaluate_every, checkpoint_every: steps from one evaluation, and one checkpoint, to the
-            next.
-        characters_per_second: of training steps, as they were measured.
-        planned_characters_per_second: with which the total was planned that it replaces.
+        step: the steps taken when it was decided.
+        steps: the new total of steps.
+        evaluate_every, checkpoint_every: the new intervals, in steps.
+        characters_per_second: the measured speed of training.
+        planned_characters_per_second: the speed that the plan had counted on until then.
     """
 
     step: int = field(metadata=limits(least=1, most=LARGEST))
@@ -73,7 +72,7 @@ class Revision:
 
 @dataclass(frozen=True)
 class _Every:
-    """Every so many steps, counted from one of them."""
+    """Every `steps` steps, counted from `origin`."""
 
     steps: int
     origin: int = 0
@@ -82,15 +81,15 @@ class _Every:
         return (step - self.origin) % self.steps == 0
 
     def count(self, after: int, through: int) -> int:
-        """How many there are in after + 1, ..., through."""
+        """Return how many there are in after + 1, ..., through."""
         return (through - self.origin) // self.steps - (after - self.origin) // self.steps
 
     def last(self, step: int) -> int:
-        """The last one up to a step."""
+        """Return the last one up to a step."""
         return step - (step - self.origin) % self.steps
 
     def changed(self, steps: int, at: int) -> "_Every":
-        """Every so many from the last one on; the same where their number does not change."""
+        """Return the same with another interval, counted from the last one up to step `at`."""
         return self if steps == self.steps else _Every(steps, self.last(at))
 
 
@@ -99,10 +98,10 @@ class _Stretch:
     """The steps from one revision to the next.
 
     Attributes:
-        begins: steps taken before.
-        planned: where the plan was then, in steps of the plan.
-        pace: steps of the plan that each step covers; None where they are the same.
-        evaluations, saves: the steps after which there is one.
+        begins: the steps taken before.
+        planned: the step of the plan that it begins at.
+        pace: how many steps of the plan each step covers; None: it is the plan itself.
+        evaluations, saves: the steps after which the training is evaluated, and saved.
     """
 
     begins: int
@@ -117,13 +116,13 @@ class _Stretch:
 
 @dataclass(frozen=True)
 class Schedule:
-    """When a training ends and what its learning rate is, as planned and revised.
+    """The plan of a training with its revisions.
 
-    A revision changes how fast the training goes through the plan: what is left of the learning
-    rate's warm-up and cosine is spread over the steps that are left. The learning rate makes no
-    jump, and reaches its floor at the new end.
+    A revision changes the pace at which the training goes through the plan: the rest of the learning
+    rate's warm-up and cosine is spread over the remaining steps. So the learning rate is continuous,
+    and reaches its floor at the new end.
 
-    Raises ConfigError where a revision does not follow from those before it.
+    Raises ConfigError when a revision does not follow from those before it.
     """
 
     config: TrainingConfig
@@ -142,48 +141,48 @@ class Schedule:
 
     @property
     def steps(self) -> int:
-        """The step that the training ends with."""
+        """The last step of the training."""
         return self.revisions[-1].steps if self.revisions else self.config.steps
 
     def revised(self, revision: Revision) -> "Schedule":
-        """The schedule with one more revision."""
+        """Return the schedule with one more revision."""
         return replace(self, revisions=(*self.revisions, revision))
 
     def revisions_until(self, step: int) -> tuple[Revision, ...]:
-        """Those that were decided when so many steps were taken, or before."""
+        """Return the revisions that were decided up to a step."""
         return tuple(each for each in self.revisions if each.step <= step)
 
     def learning_rate_at(self, step: int) -> float:
-        """The learning rate of step 0, 1, 2, ...; see `TrainingConfig.learning_rate_at`."""
+        """Return the learning rate of step 0, 1, 2, ...; see `TrainingConfig.learning_rate_at`."""
         return self.config.learning_rate_at(self.planned_step(step))
 
     def planned_step(self, step: int) -> float:
-        """The step of the plan whose learning rate a step has."""
+        """Return the step of the plan, not always a whole number, that a step corresponds to."""
         return self._stretch_after(step).planned_step(step)
 
     def evaluation_due(self, step: int) -> bool:
-        """Whether the network is evaluated after so many steps."""
+        """Return whether the network is evaluated after a step."""
         return step == self.steps or step in self._stretch_of(step).evaluations
 
     def save_due(self, step: int) -> bool:
-        """Whether a checkpoint is saved after so many steps, whatever an evaluation gives."""
+        """Return whether a checkpoint is saved after a step, whatever an evaluation shows."""
         return step == self.steps or step in self._stretch_of(step).saves
 
     def evaluate_every(self, step: int) -> int:
-        """How many steps there are from one evaluation to the next, after so many."""
+        """Return the interval of the evaluations after a step, in steps."""
         return self._stretch_after(step).evaluations.steps
 
     def last_evaluation_due(self, step: int) -> int:
-        """The last multiple of `evaluate_every`, as it was counted, up to a step; 0 at first."""
+        """Return the last step up to this one that intervals of evaluations are counted from."""
         return self._stretch_after(step).evaluations.last(step)
 
     def checkpoint_every(self, step: int) -> int:
-        """How many steps there are from one checkpoint to the next, after so many."""
+        """Return the interval of the checkpoints after a step, in steps."""
         return self._stretch_after(step).saves.steps
 
     def evaluations(self, after: int, through: int) -> int:
-        """How many evaluations are due after the steps after + 1, ..., through; the one at the
-        end, where it is out of turn, left out."""
+        """Return how many evaluations are due after the steps after + 1, ..., through, without the
+        one at the end where it is no multiple of the interval."""
         ends = [*self._begins[1:], max(through, self._begins[-1])]
         parts = zip(self._stretches, ends, strict=True)
         return sum(
@@ -193,11 +192,11 @@ class Schedule:
         )
 
     def _stretch_after(self, step: int) -> _Stretch:
-        """The stretch that begins with a step, or that it lies in."""
+        """Return the stretch that the steps after this one lie in."""
         return self._stretches[bisect_right(self._begins, step) - 1]
 
     def _stretch_of(self, step: int) -> _Stretch:
-        """The stretch that ends with a step, or that it lies in."""
+        """Return the stretch that this step was taken in."""
         return self._stretches[max(bisect_right(self._begins, step - 1) - 1, 0)]
 
     @cached_property
