@@ -190,8 +190,8 @@ class Pacer:
         return self._revision(step, schedule)
 
     def _is_pause(self, seconds: float) -> bool:
-        """Return whether a step was interrupted by a pause. Of two long steps in a row the second one
-        is slow."""
+        """Return whether a step was interrupted by a pause. The second of two long steps in a row
+        is a slow one."""
         usual = self._windows[-1].step_seconds if self._windows else self._usual
         long = seconds > max(PAUSE_SECONDS, PAUSE_RATIO * usual)
         self._pausing = long and not self._pausing

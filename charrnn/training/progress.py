@@ -144,7 +144,7 @@ def describe_revision(
     if speed < planned * (1 - NOTABLE) or speed > planned * (1 + NOTABLE):
         how = "slower" if speed < planned else "faster"
         reason = (
-            f"the machine is {how} than planned with "
+            f"the machine is {how} than planned "
             f"({_thousands(speed)} instead of {_thousands(planned)} {unit}s/s)"
         )
     elif revision.steps < steps_before:

@@ -118,9 +118,9 @@ class _Stretch:
 class Schedule:
     """The plan of a training with its revisions.
 
-    A revision changes the pace at which the training goes through the plan: the rest of the learning
-    rate's warm-up and cosine is spread over the remaining steps. So the learning rate is continuous,
-    and reaches its floor at the new end.
+    A revision changes the pace at which the training goes through the plan: the rest of the
+    learning rate's warm-up and cosine is spread over the remaining steps. So the learning rate is
+    continuous, and reaches its floor at the new end.
 
     Raises ConfigError when a revision does not follow from those before it.
     """
