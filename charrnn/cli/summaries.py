@@ -1,5 +1,6 @@
 """The end of a training: how good the model is, and which commands to try next."""
 
+import dataclasses
 from typing import TYPE_CHECKING, Final
 
 from charrnn.cli.display import key_value_table, messages, report_table, say, say_command
@@ -37,7 +38,7 @@ def conclude(trainer: "Trainer", longer: str | None = None) -> None:
 def _say_next_commands(trainer: "Trainer", longer: str | None) -> None:
     commands = next_commands(
         trainer.task,
-        trainer.config,
+        dataclasses.replace(trainer.config, steps=trainer.schedule.steps),
         trainer.run.argument,
         longer=longer,
         stopped_early=trainer.turned,
