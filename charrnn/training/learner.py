@@ -38,11 +38,17 @@ def threads(count: int) -> Iterator[None]:
             "spawn, or as a separate program"
         )
     before = torch.get_num_threads()
-    torch.set_num_threads(min(count, usable_cores()))
+    set_threads(count)
     try:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def set_threads(count: int) -> None:
+    """Let PyTorch use so many threads of the CPU from now on, up to the cores it may use."""
+    if count != torch.get_num_threads():
+        torch.set_num_threads(min(count, usable_cores()))
 
 
 def autocast(device: str, precision: str) -> contextlib.AbstractContextManager[None]:

@@ -19,8 +19,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from charrnn.cores import usable_cores
+from charrnn.forks import forked
 from charrnn.training.recipe import CHECKPOINT_SECONDS, EVALUATION_SHARE, EVALUATIONS
 from charrnn.training.schedule import MOST_REVISIONS, Revision, Schedule, TimeBudget
+from charrnn.training.thread_tuning import ThreadTuner
 
 WINDOW_SHARE: Final = 0.025
 SHORTEST_WINDOW: Final = 0.25
@@ -50,6 +53,9 @@ windows before them are then forgotten."""
 LEAST_LEFT: Final = 0.02
 """The least share of the budget that a revision leaves for the learning rate to fall to its floor,
 even when the budget is spent."""
+
+TRIAL_SHARE: Final = 0.25
+"""The length of a trial of another number of threads, as a share of a window."""
 
 PAUSE_SECONDS: Final = 1.0
 PAUSE_RATIO: Final = 10.0
@@ -112,6 +118,7 @@ class Pacer:
         self._windows: deque[_Speed] = deque(maxlen=REMEMBERED)
         self._late_in_a_row = self._early_in_a_row = 0
         self._pausing = False
+        self._tuner: ThreadTuner | None = None
         # Of two evaluations or saves the shorter one counts: in the other there may be a pause.
         self._evaluations: deque[tuple[float, float]] = deque(maxlen=2)  # and a step's seconds then
         self._saves: deque[float] = deque(maxlen=2)
@@ -179,15 +186,62 @@ class Pacer:
         if self._is_pause(took):
             return None
         self._window += _Speed(took, 1, learned)
-        if self._window.seconds < self._window_seconds:
+        in_trial = self._tuner is not None and self._tuner.in_trial
+        if self._window.seconds < self._window_seconds * (TRIAL_SHARE if in_trial else 1):
             return None
-        self._windows.append(self._window)
-        self._window = _Speed()
+        window, self._window = self._window, _Speed()
+        if not in_trial:
+            self._windows.append(window)
         full = len(schedule.revisions) >= MOST_REVISIONS
         revised_until = schedule.revisions[-1].step if schedule.revisions else 0
         if step <= revised_until or step >= schedule.steps or full:
             return None  # a resumed training replays its recorded revisions
-        return self._revision(step, schedule)
+        if (changed := self._tuned(step, schedule, window)) is not None:
+            return changed
+        return None if in_trial else self._revision(step, schedule)
+
+    def _tuned(self, step: int, schedule: Schedule, window: _Speed) -> Revision | None:
+        """Return a revision to another number of threads, where that is tried or decided."""
+        assert self.budget is not None
+        threads = schedule.threads_at(step)
+        if self._tuner is None:
+            most = 1 if forked() else min(self.budget.most_threads, usable_cores())
+            self._tuner = ThreadTuner(threads, most, self.budget.step_seconds)
+        tried = self._tuner.in_trial
+        if not tried and self._is_near_the_end:
+            return None
+        chosen = self._tuner.after_window(window.step_seconds)
+        if tried and chosen == threads:  # it was faster: what was measured before does not count
+            self._windows.clear()
+            self._windows.append(window)
+            self._late_in_a_row = self._early_in_a_row = 0
+        if chosen == threads:
+            return None
+        return Revision(
+            step=step,
+            steps=schedule.steps,
+            evaluate_every=schedule.evaluate_every(step),
+            checkpoint_every=schedule.checkpoint_every(step),
+            threads=chosen,
+            characters_per_second=round(window.characters_per_second),
+            planned_characters_per_second=self._planned_speed(schedule, window),
+        )
+
+    @property
+    def _is_near_the_end(self) -> bool:
+        assert self.budget is not None
+        return self.budget.seconds - self.spent_seconds < EARLY_WINDOWS * self._window_seconds
+
+    def _planned_speed(self, schedule: Schedule, speed: _Speed) -> float:
+        """Return the characters per second that the plan has counted on."""
+        assert self.budget is not None
+        steps, speed_planned = schedule.config.steps, None
+        for revision in schedule.revisions:
+            if revision.steps != steps:  # others change only the number of threads
+                steps, speed_planned = revision.steps, revision.characters_per_second
+        if speed_planned is not None:
+            return speed_planned
+        return round(speed.characters / speed.steps / self.budget.step_seconds)
 
     def _is_pause(self, seconds: float) -> bool:
         """Return whether a step was interrupted by a pause. The second of two long steps in a row
@@ -297,9 +351,6 @@ class Pacer:
             evaluate_every=evaluate_every,
             checkpoint_every=checkpoint_every,
             characters_per_second=round(speed.characters_per_second),
-            planned_characters_per_second=round(
-                schedule.revisions[-1].characters_per_second
-                if schedule.revisions
-                else speed.characters / speed.steps / budget.step_seconds
-            ),
+            threads=schedule.threads_at(step),
+            planned_characters_per_second=self._planned_speed(schedule, speed),
         )

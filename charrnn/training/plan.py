@@ -25,7 +25,7 @@ from charrnn.training.config import TrainingConfig
 from charrnn.training.learner import threads
 from charrnn.training.options import TrainingOptions
 from charrnn.training.parallel.group import Group
-from charrnn.training.probe import Probe
+from charrnn.training.probe import Probe, most_threads
 from charrnn.training.recipe import (
     DEFAULT_BUDGET,
     MOST_EPOCHS,
@@ -142,13 +142,19 @@ def make_plan(
         epochs=epochs,
         seconds=seconds,
         notes=tuple(notes),
-        budget=_time_budget(options, config, machine, steps_per_epoch) if probe.timed else None,
+        budget=_time_budget(options, config, machine, model.cell, steps_per_epoch)
+        if probe.timed
+        else None,
         spent_seconds=probe.spent_seconds,
     )
 
 
 def _time_budget(
-    options: TrainingOptions, config: TrainingConfig, machine: Machine, steps_per_epoch: int
+    options: TrainingOptions,
+    config: TrainingConfig,
+    machine: Machine,
+    cell: str,
+    steps_per_epoch: int,
 ) -> TimeBudget:
     """Return the time budget of a plan, with the measurements that it was made from."""
     evaluation_seconds = config.evaluation_characters / machine.evaluation_speed
@@ -157,6 +163,9 @@ def _time_budget(
         step_seconds=max(machine.step_seconds, 1e-9),  # a clock may stand still
         evaluation_seconds=evaluation_seconds + machine.sample_seconds,
         save_seconds=machine.save_seconds,
+        most_threads=most_threads(config.device, config.kernel, cell)
+        if config.device == "cpu"
+        else 1,
         most_steps=max(MOST_EPOCHS * steps_per_epoch, config.steps),
         fixed_evaluations=options.evaluate_every is not None,
         fixed_saves=options.checkpoint_every is not None,

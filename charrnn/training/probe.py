@@ -226,10 +226,10 @@ def usual_threads(device: str, kernel: str, cell: str, hidden_size: int) -> int:
     """Return the number of CPU threads to use where nothing is measured."""
     # With a network this small, threads wait for each other longer than they compute.
     small = hidden_size < (64 if kernel == "native" else 129)
-    return 1 if small else _most_threads(device, kernel, cell)
+    return 1 if small else most_threads(device, kernel, cell)
 
 
-def _most_threads(device: str, kernel: str, cell: str) -> int:
+def most_threads(device: str, kernel: str, cell: str) -> int:
     """Return the most CPU threads on which the same training gives the same bits every time.
 
     An LSTM, which is one operation of oneDNN, does so on any number, and so do our own kernels.
@@ -260,7 +260,7 @@ def _candidates(machine: Machine, config: ModelConfig, precision: str | None) ->
                 machine,
                 precision=kind,
                 kernel=kernel,
-                threads=_most_threads(device, kernel, config.cell),
+                threads=most_threads(device, kernel, config.cell),
             )
 
 

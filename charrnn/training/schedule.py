@@ -30,6 +30,7 @@ class TimeBudget:
         step_seconds, evaluation_seconds, save_seconds: what a training step, an evaluation with
             its sample, and a checkpoint were expected to take.
         most_steps: the most steps of the training, however much time is left.
+        most_threads: the most threads of the CPU that may be tried; 1: the number never changes.
         fixed_evaluations, fixed_saves: whether --evaluate-every and --checkpoint-every were given.
     """
 
@@ -38,6 +39,7 @@ class TimeBudget:
     evaluation_seconds: float = field(metadata=limits(least=0))
     save_seconds: float = field(metadata=limits(least=0))
     most_steps: int = field(metadata=limits(least=1, most=LARGEST))
+    most_threads: int = field(metadata=limits(least=1, most=1024))
     fixed_evaluations: bool
     fixed_saves: bool
 
@@ -53,6 +55,7 @@ class Revision:
         step: the steps taken when it was decided.
         steps: the new total of steps.
         evaluate_every, checkpoint_every: the new intervals, in steps.
+        threads: the number of threads, on which the last bits of sums may depend.
         characters_per_second: the measured speed of training.
         planned_characters_per_second: the speed that the plan had counted on until then.
     """
@@ -61,6 +64,7 @@ class Revision:
     steps: int = field(metadata=limits(least=1, most=LARGEST))
     evaluate_every: int = field(metadata=limits(least=1, most=LARGEST))
     checkpoint_every: int = field(metadata=limits(least=1, most=LARGEST))
+    threads: int = field(metadata=limits(least=1, most=1024))
     characters_per_second: float = field(metadata=limits(least=0))
     planned_characters_per_second: float = field(metadata=limits(least=0))
 
@@ -102,6 +106,7 @@ class _Stretch:
         planned: the step of the plan that it begins at.
         pace: how many steps of the plan each step covers; None: it is the plan itself.
         evaluations, saves: the steps after which the training is evaluated, and saved.
+        threads: the number of threads of the CPU.
     """
 
     begins: int
@@ -109,6 +114,7 @@ class _Stretch:
     pace: float | None
     evaluations: _Every
     saves: _Every
+    threads: int
 
     def planned_step(self, step: int) -> float:
         return step if self.pace is None else self.planned + (step - self.begins) * self.pace
@@ -180,6 +186,10 @@ class Schedule:
         """Return the interval of the checkpoints after a step, in steps."""
         return self._stretch_after(step).saves.steps
 
+    def threads_at(self, step: int) -> int:
+        """Return the number of threads of step 0, 1, 2, ..., and of an evaluation before it."""
+        return self._stretch_after(step).threads
+
     def evaluations(self, after: int, through: int) -> int:
         """Return how many evaluations are due after the steps after + 1, ..., through, without the
         one at the end where it is no multiple of the interval."""
@@ -209,7 +219,14 @@ class Schedule:
 
 
 def _stretches(config: TrainingConfig, revisions: Iterable[Revision]) -> Iterator[_Stretch]:
-    stretch = _Stretch(0, 0.0, None, _Every(config.evaluate_every), _Every(config.checkpoint_every))
+    stretch = _Stretch(
+        begins=0,
+        planned=0.0,
+        pace=None,
+        evaluations=_Every(config.evaluate_every),
+        saves=_Every(config.checkpoint_every),
+        threads=config.threads,
+    )
     yield stretch
     for revision in revisions:
         step = revision.step
@@ -220,5 +237,6 @@ def _stretches(config: TrainingConfig, revisions: Iterable[Revision]) -> Iterato
             pace=(config.steps - planned) / (revision.steps - step),
             evaluations=stretch.evaluations.changed(revision.evaluate_every, step),
             saves=stretch.saves.changed(revision.checkpoint_every, step),
+            threads=revision.threads,
         )
         yield stretch

@@ -26,7 +26,7 @@ from charrnn.training.checkpoint import Checkpoint, TrainingState
 from charrnn.training.config import TrainingConfig
 from charrnn.training.early_stopping import should_stop_early
 from charrnn.training.interruption import interrupts_wait
-from charrnn.training.learner import Learner, autocast, threads
+from charrnn.training.learner import Learner, autocast, set_threads, threads
 from charrnn.training.malloc import freed_memory_kept
 from charrnn.training.pacing import Pacer
 from charrnn.training.parallel.group import Group
@@ -207,7 +207,10 @@ class Trainer:
     @contextlib.contextmanager
     def _computing(self) -> Iterator[None]:
         """Set the number of threads, and make interrupts wait for the end of a step."""
-        with threads(self.config.threads), interrupts_wait(self.request_stop):
+        with (
+            threads(self.schedule.threads_at(self.position.step)),
+            interrupts_wait(self.request_stop),
+        ):
             yield
 
     def _train(self) -> Iterator[Progress]:
@@ -327,20 +330,19 @@ class Trainer:
         """Revise the plan after a step, where the time budget requires it."""
         before = self.schedule
         revision = self._pacer.after_step(progress.step, progress.characters, before)
-        if revision is None or self._stopped:
-            return progress
-        # It is on the disk before the first step that depends on it: see Trainer.resume.
-        self._log.log_revision(self.position, revision, before)
-        self.group.revise(revision)
-        self.learner.schedule = before.revised(revision)
-        assert self._pacer.budget is not None
-        return dataclasses.replace(
-            progress,
-            steps=revision.steps,
-            revision=describe_revision(
-                revision, before.steps, self._pacer.budget.seconds, self.corpus.tokenizer.unit
-            ),
-        )
+        if revision is not None and not self._stopped:
+            # It is on the disk before the first step that depends on it: see Trainer.resume.
+            self._log.log_revision(self.position, revision, before)
+            self.group.revise(revision)
+            self.learner.schedule = before.revised(revision)
+            progress = dataclasses.replace(progress, steps=revision.steps)
+            if revision.steps != before.steps:
+                assert self._pacer.budget is not None
+                seconds, unit = self._pacer.budget.seconds, self.corpus.tokenizer.unit
+                said = describe_revision(revision, before.steps, seconds, unit)
+                progress = dataclasses.replace(progress, revision=said)
+        set_threads(self.schedule.threads_at(progress.step))
+        return progress
 
     def _diverged(self, what: str) -> DivergedError:
         kept = f"; {self.run.last} is sound" if self.run.last.exists() else ""

@@ -24,11 +24,15 @@ class FakeMachine:
 
     Attributes:
         slowness: how many times as long as on an idle machine work takes, at a time.
+        by_threads: the same, at a time and on a number of threads.
+        threads: the number of threads of the training.
         noise: by which share each piece of work takes longer or shorter at most.
         stops: when the process is stopped for ten seconds.
     """
 
     slowness: Callable[[float], float] = lambda now: 1.0
+    by_threads: Callable[[float, int], float] = lambda now, threads: 1.0
+    threads: int = 1
     noise: float = 0.1
     stops: tuple[float, ...] = ()
     now: float = 0.0
@@ -37,7 +41,7 @@ class FakeMachine:
     def work(self, seconds: float) -> None:
         left = seconds * (1 + self.noise * self.chance.uniform(-1, 1))
         while left > 1e-9:
-            slowness = self.slowness(self.now)
+            slowness = self.slowness(self.now) * self.by_threads(self.now, self.threads)
             piece = min(left, 0.02)
             left -= piece
             self.now += piece * slowness
@@ -72,6 +76,7 @@ def train(make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch) -> Callable[
         slow_save: float = 1.0,
         most_steps: int = 10**9,
         evaluate_every: int | None = None,
+        most_threads: int = 1,
     ) -> Trained:
         monkeypatch.setattr(pacing, "wall_clock", lambda: machine.now)
         steps = min(int((budget - 20 * (evaluation + save)) / (step * probed)), most_steps)
@@ -81,6 +86,7 @@ def train(make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch) -> Callable[
             evaluate_every=every,
             checkpoint_every=every,
             warmup_steps=min(100, steps // 10),
+            threads=machine.threads,
         )
         schedule = Schedule(config)
         pacer = Pacer(
@@ -90,6 +96,7 @@ def train(make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch) -> Callable[
                 evaluation_seconds=evaluation,
                 save_seconds=save,
                 most_steps=most_steps,
+                most_threads=most_threads,
                 fixed_evaluations=evaluate_every is not None,
                 fixed_saves=False,
             )
@@ -103,6 +110,7 @@ def train(make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch) -> Callable[
             if revision is not None:
                 assert revision.step == taken
                 schedule = schedule.revised(revision)
+                machine.threads = revision.threads
             if schedule.evaluation_due(taken):
                 evaluations += 1
                 with pacer.evaluating():
@@ -236,6 +244,7 @@ def test_what_was_recorded_is_not_measured_again(
         evaluation_seconds=0.1,
         save_seconds=0.1,
         most_steps=10**6,
+        most_threads=1,
         fixed_evaluations=False,
         fixed_saves=False,
     )
@@ -244,6 +253,7 @@ def test_what_was_recorded_is_not_measured_again(
         steps=800,
         evaluate_every=50,
         checkpoint_every=50,
+        threads=1,
         characters_per_second=1.0,
         planned_characters_per_second=1.0,
     )
@@ -257,3 +267,68 @@ def test_what_was_recorded_is_not_measured_again(
             assert revision.step > 400
             return
     raise AssertionError("it was never measured again")
+
+
+def two_cores(begin: float, end: float) -> Callable[[float, int], float]:
+    """Two threads are twice as fast as one; while there is a neighbour, half as fast."""
+
+    def slowness(now: float, threads: int) -> float:
+        return {1: 2.0, 2: 4.0 if begin <= now < end else 1.0}[threads]
+
+    return slowness
+
+
+@pytest.mark.parametrize("budget", BUDGETS)
+def test_beside_a_neighbour_one_thread_is_tried_and_kept(
+    budget: float, train: Callable[..., Trained]
+) -> None:
+    machine = FakeMachine(by_threads=two_cores(0.3 * budget, 1e9), threads=2)
+    trained = train(machine, budget, step=max(0.02, budget / 5000), most_threads=2)
+    assert 0.95 <= trained.seconds / budget <= 1.05
+    assert machine.threads == 1
+    planned = trained.planned_steps
+    assert trained.schedule.steps > (0.3 + 0.85 * 0.7 / 2) * planned  # 0.3 + 0.7 / 4 on two
+    assert len(trained.schedule.revisions) < 12
+
+
+@pytest.mark.parametrize("budget", BUDGETS)
+def test_when_the_neighbour_goes_two_threads_are_used_again(
+    budget: float, train: Callable[..., Trained]
+) -> None:
+    machine = FakeMachine(by_threads=two_cores(0.2 * budget, 0.4 * budget), threads=2)
+    trained = train(machine, budget, step=max(0.02, budget / 5000), most_threads=2)
+    assert 0.95 <= trained.seconds / budget <= 1.05
+    assert machine.threads == 2
+    assert trained.schedule.steps > 0.75 * trained.planned_steps
+
+
+@pytest.mark.parametrize("budget", BUDGETS)
+def test_on_an_idle_machine_no_other_number_of_threads_is_tried(
+    budget: float, train: Callable[..., Trained]
+) -> None:
+    machine = FakeMachine(by_threads=two_cores(1e9, 1e9), threads=2)
+    trained = train(machine, budget, step=max(0.02, budget / 5000), most_threads=2)
+    assert trained.schedule.revisions == ()
+
+
+@pytest.mark.parametrize("budget", BUDGETS)
+def test_where_one_thread_is_best_trials_of_two_cost_little(
+    budget: float, train: Callable[..., Trained]
+) -> None:
+    machine = FakeMachine(by_threads=lambda now, threads: {1: 1.0, 2: 3.0}[threads])
+    trained = train(machine, budget, step=max(0.02, budget / 5000), most_threads=2)
+    assert 0.95 <= trained.seconds / budget <= 1.05
+    assert machine.threads == 1
+    assert trained.schedule.steps > 0.95 * trained.planned_steps
+
+
+def test_a_machine_that_is_slow_on_any_number_of_threads_is_tried_less_and_less(
+    train: Callable[..., Trained],
+) -> None:
+    machine = FakeMachine(
+        between(20, 1e9, 3.0), by_threads=lambda now, threads: {1: 2.0, 2: 1.0}[threads], threads=2
+    )
+    trained = train(machine, 112.0, most_threads=2)
+    assert 0.95 <= trained.seconds / 112 <= 1.05
+    assert machine.threads == 2
+    assert len(trained.schedule.revisions) < 14

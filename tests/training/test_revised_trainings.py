@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from charrnn.cores import usable_cores
 from charrnn.errors import ModelError
 from charrnn.storage.metrics_file import REVISION
 from charrnn.storage.run import Run
@@ -32,6 +34,7 @@ BUDGET = TimeBudget(
     evaluation_seconds=0.0,
     save_seconds=0.0,
     most_steps=10_000,
+    most_threads=1,
     fixed_evaluations=False,
     fixed_saves=False,
 )
@@ -71,8 +74,10 @@ def budgeted(make_trainer: MakeTrainer, clock: FakeClock) -> MakeTrainer:
         planned = make_trainer(
             name, steps=STEPS, evaluate_every=8, checkpoint_every=4, dropout=0.3, keep=3
         )
+        threads = 1 if budget is None else budget.most_threads
+        config = dataclasses.replace(planned.config, threads=threads)
         trainer = Trainer(
-            planned.corpus, planned.learner.network, planned.config, planned.run, budget=budget
+            planned.corpus, planned.learner.network, config, planned.run, budget=budget
         )
         return clock.drive(trainer)
 
@@ -138,10 +143,13 @@ def test_without_a_budget_nothing_of_it_is_saved(budgeted: MakeTrainer) -> None:
     assert not any(REVISION in line for line in trainer.run.metrics())
 
 
-def replayed(budgeted: MakeTrainer, revisions: tuple[Revision, ...]) -> dict[str, bytes]:
+def replayed(
+    budgeted: MakeTrainer, threads: int, revisions: tuple[Revision, ...]
+) -> dict[str, bytes]:
     """What is learned by who makes these revisions without a clock, and is never stopped."""
     trainer = budgeted("replayed", budget=None)
-    trainer.learner.schedule = Schedule(trainer.config, revisions)
+    config = dataclasses.replace(trainer.config, threads=threads)
+    trainer.learner.schedule = Schedule(config, revisions)
     list(trainer)
     return learned(trainer.run)
 
@@ -153,7 +161,8 @@ def test_killed_at_any_moment_it_ends_with_the_same_bytes(
     # Ten random moments in each of five trainings. Whoever resumes finds another machine: faster,
     # slower, or as it was. What it decides is new only after what was recorded.
     chance = random.Random(seed)
-    trainer = budgeted("run")
+    threads = 1 + seed % 2  # of two, one is tried as well
+    trainer = budgeted("run", budget=dataclasses.replace(BUDGET, most_threads=threads))
     run = trainer.run
     known: tuple[Revision, ...] = ()
     for _ in range(10):
@@ -171,7 +180,7 @@ def test_killed_at_any_moment_it_ends_with_the_same_bytes(
     checkpoint = read_checkpoint(run.last)
     assert checkpoint.revisions == trainer.schedule.revisions
     assert len(checkpoint.revisions) >= 1
-    assert learned(run) == replayed(budgeted, checkpoint.revisions)
+    assert learned(run) == replayed(budgeted, threads, checkpoint.revisions)
 
 
 def test_killed_between_a_revision_and_its_checkpoint(
@@ -222,6 +231,7 @@ def test_revisions_that_do_not_fit_are_ignored(budgeted: MakeTrainer, clock: Fak
             steps=90,
             evaluate_every=4,
             checkpoint_every=4,
+            threads=1,
             characters_per_second=1,
             planned_characters_per_second=2,
         )
@@ -292,3 +302,21 @@ def test_what_a_checkpoint_says_of_its_budget_is_checked(
     reseal(path)
     with pytest.raises(ModelError, match=message):
         read_checkpoint(path)
+
+
+def test_another_number_of_threads_is_tried_recorded_and_not_said(
+    budgeted: MakeTrainer, clock: FakeClock
+) -> None:
+    clock.slowness = lambda number: 1.0 if number < 20 else 4.0 / (3 - torch.get_num_threads())
+    trainer = budgeted("run", budget=dataclasses.replace(BUDGET, most_threads=2))
+    threads = torch.get_num_threads()
+    reported = list(trainer)
+    assert torch.get_num_threads() == threads  # as the caller had it
+    if usable_cores() < 2:
+        return
+    first = trainer.schedule.revisions[0]
+    assert (first.threads, first.steps) == (1, STEPS)
+    assert trainer.schedule.threads_at(first.step - 1) == 2
+    assert trainer.schedule.threads_at(first.step) == 1
+    said = [each.step for each in reported if each.revision is not None]
+    assert said and first.step not in said

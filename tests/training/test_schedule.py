@@ -18,6 +18,7 @@ def revision(step: int, steps: int, every: int = 7, save_every: int = 7) -> Revi
         steps=steps,
         evaluate_every=every,
         checkpoint_every=save_every,
+        threads=1,
         characters_per_second=1000.0,
         planned_characters_per_second=2000.0,
     )
@@ -149,7 +150,13 @@ def test_a_revision_follows_from_those_before_it(
 
 @pytest.mark.parametrize("change", [{"step": 0}, {"steps": 5}, {"steps": 4}, {"evaluate_every": 0}])
 def test_a_revision_is_checked(change: dict[str, int]) -> None:
-    values = {"step": 5, "steps": 6, "evaluate_every": 1, "checkpoint_every": 1} | change
+    values = {
+        "step": 5,
+        "steps": 6,
+        "evaluate_every": 1,
+        "checkpoint_every": 1,
+        "threads": 1,
+    } | change
     with pytest.raises(ConfigError):
         Revision(**values, characters_per_second=1.0, planned_characters_per_second=1.0)
 

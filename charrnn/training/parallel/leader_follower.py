@@ -33,7 +33,7 @@ from charrnn.storage.token_cache import IDS
 from charrnn.storage.untrusted_files import map_file
 from charrnn.training.checkpoint import MOMENTS
 from charrnn.training.config import TrainingConfig
-from charrnn.training.learner import Learner, threads
+from charrnn.training.learner import Learner, set_threads, threads
 from charrnn.training.malloc import freed_memory_kept
 from charrnn.training.parallel.distributed import DistributedGroup, GroupStopped
 from charrnn.training.parallel.group import LearnerLike
@@ -188,12 +188,13 @@ class Follower(DistributedGroup):
         if whole is not None:
             learner.state = self.scatter_state(whole)
         self.start_steps(learner.network.parameters())
-        with threads(learner.config.threads), freed_memory_kept():
+        with threads(learner.schedule.threads_at(step)), freed_memory_kept():
             try:
                 while not self.is_last_step(learner.schedule, step):
                     learner.step(next(loader), step)
                     step += 1
                     self.finish_step(learner.state, learner.schedule, step)
+                    set_threads(learner.schedule.threads_at(step))
             except GroupStopped:
                 if learner.state is not None:
                     self.gather_lanes(learner.state)
@@ -209,6 +210,7 @@ class Follower(DistributedGroup):
     def adopt(self, revision: Revision) -> None:
         assert self._learner is not None
         self._learner.schedule = self._learner.schedule.revised(revision)
+        set_threads(revision.threads)
 
     def _send_failure(self, error: BaseException) -> None:
         if self.in_steps:  # otherwise the others wait for the leader's message

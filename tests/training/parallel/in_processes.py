@@ -118,6 +118,7 @@ class _ScriptedPacer(Pacer):
                 evaluation_seconds=1.0,
                 save_seconds=1.0,
                 most_steps=10**6,
+                most_threads=1,
                 fixed_evaluations=False,
                 fixed_saves=False,
             )
@@ -132,6 +133,7 @@ class _ScriptedPacer(Pacer):
             steps=self.script[step],
             evaluate_every=7,
             checkpoint_every=5,
+            threads=1,
             characters_per_second=2000.0,
             planned_characters_per_second=1000.0,
         )
