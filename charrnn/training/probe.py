@@ -3,6 +3,7 @@ precision and number of threads it is fastest."""
 
 import dataclasses
 import math
+import statistics
 import time
 import warnings
 from collections.abc import Iterator
@@ -316,15 +317,17 @@ def _notes(device: str, precision: str | None) -> list[str]:
 def _time_steps(learner: Learner, loader: Loader, seconds: float, patience: float) -> float:
     """Return the seconds of one step, including its data. The first three steps allocate memory and
     are not counted. At least three are measured, unless one takes longer than `patience`, which
-    ends it."""
+    ends it. The result is their mean; of only three, their median, so that another program's work
+    of a moment does not count."""
     for number in range(3):
         learner.step(next(loader), number)
-    total, steps = 0.0, 0
-    while steps < 3 or total < seconds:
+    total, times = 0.0, list[float]()
+    while len(times) < 3 or total < seconds:
         began = time.perf_counter()
-        learner.step(next(loader), steps)
+        learner.step(next(loader), len(times))
         took = time.perf_counter() - began
         if took > patience:
             return took
-        total, steps = total + took, steps + 1
-    return total / steps
+        total += took
+        times.append(took)
+    return statistics.median(times) if len(times) == 3 else total / len(times)
