@@ -43,6 +43,9 @@ LONGEST_PROBE: Final = 10.0
 """The share of a budget that may go into measuring a network of the chosen sizes, and seconds at
 most."""
 
+LARGEST_PROBE_SHARE: Final = 0.15
+"""How much of a budget measuring may have taken before the rest of it is left out."""
+
 ENOUGH_EVALUATED: Final = 20_000
 """Characters that are read to time an evaluation."""
 
@@ -122,19 +125,27 @@ class Probe:
                 best, fewest = candidate, measured
 
         for candidate in candidates:
-            try_out(candidate)
+            if best is reckoned or not self._takes_too_long:
+                try_out(candidate)
         if best.device == "cpu" and best.threads > 1:
             # Where other programs keep the cores busy, threads lose far more by waiting for each
             # other than they gain.
             try_out(dataclasses.replace(best, threads=1))
-        # The fastest of several measurements is a lucky one: what is planned with is measured anew.
-        seconds = self._step_seconds(config, best, allowed * 2 / 3)
+        seconds = fewest / HANDICAPS[best.precision]
+        if not self._takes_too_long:
+            # The fastest of several measurements is a lucky one: the plan is made with a new one.
+            seconds = self._step_seconds(config, best, allowed * 2 / 3)
         return dataclasses.replace(
             best,
             step_seconds=seconds,
             evaluation_speed=self._evaluation_speed(config, best),
             probe_seconds=time.perf_counter() - self._began,
         )
+
+    @property
+    def _takes_too_long(self) -> bool:
+        """Whether measuring has taken so long, on a busy machine, that the rest is left out."""
+        return self.spent_seconds > LARGEST_PROBE_SHARE * self._budget
 
     def _reckoned(self, config: ModelConfig) -> Machine:
         """Return what is usual for such a network, and a guess at its speed."""
@@ -190,7 +201,9 @@ class Probe:
         )
         learner = Learner(network, training, self._group)
         with threads(machine.threads), freed_memory_kept(), self._group.mirrored_probe(learner):
-            return _time_steps(learner, loader, seconds, patience)
+            return _time_steps(
+                learner, loader, seconds, patience, longest=PROBE_SHARE * self._budget
+            )
 
     def _evaluation_speed(self, config: ModelConfig, machine: Machine) -> float:
         """Return how many characters of the validation text are read per second, measured on a part
@@ -314,13 +327,19 @@ def _notes(device: str, precision: str | None) -> list[str]:
     return [f"precision {precision}: {slower}"]
 
 
-def _time_steps(learner: Learner, loader: Loader, seconds: float, patience: float) -> float:
+def _time_steps(
+    learner: Learner, loader: Loader, seconds: float, patience: float, longest: float
+) -> float:
     """Return the seconds of one step, including its data. The first three steps allocate memory and
     are not counted. At least three are measured, unless one takes longer than `patience`, which
     ends it. The result is their mean; of only three, their median, so that another program's work
-    of a moment does not count."""
+    of a moment does not count. Where steps are so slow that this takes longer than `longest`
+    seconds, fewer are taken, two at least."""
+    began = time.perf_counter()
     for number in range(3):
         learner.step(next(loader), number)
+        if time.perf_counter() - began > longest:
+            break
     total, times = 0.0, list[float]()
     while len(times) < 3 or total < seconds:
         began = time.perf_counter()
@@ -330,4 +349,6 @@ def _time_steps(learner: Learner, loader: Loader, seconds: float, patience: floa
             return took
         total += took
         times.append(took)
+        if total > max(seconds, longest):
+            break
     return statistics.median(times) if len(times) == 3 else total / len(times)

@@ -140,7 +140,7 @@ def test_what_can_be_read_is_measured_under_a_budget_alone(
 ) -> None:
     monkeypatch.setattr(
         "charrnn.training.probe._time_steps",
-        lambda learner, *_: learner.network.config.hidden_size / 1000,
+        lambda learner, *_, **__: learner.network.config.hidden_size / 1000,
     )
     model = ModelConfig(vocabulary_size=9, hidden_size=8, embedding_size=4)
     assert probe(TrainingOptions(steps=5)).characters(model) == 5 * 4 * 8
@@ -184,15 +184,25 @@ def test_a_device_that_is_not_there_is_refused_by_name(device: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("steps", "seconds", "expected"),
+    ("steps", "seconds", "longest", "expected"),
     [
-        ([9, 9, 9, 2, 8, 3], 0.0, 3),  # the first three do not count, and of three the median does
-        ([9, 9, 9, 2, 8, 3, 7], 15.0, 5),
-        ([9, 9, 9, 2, 30], 0.0, 30),  # slower than it has patience for
+        (
+            [9, 9, 9, 2, 8, 3],
+            0.0,
+            100.0,
+            3,
+        ),  # the first three do not count, and of three the median does
+        ([9, 9, 9, 2, 8, 3, 7], 15.0, 100.0, 5),
+        ([9, 9, 9, 2, 30], 0.0, 100.0, 30),  # slower than it has patience for
+        ([9, 6], 0.0, 5.0, 6),  # so slow that more of them would take too much of the budget
     ],
 )
 def test_a_moment_in_which_the_machine_is_busy_does_not_count(
-    steps: list[float], seconds: float, expected: float, monkeypatch: pytest.MonkeyPatch
+    steps: list[float],
+    seconds: float,
+    longest: float,
+    expected: float,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = 0.0
 
@@ -203,5 +213,5 @@ def test_a_moment_in_which_the_machine_is_busy_does_not_count(
     monkeypatch.setattr(module, "time", types.SimpleNamespace(perf_counter=lambda: now))
     learner: Any = types.SimpleNamespace(step=step)
     loader: Any = itertools.repeat(None)
-    assert module._time_steps(learner, loader, seconds, 20.0) == expected
+    assert module._time_steps(learner, loader, seconds, 20.0, longest) == expected
     assert steps == []
