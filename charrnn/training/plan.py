@@ -142,9 +142,7 @@ def make_plan(
         epochs=epochs,
         seconds=seconds,
         notes=tuple(notes),
-        budget=_time_budget(options, config, machine, model.cell, steps_per_epoch)
-        if probe.timed
-        else None,
+        budget=_time_budget(options, config, machine, model.cell, steps_per_epoch),
         spent_seconds=probe.spent_seconds,
     )
 
@@ -155,8 +153,11 @@ def _time_budget(
     machine: Machine,
     cell: str,
     steps_per_epoch: int,
-) -> TimeBudget:
-    """Return the time budget of a plan, with the measurements that it was made from."""
+) -> TimeBudget | None:
+    """Return the time budget of a plan, with the measurements that it was made from; None where
+    epochs or steps were given."""
+    if options.steps is not None or options.epochs is not None:
+        return None
     evaluation_seconds = config.evaluation_characters / machine.evaluation_speed
     return TimeBudget(
         seconds=options.budget or DEFAULT_BUDGET,
