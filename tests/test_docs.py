@@ -1,5 +1,6 @@
 """The documents name only files and tests that exist, and list what there is."""
 
+import dataclasses
 import json
 import os
 import re
@@ -18,6 +19,7 @@ from charrnn.generation.config import SamplingConfig, SelectionConfig
 from charrnn.model.config import GATES, ModelConfig
 from charrnn.option_declaration import options_of
 from charrnn.storage.model_directory import read_model
+from charrnn.training.schedule import Revision
 from tests.docs_check.execution import run_document
 
 ROOT = Path(__file__).parent.parent
@@ -122,6 +124,7 @@ def test_the_fields_of_a_run_are_those_of_checkpoints_md() -> None:
         ),
     ]
     found = {name for run in runs for line in run.metrics() for name in line}
+    found |= {"revision", "steps_before"} | {each.name for each in dataclasses.fields(Revision)}
     assert listed(section(CHECKPOINTS, "metrics.jsonl")) == found
     config = json.loads((runs[1].best / "config.json").read_text())
     assert config.keys() == {"model", "training", "labels"}
@@ -131,7 +134,7 @@ def test_the_fields_of_a_run_are_those_of_checkpoints_md() -> None:
     assert listed(section(CHECKPOINTS, "Checkpoint")) == files
     training = json.loads((runs[0].best / "training.json").read_text())
     named = listed(section(CHECKPOINTS, "training.json and training.safetensors"))
-    assert named == training.keys()
+    assert named == training.keys() | {"time_budget"}
     read_model(runs[0].best)
 
 

@@ -80,7 +80,7 @@ def say_what_is_kept(trainer: "Trainer") -> None:
     saved, taken = trainer.run.checkpoints(), trainer.position.step
     if not saved:
         say("stopped at once; nothing was kept")
-    elif step_of(saved[-1]) == trainer.config.steps or trainer.turned:
+    elif step_of(saved[-1]) == trainer.schedule.steps or trainer.turned:
         say(f"stopped at once; the training is complete, and saved in {trainer.run.directory}")
     else:
         kept = step_of(saved[-1])

@@ -1,5 +1,6 @@
 """The end of a training: how good the model is, and which commands to try next."""
 
+import dataclasses
 from typing import TYPE_CHECKING, Final
 
 from charrnn.cli.display import key_value_table, messages, report_table, say, say_command
@@ -37,7 +38,7 @@ def conclude(trainer: "Trainer", longer: str | None = None) -> None:
 def _say_next_commands(trainer: "Trainer", longer: str | None) -> None:
     commands = next_commands(
         trainer.task,
-        trainer.config,
+        dataclasses.replace(trainer.config, steps=trainer.schedule.steps),
         trainer.run.argument,
         longer=longer,
         stopped_early=trainer.turned,
@@ -60,7 +61,7 @@ def _say_turned(trainer: "Trainer") -> None:
     assert position.validation_nats is not None and position.best_nats is not None
     risen = position.validation_nats / position.best_nats - 1
     say(
-        f"training stopped early, at step {position.step:,} of {trainer.config.steps:,}: the "
+        f"training stopped early, at step {position.step:,} of {trainer.schedule.steps:,}: the "
         f"validation loss was lowest at step {position.best_step:,} and has risen by "
         f"{100 * risen:.0f} % since. More text helps most; a smaller --hidden-size, or a higher "
         "--dropout and --weight-dropout, may help as well"

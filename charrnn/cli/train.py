@@ -156,7 +156,7 @@ def _lead(
                 for note in plan.notes:
                     say(note)
             else:
-                say(f"resuming after step {trainer.position.step:,} of {trainer.config.steps:,}")
+                say(f"resuming after step {trainer.position.step:,} of {trainer.schedule.steps:,}")
         return _run(trainer, quiet=quiet or not messages().is_terminal, longer=longer)
     except KeyboardInterrupt:
         say_what_is_kept(trainer)
@@ -218,7 +218,7 @@ def _say_how_it_ended(trainer: "Trainer", longer: str | None) -> None:
     from charrnn.cli.summaries import conclude
 
     position = trainer.position
-    finished = trainer.turned or position.evaluated == trainer.config.steps
+    finished = trainer.turned or position.evaluated == trainer.schedule.steps
     if trainer.stopped_by is None or finished:
         conclude(trainer, longer)
     elif position.step == 0:

@@ -36,6 +36,8 @@ class PlainDisplay:
     def show(self, progress: "Progress") -> None:
         """Show the progress after a step."""
         train = self._smooth.add(progress.train_nats)
+        if progress.revision is not None:
+            say(progress.revision)
         if progress.validation_nats is None:
             return
         step = f"{progress.step:,}".rjust(len(f"{progress.steps:,}"))
@@ -75,7 +77,7 @@ class LiveDisplay(PlainDisplay):
             console=messages(),
             expand=True,
         )
-        step, steps = trainer.position.step, trainer.config.steps
+        step, steps = trainer.position.step, trainer.schedule.steps
         self._task = self._bar.add_task(
             shortened(printable(trainer.run.name), _LONGEST_NAME),
             total=steps,
@@ -99,6 +101,8 @@ class LiveDisplay(PlainDisplay):
     def show(self, progress: "Progress") -> None:
         """Show the progress after a step."""
         train = self._smooth.add(progress.train_nats)
+        if progress.revision is not None:
+            say(progress.revision)
         if progress.validation_nats is not None:
             self._losses.append(progress.validation_nats)
             self._show_sample(progress)

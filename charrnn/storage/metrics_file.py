@@ -14,6 +14,9 @@ from charrnn.storage.untrusted_files import read_lines
 
 METRICS: Final = "metrics.jsonl"
 
+REVISION: Final = "revision"
+"""What tells the line of a revision of the plan: its number, from 1."""
+
 LONGEST_MEASUREMENT: Final = 1 << 16
 """The most bytes of a line; a longer one is damaged."""
 

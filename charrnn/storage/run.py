@@ -34,6 +34,7 @@ from charrnn.storage.files import (
 from charrnn.storage.manifest import with_manifest
 from charrnn.storage.metrics_file import (
     METRICS,
+    REVISION,
     append_measurement,
     keep_measurements,
     read_measurements,
@@ -267,10 +268,15 @@ class Run:
         """Point `best` at the checkpoint of a step. Raises StorageError."""
         point_at(self.best, self.checkpoint(step))
 
-    def log(self, measurement: Mapping[str, float]) -> None:
-        """Add a line to metrics.jsonl. Raises StorageError."""
+    def log(self, measurement: Mapping[str, float], *, durable: bool = False) -> None:
+        """Add a line to metrics.jsonl; a durable one is on the disk when it returns.
+
+        Raises StorageError.
+        """
         self._check_claim()
         append_measurement(self.metrics_path, measurement)
+        if durable:
+            sync_file(self.metrics_path)
 
     def metrics(self) -> list[dict[str, float]]:
         """Return all `measurements` at once, which takes gigabytes for a run of weeks."""
@@ -293,7 +299,8 @@ class Run:
 
     def rewind(self, step: int, *, evaluated: int | None = None) -> None:
         """Remove the measurements after a step, and the unfinished files that a crash left. Later
-        checkpoints are renamed, and deleted when they have been made again.
+        checkpoints are renamed, and deleted when they have been made again. Later revisions of the
+        plan are kept, for the training to make them again.
 
         `evaluated` is the last step whose evaluation is kept, if not this one. Raises StorageError.
         """
@@ -302,7 +309,10 @@ class Run:
         evaluated = step if evaluated is None else evaluated
         keep_measurements(
             self.metrics_path,
-            lambda line: line["step"] <= (evaluated if "validation_nats" in line else step),
+            lambda line: (
+                line["step"] <= (evaluated if "validation_nats" in line else step)
+                or (REVISION in line and step >= 0)
+            ),
         )
         if step >= 0 and (pointed(self.last) != path or not self.last.is_symlink()):
             point_at(self.last, path)

@@ -26,7 +26,7 @@ from charrnn.data.two_pass_reading import (
 )
 from charrnn.errors import ConfigError, CorpusError, ModelError, UnknownCharacterError
 from charrnn.model.config import ModelConfig
-from charrnn.storage.json_file import from_json, to_json
+from charrnn.storage.json_file import from_json, is_finite_number, to_json
 from charrnn.storage.manifest import read_json, read_manifest
 from charrnn.storage.model_directory import Model, first_sound, model_files, read_model
 from charrnn.storage.pointers import LARGEST_TRAINING
@@ -34,6 +34,7 @@ from charrnn.storage.run import Run
 from charrnn.storage.tensor_file import Tensors, read_tensors, to_safetensors
 from charrnn.tasks import find_task
 from charrnn.training.config import TrainingConfig
+from charrnn.training.schedule import Revision, Schedule, TimeBudget
 
 TRAINING: Final = "training.json"
 TRAINING_TENSORS: Final = "training.safetensors"
@@ -86,6 +87,24 @@ class TrainingState:
     best_nats: float | None
     best_step: int | None
 
+    @classmethod
+    def initial(cls, lanes: int) -> "TrainingState":
+        """Return the state before the first step."""
+        return cls(
+            step=0,
+            epoch=0,
+            chunk=0,
+            lanes=lanes,
+            characters=0,
+            seconds=0.0,
+            nats=0.0,
+            measured=0,
+            evaluated=-1,
+            validation_nats=None,
+            best_nats=None,
+            best_step=None,
+        )
+
     def __post_init__(self) -> None:
         for name in ("step", "epoch", "chunk", "lanes", "characters", "seconds", "measured"):
             if getattr(self, name) < 0:
@@ -113,6 +132,10 @@ class Checkpoint:
         position: the progress of the training.
         tensors: the weights, the optimizer's moments and the hidden state, by name (see
             `tensor_shapes`).
+        budget: the time budget; None where there is none, or the version that wrote the checkpoint
+            kept to its plan.
+        spent_seconds: how much of the budget was spent.
+        revisions: the revisions of the plan, up to this step.
     """
 
     model: Model
@@ -121,6 +144,9 @@ class Checkpoint:
     options: ReadOptions
     position: TrainingState
     tensors: Tensors
+    budget: TimeBudget | None = None
+    spent_seconds: float = 0.0
+    revisions: tuple[Revision, ...] = ()
 
     def files(self) -> dict[str, bytes]:
         """Return the contents of the five files by name."""
@@ -129,6 +155,12 @@ class Checkpoint:
             "corpus": _described(self.sources, self.options),
             "position": asdict(self.position),
         }
+        if self.budget is not None:
+            training["time_budget"] = {
+                "plan": asdict(self.budget),
+                "spent_seconds": self.spent_seconds,
+                "revisions": [asdict(each) for each in self.revisions],
+            }
         return {
             **model_files(self.model),
             TRAINING: to_json(training),
@@ -228,20 +260,52 @@ def read_checkpoint(directory: Path) -> Checkpoint:
             "corpus": {"sources": [*sources], "options": options, **no_more},
             "position": position,
             **others,
-        } if not (no_more or others) and all(isinstance(source, str) for source in sources):
+        } if not (no_more or others.keys() - {"time_budget"}) and all(
+            isinstance(source, str) for source in sources
+        ):
             pass
         case _:
             raise ModelError(f"{path}: expected config, corpus and position")
+    training_config = from_json(TrainingConfig, config, where=f"{path}: config")
     position = from_json(TrainingState, position, where=f"{path}: position")
     shapes = tensor_shapes(model.config, position.lanes)
     return Checkpoint(
         model=model,
-        config=from_json(TrainingConfig, config, where=f"{path}: config"),
+        config=training_config,
         sources=tuple(sources),
         options=from_json(ReadOptions, options, where=f"{path}: options"),
         position=position,
         tensors=read_tensors(directory / TRAINING_TENSORS, shapes, manifest),
+        **_read_time_budget(others.get("time_budget"), training_config, position, path),
     )
+
+
+def _read_time_budget(
+    data: object, config: TrainingConfig, position: TrainingState, path: Path
+) -> dict[str, Any]:
+    """Return the fields of a Checkpoint on its time budget; none where it has no time budget.
+
+    Raises ModelError.
+    """
+    where = f"{path}: time_budget"
+    match data:
+        case None:
+            return {}
+        case {"plan": plan, "spent_seconds": spent, "revisions": [*revisions], **no_more} if (
+            not no_more and is_finite_number(spent) and spent >= 0
+        ):
+            pass
+        case _:
+            raise ModelError(f"{where}: expected plan, spent_seconds and revisions")
+    read = tuple(from_json(Revision, each, where=f"{where}: revisions") for each in revisions)
+    try:
+        Schedule(config, read)
+    except ConfigError as error:
+        raise ModelError(f"{where}: {error}") from error
+    if read and read[-1].step > position.step:
+        raise ModelError(f"{where}: a revision after step {position.step}")
+    budget = from_json(TimeBudget, plan, where=f"{where}: plan")
+    return {"budget": budget, "spent_seconds": float(spent), "revisions": read}
 
 
 def read_newest(run: Run) -> Checkpoint:

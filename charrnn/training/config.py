@@ -53,13 +53,15 @@ class TrainingConfig:
         if self.device == "auto":
             raise ConfigError("device 'auto': it was not decided; choose cpu, cuda, cuda:1, ...")
 
-    def learning_rate_at(self, step: int) -> float:
+    def learning_rate_at(self, step: float) -> float:
         """Return the learning rate of step 0, 1, 2, ...: a linear warm-up, then half a cosine to
-        near 0.
+        near 0. A revised Schedule asks for steps that are no whole numbers.
 
         Loshchilov & Hutter, 2017, arXiv:1608.03983, without restarts.
         """
         if step < self.warmup_steps:
+            if step > self.warmup_steps - 1:
+                return self.learning_rate
             return self.learning_rate * (step + 1) / self.warmup_steps
         through = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
         lowest = 0.01

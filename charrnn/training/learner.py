@@ -16,6 +16,7 @@ from charrnn.forks import THREADS_LOST, forked
 from charrnn.model.recurrent import RecurrentNetwork, State
 from charrnn.training.config import TrainingConfig
 from charrnn.training.parallel.group import Group
+from charrnn.training.schedule import Schedule
 from charrnn.training.task import task_definition
 
 BETAS: Final = (0.9, 0.999)
@@ -37,11 +38,17 @@ def threads(count: int) -> Iterator[None]:
             "spawn, or as a separate program"
         )
     before = torch.get_num_threads()
-    torch.set_num_threads(min(count, usable_cores()))
+    set_threads(count)
     try:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def set_threads(count: int) -> None:
+    """Let PyTorch use so many threads of the CPU from now on, up to the cores it may use."""
+    if count != torch.get_num_threads():
+        torch.set_num_threads(min(count, usable_cores()))
 
 
 def autocast(device: str, precision: str) -> contextlib.AbstractContextManager[None]:
@@ -70,6 +77,7 @@ class Learner:
         group: the processes that train together, each on its lanes; None: this one alone.
 
     Attributes:
+        schedule: the learning rates and the last step, which may be revised between two steps.
         network: the network that is trained.
         optimizer: its AdamW.
         state: the hidden state of this process's lanes after the last chunk; empty where steps do
@@ -79,7 +87,7 @@ class Learner:
     def __init__(
         self, network: RecurrentNetwork, config: TrainingConfig, group: Group | None = None
     ) -> None:
-        self.config = config
+        self.config, self.schedule = config, Schedule(config)
         self.group = group or Group()
         self.device = torch.device(config.device)
         self.network = network.to(self.device).train()
@@ -122,7 +130,7 @@ class Learner:
             raise DivergedError(
                 f"step {number + 1}: the loss is {plain:.3g} and its gradient {gradient_norm:.3g}"
             )
-        learning_rate = self.config.learning_rate_at(number)
+        learning_rate = self.schedule.learning_rate_at(number)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate * group["scale"]
         self.optimizer.step()

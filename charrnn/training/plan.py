@@ -25,8 +25,15 @@ from charrnn.training.config import TrainingConfig
 from charrnn.training.learner import threads
 from charrnn.training.options import TrainingOptions
 from charrnn.training.parallel.group import Group
-from charrnn.training.probe import Probe
-from charrnn.training.recipe import MOST_EPOCHS, choose_training, planned_seconds
+from charrnn.training.probe import Probe, most_threads
+from charrnn.training.recipe import (
+    DEFAULT_BUDGET,
+    MOST_EPOCHS,
+    Machine,
+    choose_training,
+    planned_seconds,
+)
+from charrnn.training.schedule import TimeBudget
 from charrnn.training.task import Task, TaskDefinition, task_definition
 
 
@@ -43,6 +50,8 @@ class Plan:
         seconds: the estimated duration, evaluations and saves included; None where speed was not
             measured.
         notes: remarks on the choices for the user, a line each.
+        budget: the time budget; None where epochs or steps were given.
+        spent_seconds: how much of the budget was spent when the plan was ready.
     """
 
     corpus: TokenizedCorpus
@@ -52,6 +61,8 @@ class Plan:
     epochs: float
     seconds: float | None
     notes: tuple[str, ...]
+    budget: TimeBudget | None = None
+    spent_seconds: float = 0.0
 
 
 def make_plan(
@@ -131,6 +142,34 @@ def make_plan(
         epochs=epochs,
         seconds=seconds,
         notes=tuple(notes),
+        budget=_time_budget(options, config, machine, model.cell, steps_per_epoch),
+        spent_seconds=probe.spent_seconds,
+    )
+
+
+def _time_budget(
+    options: TrainingOptions,
+    config: TrainingConfig,
+    machine: Machine,
+    cell: str,
+    steps_per_epoch: int,
+) -> TimeBudget | None:
+    """Return the time budget of a plan, with the measurements that it was made from; None where
+    epochs or steps were given."""
+    if options.steps is not None or options.epochs is not None:
+        return None
+    evaluation_seconds = config.evaluation_characters / machine.evaluation_speed
+    return TimeBudget(
+        seconds=options.budget or DEFAULT_BUDGET,
+        step_seconds=max(machine.step_seconds, 1e-9),  # a clock may stand still
+        evaluation_seconds=evaluation_seconds + machine.sample_seconds,
+        save_seconds=machine.save_seconds,
+        most_threads=most_threads(config.device, config.kernel, cell)
+        if config.device == "cpu"
+        else 1,
+        most_steps=max(MOST_EPOCHS * steps_per_epoch, config.steps),
+        fixed_evaluations=options.evaluate_every is not None,
+        fixed_saves=options.checkpoint_every is not None,
     )
 
 

@@ -3,6 +3,7 @@ precision and number of threads it is fastest."""
 
 import dataclasses
 import math
+import statistics
 import time
 import warnings
 from collections.abc import Iterator
@@ -41,6 +42,9 @@ PROBE_SHARE: Final = 0.05
 LONGEST_PROBE: Final = 10.0
 """The share of a budget that may go into measuring a network of the chosen sizes, and seconds at
 most."""
+
+LARGEST_PROBE_SHARE: Final = 0.15
+"""How much of a budget measuring may have taken before the rest of it is left out."""
 
 ENOUGH_EVALUATED: Final = 20_000
 """Characters that are read to time an evaluation."""
@@ -87,6 +91,11 @@ class Probe:
         self.timed = options.steps is None and options.epochs is None
         self._budget = options.budget or DEFAULT_BUDGET
 
+    @property
+    def spent_seconds(self) -> float:
+        """How long ago measuring began."""
+        return time.perf_counter() - self._began
+
     def characters(self, config: ModelConfig) -> float:
         """Return how many characters such a network would read in the whole training."""
         step = self._step_characters
@@ -116,19 +125,27 @@ class Probe:
                 best, fewest = candidate, measured
 
         for candidate in candidates:
-            try_out(candidate)
+            if best is reckoned or not self._takes_too_long:
+                try_out(candidate)
         if best.device == "cpu" and best.threads > 1:
             # Where other programs keep the cores busy, threads lose far more by waiting for each
             # other than they gain.
             try_out(dataclasses.replace(best, threads=1))
-        # The fastest of several measurements is a lucky one: what is planned with is measured anew.
-        seconds = self._step_seconds(config, best, allowed * 2 / 3)
+        seconds = fewest / HANDICAPS[best.precision]
+        if not self._takes_too_long:
+            # The fastest of several measurements is a lucky one: the plan is made with a new one.
+            seconds = self._step_seconds(config, best, allowed * 2 / 3)
         return dataclasses.replace(
             best,
             step_seconds=seconds,
             evaluation_speed=self._evaluation_speed(config, best),
             probe_seconds=time.perf_counter() - self._began,
         )
+
+    @property
+    def _takes_too_long(self) -> bool:
+        """Whether measuring has taken so long, on a busy machine, that the rest is left out."""
+        return self.spent_seconds > LARGEST_PROBE_SHARE * self._budget
 
     def _reckoned(self, config: ModelConfig) -> Machine:
         """Return what is usual for such a network, and a guess at its speed."""
@@ -184,7 +201,9 @@ class Probe:
         )
         learner = Learner(network, training, self._group)
         with threads(machine.threads), freed_memory_kept(), self._group.mirrored_probe(learner):
-            return _time_steps(learner, loader, seconds, patience)
+            return _time_steps(
+                learner, loader, seconds, patience, longest=PROBE_SHARE * self._budget
+            )
 
     def _evaluation_speed(self, config: ModelConfig, machine: Machine) -> float:
         """Return how many characters of the validation text are read per second, measured on a part
@@ -221,10 +240,10 @@ def usual_threads(device: str, kernel: str, cell: str, hidden_size: int) -> int:
     """Return the number of CPU threads to use where nothing is measured."""
     # With a network this small, threads wait for each other longer than they compute.
     small = hidden_size < (64 if kernel == "native" else 129)
-    return 1 if small else _most_threads(device, kernel, cell)
+    return 1 if small else most_threads(device, kernel, cell)
 
 
-def _most_threads(device: str, kernel: str, cell: str) -> int:
+def most_threads(device: str, kernel: str, cell: str) -> int:
     """Return the most CPU threads on which the same training gives the same bits every time.
 
     An LSTM, which is one operation of oneDNN, does so on any number, and so do our own kernels.
@@ -255,7 +274,7 @@ def _candidates(machine: Machine, config: ModelConfig, precision: str | None) ->
                 machine,
                 precision=kind,
                 kernel=kernel,
-                threads=_most_threads(device, kernel, config.cell),
+                threads=most_threads(device, kernel, config.cell),
             )
 
 
@@ -308,18 +327,28 @@ def _notes(device: str, precision: str | None) -> list[str]:
     return [f"precision {precision}: {slower}"]
 
 
-def _time_steps(learner: Learner, loader: Loader, seconds: float, patience: float) -> float:
+def _time_steps(
+    learner: Learner, loader: Loader, seconds: float, patience: float, longest: float
+) -> float:
     """Return the seconds of one step, including its data. The first three steps allocate memory and
     are not counted. At least three are measured, unless one takes longer than `patience`, which
-    ends it."""
+    ends it. The result is their mean; of only three, their median, so that another program's work
+    of a moment does not count. Where steps are so slow that this takes longer than `longest`
+    seconds, fewer are taken, two at least."""
+    began = time.perf_counter()
     for number in range(3):
         learner.step(next(loader), number)
-    total, steps = 0.0, 0
-    while steps < 3 or total < seconds:
+        if time.perf_counter() - began > longest:
+            break
+    total, times = 0.0, list[float]()
+    while len(times) < 3 or total < seconds:
         began = time.perf_counter()
-        learner.step(next(loader), steps)
+        learner.step(next(loader), len(times))
         took = time.perf_counter() - began
         if took > patience:
             return took
-        total, steps = total + took, steps + 1
-    return total / steps
+        total += took
+        times.append(took)
+        if total > max(seconds, longest):
+            break
+    return statistics.median(times) if len(times) == 3 else total / len(times)

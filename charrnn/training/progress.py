@@ -1,14 +1,21 @@
 """The reports of a training: Progress for its caller, lines for metrics.jsonl."""
 
+import contextlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from charrnn.errors import ConfigError
+from charrnn.storage.metrics_file import REVISION
 from charrnn.storage.run import Run
 from charrnn.training.checkpoint import TrainingState
 from charrnn.training.learner import StepResult
+from charrnn.training.schedule import Revision, Schedule
+
+NOTABLE: Final = 0.05
+"""A revision names the speed as its reason where it changed by more than this share."""
 
 LOG_EVERY: Final = 10
 """Steps between two training lines of metrics.jsonl."""
@@ -19,7 +26,7 @@ class Progress:
     """A report of a training after each step.
 
     Attributes:
-        step, steps: the steps taken, and planned.
+        step, steps: the steps taken, and planned (as revised so far).
         epoch: the current epoch, from 0.
         characters: how many characters were learned from so far.
         seconds: the time spent training.
@@ -30,6 +37,7 @@ class Progress:
         best_nats: the best evaluation so far.
         sample: a text that the network generated, if this step was evaluated.
         checkpoint: the folder of the checkpoint, if this step was saved.
+        revision: a sentence on the revision of the plan, if it was revised after this step.
     """
 
     step: int
@@ -45,6 +53,7 @@ class Progress:
     best_nats: float | None = None
     sample: str | None = None
     checkpoint: Path | None = None
+    revision: str | None = None
 
 
 class MetricsLog:
@@ -99,3 +108,54 @@ class MetricsLog:
                 **measures,
             }
         )
+
+    def log_revision(self, state: TrainingState, revision: Revision, schedule: Schedule) -> None:
+        """Record a revision of the plan, the first after those of the schedule. When it returns,
+        the line is on the disk."""
+        self._run.log(
+            {
+                "step": revision.step,
+                "seconds": round(state.seconds, 3),
+                REVISION: len(schedule.revisions) + 1,
+                "steps_before": schedule.steps,
+                **{key: value for key, value in asdict(revision).items() if key != "step"},
+            },
+            durable=True,
+        )
+
+
+def recorded_revisions(run: Run, schedule: Schedule, step: int) -> Schedule:
+    """Return the schedule with the revisions that metrics.jsonl records after a step. A resumed
+    training replays them. Lines that do not fit are ignored."""
+    names = {each.name for each in fields(Revision)}
+    for line in run.measurements():
+        if REVISION in line and line["step"] > step:
+            values: dict[str, Any] = {key: line[key] for key in names & line.keys()}
+            with contextlib.suppress(ConfigError, TypeError):
+                schedule = schedule.revised(Revision(**values))
+    return schedule
+
+
+def describe_revision(
+    revision: Revision, steps_before: int, budget_seconds: float, unit: str
+) -> str:
+    """Return a sentence that says why the plan was revised, and how."""
+    speed, planned = revision.characters_per_second, revision.planned_characters_per_second
+    if speed < planned * (1 - NOTABLE) or speed > planned * (1 + NOTABLE):
+        how = "slower" if speed < planned else "faster"
+        reason = (
+            f"the machine is {how} than planned "
+            f"({_thousands(speed)} instead of {_thousands(planned)} {unit}s/s)"
+        )
+    elif revision.steps < steps_before:
+        reason = "evaluations, saves or a pause took longer than planned"
+    else:
+        reason = "evaluations and saves take less time than planned"
+    return (
+        f"step {revision.step:,}: {reason}; training ends at step {revision.steps:,} instead of "
+        f"{steps_before:,} to keep the budget of {budget_seconds:g} s"
+    )
+
+
+def _thousands(number: float) -> str:
+    return f"{number / 1000:.0f}k" if number >= 10_000 else f"{number:,.0f}"

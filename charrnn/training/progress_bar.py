@@ -39,10 +39,12 @@ def with_bar(trainer: "Trainer") -> "Iterator[Progress]":
     from tqdm.auto import tqdm
 
     with (
-        tqdm(total=trainer.config.steps, initial=trainer.position.step, unit="step") as bar,
+        tqdm(total=trainer.schedule.steps, initial=trainer.position.step, unit="step") as bar,
         contextlib.closing(iter(trainer)) as steps,
     ):
         for progress in steps:
+            if progress.revision is not None:
+                bar.total = progress.steps
             bar.update()
             if progress.validation_nats is not None:
                 bar.set_postfix(_measures(trainer, progress.validation_nats), refresh=False)

@@ -32,6 +32,7 @@ from charrnn.training.learner import Learner
 from charrnn.training.parallel.group import Group
 from charrnn.training.plan import arrays, load
 from charrnn.training.probe import DTYPES, choose_device
+from charrnn.training.schedule import Schedule
 
 
 def read_unfinished(
@@ -42,7 +43,7 @@ def read_unfinished(
     checkpoint = read_newest(run)
     config = checkpoint.config
     path = run.checkpoint(checkpoint.position.step)
-    _check_unfinished(run, checkpoint.position, config)
+    _check_unfinished(run, checkpoint)
     text = _read_corpus(run, checkpoint, corpus, progress)
     if config.kernel not in KERNELS:
         raise ModelError(f"{path}: this version has no kernel {config.kernel!a}")
@@ -51,11 +52,12 @@ def read_unfinished(
     return checkpoint, text, build_network(checkpoint.model.config, kernel=config.kernel)
 
 
-def _check_unfinished(run: Run, state: TrainingState, config: TrainingConfig) -> None:
+def _check_unfinished(run: Run, checkpoint: Checkpoint) -> None:
     """Raise TrainingError when the training has ended."""
-    if state.step >= config.steps and state.evaluated == state.step:
-        ended = f"it has finished its {config.steps} steps"
-    elif should_stop_early(state, config):
+    state, schedule = checkpoint.position, Schedule(checkpoint.config, checkpoint.revisions)
+    if state.step >= schedule.steps and state.evaluated == state.step:
+        ended = f"it has finished its {schedule.steps} steps"
+    elif should_stop_early(state, schedule):
         ended = f"it ended early at step {state.step}, since its validation loss had risen"
     else:
         return

@@ -71,7 +71,15 @@ def start_training(
             group=group,
             progress=progress,
         )
-        trainer = Trainer(plan.corpus, plan.network, plan.config, new.claim(), group)
+        trainer = Trainer(
+            plan.corpus,
+            plan.network,
+            plan.config,
+            new.claim(),
+            group,
+            budget=plan.budget,
+            spent_seconds=plan.spent_seconds,
+        )
         return trainer, plan
 
 

@@ -1,7 +1,8 @@
 """Trainer: takes the steps of truncated backpropagation, evaluates and saves.
 
-A training is a pure function of (corpus, ModelConfig, TrainingConfig). The clock, the display,
-interruptions and resumptions change nothing.
+A training is a pure function of (corpus, ModelConfig, TrainingConfig) and, with a time budget, of
+the recorded revisions of its plan. The clock, the display, interruptions and resumptions change
+nothing else.
 """
 
 import contextlib
@@ -25,12 +26,19 @@ from charrnn.training.checkpoint import Checkpoint, TrainingState
 from charrnn.training.config import TrainingConfig
 from charrnn.training.early_stopping import should_stop_early
 from charrnn.training.interruption import interrupts_wait
-from charrnn.training.learner import Learner, autocast, threads
+from charrnn.training.learner import Learner, autocast, set_threads, threads
 from charrnn.training.malloc import freed_memory_kept
+from charrnn.training.pacing import Pacer
 from charrnn.training.parallel.group import Group
 from charrnn.training.plan import arrays, load
-from charrnn.training.progress import MetricsLog, Progress
+from charrnn.training.progress import (
+    MetricsLog,
+    Progress,
+    describe_revision,
+    recorded_revisions,
+)
 from charrnn.training.resuming import mark_best, read_unfinished, restore_tensors, training_tensors
+from charrnn.training.schedule import Schedule, TimeBudget
 from charrnn.training.task import task_definition
 from charrnn.training.weight_average import WeightAverage
 
@@ -44,6 +52,9 @@ class Trainer:
         config: the settings of the training.
         run: the run that checkpoints and metrics are saved in.
         group: the processes that train together, led by this one; None: this one alone.
+        budget: the time budget, for which the plan is revised on the way; None: the training takes
+            the steps of the config, however long they take.
+        spent_seconds: how much of the budget was spent before the training begins.
     """
 
     @as_usual
@@ -54,6 +65,9 @@ class Trainer:
         config: TrainingConfig,
         run: Run,
         group: Group | None = None,
+        *,
+        budget: TimeBudget | None = None,
+        spent_seconds: float = 0.0,
     ) -> None:
         self.corpus, self.config, self.run = corpus, config, run
         self.group = group or Group()
@@ -69,21 +83,9 @@ class Trainer:
             world_size=self.group.size,
         )
         self.average = WeightAverage(self.learner.network)
-        self.position = TrainingState(
-            step=0,
-            epoch=0,
-            chunk=0,
-            lanes=self.loader.batch_size,
-            characters=0,
-            seconds=0.0,
-            nats=0.0,
-            measured=0,
-            evaluated=-1,
-            validation_nats=None,
-            best_nats=None,
-            best_step=None,
-        )
+        self.position = TrainingState.initial(self.loader.batch_size)
         self._log = MetricsLog(run, self.position)
+        self._pacer = Pacer(budget, spent_seconds)
 
     @classmethod
     @as_usual
@@ -119,13 +121,25 @@ class Trainer:
     ) -> "Trainer":
         run.tidy()
         checkpoint, text, network = read_unfinished(run, corpus, progress)
-        trainer = cls(text, network, checkpoint.config, run, group)
+        trainer = cls(
+            text,
+            network,
+            checkpoint.config,
+            run,
+            group,
+            budget=checkpoint.budget,
+            spent_seconds=checkpoint.spent_seconds,
+        )
         path = run.checkpoint(checkpoint.position.step)
         try:
             trainer._restore(checkpoint)
         except ConfigError as error:
             raise ModelError(f"{path}: {error}") from error
         run.rewind(trainer.position.step, evaluated=trainer.position.evaluated)
+        if checkpoint.budget is not None:  # what was revised after the checkpoint is so again
+            trainer.learner.schedule = recorded_revisions(
+                run, trainer.schedule, trainer.position.step
+            )
         trainer.position = mark_best(run, trainer.position)
         run.prune(trainer.config.keep, path)
         return trainer
@@ -138,9 +152,14 @@ class Trainer:
         self.group.request_stop(signal)
 
     @property
+    def schedule(self) -> Schedule:
+        """The learning rates, evaluations and last step, as revised so far."""
+        return self.learner.schedule
+
+    @property
     def turned(self) -> bool:
         """Whether the training has stopped early, or will now; see `should_stop_early`."""
-        return should_stop_early(self.position, self.config)
+        return should_stop_early(self.position, self.schedule)
 
     @property
     def stopped_by(self) -> int | None:
@@ -188,21 +207,25 @@ class Trainer:
     @contextlib.contextmanager
     def _computing(self) -> Iterator[None]:
         """Set the number of threads, and make interrupts wait for the end of a step."""
-        with threads(self.config.threads), interrupts_wait(self.request_stop):
+        with (
+            threads(self.schedule.threads_at(self.position.step)),
+            interrupts_wait(self.request_stop),
+        ):
             yield
 
     def _train(self) -> Iterator[Progress]:
+        self._pacer.begin(self.position.characters)
         saved = self.position.step
         if saved and self._evaluation_due():  # stopped before this step was evaluated
             self._evaluate()
             self.save()
         try:
-            while self.position.step < self.config.steps and not (self._stopped or self.turned):
-                progress = self._step()
+            while self.position.step < self.schedule.steps and not (self._stopped or self.turned):
+                progress = self._revise(self._step())
                 if self._evaluation_due():
                     progress = dataclasses.replace(progress, **self._evaluate())
                 step = self.position.step
-                due = step % self.config.checkpoint_every == 0 or step == self.config.steps
+                due = self.schedule.save_due(step)
                 if due or self.position.best_step == step or self._stopped or self.turned:
                     progress = dataclasses.replace(progress, checkpoint=self.save())
                     saved = step
@@ -217,6 +240,10 @@ class Trainer:
     @as_usual
     def save(self) -> Path:
         """Write a checkpoint of the current step; return its folder. Raises StorageError."""
+        with self._pacer.saving():
+            return self._save()
+
+    def _save(self) -> Path:
         tensors = training_tensors(self.learner, self.group.gather_state(self.learner.state))
         position = dataclasses.replace(self.position, **self.loader.state_dict())
         model = self.model()
@@ -231,6 +258,9 @@ class Trainer:
             options=self.corpus.options,
             position=position,
             tensors=tensors,
+            budget=self._pacer.budget,
+            spent_seconds=round(self._pacer.spent_seconds, 3),
+            revisions=self.schedule.revisions_until(position.step),
         )
         best = position.best_step in (None, position.step)
         return self.run.save(position.step, checkpoint.files(), best=best, keep=self.config.keep)
@@ -270,7 +300,7 @@ class Trainer:
             result = self.learner.step(chunk, self.position.step)
         except DivergedError as error:
             raise self._diverged(str(error)) from error
-        self.group.finish_step(self.learner.state, self.config, self.position.step + 1)
+        self.group.finish_step(self.learner.state, self.schedule, self.position.step + 1)
         self.average.add(self.learner.network, self.position.step + 1)
         old = self.position
         position = dataclasses.replace(
@@ -285,7 +315,7 @@ class Trainer:
         speed = self._log.characters_per_second or position.characters / position.seconds
         return Progress(
             step=position.step,
-            steps=self.config.steps,
+            steps=self.schedule.steps,
             epoch=epoch,
             characters=position.characters,
             seconds=position.seconds,
@@ -296,18 +326,40 @@ class Trainer:
             best_nats=position.best_nats,
         )
 
+    def _revise(self, progress: Progress) -> Progress:
+        """Revise the plan after a step, where the time budget requires it."""
+        before = self.schedule
+        revision = self._pacer.after_step(progress.step, progress.characters, before)
+        if revision is not None and not self._stopped:
+            # It is on the disk before the first step that depends on it: see Trainer.resume.
+            self._log.log_revision(self.position, revision, before)
+            self.group.revise(revision)
+            self.learner.schedule = before.revised(revision)
+            progress = dataclasses.replace(progress, steps=revision.steps)
+            if revision.steps != before.steps:
+                assert self._pacer.budget is not None
+                seconds, unit = self._pacer.budget.seconds, self.corpus.tokenizer.unit
+                said = describe_revision(revision, before.steps, seconds, unit)
+                progress = dataclasses.replace(progress, revision=said)
+        set_threads(self.schedule.threads_at(progress.step))
+        return progress
+
     def _diverged(self, what: str) -> DivergedError:
         kept = f"; {self.run.last} is sound" if self.run.last.exists() else ""
         rate = f"{self.config.learning_rate / 3:.2g}"
         return DivergedError(f"{what}; try --learning-rate {rate}{kept}")
 
     def _evaluation_due(self) -> bool:
-        position, config = self.position, self.config
-        due = position.step % config.evaluate_every == 0 or position.step == config.steps
+        position = self.position
+        due = self.schedule.evaluation_due(position.step)
         return due and position.evaluated != position.step and not self._stopped
 
     def _evaluate(self) -> dict[str, Any]:
         """Evaluate the network; return the fields for Progress, none when asked to stop."""
+        with self._pacer.evaluating():
+            return self._evaluate_network()
+
+    def _evaluate_network(self) -> dict[str, Any]:
         nats = float("nan")
         with autocast(self.config.device, self.config.precision):
             for nats, _ in self.task.evaluate(
@@ -341,6 +393,7 @@ class Trainer:
         if position.lanes != self.loader.batch_size:
             raise ConfigError(f"{position.lanes} lanes saved, {self.loader.batch_size} configured")
         self.position = position
+        self.learner.schedule = Schedule(self.config, checkpoint.revisions)
         self._log = MetricsLog(self.run, position)
         self.loader.load_state_dict({"epoch": position.epoch, "chunk": position.chunk})
         load(self.average.network, checkpoint.model.tensors)

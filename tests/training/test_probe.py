@@ -1,4 +1,6 @@
 import dataclasses
+import itertools
+import types
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from charrnn.errors import ConfigError
 from charrnn.model.cells import CELLS
 from charrnn.model.config import ModelConfig
 from charrnn.tasks.generate.task import GenerationTask
+from charrnn.training import probe as module
 from charrnn.training.options import PRECISIONS, TrainingOptions
 from charrnn.training.probe import Probe, choose_device, kernels
 from charrnn.training.recipe import Machine
@@ -137,7 +140,7 @@ def test_what_can_be_read_is_measured_under_a_budget_alone(
 ) -> None:
     monkeypatch.setattr(
         "charrnn.training.probe._time_steps",
-        lambda learner, *_: learner.network.config.hidden_size / 1000,
+        lambda learner, *_, **__: learner.network.config.hidden_size / 1000,
     )
     model = ModelConfig(vocabulary_size=9, hidden_size=8, embedding_size=4)
     assert probe(TrainingOptions(steps=5)).characters(model) == 5 * 4 * 8
@@ -178,3 +181,37 @@ def test_a_device_that_is_not_there_is_refused_by_name(device: str) -> None:
     with pytest.raises(ConfigError, match=f"'{device}'") as caught:
         choose_device(device)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("steps", "seconds", "longest", "expected"),
+    [
+        (
+            [9, 9, 9, 2, 8, 3],
+            0.0,
+            100.0,
+            3,
+        ),  # the first three do not count, and of three the median does
+        ([9, 9, 9, 2, 8, 3, 7], 15.0, 100.0, 5),
+        ([9, 9, 9, 2, 30], 0.0, 100.0, 30),  # slower than it has patience for
+        ([9, 6], 0.0, 5.0, 6),  # so slow that more of them would take too much of the budget
+    ],
+)
+def test_a_moment_in_which_the_machine_is_busy_does_not_count(
+    steps: list[float],
+    seconds: float,
+    longest: float,
+    expected: float,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 0.0
+
+    def step(*_: object) -> None:
+        nonlocal now
+        now += steps.pop(0)
+
+    monkeypatch.setattr(module, "time", types.SimpleNamespace(perf_counter=lambda: now))
+    learner: Any = types.SimpleNamespace(step=step)
+    loader: Any = itertools.repeat(None)
+    assert module._time_steps(learner, loader, seconds, 20.0, longest) == expected
+    assert steps == []

@@ -647,7 +647,7 @@ def test_validation_has_turned_when_it_was_worse_for_long_and_is_clearly(
         best_nats=None if best_step is None else 2.0,
         validation_nats=nats,
     )
-    assert should_stop_early(position, trainer.config) == turned
+    assert should_stop_early(position, trainer.schedule) == turned
 
 
 def test_a_model_knows_where_it_comes_from(make_trainer: MakeTrainer, prose: str) -> None:

@@ -17,6 +17,7 @@ import os
 import socket
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any, Final, NoReturn, Self
 
@@ -30,9 +31,10 @@ from charrnn import errors
 from charrnn.data.dataloader import lane_slice
 from charrnn.errors import CharRNNError, ConfigError, TrainingError
 from charrnn.model.recurrent import State
-from charrnn.training.config import TrainingConfig
+from charrnn.storage.json_file import from_json
 from charrnn.training.parallel.group import Group
 from charrnn.training.parallel.rank import Rank
+from charrnn.training.schedule import Revision, Schedule
 
 MEETING_TIMEOUT: Final = timedelta(minutes=5)
 """How long processes wait for each other at the start."""
@@ -49,6 +51,7 @@ CONTINUES: Final = 0
 ENDS_STEPS: Final = -1
 HAS_FAILED: Final = -2
 IS_BUSY: Final = -3
+REVISES: Final = -4
 """Words that go with a sum. A word above zero is the number of the signal that asked the process to
 stop after the step."""
 
@@ -190,21 +193,30 @@ class DistributedGroup(Group):
         """Raise the error of the process that fails in the next sum."""
         self._sum([self._sums], CONTINUES)
 
-    def is_last_step(self, config: TrainingConfig, step: int) -> bool:
+    def is_last_step(self, schedule: Schedule, step: int) -> bool:
         """Return whether no step follows, as all processes know."""
-        return step == config.steps or self.stop_word > CONTINUES
+        return step == schedule.steps or self.stop_word > CONTINUES
 
-    def is_save_due(self, config: TrainingConfig, step: int) -> bool:
+    def is_save_due(self, schedule: Schedule, step: int) -> bool:
         """Return whether the leader may save after a step, as all processes know."""
-        planned = step % config.evaluate_every == 0 or step % config.checkpoint_every == 0
-        return planned or self.is_last_step(config, step)
+        planned = schedule.evaluation_due(step) or schedule.save_due(step)
+        return planned or self.is_last_step(schedule, step)
+
+    def revise(self, revision: Revision) -> None:
+        self._raise_failure(self._all_reduce([self._sums], REVISES)[1])
+        self.send({"revision": asdict(revision)})
+
+    def adopt(self, revision: Revision) -> None:
+        """Revise the plan of this process as the leader has revised its own."""
 
     def _sum(self, numbers: Sequence[Tensor], word: int) -> Tensor:
         """Return the sums (N,) of the numbers, which come in parts, over all processes."""
         while True:
             summed, words = self._all_reduce(numbers, word)
             self._raise_failure(words)
-            if IS_BUSY not in words:
+            if REVISES in words:
+                self.adopt(from_json(Revision, self.receive()["revision"], where="the leader"))
+            elif IS_BUSY not in words:
                 break
         if ENDS_STEPS in words:
             self._sums = torch.zeros(0)

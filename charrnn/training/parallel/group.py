@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from charrnn.data.loader import Loader
     from charrnn.model.recurrent import RecurrentNetwork, State
     from charrnn.training.config import TrainingConfig
+    from charrnn.training.schedule import Revision, Schedule
 
 
 class LearnerLike(Protocol):
@@ -28,6 +29,7 @@ class LearnerLike(Protocol):
     device: "torch.device"
     network: "RecurrentNetwork"
     optimizer: "torch.optim.AdamW"
+    schedule: "Schedule"
     state: "State | None"
 
 
@@ -101,14 +103,18 @@ class Group:
         """
         return loss
 
-    def finish_step(self, state: "State | None", config: "TrainingConfig", step: int) -> None:
+    def finish_step(self, state: "State | None", schedule: "Schedule", step: int) -> None:
         """Collect the states of all lanes where a save may follow.
 
         Args:
             state: the state of this process's lanes, after the step.
-            config: the settings of the training.
+            schedule: the schedule of the training.
             step: the steps taken, including this one.
         """
+
+    def revise(self, revision: "Revision") -> None:
+        """Make the other processes revise the plan as well. They are on their way to the next sum.
+        Raises what `sum_gradients` raises."""
 
     def gather_state(self, state: "State | None") -> "State":
         """Return the state of all B lanes, each part (N, B, ...), from each process's own (N, b,

@@ -33,10 +33,11 @@ from charrnn.storage.token_cache import IDS
 from charrnn.storage.untrusted_files import map_file
 from charrnn.training.checkpoint import MOMENTS
 from charrnn.training.config import TrainingConfig
-from charrnn.training.learner import Learner, threads
+from charrnn.training.learner import Learner, set_threads, threads
 from charrnn.training.malloc import freed_memory_kept
 from charrnn.training.parallel.distributed import DistributedGroup, GroupStopped
 from charrnn.training.parallel.group import LearnerLike
+from charrnn.training.schedule import Revision, Schedule
 
 
 class Leader(DistributedGroup):
@@ -55,10 +56,10 @@ class Leader(DistributedGroup):
         assert self._whole is not None, "a training is saved after its first step"
         return self._whole
 
-    def finish_step(self, state: State | None, config: TrainingConfig, step: int) -> None:
+    def finish_step(self, state: State | None, schedule: Schedule, step: int) -> None:
         assert state is not None
-        self._whole = self.gather_lanes(state) if self.is_save_due(config, step) else None
-        self.in_steps = not self.is_last_step(config, step)
+        self._whole = self.gather_lanes(state) if self.is_save_due(schedule, step) else None
+        self.in_steps = not self.is_last_step(schedule, step)
 
     @contextlib.contextmanager
     def mirrored_probe(self, learner: LearnerLike) -> Iterator[None]:
@@ -133,11 +134,13 @@ class Leader(DistributedGroup):
             _broadcast_array(self, side.astype(np.int64))
         self.start_steps(learner.network.parameters())
         # A training that was stopped in its last evaluation has no step left.
-        self.in_steps = not self.is_last_step(learner.config, step)
+        self.in_steps = not self.is_last_step(learner.schedule, step)
 
 
 class Follower(DistributedGroup):
     """A process of the group other than 0."""
+
+    _learner: Learner | None = None  # while a training goes on
 
     def follow(self) -> int | None:
         with self.failures_reported():
@@ -150,7 +153,7 @@ class Follower(DistributedGroup):
     def _take_probe_steps(self, message: dict[str, Any]) -> None:
         """Take steps on random text until the leader stops."""
         self.in_steps = True
-        learner = self._learner(message)
+        learner = self._make_learner(message)
         config = learner.config
         lanes = lane_slice(config.batch_size, self.rank, self.size)
         ids = np.random.default_rng(0).integers(
@@ -177,7 +180,7 @@ class Follower(DistributedGroup):
         self.run_directory = Path(message["run_directory"])
         self._lanes = message["lanes"]
         step = message["step"]
-        learner = self._learner(message["learner"])
+        learner = self._learner = self._make_learner(message["learner"])
         whole = _allocate_state(learner, step, self._lanes)
         self.barrier()
         _broadcast_learner(self, learner, whole)
@@ -185,12 +188,13 @@ class Follower(DistributedGroup):
         if whole is not None:
             learner.state = self.scatter_state(whole)
         self.start_steps(learner.network.parameters())
-        with threads(learner.config.threads), freed_memory_kept():
+        with threads(learner.schedule.threads_at(step)), freed_memory_kept():
             try:
-                while not self.is_last_step(learner.config, step):
+                while not self.is_last_step(learner.schedule, step):
                     learner.step(next(loader), step)
                     step += 1
-                    self.finish_step(learner.state, learner.config, step)
+                    self.finish_step(learner.state, learner.schedule, step)
+                    set_threads(learner.schedule.threads_at(step))
             except GroupStopped:
                 if learner.state is not None:
                     self.gather_lanes(learner.state)
@@ -198,21 +202,32 @@ class Follower(DistributedGroup):
                 self.wait_for_failure()
         self.in_steps = False
 
-    def finish_step(self, state: State | None, config: TrainingConfig, step: int) -> None:
+    def finish_step(self, state: State | None, schedule: Schedule, step: int) -> None:
         assert state is not None
-        if self.is_save_due(config, step):
+        if self.is_save_due(schedule, step):
             self.gather_lanes(state)
+
+    def adopt(self, revision: Revision) -> None:
+        assert self._learner is not None
+        self._learner.schedule = self._learner.schedule.revised(revision)
+        set_threads(revision.threads)
 
     def _send_failure(self, error: BaseException) -> None:
         if self.in_steps:  # otherwise the others wait for the leader's message
             super()._send_failure(error)
 
-    def _learner(self, message: dict[str, Any]) -> Learner:
+    def _make_learner(self, message: dict[str, Any]) -> Learner:
         """Return a learner like the leader's, except for its weights."""
         model = from_json(ModelConfig, message["model"], where="the leader's network")
         config = from_json(TrainingConfig, message["config"], where="the leader's settings")
         self.check_device(config.device)
-        return Learner(CharRNN(model, kernel=config.kernel), config, self)
+        learner = Learner(CharRNN(model, kernel=config.kernel), config, self)
+        revisions = message["revisions"]
+        learner.schedule = Schedule(
+            config,
+            tuple(from_json(Revision, each, where="the leader's plan") for each in revisions),
+        )
+        return learner
 
     def _loader(self, message: dict[str, Any], config: TrainingConfig) -> TBPTTLoader:
         """Return a loader of this process's lanes of the leader's text, at the leader's
@@ -232,7 +247,11 @@ class Follower(DistributedGroup):
 
 def _learner_message(learner: LearnerLike) -> dict[str, Any]:
     """Return the settings from which another process makes a learner like this one."""
-    return {"model": asdict(learner.network.config), "config": asdict(learner.config)}
+    return {
+        "model": asdict(learner.network.config),
+        "config": asdict(learner.config),
+        "revisions": [asdict(each) for each in learner.schedule.revisions],
+    }
 
 
 def _broadcast_learner(group: DistributedGroup, learner: LearnerLike, whole: State | None) -> None:

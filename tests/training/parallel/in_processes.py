@@ -8,6 +8,7 @@ JOBS is a JSON file: a list of keyword arguments of `charrnn.train`, and beside 
     fault       the entry of FAULTS to suffer from
     large       more bytes of ids than this go into a file
     busy        seconds after which the leader says that it is busy
+    revise      pairs of numbers: after the first, the plan is revised to end at the second
     ask         which process is asked to stop during the last step, and at which of PLACES
 
 RESULTS is written: for each job `nats` (of each step) and `run` (the run's directory, where the
@@ -21,11 +22,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from unittest import mock
 
 import charrnn
 from charrnn.errors import ModelError, StorageError
+from charrnn.training.pacing import Pacer
+from charrnn.training.schedule import Revision, Schedule, TimeBudget
 
 RANK = int(os.environ.get("RANK", "0"))
 
@@ -98,15 +101,63 @@ def _asked(process: int, place: str, steps: int) -> Iterator[None]:
         yield
 
 
+class _ScriptedPacer(Pacer):
+    """A Pacer that asks no clock when to revise the plan.
+
+    Attributes:
+        script: the new end, by the step after which it is decided.
+    """
+
+    script: ClassVar[dict[int, int]] = {}
+
+    def __init__(self, *_: object) -> None:
+        super().__init__(
+            TimeBudget(
+                seconds=1e6,
+                step_seconds=1.0,
+                evaluation_seconds=1.0,
+                save_seconds=1.0,
+                most_steps=10**6,
+                most_threads=1,
+                fixed_evaluations=False,
+                fixed_saves=False,
+            )
+        )
+
+    def after_step(self, step: int, characters: int, schedule: Schedule) -> Revision | None:
+        known = [each.step for each in schedule.revisions]
+        if step not in self.script or step in known:
+            return None
+        return Revision(
+            step=step,
+            steps=self.script[step],
+            evaluate_every=7,
+            checkpoint_every=5,
+            threads=1,
+            characters_per_second=2000.0,
+            planned_characters_per_second=1000.0,
+        )
+
+
+@contextmanager
+def _revised(script: list[tuple[int, int]]) -> Iterator[None]:
+    with (
+        mock.patch("charrnn.training.trainer.Pacer", _ScriptedPacer),
+        mock.patch.object(_ScriptedPacer, "script", dict(script)),
+    ):
+        yield
+
+
 def run(job: dict[str, Any]) -> dict[str, Any]:
     """What came of a job."""
     stop, fault, large = job.pop("stop", None), job.pop("fault", None), job.pop("large", 1 << 20)
-    ask, busy = job.pop("ask", None), job.pop("busy", 60.0)
+    ask, busy, script = job.pop("ask", None), job.pop("busy", 60.0), job.pop("revise", None)
     nats = []
     try:
         with (
             _suffering(fault),
             _asked(ask[0], ask[1], job["steps"]) if ask else nullcontext(),
+            _revised(script) if script else nullcontext(),
             mock.patch("charrnn.training.parallel.distributed.BUSY_EVERY", busy),
             mock.patch("charrnn.data.two_pass_reading.LARGEST_IN_MEMORY", large),
             mock.patch("charrnn.training.parallel.leader_follower.LARGEST_IN_MEMORY", large),

@@ -28,6 +28,7 @@ from charrnn.storage.token_cache import IDS
 from charrnn.training.checkpoint import TRAINING_TENSORS, read_checkpoint
 from tests.conftest import PROSE
 from tests.training.parallel.in_processes import PLACES
+from tests.training.parallel.in_processes import run as run_job
 
 ROOT = Path(__file__).parents[3]
 
@@ -46,6 +47,9 @@ SMALL: dict[str, Any] = {
     "learning_rate": 0.01,
 }
 
+REVISIONS = [(10, 20), (16, 27), (26, 31)]
+"""After which steps plans are revised, and to which end; one of them where a save is due."""
+
 TRAININGS: dict[str, dict[str, Any]] = {
     "lstm with dropout": {"dropout": 0.4, "weight_dropout": 0.3},
     "lines": {"lines": True},
@@ -55,6 +59,7 @@ TRAININGS: dict[str, dict[str, Any]] = {
     "bytes, from a file": {"tokenizer": "byte", "large": 100},
     "bf16": {"precision": "bf16"},
     "fine-tuning": {"start_from": "1/gru"},
+    "revised": {"dropout": 0.2, "revise": REVISIONS},
 }
 """What two processes train as one would."""
 
@@ -143,11 +148,10 @@ def alone(here: Path) -> dict[str, list[float]]:
     curves = {}
     with contextlib.chdir(here):
         for name, changes in TRAININGS.items():
-            settings = {key: value for key, value in (SMALL | changes).items() if key != "large"}
-            steps = charrnn.stream_train(
-                "text.txt", out=f"1/{name}", progress_bar=False, **settings
-            )
-            curves[name] = [progress.train_nats for progress in steps]
+            job = {"corpus": "text.txt", "out": f"1/{name}"} | SMALL | changes
+            curves[name] = run_job({key: value for key, value in job.items() if key != "large"})[
+                "nats"
+            ]
     return curves
 
 
@@ -167,6 +171,9 @@ def pair(
     jobs["begun by two"] = jobs["stopped"] | {"out": "2/begun by two"}
     jobs["stopped again"] = {"resume": "2/stopped", "stop": 15}
     jobs["resumed"] = {"resume": "2/stopped"}
+    revised = jobs["revised"] | {"out": "2/revised, stopped"}
+    jobs["revised, stopped"] = revised | {"stop": 18}
+    jobs["revised, resumed"] = {"resume": "2/revised, stopped", "revise": REVISIONS}
     for name, (changes, _, _) in FAILURES.items():
         jobs[name] = {"corpus": "text.txt", "out": f"failed/{name}"} | SMALL | changes
     jobs["a budget"] = {"corpus": "text.txt", "out": "2/budget", "budget": 2.0} | {
@@ -240,7 +247,8 @@ def test_the_leader_alone_gives_progress_and_both_the_run(
 ) -> None:
     leader, follower = pair
     for name in TRAININGS:
-        assert len(leader[name]["nats"]) == SMALL["steps"]
+        steps = 31 if name == "revised" else SMALL["steps"]
+        assert len(leader[name]["nats"]) == steps
         assert follower[name] == {"nats": [], "run": leader[name]["run"]}
         assert leader[name]["run"] == str(here / "2" / name)
 
@@ -255,7 +263,21 @@ def test_a_large_corpus_is_read_from_the_file_in_the_run(
 def test_a_budget_is_measured_with_all_processes(here: Path, pair: list[dict[str, Any]]) -> None:
     assert len(pair[0]["a budget"]["nats"]) > 10
     trained = Run(here / "2" / "budget").metrics()[-1]["seconds"]
-    assert trained == pytest.approx(2.0, abs=1.5)
+    assert 0 < trained < 3.5  # evaluations and saves have their part, on a busy machine most of it
+
+
+def test_two_processes_revise_their_plan_together(here: Path, pair: list[dict[str, Any]]) -> None:
+    # Both know of it before the next step, and where they were stopped in between, afterwards.
+    for name in ("revised", "revised, stopped"):
+        checkpoint = read_checkpoint(Run(here / "2" / name).last)
+        assert [(each.step, each.steps) for each in checkpoint.revisions] == REVISIONS
+        assert checkpoint.position.step == checkpoint.position.evaluated == 31
+    assert len(pair[0]["revised, stopped"]["nats"]) == 18
+    assert len(pair[0]["revised, resumed"]["nats"]) == 13
+    for file in (TENSORS, TRAINING_TENSORS):
+        runs = [Run(here / "2" / name).last / file for name in ("revised", "revised, stopped")]
+        assert runs[0].read_bytes() == runs[1].read_bytes()
+    assert logged(here / "2" / "revised, stopped") == logged(here / "2" / "revised")
 
 
 def test_two_processes_resume_exactly(here: Path, pair: list[dict[str, Any]]) -> None:

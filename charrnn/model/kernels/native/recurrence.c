@@ -15,6 +15,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifdef __linux__
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 #include "layout.h"
 
 enum cell { RNN, GRU, LSTM };
@@ -68,15 +74,14 @@ typedef struct {
     int apart;           /* whether each thread has its own lanes, else its own units */
     int by_rows;         /* whether a block of lanes takes all panels before the next block */
     char *weights, *tiles[2];
-    _Atomic size_t waiting, meetings;
+    _Atomic size_t waiting;
+    _Atomic uint32_t meetings, asleep;
 } Region;
 
 #if defined(__x86_64__) && defined(__linux__) && (__GNUC__ >= 12 || __clang_major__ >= 15)
 #define X86 1
 #include <cpuid.h>
 #include <immintrin.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "avx2.h"
 #include "pack.h"
@@ -152,23 +157,50 @@ static void pause_briefly(void) {
 #endif
 }
 
-/* Waits until all threads are here. A thread that waits long yields its core: another program may
-   keep one of the threads from running. */
+/* Sleeps until the number of meetings is no longer this one. A core that idles can run the thread
+   that is missing, which another program may have displaced from its own core; a core that spins
+   or yields cannot. */
+static void sleep_until_met(Region *region, uint32_t meeting) {
+#ifdef __linux__
+    atomic_fetch_add(&region->asleep, 1);
+    while (atomic_load(&region->meetings) == meeting)
+        syscall(SYS_futex, &region->meetings, FUTEX_WAIT_PRIVATE, meeting, NULL, NULL, 0);
+    atomic_fetch_sub(&region->asleep, 1);
+#else
+    while (atomic_load(&region->meetings) == meeting)
+        sched_yield();
+#endif
+}
+
+static void wake_all(Region *region) {
+#ifdef __linux__
+    if (atomic_load(&region->asleep))
+        syscall(SYS_futex, &region->meetings, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
+#else
+    (void)region;
+#endif
+}
+
+/* Waits until all threads are here: a while in a loop, as they usually come within microseconds,
+   then asleep. */
 static void meet(Region *region, size_t threads) {
     enum { PATIENCE = 2000 };
     if (threads == 1)
         return;
-    size_t meeting = atomic_load_explicit(&region->meetings, memory_order_relaxed);
+    uint32_t meeting = atomic_load_explicit(&region->meetings, memory_order_relaxed);
     if (atomic_fetch_add_explicit(&region->waiting, 1, memory_order_acq_rel) == threads - 1) {
         atomic_store_explicit(&region->waiting, 0, memory_order_relaxed);
-        atomic_store_explicit(&region->meetings, meeting + 1, memory_order_release);
+        /* In one order with the count of those asleep: either they see it, or they are seen. */
+        atomic_store(&region->meetings, meeting + 1);
+        wake_all(region);
         return;
     }
-    for (int turn = 0; atomic_load_explicit(&region->meetings, memory_order_acquire) == meeting;)
-        if (turn < PATIENCE)
-            turn++, pause_briefly();
-        else
-            sched_yield();
+    for (int turn = 0; turn < PATIENCE; turn++) {
+        if (atomic_load_explicit(&region->meetings, memory_order_acquire) != meeting)
+            return;
+        pause_briefly();
+    }
+    sleep_until_met(region, meeting);
 }
 
 typedef struct {
