@@ -35,7 +35,7 @@ def test_training_shows_a_bar_losses_and_samples(environment: dict[str, str], co
     screen = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", child.before)
     for expected in ("step 100:", "the best so far", "bits/character", "left", "100%", "now try"):
         assert expected in screen
-    assert "--embedding-size 64" in screen and re.search(r"step +\d+/300", screen)
+    assert "--embedding-size 16" in screen and re.search(r"step +\d+/300", screen)
     widest = max(len(line) for line in re.split(r"[\r\n]+", screen))
     assert widest <= columns
 
