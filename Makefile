@@ -21,7 +21,7 @@ demo: $(READY)  ## train on the embedded corpus for a minute, and print samples
 	$(BIN)/charrnn sample $$run --prompt "The " --length 600
 	@echo
 	@echo
-	@echo "Now your own text: $(BIN)/charrnn train YOUR.txt   (or write together with this model: $(BIN)/charrnn repl)"
+	@echo "Now your own text: first . $(BIN)/activate, then charrnn train YOUR.txt (or write together with this model: charrnn repl)"
 
 test: $(READY)  ## run the whole test suite
 	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal

@@ -60,6 +60,7 @@ def sample(
         list[str] | None,
         typer.Option(
             "--corpus",
+            metavar="CORPUS",
             help="Compare with this text for --novel.",
             show_default="the training text",
             rich_help_panel=SELECTION,
