@@ -392,7 +392,8 @@ def test_evaluate_takes_a_model_in_memory_and_a_text(here: Path) -> None:
     run = train("fables.txt", name="mine", steps=2, progress_bar=False, **SMALL)
     (here / "other.txt").write_text("the heron and the frog")
     by_name, in_memory = (api.evaluate(each, "other.txt") for each in ("mine", run.best_model()))
-    assert in_memory == by_name | {"baselines": {}}
+    assert by_name["copied_from_training"] == 0
+    assert in_memory == by_name | {"baselines": {}, "copied_from_training": None}
     with pytest.raises(CorpusError, match="in memory: it does not say where its text is"):
         api.evaluate(run.best_model())
 

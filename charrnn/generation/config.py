@@ -157,7 +157,7 @@ class SamplingConfig:
         """Raise ConfigError if a text would never end."""
         if self.length is None and not self.stops and self.regex is None:
             raise ConfigError(
-                "--length 0 writes one text without end; give --lines, --stop or --regex, so that "
+                "--length 0 is for a stream of one text; give --lines, --stop or --regex, so that "
                 "every text ends"
             )
 

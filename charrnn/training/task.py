@@ -220,7 +220,7 @@ class TaskDefinition(ABC):
         ModelError."""
         raise ModelError(
             f"the model of {request.model.provenance.corpus} was trained to {self.name}, which "
-            f"charrnn evaluate does not measure; use {self.commands}"
+            f"charrnn evaluate does not measure: use it with {self.commands}"
         )
 
 
