@@ -4,3 +4,12 @@
 def counted(count: int, what: str) -> str:
     """Return a number of things in words, such as 1 step, 1,200 steps."""
     return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
+def thousands(number: float) -> str:
+    """Return a number in few characters: 950, 2.4k, 12k, 1.5M."""
+    if number >= 999_500:
+        return f"{number / 1e6:.1f}M"
+    if number >= 9_950:
+        return f"{number / 1e3:.0f}k"
+    return f"{number / 1e3:.1f}k" if number >= 999.5 else f"{number:.0f}"

@@ -319,15 +319,6 @@ def sparkline(values: Sequence[float], width: int = 16) -> str:
     return "".join(bars[round((value - lowest) / span * (len(bars) - 1))] for value in shown)
 
 
-def thousands(number: float) -> str:
-    """Return a number as text for a narrow column: 950, 2.4k, 12k, 1.5M."""
-    if number >= 999_500:
-        return f"{number / 1e6:.1f}M"
-    if number >= 9_950:
-        return f"{number / 1e3:.0f}k"
-    return f"{number / 1e3:.1f}k" if number >= 999.5 else f"{number:.0f}"
-
-
 def clock(seconds: float) -> str:
     """Return seconds as a clock shows them: 0:08, 1:52, 2:03:00."""
     whole = round(seconds)

@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING, Final
 
-from charrnn.cli.display import clock, messages, printable, say, sparkline, thousands
+from charrnn.cli.display import clock, messages, printable, say, sparkline
+from charrnn.wording import thousands
 
 if TYPE_CHECKING:
     from rich.console import Group

@@ -13,6 +13,7 @@ from charrnn.storage.run import Run
 from charrnn.training.checkpoint import TrainingState
 from charrnn.training.learner import StepResult
 from charrnn.training.schedule import Revision, Schedule
+from charrnn.wording import thousands
 
 NOTABLE: Final = 0.05
 """A revision names the speed as its reason where it changed by more than this share."""
@@ -145,7 +146,7 @@ def describe_revision(
         how = "slower" if speed < planned else "faster"
         reason = (
             f"the machine is {how} than planned "
-            f"({_thousands(speed)} instead of {_thousands(planned)} {unit}s/s)"
+            f"({thousands(speed)} instead of {thousands(planned)} {unit}s/s)"
         )
     elif revision.steps < steps_before:
         reason = "evaluations, saves or a pause took longer than planned"
@@ -155,7 +156,3 @@ def describe_revision(
         f"step {revision.step:,}: {reason}; training ends at step {revision.steps:,} instead of "
         f"{steps_before:,} to keep the budget of {budget_seconds:g} s"
     )
-
-
-def _thousands(number: float) -> str:
-    return f"{number / 1000:.0f}k" if number >= 10_000 else f"{number:,.0f}"

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn.cli.display import clock, duration, printable, sparkline, thousands
+from charrnn.cli.display import clock, duration, printable, sparkline
+from charrnn.wording import thousands
 
 
 @given(st.text(st.characters()))
