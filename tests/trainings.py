@@ -16,6 +16,7 @@ from charrnn.training.checkpoint import TRAINING_TENSORS, check_sources
 from charrnn.training.learner import StepResult
 from charrnn.training.parallel.group import Group
 from charrnn.training.plan import Plan
+from charrnn.training.schedule import TimeBudget
 from charrnn.training.trainer import Trainer
 
 
@@ -24,6 +25,14 @@ def start(plan: Plan, directory: Path, group: Group | None = None) -> Trainer:
     check_sources(plan.corpus)
     with new_run(plan.corpus.name, out=directory) as new:
         return Trainer(plan.corpus, plan.network, plan.config, new.claim(), group)
+
+
+def make_budget(seconds: float, step_seconds: float, **changes: Any) -> TimeBudget:
+    """A time budget: evaluations and saves take no time, and nothing was fixed by options."""
+    free: dict[str, Any] = {"evaluation_seconds": 0.0, "save_seconds": 0.0}
+    free |= {"most_steps": 10**6, "most_threads": 1}
+    free |= {"fixed_evaluations": False, "fixed_saves": False}
+    return TimeBudget(seconds=seconds, step_seconds=step_seconds, **free | changes)
 
 
 def learned(run: Run) -> dict[str, bytes]:

@@ -10,7 +10,8 @@ import pytest
 from charrnn.training import pacing
 from charrnn.training.config import TrainingConfig
 from charrnn.training.pacing import Pacer
-from charrnn.training.schedule import Revision, Schedule, TimeBudget
+from charrnn.training.schedule import Revision, Schedule
+from tests.trainings import make_budget
 
 MakeConfig = Callable[..., TrainingConfig]
 
@@ -90,15 +91,14 @@ def train(make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch) -> Callable[
         )
         schedule = Schedule(config)
         pacer = Pacer(
-            TimeBudget(
-                seconds=budget,
-                step_seconds=step * probed,
+            make_budget(
+                budget,
+                step * probed,
                 evaluation_seconds=evaluation,
                 save_seconds=save,
                 most_steps=most_steps,
                 most_threads=most_threads,
                 fixed_evaluations=evaluate_every is not None,
-                fixed_saves=False,
             )
         )
         pacer.begin()
@@ -238,16 +238,7 @@ def test_what_was_recorded_is_not_measured_again(
     # Resumed from a checkpoint at step 10, with a revision at step 400.
     machine = FakeMachine(lambda now: 5.0)
     monkeypatch.setattr(pacing, "wall_clock", lambda: machine.now)
-    budget = TimeBudget(
-        seconds=20.0,
-        step_seconds=0.02,
-        evaluation_seconds=0.1,
-        save_seconds=0.1,
-        most_steps=10**6,
-        most_threads=1,
-        fixed_evaluations=False,
-        fixed_saves=False,
-    )
+    budget = make_budget(20.0, 0.02, evaluation_seconds=0.1, save_seconds=0.1)
     recorded = Revision(
         step=400,
         steps=800,

@@ -21,23 +21,14 @@ from charrnn.training.learner import StepResult
 from charrnn.training.schedule import Revision, Schedule, TimeBudget
 from charrnn.training.trainer import Trainer
 from tests.conftest import reseal
-from tests.trainings import learned
+from tests.trainings import learned, make_budget
 
 MakeTrainer = Callable[..., Trainer]
 
 STEPS = 80
 STEP_SECONDS = 0.25
 
-BUDGET = TimeBudget(
-    seconds=STEPS * STEP_SECONDS,
-    step_seconds=STEP_SECONDS,
-    evaluation_seconds=0.0,
-    save_seconds=0.0,
-    most_steps=10_000,
-    most_threads=1,
-    fixed_evaluations=False,
-    fixed_saves=False,
-)
+BUDGET = make_budget(STEPS * STEP_SECONDS, STEP_SECONDS)
 
 
 class FakeClock:
@@ -95,6 +86,14 @@ def kill(trainer: Trainer, step: int) -> None:
         if progress.step == step:
             trainer.request_stop()  # so that nothing more is saved
             break
+
+
+def killed_after_a_revision(budgeted: MakeTrainer) -> tuple[Trainer, int]:
+    """A training that was killed right after its first revision, and the step of that."""
+    step = next(each.step for each in budgeted("straight") if each.revision is not None)
+    killed = budgeted("killed")
+    kill(killed, step)
+    return killed, step
 
 
 def time_budget(checkpoint: Path) -> dict[str, Any]:
@@ -186,10 +185,7 @@ def test_killed_at_any_moment_it_ends_with_the_same_bytes(
 def test_killed_between_a_revision_and_its_checkpoint(
     budgeted: MakeTrainer, clock: FakeClock
 ) -> None:
-    straight = budgeted("straight")
-    step = next(each.step for each in straight if each.revision is not None)
-    killed = budgeted("killed")
-    kill(killed, step)
+    killed, step = killed_after_a_revision(budgeted)
     revisions = killed.schedule.revisions
     assert revisions[-1].step == step
     newest = read_checkpoint(killed.run.last)
@@ -207,10 +203,7 @@ def test_a_revision_that_was_not_recorded_whole_was_none(
     budgeted: MakeTrainer, clock: FakeClock
 ) -> None:
     # The power fails while the line is written: no step was taken by it.
-    trainer = budgeted("run")
-    step = next(each.step for each in trainer if each.revision is not None)
-    killed = budgeted("killed")
-    kill(killed, step)
+    killed, _ = killed_after_a_revision(budgeted)
     path = killed.run.metrics_path
     lines = path.read_bytes().splitlines(keepends=True)
     index = next(number for number, line in enumerate(lines) if b'"revision"' in line)

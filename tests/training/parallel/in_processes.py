@@ -28,7 +28,8 @@ from unittest import mock
 import charrnn
 from charrnn.errors import ModelError, StorageError
 from charrnn.training.pacing import Pacer
-from charrnn.training.schedule import Revision, Schedule, TimeBudget
+from charrnn.training.schedule import Revision, Schedule
+from tests.trainings import make_budget
 
 RANK = int(os.environ.get("RANK", "0"))
 
@@ -111,18 +112,7 @@ class _ScriptedPacer(Pacer):
     script: ClassVar[dict[int, int]] = {}
 
     def __init__(self, *_: object) -> None:
-        super().__init__(
-            TimeBudget(
-                seconds=1e6,
-                step_seconds=1.0,
-                evaluation_seconds=1.0,
-                save_seconds=1.0,
-                most_steps=10**6,
-                most_threads=1,
-                fixed_evaluations=False,
-                fixed_saves=False,
-            )
-        )
+        super().__init__(make_budget(1e6, 1.0, evaluation_seconds=1.0, save_seconds=1.0))
 
     def after_step(self, step: int, characters: int, schedule: Schedule) -> Revision | None:
         known = [each.step for each in schedule.revisions]
