@@ -9,7 +9,7 @@ from charrnn.data.excerpt import AnyIds
 from charrnn.data.memmap import chunks
 from charrnn.data.splitting import count_repeated
 from charrnn.data.tokenizer import Tokenizer
-from charrnn.evaluation.copies import LENGTH, copied_share
+from charrnn.evaluation.copies import LENGTH
 from charrnn.training.config import TrainingConfig
 from charrnn.training.options import TrainingOptions
 from charrnn.training.recipe import DEFAULT_BUDGET
@@ -82,10 +82,18 @@ def advise_on_budget(options: TrainingOptions, config: TrainingConfig, seconds: 
 
 
 def describe_held_out(
-    training: AnyIds, held_out: AnyIds, tokenizer: Tokenizer, *, lines: bool
+    training: AnyIds,
+    held_out: AnyIds,
+    tokenizer: Tokenizer,
+    *,
+    lines: bool,
+    copied: float | None,
 ) -> list[str]:
-    """Describe how many lines are held out, how many of them also occur in the training text, and
-    how much of the held-out text is copied from it, where the text is short enough to count."""
+    """Describe how many lines are held out, how many of them also occur in the training text, where
+    it is short enough to count, and that much of the held-out text is copied from it.
+
+    `copied` is the share that is copied; None where it was not measured.
+    """
     if len(training) > LARGEST_COUNTED:
         ids = f"{len(held_out):,} of {len(training) + len(held_out):,} ids"
         return [f"lines with {ids} are held out"] if lines else []
@@ -99,9 +107,8 @@ def describe_held_out(
         as_well = " as well" if among else ""
         notes.append(f"{held} held out; {others} among the training lines{as_well}")
         repeated = among / max(count, 1)
-    share = copied_share(training, held_out)
-    if is_much_copied(share, repeated_lines=repeated):
-        notes.append(describe_copies(share))
+    if copied is not None and is_much_copied(copied, repeated_lines=repeated):
+        notes.append(describe_copies(copied))
     return notes
 
 

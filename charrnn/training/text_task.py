@@ -1,15 +1,17 @@
 """The common part of tasks on running text, over a corpus."""
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable
 
 from charrnn.data.corpus import TokenizedCorpus
 from charrnn.data.tokenizer import CharTokenizer
+from charrnn.evaluation.copies import copied_share
 from charrnn.model.config import ModelConfig
 from charrnn.model.recurrent import RecurrentNetwork
 from charrnn.storage.model_directory import Model
-from charrnn.training.advice import advise_on_alphabet, describe_held_out
+from charrnn.training.advice import LARGEST_COUNTED, advise_on_alphabet, describe_held_out
 from charrnn.training.checkpoint import TrainingState
 from charrnn.training.config import TrainingConfig
 from charrnn.training.forecast import share_of_n_gram
@@ -67,6 +69,14 @@ class TextTask(Task):
         """The number of held-out characters."""
         return len(self.validation)
 
+    @functools.cached_property
+    def copied_share(self) -> float | None:
+        """The share of the held-out text that is copied from the training text; None where the
+        training text is too long to compare before the training begins."""
+        if len(self.training) > LARGEST_COUNTED:
+            return None
+        return copied_share(self.training, self.validation)
+
     def choose_batch(self, options: TrainingOptions) -> tuple[int, int]:
         """See `charrnn.training.recipe.choose_batch`."""
         return choose_batch(
@@ -79,7 +89,11 @@ class TextTask(Task):
         """Describe what is held out, a batch that is smaller than usual, and what to do about a
         large alphabet."""
         notes = describe_held_out(
-            self.training, self.validation, self.corpus.tokenizer, lines=options.lines
+            self.training,
+            self.validation,
+            self.corpus.tokenizer,
+            lines=options.lines,
+            copied=self.copied_share,
         )
         for name, had in (("batch_size", batch_size), ("sequence_length", sequence_length)):
             wanted = getattr(options, name) or self.usual_batch[name == "sequence_length"]

@@ -16,7 +16,6 @@ from charrnn.data.dataloader import IGNORED, Chunk, Lanes, TBPTTLoader
 from charrnn.data.loader import LoaderSettings
 from charrnn.engines import TorchEngine
 from charrnn.evaluation.baselines import BASELINES, baselines
-from charrnn.evaluation.copies import copied_share
 from charrnn.evaluation.scoring import score_in_steps
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.sampler import Sampler
@@ -105,8 +104,8 @@ class GenerationTask(TextTask):
             return TrainingSummary()
         simpler = baselines(self.training, self.validation, self.corpus.tokenizer)
         shown = ", ".join(f"{BASELINES[k]} {v / math.log(2):.3f}" for k, v in simpler.items())
-        share = 0.0 if self.lines else copied_share(self.training, self.validation)
-        if is_much_copied(share):
+        share = None if self.lines else self.copied_share
+        if share is not None and is_much_copied(share):
             shown += f"; {100 * share:.0f} % of the held-out text is also in the training text"
         return TrainingSummary(remark=f"baselines on the same text: {shown}")
 
