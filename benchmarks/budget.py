@@ -202,7 +202,7 @@ def train(
         if training.returncode:
             raise SystemExit(f"{' '.join(command)}:\n{errors}")
         config = json.loads((run / "last" / "config.json").read_text())
-        return Training(took, config["hidden_size"], list(read_measurements(run / METRICS)))
+        return Training(took, config["model"]["hidden_size"], list(read_measurements(run / METRICS)))
 
 
 def startup_seconds(text: Path, situation: Situation) -> float:
