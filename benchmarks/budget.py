@@ -15,9 +15,9 @@ Trains with each budget in each situation, one whole command after the other:
 A row has the seconds of the command; `of budget`, these seconds without start-up, divided by the
 budget; the characters learned from in a second, and their ratio to a training of the same network
 on one thread in the same situation; the loss of the best model; the steps; how often the plan was
-revised; and the hidden size. Start-up is the time of a training of one step, the median of three,
-in the same situation, or on an idle machine where the situation changes. Run this on a machine that
-does nothing else.
+revised; and the hidden size. Start-up is the time of a training of one step of a tiny network, the
+median of three, in the same situation, or on an idle machine where the situation changes. Run this
+on a machine that does nothing else.
 """
 
 import argparse
@@ -202,13 +202,15 @@ def train(
         if training.returncode:
             raise SystemExit(f"{' '.join(command)}:\n{errors}")
         config = json.loads((run / "last" / "config.json").read_text())
-        return Training(took, config["model"]["hidden_size"], list(read_measurements(run / METRICS)))
+        return Training(
+            took, config["model"]["hidden_size"], list(read_measurements(run / METRICS))
+        )
 
 
 def startup_seconds(text: Path, situation: Situation) -> float:
     """Return the seconds of a training of one step, the median of three."""
     beside = situation if situation.steady else Situation()
-    options = ["--steps", "1"]
+    options = ["--steps", "1", "--hidden-size", "16"]
     return statistics.median(train(text, options, beside).seconds for _ in range(3))
 
 

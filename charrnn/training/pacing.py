@@ -5,10 +5,10 @@ revises the plan when that is too late or too early. A decision is a Revision; S
 follows from it. Without a time budget nothing is measured and nothing revised.
 
 Steps are measured in windows of a fortieth of the budget. The plan is revised when the prediction
-misses the budget by more than a tolerance (3 to 5 % when late, 5 % when early) in several windows
-in a row (2 when late, 3 when early) and in the mean of the last 8. Near the end one window is
-enough, as there is no time to wait for more. A long pause in one step (a closed lid, Ctrl-Z) is
-lost time, but does not count as a slow step.
+misses the budget by more than a tolerance (3 to 8 % when late, 5 to 10 % when early, less the
+nearer the end is) in several windows in a row (2 when late, 3 when early) and in the mean of the
+last 8. Near the end one window is enough, as there is no time to wait for more. A long pause in one
+step (a closed lid, Ctrl-Z) is lost time, but does not count as a slow step.
 """
 
 import contextlib
@@ -31,12 +31,11 @@ LONGEST_WINDOW: Final = 60.0
 """The length of a window as a share of the budget, and its limits in seconds."""
 
 LATE: Final = 0.03
-LATE_AT_FIRST: Final = 0.05
-"""The tolerance for an end that is too late, as shares of the budget: LATE_AT_FIRST at the start,
-falling to LATE at the end, where little time is left to make up for it."""
-
 EARLY: Final = 0.05
-"""The tolerance for an end that is too early."""
+AT_FIRST: Final = 0.05
+"""The tolerances for an end that is too late or too early, as shares of the budget. At the start
+they are larger by AT_FIRST: a speed that wavers does not revise the plan, and there is time to make
+up for it later."""
 
 LATE_WINDOWS: Final = 2
 EARLY_WINDOWS: Final = 3
@@ -259,8 +258,8 @@ class Pacer:
         self._usual = last.step_seconds
         seconds = self.budget.seconds
         left = seconds - self.spent_seconds
-        late = LATE * seconds + (LATE_AT_FIRST - LATE) * max(left, 0.0)
-        early = EARLY * seconds
+        tolerated = AT_FIRST * max(left, 0.0)
+        late, early = LATE * seconds + tolerated, EARLY * seconds + tolerated
         missed = self._missed(step, schedule, last)
         self._late_in_a_row = self._late_in_a_row + 1 if missed > late else 0
         self._early_in_a_row = self._early_in_a_row + 1 if missed < -early else 0
