@@ -186,7 +186,9 @@ class Pacer:
             return None
         self._window += _Speed(took, 1, learned)
         in_trial = self._tuner is not None and self._tuner.in_trial
-        if self._window.seconds < self._window_seconds * (TRIAL_SHARE if in_trial else 1):
+        length = self._window_seconds * (TRIAL_SHARE if in_trial else 1)
+        # Before the last step there is the last opportunity to revise the plan.
+        if self._window.seconds < length and step != schedule.steps - 1:
             return None
         window, self._window = self._window, _Speed()
         if not in_trial:
@@ -266,10 +268,13 @@ class Pacer:
         missed_by_mean = self._missed(step, schedule, mean)
 
         soon = EARLY_WINDOWS * self._window_seconds  # no time to wait for another window
-        late_at_the_end = self._late_in_a_row > 0 and left < soon
-        early_at_the_end = self._early_in_a_row > 0 and left + missed < soon
+        late_at_the_end = missed > late and left < soon
+        early_at_the_end = missed < -early and left + missed < soon
         if late_at_the_end or early_at_the_end:
-            revision = self._replanned(step, schedule, last)
+            # One slow window may be a moment's bad luck, and the mistake could not be undone.
+            recent = _mean(windows[-LATE_WINDOWS:])
+            faster = last if last.step_seconds < recent.step_seconds else recent
+            revision = self._replanned(step, schedule, faster)
         elif self._late_in_a_row >= LATE_WINDOWS and missed_by_mean > late:
             revision = self._replanned(step, schedule, self._speed(LATE_WINDOWS))
         elif self._early_in_a_row >= EARLY_WINDOWS and missed_by_mean < -early:
@@ -277,7 +282,7 @@ class Pacer:
         else:
             return None
         change = revision.steps - schedule.steps
-        if (change >= 0) if self._late_in_a_row else (change <= 0):
+        if (change >= 0) if missed > 0 else (change <= 0):
             return None
         self._late_in_a_row = self._early_in_a_row = 0
         return revision
@@ -337,7 +342,8 @@ class Pacer:
         steps = (left - evaluations * pause) / with_pauses
         if budget.fixed_saves or checkpoint_every < steps / evaluations:
             steps *= each / (each + save / checkpoint_every)
-        total = step + max(int(steps), int(LEAST_LEFT * budget.seconds / each), 1)
+        # Two steps at least: after the first of them, the plan can be revised once more.
+        total = step + max(int(steps), int(LEAST_LEFT * budget.seconds / each), 2)
         total = max(min(total, budget.most_steps), step + 1)
         if not budget.fixed_evaluations:
             since = schedule.last_evaluation_due(step)
