@@ -336,8 +336,8 @@ def test_evaluations_leave_most_of_a_budget_to_a_slow_network() -> None:
     assert made.evaluations >= 2
 
 
-def test_a_budget_too_short_for_anything_makes_one_step() -> None:
-    assert length(budget=0.01).steps == 1
+def test_a_budget_too_short_for_anything_makes_two_steps() -> None:
+    assert length(budget=0.01).steps == 2
 
 
 def test_a_short_text_is_not_read_for_hours() -> None:
