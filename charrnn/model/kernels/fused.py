@@ -39,7 +39,7 @@ def in_one_block(weights: LayerWeights, dtype: torch.dtype) -> LayerWeights:
     cuDNN reads them so; weights that lie elsewhere would be copied in every call, with a warning.
     """
     block = torch.cat([each.flatten() for each in weights]).to(dtype)
-    parts = block.split([each.numel() for each in weights])
+    parts = block.split_with_sizes([each.numel() for each in weights])
     return LayerWeights(*(part.view_as(each) for part, each in zip(parts, weights, strict=True)))
 
 
