@@ -5,10 +5,10 @@ revises the plan when that is too late or too early. A decision is a Revision; S
 follows from it. Without a time budget nothing is measured and nothing revised.
 
 Steps are measured in windows of a fortieth of the budget. The plan is revised when the prediction
-misses the budget by more than a tolerance (3 to 5 % when late, 5 % when early) in several windows
-in a row (2 when late, 3 when early) and in the mean of the last 8. Near the end one window is
-enough, as there is no time to wait for more. A long pause in one step (a closed lid, Ctrl-Z) is
-lost time, but does not count as a slow step.
+misses the budget by more than a tolerance (3 to 8 % when late, 5 to 10 % when early, less the
+nearer the end is) in several windows in a row (2 when late, 3 when early) and in the mean of the
+last 8. Near the end one window is enough, as there is no time to wait for more. A long pause in one
+step (a closed lid, Ctrl-Z) is lost time, but does not count as a slow step.
 """
 
 import contextlib
@@ -31,12 +31,11 @@ LONGEST_WINDOW: Final = 60.0
 """The length of a window as a share of the budget, and its limits in seconds."""
 
 LATE: Final = 0.03
-LATE_AT_FIRST: Final = 0.05
-"""The tolerance for an end that is too late, as shares of the budget: LATE_AT_FIRST at the start,
-falling to LATE at the end, where little time is left to make up for it."""
-
 EARLY: Final = 0.05
-"""The tolerance for an end that is too early."""
+AT_FIRST: Final = 0.05
+"""The tolerances for an end that is too late or too early, as shares of the budget. At the start
+they are larger by AT_FIRST: a speed that wavers does not revise the plan, and there is time to make
+up for it later."""
 
 LATE_WINDOWS: Final = 2
 EARLY_WINDOWS: Final = 3
@@ -187,7 +186,9 @@ class Pacer:
             return None
         self._window += _Speed(took, 1, learned)
         in_trial = self._tuner is not None and self._tuner.in_trial
-        if self._window.seconds < self._window_seconds * (TRIAL_SHARE if in_trial else 1):
+        length = self._window_seconds * (TRIAL_SHARE if in_trial else 1)
+        # Before the last step there is the last opportunity to revise the plan.
+        if self._window.seconds < length and step != schedule.steps - 1:
             return None
         window, self._window = self._window, _Speed()
         if not in_trial:
@@ -259,18 +260,21 @@ class Pacer:
         self._usual = last.step_seconds
         seconds = self.budget.seconds
         left = seconds - self.spent_seconds
-        late = LATE * seconds + (LATE_AT_FIRST - LATE) * max(left, 0.0)
-        early = EARLY * seconds
+        tolerated = AT_FIRST * max(left, 0.0)
+        late, early = LATE * seconds + tolerated, EARLY * seconds + tolerated
         missed = self._missed(step, schedule, last)
         self._late_in_a_row = self._late_in_a_row + 1 if missed > late else 0
         self._early_in_a_row = self._early_in_a_row + 1 if missed < -early else 0
         missed_by_mean = self._missed(step, schedule, mean)
 
         soon = EARLY_WINDOWS * self._window_seconds  # no time to wait for another window
-        late_at_the_end = self._late_in_a_row > 0 and left < soon
-        early_at_the_end = self._early_in_a_row > 0 and left + missed < soon
+        late_at_the_end = missed > late and left < soon
+        early_at_the_end = missed < -early and left + missed < soon
         if late_at_the_end or early_at_the_end:
-            revision = self._replanned(step, schedule, last)
+            # One slow window may be a moment's bad luck, and the mistake could not be undone.
+            recent = _mean(windows[-LATE_WINDOWS:])
+            faster = last if last.step_seconds < recent.step_seconds else recent
+            revision = self._replanned(step, schedule, faster)
         elif self._late_in_a_row >= LATE_WINDOWS and missed_by_mean > late:
             revision = self._replanned(step, schedule, self._speed(LATE_WINDOWS))
         elif self._early_in_a_row >= EARLY_WINDOWS and missed_by_mean < -early:
@@ -278,7 +282,7 @@ class Pacer:
         else:
             return None
         change = revision.steps - schedule.steps
-        if (change >= 0) if self._late_in_a_row else (change <= 0):
+        if (change >= 0) if missed > 0 else (change <= 0):
             return None
         self._late_in_a_row = self._early_in_a_row = 0
         return revision
@@ -338,7 +342,8 @@ class Pacer:
         steps = (left - evaluations * pause) / with_pauses
         if budget.fixed_saves or checkpoint_every < steps / evaluations:
             steps *= each / (each + save / checkpoint_every)
-        total = step + max(int(steps), int(LEAST_LEFT * budget.seconds / each), 1)
+        # Two steps at least: after the first of them, the plan can be revised once more.
+        total = step + max(int(steps), int(LEAST_LEFT * budget.seconds / each), 2)
         total = max(min(total, budget.most_steps), step + 1)
         if not budget.fixed_evaluations:
             since = schedule.last_evaluation_due(step)

@@ -90,6 +90,9 @@ class Probe:
         self._group.check_device(self._device)
         self.timed = options.steps is None and options.epochs is None
         self._budget = options.budget or DEFAULT_BUDGET
+        # It is beside other programs, and for the smallest networks. While it was for one size, it
+        # is tried for the next larger one.
+        self._one_thread_is_faster = True
 
     @property
     def spent_seconds(self) -> float:
@@ -104,7 +107,13 @@ class Probe:
         if self._options.epochs is not None:
             return self._options.epochs * self._task.training_characters
         machine = self._reckoned(config)
-        return self._budget / self._step_seconds(config, machine, 0.0) * step
+        seconds = self._step_seconds(config, machine, 0.0)
+        if machine.device == "cpu" and machine.threads > 1 and self._one_thread_is_faster:
+            alone = dataclasses.replace(machine, threads=1)
+            on_one = self._step_seconds(config, alone, 0.0, patience=seconds)
+            self._one_thread_is_faster = on_one < seconds
+            seconds = min(on_one, seconds)
+        return self._budget / seconds * step
 
     def measure(self, config: ModelConfig) -> Machine:
         """Return the fastest way to train such a network, and its speeds."""

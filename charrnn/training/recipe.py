@@ -263,7 +263,8 @@ def choose_length(
         spare = (steps - MOST_EPOCHS * chunks_per_epoch) * each
         steps = MOST_EPOCHS * chunks_per_epoch
         evaluations = min(evaluations + int(spare / pause), EVALUATIONS)
-    return Length(steps=max(1, steps), evaluations=evaluations, evaluation_characters=characters)
+    # Two at least: the plan can be revised between them.
+    return Length(steps=max(2, steps), evaluations=evaluations, evaluation_characters=characters)
 
 
 def planned_seconds(config: TrainingConfig, machine: Machine) -> float:

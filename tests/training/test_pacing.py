@@ -189,6 +189,25 @@ def test_a_neighbour_that_comes_and_goes_all_the_time_makes_few_revisions(
     assert len(trained.schedule.revisions) <= 10
 
 
+@pytest.mark.parametrize("budget", [20.0, 60.0])
+@pytest.mark.parametrize("share", [0.005, 0.02])
+def test_neighbours_that_keep_the_core_for_long_are_no_reason_to_end_early(
+    budget: float, share: float, train: Callable[..., Trained]
+) -> None:
+    """A step that waited for its core for most of a second made the training end five seconds
+    early, when there were several shortly before the end."""
+    for seed in range(6):
+        chance = random.Random(seed)
+
+        def slowness(now: float, chance: random.Random = chance) -> float:
+            if now < 0.3 * budget:
+                return 1.0
+            return 40.0 if chance.random() < share else 3.0
+
+        trained = train(FakeMachine(slowness), budget)
+        assert 0.95 <= trained.seconds / budget <= 1.05
+
+
 def test_evaluations_keep_their_share_of_a_slow_machine(train: Callable[..., Trained]) -> None:
     trained = train(FakeMachine(between(20, 1e9, 10.0)), 112.0)
     # Each takes ten times as long as well: of the last 92 s, they get no more than their 6 %.
