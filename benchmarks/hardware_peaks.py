@@ -72,23 +72,24 @@ class ProductPeak:
 def peak_megabytes(
     device: str, work: Callable[P, None], *args: P.args, **kwargs: P.kwargs
 ) -> float:
-    """Return the peak memory of a fresh process that does some work: on a CPU the resident memory
-    of the process, including Python's and PyTorch's (VmHWM); on a GPU the allocated memory.
+    """Return the peak memory of some work: on a CPU the resident memory of a fresh process that
+    does it, including Python's and PyTorch's (VmHWM); on a GPU the memory that it allocates.
 
     A process's peak cannot be reset, so each measurement needs its own process. It is spawned,
-    since a forked process begins with its parent's peak.
+    since a forked process begins with its parent's peak. PyTorch's peak on a GPU can be reset.
     """
+    if device.startswith("cuda"):
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        work(*args, **kwargs)
+        return (torch.cuda.max_memory_allocated(device) - before) / 1e6
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
-        return pool.submit(
-            _work_and_weigh, device, functools.partial(work, *args, **kwargs)
-        ).result()
+        return pool.submit(_work_and_weigh, functools.partial(work, *args, **kwargs)).result()
 
 
-def _work_and_weigh(device: str, work: Callable[[], None]) -> float:
+def _work_and_weigh(work: Callable[[], None]) -> float:
     work()
-    if device.startswith("cuda"):
-        return torch.cuda.max_memory_allocated(device) / 1e6
     status = Path("/proc/self/status")
     found = re.search(r"VmHWM:\s*(\d+) kB", status.read_text()) if status.exists() else None
     if found:

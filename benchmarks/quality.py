@@ -24,8 +24,8 @@ A line has the run (corpus, sha256, lines, budget, recipe, flags, seed) and its 
 (of the training part), vocabulary (distinct characters), n_gram_nats (the loss of n-grams; null for
 a large text); steps (taken), best_step, epochs, characters_read; cell, layers, hidden_size,
 embedding_size, dropout, weight_dropout, parameters, learning_rate, batch_size, sequence_length,
-precision, threads; nats (per character, by the plain module), bits, reported_nats (the best that
-the run reports), characters_per_second (the median while training), curve (characters read and
+precision, threads, device; nats (per character, by the plain module), bits, reported_nats (the best
+that the run reports), characters_per_second (the median while training), curve (characters read and
 validation nats, at each evaluation), seconds (of the whole command); with --expected,
 expected_nats, expected_low and expected_high.
 """

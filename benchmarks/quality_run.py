@@ -152,7 +152,7 @@ def described(corpus: Corpus, run: Path) -> dict[str, Any]:
     evaluations = [line for line in lines if "validation_nats" in line]
     speeds = [line["characters_per_second"] for line in lines if "train_nats" in line]
     per_step = position["characters"] / position["step"]
-    network = Plain.load(run / "best")
+    network = Plain.load(run / "best").to(config["device"])
     nats = score(network, run / "best", corpus.held_out)
     return {
         "characters": len(corpus.training),
@@ -166,7 +166,7 @@ def described(corpus: Corpus, run: Path) -> dict[str, Any]:
         **{name: model[name] for name in ("dropout", "weight_dropout")},
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         **{name: config[name] for name in ("learning_rate", "batch_size", "sequence_length")},
-        **{name: config[name] for name in ("precision", "threads")},
+        **{name: config[name] for name in ("precision", "threads", "device")},
         "nats": round(nats, 5),
         "bits": round(nats / math.log(2), 5),
         "reported_nats": round(min(line["validation_nats"] for line in evaluations), 5),
@@ -181,15 +181,18 @@ def described(corpus: Corpus, run: Path) -> dict[str, Any]:
 @torch.inference_mode()
 def score(network: Plain, directory: Path, text: str) -> float:
     """Return the nats per character of a text by the network of a model directory, read as one
-    stream."""
+    stream on the network's device."""
     characters = json.loads((directory / "tokenizer.json").read_text())["characters"]
     numbers = {character: number for number, character in enumerate(characters)}
-    ids = torch.tensor([[numbers[character] for character in text]])
+    device = network.head.weight.device
+    ids = torch.tensor([[numbers[character] for character in text]], device=device)
     state, total = None, 0.0
-    for begin in range(0, ids.shape[1] - 1, PIECE):
-        piece = ids[:, begin : begin + PIECE + 1]
-        logits, state = network(piece[:, :-1], state)
-        total += torch.nn.functional.cross_entropy(logits[0], piece[0, 1:], reduction="sum").item()
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # float32 on a GPU as well
+        for begin in range(0, ids.shape[1] - 1, PIECE):
+            piece = ids[:, begin : begin + PIECE + 1]
+            logits, state = network(piece[:, :-1], state)
+            nats = torch.nn.functional.cross_entropy(logits[0], piece[0, 1:], reduction="sum")
+            total += nats.item()
     return total / (ids.shape[1] - 1)
 
 

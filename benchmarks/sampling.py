@@ -3,6 +3,8 @@ weights.
 
     python -m benchmarks.sampling [single] [lines] [threads] [start] [--corpus FILE] [--rounds N]
         [--json]
+    python -m benchmarks.sampling batches --device cuda [--batches 1,256,4096] [--size 2x512]
+        [--length 100] [--rounds N] [--json]
 
 Every line is a ratio within one run: both programs take turns, round after round, and the median of
 the rounds' ratios is shown, with its bar. The usual loop runs under both settings of oneDNN
@@ -14,6 +16,8 @@ same batch size. The usual loop continues until the longest line of a batch has 
 - threads: the steps of one stream in the native engine with its second thread, as a ratio to the
 steps without it, in turns of about a tenth of a second.
 - start: a whole process, from the command to the first character after the prompt.
+- batches: texts side by side, by the torch engine and by the usual loop on the same device; left
+out unless it is named.
 """
 
 import argparse
@@ -34,8 +38,9 @@ import torch
 import charrnn
 from benchmarks.random_models import write_fresh_model
 from benchmarks.torch_baseline import Plain, State
+from benchmarks.training import whole_numbers
 from charrnn.data.tokenizer import CharTokenizer
-from charrnn.engines import ENGINES, NativeEngine
+from charrnn.engines import ENGINES, NativeEngine, TorchEngine
 from charrnn.generation.sampler import Sampler
 from charrnn.storage.model_directory import Model
 
@@ -47,6 +52,8 @@ SIZES: Final = {128: (2000, 8.0, 4.0), 256: (1000, 0.0, 0.0), 512: (300, 40.0, 5
 STEPS_A_TURN: Final = {256: 2000, 512: 500, 1024: 100}
 """Hidden size: the steps of a turn with or without a second thread."""
 PARTS: Final = ("single", "lines", "threads", "start")
+BATCHES: Final = "batches"
+"""A part that takes long on a CPU."""
 
 
 @torch.inference_mode()
@@ -58,6 +65,20 @@ def usual_text(network: Plain, count: int) -> None:
         logits, state = network(ids, state)
         ids = torch.multinomial(torch.softmax(logits[:, -1] / TEMPERATURE, dim=-1), 1)
         made.append(int(ids))
+
+
+@torch.inference_mode()
+def usual_batch(network: Plain, batch_size: int, count: int) -> list[list[int]]:
+    """Generate texts of `count` characters side by side, on the network's device."""
+    state: State = None
+    ids = torch.zeros(batch_size, 1, dtype=torch.long, device=network.head.weight.device)
+    made = []
+    for _ in range(count):
+        logits, state = network(ids, state)
+        ids = torch.multinomial(torch.softmax(logits[:, -1] / TEMPERATURE, dim=-1), 1)
+        made.append(ids)
+    found: list[list[int]] = torch.cat(made, dim=1).tolist()
+    return found
 
 
 @torch.inference_mode()
@@ -135,6 +156,40 @@ def many_lines(corpus: str, folder: Path, rounds: int) -> dict[str, Any]:
 
     what = f"{LINES:,} lines of {Path(corpus).stem} 2x128, batch {BATCH_SIZE}"
     return {"what": what, **in_turns(model, usual, ours, rounds), "bars": (0.0, 2.0)}
+
+
+def in_batches(batch_size: int, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Measure texts side by side on a device, with the torch engine and with the usual loop."""
+    layers, hidden = options.size
+    directory = folder / f"batches-{batch_size}"
+    write_fresh_model(directory, layers, hidden)
+    model, network = charrnn.load(directory), Plain.load(directory).to(options.device)
+    engine = TorchEngine.of(model)
+    engine.network.to(options.device)
+    sampler = Sampler(model, engine)
+    config = charrnn.SamplingConfig(length=options.length, temperature=TEMPERATURE)
+
+    def usual() -> int:
+        return sum(map(len, usual_batch(network, batch_size, options.length)))
+
+    def ours() -> int:
+        samples = sampler.samples("", config, indices=range(batch_size), batch_size=batch_size)
+        return sum(sample.characters for sample in samples)
+
+    speeds: dict[str, list[float]] = {"usual": [], "torch": []}
+    for turn in range(options.rounds + 1):
+        for name, work in (("usual", usual), ("torch", ours)):
+            measured = speed(work)
+            if turn:  # until then, memory is allocated
+                speeds[name].append(measured)
+    gained = ratio(speeds["torch"], speeds["usual"])
+    return {
+        "what": f"{batch_size:,} texts of {options.length} {layers}x{hidden} on {options.device}",
+        "batch_size": batch_size,
+        "characters_per_second": {name: statistics.median(each) for name, each in speeds.items()},
+        "ratios": {"torch": (gained, gained)},
+        "bars": (),
+    }
 
 
 def in_turns(
@@ -228,17 +283,39 @@ def reading_speed() -> float:
     return matrix.nbytes / statistics.median(seconds)
 
 
-def main() -> None:
-    """Print a line for each engine and each kind of work."""
+def size(text: str) -> tuple[int, int]:
+    """Return the layers and the hidden size of 2x512. Raises ValueError, which argparse reports."""
+    layers, hidden = whole_numbers(text.replace("x", ",", 1))
+    return layers, hidden
+
+
+def parsed() -> argparse.Namespace:
+    """Return the checked command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
-    parser.add_argument("parts", nargs="*", help=f"among {', '.join(PARTS)} (default: all)")
+    known = (*PARTS, BATCHES)
+    parser.add_argument(
+        "parts", nargs="*", help=f"among {', '.join(known)} (default: all on a CPU)"
+    )
     parser.add_argument("--corpus", default="towns", help="of lines")
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--device", default="cpu", help="of batches: cpu or cuda")
+    parser.add_argument("--batches", type=whole_numbers, default=[1, 256, 4096])
+    parser.add_argument("--size", type=size, default=(2, 512), help="of batches, like 2x512")
+    parser.add_argument("--length", type=int, default=100, help="of a text of batches")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    parts = options.parts or PARTS
-    if unknown := set(parts) - set(PARTS):
-        parser.error(f"{unknown.pop()!r}: choose from {', '.join(PARTS)}")
+    options.parts = options.parts or PARTS
+    if unknown := set(options.parts) - set(known):
+        parser.error(f"{unknown.pop()!r}: choose from {', '.join(known)}")
+    if options.device != "cpu" and not torch.cuda.is_available():
+        parser.error(f"--device {options.device}: there is none here")
+    return options
+
+
+def main() -> None:
+    """Print a line for each engine and each kind of work."""
+    options = parsed()
+    parts = options.parts
     results: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -250,6 +327,8 @@ def main() -> None:
             results += [second_thread(hidden, folder, options.rounds) for hidden in STEPS_A_TURN]
         if "start" in parts:
             results.append(start(folder, options.rounds))
+        if BATCHES in parts:
+            results += [in_batches(each, folder, options) for each in options.batches]
     results.append({"what": "reading", "bytes_per_second": reading_speed()})
     if options.json:
         print(json.dumps(results, indent=2))

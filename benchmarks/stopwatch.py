@@ -19,6 +19,7 @@ from charrnn.model.kernels.kernel import CellKernel
 from charrnn.model.kernels.native import NativeRecurrence
 from charrnn.model.kernels.recurrence import PlainRecurrence
 from charrnn.model.kernels.sequence import SequenceKernel
+from charrnn.training.adamw import AdamW
 
 REST: Final = "rest"
 
@@ -46,6 +47,7 @@ CALLS: Final[list[tuple[Any, str, str]]] = [
     (torch.Tensor, "backward", "backward: rest, or all"),
     (torch.nn.utils, "clip_grad_norm_", "clipping"),
     (torch.optim.AdamW, "step", "optimizer"),
+    (AdamW, "step", "optimizer"),
 ]
 """The owner and the name of each timed function, and its part of the step."""
 

@@ -1,8 +1,8 @@
 """Measures the speed of training against the stock loop over torch.nn modules in float32.
 
     python -m benchmarks.training [--sweep | --profile] [--cells lstm,gru] [--sizes 2x128,2x256]
-        [--kernels native,fused] [--precisions fp32,bf16] [--threads 2] [--rounds 7]
-        [--device cuda] [--json]
+        [--batches 128,512] [--kernels native,fused] [--precisions fp32,bf16] [--threads 2]
+        [--rounds 7] [--device cuda] [--json]
 
 Every line is a ratio within one run: all programs take turns in one process, round after round, and
 the median of the rounds' ratios is shown. Both sides train the same sizes on the same batches of
@@ -14,8 +14,9 @@ between two that are close, chance decides.
 product. The peak is the fastest matrix product in the same precision, over a few shapes and those
 of the network, measured in every round.
 - Peak memory is the most resident memory of a fresh process that takes a few steps, including
-Python and PyTorch (a process that only imports them is measured too); on a GPU, the allocated
-memory.
+Python and PyTorch (a process that only imports them is measured too); on a GPU, the memory that
+such steps allocate.
+- `--batches` takes each of --sizes with each of these batch sizes, in sequences of 64 characters.
 - `--sweep`: batches of 1 to 256, the best kernel in each precision; no ratio should be below 1.
 - `--profile`: where the time of a step goes, in milliseconds.
 """
@@ -45,6 +46,8 @@ CPU_SHAPES: Final = {"2x128": (50, 50), "2x256": (64, 64), "2x512": (64, 64), "3
 RECIPE_SIZES: Final = ("2x128", "2x256", "2x512")
 GPU_SIZES: Final = ("2x512", "3x1024")
 GPU_BATCHES: Final = (128, 512)
+LENGTH: Final = 64
+"""The sequence length where batch sizes are given, and on a GPU."""
 SWEEP_SIZES: Final = ("2x128", "2x256")
 SWEEP_BATCHES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
@@ -281,10 +284,15 @@ def settings(options: argparse.Namespace) -> Iterator[Setting]:
         cases = [
             (size, batch, SEQUENCE_LENGTH)
             for size in options.sizes or SWEEP_SIZES
-            for batch in SWEEP_BATCHES
+            for batch in options.batches or SWEEP_BATCHES
         ]
-    elif options.device != "cpu":
-        cases = [(size, batch, 64) for size in GPU_SIZES for batch in GPU_BATCHES]
+    elif options.batches or options.device != "cpu":
+        usual = CPU_SHAPES if options.device == "cpu" else GPU_SIZES
+        cases = [
+            (size, batch, LENGTH)
+            for size in options.sizes or usual
+            for batch in options.batches or GPU_BATCHES
+        ]
     else:
         cases = [(size, *shape) for size, shape in CPU_SHAPES.items()]
         cases += [(size, BATCH_SIZE, SEQUENCE_LENGTH) for size in RECIPE_SIZES]
@@ -302,6 +310,14 @@ def names(text: str) -> list[str]:
     return text.split(",")
 
 
+def whole_numbers(text: str) -> list[int]:
+    """Return the numbers in an option: 128,512. Raises ValueError, which argparse reports."""
+    found = [int(each) for each in text.split(",")]
+    if min(found) < 1:
+        raise ValueError(text)
+    return found
+
+
 def parsed() -> argparse.Namespace:
     """Return the checked command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
@@ -310,6 +326,7 @@ def parsed() -> argparse.Namespace:
     mode.add_argument("--profile", action="store_true", help="where the time of a step goes")
     parser.add_argument("--cells", type=names, default=list(CELLS))
     parser.add_argument("--sizes", type=names, help="layers x hidden size, like 2x128")
+    parser.add_argument("--batches", type=whole_numbers, help="batch sizes, like 128,512")
     parser.add_argument(
         "--kernels", type=names, help="default: all except equations; on a GPU, fused"
     )

@@ -1,6 +1,7 @@
 """The house keeps its floors: imports, printing and laziness, as CONTRIBUTING.md draws them."""
 
 import ast
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -190,6 +191,40 @@ def test_importing_charrnn_loads_nothing_heavy() -> None:
 def test_help_loads_no_torch() -> None:
     code = "from charrnn.cli.app import app\ntry: app(['train', '--help'])\nexcept SystemExit: pass"
     assert loaded_after(code, "torch", "numpy", "datasets", "prompt_toolkit") == set()
+
+
+SLOW = ("torch._dynamo", "torch.fx.experimental.symbolic_shapes", "sympy", "datasets", "sklearn")
+"""Packages that take half a second or more to import, and parts of PyTorch's compiler."""
+
+TRAININGS = {
+    "generate": ["train text.txt --attention 4", "evaluate run --adapt"],
+    "restore": ["train text.txt --bidirectional", "fill run 'so__ words'"],
+    "classify": ["train rows.csv --text text --label kind", "evaluate run"],
+    "regress": ["train rows.csv --text text --label number --regress", "evaluate run"],
+}
+SIZES = " --name run --steps 2 --evaluate-every 1 --hidden-size 8 --batch-size 4"
+
+
+@pytest.mark.parametrize("task", charrnn.tasks.TASKS)
+def test_a_training_imports_no_more_of_pytorch_than_import_torch_does(
+    task: str, tmp_path: Path
+) -> None:
+    """PyTorch's compiler takes longer to import than all else, and some of PyTorch's functions
+    import it."""
+    (tmp_path / "text.txt").write_text("some words and others\n" * 200)
+    (tmp_path / "rows.csv").write_text("text,kind,number\n" + "some,a,1\nother,b,2\n" * 50)
+    train, use = TRAININGS[task]
+    commands = [shlex.split(train + SIZES), shlex.split(use)]
+    code = f"""
+import os
+os.chdir({str(tmp_path)!r})
+from charrnn.cli.app import app
+for command in {commands!r}:
+    try: app(command)
+    except SystemExit as end: assert not end.code, end.code
+    print()  # `fill` ends without a new line
+"""
+    assert loaded_after(code, "torch", *SLOW) == loaded_after("import torch", "torch", *SLOW)
 
 
 def test_completion_loads_no_torch() -> None:

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, pad
 
-from charrnn.model.recurrent import reset_linear
+from charrnn.model.recurrent import empty_embedding, reset_linear
 
 SHARPNESS: Final = 2.0
 """The factor by which the initial weights of queries and keys exceed those of other linear
@@ -53,7 +53,7 @@ class Attention(nn.Module):
         self.key = nn.Linear(hidden_size, size, bias=False)
         self.value = nn.Linear(hidden_size, size, bias=False)
         self.output = nn.Linear(size, hidden_size, bias=False)
-        self.distance = nn.Embedding(window, 1)
+        self.distance = empty_embedding(window, 1)
         self.norm = nn.LayerNorm(hidden_size)
 
     @torch.no_grad()

@@ -53,7 +53,7 @@ class CharRNN(RecurrentNetwork):
                     config.hidden_size, config.attention_size, config.attention
                 )
             self.head = nn.Linear(config.hidden_size, config.vocabulary_size)
-        self.to_empty(device="cpu")
+        self.allocate()
         self.reset_parameters(generator)
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:

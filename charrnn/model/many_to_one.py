@@ -39,7 +39,7 @@ class ManyToOne(RecurrentNetwork):
         with torch.device("meta"):
             self.pooling = Pooling(pooling, features, bidirectional=stack.bidirectional)
             self.head = nn.Linear(features, outputs)
-        self.to_empty(device="cpu")
+        self.allocate()
         self.reset_parameters(generator)
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:

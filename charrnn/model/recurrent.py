@@ -98,7 +98,7 @@ class RecurrentNetwork(nn.Module):
         # PyTorch's modules hold the parameters under PyTorch's names; on `meta` they cost nothing.
         with torch.device("meta"):
             if stack.symbols is not None:
-                self.embedding = nn.Embedding(stack.symbols, stack.input_size)
+                self.embedding = empty_embedding(stack.symbols, stack.input_size)
             self.rnn: nn.Module
             if stack.mixed or not stack.bidirectional:
                 self.rnn = _HOLDERS[stack.cell](*sizes, bidirectional=stack.bidirectional)
@@ -107,8 +107,18 @@ class RecurrentNetwork(nn.Module):
                 one = _HOLDERS[stack.cell](*sizes)
                 for direction in self.directions:
                     for name, parameter in one.named_parameters():
-                        copied = nn.Parameter(torch.empty_like(parameter))
+                        copied = nn.Parameter(torch.empty(parameter.shape))
                         self.rnn.register_parameter(name + direction, copied)
+
+    def allocate(self) -> None:
+        """Move the parameters from `meta` to memory on the CPU, without values.
+
+        `to_empty` does so too, and imports PyTorch's compiler for it, which takes half a second.
+        """
+        for module in self.modules():
+            for name, parameter in module.named_parameters(recurse=False):
+                empty = torch.empty(parameter.shape, dtype=parameter.dtype, device="cpu")
+                setattr(module, name, nn.Parameter(empty))
 
     @torch.no_grad()
     def reset_layers(self, generator: torch.Generator | None = None) -> None:
@@ -244,6 +254,15 @@ class RecurrentNetwork(nn.Module):
         shape = (batch_size or x.shape[1], x.shape[2])
         mask = torch.empty(shape, device=x.device)  # (B, H), float32 under autocast too
         return x * (mask.bernoulli_(keep, generator=generator)[lanes] / keep).to(x.dtype)
+
+
+def empty_embedding(symbols: int, size: int) -> nn.Embedding:
+    """Return an embedding without values. `nn.Embedding` draws them, and imports PyTorch's compiler
+    for it where they are on `meta`."""
+    embedding: nn.Embedding = nn.Embedding.from_pretrained(  # type: ignore[no-untyped-call]
+        torch.empty(symbols, size), freeze=False
+    )
+    return embedding
 
 
 @torch.no_grad()

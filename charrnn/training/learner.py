@@ -4,7 +4,7 @@ import contextlib
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,14 +14,11 @@ from charrnn.cores import usable_cores
 from charrnn.errors import DivergedError, TrainingError
 from charrnn.forks import THREADS_LOST, forked
 from charrnn.model.recurrent import RecurrentNetwork, State
+from charrnn.training.adamw import AdamW
 from charrnn.training.config import TrainingConfig
 from charrnn.training.parallel.group import Group
 from charrnn.training.schedule import Schedule
 from charrnn.training.task import task_definition
-
-BETAS: Final = (0.9, 0.999)
-"""The decay rates of AdamW's moments, Adam's own (Kingma & Ba, 2015). A second rate of 0.99 costs
-up to 1.3 % of the loss where a text is read often (docs/recipe.md)."""
 
 
 @contextlib.contextmanager
@@ -93,13 +90,7 @@ class Learner:
         self.network = network.to(self.device).train()
         readout = network.readout_weights()
         others = [each for each in network.parameters() if all(each is not one for one in readout)]
-        self.optimizer = torch.optim.AdamW(
-            [{"params": others, "scale": 1.0}, {"params": readout, "scale": config.readout_scale}],
-            lr=config.learning_rate,
-            betas=BETAS,
-            weight_decay=0.0,
-            fused=self.device.type in ("cpu", "cuda"),
-        )
+        self.optimizer = AdamW([(others, 1.0), (readout, config.readout_scale)])
         self.state: State | None = None
         self._masks = torch.Generator(self.device)
         definition = task_definition(network.config.task)
@@ -118,7 +109,7 @@ class Learner:
             loss, after, unweighted = self._loss(
                 self.network, chunk, self.state, random=random, masks=self._masks
             )
-        self.optimizer.zero_grad(set_to_none=True)
+        self.network.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         loss = self.group.sum_gradients(self.network.parameters(), loss)
         limit = self.config.clip or math.inf
@@ -131,9 +122,7 @@ class Learner:
                 f"step {number + 1}: the loss is {plain:.3g} and its gradient {gradient_norm:.3g}"
             )
         learning_rate = self.schedule.learning_rate_at(number)
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate * group["scale"]
-        self.optimizer.step()
+        self.optimizer.step(learning_rate)
         self.state = after
         return StepResult(nats, gradient_norm, learning_rate, chunk.characters)
 

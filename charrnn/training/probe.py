@@ -319,7 +319,7 @@ def choose_device(device: str | None) -> str:
 def _precisions(device: str) -> Iterator[str]:
     yield "fp32"
     if device.startswith("cuda"):
-        if torch.cuda.is_bf16_supported():
+        if torch.cuda.is_bf16_supported(including_emulation=False):
             yield "bf16"
     elif device == "cpu":
         capabilities = (

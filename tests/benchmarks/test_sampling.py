@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -22,4 +23,17 @@ def test_an_unknown_part_ends_in_one_line(
     monkeypatch.setattr("sys.argv", ["sampling", "thread"])
     with pytest.raises(SystemExit):
         sampling.main()
-    assert "'thread': choose from single, lines, threads, start" in capsys.readouterr().err
+    assert "'thread': choose from single, lines, threads, start, batches" in capsys.readouterr().err
+
+
+def test_texts_side_by_side_are_compared_in_every_batch(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ["--batches", "1,5", "--size", "1x8", "--length", "4", "--rounds", "1", "--json"]
+    monkeypatch.setattr("sys.argv", ["sampling", "batches", *options])
+    sampling.main()
+    *results, _ = json.loads(capsys.readouterr().out)
+    assert [each["batch_size"] for each in results] == [1, 5]
+    for each in results:
+        assert min(each["characters_per_second"].values()) > 0
+        assert each["ratios"].keys() == {"torch"}

@@ -226,3 +226,14 @@ def test_a_missing_package_is_named_with_how_to_install_it(here: Path) -> None:
     assert "error: the package torch is missing or broken" in result.stderr
     assert "install it with: pip install --upgrade torch (" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_at_the_end_python_does_not_search_all_of_pytorch_for_garbage() -> None:
+    code = (
+        "import atexit, gc\nfrom charrnn.__main__ import main\n"
+        "atexit.register(lambda: print(gc.get_freeze_count() > 1000))\nmain()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "True"

@@ -70,7 +70,7 @@ def preload() -> None:
     """Loads charrnn and what it uses."""
     import charrnn
 
-    importlib.import_module("torch._dynamo")  # optimizers load it
+    importlib.import_module("torch._dynamo")  # the optimizers of estimators load it
     for module in pkgutil.walk_packages(charrnn.__path__, "charrnn."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)

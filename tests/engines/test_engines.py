@@ -165,6 +165,31 @@ def test_saturated_gates_neither_warn_nor_overflow(cell: str, make_model: MakeMo
     assert np.isfinite(logits).all()
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("network", NETWORKS)
+def test_the_torch_engine_on_a_gpu_writes_what_the_others_do(
+    network: str, make_model: MakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    model = make_model(**sizes(network))
+    ids = some_ids(model, 4, 9)
+    on_gpu = TorchEngine.of(model)
+    assert on_gpu.network.head.bias.is_cuda
+    expected, _ = NumPyEngine.of(model).advance(ids, None)
+    np.testing.assert_allclose(on_gpu.advance(ids, None)[0], expected, rtol=0, atol=1e-4)
+
+    # In lanes, with one put back to the beginning and the others exchanged.
+    lanes, others = on_gpu.lanes(4), NumPyEngine.of(model).lanes(4)
+    for column in ids.T:
+        found, expected = lanes.step(column), others.step(column)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
+        for each in (lanes, others):
+            each.put(0, None)
+            each.put([1, 2], each.get(3))
+            each.take(np.array([2, 1, 0, 3]))
+
+
 @pytest.mark.parametrize("training", [True, False])
 def test_the_torch_engine_gives_the_network_back_as_it_was(
     training: bool, make_model: MakeModel

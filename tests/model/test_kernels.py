@@ -89,9 +89,11 @@ def test_outputs_states_and_every_gradient_are_those_of_torch_nn(
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_every_kernel_computes_the_equations_in_float32(
-    kernel: str, cell: str, device: str
+    kernel: str, cell: str, device: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # float32 on a CPU is where oneDNN's operator takes over, in evaluation and in training.
+    # cuDNN's default, TF32, has ten bits of the mantissa.
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
     torch.manual_seed(2)
     module: nn.RNNBase = getattr(nn, cell.upper())(INPUTS, HIDDEN).to(device)
     weights = LayerWeights(*module.all_weights[0])
@@ -120,19 +122,22 @@ def test_no_kernel_changes_the_state_it_is_given(kernel: str, cell: str) -> None
         assert torch.equal(part, copy)
 
 
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("kernel", KERNELS)
-def test_under_bf16_autocast_kernels_stay_near_float32(kernel: str, cell: str) -> None:
+def test_under_bf16_autocast_kernels_stay_near_float32(kernel: str, cell: str, device: str) -> None:
     torch.manual_seed(3)
-    module: nn.RNNBase = getattr(nn, cell.upper())(INPUTS, HIDDEN)
+    module: nn.RNNBase = getattr(nn, cell.upper())(INPUTS, HIDDEN).to(device)
     weights = LayerWeights(*module.all_weights[0])
-    ids, characters = torch.randint(CHARACTERS, (8, 2)), torch.randn(CHARACTERS, INPUTS)
+    ids = torch.randint(CHARACTERS, (8, 2), device=device)
+    characters = torch.randn(CHARACTERS, INPUTS, device=device)
     x = embedding(ids, characters)
-    state = tuple(torch.zeros(2, HIDDEN) for _ in STATES[cell])
+    state = tuple(torch.zeros(2, HIDDEN, device=device) for _ in STATES[cell])
     exact, _ = CELLS[cell](x, state, weights)
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast(device, torch.bfloat16):
         rounded, _ = KERNELS[kernel](cell).layer(x, state, weights)
         looked_up, _ = KERNELS[kernel](cell).first(ids, characters, state, weights)
+    assert torch.float16 not in (rounded.dtype, looked_up.dtype)  # as cuDNN's autocast has it
     torch.testing.assert_close(rounded.float(), exact, rtol=0, atol=0.05)
     torch.testing.assert_close(looked_up.float(), exact, rtol=0, atol=0.05)
 

@@ -22,7 +22,7 @@ class Reader(RecurrentNetwork):
 
     def __init__(self, stack: StackConfig, kernel: str = "fused") -> None:
         super().__init__(stack, kernel=kernel)
-        self.to_empty(device="cpu")
+        self.allocate()
         self.reset_layers(torch.Generator().manual_seed(0))
         self.double()
 

@@ -164,7 +164,6 @@ def _two_pipes() -> tuple[tuple[int, int], list[int]]:
 def _serve(parent: socket.socket) -> None:
     """Forks and waits on request until the parent closes its socket."""
     import torch
-    import torch._dynamo  # optimizers import it at their first step, which takes a second
 
     for module in ("charrnn.training.trainer", "tests.stress.kills"):
         importlib.import_module(module)  # once, for all children

@@ -16,7 +16,7 @@ from charrnn.model.config import ModelConfig
 from charrnn.tasks.generate.task import GenerationTask
 from charrnn.training import probe as module
 from charrnn.training.options import PRECISIONS, TrainingOptions
-from charrnn.training.probe import Probe, choose_device, kernels
+from charrnn.training.probe import Probe, _precisions, choose_device, kernels
 from charrnn.training.recipe import Machine
 
 IDS = np.random.default_rng(0).integers(9, size=900).astype(np.uint8)
@@ -82,6 +82,14 @@ def test_a_precision_that_the_machine_can_only_imitate_is_said_to_be_slow(
         monkeypatch.setattr("charrnn.training.probe._precisions", lambda _, has=has: iter(has))
         assert len(probe(options).notes) == notes
         assert probe(TrainingOptions(steps=5, device="cpu")).notes == []
+
+
+def test_bf16_that_a_gpu_emulates_is_none_that_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    def supported(including_emulation: bool = True) -> bool:
+        return including_emulation  # as before Ampere
+
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
+    assert list(_precisions("cuda")) == ["fp32"]
 
 
 @pytest.mark.parametrize("length", [{"steps": 5}, {"budget": 0.5}], ids=str)

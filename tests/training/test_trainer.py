@@ -137,6 +137,22 @@ def test_every_kernel_resumes_exactly(
     check_resumes_exactly(make_trainer, kernel, monkeypatch)
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("variation", VARIATIONS)
+def test_a_training_on_a_gpu_is_stopped_and_resumed_there(
+    variation: str, make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"device": "cuda", "steps": 24, "evaluate_every": 5} | VARIATIONS[variation]
+    straight = list(make_trainer("straight", **settings))[-1]
+    stopped = make_trainer("stopped", **settings)
+    stop_during(stopped, 11, monkeypatch)
+    resumed = list(Trainer.resume(stopped.run))[-1]
+    # Sums are in another order every time, so not to the last bit.
+    assert resumed.validation_nats == pytest.approx(straight.validation_nats, rel=0.02)
+    assert resumed.train_nats == pytest.approx(straight.train_nats, rel=0.02)
+
+
 def threads_of_steps(trainer: Trainer) -> set[int]:
     """On how many threads of PyTorch it takes its steps, all of them."""
     found, step = set(), trainer.learner.step

@@ -5,6 +5,8 @@ dropout mask can be applied between layers. Under bf16 autocast they compute in 
 AVX-512, oneDNN's LSTM computes in float32 on inputs rounded to bf16.
 """
 
+import functools
+
 import torch
 from torch import Tensor
 
@@ -13,7 +15,32 @@ from charrnn.model.cells import Cell, LayerState, LayerWeights
 
 def fused(cell: str) -> Cell:
     """Return the operator for a cell of CELLS."""
-    return {"rnn": _rnn, "gru": _gru, "lstm": _lstm}[cell]
+    return functools.partial(_compute, {"rnn": _rnn, "gru": _gru, "lstm": _lstm}[cell])
+
+
+def _compute(
+    operator: Cell, x: Tensor, state: LayerState, weights: LayerWeights
+) -> tuple[Tensor, LayerState]:
+    if not x.is_cuda:
+        return operator(x, state, weights)
+    # On a GPU, autocast casts the inputs of cuDNN's cells to float16, whatever type it was given,
+    # and the gradients of a mean over many characters are too small for float16.
+    dtype = weights.weight_hh.dtype
+    if torch.is_autocast_enabled("cuda"):
+        dtype = torch.get_autocast_dtype("cuda")
+    with torch.autocast("cuda", enabled=False):
+        before = tuple(part.to(dtype) for part in state)
+        return operator(x.to(dtype), before, in_one_block(weights, dtype))
+
+
+def in_one_block(weights: LayerWeights, dtype: torch.dtype) -> LayerWeights:
+    """Return a layer's weights in a type, one after another in the same block of memory.
+
+    cuDNN reads them so; weights that lie elsewhere would be copied in every call, with a warning.
+    """
+    block = torch.cat([each.flatten() for each in weights]).to(dtype)
+    parts = block.split_with_sizes([each.numel() for each in weights])
+    return LayerWeights(*(part.view_as(each) for part, each in zip(parts, weights, strict=True)))
 
 
 def _lstm(x: Tensor, state: LayerState, weights: LayerWeights) -> tuple[Tensor, LayerState]:

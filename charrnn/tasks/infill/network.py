@@ -47,7 +47,7 @@ class InfillNetwork(RecurrentNetwork):
         with torch.device("meta"):
             self.join = nn.Linear(2 * hidden, hidden)
             self.head = nn.Linear(hidden, config.vocabulary_size)
-        self.to_empty(device="cpu")
+        self.allocate()
         self.reset_parameters(generator)
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from charrnn.data.loader import Loader
     from charrnn.model.recurrent import RecurrentNetwork, State
+    from charrnn.training.adamw import AdamW
     from charrnn.training.config import TrainingConfig
     from charrnn.training.schedule import Revision, Schedule
 
@@ -28,7 +29,7 @@ class LearnerLike(Protocol):
     config: "TrainingConfig"
     device: "torch.device"
     network: "RecurrentNetwork"
-    optimizer: "torch.optim.AdamW"
+    optimizer: "AdamW"
     schedule: "Schedule"
     state: "State | None"
 
