@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.stress import (
+    budgets,
     corpora,
     faults,
     hostile_commands,
@@ -34,6 +35,7 @@ StressTest = Callable[[Path, Deadline], Report]
 STRESS_TESTS: dict[str, tuple[float, StressTest]] = {
     "exact": (900, lambda work, end: kills.exact(50, work, deadline=end)),
     "sigkill": (900, lambda work, end: kills.sigkill(1000, work, deadline=end)),
+    "budgets": (900, lambda work, end: budgets.budgets(60, work, deadline=end)),
     "signals": (600, lambda work, end: signals.signals(50, work, deadline=end)),
     "second": (120, lambda work, end: signals.second_training(work)),
     "faults": (600, lambda work, end: faults.faults(200, work, deadline=end)),

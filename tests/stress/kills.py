@@ -23,6 +23,7 @@ from unittest.mock import patch
 
 from charrnn.errors import CharRNNError
 from charrnn.model.config import STATES
+from charrnn.storage.metrics_file import REVISION
 from charrnn.storage.model_directory import TENSORS
 from charrnn.storage.run import Run
 from charrnn.training.checkpoint import TRAINING, TRAINING_TENSORS
@@ -279,12 +280,12 @@ def exact(
             try:
                 _live_on(server, straight, Life(), until="ended")
                 _live_and_die(server, killed, random.Random(f"{seed} {number}"), kills, tally)
-                differences = _differences(Run(whole), Run(Path(parts)))
+                found = differences(Run(whole), Run(Path(parts)))
             except (_BrokenError, CharRNNError, HangError, OSError) as error:
-                differences = [str(error)]
+                found = [str(error)]
             report.tried += 1
-            report.failures += [f"{name}: {difference}" for difference in differences][:3]
-            if not differences:
+            report.failures += [f"{name}: {difference}" for difference in found][:3]
+            if not found:
                 shutil.rmtree(whole)
                 shutil.rmtree(parts)
             if len(report.failures) >= MOST_FAILURES:
@@ -318,7 +319,7 @@ def _configurations(work: Path, seed: int) -> Iterator[tuple[str, Training]]:
     kinds.insert(7, ("lstm", 0.0, False, "byte", "bf16", 2, plain))
     for number, (cell, dropout, lines, kind, precision, threads, other) in enumerate(kinds):
         many = threads > 1
-        corpus = _write_corpus(work / f"corpus-{number}.txt", chooser, 12_000 if many else 700)
+        corpus = write_corpus(work / f"corpus-{number}.txt", chooser, 12_000 if many else 700)
         options = {
             "cell": cell,
             "dropout": dropout,
@@ -354,7 +355,7 @@ def _configurations(work: Path, seed: int) -> Iterator[tuple[str, Training]]:
         )
 
 
-def _write_corpus(path: Path, chooser: random.Random, characters: int) -> Path:
+def write_corpus(path: Path, chooser: random.Random, characters: int) -> Path:
     """A text of made-up words, in lines of different lengths, not all of it ASCII."""
     words = ["".join(chooser.choices("abcdeéo", k=chooser.randint(1, 6))) for _ in range(30)]
     text = ""
@@ -432,7 +433,7 @@ def _any_life(chooser: random.Random, **rest: Any) -> Life:
     )
 
 
-def _differences(straight: Run, killed: Run) -> list[str]:
+def differences(straight: Run, killed: Run) -> list[str]:
     """What two runs do not have in common, and should."""
     found = []
     lines, others = _without_the_clock(straight), _without_the_clock(killed)
@@ -461,8 +462,14 @@ def _differences(straight: Run, killed: Run) -> list[str]:
 
 
 def _without_the_clock(run: Run) -> list[dict[str, Any]]:
+    """The lines of metrics.jsonl without what was measured by the clock, and what was decided by
+    that: the revisions of a plan."""
     lines = [json.loads(line) for line in run.metrics_path.read_text().splitlines()]
-    return [{k: v for k, v in line.items() if k not in OF_THE_CLOCK} for line in lines]
+    return [
+        {k: v for k, v in line.items() if k not in OF_THE_CLOCK}
+        for line in lines
+        if REVISION not in line
+    ]
 
 
 # sigkill: what was said to be kept is kept
@@ -640,7 +647,7 @@ def _small_training(work: Path, chooser: random.Random) -> Training:
     }
     return Training(
         directory=str(work / "run"),
-        corpus=str(_write_corpus(work / "corpus.txt", chooser, 400)),
+        corpus=str(write_corpus(work / "corpus.txt", chooser, 400)),
         kind="char",
         options=options,
     )

@@ -175,21 +175,24 @@ def _cases(count: int, work: Path, chooser: random.Random, longest_delay: float)
     return map(case, range(count))
 
 
-def _start(here: Path, *arguments: str, stderr: str = "stderr.txt") -> "subprocess.Popen[bytes]":
+def start_command(
+    here: Path, *arguments: str, stderr: str = "stderr.txt", **variables: str
+) -> "subprocess.Popen[bytes]":
     """A command in its working directory, beside which the corpora are."""
     here.mkdir(parents=True, exist_ok=True)
     with open(here.with_name(f"{here.name}-{stderr}"), "wb") as file:
         return subprocess.Popen(
             [sys.executable, "-m", "charrnn", "train", *arguments],
             cwd=here,
-            env=environment(),
+            env=environment() | variables,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=file,
         )
 
 
-def _said(here: Path, stderr: str = "stderr.txt") -> str:
+def read_stderr(here: Path, stderr: str = "stderr.txt") -> str:
+    """What a command has said so far."""
     return here.with_name(f"{here.name}-{stderr}").read_text()
 
 
@@ -200,11 +203,11 @@ def _arguments(training: str) -> list[str]:
 
 def _interrupt(case: _Case) -> _Outcome:
     """Starts the command, sends the signal, and waits for the end."""
-    process = _start(case.here, *_arguments(case.training))
+    process = start_command(case.here, *_arguments(case.training))
     try:
         # The last row of what was chosen: with it, the training begins.
         ready = not case.training_first or _wait_until(
-            lambda: process.poll() is not None or "\nseed " in _said(case.here)
+            lambda: process.poll() is not None or "\nseed " in read_stderr(case.here)
         )
         time.sleep(case.delay)
         finished = process.poll() is not None
@@ -226,7 +229,7 @@ def _interrupt(case: _Case) -> _Outcome:
     return _Outcome(
         code=code,
         seconds=seconds,
-        stderr=_said(case.here),
+        stderr=read_stderr(case.here),
         prepared=prepared,
         finished=finished,
         ready=ready,
@@ -334,14 +337,14 @@ def second_training(work: Path, *, seed: int = 0) -> Report:
 def _both(here: Path, arguments: Sequence[str], number: int) -> list[str]:
     """Starts it twice at once, and ends the one that trains with a signal; what went wrong."""
     names = ("one.txt", "other.txt")
-    both = [_start(here, *arguments, stderr=name) for name in names]
+    both = [start_command(here, *arguments, stderr=name) for name in names]
     try:
         if not _wait_until(lambda: any(each.poll() is not None for each in both)):
             return ["both train"]
         lost = next(number for number, each in enumerate(both) if each.returncode is not None)
         winner, loser = both[1 - lost], both[lost]
         found = []
-        said = _said(here, names[lost])
+        said = read_stderr(here, names[lost])
         one_line = said.startswith("error: ") and said.count("\n") == 1
         if loser.returncode not in (1, 2) or not one_line:
             found.append(f"one ended with exit code {loser.returncode} and said: {said!r}")
@@ -357,7 +360,7 @@ def _both(here: Path, arguments: Sequence[str], number: int) -> list[str]:
         if winner.poll() is not None:
             found.append(
                 f"the other ended with exit code {winner.returncode}: "
-                f"{_said(here, names[1 - lost])!r}"
+                f"{read_stderr(here, names[1 - lost])!r}"
             )
             return found
         winner.send_signal(number)
