@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from charrnn.cores import usable_cores
+from charrnn.cores import usable_threads
 from charrnn.engines.array_lanes import ArrayLanes
 from charrnn.engines.attention import AttentionLanes, AttentionWeights
 from charrnn.engines.engine import Array, State, check_ids, chunk_length, chunks, id_array
@@ -261,7 +261,7 @@ class NativeLanes(ArrayLanes):
         self._pointer = ctypes.byref(self._lanes)
         if threads is None:
             large = count == 1 and engine.weight_bytes > _SHARED_BYTES
-            threads = 2 if large and usable_cores() > 1 else 1
+            threads = 2 if large and usable_threads() > 1 else 1
         if threads > 1 and engine._library.charrnn_help(self._pointer):
             stop = weakref.finalize(self, engine._library.charrnn_stop_help, self._pointer)
             # When the program exits, another thread may still be using the helper.

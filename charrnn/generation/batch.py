@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from charrnn.cores import usable_cores
+from charrnn.cores import usable_threads
 from charrnn.generation.constraints import Draft
 from charrnn.generation.draw import check_not_endless, choose, log_probabilities
 from charrnn.generation.randomness import sample_keys, uniforms
@@ -48,7 +48,7 @@ def batch_samples(
 ) -> Generator[Sample, None, None]:
     """Yield the samples of these indices, in their order; see Sampler.samples."""
     if threads is None:
-        threads = usable_cores()
+        threads = usable_threads()
     if not request.engine.parallel:
         threads = 1
     numbered = enumerate(indices)

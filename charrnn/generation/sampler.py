@@ -88,7 +88,7 @@ class Sampler:
             indices: may be endless; close the iterator to end.
             score: whether to compute log-probabilities and nats.
             batch_size: the number of samples that a thread writes side by side.
-            threads: None takes as many as there are cores, for an engine on the CPU.
+            threads: None takes as many as this process may use, for an engine on the CPU.
 
         Raises as `stream` does, and ConfigError when a text would never end.
         """

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from charrnn.cores import usable_cores
 from charrnn.errors import DivergedError, TrainingError
 from charrnn.forks import THREADS_LOST, forked
 from charrnn.model.recurrent import RecurrentNetwork, State
 from charrnn.training.adamw import AdamW
 from charrnn.training.config import TrainingConfig
 from charrnn.training.parallel.group import Group
+from charrnn.training.parallel.rank import usable_threads_each
 from charrnn.training.schedule import Schedule
 from charrnn.training.task import task_definition
 
@@ -43,9 +43,11 @@ def threads(count: int) -> Iterator[None]:
 
 
 def set_threads(count: int) -> None:
-    """Let PyTorch use so many threads of the CPU from now on, up to the cores it may use."""
+    """Let PyTorch use so many threads of the CPU from now on, or as many as it may use."""
+    if count > 1:
+        count = min(count, usable_threads_each())
     if count != torch.get_num_threads():
-        torch.set_num_threads(min(count, usable_cores()))
+        torch.set_num_threads(count)
 
 
 def autocast(device: str, precision: str) -> contextlib.AbstractContextManager[None]:

@@ -19,8 +19,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from charrnn.cores import usable_cores
 from charrnn.forks import forked
+from charrnn.training.parallel.rank import usable_threads_each
 from charrnn.training.recipe import CHECKPOINT_SECONDS, EVALUATION_SHARE, EVALUATIONS
 from charrnn.training.schedule import MOST_REVISIONS, Revision, Schedule, TimeBudget
 from charrnn.training.thread_tuning import ThreadTuner
@@ -206,7 +206,7 @@ class Pacer:
         assert self.budget is not None
         threads = schedule.threads_at(step)
         if self._tuner is None:
-            most = 1 if forked() else min(self.budget.most_threads, usable_cores())
+            most = 1 if forked() else min(self.budget.most_threads, usable_threads_each())
             self._tuner = ThreadTuner(threads, most, self.budget.step_seconds)
         tried = self._tuner.in_trial
         if not tried and self._is_near_the_end:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import torch
 
-from charrnn.cores import usable_cores
 from charrnn.data.corpus import Corpus, TokenizedCorpus
 from charrnn.data.two_pass_reading import ReadingProgress
 from charrnn.errors import CharRNNWarning, CorpusError, ModelError, TrainingError
@@ -26,10 +25,10 @@ from charrnn.training.checkpoint import (
     read_newest,
     state_names,
 )
-from charrnn.training.config import TrainingConfig
 from charrnn.training.early_stopping import should_stop_early
 from charrnn.training.learner import Learner
 from charrnn.training.parallel.group import Group
+from charrnn.training.parallel.rank import usable_threads_each
 from charrnn.training.plan import arrays, load
 from charrnn.training.probe import DTYPES, choose_device
 from charrnn.training.schedule import Schedule
@@ -48,7 +47,7 @@ def read_unfinished(
     if config.kernel not in KERNELS:
         raise ModelError(f"{path}: this version has no kernel {config.kernel!a}")
     choose_device(config.device)
-    _warn_of_other_rounding(path, config)
+    _warn_of_other_rounding(path, checkpoint)
     return checkpoint, text, build_network(checkpoint.model.config, kernel=config.kernel)
 
 
@@ -84,8 +83,9 @@ def _read_corpus(
         raise CorpusError(f"{error}; {advice}") from error
 
 
-def _warn_of_other_rounding(path: Path, config: TrainingConfig) -> None:
+def _warn_of_other_rounding(path: Path, checkpoint: Checkpoint) -> None:
     """Warn where this machine cannot compute with the same rounding as before."""
+    config, step = checkpoint.config, checkpoint.position.step
     if config.kernel == "native" and native.kind_for(DTYPES[config.precision]) is None:
         message = (
             f"{path}: it was trained with charrnn's own C code, which is not available here (not "
@@ -93,10 +93,12 @@ def _warn_of_other_rounding(path: Path, config: TrainingConfig) -> None:
             "slowly and with other rounding"
         )
         warnings.warn(message, CharRNNWarning, stacklevel=2)
-    if config.threads > usable_cores():
+    usable = usable_threads_each()
+    threads = Schedule(config, checkpoint.revisions).threads_at(step)
+    if threads > usable:
         message = (
-            f"{path}: it was trained on {config.threads:,} threads, and this process may use "
-            f"{usable_cores():,} cores: it continues on so many, perhaps with other rounding"
+            f"{path}: it was trained on {threads:,} threads, and this process may use {usable:,}: "
+            "it continues on so many, perhaps with other rounding"
         )
         warnings.warn(message, CharRNNWarning, stacklevel=2)
 

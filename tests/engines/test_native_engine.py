@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from charrnn import cores
 from charrnn.engines import (
     ENGINES,
     Array,
@@ -150,6 +151,33 @@ def test_a_second_thread_changes_no_bit(cell: str, processor: int, make_model: M
         np.testing.assert_array_equal(steps(helped, ids[:, 100:]), alone[:, 100:])
         read, _ = engine.lanes(count, threads=2).advance(ids, None)
         np.testing.assert_array_equal(read, alone)
+
+
+@needs_library
+@pytest.mark.parametrize(
+    ("affinity", "quotas", "variable", "helped"),
+    [
+        ({0, 1}, (), "", True),
+        ({0}, (), "", False),
+        ({0, 1}, (1,), "", False),
+        ({0, 1}, (), "1", False),
+        ({0, 1}, (8,), "8", True),
+    ],
+)
+def test_a_second_thread_computes_only_where_it_may(
+    affinity: set[int],
+    quotas: tuple[int, ...],
+    variable: str,
+    helped: bool,
+    make_model: MakeModel,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: affinity, raising=False)
+    monkeypatch.setattr(cores, "_quotas", lambda: quotas)
+    monkeypatch.setenv(cores.THREADS, variable)
+    monkeypatch.setattr(native_engine, "_SHARED_BYTES", 0)
+    lanes = NativeEngine.of(make_model()).lanes(1)
+    assert (lanes._lanes.helper is not None) is helped
 
 
 @needs_library

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from charrnn import cores
 from charrnn.engines import Array, Lanes, NumPyEngine, State
 from charrnn.errors import CharRNNError, ConfigError
 from charrnn.generation import batch, constraints, draw
@@ -271,12 +272,18 @@ def test_few_samples_or_an_engine_that_cannot_are_made_in_this_thread(
     assert watched.threads == {threading.current_thread().name}
 
 
-def test_without_a_number_there_are_as_many_threads_as_cores(
-    sampler: Sampler, watched: Watched, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("limit", ["affinity", "quota", "variable", "none"])
+def test_without_a_number_there_are_as_many_threads_as_may_be_used(
+    limit: str, sampler: Sampler, watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
+    watched.pause = 1e-3
+    affinity = {0} if limit == "affinity" else {0, 1, 2}
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: affinity, raising=False)
+    monkeypatch.setattr(cores, "_quotas", lambda: (1,) if limit == "quota" else ())
+    monkeypatch.setenv(cores.THREADS, "1" if limit == "variable" else "3")
     list(sampler.samples("", LINES, indices=range(300), batch_size=32))
-    assert watched.threads == {threading.current_thread().name}
+    alone = watched.threads == {threading.current_thread().name}
+    assert alone is (limit != "none")
 
 
 @pytest.mark.parametrize("threads", [1, 3])

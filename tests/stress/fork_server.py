@@ -169,6 +169,8 @@ def _serve(parent: socket.socket) -> None:
         importlib.import_module(module)  # once, for all children
 
     torch.set_num_threads(1)
+    # It is for what was imported. Trainings have a number of threads of their own.
+    del os.environ["OMP_NUM_THREADS"]
     while True:
         content, descriptors, _, _ = socket.recv_fds(parent, _LONGEST_TASK, 2)
         if not content:

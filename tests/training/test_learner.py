@@ -308,6 +308,19 @@ def test_a_gradient_that_is_not_finite_does_not_touch_the_weights(
 
 def test_no_more_threads_are_begun_than_there_are_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run said `threads 1024`, and took minutes for a step."""
-    monkeypatch.setattr("charrnn.training.learner.usable_cores", lambda: 1)
+    monkeypatch.setattr("charrnn.training.learner.usable_threads_each", lambda: 1)
     with threads(1024):
         assert torch.get_num_threads() == 1
+
+
+def test_pytorchs_own_threads_are_no_more_than_may_be_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """PyTorch begins with all cores of the machine, whatever the quota of a container is; where a
+    run named the same number, it kept them."""
+    monkeypatch.setattr("charrnn.training.learner.usable_threads_each", lambda: 2)
+    torch.set_num_threads(4)
+    with threads(4):
+        assert torch.get_num_threads() == 2
+    assert torch.get_num_threads() == 4
+    torch.set_num_threads(1)

@@ -78,8 +78,10 @@ def train(make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch) -> Callable[
         most_steps: int = 10**9,
         evaluate_every: int | None = None,
         most_threads: int = 1,
+        usable_threads: int = 1024,
     ) -> Trained:
         monkeypatch.setattr(pacing, "wall_clock", lambda: machine.now)
+        monkeypatch.setattr(pacing, "usable_threads_each", lambda: usable_threads)
         steps = min(int((budget - 20 * (evaluation + save)) / (step * probed)), most_steps)
         every = evaluate_every or -(-steps // 20)
         config = make_config(
@@ -299,6 +301,17 @@ def test_beside_a_neighbour_one_thread_is_tried_and_kept(
     planned = trained.planned_steps
     assert trained.schedule.steps > (0.3 + 0.85 * 0.7 / 2) * planned  # 0.3 + 0.7 / 4 on two
     assert len(trained.schedule.revisions) < 12
+
+
+@pytest.mark.parametrize(("usable", "tried"), [(1, set()), (3, {2, 3}), (1024, {2, 4, 8})])
+def test_no_more_threads_are_tried_than_may_be_used(
+    usable: int, tried: set[int], train: Callable[..., Trained]
+) -> None:
+    # It was begun beside busy neighbours, where one thread was faster: a new container may have
+    # a smaller quota than the plan knew.
+    machine = FakeMachine(by_threads=lambda now, threads: 1 / threads)
+    trained = train(machine, 60.0, most_threads=8, usable_threads=usable)
+    assert {each.threads for each in trained.schedule.revisions} - {1} == tried
 
 
 @pytest.mark.parametrize("budget", BUDGETS)

@@ -1202,3 +1202,15 @@ def test_a_training_that_goes_on_with_fewer_threads_says_so(
     with pytest.warns(CharRNNWarning, match="trained on 1,024 threads, and this process may use"):
         resumed = Trainer.resume(trainer.run)
     assert list(resumed)[-1].step == 12
+
+
+def test_a_training_that_goes_on_where_fewer_threads_were_chosen_uses_no_more(
+    make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = make_trainer("threads")
+    trainer.config = dataclasses.replace(trainer.config, threads=2)
+    stop_during(trainer, 3, monkeypatch)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    with pytest.warns(CharRNNWarning, match="trained on 2 threads, and this process may use 1:"):
+        resumed = Trainer.resume(trainer.run)
+    assert threads_of_steps(resumed) == {1}

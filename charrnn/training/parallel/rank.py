@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from typing import Final
 
-from charrnn.cores import usable_cores
+from charrnn.cores import THREADS, usable_cores, usable_threads
 from charrnn.errors import ConfigError
 
 _RENDEZVOUS: Final = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
@@ -46,13 +46,20 @@ def rank_info() -> Rank:
     return Rank(rank, size, local_rank, local_size)
 
 
-def threads_each(threads: int) -> int:
-    """Return how many of PyTorch's own number of threads this process may use.
+def usable_threads_each() -> int:
+    """Return on how many threads this process may compute. Processes on the same machine share its
+    cores."""
+    cores = max(1, usable_cores() // rank_info().local_size)
+    return cores if _threads_are_torchruns() else min(cores, usable_threads())
 
-    Processes on the same machine share its cores. (torchrun sets OMP_NUM_THREADS to 1 where it is
-    not set, which does not describe the machine.)
-    """
-    processes = rank_info().local_size
-    cores = max(1, usable_cores() // processes)
-    chosen = processes == 1 or os.environ.get("OMP_NUM_THREADS", "1") != "1"
-    return min(threads, cores) if chosen else cores
+
+def threads_each(threads: int) -> int:
+    """Return how many of PyTorch's own number of threads this process may use."""
+    usable = usable_threads_each()
+    return usable if _threads_are_torchruns() else min(threads, usable)
+
+
+def _threads_are_torchruns() -> bool:
+    """Return whether OMP_NUM_THREADS is 1 because torchrun sets it for several processes where it
+    is not set, which does not describe the machine."""
+    return rank_info().local_size > 1 and os.environ.get(THREADS, "1") == "1"

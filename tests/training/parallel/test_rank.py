@@ -2,9 +2,10 @@ import os
 
 import pytest
 
+from charrnn import cores
 from charrnn.errors import ConfigError
 from charrnn.training.parallel import rank
-from charrnn.training.parallel.rank import Rank, rank_info, threads_each
+from charrnn.training.parallel.rank import Rank, rank_info, threads_each, usable_threads_each
 
 NAMES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
 
@@ -49,8 +50,28 @@ def test_processes_of_a_machine_share_its_cores(started: pytest.MonkeyPatch) -> 
     assert threads_each(1) == 6
     started.setenv("OMP_NUM_THREADS", "2")
     assert threads_each(2) == 2
+    started.delenv("OMP_NUM_THREADS")
     started.setenv("LOCAL_WORLD_SIZE", "1")
     started.setenv("LOCAL_RANK", "0")
     assert threads_each(12) == 12
     started.setattr(rank, "usable_cores", lambda: 5)
     assert threads_each(12) == 5
+
+
+def test_threads_of_a_process_are_at_most_those_that_were_chosen(
+    started: pytest.MonkeyPatch,
+) -> None:
+    started.setattr(os, "sched_getaffinity", lambda _: set(range(12)), raising=False)
+    started.setattr(cores, "_quotas", tuple)
+    assert usable_threads_each() == 6
+    started.setenv("OMP_NUM_THREADS", "1")  # by torchrun
+    assert usable_threads_each() == 6
+    for chosen, threads in (("2", 2), ("6", 6), ("12", 6)):
+        started.setenv("OMP_NUM_THREADS", chosen)
+        assert usable_threads_each() == threads
+    started.delenv("RANK")  # alone
+    for chosen, threads in (("1", 1), ("12", 12), ("64", 12)):
+        started.setenv("OMP_NUM_THREADS", chosen)
+        assert usable_threads_each() == threads
+    started.setattr(cores, "_quotas", lambda: (3,))
+    assert usable_threads_each() == 3
