@@ -35,7 +35,8 @@ _MOST_KILLS = 8
 _PATIENCE = 120.0
 """Seconds after which a command should have ended."""
 
-_MOMENTS = ("its start", "its training", "a revision")
+_LONGEST_DELAYS = {"its start": 4.0, "its training": 2.5, "a revision": 0.1}
+"""What a command is killed in, or soon after, and the seconds that it has from then at most."""
 
 
 @dataclass
@@ -168,7 +169,7 @@ def _live_and_die(
         process = start_command(here, *arguments, OMP_NUM_THREADS=str(threads))
         try:
             if life < most:
-                moment = chooser.choice(_MOMENTS)
+                (moment,) = chooser.choices([*_LONGEST_DELAYS], weights=(1, 1, 2))
                 if _await(moment, process, run, chooser):
                     process.kill()
                     process.wait()
@@ -202,10 +203,8 @@ def _await(
             if time.monotonic() - began > _PATIENCE:
                 raise _BrokenError("the command neither trains nor ends")
             time.sleep(0.002)
-    longest = {"its start": 4.0, "its training": 2.5, "a revision": 0.1}[moment]
-    # A moment soon after a revision is the most interesting: before its first step, in it, or soon
-    # after it, when no checkpoint knows of the revision.
-    time.sleep(longest * chooser.random() ** 2)
+    # Rather soon: before the first step after a revision, in it, or while no checkpoint knows of it.
+    time.sleep(_LONGEST_DELAYS[moment] * chooser.random() ** 2)
     return process.poll() is None
 
 
