@@ -203,7 +203,7 @@ def _await(
             if time.monotonic() - began > _PATIENCE:
                 raise _BrokenError("the command neither trains nor ends")
             time.sleep(0.002)
-    # Rather soon: before the first step after a revision, in it, or while no checkpoint knows of it.
+    # Rather soon: before or in the first step after a revision, or before a checkpoint knows of it.
     time.sleep(_LONGEST_DELAYS[moment] * chooser.random() ** 2)
     return process.poll() is None
 
