@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 import torch
 
-from charrnn.cores import usable_cores
 from charrnn.errors import ModelError
 from charrnn.storage.metrics_file import REVISION
 from charrnn.storage.run import Run
 from charrnn.training import pacing
 from charrnn.training.checkpoint import TRAINING, read_checkpoint
 from charrnn.training.learner import StepResult
+from charrnn.training.parallel.rank import usable_threads_each
 from charrnn.training.schedule import Revision, Schedule, TimeBudget
 from charrnn.training.trainer import Trainer
 from tests.conftest import reseal
@@ -305,7 +305,7 @@ def test_another_number_of_threads_is_tried_recorded_and_not_said(
     threads = torch.get_num_threads()
     reported = list(trainer)
     assert torch.get_num_threads() == threads  # as the caller had it
-    if usable_cores() < 2:
+    if usable_threads_each() < 2:
         return
     first = trainer.schedule.revisions[0]
     assert (first.threads, first.steps) == (1, STEPS)
