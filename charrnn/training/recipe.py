@@ -30,11 +30,12 @@ LARGEST_UNTIMED: Final = 512
 hours."""
 
 CHARACTERS_PER_WEIGHT: Final = 1.0
+OF_LARGE_NETWORKS: Final = 1.5
 OF_NEW_TEXT: Final = 3.0
-"""Characters per weight that a network must read to be worth its size. With less, the next smaller
-network, which reads two or three times as much in the same time, becomes as good. Where the text is
-not read twice a network must read more, since each new character that a smaller network gets to
-read teaches it more than a repeated one."""
+"""Characters per weight that a network must read to be worth its size; the last two are for
+networks larger than NIMBLE. With less, the next smaller network, which reads two or three times as
+much in the same time, becomes as good. Where the text is not read twice a network must read more,
+since each new character that a smaller network gets to read teaches it more than a repeated one."""
 
 NIMBLE: Final = 256
 """The hidden size up to which a smaller network is not much faster, and so gains nothing on new
@@ -145,7 +146,7 @@ def characters_per_weight(hidden_size: int, epochs: float) -> float:
     epochs."""
     if hidden_size <= NIMBLE:
         return CHARACTERS_PER_WEIGHT
-    return max(OF_NEW_TEXT - epochs, CHARACTERS_PER_WEIGHT)
+    return max(OF_NEW_TEXT - epochs, OF_LARGE_NETWORKS)
 
 
 def layer_weights(config: ModelConfig) -> int:
