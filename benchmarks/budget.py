@@ -14,10 +14,10 @@ Trains with each budget in each situation, one whole command after the other:
 
 A row has the seconds of the command; `of budget`, these seconds without start-up, divided by the
 budget; the characters learned from in a second, and their ratio to a training of the same network
-on one thread in the same situation; the loss of the best model; the steps; how often the plan was
-revised; and the hidden size. Start-up is the time of a training of one step of a tiny network, the
-median of three, in the same situation, or on an idle machine where the situation changes. Run this
-on a machine that does nothing else.
+on one thread in the same situation; the loss of the best model; the steps; how often their number
+was revised; and the hidden size. Start-up is the time of a training of one step of a tiny network,
+the median of three, in the same situation, or on an idle machine where the situation changes. Run
+this on a machine that does nothing else.
 """
 
 import argparse
@@ -233,7 +233,9 @@ def measure(text: Path, name: str, budget: float, startup: float) -> Row:
         of_one_thread=share,
         nats=min(training.losses),
         steps=int(training.last["step"]),
-        revisions=sum(REVISION in line for line in training.lines),
+        revisions=sum(
+            line["steps"] != line["steps_before"] for line in training.lines if REVISION in line
+        ),
         hidden_size=training.hidden_size,
     )
 

@@ -2,17 +2,19 @@
 
 Threads wait for each other many times in a step. Where another program keeps one of them from
 running, all of them wait, and one thread alone is often faster than two. Whether it is depends on
-what else runs, so it is tried: a trial takes part of a window, and the faster number is kept.
+what else runs, so it is tried now and then, and at once when steps become slower: a trial takes
+part of a window, and the faster number is kept. The neighbour may have been there when the plan was
+made, so that a plan's speed is no proof that the machine is free.
 """
 
 from collections import deque
 from typing import Final
 
 SLOW: Final = 1.25
-"""A step is slow when it takes so many times as long as planned with the most threads."""
+"""A step is slow when it takes so many times as long as the fastest before on as many threads."""
 
 SLOW_WINDOWS: Final = 2
-"""Slow windows in a row before fewer threads are tried."""
+"""Slow windows in a row before another number is tried at once."""
 
 FASTER: Final = 0.9
 """Another number of threads is kept when a step takes less than this share of the time before."""
@@ -37,7 +39,7 @@ class ThreadTuner:
 
     def __init__(self, threads: int, most: int, step_seconds: float) -> None:
         self.threads, self._most = threads, most
-        self._planned = step_seconds if threads == most else None
+        self._fastest = step_seconds  # of a step on this number of threads
         self._recent: deque[float] = deque(maxlen=SLOW_WINDOWS)
         self._before: int | None = None  # the number before the trial
         self._wait, self._patience = PATIENCE, PATIENCE
@@ -58,20 +60,15 @@ class ThreadTuner:
             return self._end_trial(self._before, step_seconds)
         self._recent.append(step_seconds)
         self._wait -= 1
-        if self.threads == self._most:
-            if self._planned is None:
-                self._planned = step_seconds
-            self._planned = min(self._planned, step_seconds)
-            if self._is_slow() and (self._wait <= 0 or self._patience == PATIENCE):
-                return self._begin_trial(max(1, self.threads // 2))
-        elif self._wait <= 0:
-            return self._begin_trial(min(self._most, self.threads * 2))
+        self._fastest = min(self._fastest, step_seconds)
+        if self._wait <= 0 or self._is_slow():
+            fewer, more = max(1, self.threads // 2), min(self._most, self.threads * 2)
+            return self._begin_trial(fewer if self.threads == self._most else more)
         return self.threads
 
     def _is_slow(self) -> bool:
-        assert self._planned is not None
-        enough = len(self._recent) == SLOW_WINDOWS and self.threads > 1
-        return enough and min(self._recent) > SLOW * self._planned
+        enough = len(self._recent) == SLOW_WINDOWS and self.threads == self._most
+        return enough and min(self._recent) > SLOW * self._fastest
 
     def _begin_trial(self, threads: int) -> int:
         self._before, self.threads = self.threads, threads
@@ -84,8 +81,10 @@ class ThreadTuner:
             self._patience = PATIENCE
             self._recent.clear()
             self._recent.append(step_seconds)
+            self._fastest = step_seconds
         else:
             self.threads = before
             self._patience = min(2 * self._patience, LONGEST_PATIENCE)
+            self._fastest = usual  # as long as it stays so slow, that is no reason for a trial
         self._wait = self._patience
         return self.threads

@@ -126,7 +126,8 @@ def test_rows_are_printed(
         lines: list[dict[str, float]] = [
             {"step": 100, "characters": 1e6, "seconds": 20.0 if alone else 10.0, "train_nats": 2.0},
             {"step": 100, "validation_nats": 1.5},
-            {"step": 100, "revision": 1},
+            {"step": 50, "revision": 1, "steps_before": 100, "steps": 100},
+            {"step": 60, "revision": 2, "steps_before": 90, "steps": 100},
         ]
         return Training(2.0 if "--steps" in options else 22.0, 256, lines)
 

@@ -300,7 +300,7 @@ def test_beside_a_neighbour_one_thread_is_tried_and_kept(
     assert machine.threads == 1
     planned = trained.planned_steps
     assert trained.schedule.steps > (0.3 + 0.85 * 0.7 / 2) * planned  # 0.3 + 0.7 / 4 on two
-    assert len(trained.schedule.revisions) < 12
+    assert len(trained.schedule.revisions) <= 14
 
 
 @pytest.mark.parametrize(("usable", "tried"), [(1, set()), (3, {2, 3}), (1024, {2, 4, 8})])
@@ -326,12 +326,15 @@ def test_when_the_neighbour_goes_two_threads_are_used_again(
 
 
 @pytest.mark.parametrize("budget", BUDGETS)
-def test_on_an_idle_machine_no_other_number_of_threads_is_tried(
+def test_on_an_idle_machine_trials_cost_little(
     budget: float, train: Callable[..., Trained]
 ) -> None:
     machine = FakeMachine(by_threads=two_cores(1e9, 1e9), threads=2)
     trained = train(machine, budget, step=max(0.02, budget / 5000), most_threads=2)
-    assert trained.schedule.revisions == ()
+    assert machine.threads == 2
+    assert len(trained.schedule.revisions) <= 6
+    assert trained.schedule.steps == trained.planned_steps
+    assert 0.95 <= trained.seconds / budget <= 1.02
 
 
 @pytest.mark.parametrize("budget", BUDGETS)
