@@ -18,7 +18,7 @@ from charrnn.model.config import GATES
 
 
 class Layer(NamedTuple):
-    """A layer's weights, transposed for row vectors, with the gates in the order of `_GATES`.
+    """A layer's weights, transposed for row vectors, with the gates in the order of `GATE_ORDERS`.
 
     The weights of sigmoid gates are halved. I and H are padded with zeros.
     """
@@ -31,7 +31,7 @@ class Layer(NamedTuple):
 
 def prepared_layer(cell: str, tensors: Mapping[str, Array], suffix: str) -> Layer:
     """Prepare the layer whose weights are named `rnn.weight_ih` and so on plus a suffix (`_l0`)."""
-    order, scales = _GATES[cell]
+    order, scales = GATE_ORDERS[cell]
     scale = np.array(scales, dtype=np.float32)[:, None]
     weight_ih, weight_hh, bias_ih, bias_hh = (
         tensors[f"rnn.{name}{suffix}"] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
@@ -58,11 +58,11 @@ def prepared_layer(cell: str, tensors: Mapping[str, Array], suffix: str) -> Laye
         )
 
 
-_GATES: Final[dict[str, tuple[list[int], tuple[float, ...]]]] = {
+GATE_ORDERS: Final[dict[str, tuple[list[int], tuple[float, ...]]]] = {
     "rnn": ([0], (1.0,)),
     "gru": ([0, 1, 2], (0.5, 0.5, 1.0)),
     "lstm": ([0, 1, 3, 2], (0.5, 0.5, 0.5, 1.0)),
 }
 """For each cell, the order of its gates here, as indices into torch.nn's (h), (r, z, n),
 (i, f, g, o), and their scales: a half for a sigmoid."""
-assert {cell: len(order) for cell, (order, _) in _GATES.items()} == GATES
+assert {cell: len(order) for cell, (order, _) in GATE_ORDERS.items()} == GATES
