@@ -29,6 +29,7 @@ def library(folder: str, name: str) -> Extension:
 setup(
     ext_modules=[
         library("charrnn/engines/native", "step"),
+        library("charrnn/engines/native", "int8"),
         library("charrnn/model/kernels/native", "recurrence"),
     ]
 )

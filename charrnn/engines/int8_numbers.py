@@ -13,7 +13,7 @@ import numpy.typing as npt
 from charrnn.engines.engine import Array
 
 PARTIAL_SUMS: Final = 16
-"""The partial sums that `total` adds up side by side, whatever the width of a processor's vectors."""
+"""The partial sums that `total` adds up side by side, however wide a processor's vectors are."""
 
 STEPS: Final = np.float32(127)
 """The whole number that stands for an activation of 1."""

@@ -1,0 +1,265 @@
+"""Int8Engine: the int8 engine in C, if it is compiled.
+
+Legend: B lanes, T time, V vocabulary, H hidden, L layers, G gates, P panels, I inputs.
+"""
+
+import ctypes
+import math
+from collections.abc import Iterator
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from charrnn.engines.array_lanes import ArrayLanes
+from charrnn.engines.engine import Array, State, check_ids, chunk_length, chunks, id_array
+from charrnn.engines.int8_structures import (
+    CLanes,
+    CLayer,
+    CModel,
+    CWeights,
+    available,
+    fold,
+    library,
+    processors,
+)
+from charrnn.engines.int8_weights import Int8Layer, Rows, int8_layers
+from charrnn.errors import ConfigError
+from charrnn.model.config import STATES, ModelConfig
+from charrnn.storage.model_directory import Model
+from charrnn.storage.tensor_file import Tensors
+
+_CELLS: Final = ("rnn", "gru", "lstm")
+"""The cells in the order of int8.c."""
+
+_UNITS: Final = 16
+"""The units of a block of sums, on every processor."""
+
+_BLOCKS: Final = 4
+"""The blocks of a panel."""
+
+_LINE: Final = 64
+"""The bytes of a cache line, and of the longest vector."""
+
+
+class Int8Engine:
+    """The network of a model directory in C, with weights and activations of int8.
+
+    Whole numbers are added up exactly, and everything else is computed in one fixed order. So the
+    numbers are the same to the last bit on every processor, in Int8NumPyEngine, alone and in any
+    batch, and whether a text is read at once or by the character.
+
+    Several threads may step lanes of one engine at the same time, each its own lanes.
+
+    Args:
+        processor: one of `processors()`; None takes the fastest.
+
+    Raises ConfigError if the C is not available.
+    """
+
+    parallel = True
+
+    def __init__(
+        self, config: ModelConfig, tensors: Tensors, *, processor: str | None = None
+    ) -> None:
+        opened = library() if available() else None
+        if opened is None:
+            raise ConfigError(
+                "the int8 engine in C is switched off or not compiled; "
+                "reinstall charrnn with a C compiler"
+            )
+        supported = processors()
+        self.processor = next(iter(supported)) if processor is None else processor
+        if self.processor not in supported:
+            raise ConfigError(
+                f"processor {processor!r}: this one supports {', '.join(supported)}"
+            )
+        entry = supported[self.processor]
+        self._library = opened
+        self._offset: int = opened.charrnn_int8_offset(entry)
+        self.vocabulary_size = len(tensors["head.weight"])
+        self.symbols = len(tensors["embedding.weight"])  # V, plus 1 with a mask
+        self.hidden_size, self.layers = config.hidden_size, config.layers
+        self.states = len(STATES[config.cell])
+        self._arrays: list[npt.NDArray[Any]] = []  # what the C structures point to
+        *layers, head = int8_layers(config, tensors, fold)
+        prepared = [self._layer(config.cell, layer) for layer in layers]
+        self.sums = prepared[0].panels * _BLOCKS * _UNITS  # the sums of a layer in one lane
+        self.padded_size = self.sums if config.cell == "rnn" else prepared[0].panels * _UNITS
+        prepared.append(self._layer("head", head))
+        self.padded_vocabulary = prepared[-1].panels * _BLOCKS * _UNITS
+        self._layers = (CLayer * len(prepared))(*prepared)
+        self.model = CModel(
+            entry,
+            _CELLS.index(config.cell),
+            self.symbols,
+            self.hidden_size,
+            len(prepared),
+            ctypes.addressof(self._layers),
+        )
+
+    @classmethod
+    def of(cls, model: Model) -> "Int8Engine":
+        """Return the engine of a model. Raises ConfigError if it is not available."""
+        return cls(model.config, model.tensors)
+
+    def advance(self, ids: npt.ArrayLike, state: State | None) -> tuple[Array, State]:
+        """Read ids (B, T); see Engine."""
+        ids = id_array(ids)
+        return self.lanes(len(ids)).advance(ids, state)
+
+    def read(self, ids: npt.ArrayLike, state: State | None) -> State:
+        """Return the state that `advance` returns; see Engine."""
+        ids = id_array(ids)
+        return self.lanes(len(ids)).read(ids, state)
+
+    def lanes(self, count: int) -> "Int8Lanes":
+        """Return `count` lanes, each before the first character."""
+        return Int8Lanes(self, count)
+
+    def _layer(self, cell: str, layer: Int8Layer) -> CLayer:
+        """Arrange a layer, or the head, as int8.c reads it."""
+        start, order = layer.start, np.arange(layer.start.shape[1])
+        if cell == "gru":  # blocks n, r, z, and the candidate's recurrent part
+            inner = np.broadcast_to(layer.inner, (len(start), 1, len(layer.inner)))
+            start = np.concatenate([start[:, [2, 0, 1]], inner], axis=1)
+            order = np.array([2, 0, 1])
+        units = layer.start.shape[2]
+        panels = -(-units // (_UNITS * (_BLOCKS if len(order) == 1 else 1)))
+        return CLayer(
+            panels,
+            self._keep(_panels(start, panels)),
+            self._weights(layer.input, order, panels),
+            self._weights(layer.recurrent, np.arange(len(order)), panels),
+        )
+
+    def _weights(self, rows: Rows | None, order: npt.NDArray[np.intp], panels: int) -> CWeights:
+        """Arrange weights (G, N, I) as (P, I / 4, blocks, 16, 4), the gates in an order."""
+        if rows is None:
+            return CWeights()
+        weight, scale = rows.weight[order], rows.scale[order]
+        gates, _, inputs = weight.shape
+        fours = -(-inputs // 4)
+        filled = np.zeros((gates, panels * _blocks(gates) * _UNITS, fours), dtype=np.int32)
+        filled.view(np.int8)[:, : weight.shape[1], :inputs] = weight
+        split = filled.reshape(gates, panels, -1, _UNITS, fours).transpose(1, 4, 0, 2, 3)
+        arranged = _aligned(split.shape, np.int32)
+        arranged[:] = split
+        starts = weight.sum(axis=-1, dtype=np.int32) * np.int32(-self._offset)
+        return CWeights(
+            self._keep(arranged),
+            self._keep(_panels(scale[None], panels)),
+            self._keep(_panels(starts[None], panels)),
+        )
+
+    def _keep(self, array: npt.NDArray[Any]) -> int:
+        """Return the address of an array, which stays valid as long as the engine lives."""
+        self._arrays.append(array)
+        return array.ctypes.data
+
+
+class Int8Lanes(ArrayLanes):
+    """Lanes of an Int8Engine; see Lanes. A step allocates no arrays."""
+
+    def __init__(self, engine: Int8Engine, count: int) -> None:
+        self._engine, self._count = engine, count
+        shape = (engine.layers, count, engine.padded_size)
+        super().__init__(
+            tuple(_aligned(shape, np.float32) for _ in range(engine.states)),
+            engine.hidden_size,
+            None,
+        )
+        self._bytes = _aligned((2, *shape[1:]), np.uint8)
+        self._lost = np.zeros((2, count), dtype=np.uint8)
+        self._scores = _aligned((count, engine.padded_vocabulary), np.float32)
+        self._logits = self._scores[:, : engine.vocabulary_size]
+        self._ids = np.zeros(count, dtype=np.int64)
+        self._lanes = CLanes(
+            ctypes.addressof(engine.model),
+            count,
+            engine.padded_size,
+            engine.padded_vocabulary,
+            self._ids.ctypes.data,
+            self._states[0].ctypes.data,
+            self._states[-1].ctypes.data,
+            self._bytes.ctypes.data,
+            self._lost.ctypes.data,
+            self._scores.ctypes.data,
+        )
+        self._step = engine._library.charrnn_int8_step
+        self._pointer = ctypes.byref(self._lanes)
+
+    def step(self, ids: npt.NDArray[np.intp]) -> Array:
+        """Read one id in each lane (B,). Returns the logits (B, V)."""
+        self._ids[:] = ids
+        if self._step(self._pointer):
+            check_ids(self._ids, self._engine.symbols)
+        return self._logits
+
+    def advance(self, ids: npt.NDArray[Any], state: State | None) -> tuple[Array, State]:
+        """Read ids (B, T) after a state of all lanes; see Engine.advance."""
+        self._put(slice(None), state)
+        logits = np.empty((*ids.T.shape, self._engine.vocabulary_size), dtype=np.float32)
+        done = 0
+        for scores in self._read(ids, scored=True):
+            logits[done : done + len(scores)] = scores[..., : logits.shape[2]]
+            done += len(scores)
+        return logits.swapaxes(0, 1), self._get(slice(None))
+
+    def read(self, ids: npt.NDArray[Any], state: State | None) -> State:
+        """Read ids (B, T) after a state of all lanes; see Engine.read."""
+        self._put(slice(None), state)
+        for _ in self._read(ids, scored=False):
+            pass
+        return self._get(slice(None))
+
+    def _read(self, ids: npt.NDArray[Any], *, scored: bool) -> Iterator[Array]:
+        """Read ids (B, T) in chunks. Yields the scores (t, B, V) of each, empty unless `scored`.
+
+        The next chunk overwrites them.
+        """
+        engine, count = self._engine, self._count
+        longest = min(chunk_length(count), ids.shape[1])
+        scores = _aligned((longest if scored else 0, *self._scores.shape), np.float32)
+        starts = _aligned((longest, count, engine.sums), np.float32)
+        history = _aligned((longest, *self._bytes.shape[1:]), np.uint8)
+        lost = np.zeros((longest, count), dtype=np.uint8)
+        for chunk in chunks(ids, count):
+            steps = np.ascontiguousarray(chunk.T, dtype=np.int64)  # (t, B)
+            if engine._library.charrnn_int8_read(
+                self._pointer,
+                steps.ctypes.data,
+                scores.ctypes.data if scored else None,
+                starts.ctypes.data,
+                history.ctypes.data,
+                lost.ctypes.data,
+                len(steps),
+            ):
+                check_ids(ids, engine.symbols)
+            yield scores[: len(steps)]
+
+
+def _blocks(gates: int) -> int:
+    """Return the number of blocks of the same gate that lie side by side in a panel."""
+    return 1 if gates > 1 else _BLOCKS
+
+
+def _panels(planes: npt.NDArray[Any], panels: int) -> npt.NDArray[Any]:
+    """Arrange planes (N, G, H) as (N, P, blocks, 16), padded with zeros."""
+    count, gates, units = planes.shape
+    blocks = _blocks(gates)
+    filled = np.zeros((count, gates, panels * blocks * _UNITS), dtype=planes.dtype)
+    filled[..., :units] = planes
+    split = filled.reshape(count, gates, panels, blocks, _UNITS).swapaxes(1, 2)
+    arranged = _aligned(split.shape, planes.dtype.type)
+    arranged[:] = split
+    return arranged
+
+
+def _aligned(shape: tuple[int, ...], number: type[np.generic]) -> npt.NDArray[Any]:
+    """Return zeros that begin at a cache line."""
+    kind = np.dtype(number)
+    count = math.prod(shape)
+    memory = np.zeros(count + _LINE // kind.itemsize, dtype=kind)
+    offset = -memory.ctypes.data % _LINE // kind.itemsize
+    return memory[offset : offset + count].reshape(shape)

@@ -1,0 +1,121 @@
+"""The C library of the int8 engine: its structures, functions and processors."""
+
+import ctypes
+import functools
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from charrnn.engines.engine import Array
+from charrnn.native_library import open_library, switched_off
+
+
+class CWeights(ctypes.Structure):
+    """The structure Weights of int8.c."""
+
+    _fields_ = [
+        ("weight", ctypes.c_void_p),
+        ("scale", ctypes.c_void_p),
+        ("start", ctypes.c_void_p),
+    ]
+
+
+class CLayer(ctypes.Structure):
+    """The structure Layer of int8.c."""
+
+    _fields_ = [
+        ("panels", ctypes.c_size_t),
+        ("start", ctypes.c_void_p),
+        ("input", CWeights),
+        ("recurrent", CWeights),
+    ]
+    panels: int
+
+
+class CModel(ctypes.Structure):
+    """The structure Model of int8.c."""
+
+    _fields_ = [
+        ("processor", ctypes.c_size_t),
+        ("cell", ctypes.c_size_t),
+        ("symbols", ctypes.c_size_t),
+        ("hidden_size", ctypes.c_size_t),
+        ("layer_count", ctypes.c_size_t),
+        ("layers", ctypes.c_void_p),
+    ]
+
+
+class CLanes(ctypes.Structure):
+    """The structure Lanes of int8.c."""
+
+    _fields_ = [
+        ("model", ctypes.c_void_p),
+        ("count", ctypes.c_size_t),
+        ("state_stride", ctypes.c_size_t),
+        ("score_stride", ctypes.c_size_t),
+        ("ids", ctypes.c_void_p),
+        ("h", ctypes.c_void_p),
+        ("c", ctypes.c_void_p),
+        ("bytes", ctypes.c_void_p),
+        ("lost", ctypes.c_void_p),
+        ("scores", ctypes.c_void_p),
+    ]
+
+
+STRUCTURES: Final = (CWeights, CLayer, CModel, CLanes)
+"""The structures in the order of int8.c's charrnn_layout."""
+
+_SIZE: Final = ctypes.c_size_t
+_ADDRESS: Final = ctypes.c_void_p
+_FUNCTIONS: Final[tuple[tuple[str, list[Any], Any], ...]] = (
+    ("charrnn_int8_processor", [_SIZE], ctypes.c_char_p),
+    ("charrnn_int8_offset", [_SIZE], ctypes.c_int),
+    ("charrnn_int8_tanh", [_SIZE, _ADDRESS, _SIZE], None),
+    ("charrnn_int8_exp", [_SIZE, _ADDRESS, _SIZE], None),
+    ("charrnn_int8_total", [_ADDRESS, _SIZE], ctypes.c_float),
+    ("charrnn_int8_fold", [_SIZE, _ADDRESS, _ADDRESS, _ADDRESS, _SIZE, _SIZE, _SIZE], None),
+    ("charrnn_int8_step", [ctypes.POINTER(CLanes)], ctypes.c_int),
+    (
+        "charrnn_int8_read",
+        [ctypes.POINTER(CLanes), *([_ADDRESS] * 5), _SIZE],
+        ctypes.c_int,
+    ),
+)
+
+
+@functools.cache
+def library() -> ctypes.CDLL | None:
+    """Return the library built from int8.c; None where it is not compiled."""
+    folder = Path(__file__).parent / "native"
+    return open_library(folder, "int8", structures=STRUCTURES, functions=_FUNCTIONS)
+
+
+def available() -> bool:
+    """Return whether the int8 engine can run in C: it is compiled, and CHARRNN_NATIVE is not 0."""
+    return not switched_off() and library() is not None
+
+
+def processors() -> dict[str, int]:
+    """Return the entries of int8.c's list of processors that this one supports, the best first."""
+    opened = library()
+    found: dict[str, int] = {}
+    entry = 0
+    while opened is not None and (name := opened.charrnn_int8_processor(entry)) is not None:
+        if name:
+            found[name.decode()] = entry
+        entry += 1
+    return found
+
+
+def fold(embedding: Array, weight: Array, bias: Array) -> Array:
+    """Compute what `int8_numbers.fold` does, in C."""
+    opened = library()
+    assert opened is not None
+    rows, length = embedding.shape
+    table = np.repeat(bias[None], rows, axis=0)
+    x, transposed = np.ascontiguousarray(embedding), np.ascontiguousarray(weight.T)
+    best = next(iter(processors().values()))
+    addresses = (each.ctypes.data for each in (table, x, transposed))
+    opened.charrnn_int8_fold(best, *addresses, rows, len(weight), length)
+    return table

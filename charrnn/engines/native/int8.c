@@ -1,0 +1,475 @@
+/* The int8 engine: one character in every lane, with weights and activations of int8. See
+   int8_engine.py; int8_numpy.py computes the same bits.
+
+   The columns of a layer are divided into panels, whose weights are contiguous and read in order.
+   A panel has four blocks of 16 sums side by side: the gates of the same 16 units (for the plain RNN
+   and the head, 64 units). For four inputs after another it has 16 x 4 weights of each block, as
+   the instructions for products of int8 take them. So the sums of a panel stay in registers until
+   its units are done. All processors read the same layout.
+
+   The arrays are trusted to have the sizes that int8_engine.py gives them; ids are checked. */
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#if defined(__linux__)
+#include <sys/auxv.h>
+#endif
+#endif
+
+#include "layout.h"
+
+/* The cells, and the products without a cell: those of the head and of a layer's inputs. */
+enum kind { RNN, GRU, LSTM, SUMS, GRU_SUMS };
+
+typedef struct {
+    const int8_t *weight; /* (panels, fours, 3 or 4, 16, 4) */
+    const float *scale;   /* (panels, 3 or 4, 16) */
+    const int32_t *start; /* the same: what undoes the offset of the bytes */
+} Weights;
+
+/* The GRU has blocks n, r, z and the candidate's recurrent part: its input weights are those of
+   n, r, z and its recurrent weights those of r, z, n. */
+typedef struct {
+    size_t panels;
+    const float *start;       /* (V or 1, panels, 4, 16): the first layer's table, or biases */
+    Weights input, recurrent; /* NULL weights: the first layer's input, the head's recurrent */
+} Layer;
+
+typedef struct {
+    size_t processor, cell, symbols, hidden_size, layer_count; /* the head is the last */
+    const Layer *layers;
+} Model;
+
+typedef struct {
+    const Model *model;
+    size_t count, state_stride, score_stride;
+    const int64_t *ids; /* (B) */
+    float *h, *c;       /* (L, B, state_stride) */
+    uint8_t *bytes;     /* (2, B, state_stride): activations */
+    uint8_t *lost;      /* (2, B): whether a row of them has NaN, which has no byte */
+    float *scores;      /* (B, score_stride) */
+} Lanes;
+
+/* The computation of a layer, or of its input product alone, for some rows. */
+typedef struct {
+    enum kind kind;
+    size_t panels, rows, fours, stride; /* from row to row of below, own, h and c */
+    const float *starts;                /* the starts of the sums, by the row's id or by the row */
+    size_t start_stride;                /* 0 if all rows have the same start */
+    const int64_t *ids;                 /* (rows), or NULL */
+    const Weights *input, *recurrent;   /* NULL leaves out the product */
+    const uint8_t *below, *own;         /* the bytes of the layer below, and of the layer's own h */
+    const uint8_t *below_lost, *own_lost;
+    float *h, *c;      /* updated in place */
+    float *out;        /* sums */
+    size_t out_stride; /* the stride of sums */
+} Task;
+
+
+static inline int32_t four_bytes(const uint8_t *from) {
+    int32_t bytes;
+    memcpy(&bytes, from, sizeof bytes);
+    return bytes;
+}
+
+#if defined(__x86_64__)
+
+#define NAME(x) x##_avx512
+#define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2")))
+#define FLOATS 16
+#define OFFSET 128 /* the instruction multiplies unsigned activations by signed weights */
+#define MINIMUM(limit, x) (Vector) _mm512_min_ps((__m512)(limit), (__m512)(x))
+#define MAXIMUM(limit, x) (Vector) _mm512_max_ps((__m512)(limit), (__m512)(x))
+#include "elementary.h"
+#define ROWS 6
+#define Factor __m512i
+#define FACTOR(bytes) _mm512_set1_epi32(four_bytes(bytes))
+#define DOT(sum, factor, weights)                                                                  \
+    (Ints) _mm512_dpbusd_epi32((__m512i)(sum), factor, _mm512_loadu_si512(weights))
+#include "int8_panel.h"
+
+#define MINIMUM_256(limit, x) (Vector) _mm256_min_ps((__m256)(limit), (__m256)(x))
+#define MAXIMUM_256(limit, x) (Vector) _mm256_max_ps((__m256)(limit), (__m256)(x))
+#define LOAD_256(weights) _mm256_loadu_si256((const __m256i *)(const void *)(weights))
+
+#if (defined(__clang__) && __clang_major__ >= 12) || (!defined(__clang__) && __GNUC__ >= 11)
+#define HAS_AVX_VNNI 1
+#define NAME(x) x##_avxvnni
+#define TARGET __attribute__((target("avx2,avxvnni")))
+#define FLOATS 8
+#define OFFSET 128
+#define MINIMUM MINIMUM_256
+#define MAXIMUM MAXIMUM_256
+#include "elementary.h"
+#define ROWS 1
+#define Factor __m256i
+#define FACTOR(bytes) _mm256_set1_epi32(four_bytes(bytes))
+#define DOT(sum, factor, weights)                                                                  \
+    (Ints) _mm256_dpbusd_avx_epi32((__m256i)(sum), factor, LOAD_256(weights))
+#include "int8_panel.h"
+#endif
+
+/* Unsigned sizes of activations are multiplied by weights with the activations' signs. Sums of two
+   such products fit into 16 bits, as neither exceeds 127. */
+typedef struct {
+    __m256i value, size;
+} Factor_avx2;
+
+__attribute__((target("avx2"))) static inline Factor_avx2 factor_avx2(const uint8_t *bytes) {
+    const __m256i value = _mm256_set1_epi32(four_bytes(bytes));
+    return (Factor_avx2){value, _mm256_abs_epi8(value)};
+}
+
+__attribute__((target("avx2"))) static inline __m256i dot_avx2(Factor_avx2 factor,
+                                                               const int8_t *weights) {
+    const __m256i signs = _mm256_sign_epi8(LOAD_256(weights), factor.value);
+    return _mm256_madd_epi16(_mm256_maddubs_epi16(factor.size, signs), _mm256_set1_epi16(1));
+}
+
+#define NAME(x) x##_avx2
+#define TARGET __attribute__((target("avx2")))
+#define FLOATS 8
+#define OFFSET 0
+#define MINIMUM MINIMUM_256
+#define MAXIMUM MAXIMUM_256
+#include "elementary.h"
+#define ROWS 1
+#define Factor Factor_avx2
+#define FACTOR(bytes) factor_avx2(bytes)
+#define DOT(sum, factor, weights) ((sum) + (Ints)dot_avx2(factor, weights))
+#include "int8_panel.h"
+
+#elif defined(__aarch64__)
+
+#define MINIMUM_NEON(limit, x) (Vector) vminq_f32((float32x4_t)(limit), (float32x4_t)(x))
+#define MAXIMUM_NEON(limit, x) (Vector) vmaxq_f32((float32x4_t)(limit), (float32x4_t)(x))
+
+#if defined(__ARM_FEATURE_DOTPROD)
+#define HAS_DOT_PRODUCT 1
+#define TARGET_DOT_PRODUCT
+#elif defined(__linux__) && !defined(__clang__)
+#define HAS_DOT_PRODUCT 1
+#define TARGET_DOT_PRODUCT __attribute__((target("arch=armv8.2-a+dotprod")))
+#endif
+
+#if defined(HAS_DOT_PRODUCT)
+#define NAME(x) x##_dot_product
+#define TARGET TARGET_DOT_PRODUCT
+#define FLOATS 4
+#define OFFSET 0
+#define MINIMUM MINIMUM_NEON
+#define MAXIMUM MAXIMUM_NEON
+#include "elementary.h"
+#define ROWS 1
+#define Factor int8x16_t
+#define FACTOR(bytes) vreinterpretq_s8_s32(vdupq_n_s32(four_bytes(bytes)))
+#define DOT(sum, factor, weights) (Ints) vdotq_s32((int32x4_t)(sum), vld1q_s8(weights), factor)
+#include "int8_panel.h"
+#endif
+
+static inline int32x4_t dot_neon(int8x16_t factor, int8x16_t weights) {
+    const int16x8_t low = vmull_s8(vget_low_s8(weights), vget_low_s8(factor));
+    const int16x8_t high = vmull_high_s8(weights, factor);
+    return vpaddq_s32(vpaddlq_s16(low), vpaddlq_s16(high));
+}
+
+#define NAME(x) x##_neon
+#define TARGET
+#define FLOATS 4
+#define OFFSET 0
+#define MINIMUM MINIMUM_NEON
+#define MAXIMUM MAXIMUM_NEON
+#include "elementary.h"
+#define ROWS 1
+#define Factor int8x16_t
+#define FACTOR(bytes) vreinterpretq_s8_s32(vdupq_n_s32(four_bytes(bytes)))
+#define DOT(sum, factor, weights) ((sum) + (Ints)dot_neon(factor, vld1q_s8(weights)))
+#include "int8_panel.h"
+
+#endif
+
+typedef float Four __attribute__((vector_size(16)));
+typedef int32_t FourInts __attribute__((vector_size(16)));
+
+static inline Four choose(FourInts which, Four x, Four y) {
+    return (Four)((which & (FourInts)x) | (~which & (FourInts)y));
+}
+
+static inline FourInts dot_plain(const uint8_t *bytes, const int8_t *weights) {
+    const int8_t *x = (const int8_t *)bytes;
+    FourInts sum;
+    for (int i = 0; i < 4; i++, weights += 4)
+        sum[i] = weights[0] * x[0] + weights[1] * x[1] + weights[2] * x[2] + weights[3] * x[3];
+    return sum;
+}
+
+#define NAME(x) x##_plain
+#define TARGET
+#define FLOATS 4
+#define OFFSET 0
+#define MINIMUM(limit, x) choose((limit) < (x), limit, x)
+#define MAXIMUM(limit, x) choose((limit) > (x), limit, x)
+#include "elementary.h"
+#define ROWS 1
+#define Factor const uint8_t *
+#define FACTOR(bytes) (bytes)
+#define DOT(sum, factor, weights) ((sum) + dot_plain(factor, weights))
+#include "int8_panel.h"
+
+static int always(void) { return 1; }
+
+#if defined(__x86_64__)
+static int has_avx2(void) {
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx2");
+}
+
+static int has_avx512_vnni(void) {
+    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512vnni");
+}
+
+#if defined(HAS_AVX_VNNI)
+static int has_avx_vnni(void) {
+    unsigned a, b, c, d;
+    return has_avx2() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1);
+}
+#endif
+#elif defined(HAS_DOT_PRODUCT)
+static int has_dot_product(void) {
+#if defined(__linux__)
+    return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+#else
+    return 1; /* the compiler was told so */
+#endif
+}
+#endif
+
+#define ENTRY(supported, kind, offset)                                                             \
+    { #kind, supported, offset, panel_##kind, quantize_##kind, fold_##kind, tanh_of_##kind,        \
+      exp_of_##kind }
+
+/* The kinds of processors, the fastest first. */
+static const struct {
+    const char *name;
+    int (*supported)(void);
+    int offset; /* of the bytes of activations */
+    void (*panel)(const Task *, size_t);
+    int (*quantize)(const float *, uint8_t *, size_t);
+    void (*fold)(float *restrict, const float *restrict, const float *restrict, size_t, size_t);
+    void (*tanh)(float *, size_t);
+    void (*exp)(float *, size_t);
+} processors[] = {
+#if defined(__x86_64__)
+    ENTRY(has_avx512_vnni, avx512, 128),
+#if defined(HAS_AVX_VNNI)
+    ENTRY(has_avx_vnni, avxvnni, 128),
+#endif
+    ENTRY(has_avx2, avx2, 0),
+#elif defined(__aarch64__)
+#if defined(HAS_DOT_PRODUCT)
+    ENTRY(has_dot_product, dot_product, 0),
+#endif
+    ENTRY(always, neon, 0),
+#endif
+    ENTRY(always, plain, 0),
+};
+
+/* Return the name of entry `processor`; "" if this processor does not support it, NULL if there is
+   no such entry. */
+const char *charrnn_int8_processor(size_t processor) {
+    if (processor >= sizeof processors / sizeof *processors)
+        return NULL;
+    return processors[processor].supported() ? processors[processor].name : "";
+}
+
+/* Return what entry `processor` adds to the whole number of an activation to make its byte. */
+int charrnn_int8_offset(size_t processor) { return processors[processor].offset; }
+
+/* Apply tanh or exp to `count` numbers in place, a multiple of 16. */
+void charrnn_int8_tanh(size_t processor, float *x, size_t count) {
+    processors[processor].tanh(x, count);
+}
+
+void charrnn_int8_exp(size_t processor, float *x, size_t count) {
+    processors[processor].exp(x, count);
+}
+
+/* Return the sum of `count` numbers in the order of int8_numbers.py. */
+float charrnn_int8_total(const float *x, size_t count) {
+    float sums[16] = {0};
+    size_t i = 0;
+    for (; i + 16 <= count; i += 16)
+        for (size_t k = 0; k < 16; k++)
+            sums[k] += x[i + k];
+    for (size_t k = 0; i < count; i++, k++)
+        sums[k] += x[i];
+    for (size_t middle = 8; middle > 0; middle /= 2)
+        for (size_t k = 0; k < middle; k++)
+            sums[k] += sums[k + middle];
+    return sums[0];
+}
+
+/* Add to each row of a table (rows, count) a row of x (rows, length) times the weight (length,
+   count). */
+void charrnn_int8_fold(size_t processor, float *table, const float *x, const float *weight,
+                       size_t rows, size_t count, size_t length) {
+    for (size_t row = 0; row < rows; row++)
+        processors[processor].fold(table + row * count, x + row * length, weight, count, length);
+}
+
+/* Write the bytes of `rows` rows of activations, and for each whether it has NaN. */
+static void quantize_rows(size_t processor, const float *x, uint8_t *bytes, uint8_t *lost,
+                          size_t rows, size_t stride) {
+    for (size_t row = 0; row < rows; row++)
+        lost[row] =
+            (uint8_t)processors[processor].quantize(x + row * stride, bytes + row * stride, stride);
+}
+
+static void fill(float *x, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        x[i] = NAN;
+}
+
+/* Compute all panels of a task. Rows that read NaN become NaN. */
+static void run(const Model *model, const Task *task) {
+    for (size_t panel = 0; panel < task->panels; panel++)
+        processors[model->processor].panel(task, panel);
+    for (size_t row = 0; row < task->rows; row++) {
+        if (!(task->input && task->below_lost[row]) && !(task->recurrent && task->own_lost[row]))
+            continue;
+        if (task->kind >= SUMS) {
+            fill(task->out + row * task->out_stride, task->panels * 64);
+        } else {
+            fill(task->h + row * task->stride, model->hidden_size);
+            fill(task->c + row * task->stride, model->hidden_size);
+        }
+    }
+}
+
+/* Return the task of layer `number` for all lanes, without the memory it reads and writes. */
+static Task task_of(const Lanes *lanes, size_t number) {
+    const Model *model = lanes->model;
+    const Layer *layer = &model->layers[number];
+    const int head = number + 1 == model->layer_count;
+    const size_t place = number * lanes->count * lanes->state_stride;
+    return (Task){
+        .kind = head ? SUMS : (enum kind)model->cell,
+        .panels = layer->panels,
+        .rows = lanes->count,
+        .fours = (model->hidden_size + 3) / 4,
+        .stride = lanes->state_stride,
+        .starts = layer->start,
+        .start_stride = number == 0 ? layer->panels * 64 : 0,
+        .ids = number == 0 ? lanes->ids : NULL,
+        .input = number == 0 ? NULL : &layer->input,
+        .recurrent = head ? NULL : &layer->recurrent,
+        .h = head ? NULL : lanes->h + place,
+        .c = head ? NULL : lanes->c + place,
+        .out_stride = lanes->score_stride,
+    };
+}
+
+static int all_known(const Model *model, const int64_t *ids, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if ((uint64_t)ids[i] >= model->symbols)
+            return 0;
+    return 1;
+}
+
+/* Read one character in every lane. Returns 1, and reads nothing, if an id is not in the
+   vocabulary. */
+int charrnn_int8_step(const Lanes *lanes) {
+    const Model *model = lanes->model;
+    if (!all_known(model, lanes->ids, lanes->count))
+        return 1;
+    const size_t last = model->layer_count - 1, rows = lanes->count, stride = lanes->state_stride;
+    uint8_t *below = lanes->bytes, *own = lanes->bytes + rows * stride;
+    uint8_t *below_lost = lanes->lost, *own_lost = lanes->lost + rows;
+    for (size_t number = 0; number <= last; number++) {
+        Task task = task_of(lanes, number);
+        task.below = below, task.below_lost = below_lost;
+        if (number < last) {
+            quantize_rows(model->processor, task.h, own, own_lost, rows, stride);
+            task.own = own, task.own_lost = own_lost;
+        }
+        task.out = lanes->scores;
+        run(model, &task);
+        if (number < last)
+            quantize_rows(model->processor, task.h, below, below_lost, rows, stride);
+    }
+    return 0;
+}
+
+/* Read ids (T, B) with the same bits as single steps, and write scores (T, B, score_stride)
+   unless they are NULL. Returns as charrnn_int8_step does. Computes layer by layer, so that the
+   input products read a layer's weights once for all characters. `starts` (T, B, panels, 4, 16)
+   keeps these products, `history` (T, B, state_stride) and `lost` (T, B) the activations of a
+   layer. */
+int charrnn_int8_read(const Lanes *lanes, const int64_t *ids, float *scores, float *starts,
+                      uint8_t *history, uint8_t *lost, size_t time) {
+    const Model *model = lanes->model;
+    if (!all_known(model, ids, time * lanes->count))
+        return 1;
+    const size_t last = model->layer_count - 1, rows = lanes->count, stride = lanes->state_stride;
+    for (size_t number = 0; number <= last; number++) {
+        Task task = task_of(lanes, number);
+        if (number > 0 && (number < last || scores != NULL)) {
+            Task product = task;
+            product.kind = task.kind == GRU ? GRU_SUMS : SUMS;
+            product.rows = time * rows;
+            product.recurrent = NULL;
+            product.below = history, product.below_lost = lost;
+            product.out = number < last ? starts : scores;
+            if (number < last)
+                product.out_stride = task.panels * 64;
+            run(model, &product);
+            task.input = NULL;
+            task.start_stride = product.out_stride;
+        }
+        if (number == last)
+            break;
+        quantize_rows(model->processor, task.h, lanes->bytes, lanes->lost, rows, stride);
+        task.own = lanes->bytes, task.own_lost = lanes->lost;
+        for (size_t t = 0; t < time; t++) {
+            if (number == 0)
+                task.ids = ids + t * rows;
+            else
+                task.starts = starts + t * rows * task.start_stride;
+            run(model, &task);
+            uint8_t *bytes = history + t * rows * stride;
+            quantize_rows(model->processor, task.h, bytes, lost + t * rows, rows, stride);
+            task.own = bytes, task.own_lost = lost + t * rows;
+        }
+    }
+    return 0;
+}
+
+uint64_t charrnn_layout(void) {
+    uint64_t hash = LAYOUT_START;
+    STRUCTURE(Weights) FIELD(Weights, weight) FIELD(Weights, scale) FIELD(Weights, start)
+    STRUCTURE(Layer) FIELD(Layer, panels) FIELD(Layer, start) FIELD(Layer, input)
+    FIELD(Layer, recurrent)
+    STRUCTURE(Model) FIELD(Model, processor) FIELD(Model, cell) FIELD(Model, symbols)
+    FIELD(Model, hidden_size) FIELD(Model, layer_count) FIELD(Model, layers)
+    STRUCTURE(Lanes) FIELD(Lanes, model) FIELD(Lanes, count) FIELD(Lanes, state_stride)
+    FIELD(Lanes, score_stride) FIELD(Lanes, ids) FIELD(Lanes, h) FIELD(Lanes, c)
+    FIELD(Lanes, bytes) FIELD(Lanes, lost) FIELD(Lanes, scores)
+    FUNCTION(charrnn_int8_processor, 1, sizeof(char *))
+    FUNCTION(charrnn_int8_offset, 1, sizeof(int))
+    FUNCTION(charrnn_int8_tanh, 3, 0)
+    FUNCTION(charrnn_int8_exp, 3, 0)
+    FUNCTION(charrnn_int8_total, 2, sizeof(float))
+    FUNCTION(charrnn_int8_fold, 7, 0)
+    FUNCTION(charrnn_int8_step, 1, sizeof(int))
+    FUNCTION(charrnn_int8_read, 7, sizeof(int))
+    return hash;
+}
