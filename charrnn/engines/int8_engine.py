@@ -1,10 +1,9 @@
 """Int8Engine: the int8 engine in C, if it is compiled.
 
-Legend: B lanes, T time, V vocabulary, H hidden, L layers, G gates, P panels, I inputs.
+Legend: B lanes, T time, V vocabulary, H hidden, L layers.
 """
 
 import ctypes
-import math
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ import numpy.typing as npt
 
 from charrnn.engines.array_lanes import ArrayLanes
 from charrnn.engines.engine import Array, State, check_ids, chunk_length, chunks, id_array
+from charrnn.engines.int8_layout import SUMS, UNITS, aligned, arrange
 from charrnn.engines.int8_structures import (
     CLanes,
     CLayer,
@@ -23,7 +23,7 @@ from charrnn.engines.int8_structures import (
     library,
     processors,
 )
-from charrnn.engines.int8_weights import Int8Layer, Rows, int8_layers
+from charrnn.engines.int8_weights import Int8Layer, int8_layers
 from charrnn.errors import ConfigError
 from charrnn.model.config import STATES, ModelConfig
 from charrnn.storage.model_directory import Model
@@ -31,15 +31,6 @@ from charrnn.storage.tensor_file import Tensors
 
 _CELLS: Final = ("rnn", "gru", "lstm")
 """The cells in the order of int8.c."""
-
-_UNITS: Final = 16
-"""The units of a block of sums, on every processor."""
-
-_BLOCKS: Final = 4
-"""The blocks of a panel."""
-
-_LINE: Final = 64
-"""The bytes of a cache line, and of the longest vector."""
 
 
 class Int8Engine:
@@ -71,9 +62,7 @@ class Int8Engine:
         supported = processors()
         self.processor = next(iter(supported)) if processor is None else processor
         if self.processor not in supported:
-            raise ConfigError(
-                f"processor {processor!r}: this one supports {', '.join(supported)}"
-            )
+            raise ConfigError(f"processor {processor!r}: this one supports {', '.join(supported)}")
         entry = supported[self.processor]
         self._library = opened
         self._offset: int = opened.charrnn_int8_offset(entry)
@@ -84,10 +73,10 @@ class Int8Engine:
         self._arrays: list[npt.NDArray[Any]] = []  # what the C structures point to
         *layers, head = int8_layers(config, tensors, fold)
         prepared = [self._layer(config.cell, layer) for layer in layers]
-        self.sums = prepared[0].panels * _BLOCKS * _UNITS  # the sums of a layer in one lane
-        self.padded_size = self.sums if config.cell == "rnn" else prepared[0].panels * _UNITS
+        self.sums = prepared[0].panels * SUMS  # the sums of a layer in one lane
+        self.padded_size = self.sums if config.cell == "rnn" else prepared[0].panels * UNITS
         prepared.append(self._layer("head", head))
-        self.padded_vocabulary = prepared[-1].panels * _BLOCKS * _UNITS
+        self.padded_vocabulary = prepared[-1].panels * SUMS
         self._layers = (CLayer * len(prepared))(*prepared)
         self.model = CModel(
             entry,
@@ -119,38 +108,12 @@ class Int8Engine:
 
     def _layer(self, cell: str, layer: Int8Layer) -> CLayer:
         """Arrange a layer, or the head, as int8.c reads it."""
-        start, order = layer.start, np.arange(layer.start.shape[1])
-        if cell == "gru":  # blocks n, r, z, and the candidate's recurrent part
-            inner = np.broadcast_to(layer.inner, (len(start), 1, len(layer.inner)))
-            start = np.concatenate([start[:, [2, 0, 1]], inner], axis=1)
-            order = np.array([2, 0, 1])
-        units = layer.start.shape[2]
-        panels = -(-units // (_UNITS * (_BLOCKS if len(order) == 1 else 1)))
-        return CLayer(
-            panels,
-            self._keep(_panels(start, panels)),
-            self._weights(layer.input, order, panels),
-            self._weights(layer.recurrent, np.arange(len(order)), panels),
+        arranged = arrange(layer, cell, self._offset)
+        weights = (
+            CWeights() if each is None else CWeights(*(self._keep(array) for array in each))
+            for each in (arranged.input, arranged.recurrent)
         )
-
-    def _weights(self, rows: Rows | None, order: npt.NDArray[np.intp], panels: int) -> CWeights:
-        """Arrange weights (G, N, I) as (P, I / 4, blocks, 16, 4), the gates in an order."""
-        if rows is None:
-            return CWeights()
-        weight, scale = rows.weight[order], rows.scale[order]
-        gates, _, inputs = weight.shape
-        fours = -(-inputs // 4)
-        filled = np.zeros((gates, panels * _blocks(gates) * _UNITS, fours), dtype=np.int32)
-        filled.view(np.int8)[:, : weight.shape[1], :inputs] = weight
-        split = filled.reshape(gates, panels, -1, _UNITS, fours).transpose(1, 4, 0, 2, 3)
-        arranged = _aligned(split.shape, np.int32)
-        arranged[:] = split
-        starts = weight.sum(axis=-1, dtype=np.int32) * np.int32(-self._offset)
-        return CWeights(
-            self._keep(arranged),
-            self._keep(_panels(scale[None], panels)),
-            self._keep(_panels(starts[None], panels)),
-        )
+        return CLayer(arranged.start.shape[1], self._keep(arranged.start), *weights)
 
     def _keep(self, array: npt.NDArray[Any]) -> int:
         """Return the address of an array, which stays valid as long as the engine lives."""
@@ -165,13 +128,13 @@ class Int8Lanes(ArrayLanes):
         self._engine, self._count = engine, count
         shape = (engine.layers, count, engine.padded_size)
         super().__init__(
-            tuple(_aligned(shape, np.float32) for _ in range(engine.states)),
+            tuple(aligned(shape, np.float32) for _ in range(engine.states)),
             engine.hidden_size,
             None,
         )
-        self._bytes = _aligned((2, *shape[1:]), np.uint8)
+        self._bytes = aligned((2, *shape[1:]), np.uint8)
         self._lost = np.zeros((2, count), dtype=np.uint8)
-        self._scores = _aligned((count, engine.padded_vocabulary), np.float32)
+        self._scores = aligned((count, engine.padded_vocabulary), np.float32)
         self._logits = self._scores[:, : engine.vocabulary_size]
         self._ids = np.zeros(count, dtype=np.int64)
         self._lanes = CLanes(
@@ -220,9 +183,9 @@ class Int8Lanes(ArrayLanes):
         """
         engine, count = self._engine, self._count
         longest = min(chunk_length(count), ids.shape[1])
-        scores = _aligned((longest if scored else 0, *self._scores.shape), np.float32)
-        starts = _aligned((longest, count, engine.sums), np.float32)
-        history = _aligned((longest, *self._bytes.shape[1:]), np.uint8)
+        scores = aligned((longest if scored else 0, *self._scores.shape), np.float32)
+        starts = aligned((longest, count, engine.sums), np.float32)
+        history = aligned((longest, *self._bytes.shape[1:]), np.uint8)
         lost = np.zeros((longest, count), dtype=np.uint8)
         for chunk in chunks(ids, count):
             steps = np.ascontiguousarray(chunk.T, dtype=np.int64)  # (t, B)
@@ -237,29 +200,3 @@ class Int8Lanes(ArrayLanes):
             ):
                 check_ids(ids, engine.symbols)
             yield scores[: len(steps)]
-
-
-def _blocks(gates: int) -> int:
-    """Return the number of blocks of the same gate that lie side by side in a panel."""
-    return 1 if gates > 1 else _BLOCKS
-
-
-def _panels(planes: npt.NDArray[Any], panels: int) -> npt.NDArray[Any]:
-    """Arrange planes (N, G, H) as (N, P, blocks, 16), padded with zeros."""
-    count, gates, units = planes.shape
-    blocks = _blocks(gates)
-    filled = np.zeros((count, gates, panels * blocks * _UNITS), dtype=planes.dtype)
-    filled[..., :units] = planes
-    split = filled.reshape(count, gates, panels, blocks, _UNITS).swapaxes(1, 2)
-    arranged = _aligned(split.shape, planes.dtype.type)
-    arranged[:] = split
-    return arranged
-
-
-def _aligned(shape: tuple[int, ...], number: type[np.generic]) -> npt.NDArray[Any]:
-    """Return zeros that begin at a cache line."""
-    kind = np.dtype(number)
-    count = math.prod(shape)
-    memory = np.zeros(count + _LINE // kind.itemsize, dtype=kind)
-    offset = -memory.ctypes.data % _LINE // kind.itemsize
-    return memory[offset : offset + count].reshape(shape)

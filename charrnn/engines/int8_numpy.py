@@ -73,7 +73,7 @@ class Int8NumPyEngine:
     def scores(self, outputs: Array) -> Array:
         """Return the logits (..., V) of whole-number outputs (..., H) of the top layer."""
         assert self.head.input is not None
-        return self.head.start[0, 0] + self.head.input.of(outputs)[..., 0, :]
+        return np.asarray(self.head.start[0, 0] + self.head.input.of(outputs)[..., 0, :])
 
     def run_layer(self, number: int, below: npt.NDArray[Any], states: tuple[Array, ...]) -> Array:
         """Return the whole-number outputs (T, B, H) of a layer.
@@ -99,7 +99,7 @@ class Int8NumPyEngine:
     def _outputs(self, ids: npt.NDArray[Any], states: tuple[Array, ...]) -> Iterator[Array]:
         """Yield the outputs (t, B, H) of the top layer for each chunk of ids (B, T)."""
         for chunk in chunks(ids, len(ids)):
-            outputs = chunk.T
+            outputs: npt.NDArray[Any] = chunk.T
             for number in range(self.layer_count):
                 outputs = self.run_layer(number, outputs, states)
             yield outputs
@@ -124,7 +124,7 @@ class Int8NumPyLanes(ArrayLanes):
     def step(self, ids: npt.NDArray[np.intp]) -> Array:
         """Read one id in each lane (B,). Returns the logits (B, V)."""
         engine = self._engine
-        outputs = np.asarray(ids)[None]
+        outputs: npt.NDArray[Any] = np.asarray(ids)[None]
         check_ids(outputs, engine.symbols)
         with np.errstate(all="ignore"):  # an overflow shows in the logits
             for number in range(engine.layer_count):
@@ -144,7 +144,8 @@ class _Product(NamedTuple):
         rows = whole.reshape(-1, len(self.weight))
         sums = rows.astype(self.weight.dtype, copy=False) @ self.weight
         sums[np.isnan(rows).any(axis=1)] = np.nan
-        return sums.astype(np.float32).reshape(*whole.shape[:-1], *self.scale.shape) * self.scale
+        shape = *whole.shape[:-1], *self.scale.shape
+        return np.asarray(sums.astype(np.float32).reshape(shape) * self.scale)
 
 
 def _product(rows: Rows | None) -> _Product | None:

@@ -6,6 +6,7 @@ import pytest
 
 from charrnn.engines import int8_numbers
 from charrnn.engines.engine import Array
+from tests.engines.int8_models import floats
 
 EXTREMES = np.array(
     [
@@ -50,14 +51,14 @@ def test_exp_is_within_1_ulp_over_the_whole_range() -> None:
     finite = np.isfinite(rounded)
     assert ulps(found[finite], exact[finite]).max() <= 1
     np.testing.assert_array_equal(found[np.isposinf(rounded)], np.inf)
-    assert int8_numbers.exp(np.float32([0, -0.0])).tolist() == [1, 1]
-    assert int8_numbers.exp(np.float32([-np.inf])).tolist() == [0]
+    assert int8_numbers.exp(floats([0, -0.0])).tolist() == [1, 1]
+    assert int8_numbers.exp(floats([-np.inf])).tolist() == [0]
 
 
 def test_the_sigmoid_is_between_0_and_1() -> None:
     with np.errstate(all="ignore"):
         x = np.linspace(-60, 60, 10_001).astype(np.float32)
-        found = int8_numbers.sigmoid(x / 2)
+        found = int8_numbers.sigmoid(x / np.float32(2))
     np.testing.assert_allclose(found, 1 / (1 + np.exp(-x.astype(np.float64))), rtol=0, atol=4e-7)
     assert found.min() >= 0
     assert found.max() <= 1
@@ -78,14 +79,14 @@ def test_sums_are_added_in_the_documented_order(count: int) -> None:
 
 
 def test_activations_are_rounded_with_ties_to_even_and_saturate() -> None:
-    halves = np.float32([0.5, 1.5, 2.5, -0.5, -1.5, 126.5, 125.5])
+    halves = floats([0.5, 1.5, 2.5, -0.5, -1.5, 126.5, 125.5])
     exact = [value for value in halves if np.float32(value / np.float32(127)) * 127 == value]
     assert len(exact) > 3
-    found = int8_numbers.quantized(np.float32(exact) / np.float32(127))
+    found = int8_numbers.quantized(floats(exact) / np.float32(127))
     np.testing.assert_array_equal(found, np.rint(exact))
-    large = np.float32([1, -1, 1.1, -300, np.inf, -np.inf])
+    large = floats([1, -1, 1.1, -300, np.inf, -np.inf])
     assert int8_numbers.quantized(large).tolist() == [127, -127, 127, -127, 127, -127]
-    assert np.isnan(int8_numbers.quantized(np.float32([np.nan]))).all()
+    assert np.isnan(int8_numbers.quantized(floats([np.nan]))).all()
 
 
 def test_the_table_is_added_up_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from charrnn.engines.int8_weights import int8_layers, quantize
 from charrnn.engines.layers import prepared_layer
 from charrnn.model.cells import CELLS
 from charrnn.storage.model_directory import Model
+from tests.engines.int8_models import floats
 
 MakeModel = Callable[..., Model]
 ONE = np.ones(1, dtype=np.float32)
@@ -27,7 +28,7 @@ def test_a_row_is_rounded_to_127_steps_of_its_own() -> None:
     weight = (random.normal(size=(2, 9, 40)) * 10.0 ** random.integers(-9, 9, (2, 9, 1))).astype(
         np.float32
     )
-    halves = np.float32([0.5, 1])
+    halves = floats([0.5, 1])
     rows = quantize(weight, halves)
     assert (np.abs(rows.weight).max(axis=-1) == 127).all()
     largest = np.abs(weight).max(axis=-1, keepdims=True)
@@ -36,12 +37,12 @@ def test_a_row_is_rounded_to_127_steps_of_its_own() -> None:
 
 
 def test_rows_of_zeros_and_of_the_smallest_numbers_become_zeros() -> None:
-    weight = np.float32([[[0, 0, -0.0], [1e-45, -1e-40, 0], [1e-31, 0, 0]]])
+    weight = floats([[[0, 0, -0.0], [1e-45, -1e-40, 0], [1e-31, 0, 0]]])
     np.testing.assert_array_equal(restored(weight), np.zeros_like(weight))
 
 
 def test_what_is_no_number_stays_visible() -> None:
-    weight = np.float32([[[np.inf, 1, -np.inf], [np.nan, 2, 3], [3e38, -3e38, 0], [np.nan, 0, 1]]])
+    weight = floats([[[np.inf, 1, -np.inf], [np.nan, 2, 3], [3e38, -3e38, 0], [np.nan, 0, 1]]])
     rows = quantize(weight, ONE)
     assert rows.weight[0, 0].tolist() == [1, 0, -1]
     assert np.isposinf(rows.scale[0, 0])
