@@ -15,6 +15,7 @@ import numpy.typing as npt
 from charrnn.engines.engine import Array
 from charrnn.engines.int8_numbers import STEPS
 from charrnn.engines.layers import GATE_ORDERS
+from charrnn.errors import ConfigError
 from charrnn.model.config import ModelConfig
 from charrnn.storage.tensor_file import Tensors
 
@@ -63,7 +64,12 @@ def quantize(weight: Array, halves: Array) -> Rows:
 
 
 def int8_layers(config: ModelConfig, tensors: Tensors, fold: Fold) -> list[Int8Layer]:
-    """Return the layers of a model as int8, and its head as the last one."""
+    """Return the layers of a model as int8, and its head as the last one.
+
+    Raises ConfigError for a network with attention.
+    """
+    if config.attention is not None:
+        raise ConfigError("the int8 engine has no attention; choose the engine native or numpy")
     layers = [_layer(config, tensors, f"_l{number}", fold) for number in range(config.layers)]
     weight, bias = tensors["head.weight"], tensors["head.bias"]
     head = quantize(weight[None], np.ones(1, dtype=np.float32))

@@ -1,0 +1,97 @@
+/* Runs a model on every kind of processor of int8.c, for test_int8_elsewhere.py: reads it from
+   standard input, as written there, and writes the scores of single steps and of reading at once,
+   then tanh and exp of some numbers. The names of the kinds go to stderr. */
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "int8.c"
+
+static void *numbers(size_t count, size_t size) {
+    void *memory = aligned_alloc(64, (count * size + 128) / 64 * 64);
+    if (memory == NULL || fread(memory, size, count, stdin) != count)
+        exit(2);
+    return memory;
+}
+
+static size_t number(void) {
+    uint64_t *each = numbers(1, 8);
+    return (size_t)*each;
+}
+
+static void *floats(void) {
+    const size_t count = number();
+    return numbers(count, 4);
+}
+
+/* The starts are for an offset of -1. */
+static int32_t *starts_of(const int32_t *sums, size_t count, int offset) {
+    int32_t *starts = malloc(count * sizeof *starts + 1);
+    for (size_t i = 0; i < count; i++)
+        starts[i] = -offset * sums[i];
+    return starts;
+}
+
+static void put(const void *memory, size_t count) {
+    if (fwrite(memory, 4, count, stdout) != count)
+        exit(3);
+}
+
+int main(void) {
+    Model model = {0, number(), number(), number(), number(), NULL};
+    const size_t count = number(), time = number(), stride = number(), score_stride = number();
+    Layer layers[8];
+    const int32_t *sums[8][2];
+    for (size_t i = 0; i < model.layer_count; i++) {
+        layers[i].panels = number();
+        layers[i].start = floats();
+        Weights *weights[2] = {&layers[i].input, &layers[i].recurrent};
+        for (int k = 0; k < 2; k++) {
+            weights[k]->weight = floats();
+            weights[k]->scale = floats();
+            sums[i][k] = floats();
+        }
+    }
+    model.layers = layers;
+    const int64_t *ids = numbers(time * count, 8);
+    const size_t functions = number();
+    const float *x = numbers(functions, 4);
+    const size_t size = model.layer_count * count * stride, scores = count * score_stride;
+    for (size_t processor = 0; charrnn_int8_processor(processor) != NULL; processor++) {
+        if (!*charrnn_int8_processor(processor))
+            continue;
+        fprintf(stderr, "%s\n", charrnn_int8_processor(processor));
+        model.processor = processor;
+        for (size_t i = 0; i < model.layer_count; i++) {
+            const int offset = charrnn_int8_offset(processor);
+            layers[i].input.start = starts_of(sums[i][0], layers[i].panels * 64, offset);
+            layers[i].recurrent.start = starts_of(sums[i][1], layers[i].panels * 64, offset);
+        }
+        for (int once = 0; once < 2; once++) {
+            Lanes lanes = {.model = &model, .count = count, .state_stride = stride};
+            lanes.score_stride = score_stride;
+            lanes.h = calloc(size, 4), lanes.c = model.cell == LSTM ? calloc(size, 4) : lanes.h;
+            lanes.bytes = calloc(2 * count, stride), lanes.lost = calloc(2, count);
+            lanes.scores = calloc(scores, 4);
+            if (once) {
+                float *all = calloc(time * scores, 4);
+                float *starts = calloc(time * count * layers[0].panels * 64, 4);
+                uint8_t *history = calloc(time * count, stride), *lost = calloc(time, count);
+                charrnn_int8_read(&lanes, ids, all, starts, history, lost, time);
+                put(all, time * scores);
+            }
+            for (size_t t = 0; t < time && !once; t++) {
+                lanes.ids = ids + t * count;
+                charrnn_int8_step(&lanes);
+                put(lanes.scores, scores);
+            }
+        }
+        for (int k = 0; k < 2; k++) {
+            float *values = malloc(functions * 4);
+            memcpy(values, x, functions * 4);
+            (k ? charrnn_int8_exp : charrnn_int8_tanh)(processor, values, functions);
+            put(values, functions);
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,125 @@
+"""The C of the int8 engine on instruction sets that this machine lacks, under an emulator.
+
+Needs Debian's qemu-user and gcc-aarch64-linux-gnu.
+"""
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+import charrnn
+from charrnn.engines import int8_numbers
+from charrnn.engines.int8_layout import SUMS, UNITS, arrange
+from charrnn.engines.int8_numbers import fold
+from charrnn.engines.int8_numpy import Int8NumPyEngine
+from charrnn.engines.int8_weights import int8_layers
+from charrnn.model.cells import CELLS
+from tests.engines.int8_models import Ids, drawn_ids, drawn_model
+from tests.engines.test_int8_numbers import samples
+
+PACKAGE = Path(charrnn.__file__).parent
+PROGRAM = Path(__file__).parent / "int8_program.c"
+LAYERS, LANES, TIME = 2, 3, 10
+
+Machine = tuple[list[str], list[str] | None]
+"""The command that runs the program, and the kinds of processors that it will find."""
+
+MACHINES: dict[str, tuple[list[str], list[str], list[str] | None]] = {
+    "native": (["cc"], [], None),
+    "clang": (["clang"], [], None),
+    "aarch64": (
+        ["aarch64-linux-gnu-gcc", "-static"],
+        ["qemu-aarch64", "-cpu", "max"],
+        ["dot_product", "neon", "plain"],
+    ),
+    "aarch64-without-dot-product": (
+        ["aarch64-linux-gnu-gcc", "-static"],
+        ["qemu-aarch64", "-cpu", "cortex-a57"],
+        ["neon", "plain"],
+    ),
+    "x86-64-without-avx": (
+        ["x86_64-linux-gnu-gcc", "-static"],  # the name of the usual compiler on such a machine
+        ["qemu-x86_64", "-cpu", "Nehalem"],
+        ["plain"],
+    ),
+}
+"""Compilers, emulators, and the kinds of processors that run there."""
+
+
+@pytest.fixture(scope="module", params=MACHINES)
+def machine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Machine:
+    """Each machine, with the program compiled for it."""
+    name: str = request.param
+    compiler, emulator, names = MACHINES[name]
+    for tool in (compiler[0], *emulator[:1]):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not installed, so int8.c is not tried on {name}")
+    program = tmp_path_factory.mktemp(name) / "program"
+    includes = [f"-I{PACKAGE / 'engines/native'}", f"-I{PACKAGE / 'model'}"]
+    options = ["-std=gnu11", "-O2", "-ffp-contract=off", "-fno-math-errno", *includes]
+    subprocess.run([*compiler, *options, PROGRAM, "-o", program, "-lm"], check=True)
+    return [*emulator, str(program)], names
+
+
+def run(command: list[str], model: bytes) -> tuple[list[str], bytes]:
+    """The kinds of processors that ran a model, and what the program wrote."""
+    done = subprocess.run(command, input=model, capture_output=True, check=True)
+    return done.stderr.decode().split(), done.stdout
+
+
+def counted(array: npt.NDArray[Any] | None) -> bytes:
+    return b"\0" * 8 if array is None else np.uint64(array.size).tobytes() + array.tobytes()
+
+
+def written(cell: str, size: int, ids: Ids, x: npt.NDArray[np.float32]) -> tuple[bytes, int]:
+    """A model in the form that the program reads, and the scores that it writes of a lane."""
+    config, tensors = drawn_model(cell, hidden_size=size, layers=LAYERS)
+    layers = [arrange(each, cell, -1) for each in int8_layers(config, tensors, fold)]
+    panels = [each.start.shape[1] for each in layers]
+    stride = panels[0] * (SUMS if cell == "rnn" else UNITS)
+    scores = panels[-1] * SUMS
+    number = ["rnn", "gru", "lstm"].index(cell)
+    sizes = [number, 67, size, len(layers), LANES, TIME, stride, scores]
+    parts = [np.array(sizes, dtype=np.uint64).tobytes()]
+    for layer, count in zip(layers, panels, strict=True):
+        parts += [np.uint64(count).tobytes(), counted(layer.start)]
+        for weights in (layer.input, layer.recurrent):
+            # the program makes starts for every sum, also where there are no weights
+            starts = np.zeros(count * SUMS, dtype=np.int32)
+            if weights is not None:
+                starts[: weights.start.size] = weights.start.reshape(-1)
+            arrays = (None, None) if weights is None else (weights.weight, weights.scale)
+            parts += [counted(arrays[0]), counted(arrays[1]), counted(starts)]
+    steps = np.ascontiguousarray(ids.T)
+    return b"".join([*parts, steps.tobytes(), np.uint64(len(x)).tobytes(), x.tobytes()]), scores
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_bits_are_the_same_elsewhere(machine: Machine, cell: str) -> None:
+    command, kinds = machine
+    with np.errstate(all="ignore"):
+        x = samples()[::97]
+        x = x[~np.isnan(x)]
+        x = x[: len(x) // 16 * 16]
+        functions = np.stack([int8_numbers.tanh(x), int8_numbers.exp(x)])
+    ids = drawn_ids(LANES, TIME)
+    model, width = written(cell, 37, ids, x)
+    names, output = run(command, model)
+    assert names[-1] == "plain"
+    assert names == (kinds or names)
+    expected, _ = Int8NumPyEngine(*drawn_model(cell, hidden_size=37, layers=LAYERS)).advance(
+        ids, None
+    )
+    found = np.frombuffer(output, dtype=np.float32).reshape(len(names), -1)
+    scores = 2 * TIME * LANES * width
+    for name, each in zip(names, found, strict=True):
+        for logits in each[:scores].reshape(2, TIME, LANES, width):
+            np.testing.assert_array_equal(logits[..., :67].swapaxes(0, 1), expected, err_msg=name)
+        np.testing.assert_array_equal(
+            each[scores:].view(np.uint32), functions.reshape(-1).view(np.uint32), err_msg=name
+        )
