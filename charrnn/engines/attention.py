@@ -19,7 +19,7 @@ from charrnn.engines.engine import Array, State
 from charrnn.model.config import ModelConfig
 from charrnn.storage.tensor_file import Tensors
 
-_EPSILON: Final = np.float32(1e-5)
+EPSILON: Final = np.float32(1e-5)
 """The epsilon of torch.nn.LayerNorm."""
 
 _LARGEST_PIECE: Final = 9215
@@ -109,7 +109,7 @@ class AttentionLanes:
         The result is the lanes' own memory: the next step overwrites it.
         """
         self._project(h)
-        self._append(self._projected)
+        self.append(self._projected)
         self._attend()
         self.slide()
         product(self._found, self.weights.output, self._joined)
@@ -125,14 +125,14 @@ class AttentionLanes:
 
     def remember_projected(self, projected: Array) -> None:
         """Add states to the memory, given their projections (B or more, 3 D)."""
-        self._append(projected)
+        self.append(projected)
         self.slide()
 
     def _project(self, h: Array) -> None:
         product(h, self.weights.projection, self._projected, self._part)
         self._projected += self.weights.bias
 
-    def _append(self, projected: Array) -> None:
+    def append(self, projected: Array) -> None:
         """Store the keys and values of new states after the window."""
         count, size = self._count, self._queries.shape[2]
         end = self.start + self.weights.window
@@ -171,7 +171,9 @@ class AttentionLanes:
         window = slice(self.start, self.start + self.weights.window)
         size = self.weights.size
         for number, part in enumerate((self.keys, self.values)):
-            part[lanes, window, :size] = 0 if state is None else state[number].swapaxes(0, 1)
+            part[lanes, window] = 0  # also the padding, which is NaN after an overflow
+            if state is not None:
+                part[lanes, window, :size] = state[number].swapaxes(0, 1)
 
     def take(self, lanes: npt.NDArray[np.intp]) -> None:
         """Set lane i to the previous state of lane `lanes[i]`. Lanes that stay are not copied."""
@@ -196,7 +198,7 @@ class AttentionLanes:
         x = self._joined[:, : self.weights.hidden_size]
         x -= x.sum(axis=1, keepdims=True) / size
         np.multiply(x, x, out=scratch)
-        x /= np.sqrt(scratch.sum(axis=1, keepdims=True) / size + _EPSILON)
+        x /= np.sqrt(scratch.sum(axis=1, keepdims=True) / size + EPSILON)
         x *= self.weights.norm_weight
         x += self.weights.norm_bias
 

@@ -5,15 +5,18 @@ Legend: B lanes, T time, V vocabulary, H hidden, L layers.
 
 import ctypes
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from charrnn.engines.array_lanes import ArrayLanes
+from charrnn.engines.attention import AttentionLanes, AttentionWeights
 from charrnn.engines.engine import Array, State, check_ids, chunk_length, chunks, id_array
+from charrnn.engines.int8_attention import projection_layer
 from charrnn.engines.int8_layout import SUMS, UNITS, aligned, arrange
 from charrnn.engines.int8_structures import (
+    CAttention,
     CLanes,
     CLayer,
     CModel,
@@ -31,6 +34,14 @@ from charrnn.storage.tensor_file import Tensors
 
 _CELLS: Final = ("rnn", "gru", "lstm")
 """The cells in the order of int8.c."""
+
+
+class AttentionHead(NamedTuple):
+    """What int8.c reads after attention."""
+
+    layer: CLayer  # the head, which begins with zeros
+    bias: Array  # (V, padded)
+    output: Array  # (D, H)
 
 
 class Int8Engine:
@@ -75,7 +86,14 @@ class Int8Engine:
         prepared = [self._layer(config.cell, layer) for layer in layers]
         self.sums = prepared[0].panels * SUMS  # the sums of a layer in one lane
         self.padded_size = self.sums if config.cell == "rnn" else prepared[0].panels * UNITS
-        prepared.append(self._layer("head", head))
+        self.attention: AttentionWeights | None = None
+        self.attention_head: AttentionHead | None = None
+        if config.attention is None:
+            prepared.append(self._layer("head", head))
+        else:  # the projections of attention read the layers
+            self.attention = AttentionWeights(config, tensors)
+            prepared.append(self._layer("head", projection_layer(self.attention)))
+            self.attention_head = self._attention_head(self.attention, head)
         self.padded_vocabulary = prepared[-1].panels * SUMS
         self._layers = (CLayer * len(prepared))(*prepared)
         self.model = CModel(
@@ -115,6 +133,13 @@ class Int8Engine:
         )
         return CLayer(arranged.start.shape[1], self._keep(arranged.start), *weights)
 
+    def _attention_head(self, weights: AttentionWeights, head: Int8Layer) -> AttentionHead:
+        zeros = self._layer("head", head._replace(start=np.zeros_like(head.start)))
+        bias = aligned((zeros.panels * SUMS,), np.float32)
+        bias[: self.vocabulary_size] = head.start[0, 0]
+        output = np.ascontiguousarray(weights.output[:, : self.hidden_size])
+        return AttentionHead(zeros, bias, output)
+
     def _keep(self, array: npt.NDArray[Any]) -> int:
         """Return the address of an array, which stays valid as long as the engine lives."""
         self._arrays.append(array)
@@ -130,12 +155,15 @@ class Int8Lanes(ArrayLanes):
         super().__init__(
             tuple(aligned(shape, np.float32) for _ in range(engine.states)),
             engine.hidden_size,
-            None,
+            None if engine.attention is None else AttentionLanes(engine.attention, count, count),
         )
         self._bytes = aligned((2, *shape[1:]), np.uint8)
         self._lost = np.zeros((2, count), dtype=np.uint8)
         self._scores = aligned((count, engine.padded_vocabulary), np.float32)
-        self._logits = self._scores[:, : engine.vocabulary_size]
+        rows = self._scores
+        if engine.attention_head is not None:  # the scores hold the projections
+            rows = self._begin_attention(engine.attention_head)
+        self._logits = rows[:, : engine.vocabulary_size]
         self._ids = np.zeros(count, dtype=np.int64)
         self._lanes = CLanes(
             ctypes.addressof(engine.model),
@@ -157,6 +185,8 @@ class Int8Lanes(ArrayLanes):
         self._ids[:] = ids
         if self._step(self._pointer):
             check_ids(self._ids, self._engine.symbols)
+        if self._memory is not None:
+            self._attend(*self._tops)
         return self._logits
 
     def advance(self, ids: npt.NDArray[Any], state: State | None) -> tuple[Array, State]:
@@ -164,20 +194,29 @@ class Int8Lanes(ArrayLanes):
         self._put(slice(None), state)
         logits = np.empty((*ids.T.shape, self._engine.vocabulary_size), dtype=np.float32)
         done = 0
-        for scores in self._read(ids, scored=True):
-            logits[done : done + len(scores)] = scores[..., : logits.shape[2]]
+        for scores, tops in self._read(ids, scored=True):
+            steps = logits[done : done + len(scores)]
             done += len(scores)
+            if self._memory is None:
+                steps[:] = scores[..., : logits.shape[2]]
+                continue
+            for t, each in enumerate(steps):
+                self._attend(tops[t].ctypes.data, scores[t].ctypes.data)
+                each[:] = self._logits
         return logits.swapaxes(0, 1), self._get(slice(None))
 
     def read(self, ids: npt.NDArray[Any], state: State | None) -> State:
         """Read ids (B, T) after a state of all lanes; see Engine.read."""
         self._put(slice(None), state)
-        for _ in self._read(ids, scored=False):
-            pass
+        for scores, _ in self._read(ids, scored=self._memory is not None):
+            for projected in scores:  # of attention
+                assert self._memory is not None
+                self._memory.remember_projected(projected)
         return self._get(slice(None))
 
-    def _read(self, ids: npt.NDArray[Any], *, scored: bool) -> Iterator[Array]:
-        """Read ids (B, T) in chunks. Yields the scores (t, B, V) of each, empty unless `scored`.
+    def _read(self, ids: npt.NDArray[Any], *, scored: bool) -> Iterator[tuple[Array, Array]]:
+        """Read ids (B, T) in chunks. Yields the scores (t, B, V or 3 D) and the top states (t, B,
+        H) of each: the former empty unless `scored`, the latter without attention.
 
         The next chunk overwrites them.
         """
@@ -185,6 +224,8 @@ class Int8Lanes(ArrayLanes):
         longest = min(chunk_length(count), ids.shape[1])
         scores = aligned((longest if scored else 0, *self._scores.shape), np.float32)
         starts = aligned((longest, count, engine.sums), np.float32)
+        attends = scored and self._memory is not None
+        tops = aligned((longest if attends else 0, *self._bytes.shape[1:]), np.float32)
         history = aligned((longest, *self._bytes.shape[1:]), np.uint8)
         lost = np.zeros((longest, count), dtype=np.uint8)
         for chunk in chunks(ids, count):
@@ -196,7 +237,47 @@ class Int8Lanes(ArrayLanes):
                 starts.ctypes.data,
                 history.ctypes.data,
                 lost.ctypes.data,
+                tops.ctypes.data if attends else None,
                 len(steps),
             ):
                 check_ids(ids, engine.symbols)
-            yield scores[: len(steps)]
+            yield scores[: len(steps) if scored else 0], tops[: len(steps)]
+
+    @property
+    def attended(self) -> Array | None:
+        """See ArrayLanes."""
+        return None if self._memory is None else self._shares[:, : self._memory.weights.window]
+
+    def _begin_attention(self, head: AttentionHead) -> Array:
+        """Make the structure and the arrays of attention. Returns the rows for logits."""
+        memory = self._memory
+        assert memory is not None
+        weights, count, size = memory.weights, self._count, memory.keys.shape[2]
+        self._shares = aligned((count, weights.window + -weights.window % UNITS), np.float32)
+        found = aligned((size,), np.float32)
+        width = self._engine.padded_size
+        joined = aligned((count * width + count,), np.float32)  # and the largest of each lane
+        logits = aligned((count, len(head.bias)), np.float32)
+        arrays = memory.keys, memory.values, weights.biases, self._shares, found, head.output
+        more = weights.norm_weight, weights.norm_bias, joined, logits, head.bias
+        self._kept = arrays, more
+        self._attention = CAttention(
+            weights.window,
+            size,
+            0,
+            self._shares.shape[1],
+            len(head.bias),
+            *(each.ctypes.data for each in (*arrays, *more)),
+            head.layer,
+        )
+        self._attention_pointer = ctypes.byref(self._attention)
+        self._tops = self._states[0][-1].ctypes.data, self._scores.ctypes.data
+        return logits
+
+    def _attend(self, h: int, projected: int) -> None:
+        """Write the logits of states (B, H) and their projections (B, 3 D), given by address."""
+        assert self._memory is not None
+        self._attention.start = self._memory.start
+        attend = self._engine._library.charrnn_int8_attend
+        attend(self._pointer, self._attention_pointer, h, projected)
+        self._memory.slide()

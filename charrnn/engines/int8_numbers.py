@@ -92,14 +92,16 @@ def quantized(x: Array) -> Array:
 
 
 def fold(embedding: Array, weight: Array, bias: Array) -> Array:
-    """Return the input products (V, N) of embeddings (V, E) with a weight (N, E), plus a bias (N,).
+    """Return the products (V, N) of embeddings (V, E) with a weight (N, E), plus a bias (N,) or
+    (V, N).
 
     Each sum begins with its bias and adds its products one by one.
     """
     table = np.empty((len(embedding), len(weight)), dtype=np.float32)
     for first in range(0, len(weight), _COLUMNS):
         columns = slice(first, first + _COLUMNS)
-        part = np.repeat(bias[None, columns], len(embedding), axis=0)
+        part = np.empty((len(embedding), len(weight[columns])), dtype=np.float32)
+        part[:] = bias[..., columns]
         for k in range(embedding.shape[1]):
             part += embedding[:, k, None] * weight[columns, k]
         table[:, columns] = part

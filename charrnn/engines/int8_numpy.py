@@ -3,16 +3,18 @@
 Legend: B lanes, T time, V vocabulary, H hidden, L layers, G gates.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from charrnn.engines.array_lanes import ArrayLanes
+from charrnn.engines.attention import AttentionLanes, AttentionWeights
 from charrnn.engines.engine import Array, State, check_ids, chunks, id_array
+from charrnn.engines.int8_attention import look_up, projection_layer, whole_rows_of
 from charrnn.engines.int8_numbers import STEPS, fold, quantized, sigmoid, tanh
-from charrnn.engines.int8_weights import Rows, int8_layers
+from charrnn.engines.int8_weights import Int8Layer, Rows, int8_layers
 from charrnn.model.config import STATES, ModelConfig
 from charrnn.storage.model_directory import Model
 from charrnn.storage.tensor_file import Tensors
@@ -33,10 +35,11 @@ class Int8NumPyEngine:
         self.hidden_size, self.layer_count = config.hidden_size, config.layers
         self.states = len(STATES[config.cell])
         self.cell = _CELLS[config.cell]
-        *self.layers, self.head = (
-            _Layer(each.start, each.inner, _product(each.input), _product(each.recurrent))
-            for each in int8_layers(config, tensors, fold)
-        )
+        *self.layers, self.head = (_Layer.of(each) for each in int8_layers(config, tensors, fold))
+        self.attention: AttentionWeights | None = None
+        if config.attention is not None:
+            self.attention = AttentionWeights(config, tensors)
+            self.projection = _Layer.of(projection_layer(self.attention))
 
     @classmethod
     def of(cls, model: Model) -> "Int8NumPyEngine":
@@ -46,37 +49,19 @@ class Int8NumPyEngine:
     def advance(self, ids: npt.ArrayLike, state: State | None) -> tuple[Array, State]:
         """Read ids (B, T); see Engine."""
         ids = id_array(ids)
-        check_ids(ids, self.symbols)
-        states = self._blank(len(ids), state)
-        logits = np.empty((*ids.T.shape, self.vocabulary_size), dtype=np.float32)
-        done = 0
-        with np.errstate(all="ignore"):  # an overflow shows in the logits
-            for outputs in self._outputs(ids, states):
-                logits[done : done + len(outputs)] = self.scores(outputs)
-                done += len(outputs)
-        return logits.swapaxes(0, 1), states
+        return self.lanes(len(ids)).advance(ids, state)
 
     def read(self, ids: npt.ArrayLike, state: State | None) -> State:
         """Return the state that `advance` returns; see Engine."""
         ids = id_array(ids)
-        check_ids(ids, self.symbols)
-        states = self._blank(len(ids), state)
-        with np.errstate(all="ignore"):
-            for _ in self._outputs(ids, states):
-                pass
-        return states
+        return self.lanes(len(ids)).read(ids, state)
 
     def lanes(self, count: int) -> "Int8NumPyLanes":
         """Return `count` lanes, each before the first character."""
         return Int8NumPyLanes(self, count)
 
-    def scores(self, outputs: Array) -> Array:
-        """Return the logits (..., V) of whole-number outputs (..., H) of the top layer."""
-        assert self.head.input is not None
-        return np.asarray(self.head.start[0, 0] + self.head.input.of(outputs)[..., 0, :])
-
     def run_layer(self, number: int, below: npt.NDArray[Any], states: tuple[Array, ...]) -> Array:
-        """Return the whole-number outputs (T, B, H) of a layer.
+        """Return the outputs (T, B, H) of a layer.
 
         Args:
             number: the number of the layer.
@@ -87,50 +72,80 @@ class Int8NumPyEngine:
         if layer.input is None:
             starts = layer.start[below]
         else:
-            starts = layer.start[0] + layer.input.of(below)
+            starts = layer.start[0] + layer.input.of(quantized(below))
         outputs = np.empty((*below.shape[:2], self.hidden_size), dtype=np.float32)
         assert layer.recurrent is not None
-        whole = quantized(parts[0])
         for t, start in enumerate(starts):
-            self.cell(layer, start, layer.recurrent.of(whole), parts)
-            outputs[t] = whole = quantized(parts[0])
+            self.cell(layer, start, layer.recurrent.of(quantized(parts[0])), parts)
+            outputs[t] = parts[0]
         return outputs
-
-    def _outputs(self, ids: npt.NDArray[Any], states: tuple[Array, ...]) -> Iterator[Array]:
-        """Yield the outputs (t, B, H) of the top layer for each chunk of ids (B, T)."""
-        for chunk in chunks(ids, len(ids)):
-            outputs: npt.NDArray[Any] = chunk.T
-            for number in range(self.layer_count):
-                outputs = self.run_layer(number, outputs, states)
-            yield outputs
-
-    def _blank(self, count: int, state: State | None = None) -> tuple[Array, ...]:
-        """Return a copy of a state; None is the one before the first character."""
-        shape = self.layer_count, count, self.hidden_size
-        parts = tuple(np.zeros(shape, dtype=np.float32) for _ in range(self.states))
-        for part, given in zip(parts, state or (), strict=False):
-            part[:] = given
-        return parts
 
 
 class Int8NumPyLanes(ArrayLanes):
     """Lanes of an Int8NumPyEngine; see Lanes."""
 
     def __init__(self, engine: Int8NumPyEngine, count: int) -> None:
-        super().__init__(engine._blank(count), engine.hidden_size, None)
+        shape = engine.layer_count, count, engine.hidden_size
+        states = tuple(np.zeros(shape, dtype=np.float32) for _ in range(engine.states))
+        weights = engine.attention
+        memory = None if weights is None else AttentionLanes(weights, count, count)
+        super().__init__(states, engine.hidden_size, memory)
         self._engine = engine
         self._logits = np.empty((count, engine.vocabulary_size), dtype=np.float32)
 
     def step(self, ids: npt.NDArray[np.intp]) -> Array:
         """Read one id in each lane (B,). Returns the logits (B, V)."""
-        engine = self._engine
-        outputs: npt.NDArray[Any] = np.asarray(ids)[None]
-        check_ids(outputs, engine.symbols)
+        given = np.asarray(ids)
+        check_ids(given, self._engine.symbols)
         with np.errstate(all="ignore"):  # an overflow shows in the logits
-            for number in range(engine.layer_count):
-                outputs = engine.run_layer(number, outputs, self._states)
-            self._logits[:] = engine.scores(outputs[0])
+            self._logits[:] = self._scores(self._run(given[None]))[0]
         return self._logits
+
+    def advance(self, ids: npt.NDArray[Any], state: State | None) -> tuple[Array, State]:
+        """Read ids (B, T) after a state of all lanes; see Engine.advance."""
+        check_ids(ids, self._engine.symbols)
+        self._put(slice(None), state)
+        logits = np.empty((*ids.T.shape, self._engine.vocabulary_size), dtype=np.float32)
+        done = 0
+        with np.errstate(all="ignore"):
+            for chunk in chunks(ids, len(ids)):
+                steps = logits[done : done + chunk.shape[1]]
+                steps[:] = self._scores(self._run(chunk.T))
+                done += len(steps)
+        return logits.swapaxes(0, 1), self._get(slice(None))
+
+    def read(self, ids: npt.NDArray[Any], state: State | None) -> State:
+        """Read ids (B, T) after a state of all lanes; see Engine.read."""
+        check_ids(ids, self._engine.symbols)
+        self._put(slice(None), state)
+        with np.errstate(all="ignore"):
+            for chunk in chunks(ids, len(ids)):
+                outputs = self._run(chunk.T)
+                if self._memory is not None:
+                    for projected in self._engine.projection.scores(outputs):
+                        self._memory.remember_projected(projected)
+        return self._get(slice(None))
+
+    def _run(self, ids: npt.NDArray[Any]) -> Array:
+        """Return the outputs (T, B, H) of the top layer for ids (T, B)."""
+        outputs = ids
+        for number in range(self._engine.layer_count):
+            outputs = self._engine.run_layer(number, outputs, self._states)
+        return outputs
+
+    def _scores(self, outputs: Array) -> Array:
+        """Return the logits (T, B, V) of outputs (T, B, H) of the top layer."""
+        head = self._engine.head
+        if self._memory is None:
+            return head.scores(outputs)
+        assert head.input is not None
+        logits = np.empty((*outputs.shape[:2], self._engine.vocabulary_size), dtype=np.float32)
+        projections = self._engine.projection.scores(outputs)
+        for h, projected, scores in zip(outputs, projections, logits, strict=True):
+            whole, largest = whole_rows_of(look_up(self._memory, h, projected))
+            sums = np.float32(0) + head.input.of(whole)[:, 0]
+            scores[:] = sums * largest + head.start[0, 0]
+        return logits
 
 
 class _Product(NamedTuple):
@@ -163,6 +178,15 @@ class _Layer(NamedTuple):
     inner: Array
     input: _Product | None
     recurrent: _Product | None
+
+    @classmethod
+    def of(cls, layer: Int8Layer) -> "_Layer":
+        return cls(layer.start, layer.inner, _product(layer.input), _product(layer.recurrent))
+
+    def scores(self, outputs: Array) -> Array:
+        """Return the products (..., N) of the head with outputs (..., H)."""
+        assert self.input is not None
+        return np.asarray(self.start[0, 0] + self.input.of(quantized(outputs))[..., 0, :])
 
 
 # Each cell updates the parts of its state, (B, H), in place, given the starts of the sums and the

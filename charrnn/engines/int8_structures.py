@@ -63,7 +63,32 @@ class CLanes(ctypes.Structure):
     ]
 
 
-STRUCTURES: Final = (CWeights, CLayer, CModel, CLanes)
+class CAttention(ctypes.Structure):
+    """The structure Attention of int8_attention.h."""
+
+    _fields_ = [
+        ("window", ctypes.c_size_t),
+        ("size", ctypes.c_size_t),
+        ("start", ctypes.c_size_t),
+        ("weight_stride", ctypes.c_size_t),
+        ("logit_stride", ctypes.c_size_t),
+        ("keys", ctypes.c_void_p),
+        ("values", ctypes.c_void_p),
+        ("biases", ctypes.c_void_p),
+        ("weights", ctypes.c_void_p),
+        ("found", ctypes.c_void_p),
+        ("output", ctypes.c_void_p),
+        ("norm_weight", ctypes.c_void_p),
+        ("norm_bias", ctypes.c_void_p),
+        ("joined", ctypes.c_void_p),
+        ("logits", ctypes.c_void_p),
+        ("bias", ctypes.c_void_p),
+        ("head", CLayer),
+    ]
+    start: int
+
+
+STRUCTURES: Final = (CWeights, CLayer, CModel, CLanes, CAttention)
 """The structures in the order of int8.c's charrnn_layout."""
 
 _SIZE: Final = ctypes.c_size_t
@@ -78,8 +103,13 @@ _FUNCTIONS: Final[tuple[tuple[str, list[Any], Any], ...]] = (
     ("charrnn_int8_step", [ctypes.POINTER(CLanes)], ctypes.c_int),
     (
         "charrnn_int8_read",
-        [ctypes.POINTER(CLanes), *([_ADDRESS] * 5), _SIZE],
+        [ctypes.POINTER(CLanes), *([_ADDRESS] * 6), _SIZE],
         ctypes.c_int,
+    ),
+    (
+        "charrnn_int8_attend",
+        [ctypes.POINTER(CLanes), ctypes.POINTER(CAttention), _ADDRESS, _ADDRESS],
+        None,
     ),
 )
 

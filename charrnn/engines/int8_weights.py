@@ -15,7 +15,6 @@ import numpy.typing as npt
 from charrnn.engines.engine import Array
 from charrnn.engines.int8_numbers import STEPS
 from charrnn.engines.layers import GATE_ORDERS
-from charrnn.errors import ConfigError
 from charrnn.model.config import ModelConfig
 from charrnn.storage.tensor_file import Tensors
 
@@ -64,16 +63,15 @@ def quantize(weight: Array, halves: Array) -> Rows:
 
 
 def int8_layers(config: ModelConfig, tensors: Tensors, fold: Fold) -> list[Int8Layer]:
-    """Return the layers of a model as int8, and its head as the last one.
-
-    Raises ConfigError for a network with attention.
-    """
-    if config.attention is not None:
-        raise ConfigError("the int8 engine has no attention; choose the engine native or numpy")
+    """Return the layers of a model as int8, and its head as the last one."""
     layers = [_layer(config, tensors, f"_l{number}", fold) for number in range(config.layers)]
-    weight, bias = tensors["head.weight"], tensors["head.bias"]
-    head = quantize(weight[None], np.ones(1, dtype=np.float32))
-    return [*layers, Int8Layer(bias[None, None], np.zeros_like(bias), head, None)]
+    return [*layers, product_layer(tensors["head.weight"], tensors["head.bias"])]
+
+
+def product_layer(weight: Array, bias: Array) -> Int8Layer:
+    """Return the product with a weight (N, H) plus a bias (N,), as a layer."""
+    rows = quantize(weight[None], np.ones(1, dtype=np.float32))
+    return Int8Layer(bias[None, None], np.zeros_like(bias), rows, None)
 
 
 def _layer(config: ModelConfig, tensors: Tensors, suffix: str, fold: Fold) -> Int8Layer:

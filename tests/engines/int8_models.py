@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.engines.engine import Array
+from charrnn.model.cells import CELLS
 from charrnn.model.config import ModelConfig
 from charrnn.storage.tensor_file import Tensors
 
@@ -17,10 +18,15 @@ def floats(values: npt.ArrayLike) -> Array:
     return np.array(values, dtype=np.float32)
 
 
-def drawn_model(cell: str, **sizes: Any) -> tuple[ModelConfig, Tensors]:
+NETWORKS = [*CELLS, "attention"]
+"""The cells, and an LSTM with attention."""
+
+
+def drawn_model(network: str, **sizes: Any) -> tuple[ModelConfig, Tensors]:
     """A model of V = 67 with weights between -1/4 and 1/4, from whole numbers only: random normal
     numbers need functions that differ between machines."""
-    config = ModelConfig(**{"vocabulary_size": 67, "embedding_size": 11, **sizes}, cell=cell)
+    more = {"attention": 6} if network == "attention" else {"cell": network}
+    config = ModelConfig(**{**more, "vocabulary_size": 67, "embedding_size": 11, **sizes})
     random = np.random.default_rng(7)
     return config, {
         name: random.integers(-(2**15), 2**15, shape, dtype=np.int64).astype(np.float32)

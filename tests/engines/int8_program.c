@@ -77,7 +77,7 @@ int main(void) {
                 float *all = calloc(time * scores, 4);
                 float *starts = calloc(time * count * layers[0].panels * 64, 4);
                 uint8_t *history = calloc(time * count, stride), *lost = calloc(time, count);
-                charrnn_int8_read(&lanes, ids, all, starts, history, lost, time);
+                charrnn_int8_read(&lanes, ids, all, starts, history, lost, NULL, time);
                 put(all, time * scores);
             }
             for (size_t t = 0; t < time && !once; t++) {

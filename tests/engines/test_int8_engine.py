@@ -13,9 +13,7 @@ from charrnn.engines.int8_engine import Int8Engine
 from charrnn.engines.int8_numpy import Int8NumPyEngine
 from charrnn.engines.int8_structures import available, fold, library, processors
 from charrnn.errors import ConfigError
-from charrnn.model.cells import CELLS
-from charrnn.model.config import STATES
-from tests.engines.int8_models import Ids, digest, drawn_ids, drawn_model
+from tests.engines.int8_models import NETWORKS, Ids, digest, drawn_ids, drawn_model
 from tests.engines.test_int8_numbers import samples
 from tests.engines.test_int8_numpy import DIGESTS
 
@@ -40,7 +38,7 @@ def assert_equal_states(found: tuple[Array, ...], expected: tuple[Array, ...]) -
 
 @needs_library
 @every_processor
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", NETWORKS)
 def test_logits_have_the_same_bits_on_every_machine(cell: str, processor: str) -> None:
     model = drawn_model(cell, hidden_size=37, layers=3)
     logits, _ = Int8Engine(*model, processor=processor).advance(drawn_ids(3, 40), None)
@@ -51,7 +49,7 @@ def test_logits_have_the_same_bits_on_every_machine(cell: str, processor: str) -
 @every_processor
 @pytest.mark.parametrize("size", [1, 3, 16, 33, 100, 257])
 @pytest.mark.parametrize("layers", [1, 3])
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", NETWORKS)
 def test_every_processor_has_the_bits_of_numpy(
     cell: str, layers: int, size: int, processor: str
 ) -> None:
@@ -70,7 +68,7 @@ def test_every_processor_has_the_bits_of_numpy(
 
 
 @both_engines
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", NETWORKS)
 def test_bits_are_the_same_alone_and_in_any_batch(
     cell: str, engine: type[Int8Engine] | type[Int8NumPyEngine]
 ) -> None:
@@ -84,7 +82,7 @@ def test_bits_are_the_same_alone_and_in_any_batch(
 
 
 @both_engines
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", NETWORKS)
 def test_reading_at_once_gives_the_bits_of_single_steps(
     cell: str,
     engine: type[Int8Engine] | type[Int8NumPyEngine],
@@ -110,7 +108,7 @@ def test_reading_at_once_gives_the_bits_of_single_steps(
 
 
 @both_engines
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", NETWORKS)
 def test_lanes_are_put_and_taken(
     cell: str, engine: type[Int8Engine] | type[Int8NumPyEngine]
 ) -> None:
@@ -131,7 +129,7 @@ def test_lanes_are_put_and_taken(
 
 
 @both_engines
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", NETWORKS)
 def test_no_characters_change_no_state(
     cell: str, engine: type[Int8Engine] | type[Int8NumPyEngine]
 ) -> None:
@@ -142,7 +140,6 @@ def test_no_characters_change_no_state(
     assert logits.shape == (2, 0, 67)
     assert_equal_states(after, state)
     assert_equal_states(running.read(nothing, state), state)
-    assert len(after) == len(STATES[cell])
 
 
 @both_engines
@@ -201,7 +198,7 @@ def test_lanes_step_at_the_same_time_in_several_threads() -> None:
 
 @both_engines
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38])
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", NETWORKS)
 def test_what_is_no_number_shows_as_in_float32(
     cell: str, value: float, engine: type[Int8Engine] | type[Int8NumPyEngine]
 ) -> None:
@@ -223,7 +220,7 @@ def test_what_is_no_number_shows_as_in_float32(
 
 
 @both_engines
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", NETWORKS)
 def test_a_lane_that_is_lost_leaves_the_others_and_begins_anew(
     cell: str, engine: type[Int8Engine] | type[Int8NumPyEngine]
 ) -> None:
@@ -278,6 +275,21 @@ def test_tables_have_the_bits_of_numpy(columns: int) -> None:
     embedding, weight, bias = (random.normal(size=size).astype(np.float32) for size in sizes)
     expected = int8_numbers.fold(embedding, weight, bias)
     np.testing.assert_array_equal(fold(embedding, weight, bias), expected)
+
+
+@needs_library
+def test_attention_weights_have_the_bits_of_numpy() -> None:
+    model = drawn_model("attention", hidden_size=21, layers=2)
+    ids = drawn_ids(3, 9)
+    found = []
+    for engine in (Int8Engine, Int8NumPyEngine):
+        lanes = engine(*model).lanes(3)
+        steps(lanes, ids)
+        attended = lanes.attended
+        assert attended is not None
+        np.testing.assert_allclose(attended.sum(axis=1), 1, rtol=1e-6)
+        found.append(attended)
+    np.testing.assert_array_equal(found[0], found[1])
 
 
 @needs_library

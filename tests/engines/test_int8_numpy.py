@@ -11,10 +11,9 @@ from charrnn.data.tokenizer import CharTokenizer
 from charrnn.engines import NumPyEngine
 from charrnn.engines.engine import Array
 from charrnn.engines.int8_numpy import Int8NumPyEngine
-from charrnn.model.cells import CELLS
 from charrnn.model.language_model import CharRNN
 from charrnn.storage.model_directory import Model
-from tests.engines.int8_models import Ids, digest, drawn_ids, drawn_model
+from tests.engines.int8_models import NETWORKS, Ids, digest, drawn_ids, drawn_model
 from tests.provenance import make_provenance
 
 MakeModel = Callable[..., Model]
@@ -23,11 +22,12 @@ DIGESTS: Final = {
     "rnn": "313e860a6db39ee42034a0d795a0d781a3a1326f78d2dfb75e24bb89e0425500",
     "gru": "0db39e5e9e9c2ada1c06c5197c8502edf29851c5dce977117e5229188eb0d85b",
     "lstm": "e67838eb72f168cfb8f3110322a2bc6fc24aec8b643c3d34ba672d3eda09dc5d",
+    "attention": "99ae2236919d7bd00852ff9aebac7c9cd1ca65f3dc88aa7902df3c9650728e72",
 }
 """The SHA-256 of the logits of three layers of 37 units after 40 ids in 3 lanes."""
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", NETWORKS)
 def test_logits_have_the_same_bits_on_every_machine(cell: str) -> None:
     model = drawn_model(cell, hidden_size=37, layers=3)
     logits, _ = Int8NumPyEngine(*model).advance(drawn_ids(3, 40), None)
@@ -78,7 +78,7 @@ def nats(logits: Array, ids: Ids) -> float:
     return float(cross_entropy(exact, torch.from_numpy(ids[1:])))
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", NETWORKS)
 def test_a_trained_model_loses_less_than_two_thousandths_of_a_nat(cell: str, prose: str) -> None:
     model, ids = trained(cell, prose)
     expected = nats(NumPyEngine.of(model).advance(ids[None], None)[0], ids)

@@ -413,9 +413,9 @@ int charrnn_int8_step(const Lanes *lanes) {
    unless they are NULL. Returns as charrnn_int8_step does. Computes layer by layer, so that the
    input products read a layer's weights once for all characters. `starts` (T, B, panels, 4, 16)
    keeps these products, `history` (T, B, state_stride) and `lost` (T, B) the activations of a
-   layer. */
+   layer. `tops` (T, B, state_stride) receives h of the top layer, unless it is NULL. */
 int charrnn_int8_read(const Lanes *lanes, const int64_t *ids, float *scores, float *starts,
-                      uint8_t *history, uint8_t *lost, size_t time) {
+                      uint8_t *history, uint8_t *lost, float *tops, size_t time) {
     const Model *model = lanes->model;
     if (!all_known(model, ids, time * lanes->count))
         return 1;
@@ -448,10 +448,14 @@ int charrnn_int8_read(const Lanes *lanes, const int64_t *ids, float *scores, flo
             uint8_t *bytes = history + t * rows * stride;
             quantize_rows(model->processor, task.h, bytes, lost + t * rows, rows, stride);
             task.own = bytes, task.own_lost = lost + t * rows;
+            if (tops != NULL && number + 1 == last)
+                memcpy(tops + t * rows * stride, task.h, rows * stride * sizeof(float));
         }
     }
     return 0;
 }
+
+#include "int8_attention.h"
 
 uint64_t charrnn_layout(void) {
     uint64_t hash = LAYOUT_START;
@@ -463,6 +467,12 @@ uint64_t charrnn_layout(void) {
     STRUCTURE(Lanes) FIELD(Lanes, model) FIELD(Lanes, count) FIELD(Lanes, state_stride)
     FIELD(Lanes, score_stride) FIELD(Lanes, ids) FIELD(Lanes, h) FIELD(Lanes, c)
     FIELD(Lanes, bytes) FIELD(Lanes, lost) FIELD(Lanes, scores)
+    STRUCTURE(Attention) FIELD(Attention, window) FIELD(Attention, size) FIELD(Attention, start)
+    FIELD(Attention, weight_stride) FIELD(Attention, logit_stride) FIELD(Attention, keys)
+    FIELD(Attention, values) FIELD(Attention, biases) FIELD(Attention, weights)
+    FIELD(Attention, found) FIELD(Attention, output) FIELD(Attention, norm_weight)
+    FIELD(Attention, norm_bias) FIELD(Attention, joined) FIELD(Attention, logits)
+    FIELD(Attention, bias) FIELD(Attention, head)
     FUNCTION(charrnn_int8_processor, 1, sizeof(char *))
     FUNCTION(charrnn_int8_offset, 1, sizeof(int))
     FUNCTION(charrnn_int8_tanh, 3, 0)
@@ -470,6 +480,7 @@ uint64_t charrnn_layout(void) {
     FUNCTION(charrnn_int8_total, 2, sizeof(float))
     FUNCTION(charrnn_int8_fold, 7, 0)
     FUNCTION(charrnn_int8_step, 1, sizeof(int))
-    FUNCTION(charrnn_int8_read, 7, sizeof(int))
+    FUNCTION(charrnn_int8_read, 8, sizeof(int))
+    FUNCTION(charrnn_int8_attend, 4, 0)
     return hash;
 }
