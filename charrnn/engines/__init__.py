@@ -8,14 +8,24 @@ from collections.abc import Callable
 from typing import Final
 
 from charrnn.engines.engine import Array, Engine, Lanes, Reader, State
+from charrnn.engines.int8_engine import Int8Engine
+from charrnn.engines.int8_numpy import Int8NumPyEngine
+from charrnn.engines.int8_structures import available as int8_available
 from charrnn.engines.native_engine import NativeEngine, available
 from charrnn.engines.numpy_engine import NumPyEngine
 from charrnn.engines.torch_engine import TorchEngine
 from charrnn.storage.model_directory import Model
 
+
+def int8_engine(model: Model) -> Int8Engine | Int8NumPyEngine:
+    """Return the int8 engine of a model, in C if it is available. The numbers are the same."""
+    return Int8Engine.of(model) if int8_available() else Int8NumPyEngine.of(model)
+
+
 ENGINES: Final[dict[str, Callable[[Model], Engine]]] = {
     "numpy": NumPyEngine.of,
     "torch": TorchEngine.of,
+    "int8": int8_engine,
 }
 if available():
     ENGINES["native"] = NativeEngine.of
@@ -30,6 +40,8 @@ __all__ = [
     "ENGINES",
     "Array",
     "Engine",
+    "Int8Engine",
+    "Int8NumPyEngine",
     "Lanes",
     "NativeEngine",
     "NumPyEngine",
@@ -37,4 +49,5 @@ __all__ = [
     "State",
     "TorchEngine",
     "best_engine",
+    "int8_engine",
 ]

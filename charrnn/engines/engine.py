@@ -45,6 +45,16 @@ class Engine(Reader, Protocol):
     """A model that reads and generates."""
 
     @property
+    def precision(self) -> str:
+        """The type of weights and states in products, float32 or int8.
+
+        Logits in float32 are within 1e-5 of those of the training network, as far as the latter
+        are neither large nor chaotic. Those in int8 differ in the second or third decimal, but are
+        the same to the last bit on every machine.
+        """
+        ...
+
+    @property
     def parallel(self) -> bool:
         """Whether several Lanes may step at the same time, each in a thread of its own."""
         ...

@@ -59,6 +59,7 @@ class Int8Engine:
     Raises ConfigError if the C is not available.
     """
 
+    precision = "int8"
     parallel = True
 
     def __init__(

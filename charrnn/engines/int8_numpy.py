@@ -27,6 +27,7 @@ class Int8NumPyEngine:
     numbers, which floating-point numbers add up exactly, in any order.
     """
 
+    precision = "int8"
     parallel = True
 
     def __init__(self, config: ModelConfig, tensors: Tensors) -> None:

@@ -75,6 +75,7 @@ class NativeEngine:
     Raises ConfigError if the native engine is not available.
     """
 
+    precision = "float32"
     parallel = True
 
     def __init__(

@@ -31,6 +31,7 @@ class NumPyEngine:
     processors differ in the last bits. Lanes are padded to a multiple of four.
     """
 
+    precision = "float32"
     parallel = True
 
     def __init__(self, config: ModelConfig, tensors: Tensors) -> None:

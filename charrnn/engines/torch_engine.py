@@ -29,6 +29,7 @@ class TorchEngine:
     batches of the same size.
     """
 
+    precision = "float32"
     parallel = False
 
     def __init__(self, network: "CharRNN") -> None:

@@ -94,7 +94,11 @@ def test_score_is_the_cross_entropy_of_a_plain_loop_over_the_whole_stream(
 ) -> None:
     model = make_model(cell=cell, layers=layers, sharpness=10.0)
     ids = some_ids(model, 1300)  # more than two chunks
-    assert score(ENGINES[engine](model), ids) == pytest.approx(by_pytorch(model, ids), abs=1e-5)
+    running = ENGINES[engine](model)
+    near = {"float32": 1e-5, "int8": 0.05}[
+        running.precision
+    ]  # the head makes errors ten times as large
+    assert score(running, ids) == pytest.approx(by_pytorch(model, ids), abs=near)
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 100, 10_000])

@@ -17,6 +17,7 @@ class Scripted:
     """An engine that is certain of what comes next: a script, over and over. Where it is in the
     script is its state."""
 
+    precision = "float32"
     parallel = True
 
     def __init__(self, tokenizer: Tokenizer, script: str) -> None:

@@ -30,7 +30,7 @@ class Watched:
     def __init__(self, model: Model, *, parallel: bool = True) -> None:
         self.engine = NumPyEngine.of(model)
         self.vocabulary_size = model.config.vocabulary_size
-        self.parallel = parallel
+        self.precision, self.parallel = "float32", parallel
         self.counts: list[int] = []
         """How many lanes were asked for, each time."""
         self.stepped = 0

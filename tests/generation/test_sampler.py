@@ -21,7 +21,7 @@ MakeModel = Callable[..., Model]
 
 pytestmark = pytest.mark.usefixtures("patterns_compile_here")
 exact_engines = pytest.mark.parametrize(
-    "engine", [name for name in ENGINES if name in ("numpy", "native")]
+    "engine", [name for name in ENGINES if name in ("numpy", "native", "int8")]
 )
 """Those whose lanes do not depend on each other, to the last bit."""
 

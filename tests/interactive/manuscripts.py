@@ -23,7 +23,7 @@ class Counting:
     def __init__(self, model: Model) -> None:
         self._engine = NumPyEngine.of(model)
         self.vocabulary_size = self._engine.vocabulary_size
-        self.parallel = True
+        self.precision, self.parallel = "float32", True
         self.steps = 0
 
     def advance(self, ids: npt.ArrayLike, state: State | None) -> tuple[Array, State]:
