@@ -88,7 +88,21 @@ class CAttention(ctypes.Structure):
     start: int
 
 
-STRUCTURES: Final = (CWeights, CLayer, CModel, CLanes, CAttention)
+class CFilters(ctypes.Structure):
+    """The structure Filters of filters.h."""
+
+    _fields_ = [
+        ("vocabulary", ctypes.c_size_t),
+        ("top_k", ctypes.c_size_t),
+        ("penalty", ctypes.c_double),
+        ("temperature", ctypes.c_double),
+        ("top_p", ctypes.c_double),
+        ("log_min_p", ctypes.c_double),
+        ("typical", ctypes.c_double),
+    ]
+
+
+STRUCTURES: Final = (CWeights, CLayer, CModel, CLanes, CAttention, CFilters)
 """The structures in the order of int8.c's charrnn_layout."""
 
 _SIZE: Final = ctypes.c_size_t
@@ -110,6 +124,12 @@ _FUNCTIONS: Final[tuple[tuple[str, list[Any], Any], ...]] = (
         "charrnn_int8_attend",
         [ctypes.POINTER(CLanes), ctypes.POINTER(CAttention), _ADDRESS, _ADDRESS],
         None,
+    ),
+    ("charrnn_exp", [_SIZE, _ADDRESS, _SIZE], None),
+    (
+        "charrnn_choose",
+        [_SIZE, ctypes.POINTER(CFilters), _ADDRESS, _SIZE, _SIZE, *([_ADDRESS] * 5)],
+        ctypes.c_int,
     ),
 )
 

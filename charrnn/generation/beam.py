@@ -9,6 +9,7 @@ import numpy.typing as npt
 from charrnn.errors import ConfigError
 from charrnn.generation.constraints import Draft
 from charrnn.generation.draw import NOTHING_MAY_COME, check_finite
+from charrnn.generation.elementary import exp, log, total
 from charrnn.generation.filters import Logits, Mask, exclude, largest, log_softmax
 from charrnn.generation.request import GenerationRequest, Sample
 
@@ -120,5 +121,4 @@ class _Ended:
 
 def _forbidden(scores: Logits, allowed: Mask) -> npt.NDArray[np.float64]:
     """Return the log-probability (B,) of all ids that are not allowed, from scores (B, V)."""
-    with np.errstate(divide="ignore"):  # where nothing is forbidden
-        return np.log(np.where(allowed, 0, np.exp(scores)).sum(axis=-1))  # type: ignore[no-any-return]
+    return log(total(np.where(allowed, 0, exp(scores))))[:, 0]

@@ -13,8 +13,10 @@ import numpy as np
 
 from charrnn.data.corpus import newline_id
 from charrnn.data.tokenizer import Tokenizer
+from charrnn.engines import native_choice
 from charrnn.errors import ConfigError
 from charrnn.generation.config import SamplingConfig
+from charrnn.generation.elementary import log
 from charrnn.generation.filters import Logits, Mask, apply_filters
 from charrnn.generation.ineffective_settings import encode_known, ineffective_settings, stop_strings
 from charrnn.generation.ngrams import Followers
@@ -151,6 +153,22 @@ class Constraints:
             top_k=config.top_k,
             top_p=config.top_p,
             min_p=config.min_p,
+            typical=config.typical,
+        )
+
+    @cached_property
+    def native_filters(self) -> native_choice.Filters | None:
+        """The same filters in C, with the same bits; None where it is not available."""
+        config = self.config
+        if not native_choice.available():
+            return None
+        return native_choice.Filters(
+            self.vocabulary_size,
+            repetition_penalty=config.repetition_penalty,
+            temperature=config.temperature,
+            top_k=config.top_k,
+            top_p=config.top_p,
+            log_min_p=None if config.min_p is None else float(log(config.min_p)),
             typical=config.typical,
         )
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from charrnn.engines import Array
 from charrnn.errors import CharRNNError, ConfigError, ModelError
 from charrnn.generation.constraints import Constraints, Draft
+from charrnn.generation.elementary import exponents, log, total
 from charrnn.generation.filters import Logits, draw
 
 LONGEST: Final = 1 << 17
@@ -31,8 +32,20 @@ def choose(
 
     Raises ModelError when the model's numbers overflow, ConfigError when no id is allowed.
     """
-    with np.errstate(over="ignore", invalid="ignore"):  # `pick` raises the error
-        return pick(logits, constraints.filtered(logits, *constraints.masks(drafts)), uniform)
+    allowed, recent = constraints.masks(drafts)
+    if constraints.native_filters is None:
+        with np.errstate(over="ignore", invalid="ignore"):  # `pick` raises the error
+            return pick(logits, constraints.filtered(logits, allowed, recent), uniform)
+    ids = constraints.native_filters.choose(logits, allowed, recent, uniform)
+    check_chosen(ids, logits)
+    return ids
+
+
+def check_chosen(ids: npt.NDArray[np.intp], logits: Array) -> None:
+    """Raise ModelError or ConfigError if a row of logits (B, V) has no next id."""
+    if ids.max() >= logits.shape[-1]:
+        check_finite(logits)
+        raise ConfigError(NOTHING_MAY_COME)
 
 
 def pick(logits: Array, filtered: Logits, uniform: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
@@ -42,8 +55,7 @@ def pick(logits: Array, filtered: Logits, uniform: npt.NDArray[np.float64]) -> n
     """
     check_finite(logits)
     ids = draw(filtered, uniform)
-    if ids.max() == logits.shape[-1]:
-        raise ConfigError(NOTHING_MAY_COME)
+    check_chosen(ids, logits)
     return ids
 
 
@@ -64,8 +76,6 @@ def check_finite(logits: Logits) -> None:
 
 def log_probabilities(logits: Array, ids: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
     """Return the log-probabilities (B,) of ids (B,) under logits (B, V), in nats."""
-    shifted = logits.astype(np.float64)
-    shifted -= np.maximum.reduce(logits, axis=-1, keepdims=True)
-    chosen = shifted[np.arange(len(ids)), ids]
-    np.exp(shifted, out=shifted)
-    return chosen - np.log(np.add.reduce(shifted, axis=-1))  # type: ignore[no-any-return]
+    chosen = logits[np.arange(len(ids)), ids].astype(np.float64)
+    chosen -= np.maximum.reduce(logits, axis=-1)
+    return chosen - log(total(exponents(logits)))[:, 0]

@@ -12,7 +12,8 @@ the one before:
     7. typical
 
 None turns a filter off. Every filter leaves at least one character, and treats the rows of a batch
-independently: a row's result is the same to the last bit in any batch.
+independently: a row's result is the same to the last bit in any batch, on every machine, and in
+`engines/native/choice.h`.
 
 Legend: B batch, V vocabulary; (..., V) one or many rows.
 """
@@ -21,6 +22,8 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+
+from charrnn.generation.elementary import exp, exponents, log, total
 
 Logits = npt.NDArray[np.floating]
 Mask = npt.NDArray[np.bool_]
@@ -70,7 +73,8 @@ def apply_top_p(logits: Logits, p: float) -> Logits:
     if p >= 1:  # rounding must not cut the least likely off
         return logits
     ordered = -np.sort(-logits, axis=-1)
-    return _keep_largest(logits, ordered, _reaching(probabilities(ordered), p))
+    whole = total(exponents(logits))
+    return _keep_largest(logits, ordered, _reaching(exponents(ordered), p * whole))
 
 
 def apply_min_p(logits: Logits, p: float) -> Logits:
@@ -78,7 +82,7 @@ def apply_min_p(logits: Logits, p: float) -> Logits:
 
     Nguyen et al., 2024, arXiv:2407.01082.
     """
-    return exclude(logits, logits >= logits.max(axis=-1, keepdims=True) + np.log(p))
+    return exclude(logits, logits >= logits.max(axis=-1, keepdims=True) + log(p))
 
 
 def apply_typical(logits: Logits, p: float) -> Logits:
@@ -89,12 +93,14 @@ def apply_typical(logits: Logits, p: float) -> Logits:
     """
     if p >= 1:
         return logits
-    likely = probabilities(logits)
-    with np.errstate(divide="ignore", invalid="ignore"):  # for probabilities of zero
-        surprisal = -np.log(likely)
-        entropy = np.where(likely > 0, likely * surprisal, 0).sum(axis=-1, keepdims=True)
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    shares = exp(shifted)
+    whole = total(shares)
+    surprisal = log(whole) - shifted
+    weighed = np.multiply(shares, surprisal, where=shares > 0, out=np.zeros_like(shares))
+    entropy = total(weighed) / whole
     order = np.argsort(abs(surprisal - entropy), axis=-1, kind="stable")
-    count = _reaching(np.take_along_axis(likely, order, axis=-1), p)
+    count = _reaching(np.take_along_axis(shares, order, axis=-1), p * whole)
     kept = np.zeros(logits.shape, dtype=np.bool_)
     np.put_along_axis(kept, order, np.arange(logits.shape[-1]) < count, axis=-1)
     return exclude(logits, kept)
@@ -132,14 +138,14 @@ def apply_filters(
 
 def probabilities(logits: Logits) -> npt.NDArray[np.float64]:
     """Return the softmax (..., V), in float64."""
-    exponents = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
-    return exponents / exponents.sum(axis=-1, keepdims=True)  # type: ignore[no-any-return]
+    each = exponents(logits)
+    return each / total(each)
 
 
 def log_softmax(logits: Logits) -> npt.NDArray[np.float64]:
     """Return the log-probabilities (..., V), in float64."""
     shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))  # type: ignore[no-any-return]
+    return shifted - log(total(exp(shifted)))  # type: ignore[no-any-return]
 
 
 def largest(scores: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.intp]:
@@ -161,9 +167,7 @@ def draw(logits: Logits, uniform: npt.NDArray[np.float64]) -> npt.NDArray[np.int
 
     The method is inverse transform sampling. The id is V for a row with NaN.
     """
-    exponents = logits - np.maximum.reduce(logits, axis=-1, keepdims=True)
-    np.exp(exponents, out=exponents)
-    cumulative = np.add.accumulate(exponents, axis=-1)
+    cumulative = np.add.accumulate(exponents(logits), axis=-1)
     reached = uniform * cumulative[:, -1]  # below the total, as every number is below 1
     if len(reached) == 1:  # the same result in half the time
         picked: npt.NDArray[np.intp] = cumulative[0].searchsorted(reached, side="right")
@@ -172,10 +176,11 @@ def draw(logits: Logits, uniform: npt.NDArray[np.float64]) -> npt.NDArray[np.int
     return np.add.reduce(passed, axis=-1, dtype=np.intp)  # type: ignore[no-any-return]
 
 
-def _reaching(ordered: npt.NDArray[np.float64], p: float) -> npt.NDArray[np.intp]:
-    """Return how many of the first probabilities (..., V) it takes to reach p: (..., 1)."""
-    reached = ordered.cumsum(axis=-1)
-    passed = reached[..., :-1] < p * reached[..., -1:]
+def _reaching(
+    ordered: npt.NDArray[np.float64], enough: npt.NDArray[np.float64]
+) -> npt.NDArray[np.intp]:
+    """Return how many of the first shares (..., V) add up to `enough` (..., 1): (..., 1)."""
+    passed = np.add.accumulate(ordered, axis=-1)[..., :-1] < enough
     return passed.sum(axis=-1, keepdims=True) + 1  # type: ignore[no-any-return]
 
 

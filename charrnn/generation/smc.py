@@ -13,12 +13,14 @@ Legend: B particles, V vocabulary.
 
 from collections.abc import Generator, Sequence
 from itertools import count
+from math import fsum
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from charrnn.generation.draw import check_not_endless, log_probabilities, pick
+from charrnn.generation.elementary import exponents, log, total
 from charrnn.generation.filters import apply_temperature, probabilities
 from charrnn.generation.randomness import sample_keys, split, uniforms
 from charrnn.generation.request import GenerationRequest, Sample
@@ -57,7 +59,7 @@ def smc_steps(request: GenerationRequest, index: int) -> Generator[str, None, Sa
         uniform = uniforms(particles.keys, np.array([position], dtype=np.uint64))
         active = [i for i, draft in enumerate(particles.drafts) if draft.stop_reason is None]
         weights = _normalized(particles.log_weights)
-        if weights[active].sum() < _NEGLIGIBLE:  # it can only decrease
+        if fsum(weights[active]) < _NEGLIGIBLE:  # it can only decrease
             break
         particles.step(active, uniform)
         particles.resample(uniform[-1])
@@ -100,11 +102,11 @@ class _Particles:
             filtered = constraints.filtered(logits, allowed, recent)
             chosen = pick(logits, filtered, uniform[active])
             scaled = apply_temperature(logits.astype(np.float64), constraints.config.temperature)
-            left = np.where(allowed, probabilities(scaled), 0).sum(axis=-1)
+            left = total(np.where(allowed, probabilities(scaled), 0))[:, 0]
         # A text that may end ends when the model would go on with a forbidden character.
         complete = np.array([draft.complete() for draft in drafts])
         ends = complete & (uniform[len(self.drafts) : -1][active] >= left)
-        self.log_weights[active] += np.where(complete, 0, np.log(np.maximum(left, _LEAST)))
+        self.log_weights[active] += np.where(complete, 0, log(np.maximum(left, _LEAST)))
         self._ids[active] = chosen
         for draft, choice, end in zip(drafts, chosen.tolist(), ends.tolist(), strict=True):
             if end:
@@ -120,7 +122,7 @@ class _Particles:
     def resample(self, uniform: float) -> None:
         """Replace light particles by copies of heavy ones if the effective sample size is small."""
         weights, size = _normalized(self.log_weights), len(self.drafts)
-        if 1 / np.square(weights).sum() >= size / 2:
+        if 1 / total(weights * weights)[0] >= size / 2:
             return
         places = (np.arange(size) + uniform) / size
         parents = np.minimum(weights.cumsum().searchsorted(places, side="right"), size - 1)
@@ -140,6 +142,5 @@ def _unlinked(scores: _Scores | None) -> tuple[float, ...]:
 
 
 def _normalized(log_weights: Weights) -> Weights:
-    weights: Weights = np.exp(log_weights - log_weights.max())
-    weights /= weights.sum()
-    return weights
+    weights: Weights = exponents(log_weights)
+    return weights / total(weights)

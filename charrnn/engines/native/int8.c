@@ -9,8 +9,10 @@
 
    The arrays are trusted to have the sizes that int8_engine.py gives them; ids are checked. */
 
+#include <float.h>
 #include <math.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #if defined(__x86_64__)
@@ -72,6 +74,7 @@ typedef struct {
     size_t out_stride; /* the stride of sums */
 } Task;
 
+#include "filters.h"
 
 #include "int8_processors.h"
 
@@ -248,6 +251,7 @@ int charrnn_int8_read(const Lanes *lanes, const int64_t *ids, float *scores, flo
 }
 
 #include "int8_attention.h"
+#include "int8_choose.h"
 
 uint64_t charrnn_layout(void) {
     uint64_t hash = LAYOUT_START;
@@ -265,6 +269,9 @@ uint64_t charrnn_layout(void) {
     FIELD(Attention, found) FIELD(Attention, output) FIELD(Attention, norm_weight)
     FIELD(Attention, norm_bias) FIELD(Attention, joined) FIELD(Attention, logits)
     FIELD(Attention, bias) FIELD(Attention, head)
+    STRUCTURE(Filters) FIELD(Filters, vocabulary) FIELD(Filters, top_k) FIELD(Filters, penalty)
+    FIELD(Filters, temperature) FIELD(Filters, top_p) FIELD(Filters, log_min_p)
+    FIELD(Filters, typical)
     FUNCTION(charrnn_int8_processor, 1, sizeof(char *))
     FUNCTION(charrnn_int8_offset, 1, sizeof(int))
     FUNCTION(charrnn_int8_tanh, 3, 0)
@@ -274,5 +281,7 @@ uint64_t charrnn_layout(void) {
     FUNCTION(charrnn_int8_step, 1, sizeof(int))
     FUNCTION(charrnn_int8_read, 8, sizeof(int))
     FUNCTION(charrnn_int8_attend, 4, 0)
+    FUNCTION(charrnn_exp, 3, 0)
+    FUNCTION(charrnn_choose, 10, sizeof(int))
     return hash;
 }

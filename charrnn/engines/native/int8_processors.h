@@ -16,6 +16,7 @@ static inline int32_t four_bytes(const uint8_t *from) {
 #define MINIMUM(limit, x) (Vector) _mm512_min_ps((__m512)(limit), (__m512)(x))
 #define MAXIMUM(limit, x) (Vector) _mm512_max_ps((__m512)(limit), (__m512)(x))
 #include "elementary.h"
+#include "choice.h"
 #define ROWS 6
 #define Factor __m512i
 #define FACTOR(bytes) _mm512_set1_epi32(four_bytes(bytes))
@@ -36,6 +37,7 @@ static inline int32_t four_bytes(const uint8_t *from) {
 #define MINIMUM MINIMUM_256
 #define MAXIMUM MAXIMUM_256
 #include "elementary.h"
+#include "choice.h"
 #define ROWS 1
 #define Factor __m256i
 #define FACTOR(bytes) _mm256_set1_epi32(four_bytes(bytes))
@@ -68,6 +70,7 @@ __attribute__((target("avx2"))) static inline __m256i dot_avx2(Factor_avx2 facto
 #define MINIMUM MINIMUM_256
 #define MAXIMUM MAXIMUM_256
 #include "elementary.h"
+#include "choice.h"
 #define ROWS 1
 #define Factor Factor_avx2
 #define FACTOR(bytes) factor_avx2(bytes)
@@ -95,6 +98,7 @@ __attribute__((target("avx2"))) static inline __m256i dot_avx2(Factor_avx2 facto
 #define MINIMUM MINIMUM_NEON
 #define MAXIMUM MAXIMUM_NEON
 #include "elementary.h"
+#include "choice.h"
 #define ROWS 1
 #define Factor int8x16_t
 #define FACTOR(bytes) vreinterpretq_s8_s32(vdupq_n_s32(four_bytes(bytes)))
@@ -115,6 +119,7 @@ static inline int32x4_t dot_neon(int8x16_t factor, int8x16_t weights) {
 #define MINIMUM MINIMUM_NEON
 #define MAXIMUM MAXIMUM_NEON
 #include "elementary.h"
+#include "choice.h"
 #define ROWS 1
 #define Factor int8x16_t
 #define FACTOR(bytes) vreinterpretq_s8_s32(vdupq_n_s32(four_bytes(bytes)))
@@ -145,6 +150,7 @@ static inline FourInts dot_plain(const uint8_t *bytes, const int8_t *weights) {
 #define MINIMUM(limit, x) choose((limit) < (x), limit, x)
 #define MAXIMUM(limit, x) choose((limit) > (x), limit, x)
 #include "elementary.h"
+#include "choice.h"
 #define ROWS 1
 #define Factor const uint8_t *
 #define FACTOR(bytes) (bytes)
@@ -183,7 +189,7 @@ static int has_dot_product(void) {
 
 #define ENTRY(supported, kind, offset)                                                             \
     { #kind, supported, offset, panel_##kind, quantize_##kind, fold_##kind, tanh_of_##kind,        \
-      exp_of_##kind }
+      exp_of_##kind, exp64_of_##kind, choose_##kind, score_##kind }
 
 /* The kinds of processors, the fastest first. */
 static const struct {
@@ -195,6 +201,10 @@ static const struct {
     void (*fold)(float *restrict, const float *restrict, const float *restrict, size_t, size_t);
     void (*tanh)(float *, size_t);
     void (*exp)(float *, size_t);
+    void (*exp64)(double *, size_t);
+    size_t (*choose)(const Filters *, const float *, const uint8_t *, const uint8_t *, double,
+                     double *);
+    double (*score)(const float *, size_t, size_t, double *);
 } processors[] = {
 #if defined(__x86_64__)
     ENTRY(has_avx512_vnni, avx512, 128),
