@@ -62,6 +62,10 @@ class Tokenizer(Protocol):
         """Yield the text of ids as they come, in chunks that are never half a character."""
         ...
 
+    def decode_pieces(self, pieces: Iterable[Sequence[int]]) -> Iterator[str]:
+        """Yield the same text of ids that come in pieces, in pieces."""
+        ...
+
     def unknown(self, text: str) -> list[str]:
         """Return the characters of the text that are not in the vocabulary, each once, in order."""
         ...
@@ -165,6 +169,10 @@ class CharTokenizer:
         """Yield the text of ids as they come."""
         return map(self.characters.__getitem__, ids)
 
+    def decode_pieces(self, pieces: Iterable[Sequence[int]]) -> Iterator[str]:
+        """Yield the text of ids as pieces of them come."""
+        return ("".join(map(self.characters.__getitem__, piece)) for piece in pieces)
+
     def unknown(self, text: str) -> list[str]:
         """Return the characters of the text that are not in the vocabulary, each once, in order."""
         return [character for character in dict.fromkeys(text) if character not in self._ids]
@@ -202,13 +210,19 @@ class ByteTokenizer:
 
     def decode(self, ids: npt.ArrayLike) -> str:
         """Return the text of bytes (N,); the inverse of `encode`."""
+        if isinstance(ids, list):  # a short text, for which arrays are slower
+            return bytes(ids).decode("utf-8", "surrogateescape")
         return np.asarray(ids, dtype=np.uint8).tobytes().decode("utf-8", "surrogateescape")
 
     def decode_stream(self, ids: Iterable[int]) -> Iterator[str]:
         """Yield the text of bytes as they come, each character after its last byte."""
+        return self.decode_pieces((byte,) for byte in ids)
+
+    def decode_pieces(self, pieces: Iterable[Sequence[int]]) -> Iterator[str]:
+        """Yield the text of bytes as pieces of them come, each character after its last byte."""
         decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-        for byte in ids:
-            if text := decoder.decode(bytes([byte])):
+        for piece in pieces:
+            if text := decoder.decode(bytes(piece)):
                 yield text
         if text := decoder.decode(b"", final=True):
             yield text

@@ -3,6 +3,7 @@
 Legend: B lanes, T time, V vocabulary, H hidden, L layers.
 """
 
+import contextlib
 import ctypes
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
@@ -21,6 +22,7 @@ from charrnn.engines.int8_structures import (
     CLayer,
     CModel,
     CWeights,
+    CWriter,
     available,
     fold,
     library,
@@ -124,6 +126,11 @@ class Int8Engine:
     def lanes(self, count: int) -> "Int8Lanes":
         """Return `count` lanes, each before the first character."""
         return Int8Lanes(self, count)
+
+    def write(self, writer: CWriter, steps: int) -> int:
+        """Write characters; see Int8Writer. Returns the steps, or -1 or -2 for an error."""
+        done: int = self._library.charrnn_int8_write(ctypes.byref(writer), steps)
+        return done
 
     def _layer(self, cell: str, layer: Int8Layer) -> CLayer:
         """Arrange a layer, or the head, as int8.c reads it."""
@@ -243,6 +250,38 @@ class Int8Lanes(ArrayLanes):
             ):
                 check_ids(ids, engine.symbols)
             yield scores[: len(steps) if scored else 0], tops[: len(steps)]
+
+    @property
+    def structure(self) -> CLanes:
+        """The lanes in C."""
+        return self._lanes
+
+    @property
+    def next_ids(self) -> npt.NDArray[np.int64]:
+        """The ids (B,) that C reads next."""
+        return self._ids
+
+    @property
+    def part_shapes(self) -> list[tuple[int, int]]:
+        """The shapes (L, H) and (W, D) of the parts of one lane's state, padded."""
+        shapes = [(part.shape[0], part.shape[2]) for part in self._states]
+        if self._memory is not None:
+            shapes += [(self._memory.weights.window, self._memory.keys.shape[2])] * 2
+        return shapes
+
+    @property
+    def attention_address(self) -> int | None:
+        """The address of attention in C; None without attention."""
+        return None if self._memory is None else ctypes.addressof(self._attention)
+
+    @contextlib.contextmanager
+    def attending(self) -> Iterator[None]:
+        """Let C move the window of attention in this block."""
+        if self._memory is not None:
+            self._attention.start = self._memory.start
+        yield
+        if self._memory is not None:
+            self._memory.start = self._attention.start
 
     @property
     def attended(self) -> Array | None:

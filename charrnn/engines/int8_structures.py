@@ -102,7 +102,56 @@ class CFilters(ctypes.Structure):
     ]
 
 
-STRUCTURES: Final = (CWeights, CLayer, CModel, CLanes, CAttention, CFilters)
+class CQueue(ctypes.Structure):
+    """The structure Queue of int8_write.h."""
+
+    _fields_ = [
+        ("keys", ctypes.c_void_p),
+        ("count", ctypes.c_size_t),
+        ("taken", ctypes.c_size_t),
+    ]
+    count: int
+    taken: int
+
+
+class CWriter(ctypes.Structure):
+    """The structure Writer of int8_write.h."""
+
+    _fields_ = [
+        ("lanes", ctypes.c_void_p),
+        ("attention", ctypes.c_void_p),
+        ("filters", ctypes.c_void_p),
+        ("queue", ctypes.c_void_p),
+        ("allowed", ctypes.c_void_p),
+        ("h", ctypes.c_void_p),
+        ("c", ctypes.c_void_p),
+        ("keys", ctypes.c_void_p),
+        ("values", ctypes.c_void_p),
+        ("prompt", ctypes.c_void_p),
+        ("prompt_count", ctypes.c_size_t),
+        ("length", ctypes.c_size_t),
+        ("min_length", ctypes.c_size_t),
+        ("window", ctypes.c_size_t),
+        ("ring_size", ctypes.c_size_t),
+        ("stop_count", ctypes.c_size_t),
+        ("stops", ctypes.c_void_p),
+        ("stop_ends", ctypes.c_void_p),
+        ("entries", ctypes.c_void_p),
+        ("text_keys", ctypes.c_void_p),
+        ("made", ctypes.c_void_p),
+        ("rings", ctypes.c_void_p),
+        ("next", ctypes.c_void_p),
+        ("room", ctypes.c_size_t),
+        ("begun", ctypes.c_void_p),
+        ("ids", ctypes.c_void_p),
+        ("ends", ctypes.c_void_p),
+        ("scores", ctypes.c_void_p),
+        ("masks", ctypes.c_void_p),
+        ("memory", ctypes.c_void_p),
+    ]
+
+
+STRUCTURES: Final = (CWeights, CLayer, CModel, CLanes, CAttention, CFilters, CQueue, CWriter)
 """The structures in the order of int8.c's charrnn_layout."""
 
 _SIZE: Final = ctypes.c_size_t
@@ -131,6 +180,7 @@ _FUNCTIONS: Final[tuple[tuple[str, list[Any], Any], ...]] = (
         [_SIZE, ctypes.POINTER(CFilters), _ADDRESS, _SIZE, _SIZE, *([_ADDRESS] * 5)],
         ctypes.c_int,
     ),
+    ("charrnn_int8_write", [ctypes.POINTER(CWriter), _SIZE], ctypes.c_int64),
 )
 
 

@@ -21,6 +21,9 @@ import numpy.typing as npt
 from charrnn.cores import usable_threads
 from charrnn.generation.constraints import Draft
 from charrnn.generation.draw import check_not_endless, choose, log_probabilities
+from charrnn.generation.native_writers import LaneWriter as NativeLaneWriter
+from charrnn.generation.native_writers import Queues, native_rules
+from charrnn.generation.pending import PAUSE, Numbered, Pending, Result
 from charrnn.generation.randomness import sample_keys, uniforms
 from charrnn.generation.request import GenerationRequest, Sample
 
@@ -32,15 +35,6 @@ _FEWEST_LANES: Final = 8
 
 _BLOCK: Final = 64
 """The number of ids that are collected before a draft is updated."""
-
-_MOST_AHEAD: Final = 1 << 16
-"""The number of samples that may be begun after one that has not ended yet."""
-
-_PAUSE: Final = 0.02
-"""Seconds a thread waits before it checks again whether it may begin samples."""
-
-_Numbered = tuple[int, int]  # the position in the output, the sample's index
-_Result = tuple[int, Sample]  # the position in the output, the sample
 
 
 def batch_samples(
@@ -56,9 +50,16 @@ def batch_samples(
     if not first:
         return
     threads = min(threads, max(len(first) // _FEWEST_LANES, 1))
-    pending = _Pending(chain(first, numbered))
+    pending = Pending(chain(first, numbered))
     lanes = min(batch_size, math.ceil(len(first) / threads))
-    writers = [_LaneWriter(request, pending, lanes).results() for _ in range(threads)]
+    rules, seed = native_rules(request), request.constraints.config.seed
+    if rules is not None:
+        queues = Queues(pending, seed, threads * lanes)
+        writers = [
+            NativeLaneWriter(request, rules, queues, lanes).results() for _ in range(threads)
+        ]
+    else:
+        writers = [_LaneWriter(request, pending, lanes).results() for _ in range(threads)]
     if threads == 1:
         yield from _in_order(writers[0], pending)
     else:
@@ -66,41 +67,10 @@ def batch_samples(
             yield from _in_order(results, pending)
 
 
-class _Pending:
-    """The queue of samples to be made, from which several threads take.
-
-    It limits the finished samples that wait for one before them: while a very long text is being
-    written, no more samples are begun.
-
-    Attributes:
-        closed: set when no more samples are wanted.
-        given: the number of samples yielded so far.
-        exhausted: whether the queue is empty for good.
-    """
-
-    def __init__(self, samples: Iterator[_Numbered]) -> None:
-        self._samples = samples
-        self._lock = threading.Lock()
-        self._taken = 0
-        self.closed = threading.Event()
-        self.given = 0
-        self.exhausted = False
-
-    def take(self, count: int) -> list[_Numbered]:
-        """Return the next `count` samples to begin; fewer if there are no more, or too many
-        wait."""
-        with self._lock:
-            wanted = min(count, self.given + _MOST_AHEAD - self._taken)
-            taken = list(islice(self._samples, max(wanted, 0)))
-            self._taken += len(taken)
-            self.exhausted = self.exhausted or len(taken) < wanted
-            return taken
-
-
 class _Text(NamedTuple):
     """A text in a lane: its sample, its draft, its log-probabilities."""
 
-    numbered: _Numbered
+    numbered: Numbered
     draft: Draft
     log_probabilities: list[float]
 
@@ -147,7 +117,7 @@ class _LaneWriter:
         count: the largest number of lanes.
     """
 
-    def __init__(self, request: GenerationRequest, pending: _Pending, count: int) -> None:
+    def __init__(self, request: GenerationRequest, pending: Pending, count: int) -> None:
         constraints = request.constraints
         self._request, self._pending, self._count = request, pending, count
         self._first_draft = request.empty_draft  # copied for each text
@@ -159,7 +129,7 @@ class _LaneWriter:
         self._texts: list[_Text] = []  # in the first lanes
         self._ended: list[int] = []  # lanes whose text has ended, in ascending order
 
-    def results(self) -> Iterator[list[_Result]]:
+    def results(self) -> Iterator[list[Result]]:
         """Yield samples as they end, those of a step together."""
         while not self._pending.closed.is_set():
             if self._ended:
@@ -170,9 +140,9 @@ class _LaneWriter:
             elif self._pending.exhausted:
                 return
             else:
-                self._pending.closed.wait(_PAUSE)  # another thread writes a long text
+                self._pending.closed.wait(PAUSE)  # another thread writes a long text
 
-    def _result(self, text: _Text) -> _Result:
+    def _result(self, text: _Text) -> Result:
         (place, index), draft, scores = text
         return place, self._request.to_sample(index, draft, scores)
 
@@ -197,7 +167,7 @@ class _LaneWriter:
         if 0 < len(texts) <= len(self._rows) // 2:
             self._resize(len(texts))
 
-    def _begin(self, lanes: Sequence[int], begun: Sequence[_Numbered]) -> None:
+    def _begin(self, lanes: Sequence[int], begun: Sequence[Numbered]) -> None:
         request, rows = self._request, self._rows
         for lane, numbered in zip(lanes, begun, strict=True):
             self._texts[lane : lane + 1] = [_Text(numbered, self._first_draft.copy(), [])]
@@ -251,18 +221,18 @@ class _LaneWriter:
 
 
 def _side_by_side(
-    writers: list[Iterator[list[_Result]]], closed: threading.Event
-) -> Generator[list[_Result], None, None]:
+    writers: list[Iterator[list[Result]]], closed: threading.Event
+) -> Generator[list[Result], None, None]:
     """Yield the results of the writers, each of which runs in a thread of its own."""
-    results: queue.Queue[list[_Result] | BaseException | None] = queue.Queue(_WAITING)
+    results: queue.Queue[list[Result] | BaseException | None] = queue.Queue(_WAITING)
 
-    def put(result: list[_Result] | BaseException | None) -> None:
+    def put(result: list[Result] | BaseException | None) -> None:
         while not closed.is_set():
             with contextlib.suppress(queue.Full):
                 results.put(result, timeout=0.1)
                 return
 
-    def run(writer: Iterator[list[_Result]]) -> None:
+    def run(writer: Iterator[list[Result]]) -> None:
         try:
             for some in writer:
                 put(some)
@@ -291,7 +261,7 @@ def _side_by_side(
             thread.join()
 
 
-def _in_order(results: Iterator[list[_Result]], pending: _Pending) -> Iterator[Sample]:
+def _in_order(results: Iterator[list[Result]], pending: Pending) -> Iterator[Sample]:
     """Yield the samples in order, each as soon as all before it are there."""
     waiting: dict[int, Sample] = {}
     for some in results:

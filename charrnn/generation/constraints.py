@@ -261,6 +261,14 @@ class Draft:
         self.made += len(choices) - 1
         return self.add(choices[-1])
 
+    def add_written(self, ids: Sequence[int], reason: str | None, cut: int) -> None:
+        """Add ids that C has written, and the end of the text, of which the last `cut` ids are no
+        part, if there is a stop reason."""
+        self.ids += ids
+        self.made += len(ids)
+        if reason is not None:
+            self._finish(reason, cut)
+
     def allowed(self) -> Mask:
         """Return the ids that are allowed next (V,)."""
         constraints, config = self.constraints, self.constraints.config
@@ -320,13 +328,18 @@ class Draft:
         Args:
             choices: the next ids, each of which is already added to this draft when it is yielded.
         """
+        return chain.from_iterable(self.settled_pieces([choice] for choice in choices))
+
+    def settled_pieces(self, pieces: Iterable[Sequence[int]]) -> Iterator[list[int]]:
+        """Yield the same of ids that come in pieces, in pieces."""
         waiting: list[int] = []
         given = 0
-        for choice in choices:
-            waiting.append(choice)
+        for piece in pieces:
+            waiting += piece
             ended = self.stop_reason is not None
             ready = self.end - given if ended else len(waiting) - self.held_back()
-            yield from waiting[:ready]
+            if ready:
+                yield waiting[:ready]
             given += ready
             del waiting[:ready]
             self.forget()

@@ -19,6 +19,8 @@ from charrnn.generation.filters import Logits, draw
 LONGEST: Final = 1 << 17
 """The largest number of ids in a text without a length that is returned as a whole."""
 
+OVERFLOW: Final = "the model's weights are so large that its numbers overflow"
+
 NOTHING_MAY_COME: Final = "ban, only and min-length together leave no character that may come next"
 
 
@@ -71,7 +73,7 @@ def check_finite(logits: Logits) -> None:
     with np.errstate(over="ignore", invalid="ignore"):
         total = np.add.reduce(logits, axis=None)
     if not math.isfinite(total) and not np.isfinite(logits).all():
-        raise ModelError("the model's weights are so large that its numbers overflow")
+        raise ModelError(OVERFLOW)
 
 
 def log_probabilities(logits: Array, ids: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:

@@ -92,7 +92,27 @@ class GenerationRequest:
             nats: the negative log-likelihood; None takes it from the log-probabilities if `score`.
         """
         assert draft.stop_reason is not None
+        return self.sample_of(
+            index,
+            draft.text_ids(),
+            draft.made,
+            log_probabilities,
+            nats,
+            stop_reason=draft.stop_reason,
+        )
+
+    def sample_of(
+        self,
+        index: int,
+        text_ids: list[int],
+        characters: int,
+        log_probabilities: Sequence[float] = (),
+        nats: float | None = None,
+        *,
+        stop_reason: str,
+    ) -> Sample:
+        """Return the sample of ids that do not include a stop string."""
         if nats is None:
             nats = 0.0 - sum(log_probabilities) if self.score else math.nan
-        text = self.tokenizer.decode(draft.text_ids())
-        return Sample(index, text, draft.made, nats, tuple(log_probabilities), draft.stop_reason)
+        text = self.tokenizer.decode(text_ids)
+        return Sample(index, text, characters, nats, tuple(log_probabilities), stop_reason)

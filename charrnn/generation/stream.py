@@ -1,14 +1,16 @@
 """SampleStream: a sample that can be read while it is generated."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
 
 from charrnn.ambient import stepwise, usual_numpy
+from charrnn.engines.int8_writer import Rules
 from charrnn.generation.constraints import Constraints
 from charrnn.generation.draw import choose, log_probabilities
+from charrnn.generation.native_writers import TextWriter, native_rules
 from charrnn.generation.randomness import sample_keys, uniforms
 from charrnn.generation.request import GenerationRequest
 from charrnn.generation.smc import smc_sample
@@ -60,8 +62,12 @@ class SampleStream:
     def __iter__(self) -> Iterator[str]:
         if self.constraints.automaton is not None:
             return stepwise(self._matching(), usual_numpy)
-        ids = self._draft.settled_ids(self._choices())
-        return stepwise(self._request.tokenizer.decode_stream(ids), usual_numpy)
+        tokenizer, draft = self._request.tokenizer, self._draft
+        if (rules := native_rules(self._request)) is not None and not draft.made:
+            pieces = draft.settled_pieces(self._written(rules))
+            return stepwise(tokenizer.decode_pieces(pieces), usual_numpy)
+        ids = draft.settled_ids(self._choices())
+        return stepwise(tokenizer.decode_stream(ids), usual_numpy)
 
     def _matching(self) -> Iterator[str]:
         """Yield the whole text at once, as its beginning is known only at its end."""
@@ -74,6 +80,18 @@ class SampleStream:
             self.log_probabilities = list(sample.log_probabilities)
         if sample.text:
             yield sample.text
+
+    def _written(self, rules: Rules) -> Iterator[Sequence[int]]:
+        """Write pieces in C, and add each to the draft."""
+        if self.stop_reason is not None:
+            return
+        for piece in TextWriter(self._request, rules, self._index).pieces():
+            self._draft.add_written(piece.ids, piece.stop_reason, piece.cut)
+            for log_probability in piece.scores:
+                self.nats -= log_probability
+            if self._keep_log_probabilities:
+                self.log_probabilities += piece.scores
+            yield piece.ids
 
     def _choices(self) -> Iterator[int]:
         """Draw ids, and add each to the draft."""

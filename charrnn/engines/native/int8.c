@@ -252,6 +252,7 @@ int charrnn_int8_read(const Lanes *lanes, const int64_t *ids, float *scores, flo
 
 #include "int8_attention.h"
 #include "int8_choose.h"
+#include "int8_write.h"
 
 uint64_t charrnn_layout(void) {
     uint64_t hash = LAYOUT_START;
@@ -272,6 +273,15 @@ uint64_t charrnn_layout(void) {
     STRUCTURE(Filters) FIELD(Filters, vocabulary) FIELD(Filters, top_k) FIELD(Filters, penalty)
     FIELD(Filters, temperature) FIELD(Filters, top_p) FIELD(Filters, log_min_p)
     FIELD(Filters, typical)
+    STRUCTURE(Queue) FIELD(Queue, keys) FIELD(Queue, count) FIELD(Queue, taken)
+    STRUCTURE(Writer) FIELD(Writer, lanes) FIELD(Writer, attention) FIELD(Writer, filters)
+    FIELD(Writer, queue) FIELD(Writer, allowed) FIELD(Writer, h) FIELD(Writer, c)
+    FIELD(Writer, keys) FIELD(Writer, values) FIELD(Writer, prompt) FIELD(Writer, prompt_count)
+    FIELD(Writer, length) FIELD(Writer, min_length) FIELD(Writer, window) FIELD(Writer, ring_size)
+    FIELD(Writer, stop_count) FIELD(Writer, stops) FIELD(Writer, stop_ends) FIELD(Writer, entries)
+    FIELD(Writer, text_keys) FIELD(Writer, made) FIELD(Writer, rings) FIELD(Writer, next)
+    FIELD(Writer, room) FIELD(Writer, begun) FIELD(Writer, ids) FIELD(Writer, ends)
+    FIELD(Writer, scores) FIELD(Writer, masks) FIELD(Writer, memory)
     FUNCTION(charrnn_int8_processor, 1, sizeof(char *))
     FUNCTION(charrnn_int8_offset, 1, sizeof(int))
     FUNCTION(charrnn_int8_tanh, 3, 0)
@@ -283,5 +293,6 @@ uint64_t charrnn_layout(void) {
     FUNCTION(charrnn_int8_attend, 4, 0)
     FUNCTION(charrnn_exp, 3, 0)
     FUNCTION(charrnn_choose, 10, sizeof(int))
+    FUNCTION(charrnn_int8_write, 2, sizeof(int64_t))
     return hash;
 }
