@@ -176,7 +176,12 @@ def train(*arguments: Any, **settings: Any) -> Run:
 
 @as_usual
 def stream_sample(
-    model: str | Path | Model, prompt: str = "", *, index: int = 0, **settings: Any
+    model: str | Path | Model,
+    prompt: str = "",
+    *,
+    index: int = 0,
+    engine: str | None = None,
+    **settings: Any,
 ) -> Iterator[str]:
     """Yield the text that `sample` returns in pieces, as it is generated; the arguments are the
     same.
@@ -189,11 +194,18 @@ def stream_sample(
     from charrnn.generation.sampler import Sampler
 
     config = SamplingConfig(**settings)
-    return iter(Sampler(load(model)).stream(prompt, config, index=index, score=False))
+    return iter(Sampler(load(model), engine).stream(prompt, config, index=index, score=False))
 
 
 @as_usual
-def sample(model: str | Path | Model, prompt: str = "", *, index: int = 0, **settings: Any) -> str:
+def sample(
+    model: str | Path | Model,
+    prompt: str = "",
+    *,
+    index: int = 0,
+    engine: str | None = None,
+    **settings: Any,
+) -> str:
     """Generate a text with a language model; return it without the prompt.
 
     >>> charrnn.sample("fables", "The fox", length=200, temperature=0.7)
@@ -201,6 +213,7 @@ def sample(model: str | Path | Model, prompt: str = "", *, index: int = 0, **set
     Args:
         prompt: the beginning of the text.
         index: the number of the text, from 0, among those of the seed.
+        engine: `int8` or `float32`; None is as in `charrnn sample`.
         settings: the attributes of SamplingConfig. The default seed is 0, which gives the same text
             again.
 
@@ -209,7 +222,7 @@ def sample(model: str | Path | Model, prompt: str = "", *, index: int = 0, **set
     from charrnn.generation.config import SamplingConfig
     from charrnn.generation.sampler import Sampler
 
-    return Sampler(load(model)).sample(prompt, SamplingConfig(**settings), index=index)
+    return Sampler(load(model), engine).sample(prompt, SamplingConfig(**settings), index=index)
 
 
 @as_usual

@@ -137,7 +137,8 @@ def adapted(subject: Subject) -> Any:
 
 
 def sampled_by_verb(subject: Subject) -> Any:
-    model, settings = subject.model, {"length": 20, "seed": 3}
+    model = subject.model
+    settings: dict[str, Any] = {"length": 20, "seed": 3}
     return charrnn.sample(model, "a", **settings), list(
         charrnn.stream_sample(model, "a", **settings)
     )

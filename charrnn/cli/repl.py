@@ -11,7 +11,7 @@ import typer
 from charrnn.cli.options_from_fields import Fields, takes_options
 from charrnn.cli.sampling_defaults import decided
 from charrnn.cli.shared_arguments import ModelArgument
-from charrnn.generation.config import SamplingConfig
+from charrnn.generation.config import EngineConfig, SamplingConfig
 
 if TYPE_CHECKING:
     from charrnn.cli.repl_adaptation import Adaptation
@@ -26,6 +26,7 @@ def repl(
     sampling: Annotated[
         SamplingConfig, Fields("length", "temperature", "top_k", "top_p", "seed", length=300)
     ],
+    running: EngineConfig,
     adapt: Annotated[
         bool,
         typer.Option("--adapt", help="Learn from what you type. The saved model does not change."),
@@ -47,7 +48,7 @@ def repl(
     from charrnn.data.standard_input import standard_input_lines
     from charrnn.errors import ConfigError
 
-    sampler, name = open_sampler(model)
+    sampler, name = open_sampler(model, running.engine)
     config = decided(sampling, context, trained_on_lines=sampler.model.provenance.lines)
     if sys.stdin is None or not sys.stdin.isatty():
         if config.length is None and not config.lines:

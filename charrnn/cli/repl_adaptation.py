@@ -2,7 +2,6 @@
 
 from typing import Final
 
-from charrnn.engines import best_engine
 from charrnn.evaluation.dynamic_evaluation import Adapter
 from charrnn.generation.sampler import Sampler
 
@@ -78,6 +77,6 @@ class Adaptation:
         """Set the sampler's engine to that of the adapted or the trained model."""
         if self.on and self.learned:
             assert self._adapter is not None
-            self._sampler.engine = best_engine(self._adapter.adapted())
+            self._sampler.engine = self._sampler.new_engine(self._adapter.adapted())
         else:
             self._sampler.engine = self._trained

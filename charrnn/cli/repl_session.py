@@ -309,7 +309,7 @@ class Session:
         if not argument:
             say(self.name, "dim")
             return
-        sampler, name = open_sampler(argument)
+        sampler, name = open_sampler(argument, self.sampler.engine_name)
         lines = sampler.model.provenance.lines
         manuscript = Manuscript(sampler, lines=lines)
         whole = self.manuscript.text

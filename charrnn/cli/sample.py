@@ -12,7 +12,13 @@ from charrnn.cli.options_from_fields import Fields, takes_options
 from charrnn.cli.sampling_defaults import decided
 from charrnn.cli.shared_arguments import OUTPUT, ModelArgument
 from charrnn.data.read_options import ReadOptions
-from charrnn.generation.config import ENDS, SELECTION, SamplingConfig, SelectionConfig
+from charrnn.generation.config import (
+    ENDS,
+    SELECTION,
+    EngineConfig,
+    SamplingConfig,
+    SelectionConfig,
+)
 from charrnn.option_declaration import Relations
 
 if TYPE_CHECKING:
@@ -56,6 +62,7 @@ def sample(
         ),
     ] = False,
     selection: SelectionConfig,
+    running: EngineConfig,
     corpus: Annotated[
         list[str] | None,
         typer.Option(
@@ -122,7 +129,7 @@ def sample(
     from charrnn.generation.sampler import Sampler
     from charrnn.storage.run_lookup import load
 
-    sampler = Sampler(load(model))
+    sampler = Sampler(load(model), running.engine)
     tokenizer = sampler.model.tokenizer
     config = decided(sampling, context, trained_on_lines=sampler.model.provenance.lines)
     refuse_unused(context, tokenizer=tokenizer.kind)

@@ -11,6 +11,7 @@ from charrnn.option_declaration import check, documented, option
 ENDS: Final = "Prompt and end of the text"
 FILTERS: Final = "Filters, in the order in which they apply"
 SELECTION: Final = "Number and selection of texts"
+COMPUTATION: Final = "Computation"
 """The panels of `--help`."""
 
 
@@ -160,6 +161,27 @@ class SamplingConfig:
                 "--length 0 is for a stream of one text; give --lines, --stop or --regex, so that "
                 "every text ends"
             )
+
+
+DEFAULT_ENGINE: Final = "float32"
+"""The engine that writes texts unless another is chosen."""
+
+
+@documented
+@dataclass(frozen=True, kw_only=True)
+class EngineConfig:
+    """The engine that writes texts. Raises ConfigError for an unknown one."""
+
+    engine: str = option(
+        DEFAULT_ENGINE,
+        "Compute with weights of int8, which is faster and gives the same text on every machine, "
+        "or of float32.",
+        panel=COMPUTATION,
+        choices=("int8", "float32"),
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 @documented

@@ -13,7 +13,7 @@ from charrnn.data.corpus import newline_id
 from charrnn.data.tokenizer import check_text
 from charrnn.engines import ENGINES, Engine, best_engine
 from charrnn.errors import CharRNNWarning, ConfigError
-from charrnn.generation.config import SamplingConfig
+from charrnn.generation.config import DEFAULT_ENGINE, SamplingConfig
 from charrnn.generation.constraints import Constraints
 from charrnn.generation.draw import check_not_endless
 from charrnn.generation.ineffective_settings import ineffective_settings
@@ -28,8 +28,11 @@ class Sampler:
 
     Args:
         model: a model, as `read_model` or `load` returns it.
-        engine: the name of an entry of ENGINES, or an engine; None takes the fastest one that needs
-            no torch.
+        engine: `int8`, `float32` (the fastest one that needs no torch), another entry of ENGINES,
+            or an engine; None takes DEFAULT_ENGINE.
+
+    Attributes:
+        engine_name: the name given, or DEFAULT_ENGINE.
 
     Raises ModelError when the model is not a language model.
     """
@@ -38,10 +41,14 @@ class Sampler:
     def __init__(self, model: Model, engine: str | Engine | None = None) -> None:
         model.require("generate")
         self.model = model
-        if engine is None:
-            self.engine: Engine = best_engine(model)
-        else:
-            self.engine = ENGINES[engine](model) if isinstance(engine, str) else engine
+        self.engine_name = engine if isinstance(engine, str) else DEFAULT_ENGINE
+        given = None if isinstance(engine, str) else engine
+        self.engine: Engine = self.new_engine(model) if given is None else given
+
+    def new_engine(self, model: Model) -> Engine:
+        """Return an engine of the chosen kind for a model, such as one that has learned more."""
+        name = self.engine_name
+        return best_engine(model) if name == "float32" else ENGINES[name](model)
 
     @as_usual
     def stream(

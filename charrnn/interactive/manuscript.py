@@ -19,6 +19,7 @@ from charrnn.generation.config import SamplingConfig
 from charrnn.generation.constraints import Constraints, Draft
 from charrnn.generation.draw import check_finite, choose, log_probabilities
 from charrnn.generation.filters import probabilities
+from charrnn.generation.native_writers import TextWriter, native_rules
 from charrnn.generation.randomness import sample_keys, uniforms
 from charrnn.generation.request import EncodedPrompt, GenerationRequest
 from charrnn.generation.sampler import Sampler
@@ -193,15 +194,14 @@ class Manuscript:
         mark = _Mark(True, len(self._ids), len(self))
         whole = True
 
-        def ids() -> Iterator[int]:
+        def pieces() -> Iterator[Sequence[int]]:
             nonlocal whole
-            key = sample_keys(constraints.config.seed, [index])
-            yield from draft.settled_ids(self._choices(draft, key))
+            yield from draft.settled_pieces(self._new_ids(draft, index))
             whole = False  # text decoded from here on is an incomplete character
 
         given = 0
         try:
-            for piece in self._tokenizer.decode_stream(ids()):
+            for piece in self._tokenizer.decode_pieces(pieces()):
                 if not whole and given:
                     break  # drop the incomplete character
                 if not given:
@@ -213,12 +213,33 @@ class Manuscript:
         finally:
             self._truncate(mark.id + given)
 
+    def _request(self, constraints: Constraints, *, score: bool) -> GenerationRequest:
+        """Return the request for a text that continues this one."""
+        before = len(self._ids) - 1
+        prompt = EncodedPrompt(self._state(before) if before else None, list(self._ids))
+        engine = self.sampler.engine
+        return GenerationRequest(engine, self._tokenizer, prompt, constraints, score)
+
+    def _new_ids(self, draft: Draft, index: int) -> Iterator[Sequence[int]]:
+        """Draw ids in pieces, read them, and add them to the draft."""
+        request = self._request(draft.constraints, score=True)
+        rules = native_rules(request)
+        if rules is None:
+            yield from self._choices(draft, sample_keys(draft.constraints.config.seed, [index]))
+            return
+        if draft.stop_reason is not None:
+            return
+        writer = TextWriter(request, rules, index)
+        for piece in writer.pieces():
+            self._states.keep(len(self._ids) + len(piece.ids) - 1, writer.state())
+            self._ids += piece.ids
+            self._nats += [-score for score in piece.scores]
+            draft.add_written(piece.ids, piece.stop_reason, piece.cut)
+            yield piece.ids
+
     def _matching(self, constraints: Constraints, index: int) -> Generator[str, None, None]:
         """Yield a continuation that matches a pattern, the same text as the sampler's."""
-        before = len(self._ids) - 1
-        prompt = EncodedPrompt(self._state(before) if before else None, self._ids)
-        request = GenerationRequest(self.sampler.engine, self._tokenizer, prompt, constraints)
-        sample = yield from smc_steps(request, index)
+        sample = yield from smc_steps(self._request(constraints, score=False), index)
         mark = _Mark(True, len(self._ids), len(self))
         ids = [int(i) for i in self._tokenizer.encode(sample.text)]
         for _ in self._read_in_blocks(ids):
@@ -287,7 +308,7 @@ class Manuscript:
 
     # Reading
 
-    def _choices(self, draft: Draft, key: npt.NDArray[np.uint64]) -> Iterator[int]:
+    def _choices(self, draft: Draft, key: npt.NDArray[np.uint64]) -> Iterator[Sequence[int]]:
         """Draw ids, read each one, and add it to the draft."""
         while draft.stop_reason is None:
             positions = np.array([draft.made], dtype=np.uint64)
@@ -295,7 +316,7 @@ class Manuscript:
             choice = int(choose(self._finite_logits(), draft.constraints, [draft], uniform)[0])
             self._read([choice])
             draft.add(choice)
-            yield choice
+            yield (choice,)
 
     def _open(self) -> None:
         """Read the id before a text that begins without a prompt."""
