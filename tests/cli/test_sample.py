@@ -12,10 +12,13 @@ from typing import Any
 
 import pytest
 
+import charrnn
 from charrnn.cli.prompts import read_prompt
 from charrnn.data.tokenizer import ByteTokenizer, CharTokenizer
 from charrnn.errors import CorpusError
 from charrnn.generation import selection
+from charrnn.generation.config import DEFAULT_ENGINE, SamplingConfig
+from charrnn.generation.sampler import Sampler
 from charrnn.storage.run import Run
 from tests.cli.conftest import TEXT, Charrnn
 from tests.patterns import needs_regex
@@ -48,6 +51,17 @@ def test_the_same_seed_gives_the_same_text(run: Charrnn) -> None:
         run("sample", "small", "--length", "60", "--seed", seed).stdout for seed in ("1", "1", "2")
     )
     assert first == second != other
+
+
+def test_an_engine_may_be_chosen(run: Charrnn) -> None:
+    options = ("sample", "small", "-l", "200", "--seed", "1")
+    int8, float32 = (run(*options, "--engine", each).stdout for each in ("int8", "float32"))
+    assert len(int8) == len(float32) == 200
+    sampler = Sampler(charrnn.load("small"), "int8")
+    config = SamplingConfig(length=200, seed=1)
+    assert int8 == sampler.sample("", config)
+    assert run(*options, "--engine", DEFAULT_ENGINE).stdout == run(*options).stdout
+    assert run(*options, "--engine", "int9").exit_code == 2
 
 
 def test_without_a_model_it_takes_the_newest_run(run: Charrnn) -> None:

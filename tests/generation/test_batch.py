@@ -13,7 +13,7 @@ import pytest
 from charrnn import cores
 from charrnn.engines import Array, Lanes, NumPyEngine, State
 from charrnn.errors import CharRNNError, ConfigError
-from charrnn.generation import batch, constraints, draw
+from charrnn.generation import batch, constraints, draw, pending
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.ngrams import Followers
 from charrnn.generation.sampler import Sampler
@@ -141,7 +141,7 @@ class EndlessLanes:
 def test_where_one_text_goes_on_for_long_not_all_others_wait_for_it(
     batch_size: int, monkeypatch: pytest.MonkeyPatch, make_model: MakeModel
 ) -> None:
-    monkeypatch.setattr(batch, "_MOST_AHEAD", 50)
+    monkeypatch.setattr(pending, "_MOST_AHEAD", 50)
     sampler = Sampler(make_model("\na"), Endless(3000))  # type: ignore[arg-type]
     taken = itertools.count()
     samples = sampler.samples(

@@ -139,8 +139,9 @@ def digest(engine: Engine, model: Model, **chosen: Any) -> str:
 def test_texts_are_the_same_on_every_machine(network: str) -> None:
     model = model_of(network)
     kinds = processors() if native_choice.available() else ()
-    in_c = (Int8Engine(model.config, model.tensors, processor=each) for each in kinds)
-    for engine in (Int8NumPyEngine.of(model), *in_c):
+    in_c = [Int8Engine(model.config, model.tensors, processor=each) for each in kinds]
+    engines: list[Engine] = [Int8NumPyEngine.of(model), *in_c]
+    for engine in engines:
         assert (digest(engine, model), digest(engine, model, **FILTERED)) == DIGESTS[network]
 
 
@@ -227,17 +228,16 @@ def test_ctrl_c_ends_a_text_within_a_piece() -> None:
 
     before = signal.signal(signal.SIGALRM, interrupt)
     try:
-        for config, write in (
-            (SamplingConfig(length=None), lambda sampler, each: list(sampler.stream("", each))),
-            (
-                SamplingConfig(length=10**7),
-                lambda sampler, each: list(sampler.samples("", each, indices=range(64), threads=1)),
-            ),
-        ):
+        for side_by_side in (False, True):
+            sampler = Sampler(model, "int8")
+            endless = SamplingConfig(length=None if not side_by_side else 10**7)
             signal.setitimer(signal.ITIMER_REAL, 0.3)
             began = time.perf_counter()
             with pytest.raises(KeyboardInterrupt):
-                write(Sampler(model, "int8"), config)
+                if side_by_side:
+                    list(sampler.samples("", endless, indices=range(64), threads=1))
+                else:
+                    list(sampler.stream("", endless))
             assert time.perf_counter() - began < 1.5
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -253,12 +253,11 @@ def test_errors_are_those_of_python() -> None:
     broken = {name: each.copy() for name, each in model.tensors.items()}
     broken["head.bias"][3] = np.nan
     lost = Sampler(Model(model.config, model.tokenizer, broken, model.provenance), "int8")
-    for write in (
-        lambda config: lost.sample("", config),
-        lambda config: list(lost.samples("", config, indices=range(3))),
-    ):
-        with pytest.raises(ModelError, match="overflow"):
-            write(SamplingConfig(length=5))
+    config = SamplingConfig(length=5)
+    with pytest.raises(ModelError, match="overflow"):
+        lost.sample("", config)
+    with pytest.raises(ModelError, match="overflow"):
+        list(lost.samples("", config, indices=range(3)))
 
 
 @needs_library

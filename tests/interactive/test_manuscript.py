@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from charrnn.engines import ENGINES, Array, State
+from charrnn.engines import ENGINES, Array, Int8NumPyEngine, State
 from charrnn.errors import ConfigError, ModelError, UnknownCharacterError
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.sampler import Sampler
@@ -48,6 +48,45 @@ def test_a_continuation_goes_on_as_the_sampler_does_after_all_the_text(
         before = manuscript.text
         made = collect(manuscript.continuation(config, 7))
         assert made == sampler.sample(before, config, index=7)
+
+
+@KINDS
+@pytest.mark.parametrize("attention", [None, 5])
+def test_c_continues_as_python_does_with_the_same_numbers(
+    characters: str | None, attention: int | None, make_model: MakeModel
+) -> None:
+    model = make_model(characters, attention=attention)
+    config = SamplingConfig(length=70, temperature=1.0 if characters else 0.1, seed=4, stop=("ba",))
+    found = []
+    for engine in (ENGINES["int8"](model), Int8NumPyEngine.of(model)):
+        manuscript = Manuscript(Sampler(model, engine))
+        made = []
+        for typed in ("", "ab", "c"):
+            manuscript.write(typed)
+            made.append(collect(manuscript.continuation(config)))
+        made.append(collect(manuscript.again(config)))
+        manuscript.undo()
+        likely = manuscript.probabilities().tolist()
+        made.append(collect(manuscript.continuation(config)))
+        found.append((made, likely, costs(manuscript)[1:], manuscript.stop_reason))
+    assert found[0] == found[1]
+
+
+@KINDS
+def test_a_continuation_that_is_stopped_early_leaves_what_it_gave(
+    characters: str | None, make_model: MakeModel
+) -> None:
+    model = make_model(characters)
+    config = SamplingConfig(length=5000, temperature=1.0 if characters else 0.1)
+    manuscript, again = (Manuscript(Sampler(model, "int8")) for _ in range(2))
+    manuscript.write("ab")
+    pieces = manuscript.continuation(config)
+    given = "ab" + collect(itertools.islice(pieces, 3))
+    pieces.close()
+    assert manuscript.text == given
+    again.write(given)
+    assert costs(manuscript)[1:] == costs(again)[1:]
+    assert manuscript.probabilities().tolist() == again.probabilities().tolist()
 
 
 @KINDS
