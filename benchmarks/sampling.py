@@ -15,7 +15,8 @@ the rounds' ratios is shown, with its bar. The usual loop runs under both settin
 same batch size. The usual loop continues until the longest line of a batch has ended.
 - threads: the steps of one stream in the native engine with its second thread, as a ratio to the
 steps without it, in turns of about a tenth of a second.
-- start: a whole process, from the command to the first character after the prompt.
+- start: a whole process, from the command to the first character after the prompt, by int8 and by
+float32.
 - batches: texts side by side, by the torch engine and by the usual loop on the same device; left
 out unless it is named.
 """
@@ -28,6 +29,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -47,8 +49,20 @@ from charrnn.storage.model_directory import Model
 TEMPERATURE: Final = 0.8
 LINES: Final = 10_000
 BATCH_SIZE: Final = 256
-SIZES: Final = {128: (2000, 8.0, 4.0), 256: (1000, 0.0, 0.0), 512: (300, 40.0, 5.0)}
-"""Hidden size: characters a round, and the bars against the usual loop, default and better."""
+SIZES: Final = {
+    128: (2000, 8.0, 4.0),
+    256: (1000, 0.0, 0.0),
+    512: (300, 40.0, 5.0),
+    1024: (80, 0.0, 0.0),
+}
+"""Hidden size: characters a round, and the bars of float32 against the usual loop, default and
+better."""
+INT8_BARS: Final = {128: (150_000, 3.0), 256: (60_000, 0.0), 512: (20_000, 2.0), 1024: (6_000, 0.0)}
+"""Hidden size: the bars of int8 in characters a second, and against float32."""
+INT8_LINES_BARS: Final = (800_000, 3.0)
+INT8_AGAINST_USUAL: Final = 20.0
+STARTS: Final = {256: 0.25, 1024: 0.35}
+"""Hidden size: the bar in seconds from the command to the first character."""
 STEPS_A_TURN: Final = {256: 2000, 512: 500, 1024: 100}
 """Hidden size: the steps of a turn with or without a second thread."""
 PARTS: Final = ("single", "lines", "threads", "start")
@@ -122,12 +136,15 @@ def single(hidden: int, folder: Path, rounds: int) -> dict[str, Any]:
         return fewer
 
     def ours(sampler: Sampler) -> int:
-        return len("".join(sampler.stream("", config, score=False)))
+        longer = replace(config, length=10 * count)
+        written = longer if sampler.engine.precision == "int8" else config
+        return len("".join(sampler.stream("", written, score=False)))
 
     return {
         "what": f"single 2x{hidden}",
         **in_turns(model, usual, ours, rounds),
         "bars": SIZES[hidden][1:],
+        "int8_bars": INT8_BARS[hidden],
     }
 
 
@@ -155,7 +172,12 @@ def many_lines(corpus: str, folder: Path, rounds: int) -> dict[str, Any]:
         return sum(sample.characters for sample in samples)
 
     what = f"{LINES:,} lines of {Path(corpus).stem} 2x128, batch {BATCH_SIZE}"
-    return {"what": what, **in_turns(model, usual, ours, rounds), "bars": (0.0, 2.0)}
+    return {
+        "what": what,
+        **in_turns(model, usual, ours, rounds),
+        "bars": (0.0, 2.0),
+        "int8_bars": INT8_LINES_BARS,
+    }
 
 
 def in_batches(batch_size: int, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
@@ -195,8 +217,9 @@ def in_batches(batch_size: int, folder: Path, options: argparse.Namespace) -> di
 def in_turns(
     model: Model, usual: Callable[[bool], int], ours: Callable[[Sampler], int], rounds: int
 ) -> dict[str, Any]:
-    """Return median speeds of the usual loop, with oneDNN and without, and of every engine; and
-    median ratios to the usual loop and to the better of its settings."""
+    """Return median speeds of the usual loop, with oneDNN and without, and of every engine; median
+    ratios to the usual loop and to the better of its settings; and those to the fastest engine in
+    float32."""
     runs = {"usual": partial(usual, True), "usual, oneDNN off": partial(usual, False)}
     runs |= {name: partial(ours, Sampler(model, name)) for name in ENGINES if name != "torch"}
     for work in runs.values():
@@ -213,6 +236,10 @@ def in_turns(
             name: (ratio(each, default), ratio(each, better))
             for name, each in speeds.items()
             if not name.startswith("usual")
+        },
+        "float32_ratios": {
+            name: ratio(each, speeds["native" if "native" in speeds else "numpy"])
+            for name, each in speeds.items()
         },
     }
 
@@ -252,13 +279,13 @@ def second_thread(hidden: int, folder: Path, rounds: int) -> dict[str, Any]:
     }
 
 
-def start(folder: Path, rounds: int) -> dict[str, Any]:
-    """Measure the seconds from starting the process to the first character after the prompt, at
-    2x256."""
-    directory = folder / "start"
-    write_fresh_model(directory, 2, 256)
+def start(hidden: int, engine: str, folder: Path, rounds: int) -> dict[str, Any]:
+    """Measure the seconds from starting the process to the first character after the prompt."""
+    directory = folder / f"start-{hidden}"
+    if not directory.exists():
+        write_fresh_model(directory, 2, hidden)
     command = [sys.executable, "-m", "charrnn", "sample", str(directory), "--length", "1"]
-    command += ["--prompt", "ABC", "--seed", "1"]
+    command += ["--prompt", "ABC", "--seed", "1", "--engine", engine]
     seconds = []
     for _ in range(rounds + 1):
         began = time.perf_counter()
@@ -267,7 +294,8 @@ def start(folder: Path, rounds: int) -> dict[str, Any]:
             written = process.stdout.read(4)
             seconds.append(time.perf_counter() - began)
         assert len(written) == 4
-    return {"what": "start 2x256", "seconds": statistics.median(seconds[1:]), "bar": 0.6}
+    what = f"start 2x{hidden}, {engine}"
+    return {"what": what, "seconds": statistics.median(seconds[1:]), "bar": STARTS[hidden]}
 
 
 def reading_speed() -> float:
@@ -312,6 +340,15 @@ def parsed() -> argparse.Namespace:
     return options
 
 
+def shown_bars(result: dict[str, Any], engine: str) -> str:
+    """Return the bars of an engine as text."""
+    if engine != "int8":
+        return " and ".join(f"{bar:g}" for bar in result["bars"] if bar)
+    per_second, gained = result["int8_bars"]
+    against = f", {gained:g} x float32" if gained else ""
+    return f"{per_second:,} a second, {INT8_AGAINST_USUAL:g} x usual{against}"
+
+
 def main() -> None:
     """Print a line for each engine and each kind of work."""
     options = parsed()
@@ -326,20 +363,26 @@ def main() -> None:
         if "threads" in parts and "native" in ENGINES:
             results += [second_thread(hidden, folder, options.rounds) for hidden in STEPS_A_TURN]
         if "start" in parts:
-            results.append(start(folder, options.rounds))
+            results += [
+                start(hidden, engine, folder, options.rounds)
+                for hidden in STARTS
+                for engine in ("int8", "float32")
+            ]
         if BATCHES in parts:
             results += [in_batches(each, folder, options) for each in options.batches]
     results.append({"what": "reading", "bytes_per_second": reading_speed()})
     if options.json:
         print(json.dumps(results, indent=2))
         return
-    print("| what | engine | characters/s | x usual loop | x the better | bars |")
-    print("|---|---|---|---|---|---|")
+    print("| what | engine | characters/s | x usual loop | x the better | x float32 | bars |")
+    print("|---|---|---|---|---|---|---|")
     for result in results:
         for engine, per_second in result.get("characters_per_second", {}).items():
             ratios = result.get("ratios", {}).get(engine)
             shown = f"{ratios[0]:.1f} | {ratios[1]:.1f}" if ratios else " | "
-            bars = " and ".join(f"{bar:g}" for bar in result["bars"] if bar) if ratios else ""
+            gained = result.get("float32_ratios", {}).get(engine)
+            shown += f" | {gained:.1f}" if gained else " | "
+            bars = shown_bars(result, engine) if ratios else ""
             print(f"| {result['what']} | {engine} | {per_second:,.0f} | {shown} | {bars} |")
     print()
     for result in results:
