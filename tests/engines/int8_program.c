@@ -1,6 +1,7 @@
 /* Runs a model on every kind of processor of int8.c, for test_int8_elsewhere.py: reads it from
    standard input, as written there, and writes the scores of single steps and of reading at once,
-   then tanh and exp of some numbers. The names of the kinds go to stderr. */
+   then tanh and exp of some numbers, then the ids that are drawn from the scores with some filters.
+   The names of the kinds go to stderr. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,6 +38,30 @@ static void put(const void *memory, size_t count) {
         exit(3);
 }
 
+/* The filters of FILTERS in the test. */
+static const Filters FILTERS[] = {
+    {67, 0, 0, 0.8, 0, 1, 0},
+    {67, 20, 0, 1, 0.9, 1, 0},
+    {67, 0, 1.3, 0.7, 0, -3, 0.9},
+};
+
+static void put_draws(size_t processor, const float *scores, size_t stride, size_t rows) {
+    uint8_t allowed[67], recent[67];
+    const size_t strides[2] = {0, 0};
+    for (size_t i = 0; i < 67; i++)
+        allowed[i] = i % 5 != 1, recent[i] = i % 3 == 0;
+    double *uniforms = malloc(rows * sizeof *uniforms);
+    int64_t *ids = malloc(rows * sizeof *ids);
+    for (size_t row = 0; row < rows; row++)
+        uniforms[row] = ((double)row + 0.5) / (double)rows;
+    for (size_t i = 0; i < sizeof FILTERS / sizeof *FILTERS; i++) {
+        charrnn_choose(processor, &FILTERS[i], scores, stride, rows, allowed, recent, strides,
+                       uniforms, ids);
+        for (size_t row = 0; row < rows; row++)
+            put(&ids[row], 1); /* the lower half: all these machines are little-endian */
+    }
+}
+
 int main(void) {
     Model model = {0, number(), number(), number(), number(), NULL};
     const size_t count = number(), time = number(), stride = number(), score_stride = number();
@@ -67,6 +92,7 @@ int main(void) {
             layers[i].input.start = starts_of(sums[i][0], layers[i].panels * 64, offset);
             layers[i].recurrent.start = starts_of(sums[i][1], layers[i].panels * 64, offset);
         }
+        float *all = calloc(time * scores, 4);
         for (int once = 0; once < 2; once++) {
             Lanes lanes = {.model = &model, .count = count, .state_stride = stride};
             lanes.score_stride = score_stride;
@@ -74,7 +100,6 @@ int main(void) {
             lanes.bytes = calloc(2 * count, stride), lanes.lost = calloc(2, count);
             lanes.scores = calloc(scores, 4);
             if (once) {
-                float *all = calloc(time * scores, 4);
                 float *starts = calloc(time * count * layers[0].panels * 64, 4);
                 uint8_t *history = calloc(time * count, stride), *lost = calloc(time, count);
                 charrnn_int8_read(&lanes, ids, all, starts, history, lost, NULL, time);
@@ -92,6 +117,7 @@ int main(void) {
             (k ? charrnn_int8_exp : charrnn_int8_tanh)(processor, values, functions);
             put(values, functions);
         }
+        put_draws(processor, all, score_stride, time * count);
     }
     return 0;
 }

@@ -14,10 +14,12 @@ import pytest
 
 import charrnn
 from charrnn.engines import int8_numbers
+from charrnn.engines.engine import Array
 from charrnn.engines.int8_layout import SUMS, UNITS, arrange
 from charrnn.engines.int8_numbers import fold
 from charrnn.engines.int8_numpy import Int8NumPyEngine
 from charrnn.engines.int8_weights import int8_layers
+from charrnn.generation.filters import apply_filters, apply_typical, draw, exclude
 from charrnn.model.cells import CELLS
 from tests.engines.int8_models import Ids, drawn_ids, drawn_model
 from tests.engines.test_int8_numbers import samples
@@ -25,6 +27,13 @@ from tests.engines.test_int8_numbers import samples
 PACKAGE = Path(charrnn.__file__).parent
 PROGRAM = Path(__file__).parent / "int8_program.c"
 LAYERS, LANES, TIME = 2, 3, 10
+
+FILTERS: list[dict[str, Any]] = [
+    {"temperature": 0.8},
+    {"top_k": 20, "top_p": 0.9},
+    {"repetition_penalty": 1.3, "temperature": 0.7, "min_p": -3.0, "typical": 0.9},
+]
+"""Those of int8_program.c, but for min-p, of which the program has the logarithm."""
 
 Machine = tuple[list[str], list[str] | None]
 """The command that runs the program, and the kinds of processors that it will find."""
@@ -99,6 +108,22 @@ def written(cell: str, size: int, ids: Ids, x: npt.NDArray[np.float32]) -> tuple
     return b"".join([*parts, steps.tobytes(), np.uint64(len(x)).tobytes(), x.tobytes()]), scores
 
 
+def draws(logits: Array) -> npt.NDArray[np.int32]:
+    """The ids that the program draws from logits (rows, V) with each of the FILTERS."""
+    ids, rows = np.arange(67), len(logits)
+    masks = np.tile(ids % 5 != 1, (rows, 1)), np.tile(ids % 3 == 0, (rows, 1))
+    drawn = []
+    for chosen in FILTERS:
+        filtered = apply_filters(
+            logits, allowed=masks[0], recent=masks[1], **(chosen | {"min_p": None, "typical": None})
+        )
+        if "min_p" in chosen:
+            smallest = filtered.max(axis=-1, keepdims=True) + chosen["min_p"]
+            filtered = apply_typical(exclude(filtered, filtered >= smallest), chosen["typical"])
+        drawn.append(draw(filtered, (np.arange(rows) + 0.5) / rows))
+    return np.stack(drawn).astype(np.int32)
+
+
 @pytest.mark.parametrize("cell", CELLS)
 def test_bits_are_the_same_elsewhere(machine: Machine, cell: str) -> None:
     command, kinds = machine
@@ -117,9 +142,12 @@ def test_bits_are_the_same_elsewhere(machine: Machine, cell: str) -> None:
     )
     found = np.frombuffer(output, dtype=np.float32).reshape(len(names), -1)
     scores = 2 * TIME * LANES * width
+    drawn = draws(expected.swapaxes(0, 1).reshape(-1, 67))
     for name, each in zip(names, found, strict=True):
         for logits in each[:scores].reshape(2, TIME, LANES, width):
             np.testing.assert_array_equal(logits[..., :67].swapaxes(0, 1), expected, err_msg=name)
+        values, chosen = np.split(each[scores:], [functions.size])
         np.testing.assert_array_equal(
-            each[scores:].view(np.uint32), functions.reshape(-1).view(np.uint32), err_msg=name
+            values.view(np.uint32), functions.reshape(-1).view(np.uint32), err_msg=name
         )
+        np.testing.assert_array_equal(chosen.view(np.int32), drawn.reshape(-1), err_msg=name)
