@@ -95,7 +95,8 @@ class TextWriter:
             end = int(written.ends[0, -1])
             ended = end != 0
             scores = [] if written.scores is None else written.scores[0].tolist()
-            yield Piece(written.ids[0].tolist(), scores, _stop_reason(end), max(end, 0))
+            reason = None if end == 0 else "length" if end == LENGTH else "stop"
+            yield Piece(written.ids[0].tolist(), scores, reason, max(end, 0))
 
     def state(self) -> State:
         """Return the model's state after all ids of the text so far but the last."""
@@ -207,32 +208,30 @@ class LaneWriter:
         done = [0] * len(ids)
         results = []
         for lane, step, end, entry in zip(lanes.tolist(), steps.tolist(), ends, begun, strict=True):
-            part = slice(done[lane], step + 1)
-            done[lane] = step + 1
-            self._add(lane, ids[lane][part], None if scores is None else scores[lane][part])
-            results.append(self._result(lane, end))
+            begin, done[lane] = done[lane], step + 1
+            made, likely = ids[lane][begin : step + 1], self._scores[lane]
+            if self._ids[lane]:
+                made, self._ids[lane] = self._ids[lane] + made, []
+            if scores is not None:
+                likely, self._scores[lane] = likely + scores[lane][begin : step + 1], []
+            results.append(self._result(lane, made, likely, end))
             self._numbered[lane] = batch.numbered[entry] if entry >= 0 else None
-            self._ids[lane], self._scores[lane] = [], []
         for lane, numbered in enumerate(self._numbered):
             if numbered is not None:
-                part = slice(done[lane], None)
-                self._add(lane, ids[lane][part], None if scores is None else scores[lane][part])
+                self._ids[lane] += ids[lane][done[lane] :]
+                if scores is not None:
+                    self._scores[lane] += scores[lane][done[lane] :]
                 check_not_endless(self._request.constraints, numbered[1], len(self._ids[lane]))
         return results
 
-    def _add(self, lane: int, ids: list[int], scores: list[float] | None) -> None:
-        self._ids[lane] += ids
-        if scores is not None:
-            self._scores[lane] += scores
-
-    def _result(self, lane: int, end: int) -> Result:
-        numbered, ids = self._numbered[lane], self._ids[lane]
+    def _result(self, lane: int, ids: list[int], scores: list[float], end: int) -> Result:
+        numbered = self._numbered[lane]
         assert numbered is not None
         place, index = numbered
-        text_ids = ids[: len(ids) - max(end, 0)]
-        return place, self._request.sample_of(
-            index, text_ids, len(ids), self._scores[lane], stop_reason=_stop_reason(end) or ""
-        )
+        text_ids = ids if end == LENGTH else ids[:-end]
+        reason = "length" if end == LENGTH else "stop"
+        sample = self._request.sample_of(index, text_ids, len(ids), scores, stop_reason=reason)
+        return place, sample
 
     def _resize(self, lanes: list[int], count: int) -> None:
         """Change the number of lanes, and keep the texts of some in the first ones."""
@@ -250,7 +249,3 @@ def _new_writer(request: GenerationRequest, rules: Rules, count: int, room: int)
     return Int8Writer(
         engine, rules, prompt.state, prompt.ids, count=count, room=room, scored=scored
     )
-
-
-def _stop_reason(end: int) -> str | None:
-    return None if end == 0 else "length" if end == LENGTH else "stop"
