@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from benchmarks.rare_characters import rare_characters
 from benchmarks.repetition import repetitive_text
 from charrnn.data.python_docs import python_docs
 
@@ -29,7 +30,7 @@ class CorpusName:
     """A corpus as named on the command line: SOURCE[@CHARACTERS][:lines].
 
     Attributes:
-        source: a file, the name of a corpus in corpora/, `python-docs` or `stdlib`.
+        source: a file, the name of a corpus in corpora/, or an entry of MADE.
         characters: how many of its first characters to take; None: all.
         lines: whether each line is a document (`--lines`).
     """
@@ -87,6 +88,7 @@ def joined(texts: Iterable[str]) -> str:
 
 MADE: Final[dict[str, Callable[[], str]]] = {
     "python-docs": lambda: joined(python_docs()),
+    "rare-characters": rare_characters,
     "repetitive": repetitive_text,
     "stdlib": standard_library,
 }

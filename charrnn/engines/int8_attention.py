@@ -14,7 +14,7 @@ import numpy as np
 
 from charrnn.engines.attention import EPSILON, AttentionLanes, AttentionWeights
 from charrnn.engines.engine import Array
-from charrnn.engines.int8_numbers import exp, fold, quantized, total
+from charrnn.engines.int8_numbers import exp, fold, total
 from charrnn.engines.int8_weights import Int8Layer, product_layer
 
 SMALLEST: Final = np.float32(1e-30)
@@ -49,9 +49,9 @@ def look_up(memory: AttentionLanes, h: Array, projected: Array) -> Array:
     return np.asarray(x / deviation * weights.norm_weight + weights.norm_bias)
 
 
-def whole_rows_of(x: Array) -> tuple[Array, Array]:
-    """Return rows (B, H) as whole numbers, and what each was divided by (B, 1)."""
+def normalized(x: Array) -> tuple[Array, Array]:
+    """Return rows (B, H) within 1, and what each was divided by (B, 1)."""
     largest = np.abs(x).max(axis=1, keepdims=True)
     inverse = np.where(largest > SMALLEST, np.float32(1) / largest, np.float32(0))
     inverse = np.where(np.isnan(largest), largest, inverse)
-    return quantized(x * inverse), largest
+    return np.asarray(x * inverse), largest

@@ -136,7 +136,7 @@ class Int8Engine:
         """Arrange a layer, or the head, as int8.c reads it."""
         arranged = arrange(layer, cell, self._offset)
         weights = (
-            CWeights() if each is None else CWeights(*(self._keep(array) for array in each))
+            CWeights() if each is None else CWeights(*map(self._keep, each))
             for each in (arranged.input, arranged.recurrent)
         )
         return CLayer(arranged.start.shape[1], self._keep(arranged.start), *weights)
@@ -148,8 +148,11 @@ class Int8Engine:
         output = np.ascontiguousarray(weights.output[:, : self.hidden_size])
         return AttentionHead(zeros, bias, output)
 
-    def _keep(self, array: npt.NDArray[Any]) -> int:
-        """Return the address of an array, which stays valid as long as the engine lives."""
+    def _keep(self, array: npt.NDArray[Any] | None) -> int | None:
+        """Return the address of an array, which stays valid as long as the engine lives; None for
+        none."""
+        if array is None:
+            return None
         self._arrays.append(array)
         return array.ctypes.data
 
@@ -165,7 +168,7 @@ class Int8Lanes(ArrayLanes):
             engine.hidden_size,
             None if engine.attention is None else AttentionLanes(engine.attention, count, count),
         )
-        self._bytes = aligned((2, *shape[1:]), np.uint8)
+        self._bytes = aligned((2, count, 2 * engine.padded_size), np.uint8)
         self._lost = np.zeros((2, count), dtype=np.uint8)
         self._scores = aligned((count, engine.padded_vocabulary), np.float32)
         rows = self._scores
@@ -233,7 +236,7 @@ class Int8Lanes(ArrayLanes):
         scores = aligned((longest if scored else 0, *self._scores.shape), np.float32)
         starts = aligned((longest, count, engine.sums), np.float32)
         attends = scored and self._memory is not None
-        tops = aligned((longest if attends else 0, *self._bytes.shape[1:]), np.float32)
+        tops = aligned((longest if attends else 0, count, engine.padded_size), np.float32)
         history = aligned((longest, *self._bytes.shape[1:]), np.uint8)
         lost = np.zeros((longest, count), dtype=np.uint8)
         for chunk in chunks(ids, count):

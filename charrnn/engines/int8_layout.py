@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.engines.engine import Array
-from charrnn.engines.int8_weights import Int8Layer, Rows
+from charrnn.engines.int8_weights import Int8Layer, Rows, Whole
 
 UNITS: Final = 16
 """The units of a block of sums."""
@@ -32,6 +32,8 @@ class Arranged(NamedTuple):
     weight: npt.NDArray[np.int32]  # (P, I / 4, blocks, 16), each four weights
     scale: Array  # (1, P, blocks, 16)
     start: npt.NDArray[np.int32]  # (1, P, blocks, 16)
+    rest: npt.NDArray[np.int32] | None  # as `weight`: the remainders of weights of 16 bits
+    rest_start: npt.NDArray[np.int32] | None  # as `start`, for the products with remainders
 
 
 class ArrangedLayer(NamedTuple):
@@ -65,7 +67,21 @@ def _weights(
     """Arrange weights (G, N, I), the gates in an order."""
     if rows is None:
         return None
-    weight, scale = rows.weight[order], rows.scale[order]
+    weight = rows.weight[order]
+    start = weight.sum(axis=-1, dtype=np.int32) * np.int32(-offset)
+    scale, starts = (_blocks(each[None], panels) for each in (rows.scale[order], start))
+    if rows.rest is None:
+        return Arranged(_fours(weight, panels), scale, starts, None, None)
+    rest = rows.rest[order]
+    start += rest.sum(axis=-1, dtype=np.int32) * np.int32(-offset)
+    return Arranged(
+        _fours(weight, panels), scale, starts, _fours(rest, panels), _blocks(start[None], panels)
+    )
+
+
+def _fours(weight: Whole, panels: int) -> npt.NDArray[np.int32]:
+    """Arrange weights (G, N, I) as (P, I / 4, blocks, 16), four in each number, padded with
+    zeros."""
     gates, count, inputs = weight.shape
     fours = -(-inputs // 4)
     filled = np.zeros((gates, panels * _side_by_side(gates) * UNITS, fours), dtype=np.int32)
@@ -73,12 +89,7 @@ def _weights(
     split = filled.reshape(gates, panels, -1, UNITS, fours).transpose(1, 4, 0, 2, 3)
     arranged = aligned(split.shape, np.int32)
     arranged[:] = split
-    starts = weight.sum(axis=-1, dtype=np.int32) * np.int32(-offset)
-    return Arranged(
-        arranged.reshape(panels, fours, -1, UNITS),
-        _blocks(scale[None], panels),
-        _blocks(starts[None], panels),
-    )
+    return arranged.reshape(panels, fours, -1, UNITS)
 
 
 def _side_by_side(gates: int) -> int:

@@ -18,6 +18,9 @@ PARTIAL_SUMS: Final = 16
 STEPS: Final = np.float32(127)
 """The whole number that stands for an activation of 1."""
 
+REST_STEPS: Final = np.float32(254)
+"""The steps of a remainder to a whole number."""
+
 _ROUNDING: Final = np.float32(12582912)
 """1.5 times 2^23: adding it rounds to a whole number, ties to even, left in the lowest bits."""
 
@@ -87,8 +90,12 @@ def total(x: Array) -> Array:
 
 def quantized(x: Array) -> Array:
     """Return activations as whole numbers in float32: 127 x, rounded, at most 127 in size."""
-    x = np.minimum(np.maximum(x, np.float32(-1)), np.float32(1))
-    return np.asarray(x * STEPS + _ROUNDING - _ROUNDING)
+    return np.asarray(_steps(x) + _ROUNDING - _ROUNDING)
+
+
+def remainders(x: Array, whole: Array) -> Array:
+    """Return what `quantized` rounded off, in steps of 1 / 254: whole numbers from -127 to 127."""
+    return np.asarray((_steps(x) - whole) * REST_STEPS + _ROUNDING - _ROUNDING)
 
 
 def fold(embedding: Array, weight: Array, bias: Array) -> Array:
@@ -110,6 +117,10 @@ def fold(embedding: Array, weight: Array, bias: Array) -> Array:
 
 _COLUMNS: Final = 1024
 """The columns that `fold` computes at once, so that they stay in the cache."""
+
+
+def _steps(x: Array) -> Array:
+    return np.asarray(np.minimum(np.maximum(x, np.float32(-1)), np.float32(1)) * STEPS)
 
 
 def _polynomial(x: Array, coefficients: list[np.float32]) -> Array:

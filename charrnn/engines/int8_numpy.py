@@ -12,8 +12,16 @@ import numpy.typing as npt
 from charrnn.engines.array_lanes import ArrayLanes
 from charrnn.engines.attention import AttentionLanes, AttentionWeights
 from charrnn.engines.engine import Array, State, check_ids, chunks, id_array
-from charrnn.engines.int8_attention import look_up, projection_layer, whole_rows_of
-from charrnn.engines.int8_numbers import STEPS, fold, quantized, sigmoid, tanh
+from charrnn.engines.int8_attention import look_up, normalized, projection_layer
+from charrnn.engines.int8_numbers import (
+    REST_STEPS,
+    STEPS,
+    fold,
+    quantized,
+    remainders,
+    sigmoid,
+    tanh,
+)
 from charrnn.engines.int8_weights import Int8Layer, Rows, int8_layers
 from charrnn.model.config import STATES, ModelConfig
 from charrnn.storage.model_directory import Model
@@ -73,11 +81,11 @@ class Int8NumPyEngine:
         if layer.input is None:
             starts = layer.start[below]
         else:
-            starts = layer.start[0] + layer.input.of(quantized(below))
+            starts = layer.start[0] + layer.input.of(below)
         outputs = np.empty((*below.shape[:2], self.hidden_size), dtype=np.float32)
         assert layer.recurrent is not None
         for t, start in enumerate(starts):
-            self.cell(layer, start, layer.recurrent.of(quantized(parts[0])), parts)
+            self.cell(layer, start, layer.recurrent.of(parts[0]), parts)
             outputs[t] = parts[0]
         return outputs
 
@@ -143,33 +151,47 @@ class Int8NumPyLanes(ArrayLanes):
         logits = np.empty((*outputs.shape[:2], self._engine.vocabulary_size), dtype=np.float32)
         projections = self._engine.projection.scores(outputs)
         for h, projected, scores in zip(outputs, projections, logits, strict=True):
-            whole, largest = whole_rows_of(look_up(self._memory, h, projected))
-            sums = np.float32(0) + head.input.of(whole)[:, 0]
+            x, largest = normalized(look_up(self._memory, h, projected))
+            sums = np.float32(0) + head.input.of(x)[:, 0]
             scores[:] = sums * largest + head.start[0, 0]
         return logits
 
 
 class _Product(NamedTuple):
-    """The product with a weight of whole numbers."""
+    """The product with a weight, whose arrays add up whole numbers exactly."""
 
-    weight: npt.NDArray[Any]  # (I, G N), of a type that adds up whole numbers exactly
+    weight: npt.NDArray[Any]  # (I, G N)
     scale: Array  # (G, N)
+    rest: npt.NDArray[Any] | None  # (2 I, G N), of weights of 16 bits: remainders, then weights
 
-    def of(self, whole: Array) -> Array:
-        """Return the product (..., G, N) with whole numbers (..., I). NaN makes a row NaN."""
-        rows = whole.reshape(-1, len(self.weight))
-        sums = rows.astype(self.weight.dtype, copy=False) @ self.weight
-        sums[np.isnan(rows).any(axis=1)] = np.nan
-        shape = *whole.shape[:-1], *self.scale.shape
-        return np.asarray(sums.astype(np.float32).reshape(shape) * self.scale)
+    def of(self, x: Array) -> Array:
+        """Return the product (..., G, N) with activations (..., I). NaN makes a row NaN."""
+        rows = x.reshape(-1, len(self.weight))
+        whole = quantized(rows)
+        sums = _exact_product(whole, self.weight)
+        if self.rest is not None:
+            both = np.concatenate([whole, remainders(rows, whole)], axis=1)
+            sums += _exact_product(both, self.rest) * (np.float32(1) / REST_STEPS)
+        sums[np.isnan(whole).any(axis=1)] = np.nan
+        return np.asarray(sums.reshape(*x.shape[:-1], *self.scale.shape) * self.scale)
+
+
+def _exact_product(x: Array, weight: npt.NDArray[Any]) -> Array:
+    return np.asarray(x.astype(weight.dtype, copy=False) @ weight, dtype=np.float32)
 
 
 def _product(rows: Rows | None) -> _Product | None:
     if rows is None:
         return None
-    *_, inputs = rows.weight.shape
+    rest = None if rows.rest is None else np.concatenate([rows.rest, rows.weight], axis=-1)
+    return _Product(_exact(rows.weight), rows.scale, None if rest is None else _exact(rest))
+
+
+def _exact(weight: npt.NDArray[np.int8]) -> npt.NDArray[Any]:
+    """Return weights (G, N, I) as (I, G N), of a type that adds up whole numbers exactly."""
+    *_, inputs = weight.shape
     exact = np.float32 if inputs * int(STEPS) ** 2 < 1 << 24 else np.float64
-    return _Product(rows.weight.reshape(-1, inputs).T.astype(exact, order="C"), rows.scale)
+    return weight.reshape(-1, inputs).T.astype(exact, order="C")
 
 
 class _Layer(NamedTuple):
@@ -187,7 +209,7 @@ class _Layer(NamedTuple):
     def scores(self, outputs: Array) -> Array:
         """Return the products (..., N) of the head with outputs (..., H)."""
         assert self.input is not None
-        return np.asarray(self.start[0, 0] + self.input.of(quantized(outputs))[..., 0, :])
+        return np.asarray(self.start[0, 0] + self.input.of(outputs)[..., 0, :])
 
 
 # Each cell updates the parts of its state, (B, H), in place, given the starts of the sums and the

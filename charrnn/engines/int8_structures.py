@@ -18,6 +18,8 @@ class CWeights(ctypes.Structure):
         ("weight", ctypes.c_void_p),
         ("scale", ctypes.c_void_p),
         ("start", ctypes.c_void_p),
+        ("rest", ctypes.c_void_p),
+        ("rest_start", ctypes.c_void_p),
     ]
 
 

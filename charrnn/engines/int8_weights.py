@@ -3,6 +3,10 @@
 A row of a weight matrix is s times whole numbers from -127 to 127, and so is a state, with s =
 1 / 127. So a product of both is a whole number, the same however it is added up, times one scale.
 
+Where that is too coarse, weights and states have 16 bits: whole numbers, and remainders in steps of
+1 / 254, both from -127 to 127. A product then adds weights times the states' remainders and the
+weights' remainders times states. Remainders times remainders are left out, below 1 / 64,000 of it.
+
 Legend: V vocabulary, E embedding, H hidden, G gates, I inputs, N rows, L layers.
 """
 
@@ -13,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.engines.engine import Array
-from charrnn.engines.int8_numbers import STEPS
+from charrnn.engines.int8_numbers import REST_STEPS, STEPS
 from charrnn.engines.layers import GATE_ORDERS
 from charrnn.model.config import ModelConfig
 from charrnn.storage.tensor_file import Tensors
@@ -29,6 +33,7 @@ class Rows(NamedTuple):
 
     weight: Whole  # (G, N, I)
     scale: Array  # (G, N)
+    rest: Whole | None  # (G, N, I): the remainders of weights of 16 bits
 
 
 class Int8Layer(NamedTuple):
@@ -47,19 +52,30 @@ class Int8Layer(NamedTuple):
 def quantize(weight: Array, halves: Array) -> Rows:
     """Return a weight (G, N, I) as int8, each gate multiplied by its number of `halves` (G,).
 
+    It has 16 bits if it has few inputs, which take no longer so, or an outlier: the other weights
+    of its row would be rounded to steps that are coarse for them.
+
     A row that has an infinite number is that number's sign times infinity, and one that has NaN
     is NaN, so that both show in the logits as they do in float32.
     """
     with np.errstate(all="ignore"):
         largest = np.maximum(weight.max(axis=-1), -weight.min(axis=-1))
         inverse = np.where(largest > _SMALLEST, STEPS / largest, np.float32(0))
-        whole = weight * inverse[..., None]
-        np.rint(whole, out=whole)
+        steps = weight * inverse[..., None]
+        whole = np.rint(steps)
+        rest = np.rint((steps - whole) * REST_STEPS)
         scale = np.where(largest > _SMALLEST, largest / (STEPS * STEPS), np.float32(0))
         scale = np.where(np.isnan(largest), largest, scale) * halves[:, None]
     for row in np.argwhere(~np.isfinite(largest)):
         whole[*row] = np.isposinf(weight[*row]).astype(np.float32) - np.isneginf(weight[*row])
-    return Rows(whole.astype(np.int8), scale.astype(np.float32))
+        rest[*row] = 0
+    inputs = weight.shape[-1]
+    precise = inputs <= _FEW_INPUTS or largest.max() * np.sqrt(np.float32(inputs)) > _OUTLIER
+    return Rows(
+        whole.astype(np.int8),
+        scale.astype(np.float32),
+        rest.astype(np.int8) if precise else None,
+    )
 
 
 def int8_layers(config: ModelConfig, tensors: Tensors, fold: Fold) -> list[Int8Layer]:
@@ -93,6 +109,12 @@ def _layer(config: ModelConfig, tensors: Tensors, suffix: str, fold: Fold) -> In
         table = fold(tensors["embedding.weight"], weight, start.reshape(-1))
     return Int8Layer(table.reshape(-1, *start.shape), inner, None, recurrent)
 
+
+_FEW_INPUTS: Final = 96
+
+_OUTLIER: Final = np.float32(56)
+"""The largest weight of a row, times the square root of the number of inputs, beyond which a matrix
+has 16 bits: the errors of a sum of products are proportional to both."""
 
 _SMALLEST: Final = np.float32(1e-30)
 """The largest weight of a row that is not taken for zeros: below, the scale would be inexact."""

@@ -22,7 +22,7 @@ static size_t number(void) {
 
 static void *floats(void) {
     const size_t count = number();
-    return numbers(count, 4);
+    return count == 0 ? NULL : numbers(count, 4);
 }
 
 /* The starts are for an offset of -1. */
@@ -66,7 +66,7 @@ int main(void) {
     Model model = {0, number(), number(), number(), number(), NULL};
     const size_t count = number(), time = number(), stride = number(), score_stride = number();
     Layer layers[8];
-    const int32_t *sums[8][2];
+    const int32_t *sums[8][2][2];
     for (size_t i = 0; i < model.layer_count; i++) {
         layers[i].panels = number();
         layers[i].start = floats();
@@ -74,7 +74,9 @@ int main(void) {
         for (int k = 0; k < 2; k++) {
             weights[k]->weight = floats();
             weights[k]->scale = floats();
-            sums[i][k] = floats();
+            weights[k]->rest = floats();
+            sums[i][k][0] = floats();
+            sums[i][k][1] = floats();
         }
     }
     model.layers = layers;
@@ -89,19 +91,22 @@ int main(void) {
         model.processor = processor;
         for (size_t i = 0; i < model.layer_count; i++) {
             const int offset = charrnn_int8_offset(processor);
-            layers[i].input.start = starts_of(sums[i][0], layers[i].panels * 64, offset);
-            layers[i].recurrent.start = starts_of(sums[i][1], layers[i].panels * 64, offset);
+            Weights *weights[2] = {&layers[i].input, &layers[i].recurrent};
+            for (int k = 0; k < 2; k++) {
+                weights[k]->start = starts_of(sums[i][k][0], layers[i].panels * 64, offset);
+                weights[k]->rest_start = starts_of(sums[i][k][1], layers[i].panels * 64, offset);
+            }
         }
         float *all = calloc(time * scores, 4);
         for (int once = 0; once < 2; once++) {
             Lanes lanes = {.model = &model, .count = count, .state_stride = stride};
             lanes.score_stride = score_stride;
             lanes.h = calloc(size, 4), lanes.c = model.cell == LSTM ? calloc(size, 4) : lanes.h;
-            lanes.bytes = calloc(2 * count, stride), lanes.lost = calloc(2, count);
+            lanes.bytes = calloc(4 * count, stride), lanes.lost = calloc(2, count);
             lanes.scores = calloc(scores, 4);
             if (once) {
                 float *starts = calloc(time * count * layers[0].panels * 64, 4);
-                uint8_t *history = calloc(time * count, stride), *lost = calloc(time, count);
+                uint8_t *history = calloc(2 * time * count, stride), *lost = calloc(time, count);
                 charrnn_int8_read(&lanes, ids, all, starts, history, lost, NULL, time);
                 put(all, time * scores);
             }

@@ -98,12 +98,14 @@ def written(cell: str, size: int, ids: Ids, x: npt.NDArray[np.float32]) -> tuple
     for layer, count in zip(layers, panels, strict=True):
         parts += [np.uint64(count).tobytes(), counted(layer.start)]
         for weights in (layer.input, layer.recurrent):
-            # the program makes starts for every sum, also where there are no weights
-            starts = np.zeros(count * SUMS, dtype=np.int32)
-            if weights is not None:
-                starts[: weights.start.size] = weights.start.reshape(-1)
-            arrays = (None, None) if weights is None else (weights.weight, weights.scale)
-            parts += [counted(arrays[0]), counted(arrays[1]), counted(starts)]
+            weight, scale, start, rest, rest_start = weights or [None] * 5
+            parts += [counted(weight), counted(scale), counted(rest)]
+            for starts in (start, rest_start):
+                # the program makes starts for every sum, also where there are no weights
+                every = np.zeros(count * SUMS, dtype=np.int32)
+                if starts is not None:
+                    every[: starts.size] = starts.reshape(-1)
+                parts.append(counted(every))
     steps = np.ascontiguousarray(ids.T)
     return b"".join([*parts, steps.tobytes(), np.uint64(len(x)).tobytes(), x.tobytes()]), scores
 
@@ -124,8 +126,9 @@ def draws(logits: Array) -> npt.NDArray[np.int32]:
     return np.stack(drawn).astype(np.int32)
 
 
+@pytest.mark.parametrize("size", [37, 101])  # weights of 16 and of 8 bits
 @pytest.mark.parametrize("cell", CELLS)
-def test_bits_are_the_same_elsewhere(machine: Machine, cell: str) -> None:
+def test_bits_are_the_same_elsewhere(machine: Machine, cell: str, size: int) -> None:
     command, kinds = machine
     with np.errstate(all="ignore"):
         x = samples()[::97]
@@ -133,11 +136,11 @@ def test_bits_are_the_same_elsewhere(machine: Machine, cell: str) -> None:
         x = x[: len(x) // 16 * 16]
         functions = np.stack([int8_numbers.tanh(x), int8_numbers.exp(x)])
     ids = drawn_ids(LANES, TIME)
-    model, width = written(cell, 37, ids, x)
+    model, width = written(cell, size, ids, x)
     names, output = run(command, model)
     assert names[-1] == "plain"
     assert names == (kinds or names)
-    expected, _ = Int8NumPyEngine(*drawn_model(cell, hidden_size=37, layers=LAYERS)).advance(
+    expected, _ = Int8NumPyEngine(*drawn_model(cell, hidden_size=size, layers=LAYERS)).advance(
         ids, None
     )
     found = np.frombuffer(output, dtype=np.float32).reshape(len(names), -1)

@@ -89,6 +89,17 @@ def test_activations_are_rounded_with_ties_to_even_and_saturate() -> None:
     assert np.isnan(int8_numbers.quantized(floats([np.nan]))).all()
 
 
+def test_remainders_are_what_rounding_leaves() -> None:
+    x = np.linspace(-1.1, 1.1, 100_003, dtype=np.float32)
+    whole = int8_numbers.quantized(x)
+    rest = int8_numbers.remainders(x, whole)
+    np.testing.assert_array_equal(rest, np.rint(rest))
+    assert np.abs(rest).max() == 127
+    exact = np.clip(x.astype(np.float64), -1, 1) * 127
+    assert np.abs(whole + rest / 254 - exact).max() <= 0.51 / 254
+    assert np.isnan(int8_numbers.remainders(floats([np.nan]), floats([np.nan]))).all()
+
+
 def test_the_table_is_added_up_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     random = np.random.default_rng(0)
     sizes = (5, 7), (11, 7), (11,)

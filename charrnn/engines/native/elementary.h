@@ -79,15 +79,19 @@ TARGET static void NAME(exp_of)(float *x, size_t count) {
         store(x + i, NAME(exp)(load(x + i)));
 }
 
-/* Write the bytes of `count` activations. Returns whether one is NaN, which has no byte. */
+/* Write the bytes of `count` activations and, `count` bytes behind, those of their remainders.
+   Returns whether one is NaN, which has no byte. */
 TARGET static int NAME(quantize)(const float *x, uint8_t *bytes, size_t count) {
+    const float rounding = 12582912.0f; /* leaves the whole number in the lowest bits */
     Ints lost = {0};
     for (size_t i = 0; i < count; i += FLOATS) {
         const Vector value = load(x + i);
         lost |= value != value;
-        const Vector shifted = NAME(clamp)(value, -1.0f, 1.0f) * 127.0f + 12582912.0f;
-        /* the whole number is in the lowest bits */
-        *(NAME(ByteMemory) *)(bytes + i) = __builtin_convertvector((Bits)shifted, Bytes) + OFFSET;
+        const Vector steps = NAME(clamp)(value, -1.0f, 1.0f) * 127.0f, whole = steps + rounding;
+        const Vector rest = (steps - (whole - rounding)) * 254.0f + rounding;
+        *(NAME(ByteMemory) *)(bytes + i) = __builtin_convertvector((Bits)whole, Bytes) + OFFSET;
+        *(NAME(ByteMemory) *)(bytes + count + i) =
+            __builtin_convertvector((Bits)rest, Bytes) + OFFSET;
     }
     int any = 0;
     for (size_t i = 0; i < FLOATS; i++)

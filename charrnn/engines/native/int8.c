@@ -31,10 +31,14 @@
 enum kind { RNN, GRU, LSTM, SUMS, GRU_SUMS };
 
 typedef struct {
-    const int8_t *weight; /* (panels, fours, 3 or 4, 16, 4) */
-    const float *scale;   /* (panels, 3 or 4, 16) */
-    const int32_t *start; /* the same: what undoes the offset of the bytes */
+    const int8_t *weight;       /* (panels, fours, 3 or 4, 16, 4) */
+    const float *scale;         /* (panels, 3 or 4, 16) */
+    const int32_t *start;       /* the same: what undoes the offset of the bytes */
+    const int8_t *rest;         /* as `weight`: the remainders of weights of 16 bits, or NULL */
+    const int32_t *rest_start;  /* as `start`, for the products with remainders */
 } Weights;
+
+#define REST (1.0f / 254.0f) /* what a remainder of 1 is worth */
 
 /* The GRU has blocks n, r, z and the candidate's recurrent part: its input weights are those of
    n, r, z and its recurrent weights those of r, z, n. */
@@ -54,7 +58,7 @@ typedef struct {
     size_t count, state_stride, score_stride;
     const int64_t *ids; /* (B) */
     float *h, *c;       /* (L, B, state_stride) */
-    uint8_t *bytes;     /* (2, B, state_stride): activations */
+    uint8_t *bytes;     /* (2, B, 2 state_stride): activations, each row before its remainders */
     uint8_t *lost;      /* (2, B): whether a row of them has NaN, which has no byte */
     float *scores;      /* (B, score_stride) */
 } Lanes;
@@ -62,7 +66,7 @@ typedef struct {
 /* The computation of a layer, or of its input product alone, for some rows. */
 typedef struct {
     enum kind kind;
-    size_t panels, rows, fours, stride; /* from row to row of below, own, h and c */
+    size_t panels, rows, fours, stride; /* from row to row of h and c; twice that of bytes */
     const float *starts;                /* the starts of the sums, by the row's id or by the row */
     size_t start_stride;                /* 0 if all rows have the same start */
     const int64_t *ids;                 /* (rows), or NULL */
@@ -126,7 +130,7 @@ static void quantize_rows(size_t processor, const float *x, uint8_t *bytes, uint
                           size_t rows, size_t stride) {
     for (size_t row = 0; row < rows; row++)
         lost[row] =
-            (uint8_t)processors[processor].quantize(x + row * stride, bytes + row * stride, stride);
+            (uint8_t)processors[processor].quantize(x + row * stride, bytes + row * 2 * stride, stride);
 }
 
 static void fill(float *x, size_t count) {
@@ -187,7 +191,7 @@ int charrnn_int8_step(const Lanes *lanes) {
     if (!all_known(model, lanes->ids, lanes->count))
         return 1;
     const size_t last = model->layer_count - 1, rows = lanes->count, stride = lanes->state_stride;
-    uint8_t *below = lanes->bytes, *own = lanes->bytes + rows * stride;
+    uint8_t *below = lanes->bytes, *own = lanes->bytes + rows * 2 * stride;
     uint8_t *below_lost = lanes->lost, *own_lost = lanes->lost + rows;
     for (size_t number = 0; number <= last; number++) {
         Task task = task_of(lanes, number);
@@ -207,7 +211,7 @@ int charrnn_int8_step(const Lanes *lanes) {
 /* Read ids (T, B) with the same bits as single steps, and write scores (T, B, score_stride)
    unless they are NULL. Returns as charrnn_int8_step does. Computes layer by layer, so that the
    input products read a layer's weights once for all characters. `starts` (T, B, panels, 4, 16)
-   keeps these products, `history` (T, B, state_stride) and `lost` (T, B) the activations of a
+   keeps these products, `history` (T, B, 2 state_stride) and `lost` (T, B) the activations of a
    layer. `tops` (T, B, state_stride) receives h of the top layer, unless it is NULL. */
 int charrnn_int8_read(const Lanes *lanes, const int64_t *ids, float *scores, float *starts,
                       uint8_t *history, uint8_t *lost, float *tops, size_t time) {
@@ -240,7 +244,7 @@ int charrnn_int8_read(const Lanes *lanes, const int64_t *ids, float *scores, flo
             else
                 task.starts = starts + t * rows * task.start_stride;
             run(model, &task);
-            uint8_t *bytes = history + t * rows * stride;
+            uint8_t *bytes = history + t * rows * 2 * stride;
             quantize_rows(model->processor, task.h, bytes, lost + t * rows, rows, stride);
             task.own = bytes, task.own_lost = lost + t * rows;
             if (tops != NULL && number + 1 == last)
@@ -257,6 +261,7 @@ int charrnn_int8_read(const Lanes *lanes, const int64_t *ids, float *scores, flo
 uint64_t charrnn_layout(void) {
     uint64_t hash = LAYOUT_START;
     STRUCTURE(Weights) FIELD(Weights, weight) FIELD(Weights, scale) FIELD(Weights, start)
+    FIELD(Weights, rest) FIELD(Weights, rest_start)
     STRUCTURE(Layer) FIELD(Layer, panels) FIELD(Layer, start) FIELD(Layer, input)
     FIELD(Layer, recurrent)
     STRUCTURE(Model) FIELD(Model, processor) FIELD(Model, cell) FIELD(Model, symbols)

@@ -15,6 +15,15 @@ enum { NAME(PARTS) = 16 / FLOATS, NAME(VECTORS) = 4 * 16 / FLOATS };
 
 INLINE Ints NAME(load_ints)(const int32_t *from) { return *(const NAME(IntMemory) *)from; }
 
+/* Set sums (rows, vectors) to what those of a panel begin with. */
+INLINE void NAME(begin)(Ints sum[][VECTORS], size_t rows, size_t vectors, const int32_t *start) {
+#pragma GCC unroll 8
+    for (size_t row = 0; row < rows; row++)
+#pragma GCC unroll 16
+        for (size_t v = 0; v < vectors; v++)
+            sum[row][v] = NAME(load_ints)(start + v * FLOATS);
+}
+
 /* Add to sum (rows, vectors) the products of `rows` rows of bytes x with the weights of a panel. */
 INLINE void NAME(multiply)(Ints sum[][VECTORS], size_t rows, size_t vectors, const int8_t *weight,
                            const uint8_t *x, size_t stride, size_t fours) {
@@ -31,24 +40,36 @@ INLINE void NAME(multiply)(Ints sum[][VECTORS], size_t rows, size_t vectors, con
     }
 }
 
-/* Add to pre[row][first + v] the scaled products of rows of bytes x with a panel's weights. */
+/* Add to pre[row][first + v] the scaled products of rows of bytes x with a panel's weights. Weights
+   of 16 bits add the products with the remainders of weights and of activations, which are
+   `task->stride` bytes behind. */
 INLINE void NAME(add)(Vector pre[][VECTORS], size_t rows, size_t first, size_t vectors,
                       const Weights *weights, size_t panel, const uint8_t *x, const Task *task) {
-    const size_t place = panel * vectors * FLOATS;
-    Ints sum[ROWS][VECTORS];
+    const size_t place = panel * vectors * FLOATS, begin = place * task->fours * 4;
+    const size_t stride = 2 * task->stride, fours = task->fours;
+    const float *scale = weights->scale + place;
+    Ints sum[ROWS][VECTORS], rest[ROWS][VECTORS];
+    NAME(begin)(sum, rows, vectors, weights->start + place);
+    NAME(multiply)(sum, rows, vectors, weights->weight + begin, x, stride, fours);
+    if (weights->rest == NULL) {
+#pragma GCC unroll 8
+        for (size_t row = 0; row < rows; row++)
+#pragma GCC unroll 16
+            for (size_t v = 0; v < vectors; v++)
+                pre[row][first + v] +=
+                    __builtin_convertvector(sum[row][v], Vector) * load(scale + v * FLOATS);
+        return;
+    }
+    NAME(begin)(rest, rows, vectors, weights->rest_start + place);
+    NAME(multiply)(rest, rows, vectors, weights->rest + begin, x, stride, fours);
+    NAME(multiply)(rest, rows, vectors, weights->weight + begin, x + task->stride, stride, fours);
 #pragma GCC unroll 8
     for (size_t row = 0; row < rows; row++)
 #pragma GCC unroll 16
         for (size_t v = 0; v < vectors; v++)
-            sum[row][v] = NAME(load_ints)(weights->start + place + v * FLOATS);
-    NAME(multiply)(sum, rows, vectors, weights->weight + place * task->fours * 4, x, task->stride,
-                   task->fours);
-#pragma GCC unroll 8
-    for (size_t row = 0; row < rows; row++)
-#pragma GCC unroll 16
-        for (size_t v = 0; v < vectors; v++)
-            pre[row][first + v] += __builtin_convertvector(sum[row][v], Vector) *
-                                   load(weights->scale + place + v * FLOATS);
+            pre[row][first + v] += (__builtin_convertvector(sum[row][v], Vector) +
+                                    __builtin_convertvector(rest[row][v], Vector) * REST) *
+                                   load(scale + v * FLOATS);
 }
 
 /* Compute a panel for `count` rows from `first` on; `kind` and `count` are constants. */
@@ -65,11 +86,11 @@ INLINE void NAME(tile)(const Task *task, size_t panel, size_t first, size_t coun
             pre[row][v] = load(start + v * FLOATS);
     }
     if (task->input)
-        NAME(add)(pre, count, 0, vectors, task->input, panel, task->below + first * task->stride,
-                  task);
+        NAME(add)(pre, count, 0, vectors, task->input, panel,
+                  task->below + first * 2 * task->stride, task);
     if (kind < SUMS)
         NAME(add)(pre, count, VECTORS - vectors, vectors, task->recurrent, panel,
-                  task->own + first * task->stride, task);
+                  task->own + first * 2 * task->stride, task);
     for (size_t row = 0; row < count; row++) {
         const size_t unit = (first + row) * task->stride + panel * units;
         float *out = kind >= SUMS ? task->out + (first + row) * task->out_stride + panel * 64
