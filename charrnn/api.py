@@ -234,6 +234,7 @@ def evaluate(
     protocol: str = "stream",
     adapt: bool = False,
     at_most: int | None = None,
+    engine: str = "float32",
 ) -> dict[str, Any]:
     """Measure how well a model predicts a text, or the labels of documents; return what `charrnn
     evaluate --json` prints.
@@ -249,6 +250,8 @@ def evaluate(
             change.
         at_most: how many characters (or bytes) of a longer text to read, in passages spread over
             it; None: all.
+        engine: the entry of ENGINES that reads the text; with `int8`, the result also has the loss
+            in float32.
 
     Raises ModelError; CorpusError when the text cannot be read or is too short, and for a model in
     memory where no text is given; ConfigError for settings that contradict each other.
@@ -275,6 +278,7 @@ def evaluate(
         protocol=protocol,
         adapt=adapt,
         at_most=at_most,
+        engine=engine,
     )
     return prepare_evaluation(checked_request(request))(None).to_json()
 

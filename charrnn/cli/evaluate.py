@@ -52,6 +52,14 @@ def evaluate(
         ),
         Relations(excludes=("protocol",)),
     ] = False,
+    engine: Annotated[
+        Literal["float32", "int8"],
+        typer.Option(
+            help="Read with this engine. float32 is the official one; int8 shows its loss, and by "
+            "how much that differs from float32."
+        ),
+        Relations(excludes=("adapt",)),
+    ] = "float32",
     everything: Annotated[
         bool,
         typer.Option(
@@ -111,7 +119,7 @@ def _settings(context: typer.Context, definition: "TaskDefinition") -> dict[str,
     """
     return {
         name: context.params[name]
-        for name in ("protocol", "adapt")
+        for name in ("protocol", "adapt", "engine")
         if name in definition.evaluation_options or is_typed(context, name)
     }
 

@@ -9,6 +9,7 @@ from charrnn.cli.unicode_json import dumps
 def info(model: ModelArgument = None, as_json: Json = False) -> None:
     """Show a model's network, its training and its loss."""
     from charrnn.cli.display import duration, key_value_table, results
+    from charrnn.engines.int8_description import describe_bits, int8_bits
     from charrnn.storage.model_directory import read_model
     from charrnn.storage.run_lookup import read_found
     from charrnn.training.task import task_definition
@@ -16,18 +17,20 @@ def info(model: ModelArgument = None, as_json: Json = False) -> None:
 
     directory, read = read_found(model, read_model)
     config, tokenizer, provenance = read.config, read.tokenizer, read.provenance
+    definition = task_definition(config.task)
+    bits = int8_bits(read) if definition.has_int8 else None
     if as_json:
         record = {
             "path": str(directory),
             "tokenizer": tokenizer.kind,
             "parameters": config.parameters,
+            "int8_bits": bits,
             "model": asdict(config),
             "labels": list(read.labels),
             "training": asdict(provenance),
         }
         print(dumps(record, indent=2))
         return
-    definition = task_definition(config.task)
     alphabet = "256 bytes" if tokenizer.kind == "byte" else f"{config.vocabulary_size} characters"
     ways = ", in both directions" if config.bidirectional else ""
     loss, unit = provenance.validation_nats, tokenizer.unit
@@ -42,6 +45,7 @@ def info(model: ModelArgument = None, as_json: Json = False) -> None:
         *definition.model_rows(read),
         ("dropout", f"{config.dropout:.2g}, weight dropout {config.weight_dropout:.2g}"),
         ("parameters", f"{config.parameters:,}"),
+        ("int8 engine", "none for this task" if bits is None else describe_bits(bits)),
         ("alphabet", alphabet),
         ("corpus", provenance.corpus),
         ("", f"{provenance.corpus_characters:,} {unit}s, {provenance.corpus_bytes:,} bytes"),

@@ -22,18 +22,19 @@ def int8_engine(model: Model) -> Int8Engine | Int8NumPyEngine:
     return Int8Engine.of(model) if int8_available() else Int8NumPyEngine.of(model)
 
 
+def best_engine(model: Model) -> Engine:
+    """Return the fastest engine of float32 that needs no torch."""
+    return NativeEngine.of(model) if available() else NumPyEngine.of(model)
+
+
 ENGINES: Final[dict[str, Callable[[Model], Engine]]] = {
+    "float32": best_engine,
     "numpy": NumPyEngine.of,
     "torch": TorchEngine.of,
     "int8": int8_engine,
 }
 if available():
     ENGINES["native"] = NativeEngine.of
-
-
-def best_engine(model: Model) -> Engine:
-    """Return the fastest engine that needs no torch."""
-    return NativeEngine.of(model) if available() else NumPyEngine.of(model)
 
 
 __all__ = [

@@ -52,8 +52,7 @@ class Int8Layer(NamedTuple):
 def quantize(weight: Array, halves: Array) -> Rows:
     """Return a weight (G, N, I) as int8, each gate multiplied by its number of `halves` (G,).
 
-    It has 16 bits if it has few inputs, which take no longer so, or an outlier: the other weights
-    of its row would be rounded to steps that are coarse for them.
+    It has 16 bits if `takes_16_bits` says so.
 
     A row that has an infinite number is that number's sign times infinity, and one that has NaN
     is NaN, so that both show in the logits as they do in float32.
@@ -69,13 +68,21 @@ def quantize(weight: Array, halves: Array) -> Rows:
     for row in np.argwhere(~np.isfinite(largest)):
         whole[*row] = np.isposinf(weight[*row]).astype(np.float32) - np.isneginf(weight[*row])
         rest[*row] = 0
+    precise = takes_16_bits(weight)
+    rest8 = rest.astype(np.int8) if precise else None
+    return Rows(whole.astype(np.int8), scale.astype(np.float32), rest8)
+
+
+def takes_16_bits(weight: Array) -> bool:
+    """Return whether a weight (..., I) has 16 bits instead of 8.
+
+    That is if it has few inputs, as small networks are the most sensitive and fast anyway, or an
+    outlier, as the other weights of its row would be rounded to steps that are coarse for them.
+    """
     inputs = weight.shape[-1]
-    precise = inputs <= _FEW_INPUTS or largest.max() * np.sqrt(np.float32(inputs)) > _OUTLIER
-    return Rows(
-        whole.astype(np.int8),
-        scale.astype(np.float32),
-        rest.astype(np.int8) if precise else None,
-    )
+    with np.errstate(all="ignore"):
+        largest = np.maximum(weight.max(), -weight.min()) * np.sqrt(np.float32(inputs))
+    return inputs <= _FEW_INPUTS or bool(largest > _OUTLIER)
 
 
 def int8_layers(config: ModelConfig, tensors: Tensors, fold: Fold) -> list[Int8Layer]:
@@ -111,6 +118,7 @@ def _layer(config: ModelConfig, tensors: Tensors, suffix: str, fold: Fold) -> In
 
 
 _FEW_INPUTS: Final = 96
+"""The most inputs with which a matrix has 16 bits in any case."""
 
 _OUTLIER: Final = np.float32(56)
 """The largest weight of a row, times the square root of the number of inputs, beyond which a matrix

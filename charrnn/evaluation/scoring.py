@@ -37,7 +37,7 @@ from charrnn.data.excerpt import AnyIds, passages
 from charrnn.data.read_options import ReadOptions
 from charrnn.data.splitting import count_repeated
 from charrnn.data.two_pass_reading import KeepIds
-from charrnn.engines import ENGINES, Reader, State, best_engine
+from charrnn.engines import ENGINES, Engine, Reader, State, best_engine
 from charrnn.errors import ConfigError, CorpusError, ModelError
 from charrnn.evaluation.baselines import LONGEST_MEMORY, baselines
 from charrnn.evaluation.copies import copied_share
@@ -63,6 +63,9 @@ class Evaluation:
     """The result of an evaluation of a language model on a text.
 
     Attributes:
+        engine: the precision of the engine that read the text, `float32` or `int8`.
+        float32_nats_per_character: of another precision than float32, what an engine of float32
+            measures; else None.
         nats_per_character: the mean negative log-likelihood per character of the text, also under a
             byte tokenizer, so that models of characters and of bytes are comparable.
         bits_per_character: the same in bits.
@@ -94,6 +97,8 @@ class Evaluation:
     lines_in_training: int | None = None
     copied_from_training: float | None = None
     of_characters: int | None = None
+    engine: str = "float32"
+    float32_nats_per_character: float | None = None
 
 
 @as_usual
@@ -103,7 +108,7 @@ def evaluate(
     *,
     training: AnyIds | None = None,
     protocol: str = "stream",
-    engine: str | None = None,
+    engine: str = "float32",
     read: ReadOptions | None = None,
     adapt: AdaptationConfig | bool | None = None,
     at_most: int | None = None,
@@ -117,7 +122,7 @@ def evaluate(
         text: a file (or anything that `open_corpus` opens), or ids (N,).
         training: the ids of the training text, for the baselines.
         protocol: `stream` or `windows`.
-        engine: the name of an entry of ENGINES; None takes the fastest one that needs no torch.
+        engine: an entry of ENGINES. Unless its precision is float32, float32 reads the text too.
         read: how to read a file.
         adapt: whether to use dynamic evaluation, or its settings. It runs an Adapter instead of an
             engine; the model does not change.
@@ -142,16 +147,13 @@ def evaluate(
     if at_most is not None and len(ids) > at_most and protocol == "stream":
         of_characters = utf8_characters(model.tokenizer, ids)
         ids = ids[:at_most] if adapt else passages(ids, at_most)
+    precision, exact = "float32", None
     if adapt:
         protocol = ADAPTED
         adapter = Adapter(model, adapt if isinstance(adapt, AdaptationConfig) else None)
         nats, characters = score_adapted(adapter, ids, progress), len(ids) - 1
     else:
-        running = best_engine(model) if engine is None else ENGINES[engine](model)
-        if protocol == "stream":
-            nats, characters = score(running, ids, progress=progress), len(ids) - 1
-        else:
-            nats, characters = score_windows(running, ids)
+        precision, exact, (nats, characters) = _score(model, engine, ids, protocol, progress)
     if not math.isfinite(nats):
         raise ModelError("the model's weights are so large that its numbers overflow")
     lines, lines_in_training = _count_lines(model, searched, ids)
@@ -176,10 +178,32 @@ def evaluate(
         lines_in_training=lines_in_training,
         copied_from_training=copied,
         of_characters=of_characters,
+        engine=precision,
+        float32_nats_per_character=None if exact is None else exact * ids_per_character,
     )
 
 
-def _check_settings(protocol: str, engine: str | None, *, adapt: bool) -> None:
+def _score(
+    model: Model,
+    name: str,
+    ids: AnyIds,
+    protocol: str,
+    progress: Callable[[int, int], None] | None,
+) -> tuple[str, float | None, tuple[float, int]]:
+    """Return an engine's precision, the nats per id in float32 if that is another, and the nats per
+    id by the engine with the number of ids predicted."""
+
+    def measure(engine: Engine) -> tuple[float, int]:
+        if protocol == "windows":
+            return score_windows(engine, ids)
+        return score(engine, ids, progress=progress), len(ids) - 1
+
+    engine = ENGINES[name](model)
+    exact = None if engine.precision == "float32" else measure(best_engine(model))[0]
+    return engine.precision, exact, measure(engine)
+
+
+def _check_settings(protocol: str, engine: str, *, adapt: bool) -> None:
     """Raise ConfigError for an unknown protocol, and for settings that exclude adapting."""
     if protocol not in PROTOCOLS:
         raise ConfigError(f"protocol {protocol!r}: choose from {', '.join(PROTOCOLS)}")
@@ -188,8 +212,10 @@ def _check_settings(protocol: str, engine: str | None, *, adapt: bool) -> None:
             f"protocol {protocol}: a model can adapt only to a text that it reads in order; "
             "choose the protocol stream, or do not adapt"
         )
-    if adapt and engine is not None:
-        raise ConfigError(f"engine {engine}: adapting uses no engine; leave it out")
+    if engine not in ENGINES:
+        raise ConfigError(f"engine {engine!r}: choose from {', '.join(ENGINES)}")
+    if adapt and engine != "float32":
+        raise ConfigError(f"engine {engine}: a model adapts in float32; leave out one of both")
 
 
 def _read_ids(

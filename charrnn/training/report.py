@@ -68,7 +68,7 @@ class EvaluationRequest:
         checkpoint: its checkpoint, which names the training text; None where the directory holds
             only a model.
         file: a text, or labelled documents, to evaluate on; None: the held-out part.
-        protocol, adapt, at_most: see `charrnn.evaluation.scoring.evaluate`.
+        protocol, adapt, at_most, engine: see `charrnn.evaluation.scoring.evaluate`.
     """
 
     model: "Model"
@@ -79,6 +79,7 @@ class EvaluationRequest:
     protocol: str = "stream"
     adapt: bool = False
     at_most: int | None = None
+    engine: str = "float32"
 
 
 Evaluate = Callable[[Callable[[int, int], None] | None], EvaluationReport]

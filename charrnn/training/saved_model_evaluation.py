@@ -29,7 +29,7 @@ def checked_request(request: EvaluationRequest) -> EvaluationRequest:
     Raises ConfigError for settings that do not apply to models of its task.
     """
     definition = task_definition(request.model.config.task)
-    for name, off in (("protocol", "stream"), ("adapt", False)):
+    for name, off in (("protocol", "stream"), ("adapt", False), ("engine", "float32")):
         if getattr(request, name) != off and name not in definition.evaluation_options:
             raise ConfigError(
                 f"{name} does not apply to a model trained to {definition.name}; leave it out"

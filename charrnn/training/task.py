@@ -79,7 +79,8 @@ class TaskDefinition(ABC):
         carries_state: whether a step begins with the state that the last one ended with.
         several_processes: whether several processes can train together.
         hopeless_loss: see HOPELESS_LOSS.
-        evaluation_options: which of `protocol` and `adapt` apply to `charrnn evaluate`.
+        evaluation_options: which of `protocol`, `adapt` and `engine` apply to `charrnn evaluate`.
+        has_int8: whether the int8 engine runs its networks.
         shown_measure: the entry of `Task.measures` that is shown beside the loss.
     """
 
@@ -94,6 +95,7 @@ class TaskDefinition(ABC):
     several_processes: bool = False
     hopeless_loss: float = HOPELESS_LOSS
     evaluation_options: frozenset[str] = frozenset()
+    has_int8: bool = False
     shown_measure: str | None = None
 
     @property

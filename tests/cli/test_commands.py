@@ -161,6 +161,26 @@ def test_info_says_what_it_was_trained_on(run: Charrnn, here: Path) -> None:
     assert "text" in shown and digest in shown.replace("\n", "")
 
 
+def test_info_shows_the_bits_of_the_int8_engine(run: Charrnn) -> None:
+    record = json.loads(run("info", "small", "--json").stdout)
+    assert record["int8_bits"]["head"] == 16  # of a small network
+    said = " ".join(run("info", "small").stdout.split())
+    assert "int8 engine weights and activations of 16 bits" in said
+
+
+def test_evaluate_compares_int8_with_float32(run: Charrnn) -> None:
+    exact = json.loads(run("evaluate", "small", "--json").stdout)
+    found = json.loads(run("evaluate", "small", "--engine", "int8", "--json").stdout)
+    assert (exact["engine"], found["engine"]) == ("float32", "int8")
+    assert exact["float32_nats_per_character"] is None
+    assert found["float32_nats_per_character"] == exact["nats_per_character"]
+    difference = found["nats_per_character"] - exact["nats_per_character"]
+    assert 0 < abs(difference) < 0.002
+    said = " ".join(run("evaluate", "small", "--engine", "int8").stdout.split())
+    assert f"int8 - float32 {difference:+.5f} nats per character" in said
+    assert run("evaluate", "small", "--engine", "int8", "--adapt").exit_code == 2
+
+
 def test_corpora_lists_what_can_be_named(run: Charrnn, here: Path) -> None:
     (here / "corpora").mkdir()
     (here / "corpora" / "poem.txt").write_text("rosé\n")

@@ -585,6 +585,7 @@ def test_info_says_what_it_tells(run: Charrnn, kinds: str, numbers: str) -> None
     said = " ".join(run("info", kinds).stdout.split())
     assert "task classify" in said and "classes 3: both, hard, soft" in said
     assert "bits per document" in said
+    assert "int8 engine none for this task" in said
     assert json.loads(run("info", kinds, "--json").stdout)["labels"] == ["both", "hard", "soft"]
     assert "root mean squared error" in run("info", numbers).stdout
 

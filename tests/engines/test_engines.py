@@ -17,7 +17,7 @@ from charrnn.storage.model_directory import Model
 
 MakeModel = Callable[..., Model]
 
-EXACT = ("numpy", "native", "int8")
+EXACT = ("float32", "numpy", "native", "int8")
 """Engines whose numbers are the same to the last bit alone and in any company."""
 
 NEAR = {"float32": 1e-5, "int8": 0.05}

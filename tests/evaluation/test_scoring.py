@@ -211,6 +211,17 @@ def test_every_number_follows_from_the_nats(
     )
     assert result.characters == (399 if protocol == "stream" else WINDOWS * WINDOW)
     assert (result.protocol, result.skipped, result.baselines) == (protocol, (), {})
+    assert result.engine == running.precision
+    exact = evaluate(model, ids, protocol=protocol)
+    assert (exact.engine, exact.float32_nats_per_character) == ("float32", None)
+    expected = None if running.precision == "float32" else exact.nats_per_character
+    assert result.float32_nats_per_character == expected
+
+
+def test_an_unknown_engine_is_refused(make_model: MakeModel) -> None:
+    model = make_model()
+    with pytest.raises(ConfigError, match="engine 'abacus': choose from .*int8"):
+        evaluate(model, some_ids(model, 9), engine="abacus")
 
 
 def test_under_a_byte_tokenizer_a_character_is_still_a_character(make_model: MakeModel) -> None:

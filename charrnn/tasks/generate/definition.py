@@ -24,7 +24,8 @@ class GenerateDefinition(TextTaskDefinition):
     fields = frozenset({"attention"})
     carries_state = True
     several_processes = True
-    evaluation_options = frozenset({"protocol", "adapt"})
+    evaluation_options = frozenset({"protocol", "adapt", "engine"})
+    has_int8 = True
 
     def network(self) -> "Callable[..., CharRNN]":
         """Return CharRNN."""

@@ -53,6 +53,7 @@ def _evaluate(
         read=request.read,
         adapt=request.adapt,
         at_most=request.at_most,
+        engine=request.engine,
         keep=token_cache.keep_for_now,
         progress=progress,
     )
@@ -89,6 +90,9 @@ def _rows(request: EvaluationRequest, result: Evaluation) -> tuple[tuple[str, st
         ("nats per character", f"{result.nats_per_character:.4f}"),
         ("perplexity", f"{result.perplexity:.3f}"),
     ]
+    if (exact := result.float32_nats_per_character) is not None:
+        difference = result.nats_per_character - exact
+        rows.append((f"{result.engine} - float32", f"{difference:+.5f} nats per character"))
     rows += [
         (BASELINES[name], f"{bits:.4f} bits per character")
         for name, bits in result.baselines.items()
