@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterable
 from charrnn.ambient import as_usual, stepwise, usual_numpy
 from charrnn.data.corpus import newline_id
 from charrnn.data.tokenizer import check_text
-from charrnn.engines import ENGINES, Engine, best_engine
+from charrnn.engines import ENGINES, Engine
 from charrnn.errors import CharRNNWarning, ConfigError
 from charrnn.generation.config import DEFAULT_ENGINE, SamplingConfig
 from charrnn.generation.constraints import Constraints
@@ -47,8 +47,7 @@ class Sampler:
 
     def new_engine(self, model: Model) -> Engine:
         """Return an engine of the chosen kind for a model, such as one that has learned more."""
-        name = self.engine_name
-        return best_engine(model) if name == "float32" else ENGINES[name](model)
+        return ENGINES[self.engine_name](model)
 
     @as_usual
     def stream(

@@ -100,12 +100,15 @@ class Probe:
         return time.perf_counter() - self._began
 
     def characters(self, config: ModelConfig) -> float:
-        """Return how many characters such a network would read in the whole training."""
+        """Return how many characters such a network would read in the whole training; none where
+        measuring has taken too long to go on."""
         step = self._step_characters
         if self._options.steps is not None:
             return self._options.steps * step
         if self._options.epochs is not None:
             return self._options.epochs * self._task.training_characters
+        if self._takes_too_long:
+            return 0.0  # on a machine as busy as that, a larger network is none to choose
         machine = self._reckoned(config)
         seconds = self._step_seconds(config, machine, 0.0)
         if machine.device == "cpu" and machine.threads > 1 and self._one_thread_is_faster:

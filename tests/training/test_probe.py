@@ -223,3 +223,52 @@ def test_a_moment_in_which_the_machine_is_busy_does_not_count(
     loader: Any = itertools.repeat(None)
     assert module._time_steps(learner, loader, seconds, 20.0, longest) == expected
     assert steps == []
+
+
+def sizes_tried(
+    monkeypatch: pytest.MonkeyPatch, seconds: dict[int, float], *, takes: float = 0.0
+) -> list[tuple[int, int, float]]:
+    """Ask for the characters of networks of 64, 96 and 128 units; return the threads tried, the
+    size and the characters read, where a step takes so long on one and two threads, and measuring
+    it takes `takes` seconds."""
+    made = probe(TrainingOptions(budget=10.0, device="cpu"))
+    spent, tried = 0.0, list[tuple[int, int, float]]()
+
+    def step_seconds(config: ModelConfig, machine: Machine, *_: float, **__: float) -> float:
+        nonlocal spent
+        spent += takes
+        tried.append((machine.threads, config.hidden_size, 0.0))
+        return seconds[machine.threads]
+
+    monkeypatch.setattr(module, "most_threads", lambda *_: 2)
+    monkeypatch.setattr(Probe, "spent_seconds", property(lambda _: spent))
+    monkeypatch.setattr(made, "_step_seconds", step_seconds)
+    for size in (64, 96, 128):
+        read = made.characters(ModelConfig(vocabulary_size=9, hidden_size=size, embedding_size=4))
+        tried[-1] = (*tried[-1][:2], read)
+    return tried
+
+
+def test_one_thread_is_tried_for_each_size_while_it_is_faster(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Beside a busy program, two threads were so slow that 2 x 64 was chosen where 2 x 256 fits."""
+    tried = sizes_tried(monkeypatch, {1: 0.01, 2: 0.05})
+    assert [(threads, size) for threads, size, _ in tried] == [
+        (2, 64), (1, 64), (2, 96), (1, 96), (2, 128), (1, 128)
+    ]  # fmt: skip
+    assert tried[-1][2] == 10.0 / 0.01 * 32
+
+
+def test_one_thread_is_tried_once_on_an_idle_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = sizes_tried(monkeypatch, {1: 0.05, 2: 0.01})
+    assert [threads for threads, *_ in tried] == [2, 1, 2, 2]
+
+
+def test_where_measuring_takes_too_long_no_larger_network_is_measured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Beside a busy program and a compiler, measuring took all of a budget of 20 seconds."""
+    tried = sizes_tried(monkeypatch, {1: 0.01, 2: 0.05}, takes=1.0)
+    assert [size for _, size, _ in tried] == [64, 64]
+    assert tried[-1][2] == 0.0
