@@ -163,7 +163,7 @@ class SamplingConfig:
             )
 
 
-DEFAULT_ENGINE: Final = "float32"
+DEFAULT_ENGINE: Final = "int8"
 """The engine that writes texts unless another is chosen."""
 
 
