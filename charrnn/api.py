@@ -285,7 +285,7 @@ def evaluate(
 
 @as_usual
 def score(
-    model: str | Path | Model, text: str, *, engine: str | None = None
+    model: str | Path | Model, text: str, *, engine: str = "float32"
 ) -> "npt.NDArray[np.float64]":
     """Return the log-probability of each character of a text: an array (N,) of nats, 0 or below.
 
@@ -295,7 +295,7 @@ def score(
     if after a newline. For a byte model, the value of a character is the sum over its bytes.
 
     Args:
-        engine: the entry of ENGINES that runs the model; None: the fastest that needs no PyTorch.
+        engine: the entry of ENGINES that runs the model.
 
     Raises UnknownCharacterError for characters that are not in the vocabulary, ModelError.
     """

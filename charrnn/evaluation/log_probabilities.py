@@ -20,7 +20,7 @@ _LARGEST_LOGITS: Final = 1 << 22
 
 
 def character_log_probabilities(
-    model: Model, text: str, *, engine: str | None = None
+    model: Model, text: str, *, engine: str = "float32"
 ) -> npt.NDArray[np.float64]:
     """Return the log-probability (N,) of each character of a text, given all before it, in nats.
 
@@ -29,7 +29,7 @@ def character_log_probabilities(
     log-probability is the sum over its bytes. The sum of all is the text's log-likelihood.
 
     Args:
-        engine: the name of an entry of ENGINES; None takes the fastest one that needs no PyTorch.
+        engine: the name of an entry of ENGINES.
 
     Raises UnknownCharacterError for characters that are not in the vocabulary, CorpusError for what
     is not text, ModelError for a model of another task or whose numbers overflow.

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from charrnn.engines import ENGINES, Engine, best_engine
+from charrnn.engines import ENGINES, Engine, best_engine, int8_engine
 from charrnn.errors import ConfigError, CorpusError, UnknownCharacterError
 from charrnn.generation import batch
 from charrnn.generation.config import SamplingConfig
@@ -365,6 +365,9 @@ def test_an_engine_may_be_one_that_runs_already(make_model: MakeModel) -> None:
     assert Sampler(model, running).engine is running
 
 
-def test_the_engine_is_the_fastest_that_needs_no_torch(make_model: MakeModel) -> None:
+def test_the_engine_is_int8_or_the_fastest_of_float32_that_needs_no_torch(
+    make_model: MakeModel,
+) -> None:
     model = make_model()
-    assert type(Sampler(model).engine) is type(best_engine(model))
+    assert type(Sampler(model).engine) is type(int8_engine(model))
+    assert type(Sampler(model, "float32").engine) is type(best_engine(model))
