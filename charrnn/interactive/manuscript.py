@@ -389,6 +389,8 @@ class Manuscript:
         """Forget the ids after the first `length`."""
         self._states.truncate(length, max(len(self._ids), len(self._nats)))
         del self._ids[length:], self._nats[length:]
+        if self._end is not None and self._end[0] > length:
+            self._end = None  # other ids may follow, which C reads without an update of the end
 
 
 def _blocks(begin: int, end: int) -> Iterator[tuple[int, int]]:

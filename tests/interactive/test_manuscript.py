@@ -358,6 +358,25 @@ def test_again_gives_one_alternative_after_another(make_model: MakeModel) -> Non
     assert len(set(texts)) == 4
 
 
+@pytest.mark.parametrize("undo_before", [False, True])
+def test_probabilities_are_those_after_the_text_that_replaced_one_as_long(
+    undo_before: bool, make_model: MakeModel
+) -> None:
+    sampler = Sampler(make_model(), "int8")
+    config = SamplingConfig(length=30, temperature=1.0)
+    manuscript = Manuscript(sampler)
+    manuscript.write("ab")
+    first = collect(manuscript.continuation(config))
+    before = manuscript.probabilities()
+    if undo_before:
+        manuscript.undo()
+    second = collect(manuscript.again(config))
+    assert len(first) == len(second)
+    other = Manuscript(sampler)
+    other.write(manuscript.text)
+    assert manuscript.probabilities().tolist() == other.probabilities().tolist() != before.tolist()
+
+
 def test_more_is_never_made_of_the_same_random_numbers(make_model: MakeModel) -> None:
     sampler = Sampler(make_model())
     config = SamplingConfig(length=30)
