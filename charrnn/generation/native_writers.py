@@ -41,6 +41,12 @@ _MOST_STEPS_OF_LANES: Final = 64
 _MOST_WAITING: Final = 1024
 """The most texts whose keys are computed at once."""
 
+_MOST_REMEMBERED: Final = 1 << 14
+"""The most last ids that C keeps of each text; Python keeps no more than there are."""
+
+_MOST_COUNTED: Final = 1 << 62
+"""The largest length that C compares with; a size in C would lose the bits beyond."""
+
 
 def native_rules(request: GenerationRequest) -> Rules | None:
     """Return the rules of a request whose texts C can write; None for others."""
@@ -50,6 +56,8 @@ def native_rules(request: GenerationRequest) -> Rules | None:
         or constraints.native_filters is None
         or constraints.automaton is not None
         or config.no_repeat_ngram is not None
+        or constraints.lookback > _MOST_REMEMBERED
+        or max(config.length or 0, config.min_length) > _MOST_COUNTED
     ):
         return None
     return Rules(

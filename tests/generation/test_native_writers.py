@@ -281,3 +281,24 @@ def test_what_c_cannot_do_is_left_to_python() -> None:
         assert native_rules(sampler.request("", config)) is None
     numpy = Sampler(model, Int8NumPyEngine.of(model))
     assert native_rules(numpy.request("", SamplingConfig())) is None
+
+
+@needs_library
+@pytest.mark.parametrize(
+    "large",
+    [
+        {"repetition_penalty": 1.5, "repetition_window": 10**20},
+        {"repetition_penalty": 1.5, "repetition_window": 10**9},
+        {"length": (1 << 64) + 3},
+        {"length": 1 << 70, "min_length": 1 << 64},
+    ],
+)
+def test_numbers_too_large_for_c_mean_what_they_say(large: dict[str, Any]) -> None:
+    model = model_of()
+    sampler = Sampler(model, "int8")
+    config = SamplingConfig(**({"length": 60} | large))
+    assert native_rules(sampler.request("", config)) is None
+    beginning = "".join(islice(sampler.stream("", config), 60))
+    others = {name: 60 for name in ("length", "min_length", "repetition_window") if name in large}
+    assert beginning == sampler.sample("", SamplingConfig(**({"length": 60} | large | others)))
+    assert len(beginning) == 60
