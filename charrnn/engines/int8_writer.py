@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from charrnn.engines.engine import Array, State
+from charrnn.engines.engine import Array, State, check_ids
 from charrnn.engines.int8_engine import Int8Engine, Int8Lanes
 from charrnn.engines.int8_layout import aligned
 from charrnn.engines.int8_structures import CQueue, CWriter
@@ -88,6 +88,8 @@ class Int8Writer:
         room: the largest number of steps of a call.
         scored: whether to compute log-probabilities.
 
+    Raises as `check_ids` does for an id of the prompt that is not in the vocabulary.
+
     Attributes:
         room: see Args.
         entries: (B,) the entries of the texts in the lanes, in the queues that they came from; -1
@@ -111,6 +113,7 @@ class Int8Writer:
         stops = [np.array(stop, dtype=np.int64) for stop in rules.stops]
         ring_size = max(1, rules.window, *map(len, stops))
         self._prompt = np.array(prompt[-ring_size:], dtype=np.int64)
+        check_ids(self._prompt, engine.vocabulary_size)
         self._stops = np.concatenate([*stops, np.zeros(0, dtype=np.int64)])
         self._stop_ends = np.cumsum([len(stop) for stop in stops], dtype=np.uint64)
         self.entries = np.full(count, -1, dtype=np.int64)

@@ -7,6 +7,7 @@ from charrnn.engines.int8_engine import Int8Engine
 from charrnn.engines.int8_structures import available
 from charrnn.engines.int8_writer import LENGTH, Int8Writer, NothingMayCome, Queue, Rules
 from charrnn.engines.native_choice import Filters
+from charrnn.errors import ConfigError
 from charrnn.generation.randomness import sample_keys
 from tests.engines.int8_models import NETWORKS, drawn_model
 
@@ -106,3 +107,10 @@ def test_nothing_is_written_where_nothing_may_come() -> None:
     allowed = np.zeros(67, dtype=np.bool_)
     with pytest.raises(NothingMayCome):
         writer(allowed=allowed).write(Queue(sample_keys(0, [0])), STEPS)
+
+
+@pytest.mark.parametrize("wrong", [-1, 67, 1 << 40])
+def test_ids_of_a_prompt_are_checked(wrong: int) -> None:
+    engine = Int8Engine(*drawn_model("lstm", hidden_size=20, layers=2))
+    with pytest.raises(ConfigError, match=f"id {wrong}: the model's ids go from 0 to 66"):
+        Int8Writer(engine, rules(), None, [wrong, 4], count=1, room=STEPS)
