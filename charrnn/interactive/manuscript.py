@@ -229,7 +229,7 @@ class Manuscript:
             return
         if draft.stop_reason is not None:
             return
-        writer = TextWriter(request, rules, index)
+        self._end, writer = None, TextWriter(request, rules, index)
         for piece in writer.pieces():
             self._states.keep(len(self._ids) + len(piece.ids) - 1, writer.state())
             self._ids += piece.ids
@@ -389,8 +389,6 @@ class Manuscript:
         """Forget the ids after the first `length`."""
         self._states.truncate(length, max(len(self._ids), len(self._nats)))
         del self._ids[length:], self._nats[length:]
-        if self._end is not None and self._end[0] > length:
-            self._end = None  # other ids may follow, which C reads without an update of the end
 
 
 def _blocks(begin: int, end: int) -> Iterator[tuple[int, int]]:
