@@ -14,6 +14,7 @@ from charrnn.engines.int8_structures import available as int8_available
 from charrnn.engines.native_engine import NativeEngine, available
 from charrnn.engines.numpy_engine import NumPyEngine
 from charrnn.engines.torch_engine import TorchEngine
+from charrnn.errors import ConfigError
 from charrnn.storage.model_directory import Model
 
 
@@ -37,6 +38,12 @@ if available():
     ENGINES["native"] = NativeEngine.of
 
 
+def check_engine(name: str) -> None:
+    """Raise ConfigError unless this is the name of an engine."""
+    if name not in ENGINES:
+        raise ConfigError(f"engine {name!r}: choose from {', '.join(ENGINES)}")
+
+
 __all__ = [
     "ENGINES",
     "Array",
@@ -50,5 +57,6 @@ __all__ = [
     "State",
     "TorchEngine",
     "best_engine",
+    "check_engine",
     "int8_engine",
 ]

@@ -37,7 +37,7 @@ from charrnn.data.excerpt import AnyIds, passages
 from charrnn.data.read_options import ReadOptions
 from charrnn.data.splitting import count_repeated
 from charrnn.data.two_pass_reading import KeepIds
-from charrnn.engines import ENGINES, Engine, Reader, State, best_engine
+from charrnn.engines import ENGINES, Engine, Reader, State, best_engine, check_engine
 from charrnn.errors import ConfigError, CorpusError, ModelError
 from charrnn.evaluation.baselines import LONGEST_MEMORY, baselines
 from charrnn.evaluation.copies import copied_share
@@ -212,8 +212,7 @@ def _check_settings(protocol: str, engine: str, *, adapt: bool) -> None:
             f"protocol {protocol}: a model can adapt only to a text that it reads in order; "
             "choose the protocol stream, or do not adapt"
         )
-    if engine not in ENGINES:
-        raise ConfigError(f"engine {engine!r}: choose from {', '.join(ENGINES)}")
+    check_engine(engine)
     if adapt and engine != "float32":
         raise ConfigError(f"engine {engine}: a model adapts in float32; leave out one of both")
 

@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterable
 from charrnn.ambient import as_usual, stepwise, usual_numpy
 from charrnn.data.corpus import newline_id
 from charrnn.data.tokenizer import check_text
-from charrnn.engines import ENGINES, Engine
+from charrnn.engines import ENGINES, Engine, check_engine
 from charrnn.errors import CharRNNWarning, ConfigError
 from charrnn.generation.config import DEFAULT_ENGINE, SamplingConfig
 from charrnn.generation.constraints import Constraints
@@ -34,7 +34,7 @@ class Sampler:
     Attributes:
         engine_name: the name given, or DEFAULT_ENGINE.
 
-    Raises ModelError when the model is not a language model.
+    Raises ModelError when the model is not a language model, ConfigError for an unknown engine.
     """
 
     @as_usual
@@ -47,6 +47,7 @@ class Sampler:
 
     def new_engine(self, model: Model) -> Engine:
         """Return an engine of the chosen kind for a model, such as one that has learned more."""
+        check_engine(self.engine_name)
         return ENGINES[self.engine_name](model)
 
     @as_usual

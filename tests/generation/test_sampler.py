@@ -371,3 +371,8 @@ def test_the_engine_is_int8_or_the_fastest_of_float32_that_needs_no_torch(
     model = make_model()
     assert type(Sampler(model).engine) is type(int8_engine(model))
     assert type(Sampler(model, "float32").engine) is type(best_engine(model))
+
+
+def test_an_unknown_engine_is_refused(make_model: MakeModel) -> None:
+    with pytest.raises(ConfigError, match="engine 'abacus': choose from .*int8"):
+        Sampler(make_model(), "abacus")
