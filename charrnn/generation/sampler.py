@@ -32,7 +32,7 @@ class Sampler:
             or an engine; None takes DEFAULT_ENGINE.
 
     Attributes:
-        engine_name: the name given, or DEFAULT_ENGINE.
+        engine_name: the name given; of an engine that was given, its precision; or DEFAULT_ENGINE.
 
     Raises ModelError when the model is not a language model, ConfigError for an unknown engine.
     """
@@ -41,9 +41,12 @@ class Sampler:
     def __init__(self, model: Model, engine: str | Engine | None = None) -> None:
         model.require("generate")
         self.model = model
-        self.engine_name = engine if isinstance(engine, str) else DEFAULT_ENGINE
-        given = None if isinstance(engine, str) else engine
-        self.engine: Engine = self.new_engine(model) if given is None else given
+        self.engine: Engine
+        if engine is None or isinstance(engine, str):
+            self.engine_name = engine or DEFAULT_ENGINE
+            self.engine = self.new_engine(model)
+        else:
+            self.engine_name, self.engine = engine.precision, engine
 
     def new_engine(self, model: Model) -> Engine:
         """Return an engine of the chosen kind for a model, such as one that has learned more."""

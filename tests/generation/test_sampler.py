@@ -376,3 +376,12 @@ def test_the_engine_is_int8_or_the_fastest_of_float32_that_needs_no_torch(
 def test_an_unknown_engine_is_refused(make_model: MakeModel) -> None:
     with pytest.raises(ConfigError, match="engine 'abacus': choose from .*int8"):
         Sampler(make_model(), "abacus")
+
+
+@pytest.mark.parametrize("name", ["float32", "int8"])
+def test_an_engine_of_the_same_kind_replaces_one_that_was_given(
+    name: str, make_model: MakeModel
+) -> None:
+    model = make_model()
+    sampler = Sampler(model, ENGINES[name](model))
+    assert sampler.new_engine(model).precision == name
