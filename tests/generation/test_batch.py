@@ -104,6 +104,8 @@ class Endless:
     """Lanes of a model that never ends the text of its first lane, and others at once: the first
     text that was begun goes on with id 1 for ever, or for so many characters."""
 
+    precision = "float32"
+
     def __init__(self, ends_after: int | None) -> None:
         self.ends_after, self.parallel, self.vocabulary_size = ends_after, False, 2
         self.slow: object = None
