@@ -11,16 +11,15 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from charrnn.engines.array_lanes import ArrayLanes
 from charrnn.engines.attention import AttentionLanes, AttentionWeights
+from charrnn.engines.compiled_lanes import CModel, CompiledLanes, aligned
 from charrnn.engines.engine import Array, State, check_ids, chunk_length, chunks, id_array
 from charrnn.engines.int8_attention import projection_layer
-from charrnn.engines.int8_layout import SUMS, UNITS, aligned, arrange
+from charrnn.engines.int8_layout import SUMS, UNITS, arrange
 from charrnn.engines.int8_structures import (
     CAttention,
     CLanes,
     CLayer,
-    CModel,
     CWeights,
     CWriter,
     available,
@@ -157,8 +156,11 @@ class Int8Engine:
         return array.ctypes.data
 
 
-class Int8Lanes(ArrayLanes):
+class Int8Lanes(CompiledLanes):
     """Lanes of an Int8Engine; see Lanes. A step allocates no arrays."""
+
+    _engine: Int8Engine
+    _attention: CAttention
 
     def __init__(self, engine: Int8Engine, count: int) -> None:
         self._engine, self._count = engine, count
@@ -189,48 +191,11 @@ class Int8Lanes(ArrayLanes):
             self._scores.ctypes.data,
         )
         self._step = engine._library.charrnn_int8_step
+        self._attend_in_c = engine._library.charrnn_int8_attend
         self._pointer = ctypes.byref(self._lanes)
 
-    def step(self, ids: npt.NDArray[np.intp]) -> Array:
-        """Read one id in each lane (B,). Returns the logits (B, V)."""
-        self._ids[:] = ids
-        if self._step(self._pointer):
-            check_ids(self._ids, self._engine.symbols)
-        if self._memory is not None:
-            self._attend(*self._tops)
-        return self._logits
-
-    def advance(self, ids: npt.NDArray[Any], state: State | None) -> tuple[Array, State]:
-        """Read ids (B, T) after a state of all lanes; see Engine.advance."""
-        self._put(slice(None), state)
-        logits = np.empty((*ids.T.shape, self._engine.vocabulary_size), dtype=np.float32)
-        done = 0
-        for scores, tops in self._read(ids, scored=True):
-            steps = logits[done : done + len(scores)]
-            done += len(scores)
-            if self._memory is None:
-                steps[:] = scores[..., : logits.shape[2]]
-                continue
-            for t, each in enumerate(steps):
-                self._attend(tops[t].ctypes.data, scores[t].ctypes.data)
-                each[:] = self._logits
-        return logits.swapaxes(0, 1), self._get(slice(None))
-
-    def read(self, ids: npt.NDArray[Any], state: State | None) -> State:
-        """Read ids (B, T) after a state of all lanes; see Engine.read."""
-        self._put(slice(None), state)
-        for scores, _ in self._read(ids, scored=self._memory is not None):
-            for projected in scores:  # of attention
-                assert self._memory is not None
-                self._memory.remember_projected(projected)
-        return self._get(slice(None))
-
     def _read(self, ids: npt.NDArray[Any], *, scored: bool) -> Iterator[tuple[Array, Array]]:
-        """Read ids (B, T) in chunks. Yields the scores (t, B, V or 3 D) and the top states (t, B,
-        H) of each: the former empty unless `scored`, the latter without attention.
-
-        The next chunk overwrites them.
-        """
+        """Read ids (B, T) in chunks; see CompiledLanes."""
         engine, count = self._engine, self._count
         longest = min(chunk_length(count), ids.shape[1])
         scores = aligned((longest if scored else 0, *self._scores.shape), np.float32)
@@ -316,11 +281,3 @@ class Int8Lanes(ArrayLanes):
         self._attention_pointer = ctypes.byref(self._attention)
         self._tops = self._states[0][-1].ctypes.data, self._scores.ctypes.data
         return logits
-
-    def _attend(self, h: int, projected: int) -> None:
-        """Write the logits of states (B, H) and their projections (B, 3 D), given by address."""
-        assert self._memory is not None
-        self._attention.start = self._memory.start
-        attend = self._engine._library.charrnn_int8_attend
-        attend(self._pointer, self._attention_pointer, h, projected)
-        self._memory.slide()

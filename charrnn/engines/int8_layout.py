@@ -3,12 +3,12 @@
 Legend: V vocabulary, H hidden, G gates, N rows, I inputs, P panels.
 """
 
-import math
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from charrnn.engines.compiled_lanes import aligned
 from charrnn.engines.engine import Array
 from charrnn.engines.int8_weights import Int8Layer, Rows, Whole
 
@@ -21,9 +21,6 @@ units."""
 
 SUMS: Final = _BLOCKS * UNITS
 """The sums of a panel."""
-
-_LINE: Final = 64
-"""The bytes of a cache line, and of the longest vector."""
 
 
 class Arranged(NamedTuple):
@@ -107,12 +104,3 @@ def _blocks(planes: npt.NDArray[Any], panels: int) -> npt.NDArray[Any]:
     arranged = aligned((count, panels, gates * blocks, UNITS), planes.dtype.type)
     arranged.reshape(split.shape)[:] = split
     return arranged
-
-
-def aligned(shape: tuple[int, ...], number: type[np.generic]) -> npt.NDArray[Any]:
-    """Return zeros that begin at a cache line."""
-    kind = np.dtype(number)
-    count = math.prod(shape)
-    memory = np.zeros(count + _LINE // kind.itemsize, dtype=kind)
-    offset = -memory.ctypes.data % _LINE // kind.itemsize
-    return memory[offset : offset + count].reshape(shape)

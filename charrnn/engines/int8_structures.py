@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from charrnn.engines.compiled_lanes import CModel
 from charrnn.engines.engine import Array
 from charrnn.native_library import open_library, switched_off
 
@@ -33,19 +34,6 @@ class CLayer(ctypes.Structure):
         ("recurrent", CWeights),
     ]
     panels: int
-
-
-class CModel(ctypes.Structure):
-    """The structure Model of int8.c."""
-
-    _fields_ = [
-        ("processor", ctypes.c_size_t),
-        ("cell", ctypes.c_size_t),
-        ("symbols", ctypes.c_size_t),
-        ("hidden_size", ctypes.c_size_t),
-        ("layer_count", ctypes.c_size_t),
-        ("layers", ctypes.c_void_p),
-    ]
 
 
 class CLanes(ctypes.Structure):

@@ -14,9 +14,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from charrnn.engines.compiled_lanes import aligned
 from charrnn.engines.engine import Array, State, check_ids
 from charrnn.engines.int8_engine import Int8Engine, Int8Lanes
-from charrnn.engines.int8_layout import aligned
 from charrnn.engines.int8_structures import CQueue, CWriter
 from charrnn.engines.native_choice import Filters, Mask
 

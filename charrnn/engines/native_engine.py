@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.cores import usable_threads
-from charrnn.engines.array_lanes import ArrayLanes
 from charrnn.engines.attention import AttentionLanes, AttentionWeights
+from charrnn.engines.compiled_lanes import CModel, CompiledLanes, aligned
 from charrnn.engines.engine import Array, State, check_ids, chunk_length, chunks, id_array
 from charrnn.engines.layers import prepared_layer
 from charrnn.engines.native_structures import (
@@ -24,8 +24,6 @@ from charrnn.engines.native_structures import (
     CAttention,
     CLanes,
     CLayer,
-    CModel,
-    aligned,
 )
 from charrnn.errors import ConfigError
 from charrnn.model.config import STATES, ModelConfig
@@ -226,8 +224,11 @@ class NativeEngine:
         return array.ctypes.data
 
 
-class NativeLanes(ArrayLanes):
+class NativeLanes(CompiledLanes):
     """Lanes of a NativeEngine; see Lanes. A step allocates no arrays."""
+
+    _engine: NativeEngine
+    _attention: CAttention
 
     def __init__(self, engine: NativeEngine, count: int, *, threads: int | None = None) -> None:
         self._engine, self._count = engine, count
@@ -259,6 +260,7 @@ class NativeLanes(ArrayLanes):
             None,
         )
         self._step = engine._library.charrnn_step
+        self._attend_in_c = engine._library.charrnn_attend
         self._pointer = ctypes.byref(self._lanes)
         if threads is None:
             large = count == 1 and engine.weight_bytes > _SHARED_BYTES
@@ -273,45 +275,8 @@ class NativeLanes(ArrayLanes):
         """See ArrayLanes."""
         return self._attention.attended if self._memory is not None else None
 
-    def step(self, ids: npt.NDArray[np.intp]) -> Array:
-        """Read one id in each lane (B,). Returns the logits (B, V)."""
-        self._ids[:] = ids
-        if self._step(self._pointer):
-            check_ids(self._ids, self._engine.symbols)
-        if self._memory is not None:
-            self._attend(*self._tops)
-        return self._logits
-
-    def advance(self, ids: npt.NDArray[Any], state: State | None) -> tuple[Array, State]:
-        """Read ids (B, T) after a state of all lanes; see Engine.advance."""
-        self._put(slice(None), state)
-        logits = np.empty((*ids.T.shape, self._engine.vocabulary_size), dtype=np.float32)
-        done = 0
-        for history, scores in self._read(ids, scored=True):
-            steps = logits[done : done + len(history)]
-            done += len(history)
-            if self._memory is None:
-                steps[:] = scores[..., : logits.shape[2]]
-                continue
-            for t, each in enumerate(steps):
-                self._attend(history[t].ctypes.data, scores[t].ctypes.data)
-                each[:] = self._logits
-        return logits.swapaxes(0, 1), self._get(slice(None))
-
-    def read(self, ids: npt.NDArray[Any], state: State | None) -> State:
-        """Read ids (B, T) after a state of all lanes; see Engine.read."""
-        self._put(slice(None), state)
-        for _, scores in self._read(ids, scored=self._memory is not None):
-            if self._memory is not None:
-                for projected in scores:
-                    self._memory.remember_projected(projected)
-        return self._get(slice(None))
-
     def _read(self, ids: npt.NDArray[Any], *, scored: bool) -> Iterator[tuple[Array, Array]]:
-        """Read ids (B, T) in chunks. Yields the states (t, B, H) of each chunk and their scores.
-
-        The scores (t, B, V or 3 D) are empty unless `scored`. The next chunk overwrites both.
-        """
+        """Read ids (B, T) in chunks; see CompiledLanes."""
         longest = min(chunk_length(self._count), ids.shape[1])
         scores = aligned((longest if scored else 0, *self._scores.shape))
         history = aligned((longest, *self._outputs.shape[1:]))
@@ -327,14 +292,7 @@ class NativeLanes(ArrayLanes):
                 len(steps),
             ):
                 check_ids(ids, self._engine.symbols)
-            yield history[: len(steps)], scores[: len(steps)]
-
-    def _attend(self, h: int, projected: int) -> None:
-        """Write the logits of states (B, H) and their projections (B, 3 D), given by address."""
-        assert self._memory is not None
-        self._attention.start = self._memory.start
-        self._engine._library.charrnn_attend(self._pointer, self._attention_pointer, h, projected)
-        self._memory.slide()
+            yield scores[: len(steps)], history[: len(steps)]
 
 
 @functools.cache

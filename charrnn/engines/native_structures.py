@@ -1,22 +1,17 @@
-"""The structures that the native engine passes to C, and aligned memory for its arrays.
+"""The structures that the native engine passes to C.
 
 Legend: B lanes, W window, D of a key, F numbers in a vector.
 """
 
 import ctypes
-import math
 from typing import Final
 
-import numpy as np
-
 from charrnn.engines.attention import AttentionLanes
+from charrnn.engines.compiled_lanes import CModel, aligned
 from charrnn.engines.engine import Array
 
 SUMS: Final = 4
 """The vectors of sums in a panel."""
-
-_ALIGNMENT: Final = 64
-"""The bytes of a cache line, and of the longest vector."""
 
 
 class CLayer(ctypes.Structure):
@@ -31,19 +26,6 @@ class CLayer(ctypes.Structure):
     panels: int
     start: int | None
     input: int | None
-
-
-class CModel(ctypes.Structure):
-    """The structure Model of step.c."""
-
-    _fields_ = [
-        ("processor", ctypes.c_size_t),
-        ("cell", ctypes.c_size_t),
-        ("symbols", ctypes.c_size_t),
-        ("hidden_size", ctypes.c_size_t),
-        ("layer_count", ctypes.c_size_t),
-        ("layers", ctypes.c_void_p),
-    ]
 
 
 class CLanes(ctypes.Structure):
@@ -119,11 +101,3 @@ class CAttention(ctypes.Structure):
 
 STRUCTURES: Final = (CLayer, CModel, CLanes, CAttention)
 """The structures in the order of step.c's charrnn_layout."""
-
-
-def aligned(shape: tuple[int, ...]) -> Array:
-    """Return zeros that begin at a cache line."""
-    count = math.prod(shape)
-    memory = np.zeros(count + _ALIGNMENT // 4, dtype=np.float32)
-    offset = -memory.ctypes.data % _ALIGNMENT // 4
-    return memory[offset : offset + count].reshape(shape)
