@@ -1,0 +1,149 @@
+"""A language model as the page's own engine reads it (page/local/read_model.js): the numbers of the
+int8 engine in one piece of memory, and their description.
+
+Legend: V vocabulary, E embedding, H hidden, G gates, N rows, I inputs.
+"""
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from charrnn.data.tokenizer import CharTokenizer, Tokenizer
+from charrnn.engines.attention import AttentionWeights
+from charrnn.engines.engine import Array
+from charrnn.engines.int8_attention import projection_layer
+from charrnn.engines.int8_weights import Int8Layer, Rows, int8_layers
+from charrnn.errors import ConfigError
+from charrnn.export.page_settings import page_settings
+from charrnn.model.config import ModelConfig
+from charrnn.storage.model_directory import Model
+from charrnn.storage.tensor_file import Tensors
+
+LARGEST_LAYER: Final = 1040
+"""The largest H: beyond, two sums of products no longer fit into a float64; see
+page/local/exact_products.js."""
+
+_ALIGNMENT: Final = 8
+
+
+class PageModel(NamedTuple):
+    """A model as the page reads it."""
+
+    description: dict[str, Any]  # JSON
+    content: bytes  # the tensors, each at its place in the description
+
+
+def page_model(model: Model) -> PageModel:
+    """Return a model as the page reads it.
+
+    Raises ModelError when it is no language model, ConfigError when its layers are too large.
+    """
+    model.require("generate")
+    config = model.config
+    if config.hidden_size > LARGEST_LAYER:
+        raise ConfigError(
+            f"the model's layers have {config.hidden_size:,} units; a page computes with up to "
+            f"{LARGEST_LAYER:,}"
+        )
+    content = bytearray()
+    described = []
+    for name, tensor in _tensors(config, model.tensors).items():
+        content += bytes(-len(content) % _ALIGNMENT)
+        described.append(
+            {
+                "name": name,
+                "kind": str(tensor.dtype),
+                "shape": list(tensor.shape),
+                "place": len(content),
+            }
+        )
+        little = tensor.astype(tensor.dtype.newbyteorder("<"), copy=False)
+        content += np.ascontiguousarray(little).tobytes()
+    description = {
+        "config": config.to_json(),
+        "characters": _characters(model.tokenizer),
+        "settings": page_settings(),
+        "entry": _entry(model),
+        "tensors": described,
+    }
+    return PageModel(description, bytes(content))
+
+
+def _characters(tokenizer: Tokenizer) -> list[str] | None:
+    return list(tokenizer.characters) if isinstance(tokenizer, CharTokenizer) else None
+
+
+def _entry(model: Model) -> dict[str, Any]:
+    """Return what the page knows of a model, as the server's list of models says it."""
+    config, training = model.config, model.provenance
+    nats = training.validation_nats
+    characters = _characters(model.tokenizer)
+    return {
+        "id": training.corpus,
+        "task": config.task,
+        "tokenizer": model.tokenizer.kind,
+        **({} if characters is None else {"characters": "".join(characters)}),
+        "vocabulary_size": config.vocabulary_size,
+        "lines": training.lines,
+        "cell": config.cell,
+        "layers": config.layers,
+        "hidden_size": config.hidden_size,
+        "parameters": config.parameters,
+        "corpus": training.corpus,
+        "step": training.step,
+        "seconds": training.seconds,
+        "validation_bits": None if nats is None else nats / float(np.log(2)),
+        "default": True,
+    }
+
+
+def _tensors(config: ModelConfig, tensors: Tensors) -> dict[str, npt.NDArray[Any]]:
+    """Return the tensors by name. The page computes the table of the first layer by itself."""
+    table: list[Array] = []
+
+    def keep(embedding: Array, weight: Array, bias: Array) -> Array:
+        """Stand for `fold`: keep the weight (N, E), and return the bias as the only row."""
+        table.append(weight.T)
+        return bias[None]
+
+    *layers, head = int8_layers(config, tensors, keep)
+    found: dict[str, npt.NDArray[Any]] = {
+        "embedding": tensors["embedding.weight"],  # (V, E)
+        "table": table[0],  # (E, N)
+    }
+    for number, layer in enumerate(layers):
+        found |= _layer(str(number), layer)
+    found |= _layer("head", head)
+    if config.attention is not None:
+        weights = AttentionWeights(config, tensors)
+        found |= _layer("projection", projection_layer(weights))
+        found |= {
+            "attention.output": weights.output[:, : config.hidden_size],  # (D, H)
+            "attention.biases": weights.biases,
+            "attention.norm_weight": weights.norm_weight,
+            "attention.norm_bias": weights.norm_bias,
+        }
+    return found
+
+
+def _layer(name: str, layer: Int8Layer) -> dict[str, npt.NDArray[Any]]:
+    return {
+        f"{name}.start": layer.start[0].reshape(-1),  # (G H,)
+        f"{name}.inner": layer.inner,
+        **_rows(f"{name}.input", layer.input),
+        **_rows(f"{name}.recurrent", layer.recurrent),
+    }
+
+
+def _rows(name: str, rows: Rows | None) -> dict[str, npt.NDArray[Any]]:
+    """Return the tensors of a weight (G, N, I) with its gates one after another."""
+    if rows is None:
+        return {}
+    found: dict[str, npt.NDArray[Any]] = {
+        f"{name}.weight": rows.weight.reshape(-1, rows.weight.shape[-1]),
+        f"{name}.scale": rows.scale.reshape(-1),
+    }
+    if rows.rest is not None:
+        found[f"{name}.rest"] = rows.rest.reshape(-1, rows.rest.shape[-1])
+    return found
