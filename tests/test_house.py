@@ -22,6 +22,7 @@ FLOORS = {
     "errors": 0,
     "forks": 0,
     "native_library": 0,
+    "page": 0,
     "signals": 0,
     "wording": 0,
     "ambient": 1,

@@ -1,0 +1,8 @@
+export const manyPart = {
+  id: "many",
+  title: "Many",
+  suits: (model) => model.task === "generate",
+  mount() {
+    return { show() {}, hide() {} };
+  },
+};
