@@ -15,6 +15,7 @@ const ORDERS = [
 ];
 const SHORT_CHARACTERS = 26; // texts up to here are shown in two columns
 const MOST_WANTED = 1000;
+const ROOMY = "(min-width: 52.01rem)";
 const LARGEST_SEED = 2 ** 53 - 1;
 
 export const manyPart = {
@@ -82,8 +83,9 @@ class ManyTexts {
       this.lines.node, this.unique.node, this.novel.node),
     element("div", { class: "row" }, this.start, this.more, this.stop));
     this.settings = settingsPanel({ storage: "many", defaults: { length: 60 } });
-    this.side = element("details", { class: "card side", open: matchMedia("(min-width: 52rem)").matches },
-      element("summary", {}, element("h2", {}, "Settings")), this.settings.node);
+    this.side = element("aside", { class: "aside", "aria-label": "Settings of the list" },
+      element("details", { class: "card", open: matchMedia(ROOMY).matches },
+        element("summary", {}, "Settings"), this.settings.node));
   }
 
   suitModel(model) {

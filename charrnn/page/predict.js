@@ -123,7 +123,7 @@ function showOne(prediction) {
   }
   const bars = (part, first) => element("ol", { class: "class-list", start: first + 1 },
     ...part.map(([label, probability], k) => element("li", {
-      class: first + k === 0 ? "class likeliest" : "class",
+      class: first + k === 0 ? "class first-class" : "class",
     },
     element("span", { class: "class-name" }, label),
     element("span", { class: "share-number number" }, percent(probability)),

@@ -1,27 +1,23 @@
 // A text whose characters are coloured by how much they surprised the model.
 
-import { element, percent, visible } from "./dom.js";
-
-const FULL_BITS = 8; // the surprise of the strongest colour
+import { element, percent } from "./dom.js";
+import { nameCharacter, surpriseLevel } from "./surprise.js";
 
 /**
- * Shows a text after its prompt. `characters` are [{text, log_probability}], in nats; each one has
- * its probability in words, too, for those who point at it.
+ * Shows a text after its prompt. `characters` are [{text, log_probability}], in nats. What the
+ * colours say is also said in words: of the most surprising character below, of each in its title.
  */
 export function surprisedText(prompt, characters) {
-  const marks = characters.map(({ text, log_probability: log }) => {
-    const bits = log === null ? 0 : -log / Math.LN2;
-    return element("span", {
-      class: "surprised", style: { "--surprise": String(Math.min(bits / FULL_BITS, 1).toFixed(2)) },
-      title: log === null ? null : `${visible(text)}: ${percent(Math.exp(log))}`,
-    }, text);
-  });
-  const [, most] = characters.reduce(([log, text], each) => (
-    each.log_probability !== null && each.log_probability < log
-      ? [each.log_probability, each.text] : [log, text]), [0, null]);
+  const scored = characters.filter((each) => each.log_probability !== null)
+    .map(({ text, log_probability: log }) => ({ text, bits: -log / Math.LN2 }));
+  const most = scored.reduce((a, b) => (b.bits > (a?.bits ?? -1) ? b : a), null);
+  const marks = scored.map(({ text, bits }) => element("span", {
+    class: `surprise-${surpriseLevel(bits)}`,
+    title: `${nameCharacter(text)}: ${percent(2 ** -bits)}, ${bits.toFixed(1)} bits`,
+  }, text));
   return element("div", {},
-    element("p", { class: "written surprise-line" },
+    element("p", { class: "written explained" },
       prompt && element("span", { class: "given" }, prompt), ...marks),
-    most !== null && element("p", { class: "soft" },
-      `The stronger the colour, the more surprising; most of all “${visible(most)}”.`));
+    most !== null && element("p", { class: "soft" }, "The higher the colour, the more surprising. "
+      + `Most of all ${nameCharacter(most.text)}: ${percent(2 ** -most.bits)}.`));
 }
