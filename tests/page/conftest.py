@@ -30,7 +30,7 @@ ARGUMENTS: Final = (
     "--no-first-run",
 )
 
-TIMEOUT: Final = 10_000
+TIMEOUT: Final = 3_000
 """How long to wait for something in the page, in milliseconds."""
 
 REPORT_VIOLATIONS: Final = """
