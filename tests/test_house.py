@@ -35,6 +35,7 @@ FLOORS = {
     "training": 7,
     "explain": 8,
     "interactive": 8,
+    "plots": 8,
     "tasks": 9,
     "api": 10,
     "estimators": 10,
