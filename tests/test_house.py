@@ -22,6 +22,7 @@ FLOORS = {
     "errors": 0,
     "forks": 0,
     "native_library": 0,
+    "page": 0,
     "signals": 0,
     "wording": 0,
     "ambient": 1,
@@ -39,7 +40,8 @@ FLOORS = {
     "tasks": 9,
     "api": 10,
     "estimators": 10,
-    "cli": 11,
+    "serving": 11,
+    "cli": 12,
 }
 
 

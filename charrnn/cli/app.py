@@ -25,6 +25,7 @@ from charrnn.cli import (
     proofread,
     repl,
     sample,
+    serve,
     train,
 )
 from charrnn.cli.command import Command
@@ -153,7 +154,8 @@ app = typer.Typer(
 )
 for command in (
     *(train.train, plan.plan, sample.sample, repl.repl, predict.predict),
-    *(evaluate.evaluate, fill.fill, proofread.proofread, info.info, plot.plot, corpora.corpora),
+    *(evaluate.evaluate, fill.fill, proofread.proofread, serve.serve),
+    *(info.info, plot.plot, corpora.corpora),
 ):
     app.command(command.__name__, cls=Command, epilog=_ENVIRONMENT)(command)
 
