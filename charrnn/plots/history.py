@@ -23,7 +23,9 @@ from charrnn.storage.untrusted_files import AddedLines
 MOST_POINTS: Final = 1000
 MOST_EVALUATIONS: Final = 500
 MOST_BASELINES: Final = 16
-"""The most training points, evaluations and baselines that are kept."""
+RECENT: Final = 30
+"""The most training points, evaluations and baselines that are kept; and the last points by which
+the time left is estimated."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,16 @@ class Measurements:
         """The seconds of training until then."""
         seconds = [float(each["seconds"]) for each in self.evaluations[-1:]]
         return max([*seconds, self.last.seconds if self.last is not None else 0.0])
+
+    @property
+    def seconds_left(self) -> float | None:
+        """About how long the training still takes, without evaluations and saves; None where that
+        is not known."""
+        points = self.points[-RECENT:]
+        if self.steps is None or len(points) < 2 or points[-1].step <= points[0].step:
+            return None
+        pace = (points[-1].seconds - points[0].seconds) / (points[-1].step - points[0].step)
+        return max((float(self.steps) - self.step) * pace, 0.0)
 
     def add(self, line: Measurement) -> None:
         """Take a line of metrics.jsonl; ignore what it does not know."""

@@ -6,7 +6,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from charrnn.errors import CharRNNError
-from charrnn.serving import completions, model_endpoints, page_endpoint, task_endpoints
+from charrnn.serving import (
+    completions,
+    model_endpoints,
+    page_endpoint,
+    run_endpoints,
+    task_endpoints,
+)
 from charrnn.serving.api_errors import ApiError
 from charrnn.serving.options import ServingConfig
 from charrnn.serving.served_models import ServedModels
@@ -21,6 +27,7 @@ def make_app(models: ServedModels, config: ServingConfig) -> Starlette:
             *completions.routes(service),
             *model_endpoints.routes(service),
             *task_endpoints.routes(service),
+            *run_endpoints.routes(service),
             *page_endpoint.routes(),
         ],
         exception_handlers={

@@ -16,8 +16,11 @@ MOST_RUNS: Final = 1000
 """The most runs that are listed, the newest."""
 
 LIVE_SECONDS: Final = 120.0
-"""A run whose folder cannot be locked is taken for live where its metrics changed within this
+"""A run on a file system without locks is taken for live where its metrics changed within this
 time."""
+
+QUIET_SECONDS: Final = 3600.0
+"""A run whose metrics have not changed for this long is not live: no evaluation takes as long."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,11 @@ class MeasuredRun:
 
     def is_live(self, now: float) -> bool:
         """Return whether a training writes to it; `now` in seconds since 1970."""
+        quiet = now - self.changed
+        if quiet >= QUIET_SECONDS:
+            return False
         locked = is_locked(self.directory)
-        return now - self.changed < LIVE_SECONDS if locked is None else locked
+        return quiet < LIVE_SECONDS if locked is None else locked
 
 
 def measured_runs(folder: Path = RUNS) -> list[MeasuredRun]:

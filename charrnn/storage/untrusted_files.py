@@ -59,6 +59,19 @@ def read_lines(path: Path, longest: int) -> Iterator[bytes]:
                 raise ModelError(f"{path}: a line in it has more than {LONGEST_LINE:,} bytes")
 
 
+def read_last_lines(path: Path, most: int) -> list[bytes]:
+    """Return the last lines of a file that may come from anyone, without their newlines: those that
+    lie within its last `most` bytes. What follows the last newline is left out.
+
+    Raises ModelError as `read_lines` does.
+    """
+    with _opened(path) as (descriptor, size):
+        begin = max(size - most, 0)
+        content = os.pread(descriptor, size - begin, begin)
+    lines = content.split(b"\n")[:-1]
+    return lines[1:] if begin else lines
+
+
 class AddedLines:
     """The lines that are added to a file that may come from anyone.
 
