@@ -39,7 +39,8 @@ export class Manuscript {
    *     a pause is one step without a group.
    *   caret: where the caret was before, to return there.
    */
-  replace(start, end, inserted, author, { group = null, caret = end } = {}) {
+  replace(start, end, given, author, { group = null, caret = end } = {}) {
+    const inserted = given.replace(/\r\n?/g, "\n"); // as text areas do
     const authors = Array.isArray(author) ? author : new Array(inserted.length).fill(author);
     const removed = this.text.slice(start, end);
     if (removed === inserted && sameItems(authors, this.authors.slice(start, end))) return;

@@ -13,7 +13,8 @@ import { Typewriter } from "./typewriter.js";
 import { WriteView } from "./write_view.js";
 
 const BEGINNINGS = 5;
-const SAVE_DELAY = 400;
+const SAVE_DELAY = 400; // milliseconds
+const COUNT_DELAY = 100;
 const SEEDS = 2 ** 31; // small enough to be the same number in every language
 
 export const writePart = {
@@ -50,6 +51,7 @@ class WritePart {
     this.editor.rebuild();
     this.editor.caret = Math.min(draft?.caret ?? this.manuscript.length, this.manuscript.length);
     this.saveLater = debounce(SAVE_DELAY, () => this.save());
+    this.countLater = debounce(COUNT_DELAY, () => this.count());
     window.addEventListener("pagehide", () => this.save());
     context.onModel(() => this.modelChanged());
     this.turns = 0;
@@ -121,8 +123,9 @@ class WritePart {
     this.editor.caret = begin;
     this.manuscript.closeStep();
     const writer = new Typewriter((piece) => {
+      const before = this.manuscript.length;
       this.manuscript.replace(position, position, piece, MODEL, { group, caret: begin });
-      position += piece.length;
+      position += this.manuscript.length - before;
       this.editor.showPen(position);
     });
     const controller = new AbortController();
@@ -292,8 +295,13 @@ class WritePart {
   /** After each change, whoever made it. */
   changed(change) {
     this.change = change;
-    this.view.showCounts(this.manuscript, this.reading.unknownIn(this.manuscript.text));
+    this.view.showHistory(this.manuscript);
+    this.countLater();
     this.saveLater();
+  }
+
+  count() {
+    this.view.showCounts(this.manuscript, this.reading.unknownIn(this.manuscript.text));
   }
 
   /** Hides what belongs to the text as it was. */
@@ -393,7 +401,8 @@ class WritePart {
     if (!model || !writePart.suits(model)) return;
     this.reading.setModel(model);
     this.view.showModel(model);
-    this.view.showCounts(this.manuscript, this.reading.unknownIn(this.manuscript.text));
+    this.view.showHistory(this.manuscript);
+    this.count();
     this.editor.redraw();
     this.begin();
     this.ghost.later();

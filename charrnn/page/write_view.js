@@ -228,24 +228,35 @@ export class WriteView {
 
   showCounts(manuscript, unknown) {
     const { length } = manuscript;
-    this.welcome.hidden = length > 0;
     const count = `${length.toLocaleString("en")} character${length === 1 ? "" : "s"}`;
-    setChildren(this.counts, length === 0 ? "" : `${count}, ${percent(manuscript.modelShare)} by `,
-      length > 0 && element("span", { class: "by-model" }, "the model"),
-      length > 0 && " (with a dotted line below), the rest by you.");
-    this.undoButton.disabled = !manuscript.canUndo;
-    this.redoButton.disabled = !manuscript.canRedo;
-    this.anotherButton.disabled = length === 0;
+    const share = manuscript.modelShare;
+    if (length === 0) setChildren(this.counts);
+    else if (share === 0) setChildren(this.counts, `${count}, all by you.`);
+    else {
+      setChildren(this.counts, `${count}, ${percent(share)} by `,
+        element("span", { class: "by-model" }, "the model"),
+        ", which has a dotted line below it.");
+    }
     this.showUnknown(unknown);
   }
 
+  showHistory(manuscript) {
+    this.welcome.hidden = manuscript.length > 0;
+    this.undoButton.disabled = !manuscript.canUndo;
+    this.redoButton.disabled = !manuscript.canRedo;
+    this.anotherButton.disabled = manuscript.length === 0;
+  }
+
   showUnknown(unknown) {
-    const shown = unknown.slice(0, 12).map((each) => `“${visible(each)}”`).join(" ");
-    const more = unknown.length > 12 ? ` and ${unknown.length - 12} more` : "";
-    const text = unknown.length === 0 ? ""
-      : `The model has never seen ${shown}${more}. It reads the text without `
-        + `${unknown.length === 1 ? "it" : "them"}.`;
-    if (this.unknown.textContent !== text) this.unknown.textContent = text;
+    const text = unknown.join("");
+    if (this.unknownShown !== text) {
+      this.unknownShown = text;
+      const shown = unknown.slice(0, 12).flatMap((each) => [
+        "“", element("bdi", {}, visible(each)), "” "]);
+      const more = unknown.length > 12 ? `and ${unknown.length - 12} more ` : "";
+      setChildren(this.unknown, "The model has never seen ", ...shown, more, "and reads the text ",
+        `without ${unknown.length === 1 ? "it" : "them"}.`);
+    }
     this.unknown.hidden = text === "";
   }
 
