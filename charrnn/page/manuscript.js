@@ -6,7 +6,7 @@ export const PERSON = 0;
 export const MODEL = 1;
 
 const MOST_STEPS = 2000;
-const PAUSE = 1200; // milliseconds after which typing begins a new step of undo
+const TYPING_PAUSE = 1200; // milliseconds after which typing begins a new step of undo
 
 export class Manuscript {
   /** `runs` are pairs of an author and a number of units, as `toJSON` gives them. */
@@ -78,7 +78,7 @@ export class Manuscript {
       return false;
     }
     const typing = step.group === null && last.group === null && step.author === PERSON
-      && last.author === PERSON && step.time - last.time < PAUSE;
+      && last.author === PERSON && step.time - last.time < TYPING_PAUSE;
     if (!typing) return false;
     if (goesOn && step.inserted.length <= 2 && last.removed === "" && step.inserted !== "\n") {
       last.inserted += step.inserted;
