@@ -39,7 +39,7 @@ const PASSED_ON = [
   "frequency_penalty", "regex", "only", "ban", "lines", "min_length", "unique", "novel",
 ];
 const MOST_TEXTS = 64; // of one request; more become several requests of the same seed
-const USUAL = { length: 500, temperature: 0.8 };
+const USUAL_OPTIONS = { length: 500, temperature: 0.8 };
 
 export class HttpEngine {
   /**
@@ -60,8 +60,8 @@ export class HttpEngine {
   }
 
   async complete(prompt, options = {}) {
-    const { length = USUAL.length, number = 1, stop, logprobs, onText, signal } = options;
-    const body = { prompt, max_tokens: length, temperature: USUAL.temperature };
+    const { length = USUAL_OPTIONS.length, number = 1, stop, logprobs, onText, signal } = options;
+    const body = { prompt, max_tokens: length, temperature: USUAL_OPTIONS.temperature };
     for (const name of PASSED_ON) {
       if (options[name] !== undefined && options[name] !== null) body[name] = options[name];
     }
