@@ -325,8 +325,10 @@ def text_width(text: str) -> float:
 
 
 def _fitting(text: str, room: float) -> str:
-    """Return a text, shortened until it fits."""
-    most = len(text)
-    while most > 4 and text_width(shortened(text, most)) > room:
+    """Return a name and its value, the name shortened until they fit."""
+    name, space, value = text.rpartition(" ")
+    most = len(name)
+    while most > 1 and text_width(text) > room:
         most -= 1
-    return shortened(text, most)
+        text = f"{name[:most].rstrip()}…{space}{value}"
+    return text
