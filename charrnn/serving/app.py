@@ -8,6 +8,7 @@ from charrnn.serving import (
     completions,
     model_endpoints,
     page_endpoint,
+    run_endpoints,
     status_endpoints,
     task_endpoints,
     tokens,
@@ -35,6 +36,7 @@ def make_app(
         *tokens.routes(service),
         *task_endpoints.routes(service),
         *status_endpoints.routes(service),
+        *run_endpoints.routes(service),
         *page_endpoint.routes(),
     ]
     router = Router(routes, redirect_slashes=False)
