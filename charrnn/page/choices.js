@@ -5,16 +5,17 @@ import { button, checkBox, debounce, element, percent, recall, keep, setChildren
 import { wasAborted } from "./engine.js";
 import { moveAmongOptions } from "./likeliest.js";
 
-const UNITS = [["word", "Words"], ["character", "Characters"], ["line", "Lines"],
+const CHOICE_UNITS = [["word", "Words"], ["character", "Characters"], ["line", "Lines"],
   ["longer", "Longer"]];
-const COUNTS = { character: 8, word: 8, line: 5, longer: 4 };
-const LONGER = 80;
-const DELAY = 300;
+const CHOICE_COUNTS = { character: 8, word: 8, line: 5, longer: 4 };
+const LONGER_LENGTH = 80;
+const CHOICES_DELAY = 300;
 
 export class Choices {
   /**
    * ask(unit, count, signal): a promise of [{text, probability}], the likeliest first.
    * sample(number, length, signal): a promise of what `complete` gives, with log-probabilities.
+   * begun(): the part of a word before the caret, which words complete.
    * choose(text): puts a text at the caret.
    * leave(): gives the keyboard back to the text.
    * onSeed(seed): called with the seed of longer continuations.
@@ -23,10 +24,10 @@ export class Choices {
   constructor(hooks) {
     Object.assign(this, hooks);
     this.unit = recall("choices.unit", "word");
-    if (!(this.unit in COUNTS)) this.unit = "word";
+    if (!(this.unit in CHOICE_COUNTS)) this.unit = "word";
     this.isLive = recall("choices.live", true) !== false;
-    this.later = debounce(DELAY, () => this.update());
-    this.units = UNITS.map(([unit, label]) => button(label, () => this.pickUnit(unit), {
+    this.later = debounce(CHOICES_DELAY, () => this.update());
+    this.units = CHOICE_UNITS.map(([unit, label]) => button(label, () => this.pickUnit(unit), {
       "aria-pressed": String(unit === this.unit), kind: "segment",
     }));
     this.list = element("div", {
@@ -56,7 +57,7 @@ export class Choices {
   pickUnit(unit) {
     this.unit = unit;
     keep("choices.unit", unit);
-    UNITS.forEach(([each], i) => {
+    CHOICE_UNITS.forEach(([each], i) => {
       this.units[i].setAttribute("aria-pressed", String(each === unit));
     });
     this.again.hidden = unit !== "longer";
@@ -85,7 +86,7 @@ export class Choices {
     const controller = new AbortController();
     this.controller = controller;
     const { unit } = this;
-    const count = COUNTS[unit];
+    const count = CHOICE_COUNTS[unit];
     try {
       const found = unit === "longer"
         ? await this.askLonger(count, controller.signal)
@@ -101,7 +102,7 @@ export class Choices {
   }
 
   async askLonger(count, signal) {
-    const { texts, seed } = await this.sample(count, LONGER, signal);
+    const { texts, seed } = await this.sample(count, LONGER_LENGTH, signal);
     this.onSeed(seed);
     const found = texts.map(({ text, log_probability: log }) => {
       const length = Math.max(1, [...text].length);
@@ -117,14 +118,17 @@ export class Choices {
     const most = Math.max(...found.map((each) => each.value ?? 0), 1e-9);
     const focused = this.list.contains(document.activeElement);
     setChildren(this.list, ...found.map(({ text, value, label }, i) => {
+      const begun = this.unit === "word" && /^\S/u.test(text) ? this.begun() : "";
+      const shown = begun ? text : text.replace(/^[^\S\n]+(?=.)/u, "");
       const option = button("", () => this.take(text), {
         kind: "option", role: "option", "aria-selected": "false", tabindex: i === 0 ? 0 : -1,
-        "aria-label": `${visible(text.trim() || text)}, ${label}`,
+        "aria-label": [`${begun}${visible(shown)}`, label].filter(Boolean).join(", "),
       });
-      option.append(
-        element("span", { class: "option-text written" }, visible(text.trimStart() || text)),
-        element("span", {
-          class: "bar", style: { "--part": `${(100 * (value ?? 0)) / most}%` },
+      setChildren(option,
+        element("span", { class: "option-text written" },
+          begun && element("span", { class: "soft" }, begun), visible(shown)),
+        value !== null && element("span", {
+          class: "bar", style: { "--part": `${(100 * value) / most}%` },
         }),
         element("span", { class: "number soft" }, label));
       return option;

@@ -220,7 +220,7 @@ export function percent(probability) {
   if (value >= 10) return `${value.toFixed(0)} %`;
   if (value >= 1) return `${value.toFixed(1)} %`;
   if (value >= 0.01) return `${value.toFixed(2)} %`;
-  return "< 0.01 %";
+  return value === 0 ? "0 %" : "< 0.01 %";
 }
 
 /** Shows characters that cannot be seen by names or signs that can. */

@@ -20,7 +20,7 @@
 //   predict(texts) -> [prediction]
 //   known(texts) -> [whether a line of the text is one of the training text]. An engine that does
 //     not have the training text lacks it.
-//   runs() -> [run]; run(name, {after}) -> its metrics; curves(names, {x}) -> SVG text.
+//   runs() -> [run]; run(name, {after}) -> its metrics; curves(names, {x, width, height}) -> SVG.
 //     An engine that watches no trainings has none of these three.
 
 /** What went wrong, in a sentence for people. */
@@ -39,7 +39,7 @@ const PASSED_ON = [
   "frequency_penalty", "regex", "only", "ban", "lines", "min_length", "unique", "novel",
 ];
 const MOST_TEXTS = 64; // of one request; more become several requests of the same seed
-const USUAL = { length: 500, temperature: 0.8 };
+const USUAL_OPTIONS = { length: 500, temperature: 0.8 };
 
 export class HttpEngine {
   /**
@@ -60,8 +60,8 @@ export class HttpEngine {
   }
 
   async complete(prompt, options = {}) {
-    const { length = USUAL.length, number = 1, stop, logprobs, onText, signal } = options;
-    const body = { prompt, max_tokens: length, temperature: USUAL.temperature };
+    const { length = USUAL_OPTIONS.length, number = 1, stop, logprobs, onText, signal } = options;
+    const body = { prompt, max_tokens: length, temperature: USUAL_OPTIONS.temperature };
     for (const name of PASSED_ON) {
       if (options[name] !== undefined && options[name] !== null) body[name] = options[name];
     }
@@ -117,8 +117,10 @@ export class HttpEngine {
     return this.read(`/api/runs/${encodeURIComponent(name)}${query}`, { signal });
   }
 
-  async curves(names, { x = "seconds", signal } = {}) {
+  async curves(names, { x = "seconds", width, height, signal } = {}) {
     const query = new URLSearchParams([...names.map((name) => ["run", name]), ["x", x]]);
+    if (width) query.set("width", width);
+    if (height) query.set("height", height);
     const answer = await this.ask(`/api/curves.svg?${query}`, { signal });
     return answer.text();
   }

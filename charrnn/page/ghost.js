@@ -3,9 +3,10 @@
 import { debounce } from "./dom.js";
 import { wasAborted } from "./engine.js";
 
-const LENGTH = 60;
-const ENOUGH = 12; // with fewer characters left, more are asked for
-const DELAY = 140;
+const GHOST_LENGTH = 60;
+const GHOST_ENOUGH = 12; // with fewer characters left, more are asked for
+const GHOST_LOOP = 7; // characters that come a second time are a loop
+const GHOST_DELAY = 140;
 
 /** The beginning of a text that one press of Tab takes. */
 export function firstUnit(text, unit) {
@@ -13,6 +14,16 @@ export function firstUnit(text, unit) {
   if (unit === "line") return text.split("\n", 1)[0];
   if (unit === "character") return String.fromCodePoint(text.codePointAt(0));
   return text.match(/^[^\S\n]*[^\s]*/u)[0] || text;
+}
+
+/** A text up to where it begins to say the same again, as the likeliest texts of small models do. */
+export function withoutLoop(text) {
+  for (let end = GHOST_LOOP + 1; end + GHOST_LOOP <= text.length; end++) {
+    if (text.slice(0, end + GHOST_LOOP - 1).includes(text.slice(end, end + GHOST_LOOP))) {
+      return text.slice(0, end).trimEnd() || text;
+    }
+  }
+  return text;
 }
 
 export class GhostText {
@@ -26,7 +37,7 @@ export class GhostText {
     this.isOn = true;
     this.text = "";
     this.place = -1;
-    this.later = debounce(DELAY, () => this.request());
+    this.later = debounce(GHOST_DELAY, () => this.request());
   }
 
   /** Shows a text for the present caret. */
@@ -53,7 +64,7 @@ export class GhostText {
     if (typed) this.show(this.text.slice(change.inserted.length));
     else if (editor.caret !== this.place || change) this.dismiss();
     else return;
-    if (this.text.length < ENOUGH) this.later();
+    if (this.text.length < GHOST_ENOUGH) this.later();
   }
 
   async request() {
@@ -64,10 +75,12 @@ export class GhostText {
     this.controller = controller;
     const [text, caret] = [editor.manuscript.text, editor.caret];
     try {
-      const found = await this.ask(LENGTH, controller.signal);
+      const found = await this.ask(GHOST_LENGTH, controller.signal);
       const outdated = controller.signal.aborted || text !== editor.manuscript.text
         || caret !== editor.caret || !this.isOn;
-      if (!outdated) this.show(found.startsWith("\n") ? "\n" : found.split("\n", 1)[0]);
+      if (!outdated) {
+        this.show(found.startsWith("\n") ? "\n" : withoutLoop(found.split("\n", 1)[0]));
+      }
     } catch (error) {
       // Suggestions nobody asked for: an engine that is busy or gone says so where people ask.
       if (!wasAborted(error)) this.show("");

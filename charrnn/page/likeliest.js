@@ -15,7 +15,7 @@ export class LikeliestCharacters {
   constructor(editor, { ask, describe, choose, onError }) {
     Object.assign(this, { editor, ask, describe, choose, onError });
     this.node = element("div", {
-      class: "likeliest card", role: "dialog", hidden: true,
+      class: "likeliest card compact", role: "dialog", hidden: true,
       "aria-label": "The likeliest characters here", onKeydown: (event) => this.onKey(event),
     });
     document.addEventListener("pointerdown", (event) => {

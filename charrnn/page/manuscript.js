@@ -6,7 +6,7 @@ export const PERSON = 0;
 export const MODEL = 1;
 
 const MOST_STEPS = 2000;
-const PAUSE = 1200; // milliseconds after which typing begins a new step of undo
+const TYPING_PAUSE = 1200; // milliseconds after which typing begins a new step of undo
 
 export class Manuscript {
   /** `runs` are pairs of an author and a number of units, as `toJSON` gives them. */
@@ -39,7 +39,8 @@ export class Manuscript {
    *     a pause is one step without a group.
    *   caret: where the caret was before, to return there.
    */
-  replace(start, end, inserted, author, { group = null, caret = end } = {}) {
+  replace(start, end, given, author, { group = null, caret = end } = {}) {
+    const inserted = given.replace(/\r\n?/g, "\n"); // as text areas do
     const authors = Array.isArray(author) ? author : new Array(inserted.length).fill(author);
     const removed = this.text.slice(start, end);
     if (removed === inserted && sameItems(authors, this.authors.slice(start, end))) return;
@@ -77,7 +78,7 @@ export class Manuscript {
       return false;
     }
     const typing = step.group === null && last.group === null && step.author === PERSON
-      && last.author === PERSON && step.time - last.time < PAUSE;
+      && last.author === PERSON && step.time - last.time < TYPING_PAUSE;
     if (!typing) return false;
     if (goesOn && step.inserted.length <= 2 && last.removed === "" && step.inserted !== "\n") {
       last.inserted += step.inserted;

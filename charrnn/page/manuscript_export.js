@@ -4,7 +4,7 @@ import { MODEL } from "./manuscript.js";
 
 const ESCAPES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
 
-const LOOK = `
+const EXPORT_STYLE = `
 :root { color-scheme: light dark; }
 body { margin: 3rem auto; max-width: 40rem; padding: 0 1.2rem; line-height: 1.65;
   font: 1.15rem/1.65 "Iowan Old Style", Palatino, Georgia, serif;
@@ -43,7 +43,7 @@ export function manuscriptHtml(manuscript, { title, about, levelAt = null, level
     '<meta name="viewport" content="width=device-width, initial-scale=1">',
     '<meta http-equiv="Content-Security-Policy" '
       + `content="default-src 'none'; style-src 'unsafe-inline'">`,
-    `<title>${escapeHtml(title)}</title>`, "<style>", `${LOOK}${shades}`, "</style>", "</head>",
+    `<title>${escapeHtml(title)}</title>`, "<style>", `${EXPORT_STYLE}${shades}`, "</style>", "</head>",
     "<body>", `<main dir="auto">${body}</main>`,
     `<footer lang="en">${escapeHtml(about)} What the model wrote has a <ins>dotted line</ins> `
       + `below it.${colors}</footer>`,

@@ -1,7 +1,7 @@
 // What a model reads of a text: the characters that it knows, and not more than it needs.
 
-const MOST = 4000; // characters before the caret that are sent, at least
-const STEP_OF_CUT = 2000; // cuts are at multiples of this, so that a prompt's beginning stays
+const PROMPT_MOST = 4000; // characters before the caret that are sent, at least
+const PROMPT_STEP = 2000; // cuts are at multiples of this, so that a prompt's beginning stays
 
 export class Reading {
   setModel(model) {
@@ -40,9 +40,15 @@ export class Reading {
     return { text: kept, places };
   }
 
+  /** What is sent of the text before a position, where it is to be read as scores are. */
+  scoredPrompt(text, position) {
+    const begins = !this.known || this.known.has("\n") ? "\n" : "";
+    return begins + this.prompt(text, position);
+  }
+
   /** What is sent of the text before a position. */
   prompt(text, position) {
-    const cut = Math.max(0, Math.floor((position - MOST) / STEP_OF_CUT) * STEP_OF_CUT);
+    const cut = Math.max(0, Math.floor((position - PROMPT_MOST) / PROMPT_STEP) * PROMPT_STEP);
     return this.readable(text.slice(cut, position)).text;
   }
 }

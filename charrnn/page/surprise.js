@@ -3,10 +3,10 @@
 import { debounce, element, percent, visible } from "./dom.js";
 import { wasAborted } from "./engine.js";
 
-const WINDOW = 4000; // characters around the caret that are scored
-const LEAD = 200; // characters before them that are only read
-const STEP = 1000; // windows begin at multiples of this, so that they move seldom
-const DELAY = 350;
+const SCORED_WINDOW = 4000; // characters around the caret that are scored
+const SCORED_LEAD = 200; // characters before them that are only read
+const SCORED_STEP = 1000; // windows begin at multiples of this, so that they move seldom
+const SCORE_DELAY = 350;
 
 export const HIGHEST_LEVEL = 10;
 
@@ -47,7 +47,7 @@ export class Surprise {
       const known = this.isOn ? this.scores[i] : null;
       return known ? known.level : -1;
     };
-    this.later = debounce(DELAY, () => this.update());
+    this.later = debounce(SCORE_DELAY, () => this.update());
     // Before the editor draws, the scores of all characters move to where these are now.
     editor.manuscript.listeners.unshift(({ start, removed, inserted }) => {
       const { scores } = this;
@@ -75,9 +75,9 @@ export class Surprise {
   async update() {
     if (!this.isOn) return;
     const { manuscript, caret } = this.editor;
-    const to = Math.min(manuscript.length, Math.ceil((caret + WINDOW / 4) / STEP) * STEP);
-    let from = Math.max(0, Math.floor((to - WINDOW) / STEP) * STEP);
-    const begin = Math.max(0, from - LEAD);
+    const to = Math.min(manuscript.length, Math.ceil((caret + SCORED_WINDOW / 4) / SCORED_STEP) * SCORED_STEP);
+    let from = Math.max(0, Math.floor((to - SCORED_WINDOW) / SCORED_STEP) * SCORED_STEP);
+    const begin = Math.max(0, from - SCORED_LEAD);
     if (begin === 0) from = 0;
     const text = manuscript.text;
     const { text: readable, places } = this.read(text.slice(begin, to));

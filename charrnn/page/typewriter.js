@@ -1,7 +1,7 @@
 // Shows text that arrives in bursts at a pace that the eye can follow.
 
-const BEHIND = 500; // milliseconds by which it may lag, about
-const SLOWEST = 0.08; // characters per millisecond
+const TYPING_LAG = 500; // milliseconds by which it may lag, about
+const TYPING_SLOWEST = 0.08; // characters per millisecond
 
 export class Typewriter {
   /** write(text): shows some more characters. */
@@ -24,7 +24,7 @@ export class Typewriter {
       this.frame = null;
       const passed = Math.min(100, Math.max(1, now - this.last));
       this.last = now;
-      const count = Math.ceil(Math.max(passed * SLOWEST, (this.waiting.length * passed) / BEHIND));
+      const count = Math.ceil(Math.max(passed * TYPING_SLOWEST, (this.waiting.length * passed) / TYPING_LAG));
       let piece = this.waiting.slice(0, count);
       if (/[\ud800-\udbff]$/.test(piece)) piece = this.waiting.slice(0, count + 1);
       this.waiting = this.waiting.slice(piece.length);

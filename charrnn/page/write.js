@@ -1,10 +1,12 @@
 // Write: an editor where person and model take turns.
 
+import { findBeginnings } from "./beginnings.js";
 import { Choices } from "./choices.js";
 import { debounce, keep, recall } from "./dom.js";
 import { wasAborted } from "./engine.js";
 import { Editor } from "./editor.js";
 import { firstUnit, GhostText } from "./ghost.js";
+import { handleKey } from "./keys.js";
 import { LikeliestCharacters } from "./likeliest.js";
 import { Manuscript, MODEL, PERSON } from "./manuscript.js";
 import { Reading } from "./reading.js";
@@ -12,8 +14,8 @@ import { nameCharacter, describeScore, Surprise } from "./surprise.js";
 import { Typewriter } from "./typewriter.js";
 import { WriteView } from "./write_view.js";
 
-const BEGINNINGS = 5;
-const SAVE_DELAY = 400;
+const SAVE_DELAY = 400; // milliseconds
+const COUNT_DELAY = 100;
 const SEEDS = 2 ** 31; // small enough to be the same number in every language
 
 export const writePart = {
@@ -32,7 +34,7 @@ class WritePart {
     const draft = recall("draft", null);
     this.manuscript = new Manuscript(draft ?? {});
     this.editor = new Editor(this.manuscript, {
-      label: "Your text", describedBy: "write-keys", onKey: (event) => this.onKey(event),
+      label: "Your text", describedBy: "write-keys", onKey: (event) => handleKey(this, event),
       onCaret: () => this.caretMoved(), onTyped: () => this.typed(),
     });
     this.editor.isUnknown = (i) => this.reading.isUnknownAt(this.manuscript.text, i);
@@ -50,6 +52,7 @@ class WritePart {
     this.editor.rebuild();
     this.editor.caret = Math.min(draft?.caret ?? this.manuscript.length, this.manuscript.length);
     this.saveLater = debounce(SAVE_DELAY, () => this.save());
+    this.countLater = debounce(COUNT_DELAY, () => this.count());
     window.addEventListener("pagehide", () => this.save());
     context.onModel(() => this.modelChanged());
     this.turns = 0;
@@ -67,7 +70,9 @@ class WritePart {
       if (document.activeElement === editor.area) context.announce(`Suggestion: ${text}`);
     });
     this.likeliest = new LikeliestCharacters(editor, {
-      ask: (position, signal) => context.charrnn.suggest(this.prompt(position), {
+      // Scores are those after a new line, where a text begins.
+      ask: (position, signal) => context.charrnn.suggest(this.reading.scoredPrompt(
+        this.manuscript.text, position), {
         model: this.modelId, unit: "character", count: 5, signal,
       }),
       describe: (position) => this.describe(position),
@@ -82,6 +87,7 @@ class WritePart {
         ...this.view.settings.values(), length, number, seed: this.chooseSeed(),
         model: this.modelId, lines: false, logprobs: true, signal,
       }),
+      begun: () => this.manuscript.text.slice(0, editor.caret).match(/[\p{L}\p{N}]*$/u)[0],
       choose: (text) => this.insert(text),
       leave: () => editor.area.focus(),
       onSeed: (seed) => this.view.showSeed(seed),
@@ -121,8 +127,9 @@ class WritePart {
     this.editor.caret = begin;
     this.manuscript.closeStep();
     const writer = new Typewriter((piece) => {
+      const before = this.manuscript.length;
       this.manuscript.replace(position, position, piece, MODEL, { group, caret: begin });
-      position += piece.length;
+      position += this.manuscript.length - before;
       this.editor.showPen(position);
     });
     const controller = new AbortController();
@@ -160,15 +167,17 @@ class WritePart {
     controller.abort();
   }
 
+  /** Whether the last change is a continuation, which another one can replace. */
+  get hasContinuation() {
+    const step = this.manuscript.done.at(-1);
+    return Boolean(this.last) && step?.group === this.last.group;
+  }
+
   /** Replaces the last continuation by another one. */
   another() {
     this.stop();
     const { last } = this;
-    const step = this.manuscript.done.at(-1);
-    if (!last || step?.group !== last.group) {
-      this.continueText();
-      return;
-    }
+    if (!this.hasContinuation) return;
     const isSame = this.view.wantedSeed() === last.seed;
     this.controller = null;
     this.editor.undo();
@@ -176,33 +185,6 @@ class WritePart {
   }
 
   // --- turns of the person
-
-  onKey(event) {
-    const command = event.ctrlKey || event.metaKey;
-    if (event.key === "Tab" && !event.shiftKey && !command && !event.altKey) return this.takeGhost();
-    if (event.key === "Escape") return this.escape();
-    if (command && event.key === "Enter") {
-      this.continueText();
-      return true;
-    }
-    if (command && !event.altKey && event.key.toLowerCase() === "z") {
-      this.undo(event.shiftKey);
-      return true;
-    }
-    if (event.ctrlKey && !event.altKey && event.key.toLowerCase() === "y") {
-      this.undo(true);
-      return true;
-    }
-    if (event.altKey && event.key === "ArrowDown") {
-      this.choices.update({ asked: true, focus: true });
-      return true;
-    }
-    if (event.altKey && event.key === "ArrowUp") {
-      this.likeliest.open(this.editor.caret, { focus: true });
-      return true;
-    }
-    return false;
-  }
 
   escape() {
     if (this.isWriting) this.stop();
@@ -292,8 +274,13 @@ class WritePart {
   /** After each change, whoever made it. */
   changed(change) {
     this.change = change;
-    this.view.showCounts(this.manuscript, this.reading.unknownIn(this.manuscript.text));
+    this.view.showHistory(this.manuscript, this.hasContinuation);
+    this.countLater();
     this.saveLater();
+  }
+
+  count() {
+    this.view.showCounts(this.manuscript, this.reading.unknownIn(this.manuscript.text));
   }
 
   /** Hides what belongs to the text as it was. */
@@ -366,18 +353,16 @@ class WritePart {
   /** Offers beginnings where there is no text yet. */
   async begin() {
     if (this.manuscript.length > 0) return;
-    try {
-      const found = await this.context.charrnn.suggest("", {
-        model: this.modelId, unit: "word", count: BEGINNINGS,
+    const words = await findBeginnings(this.context.charrnn, this.modelId)
+      .catch((error) => {
+        this.context.showError(error);
+        return [];
       });
-      this.view.showBeginnings(found.map((each) => each.text.trim()).filter(Boolean), (text) => {
-        this.manuscript.replace(0, this.manuscript.length, text, PERSON, { caret: 0 });
-        this.editor.caret = text.length;
-        this.continueText();
-      });
-    } catch (error) {
-      if (!wasAborted(error)) this.view.showBeginnings([], () => {});
-    }
+    this.view.showBeginnings(words, (text) => {
+      this.manuscript.replace(0, this.manuscript.length, text, MODEL, { caret: 0 });
+      this.editor.caret = text.length;
+      this.continueText();
+    });
   }
 
   modelChanged() {
@@ -393,7 +378,8 @@ class WritePart {
     if (!model || !writePart.suits(model)) return;
     this.reading.setModel(model);
     this.view.showModel(model);
-    this.view.showCounts(this.manuscript, this.reading.unknownIn(this.manuscript.text));
+    this.view.showHistory(this.manuscript, this.hasContinuation);
+    this.count();
     this.editor.redraw();
     this.begin();
     this.ghost.later();

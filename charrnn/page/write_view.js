@@ -8,7 +8,7 @@ import { settingsPanel } from "./settings.js";
 import { HIGHEST_LEVEL, Surprise } from "./surprise.js";
 
 const UNITS_OF_TAB = [["character", "a character"], ["word", "a word"], ["line", "the line"]];
-const WIDE = "(min-width: 52.01rem)";
+const WIDE_ENOUGH = "(min-width: 52.01rem)";
 
 export class WriteView {
   /** `part` does what the buttons ask for; `ghostIsOn` and `unit` are as they were kept. */
@@ -16,7 +16,8 @@ export class WriteView {
     this.part = part;
     this.makeButtons();
     this.makeSettings(ghostIsOn, unit);
-    this.welcome = element("div", { class: "welcome" });
+    this.welcome = element("p", { class: "soft" });
+    this.beginnings = element("div", { class: "row beginnings", hidden: true });
     this.counts = element("p", { class: "counts hint" });
     this.unknown = element("p", { class: "notice", role: "status", hidden: true });
     this.place = element("p", { class: "place hint number", hidden: true });
@@ -29,17 +30,18 @@ export class WriteView {
       if (event.target === scroller) part.editor.area.focus();
     });
     this.followPointer();
-    const sheet = element("div", { class: "card sheet" },
-      scroller, this.place,
+    this.sheet = element("div", { class: "card sheet" },
+      scroller, this.beginnings, this.place,
       element("div", { class: "tools" },
         element("div", { class: "tool-row" }, this.continueButton, this.takeButton),
         element("div", { class: "tool-row minor" }, this.anotherButton, this.undoButton,
           this.redoButton, this.surpriseButton)),
       part.likeliest.node);
     root.append(
-      this.welcome,
+      element("div", { class: "welcome" },
+        element("h2", {}, "Write a few words, and let the model go on."), this.welcome),
       element("div", { class: "beside" },
-        element("div", { class: "stack" }, sheet, this.unknown, this.legend, this.counts,
+        element("div", { class: "stack" }, this.sheet, this.unknown, this.legend, this.counts,
           this.keys(), part.choices.node),
         this.aside));
   }
@@ -78,7 +80,7 @@ export class WriteView {
         this.showKeys();
       },
     });
-    const wide = matchMedia(WIDE).matches;
+    const wide = matchMedia(WIDE_ENOUGH).matches;
     this.aside = element("aside", { class: "aside", "aria-label": "Settings of writing" },
       element("details", { class: "card", open: wide }, element("summary", {}, "Settings"),
         this.settings.node, this.seed.node, this.lastSeed),
@@ -195,7 +197,7 @@ export class WriteView {
       element("span", {}, "Last seed: ", element("strong", { class: "number" }, String(seed)),
         number),
       button("Copy", copied, { kind: "quiet", "aria-label": "Copy the seed" }),
-      button("Use again", () => {
+      button("Reuse", () => {
         this.seed.set(String(seed));
         this.checkSeed();
       }, { kind: "quiet" }));
@@ -228,40 +230,50 @@ export class WriteView {
 
   showCounts(manuscript, unknown) {
     const { length } = manuscript;
-    this.welcome.hidden = length > 0;
     const count = `${length.toLocaleString("en")} character${length === 1 ? "" : "s"}`;
-    setChildren(this.counts, length === 0 ? "" : `${count}, ${percent(manuscript.modelShare)} by `,
-      length > 0 && element("span", { class: "by-model" }, "the model"),
-      length > 0 && " (with a dotted line below), the rest by you.");
-    this.undoButton.disabled = !manuscript.canUndo;
-    this.redoButton.disabled = !manuscript.canRedo;
-    this.anotherButton.disabled = length === 0;
+    const share = manuscript.modelShare;
+    if (length === 0) setChildren(this.counts);
+    else if (share === 0) setChildren(this.counts, `${count}, all by you.`);
+    else {
+      setChildren(this.counts, `${count}, ${percent(share)} by `,
+        element("span", { class: "by-model" }, "the model"),
+        ", which has a dotted line below it.");
+    }
     this.showUnknown(unknown);
   }
 
+  showHistory(manuscript, hasContinuation) {
+    this.beginnings.hidden = manuscript.length > 0;
+    this.sheet.classList.toggle("empty", manuscript.length === 0);
+    this.undoButton.disabled = !manuscript.canUndo;
+    this.redoButton.disabled = !manuscript.canRedo;
+    this.anotherButton.disabled = !hasContinuation;
+  }
+
   showUnknown(unknown) {
-    const shown = unknown.slice(0, 12).map((each) => `“${visible(each)}”`).join(" ");
-    const more = unknown.length > 12 ? ` and ${unknown.length - 12} more` : "";
-    const text = unknown.length === 0 ? ""
-      : `The model has never seen ${shown}${more}. It reads the text without `
-        + `${unknown.length === 1 ? "it" : "them"}.`;
-    if (this.unknown.textContent !== text) this.unknown.textContent = text;
+    const text = unknown.join("");
+    if (this.unknownShown !== text) {
+      this.unknownShown = text;
+      const shown = unknown.slice(0, 12).flatMap((each) => [
+        "“", element("bdi", {}, visible(each)), "” "]);
+      const more = unknown.length > 12 ? `and ${unknown.length - 12} more ` : "";
+      setChildren(this.unknown, "The model has never seen ", ...shown, more, "and reads the text ",
+        `without ${unknown.length === 1 ? "it" : "them"}.`);
+    }
     this.unknown.hidden = text === "";
   }
 
   /** Invites to begin with one of some words. */
   showBeginnings(words, choose) {
-    const model = this.part.context.model();
-    const source = model?.corpus ?? model?.id;
-    setChildren(this.welcome,
-      element("h2", {}, "Write a few words, and let the model go on."),
-      element("p", { class: "soft" }, `It has read nothing in its life but “${source}”.`),
-      words.length > 0 && element("div", { class: "row beginnings" },
-        element("span", { class: "soft" }, "Or begin with"),
-        ...words.map((word) => button(word, () => choose(word), { kind: "written beginning" }))));
+    setChildren(this.beginnings, words.length > 0 && [
+      element("span", { class: "soft" }, "Begin with"),
+      ...words.map((word) => button(word, () => choose(word), { kind: "written beginning" })),
+    ]);
   }
 
   showModel(model) {
-    if (model) this.part.editor.area.setAttribute("aria-label", `Your text, with ${model.id}`);
+    const source = model.corpus ? `“${model.corpus}”` : "one text";
+    setChildren(this.welcome, `It has read nothing in its life but ${source}.`);
+    this.part.editor.area.setAttribute("aria-label", `Your text, with ${model.id}`);
   }
 }
