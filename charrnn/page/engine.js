@@ -18,6 +18,8 @@
 //   fill(text, options) -> [{text, probability, gaps}]
 //   proofread(text, options) -> [finding]
 //   predict(texts) -> [prediction]
+//   known(texts) -> [whether a line of the text is one of the training text]. An engine that does
+//     not have the training text lacks it.
 //   runs() -> [run]; run(name, {after}) -> its metrics; curves(names, {x}) -> SVG text.
 //     An engine that watches no trainings has none of these three.
 
@@ -100,6 +102,10 @@ export class HttpEngine {
 
   async predict(texts, { signal, ...options } = {}) {
     return (await this.send("/api/predict", { texts, ...options }, { signal })).predictions;
+  }
+
+  async known(texts, { model, signal } = {}) {
+    return (await this.send("/api/known", { model, texts }, { signal })).known;
   }
 
   async runs({ signal } = {}) {
