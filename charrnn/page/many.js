@@ -3,7 +3,7 @@
 import { canTellKnown, gatherTexts } from "./gathering.js";
 import { countDisarmed, csvText } from "./csv.js";
 import { button, checkBox, chooser, copy, element, saveAs, setChildren, textField } from "./dom.js";
-import { wasAborted } from "./engine.js";
+import { wasAborted } from "./engine_error.js";
 import { settingsPanel } from "./settings.js";
 import { surprisedText } from "./surprised_text.js";
 
@@ -59,6 +59,7 @@ class ManyTexts {
     });
     this.patternError = element("p", { class: "field-error", id: "many-pattern-error", hidden: true });
     this.pattern.node.append(this.patternError);
+    this.pattern.node.hidden = this.context.charrnn.hasPatterns === false;
     this.seed = textField("Seed", {
       type: "number", min: "0", max: String(LARGEST_SEED), step: "1", placeholder: "random",
       inputmode: "numeric",
@@ -143,7 +144,7 @@ class ManyTexts {
         settings: {
           ...this.settings.values(),
           model: this.model,
-          lines: this.lines.value() || undefined,
+          lines: this.lines.value(),
           regex: this.pattern.value() || undefined,
         },
       };

@@ -3,7 +3,7 @@
 import { findBeginnings } from "./beginnings.js";
 import { Choices } from "./choices.js";
 import { debounce, keep, recall } from "./dom.js";
-import { wasAborted } from "./engine.js";
+import { wasAborted } from "./engine_error.js";
 import { Editor } from "./editor.js";
 import { firstUnit, GhostText } from "./ghost.js";
 import { handleKey } from "./keys.js";
