@@ -20,7 +20,7 @@
 //   predict(texts) -> [prediction]
 //   known(texts) -> [whether a line of the text is one of the training text]. An engine that does
 //     not have the training text lacks it.
-//   runs() -> [run]; run(name, {after}) -> its metrics; curves(names, {x}) -> SVG text.
+//   runs() -> [run]; run(name, {after}) -> its metrics; curves(names, {x, width, height}) -> SVG.
 //     An engine that watches no trainings has none of these three.
 
 /** What went wrong, in a sentence for people. */
@@ -117,8 +117,10 @@ export class HttpEngine {
     return this.read(`/api/runs/${encodeURIComponent(name)}${query}`, { signal });
   }
 
-  async curves(names, { x = "seconds", signal } = {}) {
+  async curves(names, { x = "seconds", width, height, signal } = {}) {
     const query = new URLSearchParams([...names.map((name) => ["run", name]), ["x", x]]);
+    if (width) query.set("width", width);
+    if (height) query.set("height", height);
     const answer = await this.ask(`/api/curves.svg?${query}`, { signal });
     return answer.text();
   }
