@@ -4,7 +4,8 @@ int8 engine in one piece of memory, and their description.
 Legend: V vocabulary, E embedding, H hidden, G gates, N rows, I inputs.
 """
 
-from typing import Any, Final, NamedTuple
+import json
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -27,15 +28,8 @@ page/local/exact_products.js."""
 _ALIGNMENT: Final = 8
 
 
-class PageModel(NamedTuple):
-    """A model as the page reads it."""
-
-    description: dict[str, Any]  # JSON
-    content: bytes  # the tensors, each at its place in the description
-
-
-def page_model(model: Model) -> PageModel:
-    """Return a model as the page reads it.
+def page_model(model: Model) -> bytes:
+    """Return a model as the page reads it; read_model.js says how.
 
     Raises ModelError when it is no language model, ConfigError when its layers are too large.
     """
@@ -49,32 +43,31 @@ def page_model(model: Model) -> PageModel:
     content = bytearray()
     described = []
     for name, tensor in _tensors(config, model.tensors).items():
-        content += bytes(-len(content) % _ALIGNMENT)
-        described.append(
-            {
-                "name": name,
-                "kind": str(tensor.dtype),
-                "shape": list(tensor.shape),
-                "place": len(content),
-            }
-        )
+        content += _padding(content)
+        shape, kind = list(tensor.shape), str(tensor.dtype)
+        described.append({"name": name, "kind": kind, "shape": shape, "place": len(content)})
         little = tensor.astype(tensor.dtype.newbyteorder("<"), copy=False)
         content += np.ascontiguousarray(little).tobytes()
     description = {
         "config": config.to_json(),
         "characters": _characters(model.tokenizer),
         "settings": page_settings(),
-        "entry": _entry(model),
         "tensors": described,
     }
-    return PageModel(description, bytes(content))
+    text = json.dumps(description, separators=(",", ":")).encode()
+    head = len(text).to_bytes(4, "little") + text
+    return head + _padding(head) + bytes(content)
+
+
+def _padding(before: bytes | bytearray) -> bytes:
+    return bytes(-len(before) % _ALIGNMENT)
 
 
 def _characters(tokenizer: Tokenizer) -> list[str] | None:
     return list(tokenizer.characters) if isinstance(tokenizer, CharTokenizer) else None
 
 
-def _entry(model: Model) -> dict[str, Any]:
+def page_entry(model: Model) -> dict[str, Any]:
     """Return what the page knows of a model, as the server's list of models says it."""
     config, training = model.config, model.provenance
     nats = training.validation_nats

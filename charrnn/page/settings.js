@@ -44,6 +44,11 @@ export const SETTINGS = [
   },
 ];
 
+/** Lets the sliders begin with other values: {temperature: 0.6}. */
+export function beginSettingsWith(values) {
+  for (const setting of SETTINGS) setting.value = values[setting.name] ?? setting.value;
+}
+
 const FIRST_SETTINGS = ["temperature", "length"];
 
 /**

@@ -6,7 +6,8 @@
 // engine must have. `mount` is called once, when the part is first opened, with its empty panel;
 // `show` and `hide` each time it is opened and left. The context holds
 //   charrnn: the engine, model(): the chosen entry of its models(), onModel(callback),
-//   announce(text): for screen readers, showError(error, {retry}).
+//   announce(text): for screen readers, showError(error, {retry}),
+//   beginnings: the words to begin with, where those who made the page chose some.
 // Names at the top of a module are unique over all modules, and imports are named.
 
 import { button, chooser, element, keep, recall, setChildren } from "./dom.js";
@@ -14,11 +15,15 @@ import { wasAborted } from "./engine_error.js";
 
 const THEMES = ["system", "light", "dark"];
 
-/** Starts the page with its parts over an engine: the interface is described in engine.js. */
-export async function startPage(charrnn, parts) {
+/**
+ * Starts the page with its parts over an engine: the interface is described in engine.js. `more` is
+ * added to the context of the parts.
+ */
+export async function startPage(charrnn, parts, more = {}) {
   const listeners = [];
   let model = null;
   const context = {
+    ...more,
     charrnn,
     model: () => model,
     onModel: (callback) => listeners.push(callback),
@@ -30,7 +35,7 @@ export async function startPage(charrnn, parts) {
   try {
     models = await charrnn.models();
   } catch (error) {
-    showError(error, { retry: () => startPage(charrnn, parts) });
+    showError(error, { retry: () => startPage(charrnn, parts, more) });
     return;
   }
 
@@ -89,7 +94,7 @@ function makeTabs(context, parts) {
     setSelected(part, true);
     if (!mounted.has(part)) mounted.set(part, part.mount(entries.get(part).panel, context));
     mounted.get(part).show();
-    document.title = `${part.title} · charrnn`;
+    document.title = `${part.title} · ${document.querySelector("h1").textContent}`;
     if (move && location.hash !== `#${part.id}`) history.replaceState(null, "", `#${part.id}`);
   }
 

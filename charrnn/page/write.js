@@ -353,11 +353,12 @@ class WritePart {
   /** Offers beginnings where there is no text yet. */
   async begin() {
     if (this.manuscript.length > 0) return;
-    const words = await findBeginnings(this.context.charrnn, this.modelId)
-      .catch((error) => {
-        this.context.showError(error);
-        return [];
-      });
+    const words = this.context.beginnings
+      ?? await findBeginnings(this.context.charrnn, this.modelId)
+        .catch((error) => {
+          this.context.showError(error);
+          return [];
+        });
     this.view.showBeginnings(words, (text) => {
       this.manuscript.replace(0, this.manuscript.length, text, MODEL, { caret: 0 });
       this.editor.caret = text.length;

@@ -4,27 +4,29 @@
 // left out of the options of `complete` is as on the command line: `lines` as the model was
 // trained, the seed a random one, `length: 0` without end.
 //
-// Messages to the worker: {description, packed} with the model, {id, method, given} for a request,
+// Messages to the worker: {packed} with the model, {id, method, given} for a request,
 // {id, cancelled: true}. Messages from it: {id, text, k} with new characters of text k,
 // {id, result}, {id, error: {message, param}}.
 
 import { EngineError } from "../engine_error.js";
 
-const SEEDS = 2 ** 31;
+const RANDOM_SEEDS = 2 ** 31;
 
 export class LocalEngine {
   /**
-   * description, packed: the model; see read_model.js and unpack_bytes.js.
+   * entry: what `models` says of the model.
+   * packed: the model; see read_model.js and unpack_bytes.js.
    * startWorker(): returns a Worker that runs local_worker.js.
    */
-  constructor({ description, packed, startWorker }) {
-    this.entry = description.entry;
+  constructor({ entry, packed, startWorker }) {
+    this.entry = entry;
+    this.hasPatterns = false; // no `regex`
     this.open = new Map(); // what is called with the answers to each request
     this.count = 0;
     this.worker = startWorker();
     this.worker.onmessage = ({ data }) => this.open.get(data.id)?.(data);
     this.worker.onerror = (event) => this.failAll(event.message);
-    this.worker.postMessage({ description, packed });
+    this.worker.postMessage({ packed });
   }
 
   async models() {
@@ -35,7 +37,7 @@ export class LocalEngine {
     const given = {
       ...options,
       lines: options.lines ?? this.entry.lines,
-      seed: options.seed ?? Math.floor(Math.random() * SEEDS),
+      seed: options.seed ?? Math.floor(Math.random() * RANDOM_SEEDS),
     };
     return this.ask("complete", [prompt, given], { signal, onText });
   }

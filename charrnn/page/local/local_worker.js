@@ -14,14 +14,14 @@ let methods = null;
 const queue = new WorkQueue((message) => self.postMessage(message));
 
 self.onmessage = ({ data }) => {
-  if (data.description !== undefined) prepare(data);
+  if (data.packed !== undefined) prepare(data);
   else if (methods === null) waiting.push(data);
   else answer(data);
 };
 
-async function prepare({ description, packed }) {
+async function prepare({ packed }) {
   try {
-    const model = readModel(description, await unpackBytes(packed));
+    const model = readModel(await unpackBytes(packed));
     const cache = new PromptCache(model.network);
     const scorer = new TextScorer(model);
     methods = {

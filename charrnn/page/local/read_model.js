@@ -4,17 +4,22 @@ import { MOST_INPUTS } from "./exact_products.js";
 import { LocalNetwork } from "./local_network.js";
 import { makeTokenizer } from "./local_tokenizers.js";
 
+const ALIGNMENT = 8;
 const KINDS = { int8: Int8Array, float32: Float32Array };
 
 /**
- * Returns {network, tokenizer, settings, entry}.
- *   description: {config, characters, settings, entry, tensors: [{name, kind, shape, place}]}; a
- *     place is in bytes, and the bytes of numbers are little-endian.
- *   bytes: ArrayBuffer.
+ * Returns {network, tokenizer, settings}.
+ *   bytes: ArrayBuffer of the length of the description (4 bytes, little-endian), the description,
+ *     which is JSON, and the tensors, from the next multiple of 8 bytes on. The description is
+ *     {config, characters, settings, tensors: [{name, kind, shape, place}]}; a place is counted in
+ *     bytes from the first tensor on.
  */
-export function readModel(description, bytes) {
-  const { config, characters, settings, entry } = description;
-  const tensors = new Map(description.tensors.map((each) => [each.name, readTensor(each, bytes)]));
+export function readModel(bytes) {
+  const length = new DataView(bytes).getUint32(0, true);
+  const description = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 4, length)));
+  const { config, characters, settings } = description;
+  const content = bytes.slice(Math.ceil((4 + length) / ALIGNMENT) * ALIGNMENT);
+  const tensors = new Map(description.tensors.map((each) => [each.name, readTensor(each, content)]));
   if (config.hidden_size > MOST_INPUTS) throw new Error("The layers of this model are too large.");
   const network = new LocalNetwork({
     config,
@@ -24,7 +29,7 @@ export function readModel(description, bytes) {
     head: readLayer(tensors, "head"),
     attention: config.attention === null ? null : readAttention(tensors, config),
   });
-  return { network, tokenizer: makeTokenizer(characters), settings, entry };
+  return { network, tokenizer: makeTokenizer(characters), settings };
 }
 
 function readTensor({ kind, shape, place }, bytes) {
