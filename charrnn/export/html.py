@@ -85,8 +85,8 @@ def html_page(
         sampling: the values that the sliders begin with; of its fields, SETTINGS.
         card: the text of the model's card, which is a click away.
 
-    Raises ModelError when it is no language model, ConfigError when its layers are too large,
-    UnknownCharacterError for a prompt with characters that it does not know.
+    Raises ModelError when it is no language model, UnknownCharacterError for a prompt with
+    characters that it does not know.
     """
     config = config or PageConfig()
     content = page_model(model)

@@ -15,15 +15,10 @@ from charrnn.engines.attention import AttentionWeights
 from charrnn.engines.engine import Array
 from charrnn.engines.int8_attention import projection_layer
 from charrnn.engines.int8_weights import Int8Layer, Rows, int8_layers
-from charrnn.errors import ConfigError
 from charrnn.export.page_settings import page_settings
 from charrnn.model.config import ModelConfig
 from charrnn.storage.model_directory import Model
 from charrnn.storage.tensor_file import Tensors
-
-LARGEST_LAYER: Final = 1040
-"""The largest H: beyond, two sums of products no longer fit into a float64; see
-page/local/exact_products.js."""
 
 _ALIGNMENT: Final = 8
 
@@ -31,15 +26,10 @@ _ALIGNMENT: Final = 8
 def page_model(model: Model) -> bytes:
     """Return a model as the page reads it; read_model.js says how.
 
-    Raises ModelError when it is no language model, ConfigError when its layers are too large.
+    Raises ModelError when it is no language model.
     """
     model.require("generate")
     config = model.config
-    if config.hidden_size > LARGEST_LAYER:
-        raise ConfigError(
-            f"the model's layers have {config.hidden_size:,} units; a page computes with up to "
-            f"{LARGEST_LAYER:,}"
-        )
     content = bytearray()
     described = []
     for name, tensor in _tensors(config, model.tensors).items():

@@ -1,6 +1,5 @@
 // Reads a model from the bytes that export/page_model.py writes.
 
-import { MOST_INPUTS } from "./exact_products.js";
 import { LocalNetwork } from "./local_network.js";
 import { makeTokenizer } from "./local_tokenizers.js";
 
@@ -20,7 +19,6 @@ export function readModel(bytes) {
   const { config, characters, settings } = description;
   const content = bytes.slice(Math.ceil((4 + length) / ALIGNMENT) * ALIGNMENT);
   const tensors = new Map(description.tensors.map((each) => [each.name, readTensor(each, content)]));
-  if (config.hidden_size > MOST_INPUTS) throw new Error("The layers of this model are too large.");
   const network = new LocalNetwork({
     config,
     embedding: tensors.get("embedding"),
