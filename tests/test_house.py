@@ -22,6 +22,7 @@ FLOORS = {
     "errors": 0,
     "forks": 0,
     "native_library": 0,
+    "page": 0,
     "signals": 0,
     "wording": 0,
     "ambient": 1,
@@ -35,10 +36,12 @@ FLOORS = {
     "training": 7,
     "explain": 8,
     "interactive": 8,
+    "plots": 8,
     "tasks": 9,
     "api": 10,
     "estimators": 10,
-    "cli": 11,
+    "serving": 11,
+    "cli": 12,
 }
 
 
