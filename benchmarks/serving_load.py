@@ -47,13 +47,14 @@ class Server:
         while time.monotonic() < limit:
             messages = self.stderr.read_text(errors="replace")
             found = _URL.search(messages)
-            if found and self.answers(int(found[1])):
+            if found:  # it listens by now, so a first request waits until it is answered
                 return int(found[1])
             if self.process.poll() is not None:
                 raise RuntimeError(f"the server ended: {messages}")
             time.sleep(0.02)
         self.process.kill()
-        raise RuntimeError(f"the server does not answer: {messages}")
+        self.process.wait()
+        raise RuntimeError(f"the server does not say where it listens: {messages}")
 
     @staticmethod
     def answers(port: int, seconds: float = 1.0) -> bool:

@@ -290,10 +290,9 @@ def curl(server: Server, path: str, *options: str) -> "subprocess.CompletedProce
 def test_curl_completes_and_streams(server: Server, models: Models) -> None:
     asked = {"model": "letters", "prompt": "abc", "max_tokens": 20, "seed": 3}
     wanted = sampled(models, "abc", length=20, seed=3)
-    # As many people type it: with the content type that curl sends by itself.
-    plain = curl(server, "/v1/completions", "-d", json.dumps(asked))
-    assert json.loads(plain.stdout)["choices"][0]["text"] == wanted
     json_type = ("-H", "Content-Type: application/json")
+    plain = curl(server, "/v1/completions", *json_type, "-d", json.dumps(asked))
+    assert json.loads(plain.stdout)["choices"][0]["text"] == wanted
     streamed = curl(
         server, "/v1/completions", "-N", *json_type, "-d", json.dumps({**asked, "stream": True})
     )
@@ -306,8 +305,14 @@ def test_curl_completes_and_streams(server: Server, models: Models) -> None:
 
 @needs_curl
 def test_curl_fails_where_the_server_says_no(server: Server) -> None:
-    failed = curl(server, "/v1/completions", "-f", "-d", '{"max_tokens": -1, "prompt": ""}')
+    body = '{"max_tokens": -1, "prompt": ""}'
+    failed = curl(
+        server, "/v1/completions", "-f", "-H", "Content-Type: application/json", "-d", body
+    )
     assert failed.returncode == 22 and b"400" in failed.stderr
+    # What a page of another site may send unasked is not JSON, and curl says how to say so.
+    form = json.loads(curl(server, "/v1/completions", "-d", body).stdout)
+    assert "application/json" in form["error"]["message"]
     assert curl(server, "/health", "-f").returncode == 0
 
 
