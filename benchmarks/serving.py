@@ -194,8 +194,8 @@ def latencies(server: Server, options: argparse.Namespace) -> Iterator[dict[str,
                 (streams, "together", partial(together, server, streams, length=length))
             )
     for name, beside in (("beside long prompts", long_prompt), ("beside regex", with_regex)):
-        work = partial(at_random, server, LATENCY_BAR[0], length=length, beside=beside)
-        measured.append((LATENCY_BAR[0], name, work))
+        busy = partial(at_random, server, LATENCY_BAR[0], length=length, beside=beside)
+        measured.append((LATENCY_BAR[0], name, busy))
     for streams, name, work in measured:
         what = f"first character, {streams} streams, {name}"
         bar = LATENCY_BAR[1] if streams == LATENCY_BAR[0] else None

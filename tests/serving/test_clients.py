@@ -28,7 +28,7 @@ def sampled(models: Models, prompt: str = "", *, model: str = "letters", **setti
 
 
 def scores(models: Models, text: str, model: str = "letters") -> list[float]:
-    return charrnn.score(models[model], text, engine=ENGINE).tolist()
+    return [float(each) for each in charrnn.score(models[model], text, engine=ENGINE)]
 
 
 @pytest.fixture

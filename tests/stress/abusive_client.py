@@ -63,16 +63,13 @@ class Target:
         connection.connect(("127.0.0.1", self.port))
         return connection
 
-    def head(
-        self, path: str, method: str = "POST", headers: Headers | None = None, **others: str
-    ) -> bytes:
+    def head(self, path: str, method: str = "POST", headers: Headers | None = None) -> bytes:
         """The head of a request; headers that are empty are left out."""
         lines = {
             "Host": self.host,
             "Authorization": f"Bearer {KEY}",
             "Content-Type": "application/json",
             "Connection": "close",
-            **{name.replace("_", "-"): value for name, value in others.items()},
             **(headers or {}),
         }
         shown = [f"{name}: {value}" for name, value in lines.items() if value]
@@ -89,15 +86,15 @@ class Target:
                 pass  # it has said enough
             return read_answer(connection, method)
 
-    def post(self, body: object, path: str = COMPLETIONS, **headers: str) -> Answer:
+    def post(self, body: object, path: str = COMPLETIONS, headers: Headers | None = None) -> Answer:
         """Post JSON, or bytes as they are."""
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        head = self.head(path, headers={"Content-Length": str(len(content))}, **headers)
-        return self.send(head + content)
+        length = {"Content-Length": str(len(content))}
+        return self.send(self.head(path, headers={**length, **(headers or {})}) + content)
 
-    def get(self, path: str, method: str = "GET", **headers: str) -> Answer:
+    def get(self, path: str, method: str = "GET", headers: Headers | None = None) -> Answer:
         """Send a request without a body."""
-        return self.send(self.head(path, method, **headers), method)
+        return self.send(self.head(path, method, headers), method)
 
 
 def read_answer(connection: socket.socket, method: str = "POST") -> Answer:
