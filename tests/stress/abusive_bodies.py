@@ -166,4 +166,7 @@ def regexes(target: Target) -> None:
     """Regular expressions that take exponential time or memory somewhere, or are none."""
     regex = target.chance.choice(REGEXES)
     stream = target.chance.random() < 0.3
-    answers(target.post(asked(regex=regex, max_tokens=64, stream=stream)))
+    try:
+        answers(target.post(asked(regex=regex, max_tokens=64, stream=stream)))
+    except Dishonest as error:
+        raise Dishonest(f"{regex[:60]!r}: {error}") from None

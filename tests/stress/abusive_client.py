@@ -122,9 +122,14 @@ def refuses(answer: Answer, *statuses: int, closed: bool = False) -> None:
     honest = 400 <= answer.status < 500 if not statuses else answer.status in statuses
     if not honest:
         raise Dishonest(f"status {answer.status}: {answer.body[:200]!r}")
+    _check_message(answer)
+
+
+def _check_message(answer: Answer) -> None:
+    """Raise Dishonest where what is wrong is not one line that a person reads."""
     if answer.headers.get("content-type", "").startswith("application/json"):
-        error = json.loads(answer.body)["error"]
-        if not error["message"] or "\n" in error["message"] or len(error["message"]) > 2_000:
+        message = json.loads(answer.body)["error"]["message"]
+        if not message or "\n" in message or len(message) > 1_000:
             raise Dishonest(f"not a message for people: {answer.body[:200]!r}")
 
 
@@ -132,8 +137,10 @@ def answers(answer: Answer) -> None:
     """Raise Dishonest unless it is a result or an error of the client's."""
     if not 200 <= answer.status < 500:
         raise Dishonest(f"status {answer.status}: {answer.body[:200]!r}")
-    if answer.status == 200 and b"NaN" in answer.body:
-        raise Dishonest(f"NaN is no JSON: {answer.body[:200]!r}")
+    if answer.status >= 400:
+        _check_message(answer)
+    elif b"NaN" in answer.body or b"Infinity" in answer.body:
+        raise Dishonest(f"no JSON: {answer.body[:200]!r}")
 
 
 def asked(**changes: Any) -> dict[str, Any]:

@@ -58,11 +58,14 @@ def check_document(
         if not report.exists():
             return Found(0, 0, [f"schemathesis: {(done.stderr or done.stdout)[-500:]}"])
         facts = json.loads(report.read_text())
-    found = Found(facts["test_cases"]["generated"], facts["operations"]["tested"])
+    found = Found(
+        (facts["test_cases"] or {}).get("generated", 0),
+        (facts["operations"] or {}).get("tested", 0),
+    )
     for failure in facts["failures"]:
         operations = ", ".join(failure["operations"])
         found.failures.append(f"schemathesis: {failure['title']}: {operations}")
-    if facts["errors"]:
+    if facts["errors"] or not found.requests:
         found.failures.append(f"schemathesis: {facts['errors'][:3]}"[:500])
     if found.failures:  # how to do it again
         found.failures += re.findall(r"^ +curl .*$", done.stdout, re.MULTILINE)[:10]
