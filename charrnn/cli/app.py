@@ -20,6 +20,7 @@ from charrnn.cli import (
     fill,
     info,
     plan,
+    plot,
     predict,
     proofread,
     repl,
@@ -153,7 +154,8 @@ app = typer.Typer(
 )
 for command in (
     *(train.train, plan.plan, sample.sample, repl.repl, predict.predict),
-    *(evaluate.evaluate, fill.fill, proofread.proofread, serve.serve, info.info, corpora.corpora),
+    *(evaluate.evaluate, fill.fill, proofread.proofread, serve.serve),
+    *(info.info, plot.plot, corpora.corpora),
 ):
     app.command(command.__name__, cls=Command, epilog=_ENVIRONMENT)(command)
 

@@ -12,7 +12,20 @@ from typing import Final
 
 from starlette.types import Scope
 
-FIRST_CHARACTER_SECONDS: Final = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+FIRST_CHARACTER_SECONDS: Final = (
+    0.002,
+    0.005,
+    0.01,
+    0.02,
+    0.05,
+    0.1,
+    0.2,
+    0.5,
+    1.0,
+    2.0,
+    5.0,
+    10.0,
+)
 REQUEST_SECONDS: Final = (0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)
 """The upper bounds of the histograms' buckets."""
 
@@ -68,7 +81,7 @@ class Metrics:
 
     def count_request(self, scope: Scope, status: int, seconds: float) -> None:
         """Count a request that has ended; a status of 0 stands for a client that went away."""
-        endpoint = scope.get("endpoint_path", OTHER)
+        endpoint = getattr(scope.get("route"), "path", OTHER)
         self._requests[endpoint, str(status) if status else "gone"] += 1
         self._durations.setdefault(endpoint, Histogram(REQUEST_SECONDS)).observe(seconds)
 
@@ -133,7 +146,7 @@ class Metrics:
 
 def _line(name: str, labels: Labels, value: float) -> str:
     shown = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
-    number = f"{value:.9g}" if isinstance(value, float) else str(value)
+    number = repr(value)
     return f"{name}{{{shown}}} {number}" if shown else f"{name} {number}"
 
 

@@ -47,16 +47,20 @@ class ServedModel:
         """What generates its texts. Raises ModelError for a model of another task."""
         return Sampler(self.model, self._engine)
 
+    @property
+    def task(self) -> str:
+        """The task that it was trained for."""
+        return self.model.config.task
+
     def require(self, *tasks: str) -> None:
         """Raise ApiError, with the endpoints that the model is for, unless its task is among
         these."""
         try:
             self.model.require(*tasks)
         except ModelError:
-            task = self.model.config.task
             raise ApiError(
-                f"the model {self.name} was trained to {task}, not to {' or '.join(tasks)}: "
-                f"use it with {USES.get(task, 'another endpoint')}",
+                f"the model {self.name} was trained to {self.task}, not to {' or '.join(tasks)}: "
+                f"use it with {USES.get(self.task, 'another endpoint')}",
                 param="model",
                 code="model_not_suitable",
             ) from None
@@ -82,7 +86,7 @@ class ServedModel:
         )
         nats = provenance.validation_nats
         details: dict[str, Any] = {
-            "task": config.task,
+            "task": self.task,
             "default": default,
             "tokenizer": tokenizer.kind,
             "characters": "".join(tokenizer.characters)
@@ -136,7 +140,7 @@ class ServedModels:
         Raises ApiError when there is none, or when its task is not among those.
         """
         if name is None:
-            suitable = (each for each in self if each.model.config.task in tasks)
+            suitable = (each for each in self if each.task in tasks)
             found = next(suitable, self.default)
         elif name in self.by_name:
             found = self.by_name[name]
@@ -165,7 +169,8 @@ def read_models(names: Sequence[str], engine: str | None = None) -> ServedModels
 
     Raises ModelError, and ConfigError when a model is named twice.
     """
-    found = [(name, *read_found(name, read_model)) for name in names or [None]]
+    wanted: Sequence[str | None] = names or [None]
+    found = [(name, *read_found(name, read_model)) for name in wanted]
     ids = [name_of(directory) for _, directory, _ in found]
     by_name: dict[str, ServedModel] = {}
     for (argument, directory, model), name in zip(found, ids, strict=True):

@@ -173,6 +173,6 @@ def _route(service: Service, path: str) -> BaseRoute:
     async def answer(request: Request) -> JSONResponse:
         values = body.read(await read_json(request))
         model = service.models.find(values["model"], *tasks)
-        return JSONResponse(await service.run(lambda: work(model, values)))
+        return JSONResponse(await service.run(request.receive, lambda check: work(model, values)))
 
     return Route(path, answer, methods=["POST"])
