@@ -1,7 +1,7 @@
 """charrnn serve: answers requests over HTTP, with a completions API and a page."""
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,9 @@ from charrnn.cli.shared_arguments import complete_runs
 from charrnn.generation.config import EngineConfig
 from charrnn.serving.options import ServingConfig
 
+if TYPE_CHECKING:
+    import socket
+
 
 @takes_options
 def serve(
@@ -17,8 +20,9 @@ def serve(
     models: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="MODEL",
-            help="Runs' names, run directories or model directories.",
+            metavar="MODEL...",
+            help="Runs' names, run directories or model directories. The first answers requests "
+            "that name no model.",
             autocompletion=complete_runs,
             show_default="the newest run",
         ),
@@ -28,12 +32,13 @@ def serve(
 ) -> None:
     """Serve models over HTTP: OpenAI's completions API, and a page to write with them.
 
-    Clients of OpenAI's API use http://localhost:8080/v1 as base URL. The server answers this
-    machine only, unless --host says otherwise, and needs no network. Ctrl-C ends it.
+    Clients of OpenAI's API take the address that is printed, with /v1, as base URL. Only this
+    machine can reach the server unless --host says otherwise, and it needs no network. Ctrl-C ends
+    it.
     """
     from charrnn.cli.display import say
     from charrnn.errors import CharRNNError
-    from charrnn.serving.options import open_socket
+    from charrnn.serving.listening import open_socket
     from charrnn.serving.served_models import read_models
 
     try:
@@ -44,16 +49,18 @@ def serve(
         ) from error
 
     served = read_models(models or [], running.engine)
-    try:
-        listener = open_socket(config)
-    except OSError as error:
-        reason = error.strerror or error
-        raise CharRNNError(f"cannot listen on {config.host}:{config.port}: {reason}") from error
-    host, port = listener.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
-    say(f"serving {', '.join(each.name for each in served)}")
-    say(f"open http://{shown}:{port}/ in a browser; clients use http://{shown}:{port}/v1")
+    listener = open_socket(config)
+    say(f"serving {', '.join(f'{each.name} (to {each.task})' for each in served)}")
+    say(_address(config, listener))
+    number = serve_models(served, config, listener, say=lambda line: say(line, "dim"))
+    sys.exit(128 + number)
 
-    number = serve_models(served, config, listener, lambda: None)
-    if number is not None:
-        sys.exit(128 + number)
+
+def _address(config: ServingConfig, listener: "socket.socket") -> str:
+    """Describe where the server listens, and for whom."""
+    from charrnn.serving.listening import url_of
+
+    url = url_of(listener)
+    whom = "" if config.is_local else ", and from other machines under this one's name"
+    key = "" if config.api_key is None else "; the key is needed"
+    return f"open {url}/ in a browser{whom}; base URL of the API: {url}/v1{key}; Ctrl-C ends it"

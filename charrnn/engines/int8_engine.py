@@ -20,6 +20,7 @@ from charrnn.engines.int8_structures import (
     CAttention,
     CLanes,
     CLayer,
+    CQueue,
     CWeights,
     CWriter,
     available,
@@ -126,9 +127,18 @@ class Int8Engine:
         """Return `count` lanes, each before the first character."""
         return Int8Lanes(self, count)
 
-    def write(self, writer: CWriter, steps: int) -> int:
-        """Write characters; see Int8Writer. Returns the steps, or -1 or -2 for an error."""
-        done: int = self._library.charrnn_int8_write(ctypes.byref(writer), steps)
+    @property
+    def part_shapes(self) -> list[tuple[int, int]]:
+        """The shapes (L, H) and (W, D) of the parts of one lane's state, padded."""
+        shapes = [(self.layers, self.padded_size)] * self.states
+        if self.attention is not None:
+            shapes += [(self.attention.window, len(self.attention.output))] * 2
+        return shapes
+
+    def write(self, writer: CWriter, queue: CQueue | None, steps: int) -> int:
+        """Write characters; see Int8Writer. Returns the number of steps."""
+        waiting = None if queue is None else ctypes.addressof(queue)
+        done: int = self._library.charrnn_int8_write(ctypes.byref(writer), waiting, steps)
         return done
 
     def _layer(self, cell: str, layer: Int8Layer) -> CLayer:
@@ -181,6 +191,7 @@ class Int8Lanes(CompiledLanes):
         self._lanes = CLanes(
             ctypes.addressof(engine.model),
             count,
+            count,
             engine.padded_size,
             engine.padded_vocabulary,
             self._ids.ctypes.data,
@@ -228,14 +239,6 @@ class Int8Lanes(CompiledLanes):
     def next_ids(self) -> npt.NDArray[np.int64]:
         """The ids (B,) that C reads next."""
         return self._ids
-
-    @property
-    def part_shapes(self) -> list[tuple[int, int]]:
-        """The shapes (L, H) and (W, D) of the parts of one lane's state, padded."""
-        shapes = [(part.shape[0], part.shape[2]) for part in self._states]
-        if self._memory is not None:
-            shapes += [(self._memory.weights.window, self._memory.keys.shape[2])] * 2
-        return shapes
 
     @property
     def attention_address(self) -> int | None:

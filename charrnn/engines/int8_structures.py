@@ -42,6 +42,7 @@ class CLanes(ctypes.Structure):
     _fields_ = [
         ("model", ctypes.c_void_p),
         ("count", ctypes.c_size_t),
+        ("active", ctypes.c_size_t),
         ("state_stride", ctypes.c_size_t),
         ("score_stride", ctypes.c_size_t),
         ("ids", ctypes.c_void_p),
@@ -92,16 +93,52 @@ class CFilters(ctypes.Structure):
     ]
 
 
+class CRules(ctypes.Structure):
+    """The structure Rules of int8_write.h."""
+
+    _fields_ = [
+        ("filters", ctypes.c_void_p),
+        ("allowed", ctypes.c_void_p),
+        ("length", ctypes.c_size_t),
+        ("min_length", ctypes.c_size_t),
+        ("window", ctypes.c_size_t),
+        ("longest_stop", ctypes.c_size_t),
+        ("stop_count", ctypes.c_size_t),
+        ("stops", ctypes.c_void_p),
+        ("stop_ends", ctypes.c_void_p),
+        ("scored", ctypes.c_size_t),
+    ]
+
+
 class CQueue(ctypes.Structure):
     """The structure Queue of int8_write.h."""
 
     _fields_ = [
-        ("keys", ctypes.c_void_p),
+        ("text_keys", ctypes.c_void_p),
         ("count", ctypes.c_size_t),
         ("taken", ctypes.c_size_t),
+        ("rules", ctypes.c_void_p),
+        ("h", ctypes.c_void_p),
+        ("c", ctypes.c_void_p),
+        ("keys", ctypes.c_void_p),
+        ("values", ctypes.c_void_p),
+        ("ids", ctypes.c_void_p),
+        ("id_count", ctypes.c_size_t),
     ]
     count: int
     taken: int
+
+
+class CText(ctypes.Structure):
+    """The structure Text of int8_write.h."""
+
+    _fields_ = [
+        ("rules", ctypes.c_void_p),
+        ("entry", ctypes.c_int64),
+        ("key", ctypes.c_uint64),
+        ("made", ctypes.c_uint64),
+        ("before", ctypes.c_size_t),
+    ]
 
 
 class CWriter(ctypes.Structure):
@@ -110,28 +147,12 @@ class CWriter(ctypes.Structure):
     _fields_ = [
         ("lanes", ctypes.c_void_p),
         ("attention", ctypes.c_void_p),
-        ("filters", ctypes.c_void_p),
-        ("queue", ctypes.c_void_p),
-        ("allowed", ctypes.c_void_p),
-        ("h", ctypes.c_void_p),
-        ("c", ctypes.c_void_p),
-        ("keys", ctypes.c_void_p),
-        ("values", ctypes.c_void_p),
-        ("prompt", ctypes.c_void_p),
-        ("prompt_count", ctypes.c_size_t),
-        ("length", ctypes.c_size_t),
-        ("min_length", ctypes.c_size_t),
-        ("window", ctypes.c_size_t),
-        ("ring_size", ctypes.c_size_t),
-        ("stop_count", ctypes.c_size_t),
-        ("stops", ctypes.c_void_p),
-        ("stop_ends", ctypes.c_void_p),
-        ("entries", ctypes.c_void_p),
-        ("text_keys", ctypes.c_void_p),
-        ("made", ctypes.c_void_p),
-        ("rings", ctypes.c_void_p),
+        ("texts", ctypes.c_void_p),
         ("next", ctypes.c_void_p),
+        ("rings", ctypes.c_void_p),
+        ("ring_size", ctypes.c_size_t),
         ("room", ctypes.c_size_t),
+        ("interrupted", ctypes.c_size_t),
         ("begun", ctypes.c_void_p),
         ("ids", ctypes.c_void_p),
         ("ends", ctypes.c_void_p),
@@ -139,9 +160,15 @@ class CWriter(ctypes.Structure):
         ("masks", ctypes.c_void_p),
         ("memory", ctypes.c_void_p),
     ]
+    rings: int
+    ring_size: int
+    interrupted: int
 
 
-STRUCTURES: Final = (CWeights, CLayer, CModel, CLanes, CAttention, CFilters, CQueue, CWriter)
+STRUCTURES: Final = (
+    *(CWeights, CLayer, CModel, CLanes, CAttention, CFilters),
+    *(CRules, CQueue, CText, CWriter),
+)
 """The structures in the order of int8.c's charrnn_layout."""
 
 _SIZE: Final = ctypes.c_size_t
@@ -170,7 +197,7 @@ _FUNCTIONS: Final[tuple[tuple[str, list[Any], Any], ...]] = (
         [_SIZE, ctypes.POINTER(CFilters), _ADDRESS, _SIZE, _SIZE, *([_ADDRESS] * 5)],
         ctypes.c_int,
     ),
-    ("charrnn_int8_write", [ctypes.POINTER(CWriter), _SIZE], ctypes.c_int64),
+    ("charrnn_int8_write", [ctypes.POINTER(CWriter), _ADDRESS, _SIZE], ctypes.c_int64),
 )
 
 

@@ -52,12 +52,10 @@ def batch_samples(
     threads = min(threads, max(len(first) // _FEWEST_LANES, 1))
     pending = Pending(chain(first, numbered))
     lanes = min(batch_size, math.ceil(len(first) / threads))
-    rules, seed = native_rules(request), request.constraints.config.seed
+    rules = native_rules(request)
     if rules is not None:
-        queues = Queues(pending, seed, threads * lanes)
-        writers = [
-            NativeLaneWriter(request, rules, queues, lanes).results() for _ in range(threads)
-        ]
+        queues = Queues(request, rules, pending, threads * lanes)
+        writers = [NativeLaneWriter(request, queues, lanes).results() for _ in range(threads)]
     else:
         writers = [_LaneWriter(request, pending, lanes).results() for _ in range(threads)]
     if threads == 1:

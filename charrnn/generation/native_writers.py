@@ -13,17 +13,9 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from charrnn.engines import Int8Engine, State
-from charrnn.engines.int8_writer import (
-    LENGTH,
-    Int8Writer,
-    NothingMayCome,
-    Overflow,
-    Queue,
-    Rules,
-    Written,
-)
-from charrnn.errors import ConfigError, ModelError
+from charrnn.engines import Int8Engine, State, int8_writer
+from charrnn.engines.int8_writer import LENGTH, Int8Writer, LaneText, Queue, Rules, Written
+from charrnn.errors import CharRNNError, ConfigError, ModelError
 from charrnn.generation.draw import NOTHING_MAY_COME, OVERFLOW, check_not_endless
 from charrnn.generation.pending import PAUSE, Numbered, Pending, Result
 from charrnn.generation.randomness import sample_keys
@@ -67,7 +59,25 @@ def native_rules(request: GenerationRequest) -> Rules | None:
         config.min_length if constraints.stops else 0,
         constraints.stops,
         config.repetition_window if config.repetition_penalty is not None else 0,
+        request.score,
     )
+
+
+def new_text(request: GenerationRequest, rules: Rules, key: int = 0) -> LaneText:
+    """Return a text of a request before its first character.
+
+    Args:
+        rules: its `native_rules`.
+        key: the text's `sample_keys`.
+    """
+    return LaneText(rules, request.prompt.state, request.prompt.ids, key)
+
+
+def error_of(end: int) -> CharRNNError | None:
+    """Return the error that a text ends with; None if it ends without one."""
+    if end == int8_writer.OVERFLOW:
+        return ModelError(OVERFLOW)
+    return ConfigError(NOTHING_MAY_COME) if end == int8_writer.NOTHING_MAY_COME else None
 
 
 class Piece(NamedTuple):
@@ -89,26 +99,34 @@ class TextWriter:
     """
 
     def __init__(self, request: GenerationRequest, rules: Rules, index: int) -> None:
-        self._paced = _Paced(_new_writer(request, rules, 1, _MOST_STEPS))
-        self._queue = Queue(sample_keys(request.constraints.config.seed, [index]))
+        self._paced = _Paced(_new_writer(request, 1, _MOST_STEPS))
+        (key,) = sample_keys(request.constraints.config.seed, [index]).tolist()
+        self._paced.writer.put(0, new_text(request, rules, key))
+        self._scored, self._failed = rules.scored, False
 
     def pieces(self) -> Iterator[Piece]:
         """Yield the text in pieces.
 
         Raises ModelError when the model's numbers overflow, ConfigError when no id is allowed.
         """
-        ended = False
-        while not ended:
-            written = self._paced.write(self._queue)
+        end = 0
+        while not end:
+            written = self._paced.write()
             end = int(written.ends[0, -1])
-            ended = end != 0
-            scores = [] if written.scores is None else written.scores[0].tolist()
-            reason = None if end == 0 else "length" if end == LENGTH else "stop"
-            yield Piece(written.ids[0].tolist(), scores, reason, max(end, 0))
+            error = error_of(end)
+            self._failed = error is not None
+            count = written.ids.shape[1] - self._failed
+            ids, scores = written.ids[0, :count], written.scores[0, : count * self._scored]
+            reason = None if end == 0 or error else "length" if end == LENGTH else "stop"
+            if count:
+                yield Piece(ids.tolist(), scores.tolist(), reason, max(end, 0))
+            if error is not None:
+                raise error
 
-    def state(self) -> State:
-        """Return the model's state after all ids of the text so far but the last."""
-        return self._paced.writer.state(0)
+    def state(self) -> State | None:
+        """Return the model's state after all ids of the text so far but the last; None after an
+        error, which is found after the last one is read."""
+        return None if self._failed else self._paced.writer.state(0)
 
 
 class _Paced:
@@ -118,15 +136,10 @@ class _Paced:
         self.writer = writer
         self._steps = 1
 
-    def write(self, queue: Queue) -> Written:
+    def write(self, queue: Queue | None = None) -> Written:
         """Write the next characters; see Int8Writer."""
         began = time.perf_counter()
-        try:
-            written = self.writer.write(queue, self._steps)
-        except Overflow:
-            raise ModelError(OVERFLOW) from None
-        except NothingMayCome:
-            raise ConfigError(NOTHING_MAY_COME) from None
+        written = self.writer.write(self._steps, queue)
         done = written.ids.shape[1]
         affordable = int(done * _SECONDS / max(time.perf_counter() - began, 1e-9))
         self._steps = max(min(affordable, 4 * self._steps, self.writer.room), 1)
@@ -144,25 +157,33 @@ class Queues:
     """The queues of a batch's samples, one after another, from which all threads take.
 
     Args:
+        request: the model, prompt and constraints.
+        rules: its `native_rules`.
         pending: the samples to be made.
-        seed: the seed of their random numbers.
         lanes: the number of lanes in all threads.
     """
 
-    def __init__(self, pending: Pending, seed: int, lanes: int) -> None:
-        self.pending, self._seed = pending, seed
+    def __init__(
+        self, request: GenerationRequest, rules: Rules, pending: Pending, lanes: int
+    ) -> None:
+        assert isinstance(request.engine, Int8Engine)
+        self.pending = pending
+        self._engine, self._beginning = request.engine, new_text(request, rules)
+        self._seed = request.constraints.config.seed
         self._size = max(lanes, _MOST_WAITING)
         self._lock = threading.Lock()
-        self._current = _Batch([], Queue(sample_keys(seed, [])))
+        self._current = self._batch([])
 
     def current(self) -> _Batch:
         """Return the queue to take from. It is empty if no sample may begin now."""
         with self._lock:
             if self._current.queue.empty and not self.pending.exhausted:
-                numbered = self.pending.take(self._size)
-                keys = sample_keys(self._seed, [index for _, index in numbered])
-                self._current = _Batch(numbered, Queue(keys))
+                self._current = self._batch(self.pending.take(self._size))
             return self._current
+
+    def _batch(self, numbered: list[Numbered]) -> _Batch:
+        keys = sample_keys(self._seed, [index for _, index in numbered])
+        return _Batch(numbered, Queue(self._engine, self._beginning, keys))
 
 
 class LaneWriter:
@@ -170,23 +191,24 @@ class LaneWriter:
 
     Args:
         request: the model, prompt and constraints.
-        rules: its `native_rules`.
         queues: the queues of samples to be made.
         count: the largest number of lanes.
     """
 
-    def __init__(
-        self, request: GenerationRequest, rules: Rules, queues: Queues, count: int
-    ) -> None:
+    def __init__(self, request: GenerationRequest, queues: Queues, count: int) -> None:
         self._request, self._queues, self._count = request, queues, count
-        self._paced = _Paced(_new_writer(request, rules, count, _MOST_STEPS_OF_LANES))
+        self._paced = _Paced(_new_writer(request, count, _MOST_STEPS_OF_LANES))
+        self._error: CharRNNError | None = None
         # the sample in each lane, and what is written of it before the last call:
         self._numbered: list[Numbered | None] = [None] * count
         self._ids: list[list[int]] = [[] for _ in range(count)]
         self._scores: list[list[float]] = [[] for _ in range(count)]
 
     def results(self) -> Iterator[list[Result]]:
-        """Yield samples as they end, those of a call together."""
+        """Yield samples as they end, those of a call together.
+
+        Raises ModelError when the model's numbers overflow, ConfigError when no id is allowed.
+        """
         pending = self._queues.pending
         while not pending.closed.is_set():
             batch = self._queues.current()
@@ -203,6 +225,8 @@ class LaneWriter:
                 self._resize(active, self._count)
             if results := self._ended(self._paced.write(batch.queue), batch):
                 yield results
+            if self._error is not None:
+                raise self._error
 
     def _ended(self, written: Written, batch: _Batch) -> list[Result]:
         """Return the samples that have ended, and keep what is written of the others."""
@@ -212,7 +236,7 @@ class LaneWriter:
         ends = written.ends[lanes, steps].tolist()
         begun = written.begun[lanes, steps + 1].tolist()
         ids = written.ids.tolist()
-        scores = None if written.scores is None else written.scores.tolist()
+        scores = written.scores.tolist() if self._request.score else None
         done = [0] * len(ids)
         results = []
         for lane, step, end, entry in zip(lanes.tolist(), steps.tolist(), ends, begun, strict=True):
@@ -222,7 +246,9 @@ class LaneWriter:
                 made, self._ids[lane] = self._ids[lane] + made, []
             if scores is not None:
                 likely, self._scores[lane] = likely + scores[lane][begin : step + 1], []
-            results.append(self._result(lane, made, likely, end))
+            if (error := error_of(end)) is None:
+                results.append(self._result(lane, made, likely, end))
+            self._error = self._error or error
             self._numbered[lane] = batch.numbered[entry] if entry >= 0 else None
         for lane, numbered in enumerate(self._numbered):
             if numbered is not None:
@@ -250,10 +276,6 @@ class LaneWriter:
         self._scores = [self._scores[lane] for lane in lanes] + [[] for _ in range(missing)]
 
 
-def _new_writer(request: GenerationRequest, rules: Rules, count: int, room: int) -> Int8Writer:
-    engine, prompt = request.engine, request.prompt
-    assert isinstance(engine, Int8Engine)
-    scored = request.score
-    return Int8Writer(
-        engine, rules, prompt.state, prompt.ids, count=count, room=room, scored=scored
-    )
+def _new_writer(request: GenerationRequest, count: int, room: int) -> Int8Writer:
+    assert isinstance(request.engine, Int8Engine)
+    return Int8Writer(request.engine, count=count, room=room)

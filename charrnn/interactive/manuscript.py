@@ -231,7 +231,8 @@ class Manuscript:
             return
         self._end, writer = None, TextWriter(request, rules, index)
         for piece in writer.pieces():
-            self._states.keep(len(self._ids) + len(piece.ids) - 1, writer.state())
+            if (state := writer.state()) is not None:
+                self._states.keep(len(self._ids) + len(piece.ids) - 1, state)
             self._ids += piece.ids
             self._nats += [-score for score in piece.scores]
             draft.add_written(piece.ids, piece.stop_reason, piece.cut)

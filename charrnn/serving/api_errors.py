@@ -5,6 +5,7 @@ Every error of the server, also of a wrong path or of a host that is not served,
 """
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -71,3 +72,26 @@ SHUTTING_DOWN: Final = "the server is shutting down; try again later"
 def shutting_down() -> ApiError:
     """Return the error of a request that the end of the server cuts off."""
     return ApiError(SHUTTING_DOWN, status=503, kind=SERVER_ERROR, code="shutting_down")
+
+
+def busy(retry_after: float) -> ApiError:
+    """Return the error for a request that would have to wait for too long.
+
+    Args:
+        retry_after: the seconds after which there is probably room.
+    """
+    seconds = min(max(math.ceil(retry_after), 1), 3600)
+    return ApiError(
+        f"too many requests are waiting; try again in {seconds} s",
+        status=429,
+        kind="rate_limit_exceeded",
+        code="rate_limit_exceeded",
+        headers={"retry-after": str(seconds)},
+    )
+
+
+class ClientGone(ApiError):
+    """The client has closed the connection: nobody reads the response."""
+
+    def __init__(self) -> None:
+        super().__init__("the client has closed the connection")

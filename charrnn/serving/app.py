@@ -1,65 +1,58 @@
 """make_app: the application that answers all requests, as an ASGI callable."""
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response
+from collections.abc import Callable
+from typing import Final
 
-from charrnn.errors import CharRNNError
+from starlette.routing import Router
+
 from charrnn.serving import (
     completions,
     model_endpoints,
+    openapi,
     page_endpoint,
     run_endpoints,
+    status_endpoints,
     task_endpoints,
+    tokens,
 )
-from charrnn.serving.api_errors import ApiError
-from charrnn.serving.options import ServingConfig
-from charrnn.serving.served_models import ServedModels
-from charrnn.serving.service import Service, to_api_error
+from charrnn.serving.guard import Guard, Log
+from charrnn.serving.service import Service
+
+ENDPOINTS: Final = (
+    completions,
+    model_endpoints,
+    tokens,
+    task_endpoints,
+    run_endpoints,
+    status_endpoints,
+    page_endpoint,
+)
+"""The modules with the operations of the OpenAPI document."""
 
 
-def make_app(models: ServedModels, config: ServingConfig) -> Starlette:
-    """Return the application that serves these models."""
-    service = Service(models, config)
-    app = Starlette(
-        routes=[
-            *completions.routes(service),
-            *model_endpoints.routes(service),
-            *task_endpoints.routes(service),
-            *run_endpoints.routes(service),
-            *page_endpoint.routes(),
-        ],
-        exception_handlers={
-            ApiError: _show_api_error,
-            CharRNNError: _show_own_error,
-            HTTPException: _show_http_error,
-        },
-    )
-    app.state.service = service
-    return app
+def make_app(
+    service: Service,
+    *,
+    log: Log | None = None,
+    report: Callable[[BaseException], None] = lambda error: None,
+) -> Guard:
+    """Return the application that serves models.
 
-
-async def _show_api_error(_: Request, error: Exception) -> Response:
-    assert isinstance(error, ApiError)
-    headers = {**error.headers, "content-type": "application/json"}
-    return Response(error.to_bytes(), error.status, headers)
-
-
-async def _show_own_error(request: Request, error: Exception) -> Response:
-    return await _show_api_error(request, to_api_error(error))
-
-
-async def _show_http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    headers = dict(error.headers or {})
-    messages = {
-        404: f"there is no {request.url.path[:80]!r}; see /openapi.json",
-        405: f"{request.method} is not for {request.url.path[:80]!r}; use {headers.get('Allow')}",
-    }
-    message = messages.get(error.status_code, error.detail)
-    codes = {404: "not_found", 405: "method_not_allowed"}
-    shown = ApiError(
-        message, status=error.status_code, code=codes.get(error.status_code), headers=headers
-    )
-    return await _show_api_error(request, shown)
+    Args:
+        service: the models and what runs them.
+        log: takes a line for each request; None without.
+        report: takes each error that nobody expected.
+    """
+    operations = [operation for each in ENDPOINTS for operation in each.OPERATIONS]
+    routes = [
+        *completions.routes(service),
+        *model_endpoints.routes(service),
+        *tokens.routes(service),
+        *task_endpoints.routes(service),
+        *status_endpoints.routes(service),
+        *run_endpoints.routes(service),
+        *page_endpoint.routes(),
+        *openapi.routes(operations, with_key=service.config.api_key is not None),
+    ]
+    router = Router(routes, redirect_slashes=False)
+    return Guard(router, service.config, service.metrics, log=log, report=report)

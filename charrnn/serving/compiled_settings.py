@@ -1,9 +1,10 @@
 """CompiledSettings: sampling settings, compiled once for all texts that share them."""
 
-import copy
 import dataclasses
 import threading
 from collections import OrderedDict
+from collections.abc import Hashable
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 from charrnn.data.tokenizer import Tokenizer
@@ -20,17 +21,23 @@ _MOST: Final = 256
 _MOST_PATTERN_BYTES: Final = 128 << 20
 """The memory of the automata that are kept."""
 
+_all_but_seed: Final = attrgetter(
+    *(field.name for field in dataclasses.fields(SamplingConfig) if field.name != "seed")
+)
+
 
 class Settings(NamedTuple):
     """Compiled sampling settings.
 
     Attributes:
-        constraints: the settings, compiled for the model's tokenizer.
+        constraints: the settings, compiled for the model's tokenizer; with another seed, perhaps.
         rules: the same for C; None if only Python can write such a text.
+        scored_rules: the same, with log-probabilities.
     """
 
     constraints: Constraints
     rules: Rules | None
+    scored_rules: Rules | None
 
 
 class CompiledSettings:
@@ -40,41 +47,45 @@ class CompiledSettings:
     def __init__(self, engine: Engine, tokenizer: Tokenizer) -> None:
         self._engine, self._tokenizer = engine, tokenizer
         self._lock, self._compiling = threading.Lock(), threading.Lock()
-        self._settings: OrderedDict[SamplingConfig, Settings] = OrderedDict()
+        self._settings: OrderedDict[Hashable, Settings] = OrderedDict()
 
     def of(self, config: SamplingConfig) -> Settings:
-        """Return compiled settings. To compile a regular expression may take many seconds, one at
-        a time.
+        """Return compiled settings, whose seed may be another one. Compiling a regular expression
+        may take many seconds; they are compiled one at a time.
 
         Raises ConfigError when the settings allow no text, or an end that can never come.
         """
-        key = dataclasses.replace(config, seed=0)
+        key = _all_but_seed(config)
         found = self._known(key)
-        if found is None and config.regex is None:
-            found = self._compiled(key)
-        elif found is None:
-            with self._compiling:
-                found = self._known(key) or self._compiled(key)
-        constraints = copy.copy(found.constraints)
-        constraints.config = config
-        return Settings(constraints, found.rules)
+        if found is not None:
+            return found
+        if config.regex is None:
+            return self._compiled(key, config)
+        with self._compiling:
+            return self._known(key) or self._compiled(key, config)
 
-    def _known(self, config: SamplingConfig) -> Settings | None:
+    def _known(self, key: Hashable) -> Settings | None:
         with self._lock:
-            found = self._settings.get(config)
+            found = self._settings.get(key)
             if found is not None:
-                self._settings.move_to_end(config)
+                self._settings.move_to_end(key)
             return found
 
-    def _compiled(self, config: SamplingConfig) -> Settings:
+    def _compiled(self, key: Hashable, config: SamplingConfig) -> Settings:
         constraints = Constraints(config, self._tokenizer)
-        prompt = EncodedPrompt(None, [0])
-        request = GenerationRequest(self._engine, self._tokenizer, prompt, constraints)
-        found = Settings(constraints, native_rules(request))
+        rules = [self._rules(constraints, scored=scored) for scored in (False, True)]
+        found = Settings(constraints, *rules)
         with self._lock:
-            self._settings[config] = found
+            self._settings[key] = found
             self._forget()
         return found
+
+    def _rules(self, constraints: Constraints, *, scored: bool) -> Rules | None:
+        if constraints.config.length == 0:  # C writes at least one id
+            return None
+        prompt = EncodedPrompt(None, [0])
+        request = GenerationRequest(self._engine, self._tokenizer, prompt, constraints, scored)
+        return native_rules(request)
 
     def _forget(self) -> None:
         """Drop settings that were not used for long, while there are too many."""

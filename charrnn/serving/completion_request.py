@@ -17,6 +17,7 @@ from charrnn.serving.fields import (
     Body,
     Field,
     Flag,
+    Kind,
     ListOf,
     Number,
     OneOrMore,
@@ -24,11 +25,15 @@ from charrnn.serving.fields import (
     Text,
     refuse,
 )
+from charrnn.serving.options import ServingConfig
 from charrnn.serving.served_models import ServedModel
 
 MOST_CHOICES: Final = 1024
 MOST_PROMPTS: Final = 2048
 MOST_TOP: Final = 20
+MOST_HELD: Final = 1 << 23
+"""The most characters that a response holds in memory; the log-probabilities of a character and of
+those in its place count as several."""
 
 Prompt = str | list[int]
 
@@ -46,21 +51,28 @@ class Prompts:
             return [self._text.read(value, name)]
         if not isinstance(value, list):
             refuse(name, value, "give a string, a list of strings, token ids, or lists of those")
-        if value and all(isinstance(each, int) for each in value):
-            return [[self._id.read(each, name) for each in value]]
+        if value and isinstance(value[0], int):
+            return [self._ids(value, name)]
         if not 1 <= len(value) <= MOST_PROMPTS:
             raise ApiError(
                 f"{name} has {len(value):,} entries: give 1 to {MOST_PROMPTS:,}", param=name
             )
         if isinstance(value[0], list):
-            ids = ListOf(self._id)
-            return [ids.read(each, name) for each in value]
+            return [self._ids(each, name) for each in value]
         return [self._text.read(each, name) for each in value]
+
+    def _ids(self, value: Any, name: str) -> list[int]:
+        """Return token ids, of which there may be hundreds of thousands."""
+        if not isinstance(value, list):
+            refuse(name, value, "give only lists of token ids, or only strings")
+        if all(type(each) is int for each in value) and (not value or min(value) >= 0):
+            return value
+        return [self._id.read(each, name) for each in value]
 
     def schema(self) -> Schema:
         """See Kind."""
         ids = ListOf(self._id, least=1)
-        kinds = [
+        kinds: list[Kind] = [
             self._text,
             ListOf(self._text, 1, MOST_PROMPTS),
             ids,
@@ -103,6 +115,11 @@ BODY: Final = Body(
             Prompts(),
             "The text to continue, or several, each as a string or as token ids. Without one, a "
             "text begins as after a newline.",
+        ),
+        "suffix": Field(
+            Text(),
+            "The text that follows: a model that was trained to restore fills what is between, "
+            "with at most max_tokens characters.",
         ),
         "max_tokens": Field(
             Number(whole=True, least=0),
@@ -181,7 +198,7 @@ class Completion:
         prompts: the prompts.
         config: the sampling settings.
         index: the first text's index among those of the seed.
-        choices: how many texts of each prompt are returned.
+        number: how many texts of each prompt are returned.
         best_of: how many texts of each prompt are written.
         top: the number of alternatives of each character; None without log-probabilities.
         echo: whether the prompt comes before the text.
@@ -194,7 +211,7 @@ class Completion:
     prompts: list[Prompted]
     config: SamplingConfig
     index: int
-    choices: int
+    number: int
     best_of: int
     top: int | None
     echo: bool
@@ -203,20 +220,26 @@ class Completion:
     writes: bool
 
     @property
-    def scored(self) -> bool:
+    def is_scored(self) -> bool:
         """Whether log-probabilities of what is written are needed."""
-        return self.top is not None or self.best_of > self.choices
+        return self.top is not None or self.best_of > self.number
 
 
-def read_completion(values: Mapping[str, Any], model: ServedModel, most_tokens: int) -> Completion:
-    """Return what the values of the fields ask for. Raises ApiError."""
+def read_completion(
+    values: Mapping[str, Any], model: ServedModel, limits: ServingConfig
+) -> Completion:
+    """Return what the values of the fields ask for.
+
+    Args:
+        values: a value for each field of BODY.
+        model: the model.
+        limits: the settings of the server.
+
+    Raises ApiError.
+    """
     length, choices = values["max_tokens"], values["n"]
     best_of = values["best_of"] or choices
-    if length > most_tokens:
-        raise ApiError(
-            f"max_tokens {length:,}: this server writes at most {most_tokens:,} characters",
-            param="max_tokens",
-        )
+    _check_size(values, best_of, limits)
     if best_of < choices:
         raise ApiError(f"best_of {best_of}: choose n, {choices}, or more", param="best_of")
     if values["stream"] and best_of > choices:
@@ -240,9 +263,32 @@ def read_completion(values: Mapping[str, Any], model: ServedModel, most_tokens: 
     )
 
 
+def _check_size(values: Mapping[str, Any], best_of: int, limits: ServingConfig) -> None:
+    """Raise ApiError for a request that this server never answers."""
+    length, prompts = values["max_tokens"], len(values["prompt"] or [""])
+    if length > limits.max_tokens:
+        raise ApiError(
+            f"max_tokens {length:,}: this server writes at most {limits.max_tokens:,} characters",
+            param="max_tokens",
+        )
+    texts, most = prompts * best_of, limits.max_concurrent + limits.max_queue
+    if length and texts > most:
+        raise ApiError(
+            f"{texts:,} texts: this server writes at most {most:,} for a request",
+            param="prompt" if best_of == 1 else "n",
+        )
+    cost = 1 if values["logprobs"] is None else 8 * (2 + values["logprobs"])
+    if not (values["stream"] and cost == 1) and texts * length * cost > MOST_HELD:
+        raise ApiError(
+            f"{texts * length:,} characters are too many for a response"
+            f"{'' if cost == 1 else ' with log-probabilities'}; ask for fewer at a time",
+            param="max_tokens",
+        )
+
+
 def _sampling(values: Mapping[str, Any], model: ServedModel) -> SamplingConfig:
     """Return the sampling settings. Raises ApiError."""
-    given = {
+    given: dict[str, Any] = {
         name: tuple(values[name]) if isinstance(values[name], list) else values[name]
         for name in fields_of(SamplingConfig, without=_OWN)
         if values[name] is not None

@@ -9,12 +9,15 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from charrnn.serving.api_errors import SERVER_ERROR, ApiError
+from charrnn.errors import CharRNNError
+from charrnn.serving.api_errors import SERVER_ERROR, ApiError, ClientGone
 from charrnn.serving.hosts import Hosts, Origins
 from charrnn.serving.metrics import Metrics
 from charrnn.serving.options import ServingConfig
+from charrnn.serving.service import to_api_error
 
 MOST_HEADERS: Final = 100
 LARGEST_HEADERS: Final = 32 << 10
@@ -87,24 +90,35 @@ class Guard:
             headers = self._headers(scope)
             host = self._check_host(headers)
             more_headers = [*SECURITY_HEADERS, *self._check_origin(scope, headers, host)]
+            scope["app"] = self  # so that the router raises errors
             if scope["method"] == "OPTIONS":
                 await self._answer_preflight(headers, send_guarded)
             else:
                 self._check_key(scope["path"], headers)
                 await self._app(scope, receive, send_guarded)
-        except ApiError as error:
-            if not status:
-                await send_error(error, send_guarded)
+        except ClientGone:
+            pass
         except Exception as error:
-            self._report(error)
+            told = self._told(scope, error)
             if status:  # the response has begun: the connection is cut off
                 raise ConnectionAbortedError from None
-            await send_error(internal_error(), send_guarded)
+            await send_error(told, send_guarded)
         finally:
             seconds = time.perf_counter() - began
             self._metrics.count_request(scope, status, seconds)
             if self._log is not None:
                 self._log(describe(scope, status, seconds))
+
+    def _told(self, scope: Scope, error: Exception) -> ApiError:
+        """Return what a client is told of an error."""
+        if isinstance(error, ApiError):
+            return error
+        if isinstance(error, CharRNNError):
+            return to_api_error(error)
+        if isinstance(error, HTTPException):
+            return _of_router(scope, error)
+        self._report(error)
+        return internal_error()
 
     def _headers(self, scope: Scope) -> dict[str, str]:
         """Return the headers that matter. Raises ApiError for too many, or too large ones."""
@@ -217,6 +231,25 @@ def internal_error() -> ApiError:
         status=500,
         kind=SERVER_ERROR,
         code="internal_error",
+    )
+
+
+def _of_router(scope: Scope, error: HTTPException) -> ApiError:
+    """Return what a client is told whose path or method does not exist."""
+    path = scope["path"][:80]
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "")
+        methods = sorted({each.strip() for each in allowed.split(",")} - {"HEAD"})
+        return ApiError(
+            f"{path} takes no {scope['method']}; send {' or '.join(methods)}",
+            status=405,
+            code="method_not_allowed",
+            headers={"allow": allowed},
+        )
+    return ApiError(
+        f"there is no {path}; /openapi.json lists all that there is",
+        status=error.status_code,
+        code="not_found",
     )
 
 

@@ -1,12 +1,17 @@
-"""Mailboxes: what the threads of a scheduler deliver, handed to coroutines of the event loop.
+"""Mailboxes: what schedulers deliver, handed to the coroutines that answer requests.
 
-However many texts go on at a time, the event loop is woken once.
+A scheduler's thread hands all pieces of a round to the event loop at once, however many texts there
+are, so everything here runs in the event loop.
 """
 
 import asyncio
-import contextlib
-from collections import deque
-from typing import Any, Final
+from typing import Final
+
+from charrnn.serving.scheduler import Ticket
+from charrnn.serving.texts import Piece
+
+MOST_WAITING: Final = 1 << 16
+"""The ids that wait for a slow reader before its texts are paused."""
 
 FASTEST_TICK: Final = 0.02
 SLOWEST_TICK: Final = 0.2
@@ -19,42 +24,63 @@ _SECONDS_PER_STREAM: Final = 0.0005
 class Mailbox:
     """The pieces of the texts of one request.
 
-    `deliver` may be called from any thread; all else belongs to the event loop.
+    Attributes:
+        is_closed: whether nobody reads it any more.
     """
 
-    def __init__(self, office: "PostOffice") -> None:
-        self._office = office
-        self._pieces: deque[tuple[int, Any]] = deque()
+    def __init__(self) -> None:
+        self.is_closed = False
+        self._pieces: list[tuple[int, Piece]] = []
+        self._waiting = 0  # ids
         self._news = asyncio.Event()
-        self.closed = False
+        self._ticket: Ticket | None = None
+        self._is_paused = False
 
-    def deliver(self, place: int, piece: Any) -> None:
+    def attach(self, ticket: Ticket) -> None:
+        """Pause and cancel these texts from now on. If the mailbox is closed, they end."""
+        self._ticket = ticket
+        if self.is_closed:
+            ticket.cancel()
+
+    def deliver(self, place: int, piece: Piece) -> None:
         """Add a piece of the text at a place of the request."""
+        if self.is_closed:
+            return
         self._pieces.append((place, piece))
-        self._office.announce(self)
-
-    def notice(self) -> None:
-        """Wake the coroutine that waits."""
+        self._waiting += len(piece.ids)
         self._news.set()
+        if self._waiting > MOST_WAITING and not self._is_paused and self._ticket is not None:
+            self._is_paused = True
+            for each in range(len(self._ticket.texts)):
+                self._ticket.pause(each)
 
-    def close(self) -> None:
-        """Wake the coroutine that waits, for the last time."""
-        self.closed = True
-        self._news.set()
-
-    async def take(self) -> list[tuple[int, Any]]:
+    async def take(self) -> list[tuple[int, Piece]]:
         """Wait until there are pieces, and return all of them; an empty list once it is closed."""
-        while not self._pieces and not self.closed:
+        while not self._pieces and not self.is_closed:
             self._news.clear()
             await self._news.wait()
-        taken = []
-        while self._pieces and not self.closed:
-            taken.append(self._pieces.popleft())
+        taken, self._pieces, self._waiting = self._pieces, [], 0
+        if self._is_paused and self._ticket is not None:
+            self._is_paused = False
+            for each in range(len(self._ticket.texts)):
+                self._ticket.resume(each)
         return taken
 
+    def close(self) -> None:
+        """End the texts, and wake the reader."""
+        if not self.is_closed:
+            self.is_closed = True
+            self._pieces = []
+            self._news.set()
+            if self._ticket is not None:
+                self._ticket.cancel()
 
-class PostOffice:
-    """All mailboxes of an event loop.
+
+class Pacer:
+    """The moments at which streams send their events.
+
+    All send them together, so that the processor is woken seldom; and the more streams there are,
+    the longer the pauses between.
 
     Attributes:
         streams: how many streams are open.
@@ -62,34 +88,18 @@ class PostOffice:
 
     def __init__(self) -> None:
         self.streams = 0
-        self._loop = asyncio.get_running_loop()
-        self._announced: deque[Mailbox] = deque()
-        self._woken = False
         self._tick: asyncio.Future[None] | None = None
 
-    def announce(self, mailbox: Mailbox) -> None:
-        """Wake the coroutine of a mailbox, from any thread."""
-        self._announced.append(mailbox)
-        if not self._woken:
-            self._woken = True
-            with contextlib.suppress(RuntimeError):  # the loop may have ended
-                self._loop.call_soon_threadsafe(self._wake)
-
-    def _wake(self) -> None:
-        self._woken = False
-        while self._announced:
-            self._announced.popleft().notice()
-
     async def next_tick(self) -> None:
-        """Wait until streams may send their next events: all together, so that the processor is
-        woken seldom, and the less often the more there are."""
+        """Wait until a stream that has sent its first event may send the next."""
         if self._tick is None or self._tick.done():
-            self._tick = self._loop.create_future()
+            loop = asyncio.get_running_loop()
+            self._tick = loop.create_future()
             pause = min(max(self.streams * _SECONDS_PER_STREAM, FASTEST_TICK), SLOWEST_TICK)
-            self._loop.call_later(pause, self._end_tick, self._tick)
+            loop.call_later(pause, _end, self._tick)
         await asyncio.shield(self._tick)
 
-    @staticmethod
-    def _end_tick(tick: "asyncio.Future[None]") -> None:
-        if not tick.done():
-            tick.set_result(None)
+
+def _end(tick: "asyncio.Future[None]") -> None:
+    if not tick.done():
+        tick.set_result(None)

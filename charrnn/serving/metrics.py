@@ -81,7 +81,7 @@ class Metrics:
 
     def count_request(self, scope: Scope, status: int, seconds: float) -> None:
         """Count a request that has ended; a status of 0 stands for a client that went away."""
-        endpoint = scope.get("endpoint_path", OTHER)
+        endpoint = getattr(scope.get("route"), "path", OTHER)
         self._requests[endpoint, str(status) if status else "gone"] += 1
         self._durations.setdefault(endpoint, Histogram(REQUEST_SECONDS)).observe(seconds)
 
@@ -146,7 +146,7 @@ class Metrics:
 
 def _line(name: str, labels: Labels, value: float) -> str:
     shown = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
-    number = f"{value:.9g}" if isinstance(value, float) else str(value)
+    number = repr(value)
     return f"{name}{{{shown}}} {number}" if shown else f"{name} {number}"
 
 

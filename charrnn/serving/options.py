@@ -1,7 +1,5 @@
 """ServingConfig: how `charrnn serve` listens, whom it answers, and its limits."""
 
-import os
-import socket
 from dataclasses import dataclass
 from typing import Final
 
@@ -113,19 +111,3 @@ class ServingConfig:
 
 def _is_key(text: str) -> bool:
     return bool(text) and text.isascii() and text.isprintable() and " " not in text
-
-
-def open_socket(config: ServingConfig) -> socket.socket:
-    """Return a socket that is bound to the address and listens. Raises OSError."""
-    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        if os.name == "posix":
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((config.host, config.port))
-        listener.listen(1024)
-        listener.setblocking(False)
-    except BaseException:
-        listener.close()
-        raise
-    return listener

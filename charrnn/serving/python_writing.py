@@ -1,14 +1,15 @@
 """The texts that Python writes, character by character: those whose settings C does not know, and
 all of them where C is not available."""
 
+import copy
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from typing import Final
 
 import numpy as np
 
 from charrnn.data.tokenizer import Tokenizer
-from charrnn.engines import Engine, State
+from charrnn.engines import Engine
 from charrnn.generation.draw import check_not_endless, choose, log_probabilities
 from charrnn.generation.randomness import sample_keys, uniforms
 from charrnn.generation.request import EncodedPrompt, GenerationRequest
@@ -19,9 +20,6 @@ from charrnn.serving.texts import Piece
 
 _BLOCK: Final = 64
 """The number of random numbers computed at once."""
-
-_LONGEST_KEPT: Final = 8192
-"""The most ids of a text whose last state is kept."""
 
 Steps = Generator[Piece | None, None, None]
 """The pieces of a text; None stands for a step that has none."""
@@ -35,7 +33,8 @@ def begin_steps(
     It raises ModelError when the numbers of the model overflow, ConfigError when no character may
     come next, and CharRNNError for a text without a length that does not end.
     """
-    constraints = text.settings.constraints
+    constraints = copy.copy(text.settings.constraints)
+    constraints.config = text.request.config  # with the seed of this text
     prompt = EncodedPrompt(text.state, text.prompt.tolist())
     request = GenerationRequest(engine, tokenizer, prompt, constraints, text.request.scored)
     draft = request.empty_draft
@@ -43,7 +42,7 @@ def begin_steps(
         return _empty_steps(draft.stop_reason)
     if constraints.automaton is not None:
         return _matching_steps(request, text.request.index)
-    return _drawing_steps(request, text.request.index, cache)
+    return _drawing_steps(request, text, cache)
 
 
 def take_turn(steps: Steps, seconds: float, *, until_first: bool) -> Piece:
@@ -88,12 +87,12 @@ def _matching_steps(request: GenerationRequest, index: int) -> Steps:
         yield None
 
 
-def _drawing_steps(request: GenerationRequest, index: int, cache: PrefixCache) -> Steps:
+def _drawing_steps(request: GenerationRequest, text: ScheduledText, cache: PrefixCache) -> Steps:
     """Draw ids, as SampleStream does."""
+    index = text.request.index
     constraints, draft = request.constraints, request.empty_draft.copy()
     key = sample_keys(constraints.config.seed, [index])
     lanes, ids = request.start_lanes(1)
-    made: list[int] = []
     block = np.empty(0)
     while draft.stop_reason is None:
         position = draft.made
@@ -106,19 +105,10 @@ def _drawing_steps(request: GenerationRequest, index: int, cache: PrefixCache) -
         choice = int(ids[0])
         scores = log_probabilities(logits, ids).tolist() if request.score else []
         draft.add(choice)
-        if draft.made <= _LONGEST_KEPT:
-            made.append(choice)
+        text.remember([choice])
         if (reason := draft.stop_reason) is not None:
-            if draft.made <= _LONGEST_KEPT:
-                keep_end(cache, request.prompt.ids, made, lanes.get(0))
+            text.keep_end(cache, lanes.get(0))
             yield Piece([choice], scores, reason, draft.made - draft.end)
             return
         check_not_endless(constraints, index, draft.made)
         yield Piece([choice], scores)
-
-
-def keep_end(cache: PrefixCache, prompt: Sequence[int], made: Sequence[int], state: State) -> None:
-    """Keep the state after all ids of a text that has ended but the last."""
-    read = np.concatenate([np.asarray(prompt, np.int32), np.asarray(made[:-1], np.int32)])
-    prefixes = cache.prefixes(read)
-    cache.keep(prefixes, len(prefixes), state)

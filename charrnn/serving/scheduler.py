@@ -11,7 +11,7 @@ turn (`fair_queue.py`).
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -46,8 +46,8 @@ _JOIN: Final = 2.0
 class Ticket:
     """What was submitted together."""
 
-    def __init__(self, work: Work, wake: Callable[[int], None]) -> None:
-        self._work, self._wake = work, wake
+    def __init__(self, work: Work) -> None:
+        self._work = work
         self.texts: list[ScheduledText] = []
 
     def cancel(self) -> None:
@@ -55,9 +55,13 @@ class Ticket:
 
         A piece that is being delivered meanwhile may still come.
         """
-        with self._work.lock:
+        work = self._work
+        with work.lock:
+            running = any(text.is_running and not text.has_ended for text in self.texts)
             for text in self.texts:
-                self._work.end(text)
+                work.end(text)
+            if running:
+                work.call(len(work.threads))
 
     def pause(self, place: int) -> None:
         """Stop writing the text at a place, whose reader is too slow. A few more pieces may
@@ -65,16 +69,15 @@ class Ticket:
         text = self.texts[place]
         with self._work.lock:
             text.is_paused = True
-            self._work.remove(text)
+            self._work.withdraw(text)
 
     def resume(self, place: int) -> None:
         """Go on writing a text that was paused."""
         text = self.texts[place]
         with self._work.lock:
             text.is_paused = False
-            if text.is_read:
-                self._work.enqueue(text)
-                self._wake(1)
+            self._work.enqueue(text)
+            self._work.call(1)
 
 
 class Scheduler:
@@ -119,7 +122,7 @@ class Scheduler:
         self._threads = 1 if not engine.parallel else threads or usable_threads()
         self.cache = PrefixCache(cache_bytes)
         self._settings = CompiledSettings(engine, sampler.model.tokenizer)
-        self._work = Work(engine, sampler.model.tokenizer, self.cache, dispatch)
+        self._work = Work(engine, sampler.model.tokenizer, self.cache, dispatch, max_concurrent)
         self._workers: list[Worker] = []
 
     @property
@@ -159,7 +162,7 @@ class Scheduler:
         work = self._work
         with work.lock:  # what has no room costs nothing
             self._require_room(len(texts))
-        ticket = Ticket(work, self._wake)
+        ticket = Ticket(work)
         readings: dict[bytes, PromptReading] = {}
         for place, request in enumerate(texts):
             prompt = np.asarray(request.prompt_ids, dtype=np.int64)
@@ -172,9 +175,9 @@ class Scheduler:
             work.texts.update(dict.fromkeys(ticket.texts))
             for reading in readings.values():
                 work.readings.push(ticket, reading)
-            while len(self._workers) < self._threads:
-                self._workers.append(Worker(work))
-            self._wake(len(readings))
+            if not self._workers:
+                self._start_workers()
+            work.call(len(readings))
         return ticket
 
     def close(self) -> None:
@@ -183,7 +186,7 @@ class Scheduler:
         work = self._work
         with work.lock:
             work.is_closed = True
-            self._wake(len(self._workers))
+            work.call(len(self._workers))
         end = time.monotonic() + _JOIN
         for worker in self._workers:
             worker.join(max(end - time.monotonic(), 0))
@@ -209,7 +212,10 @@ class Scheduler:
         if excess > 0:
             raise Busy(work.waiting_time.until_ended(excess))
 
-    def _wake(self, count: int) -> None:
-        """Wake threads that wait, at most so many. Needs the lock."""
-        for worker in [worker for worker in self._workers if worker.is_idle][:count]:
-            worker.wake()
+    def _start_workers(self) -> None:
+        """Start the threads. Needs the lock."""
+        lanes = -(-self._work.most_lanes // self._threads)
+        self._workers = [Worker(self._work, lanes) for _ in range(self._threads)]
+        self._work.threads = self._workers
+        for worker in self._workers:
+            worker.start()

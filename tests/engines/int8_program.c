@@ -99,7 +99,8 @@ int main(void) {
         }
         float *all = calloc(time * scores, 4);
         for (int once = 0; once < 2; once++) {
-            Lanes lanes = {.model = &model, .count = count, .state_stride = stride};
+            Lanes lanes = {.model = &model, .count = count, .active = count};
+            lanes.state_stride = stride;
             lanes.score_stride = score_stride;
             lanes.h = calloc(size, 4), lanes.c = model.cell == LSTM ? calloc(size, 4) : lanes.h;
             lanes.bytes = calloc(4 * count, stride), lanes.lost = calloc(2, count);

@@ -55,7 +55,7 @@ typedef struct {
 
 typedef struct {
     const Model *model;
-    size_t count, state_stride, score_stride;
+    size_t count, active, state_stride, score_stride; /* the first `active` lanes are stepped */
     const int64_t *ids; /* (B) */
     float *h, *c;       /* (L, B, state_stride) */
     uint8_t *bytes;     /* (2, B, 2 state_stride): activations, each row before its remainders */
@@ -154,7 +154,7 @@ static void run(const Model *model, const Task *task) {
     }
 }
 
-/* Return the task of layer `number` for all lanes, without the memory it reads and writes. */
+/* Return the task of layer `number` for the active lanes, without the memory it reads and writes. */
 static Task task_of(const Lanes *lanes, size_t number) {
     const Model *model = lanes->model;
     const Layer *layer = &model->layers[number];
@@ -163,7 +163,7 @@ static Task task_of(const Lanes *lanes, size_t number) {
     return (Task){
         .kind = head ? SUMS : (enum kind)model->cell,
         .panels = layer->panels,
-        .rows = lanes->count,
+        .rows = lanes->active,
         .fours = (model->hidden_size + 3) / 4,
         .stride = lanes->state_stride,
         .starts = layer->start,
@@ -184,13 +184,13 @@ static int all_known(const Model *model, const int64_t *ids, size_t count) {
     return 1;
 }
 
-/* Read one character in every lane. Returns 1, and reads nothing, if an id is not in the
+/* Read one character in every active lane. Returns 1, and reads nothing, if an id is not in the
    vocabulary. */
 int charrnn_int8_step(const Lanes *lanes) {
     const Model *model = lanes->model;
-    if (!all_known(model, lanes->ids, lanes->count))
+    if (!all_known(model, lanes->ids, lanes->active))
         return 1;
-    const size_t last = model->layer_count - 1, rows = lanes->count, stride = lanes->state_stride;
+    const size_t last = model->layer_count - 1, rows = lanes->active, stride = lanes->state_stride;
     uint8_t *below = lanes->bytes, *own = lanes->bytes + rows * 2 * stride;
     uint8_t *below_lost = lanes->lost, *own_lost = lanes->lost + rows;
     for (size_t number = 0; number <= last; number++) {
@@ -208,7 +208,7 @@ int charrnn_int8_step(const Lanes *lanes) {
     return 0;
 }
 
-/* Read ids (T, B) with the same bits as single steps, and write scores (T, B, score_stride)
+/* Read ids (T, B) with the same bits as single steps, all lanes being active, and write scores (T, B, score_stride)
    unless they are NULL. Returns as charrnn_int8_step does. Computes layer by layer, so that the
    input products read a layer's weights once for all characters. `starts` (T, B, panels, 4, 16)
    keeps these products, `history` (T, B, 2 state_stride) and `lost` (T, B) the activations of a
@@ -266,8 +266,8 @@ uint64_t charrnn_layout(void) {
     FIELD(Layer, recurrent)
     STRUCTURE(Model) FIELD(Model, processor) FIELD(Model, cell) FIELD(Model, symbols)
     FIELD(Model, hidden_size) FIELD(Model, layer_count) FIELD(Model, layers)
-    STRUCTURE(Lanes) FIELD(Lanes, model) FIELD(Lanes, count) FIELD(Lanes, state_stride)
-    FIELD(Lanes, score_stride) FIELD(Lanes, ids) FIELD(Lanes, h) FIELD(Lanes, c)
+    STRUCTURE(Lanes) FIELD(Lanes, model) FIELD(Lanes, count) FIELD(Lanes, active)
+    FIELD(Lanes, state_stride) FIELD(Lanes, score_stride) FIELD(Lanes, ids) FIELD(Lanes, h) FIELD(Lanes, c)
     FIELD(Lanes, bytes) FIELD(Lanes, lost) FIELD(Lanes, scores)
     STRUCTURE(Attention) FIELD(Attention, window) FIELD(Attention, size) FIELD(Attention, start)
     FIELD(Attention, weight_stride) FIELD(Attention, logit_stride) FIELD(Attention, keys)
@@ -278,14 +278,17 @@ uint64_t charrnn_layout(void) {
     STRUCTURE(Filters) FIELD(Filters, vocabulary) FIELD(Filters, top_k) FIELD(Filters, penalty)
     FIELD(Filters, temperature) FIELD(Filters, top_p) FIELD(Filters, log_min_p)
     FIELD(Filters, typical)
-    STRUCTURE(Queue) FIELD(Queue, keys) FIELD(Queue, count) FIELD(Queue, taken)
-    STRUCTURE(Writer) FIELD(Writer, lanes) FIELD(Writer, attention) FIELD(Writer, filters)
-    FIELD(Writer, queue) FIELD(Writer, allowed) FIELD(Writer, h) FIELD(Writer, c)
-    FIELD(Writer, keys) FIELD(Writer, values) FIELD(Writer, prompt) FIELD(Writer, prompt_count)
-    FIELD(Writer, length) FIELD(Writer, min_length) FIELD(Writer, window) FIELD(Writer, ring_size)
-    FIELD(Writer, stop_count) FIELD(Writer, stops) FIELD(Writer, stop_ends) FIELD(Writer, entries)
-    FIELD(Writer, text_keys) FIELD(Writer, made) FIELD(Writer, rings) FIELD(Writer, next)
-    FIELD(Writer, room) FIELD(Writer, begun) FIELD(Writer, ids) FIELD(Writer, ends)
+    STRUCTURE(Rules) FIELD(Rules, filters) FIELD(Rules, allowed) FIELD(Rules, length)
+    FIELD(Rules, min_length) FIELD(Rules, window) FIELD(Rules, longest_stop)
+    FIELD(Rules, stop_count) FIELD(Rules, stops) FIELD(Rules, stop_ends) FIELD(Rules, scored)
+    STRUCTURE(Queue) FIELD(Queue, text_keys) FIELD(Queue, count) FIELD(Queue, taken)
+    FIELD(Queue, rules) FIELD(Queue, h) FIELD(Queue, c) FIELD(Queue, keys) FIELD(Queue, values)
+    FIELD(Queue, ids) FIELD(Queue, id_count)
+    STRUCTURE(Text) FIELD(Text, rules) FIELD(Text, entry) FIELD(Text, key) FIELD(Text, made)
+    FIELD(Text, before)
+    STRUCTURE(Writer) FIELD(Writer, lanes) FIELD(Writer, attention) FIELD(Writer, texts)
+    FIELD(Writer, next) FIELD(Writer, rings) FIELD(Writer, ring_size) FIELD(Writer, room)
+    FIELD(Writer, interrupted) FIELD(Writer, begun) FIELD(Writer, ids) FIELD(Writer, ends)
     FIELD(Writer, scores) FIELD(Writer, masks) FIELD(Writer, memory)
     FUNCTION(charrnn_int8_processor, 1, sizeof(char *))
     FUNCTION(charrnn_int8_offset, 1, sizeof(int))
@@ -298,6 +301,6 @@ uint64_t charrnn_layout(void) {
     FUNCTION(charrnn_int8_attend, 4, 0)
     FUNCTION(charrnn_exp, 3, 0)
     FUNCTION(charrnn_choose, 10, sizeof(int))
-    FUNCTION(charrnn_int8_write, 2, sizeof(int64_t))
+    FUNCTION(charrnn_int8_write, 3, sizeof(int64_t))
     return hash;
 }

@@ -67,7 +67,7 @@ static float normalize(const Attention *attention, float *x, size_t count) {
     return largest;
 }
 
-/* Compute the logits (B, logit_stride) from states h (B, state_stride) and their projections
+/* Compute the logits (B, logit_stride) of the active lanes from states h (B, state_stride) and their projections
    (B, score_stride), which are query, key and value side by side. The caller then moves the
    window by one. */
 void charrnn_int8_attend(const Lanes *lanes, const Attention *attention, const float *h,
@@ -76,7 +76,7 @@ void charrnn_int8_attend(const Lanes *lanes, const Attention *attention, const f
     const size_t size = attention->size, window = attention->window, start = attention->start;
     const size_t stride = lanes->state_stride, hidden_size = model->hidden_size;
     float *largest = attention->joined + lanes->count * stride; /* (B) */
-    for (size_t lane = 0; lane < lanes->count; lane++) {
+    for (size_t lane = 0; lane < lanes->active; lane++) {
         const float *query = projected + lane * lanes->score_stride;
         float *keys = attention->keys + (lane * 2 * window + start) * size;
         float *values = attention->values + (lane * 2 * window + start) * size;
@@ -90,12 +90,12 @@ void charrnn_int8_attend(const Lanes *lanes, const Attention *attention, const f
                                           size);
         largest[lane] = normalize(attention, x, hidden_size);
     }
-    quantize_rows(model->processor, attention->joined, lanes->bytes, lanes->lost, lanes->count,
+    quantize_rows(model->processor, attention->joined, lanes->bytes, lanes->lost, lanes->active,
                   stride);
     const Task task = {
         .kind = SUMS,
         .panels = attention->head.panels,
-        .rows = lanes->count,
+        .rows = lanes->active,
         .fours = (hidden_size + 3) / 4,
         .stride = stride,
         .starts = attention->head.start,
@@ -106,7 +106,7 @@ void charrnn_int8_attend(const Lanes *lanes, const Attention *attention, const f
         .out_stride = attention->logit_stride,
     };
     run(model, &task);
-    for (size_t lane = 0; lane < lanes->count; lane++) {
+    for (size_t lane = 0; lane < lanes->active; lane++) {
         float *logits = attention->logits + lane * attention->logit_stride;
         for (size_t i = 0; i < attention->logit_stride; i++)
             logits[i] = logits[i] * largest[lane] + attention->bias[i];
