@@ -10,14 +10,16 @@ from typing import Any, Final
 
 from charrnn.data.corpus import newline_id
 from charrnn.data.tokenizer import CharTokenizer
-from charrnn.errors import ConfigError, ModelError
+from charrnn.errors import ConfigError, CorpusError, ModelError
 from charrnn.generation.sampler import Sampler
+from charrnn.generation.selection import Lines
 from charrnn.serving.api_errors import ApiError, shown
 from charrnn.storage.model_directory import Model, read_model
 from charrnn.storage.run_lookup import name_of, read_found
+from charrnn.tasks.generate.training_lines import training_lines
 
 USES: Final = {
-    "generate": "/v1/completions, /api/suggest and /api/score",
+    "generate": "/v1/completions, /api/suggest, /api/score and /api/known",
     "restore": "/v1/completions with a suffix, /api/fill and /api/proofread",
     "classify": "/api/predict",
     "regress": "/api/predict",
@@ -33,19 +35,35 @@ class ServedModel:
         model: the model.
         engine: the engine that writes its texts, as for Sampler.
         created: when its files were written, in seconds since 1970.
+        directory: where it was read; None for a model that was not.
 
     Attributes:
         name, model, created: as given.
     """
 
-    def __init__(self, name: str, model: Model, engine: str | None, created: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        model: Model,
+        engine: str | None,
+        created: int,
+        directory: Path | None = None,
+    ) -> None:
         self.name, self.model, self.created = name, model, created
-        self._engine = engine
+        self._engine, self._directory = engine, directory
 
     @cached_property
     def sampler(self) -> Sampler:
         """What generates its texts. Raises ModelError for a model of another task."""
         return Sampler(self.model, self._engine)
+
+    @cached_property
+    def training_lines(self) -> Lines:
+        """The lines of the text that it was trained on. Raises CorpusError where that cannot be
+        read."""
+        if self._directory is None:
+            raise CorpusError(f"{self.name}: a model in memory has no training text")
+        return training_lines(str(self._directory))
 
     @property
     def task(self) -> str:
@@ -178,7 +196,7 @@ def read_models(names: Sequence[str], engine: str | None = None) -> ServedModels
             name = argument
         if name in by_name:
             raise ConfigError(f"{name}: it is named twice; name each model once")
-        by_name[name] = ServedModel(name, model, engine, _written(directory))
+        by_name[name] = ServedModel(name, model, engine, _written(directory), directory)
     return ServedModels(by_name)
 
 

@@ -1,5 +1,5 @@
-"""POST /api/fill, /api/proofread, /api/predict, /api/score and /api/suggest: what models do besides
-completing a text."""
+"""POST /api/fill, /api/proofread, /api/predict, /api/score, /api/suggest and /api/known: what else
+models do than complete a text."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -10,7 +10,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
 
+from charrnn.errors import CorpusError
+from charrnn.generation.selection import known_line
 from charrnn.interactive.suggestions import UNITS, find_suggestions
+from charrnn.serving.api_errors import ApiError
 from charrnn.serving.configuration_fields import fields_of
 from charrnn.serving.fields import Body, Field, ListOf, Number, Text
 from charrnn.serving.request_body import read_json
@@ -72,6 +75,12 @@ SUGGEST: Final = Body(
         "count": Field(
             Number(whole=True, least=1, most=MOST_SUGGESTIONS), "How many suggestions.", default=5
         ),
+    }
+)
+KNOWN: Final = Body(
+    {
+        "model": MODEL,
+        "texts": Field(ListOf(TEXT, 1, MOST_TEXTS), "The texts.", required=True),
     }
 )
 
@@ -147,6 +156,20 @@ def suggest(model: ServedModel, values: Mapping[str, Any]) -> dict[str, Any]:
     return {"suggestions": [each._asdict() for each in found]}
 
 
+def find_known(model: ServedModel, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return which texts have a line of the training text, as --novel of `charrnn sample` finds
+    them. Raises ApiError where the training text cannot be read any more."""
+    try:
+        lines = model.training_lines
+    except CorpusError as error:
+        raise ApiError(
+            f"the training text of {model.name} cannot be read: {error.__cause__ or error}",
+            status=404,
+            code="training_text_not_found",
+        ) from error
+    return {"known": [known_line(each, lines) is not None for each in values["texts"]]}
+
+
 def _settings(configuration: type, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of a configuration that are given."""
     return {name: values[name] for name in fields_of(configuration) if values[name] is not None}
@@ -158,6 +181,7 @@ ENDPOINTS: Final = {
     "/api/predict": (PREDICT, predict_texts, ("classify", "regress")),
     "/api/score": (SCORE, score_text, ("generate",)),
     "/api/suggest": (SUGGEST, suggest, ("generate",)),
+    "/api/known": (KNOWN, find_known, ("generate",)),
 }
 """The body of each endpoint, its function, and the tasks of its models."""
 
