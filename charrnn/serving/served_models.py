@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from charrnn.data.corpus import newline_id
 from charrnn.data.tokenizer import CharTokenizer
-from charrnn.errors import ConfigError, CorpusError, ModelError
+from charrnn.errors import ConfigError, ModelError
 from charrnn.generation.sampler import Sampler
 from charrnn.generation.selection import Lines
 from charrnn.serving.api_errors import ApiError, shown
@@ -19,7 +19,7 @@ from charrnn.storage.run_lookup import name_of, read_found
 from charrnn.tasks.generate.training_lines import training_lines
 
 USES: Final = {
-    "generate": "/v1/completions, /api/suggest, /api/score and /api/known",
+    "generate": "/v1/completions, /api/suggest and /api/score",
     "restore": "/v1/completions with a suffix, /api/fill and /api/proofread",
     "classify": "/api/predict",
     "regress": "/api/predict",
@@ -35,7 +35,8 @@ class ServedModel:
         model: the model.
         engine: the engine that writes its texts, as for Sampler.
         created: when its files were written, in seconds since 1970.
-        directory: where it was read; None for a model that was not.
+        source: the name or path that it was found by, to look for its training text; None: it is
+            the newest run.
 
     Attributes:
         name, model, created: as given.
@@ -45,12 +46,12 @@ class ServedModel:
         self,
         name: str,
         model: Model,
-        engine: str | None,
-        created: int,
-        directory: Path | None = None,
+        engine: str | None = None,
+        created: int = 0,
+        source: str | None = None,
     ) -> None:
         self.name, self.model, self.created = name, model, created
-        self._engine, self._directory = engine, directory
+        self._engine, self._source = engine, source
 
     @cached_property
     def sampler(self) -> Sampler:
@@ -59,11 +60,8 @@ class ServedModel:
 
     @cached_property
     def training_lines(self) -> Lines:
-        """The lines of the text that it was trained on. Raises CorpusError where that cannot be
-        read."""
-        if self._directory is None:
-            raise CorpusError(f"{self.name}: a model in memory has no training text")
-        return training_lines(str(self._directory))
+        """The lines of its training text. Raises CorpusError where that is not found."""
+        return training_lines(self._source)
 
     @property
     def task(self) -> str:
@@ -196,7 +194,7 @@ def read_models(names: Sequence[str], engine: str | None = None) -> ServedModels
             name = argument
         if name in by_name:
             raise ConfigError(f"{name}: it is named twice; name each model once")
-        by_name[name] = ServedModel(name, model, engine, _written(directory), directory)
+        by_name[name] = ServedModel(name, model, engine, _written(directory), str(directory))
     return ServedModels(by_name)
 
 
