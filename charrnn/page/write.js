@@ -189,7 +189,7 @@ class WritePart {
   escape() {
     if (this.isWriting) this.stop();
     else if (!this.likeliest.node.hidden) this.likeliest.close();
-    else if (this.ghost.text !== "") {
+    else if (this.ghost.text !== "" || this.ghost.isComing) {
       this.ghost.dismiss();
       this.context.announce("The suggestion is hidden. Tab leaves the text.");
     } else return false;

@@ -244,7 +244,7 @@ export class WriteView {
 
   showHistory(manuscript, hasContinuation) {
     this.beginnings.hidden = manuscript.length > 0;
-    this.sheet.classList.toggle("empty", manuscript.length === 0);
+    this.sheet.classList.toggle("blank", manuscript.length === 0);
     this.undoButton.disabled = !manuscript.canUndo;
     this.redoButton.disabled = !manuscript.canRedo;
     this.anotherButton.disabled = !hasContinuation;
