@@ -159,13 +159,12 @@ class ManyTexts {
           ...run.settings, seed: run.seed, index: run.next, signal: this.running.signal,
         },
         onWriting: (entry) => this.showWriting(entry),
-        onSettled: (kept, dropped, seed) => this.settle(kept, dropped, seed),
+        onSettled: (round) => this.settle(round),
       });
-      run.next = end.next;
       ending = end.given ?? "";
     } catch (error) {
       this.keepUnfinished();
-      if (error.param === "regex") this.refuse(error.message);
+      if (run.settings.regex && /^regex\b/u.test(error.message)) this.refuse(error.message);
       else if (wasAborted(error)) ending = "Stopped.";
       else this.context.showError(error);
     }
@@ -174,15 +173,13 @@ class ManyTexts {
     this.context.announce(`${this.status.textContent} ${ending}`);
   }
 
-  settle(kept, dropped, seed) {
-    this.run.seed = seed;
-    for (const { index } of [...kept, ...dropped]) {
-      this.writing.get(index)?.remove();
-      this.writing.delete(index);
-    }
-    this.run.next = Math.max(...[...kept, ...dropped].map((each) => each.index)) + 1;
-    this.dropped += dropped.length;
-    this.entries.push(...kept);
+  settle({ wanted, others, next, seed }) {
+    this.dropped += others.filter((each) => each.index < next).length;
+    Object.assign(this.run, { seed, next });
+    for (const row of this.writing.values()) row.remove();
+    this.writing.clear();
+    this.unfinished.clear();
+    this.entries.push(...wanted);
     this.showEntries();
     this.showState();
   }
