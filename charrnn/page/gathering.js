@@ -1,7 +1,7 @@
 // Gathers texts with a model until there are as many as wanted of the kind that is wanted.
 
 const TEXTS_OF_A_ROUND = 64;
-const MOST_IN_VAIN = 1000;
+const MOST_IN_VAIN = 512;
 
 /** Whether an engine can tell which texts are in the training text. */
 export function canTellKnown(charrnn) {

@@ -116,6 +116,11 @@ BODY: Final = Body(
             "The text to continue, or several, each as a string or as token ids. Without one, a "
             "text begins as after a newline.",
         ),
+        "suffix": Field(
+            Text(),
+            "The text that follows: a model that was trained to restore fills what is between, "
+            "with at most max_tokens characters.",
+        ),
         "max_tokens": Field(
             Number(whole=True, least=0),
             "Write at most this many characters (of a byte model, bytes).",

@@ -177,14 +177,14 @@ class CompletionResponse(Response):
                 changed = await self._take()
             if self._completion.with_usage:
                 usage = {**self._head, "choices": [], "usage": self._usage()}
-                events.append(_event(usage))
+                events.append(event(usage))
             await send(_body(b"".join([*events, DONE]), is_last=True))
         except ClientGone:
             raise
         except ApiError as error:
             if not beginnings.are_sent:
                 raise
-            await send(_body(_event(error.to_json()) + DONE, is_last=True))
+            await send(_body(event(error.to_json()) + DONE, is_last=True))
         finally:
             pacer.streams -= 1
 
@@ -246,7 +246,8 @@ _HEADERS: Final = [
 ]
 
 
-def _event(data: Any) -> bytes:
+def event(data: Any) -> bytes:
+    """Return an event with JSON data."""
     return b"data: " + json.dumps(data, separators=_COMPACT).encode() + b"\n\n"
 
 

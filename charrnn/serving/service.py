@@ -85,7 +85,7 @@ class Service:
             else:
                 await self._patterns.run(lambda check: prepare(config))
 
-    async def run(self, receive: Receive, work: Callable[[Check], T]) -> T:
+    async def answer(self, receive: Receive, work: Callable[[Check], T]) -> T:
         """Return the result of a function that computes for a while, in a thread.
 
         Raises ApiError: ClientGone when the client goes away, which ends the work at its next
@@ -106,9 +106,13 @@ class Service:
             job.cancel()
 
     async def compute(self, work: Callable[[Check], T]) -> T:
-        """Return what `run` returns, where the caller watches the client itself."""
+        """Return what `answer` returns, where the caller watches the client itself."""
         with api_errors():
             return await self._jobs.run(work)
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Return the same of a function that takes a moment only."""
+        return await self.compute(lambda check: work())
 
     def close(self, done: Callable[[], None]) -> None:
         """End all texts, in a thread; each gets a last piece.

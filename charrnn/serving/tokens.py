@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute, Route
 from charrnn.serving.api_errors import ApiError
 from charrnn.serving.fields import Body, Field, Flag, ListOf, Number, Text
 from charrnn.serving.logprobs import TokenNames
+from charrnn.serving.operations import STRING, WHOLE, Operation, list_of, object_of, or_null
 from charrnn.serving.request_body import read_json
 from charrnn.serving.served_models import ServedModel
 from charrnn.serving.service import Service, api_errors
@@ -30,6 +31,28 @@ DETOKENIZE: Final = Body(
             ListOf(Number(whole=True, least=0)), "The token ids of the text.", required=True
         ),
     }
+)
+
+OPERATIONS: Final = (
+    Operation(
+        "POST",
+        "/tokenize",
+        "Return the token ids of a text.",
+        TOKENIZE,
+        object_of(
+            count=WHOLE,
+            max_model_len=WHOLE,
+            tokens=list_of(WHOLE),
+            token_strs=or_null(list_of(STRING)),
+        ),
+    ),
+    Operation(
+        "POST",
+        "/detokenize",
+        "Return the text of token ids.",
+        DETOKENIZE,
+        object_of(prompt=STRING),
+    ),
 )
 
 
