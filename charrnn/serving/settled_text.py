@@ -1,8 +1,9 @@
 """SettledText: the part of a text, which comes in pieces, that certainly belongs to it."""
 
 import codecs
+import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from charrnn.data.tokenizer import CharTokenizer, Tokenizer
 from charrnn.generation.config import SamplingConfig
@@ -10,6 +11,8 @@ from charrnn.generation.ineffective_settings import stop_strings
 from charrnn.serving.texts import Piece
 
 Stops = tuple[tuple[int, ...], ...]
+
+_SURROGATE: Final = re.compile("[\udc80-\udcff]")
 
 
 def encoded_stops(config: SamplingConfig, tokenizer: Tokenizer) -> Stops:
@@ -48,7 +51,7 @@ class SettledText:
 
     def __init__(self, tokenizer: Tokenizer, stops: Stops) -> None:
         self._characters = tokenizer.characters if isinstance(tokenizer, CharTokenizer) else None
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         self._stops = stops
         self._in_stops = {i for stop in stops for i in stop[:-1]}
         self._longest = max(map(len, stops), default=0)
@@ -77,10 +80,12 @@ class SettledText:
         return part
 
     def _text(self, ids: Sequence[int]) -> str:
-        """Decode ids. Bytes that are not UTF-8 become U+FFFD, as JSON has no place for them."""
+        """Decode ids. Each byte that is not part of a character becomes U+FFFD, as in the JSON of
+        `charrnn sample`."""
         if self._characters is not None:
             return "".join(map(self._characters.__getitem__, ids))
-        return self._decoder.decode(bytes(ids), final=self.stop_reason is not None)
+        text = self._decoder.decode(bytes(ids), final=self.stop_reason is not None)
+        return text if text.isascii() else _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)
 
     def _held_back(self) -> int:
         """Return how many of the last ids may become a stop string."""
