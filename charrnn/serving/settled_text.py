@@ -5,20 +5,25 @@ import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from charrnn.data.tokenizer import CharTokenizer, Tokenizer
+from charrnn.data.tokenizer import REPLACEMENT, CharTokenizer, Tokenizer
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.ineffective_settings import stop_strings
 from charrnn.serving.texts import Piece
 
-Stops = tuple[tuple[int, ...], ...]
+_BYTE: Final = re.compile("[\ud800-\udfff]")
 
-_SURROGATE: Final = re.compile("[\udc80-\udcff]")
+Stops = tuple[tuple[int, ...], ...]
 
 
 def encoded_stops(config: SamplingConfig, tokenizer: Tokenizer) -> Stops:
     """Return the stop strings of a configuration as ids, without those that can never come."""
     strings = [each for each in stop_strings(config) if not tokenizer.unknown(each)]
     return tuple(tuple(map(int, tokenizer.encode(each))) for each in strings)
+
+
+def valid_text(text: str) -> str:
+    """Return a text with U+FFFD for each byte that is not UTF-8, as JSON has no place for it."""
+    return text if text.isascii() else _BYTE.sub(REPLACEMENT, text)
 
 
 class Part(NamedTuple):
@@ -80,12 +85,10 @@ class SettledText:
         return part
 
     def _text(self, ids: Sequence[int]) -> str:
-        """Decode ids. Each byte that is not part of a character becomes U+FFFD, as in the JSON of
-        `charrnn sample`."""
+        """Decode ids."""
         if self._characters is not None:
             return "".join(map(self._characters.__getitem__, ids))
-        text = self._decoder.decode(bytes(ids), final=self.stop_reason is not None)
-        return text if text.isascii() else _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)
+        return valid_text(self._decoder.decode(bytes(ids), final=self.stop_reason is not None))
 
     def _held_back(self) -> int:
         """Return how many of the last ids may become a stop string."""
