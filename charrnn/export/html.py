@@ -11,24 +11,17 @@ import html
 import json
 import re
 import zlib
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
 from charrnn.errors import ConfigError
 from charrnn.export.javascript import bundle
+from charrnn.export.page_config import SETTINGS, PageConfig
 from charrnn.export.page_model import page_entry, page_model
 from charrnn.generation.config import SamplingConfig
-from charrnn.option_declaration import documented, option, options_of
 from charrnn.page.assets import INDEX, read_asset
 from charrnn.storage.model_directory import Model
-
-SETTINGS: Final = (
-    *("temperature", "length", "top_p", "min_p", "top_k", "typical"),
-    *("repetition_penalty", "no_repeat_ngram"),
-)
-"""The settings of sampling that the page has sliders for."""
 
 _STYLES: Final = ("style.css", "tasks.css", "local/local.css")
 _LOADER: Final = "local/page_loader.js"
@@ -37,38 +30,6 @@ _MAIN: Final = "local/local_main.js"
 
 _DIGITS: Final = bytes.maketrans(b"<&", b",.")
 """What stands for the digits of base 85 that mean something in HTML."""
-
-LONGEST_TITLE: Final = 200
-
-
-@documented
-@dataclass(frozen=True, kw_only=True)
-class PageConfig:
-    """What a page in one file says. Raises ConfigError for an empty or too long title."""
-
-    title: str | None = option(
-        None,
-        "Name the page.",
-        panel="The page",
-        metavar="TEXT",
-        unset="the name of the training text",
-    )
-    description: str | None = option(
-        None, "Say below the title what the model is.", panel="The page", metavar="TEXT"
-    )
-    prompt: tuple[str, ...] = option(
-        (),
-        "Offer this beginning. Can be given several times.",
-        panel="The page",
-        metavar="TEXT",
-    )
-
-    def __post_init__(self) -> None:
-        if self.title is not None and not 0 < len(self.title.strip()) <= LONGEST_TITLE:
-            raise ConfigError(f"title: give 1 to {LONGEST_TITLE} characters")
-        if "" in self.prompt:
-            raise ConfigError("a prompt is empty; leave it out")
-
 
 def html_page(
     model: Model,
@@ -82,11 +43,12 @@ def html_page(
     Args:
         model: a language model.
         config: what the page says.
-        sampling: the values that the sliders begin with; of its fields, SETTINGS.
+        sampling: what the sliders begin with, of its fields SETTINGS; None leaves them where the
+            page has them.
         card: the text of the model's card, which is a click away.
 
     Raises ModelError when it is no language model, UnknownCharacterError for a prompt with
-    characters that it does not know.
+    characters that it does not know, ConfigError for a length without end.
     """
     config = config or PageConfig()
     content = page_model(model)
@@ -121,14 +83,10 @@ def html_page(
 
 
 def _slider_values(sampling: SamplingConfig) -> dict[str, Any]:
-    """Return the settings that differ from the defaults, and that a slider can show."""
-    default = SamplingConfig()
-    values = {name: getattr(sampling, name) for name in SETTINGS}
-    return {
-        name: value
-        for name, value in values.items()
-        if value is not None and value != getattr(default, name)
-    }
+    """Return what the sliders begin with, by name; None is off."""
+    if not sampling.length:
+        raise ConfigError("length 0: the page's slider needs a length; give one above 0")
+    return {name: getattr(sampling, name) for name in SETTINGS}
 
 
 def _policy(*, scripts: tuple[str, ...], style: str) -> str:
@@ -198,6 +156,3 @@ def _document(title: str, *, policy: str, loader: str, parts: str, model: str) -
 </body>
 </html>
 """
-
-
-assert set(options_of(SamplingConfig)) >= set(SETTINGS)

@@ -4,6 +4,7 @@ from dataclasses import fields
 from typing import Any, Final
 
 from charrnn.generation.config import SamplingConfig
+from charrnn.generation.logit_bias import LARGEST_BIAS
 from charrnn.option_declaration import Range, options_of
 
 _KINDS: Final[dict[Any, str]] = {
@@ -14,6 +15,7 @@ _KINDS: Final[dict[Any, str]] = {
     bool: "switch",
     str | None: "text",
     tuple[str, ...]: "texts",
+    tuple[tuple[int, float], ...]: "biases",
 }
 
 _NOT_IN_PAGES: Final = ("regex",)
@@ -27,11 +29,15 @@ def page_settings() -> dict[str, dict[str, Any]]:
         each.name: {
             "default": list(each.default) if isinstance(each.default, tuple) else each.default,
             "kind": _KINDS[each.type],
-            **_range(options[each.name].range),
+            **_range(options[each.name].range if each.name in options else _BIASES),
         }
         for each in fields(SamplingConfig)
         if each.name not in _NOT_IN_PAGES
     }
+
+
+_BIASES: Final = Range(least=-LARGEST_BIAS, most=LARGEST_BIAS)
+"""The range of `logit_bias`, which is no option of the command line."""
 
 
 def _range(limits: Range) -> dict[str, Any]:

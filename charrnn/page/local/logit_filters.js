@@ -5,10 +5,11 @@ import { exp64, exponents, largestOf, log64, logSoftmax, sumOf } from "./float64
 
 const TINY_TEMPERATURE = 1e-200; // below, a float32 divided by it might overflow
 
-/** The filters of a configuration, for a vocabulary of a size. */
+/** The filters of TextConstraints. */
 export class LogitFilters {
-  constructor(settings, size) {
+  constructor({ settings, size, bias }) {
     this.settings = settings;
+    this.bias = bias;
     this.logMinP = settings.min_p === null ? null : log64(settings.min_p);
     this.shares = new Float64Array(size);
     this.ordered = new Float64Array(size);
@@ -19,15 +20,15 @@ export class LogitFilters {
   /**
    * Applies all filters.
    *   allowed: Uint8Array of 1 for the ids that may come, or null for all.
-   *   recent: {ids: Uint8Array of 1 for recent ids, counts: Float64Array of how often each came}, or
-   *     null.
+   *   recent: Uint8Array of 1 for recent ids, or null.
+   *   counts: Float64Array of how often each id came, or null.
    */
-  apply(logits, allowed, recent) {
-    const { settings } = this;
+  apply(logits, allowed, recent, counts) {
+    const { settings, bias } = this;
     if (allowed !== null) exclude(logits, allowed);
-    if (settings.repetition_penalty !== null && recent !== null) {
-      penalizeRecent(logits, settings.repetition_penalty, recent);
-    }
+    if (bias !== null) for (let i = 0; i < logits.length; i++) logits[i] += bias[i];
+    if (recent !== null) penalizeRecent(logits, settings.repetition_penalty, recent);
+    if (counts !== null) penalizeCounts(logits, settings, counts);
     this.divide(logits, settings.temperature);
     if (settings.top_k !== null) this.keepTopK(logits, settings.top_k);
     if (settings.top_p !== null) this.keepTopP(logits, settings.top_p);
@@ -117,6 +118,13 @@ function exclude(logits, allowed) {
 function penalizeRecent(logits, penalty, recent) {
   logSoftmax(logits, logits);
   for (let i = 0; i < logits.length; i++) if (recent[i] === 1) logits[i] *= penalty;
+}
+
+function penalizeCounts(logits, settings, counts) {
+  const [presence, frequency] = [settings.presence_penalty ?? 0, settings.frequency_penalty ?? 0];
+  for (let i = 0; i < logits.length; i++) {
+    if (counts[i] > 0) logits[i] -= presence + frequency * counts[i];
+  }
 }
 
 function keepMinP(logits, logMinP) {

@@ -4,8 +4,8 @@ import { EngineError } from "../engine_error.js";
 
 /**
  * Returns all settings by name, those that are off as null.
- *   declared: of each setting, its default, kind ("whole", "number", "text", "switch", "texts")
- *     and range; see export/page_settings.py.
+ *   declared: of each setting, its default, kind ("whole", "number", "text", "switch", "texts",
+ *     "biases") and range; see export/page_settings.py.
  *   options: the settings that are given; null and undefined stand for the default.
  */
 export function readSettings(declared, options) {
@@ -55,12 +55,11 @@ function isInRange(value, { least, most, above }) {
     && value > (above ?? -Infinity);
 }
 
+/** Reads pairs of an id and a number, or an object of numbers by id. */
 function readBiases(value, declaration, refuse) {
   const pairs = Array.isArray(value) ? value : Object.entries(value);
-  return pairs.map(([id, bias]) => {
-    if (!Number.isSafeInteger(Number(id)) || !isInRange(bias, declaration)) {
-      return refuse(declaration.words);
-    }
-    return [Number(id), bias];
-  });
+  const ids = pairs.map(([id]) => Number(id));
+  const isSound = pairs.every(([, bias], k) => (
+    Number.isSafeInteger(ids[k]) && isInRange(bias, declaration) && ids.indexOf(ids[k]) === k));
+  return isSound ? pairs.map(([, bias], k) => [ids[k], bias]) : refuse(declaration.words);
 }

@@ -13,9 +13,11 @@ export class TextConstraints {
     this.stopIds = new Set(this.stops.flat());
     this.longestStop = Math.max(0, ...this.stops.map((stop) => stop.length));
     this.allowed = this.findAllowed(tokenizer);
+    this.bias = biasOfIds(settings.logit_bias, this.size);
+    this.countsMatter = Boolean(settings.presence_penalty || settings.frequency_penalty);
+    const penalizes = settings.repetition_penalty !== null || this.countsMatter;
     this.lookback = Math.max(
-      settings.repetition_penalty === null ? 0 : settings.repetition_window,
-      settings.no_repeat_ngram ?? 0, this.longestStop);
+      penalizes ? settings.repetition_window : 0, settings.no_repeat_ngram ?? 0, this.longestStop);
     this.requireEnd();
   }
 
@@ -56,6 +58,19 @@ export class TextConstraints {
   }
 }
 
+/** The bias of every id: Float64Array, or null without any. */
+function biasOfIds(pairs, size) {
+  if (pairs.length === 0) return null;
+  const biases = new Float64Array(size);
+  for (const [id, bias] of pairs) {
+    if (id < 0 || id >= size) {
+      throw new EngineError(`logit_bias: id ${id}: the model's ids go from 0 to ${size - 1}`);
+    }
+    biases[id] = bias;
+  }
+  return biases;
+}
+
 function stopStrings({ stop, lines }) {
   const all = [];
   for (const each of lines ? [...stop, "\n"] : stop) {
@@ -84,6 +99,7 @@ export class TextDraft {
     this.mask = new Uint8Array(constraints.size);
     this.others = new Uint8Array(constraints.size);
     this.recent = new Uint8Array(constraints.size);
+    this.counts = new Float64Array(constraints.size);
   }
 
   /** Adds the next id. Returns the stop reason if the text ends with it. */
@@ -144,6 +160,16 @@ export class TextDraft {
       this.recent[this.ids[k]] = 1;
     }
     return this.recent;
+  }
+
+  /** How often the text has each id within the window: Float64Array, or null without a penalty. */
+  idCounts() {
+    const { constraints, counts, ids } = this;
+    if (!constraints.countsMatter) return null;
+    counts.fill(0);
+    const count = Math.min(this.made, constraints.settings.repetition_window);
+    for (let k = ids.length - count; k < ids.length; k++) counts[ids[k]] += 1;
+    return counts;
   }
 
   /** How many of the last ids may still become a stop string. */

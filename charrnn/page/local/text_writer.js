@@ -88,7 +88,7 @@ class TextWriter {
     this.state.copyFrom(beginning);
     this.next = ids.at(-1);
     this.draft = new TextDraft(constraints, ids);
-    this.filters = new LogitFilters(constraints.settings, tokenizer.size);
+    this.filters = new LogitFilters(constraints);
     this.random = new RandomNumbers(constraints.settings.seed, index);
     this.filtered = new Float64Array(tokenizer.size);
     this.shares = new Float64Array(tokenizer.size);
@@ -125,7 +125,7 @@ class TextWriter {
       if (!Number.isFinite(logits[i])) throw new EngineError(OVERFLOW);
       filtered[i] = logits[i];
     }
-    this.filters.apply(filtered, draft.allowedIds(), draft.recentIds());
+    this.filters.apply(filtered, draft.allowedIds(), draft.recentIds(), draft.idCounts());
     const id = drawId(filtered, this.random.next(), shares);
     if (id === logits.length) throw new EngineError(NOTHING_MAY_COME);
     if (this.logprobs !== false) this.describe(logits, id);
