@@ -55,7 +55,7 @@ def html_page(
     for prompt in config.prompt:
         model.tokenizer.encode(prompt)
     title = config.title or model.provenance.corpus
-    style, loader = page_style(), bundle(_LOADER, _read)
+    style, loader = page_style(), bundle(_LOADER, read_page_file)
     said = {
         "id": hashlib.sha256(content).hexdigest()[:16],
         "title": title,
@@ -65,19 +65,19 @@ def html_page(
         "sampling": {} if sampling is None else _slider_values(sampling),
         "entry": page_entry(model) | {"id": title},
     }
-    main = bundle(_MAIN, _read)
+    main = bundle(_MAIN, read_page_file)
     parts = [
         ["style", None, "page-style", style],
         ["script", "application/json", "page-config", json.dumps(said)],
-        ["script", "text/plain", "page-worker", bundle(_WORKER, _read)],
+        ["script", "text/plain", "page-worker", bundle(_WORKER, read_page_file)],
         ["script", None, "page-main", main],
     ]
     page = _document(
         title,
         policy=_policy(scripts=(loader, main), style=style),
         loader=loader,
-        parts=_packed(json.dumps(parts).encode()),
-        model=_packed(content),
+        parts=pack(json.dumps(parts).encode()),
+        model=pack(content),
     )
     return page.encode()
 
@@ -103,28 +103,30 @@ def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
-def _packed(content: bytes) -> str:
+def pack(content: bytes) -> str:
     """Return bytes as unpack_bytes.js reads them."""
     return base64.b85encode(zlib.compress(content, 9)).translate(_DIGITS).decode()
 
 
 def page_style() -> str:
     """Return the style of the page, without comments and indentation."""
-    source = "".join(_read(name) for name in _STYLES)
+    source = "".join(read_page_file(name) for name in _STYLES)
     without = re.sub(r"/\*.*?\*/", "", source, flags=re.DOTALL)
     lines = (line.strip() for line in without.splitlines())
     return "".join(f"{line}\n" for line in lines if line)
 
 
 @cache
-def _read(name: str) -> str:
-    """Return the source of a file of the page. Raises KeyError."""
-    if "/" not in name:
+def read_page_file(name: str) -> str:
+    """Return the source of a file of the page, or of its own engine in local/. Raises KeyError for
+    anything else."""
+    folder, _, file = name.rpartition("/")
+    if not folder:
         return read_asset(name).decode()
-    file = files("charrnn.page").joinpath(name)
-    if not file.is_file():
+    own = {each.name: each for each in files("charrnn.page").joinpath("local").iterdir()}
+    if folder != "local" or file not in own or not own[file].is_file():
         raise KeyError(name)
-    return file.read_text(encoding="utf-8")
+    return own[file].read_text(encoding="utf-8")
 
 
 def _document(title: str, *, policy: str, loader: str, parts: str, model: str) -> str:
