@@ -19,6 +19,7 @@ from charrnn.errors import ConfigError
 from charrnn.export.javascript import bundle
 from charrnn.export.page_config import SETTINGS, PageConfig
 from charrnn.export.page_model import page_entry, page_model
+from charrnn.export.stylesheet import shortened_style
 from charrnn.generation.config import SamplingConfig
 from charrnn.page.assets import INDEX, read_asset
 from charrnn.storage.model_directory import Model
@@ -55,7 +56,9 @@ def html_page(
     for prompt in config.prompt:
         model.tokenizer.encode(prompt)
     title = config.title or model.provenance.corpus
-    style, loader = page_style(), bundle(_LOADER, read_page_file)
+    loader = bundle(_LOADER, read_page_file, short=True)
+    main = bundle(_MAIN, read_page_file, short=True)
+    style = _style(main)
     said = {
         "id": hashlib.sha256(content).hexdigest()[:16],
         "title": title,
@@ -65,11 +68,10 @@ def html_page(
         "sampling": {} if sampling is None else _slider_values(sampling),
         "entry": page_entry(model) | {"id": title},
     }
-    main = bundle(_MAIN, read_page_file)
     parts = [
         ["style", None, "page-style", style],
         ["script", "application/json", "page-config", json.dumps(said)],
-        ["script", "text/plain", "page-worker", bundle(_WORKER, read_page_file)],
+        ["script", "text/plain", "page-worker", bundle(_WORKER, read_page_file, short=True)],
         ["script", None, "page-main", main],
     ]
     page = _document(
@@ -108,12 +110,10 @@ def pack(content: bytes) -> str:
     return base64.b85encode(zlib.compress(content, 9)).translate(_DIGITS).decode()
 
 
-def page_style() -> str:
-    """Return the style of the page, without comments and indentation."""
+def _style(main: str) -> str:
+    """Return the style of what the page's main script and document have."""
     source = "".join(read_page_file(name) for name in _STYLES)
-    without = re.sub(r"/\*.*?\*/", "", source, flags=re.DOTALL)
-    lines = (line.strip() for line in without.splitlines())
-    return "".join(f"{line}\n" for line in lines if line)
+    return shortened_style(source, main + read_page_file(INDEX))
 
 
 @cache

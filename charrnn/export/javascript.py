@@ -7,109 +7,12 @@ other module has.
 
 import posixpath
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
-
-class ScriptError(ValueError):
-    """A module has JavaScript that cannot be put into one script."""
-
-
-class Token(NamedTuple):
-    """A piece of JavaScript.
-
-    Attributes:
-        kind: `space`, `line` (an end of a line), `comment`, `text` (a string, or a part of a
-            template), `regex`, `word`, `number` or `sign`.
-        text: its characters.
-        line: the line that it begins in, from 1 on.
-    """
-
-    kind: str
-    text: str
-    line: int
-
-
-_PATTERN: Final = re.compile(
-    r"""
-      (?P<line>\r?\n)
-    | (?P<space>[ \t]+)
-    | (?P<comment>//[^\n]*|/\*.*?\*/)
-    | (?P<text>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')
-    | (?P<number>(?:0[xX][0-9a-fA-F_]+|(?:\d[\d_]*)?\.?\d[\d_]*(?:[eE][+-]?\d+)?)n?)
-    | (?P<word>[A-Za-z_$\#][\w$]*)
-    | (?P<template>`)
-    | (?P<sign>=>|\+\+|--|\.\.\.|\?\.(?!\d)|[-+*/%<>=!&|^~?:;,.(){}\[\]])
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-_TEMPLATE: Final = re.compile(r"(?:[^`\\$]|\\.|\$(?!\{))*(?P<end>`|\$\{)", re.DOTALL)
-_REGEX: Final = re.compile(r"/(?:[^/\\\[\n]|\\.|\[(?:[^\]\\\n]|\\.)*\])+/[a-z]*")
-_BEFORE_DIVISION: Final = (")", "]")
-_BEFORE_REGEX: Final = frozenset(
-    "return typeof case in of delete void throw new else do yield await instanceof".split()
-)
-
-
-def tokens(source: str, name: str) -> Iterator[Token]:
-    """Yield the tokens of a module, which together are its source. Raises ScriptError."""
-    place, line = 0, 1
-    before = Token("sign", ";", 0)
-    braces: list[str] = []  # what each open brace belongs to: a block, or a template
-    while place < len(source):
-        in_template = source[place] == "}" and braces[-1:] == ["template"]
-        token = _regex(source, place, line, before)
-        if token is None and in_template:
-            braces.pop()
-            token = _template(source, place, line, name)
-        elif token is None:
-            token = _plain(source, place, line, name)
-        if token.kind == "text" and token.text.endswith("${"):
-            braces.append("template")
-        elif token.kind == "sign" and token.text == "{":
-            braces.append("block")
-        elif token.kind == "sign" and token.text == "}":
-            if not braces:
-                raise ScriptError(f"{name}, line {line}: a brace closes nothing")
-            braces.pop()
-        yield token
-        place += len(token.text)
-        line += token.text.count("\n")
-        if token.kind not in ("space", "line", "comment"):
-            before = token
-    if braces:
-        raise ScriptError(f"{name}: a brace is not closed")
-
-
-def _plain(source: str, place: int, line: int, name: str) -> Token:
-    found = _PATTERN.match(source, place)
-    if found is None or found.lastgroup is None:
-        raise ScriptError(f"{name}, line {line}: unknown JavaScript: {source[place : place + 20]!r}")
-    if found.lastgroup == "template":
-        return _template(source, place, line, name)
-    return Token(found.lastgroup, found[0], line)
-
-
-def _template(source: str, place: int, line: int, name: str) -> Token:
-    """Return the part of a template from its beginning, or from the end of an expression, on."""
-    found = _TEMPLATE.match(source, place + 1)
-    if found is None:
-        raise ScriptError(f"{name}, line {line}: a template does not end")
-    return Token("text", source[place : found.end()], line)
-
-
-def _regex(source: str, place: int, line: int, before: Token) -> Token | None:
-    """Return the regular expression at a place, where there is one."""
-    if source[place] != "/" or source[place + 1 : place + 2] in ("/", "*"):
-        return None
-    divides = before.kind in ("number", "text", "regex") or before.text in _BEFORE_DIVISION
-    if divides or (before.kind == "word" and before.text not in _BEFORE_REGEX):
-        return None
-    if before.text == "}":
-        raise ScriptError(f"line {line}: write no slash after a brace: it may mean two things")
-    found = _REGEX.match(source, place)
-    return None if found is None else Token("regex", found[0], line)
+from charrnn.export.javascript_tokens import ScriptError, Token, tokens
+from charrnn.export.short_names import shorten_names
 
 
 @dataclass(frozen=True)
@@ -118,14 +21,14 @@ class Module:
 
     Attributes:
         name: its path in the page's folder.
-        body: its source without imports, exports, comments, indentation and empty lines.
+        body: its tokens without imports, exports, comments and spaces.
         imports: the names that it takes from other modules, by the path of each.
         exports: the names that others may take.
         names: all names at its top, but those of imports.
     """
 
     name: str
-    body: str
+    body: tuple[Token, ...]
     imports: dict[str, tuple[str, ...]]
     exports: frozenset[str]
     names: tuple[str, ...]
@@ -168,7 +71,7 @@ class _Reader:
             self._place += 1
         return Module(
             self._name,
-            _without_indentation(body),
+            tuple(each for each in body if each.kind != "space"),
             self.imports,
             frozenset(self.exports),
             tuple(self.names),
@@ -258,21 +161,20 @@ def _is_list(texts: list[str]) -> bool:
     return all(map(str.isidentifier, names)) and set(commas) <= {","} and bool(names)
 
 
-def _without_indentation(body: list[Token]) -> str:
-    """Return the source of tokens without empty lines, and without spaces that part nothing."""
-    found: list[Token] = []
+def _joined(body: list[Token]) -> str:
+    """Return the source of tokens without empty lines, and with spaces only where they part
+    something."""
+    found: list[str] = []
+    before = Token("line", "\n", 0)
     for token in body:
-        before = found[-1] if found else Token("line", "\n", 0)
-        if token.kind == "space":
+        if token.kind == "line" and before.kind == "line":
             continue
         if token.kind == "line":
-            if before.kind != "line":
-                found.append(Token("line", "\n", token.line))
-            continue
-        if _would_join(before, token):
-            found.append(Token("space", " ", token.line))
-        found.append(token)
-    return "".join(each.text for each in found).strip() + "\n"
+            found.append("\n")
+        else:
+            found.append(f" {token.text}" if _would_join(before, token) else token.text)
+        before = token
+    return "".join(found)
 
 
 def _would_join(before: Token, token: Token) -> bool:
@@ -287,12 +189,13 @@ _JOINING: Final = ("++", "--", "//", "/*", "<!")
 """Signs that begin something else where they stand together."""
 
 
-def bundle(entry: str, read: Callable[[str], str]) -> str:
+def bundle(entry: str, read: Callable[[str], str], *, short: bool = False) -> str:
     """Return a module and all that it imports as one script.
 
     Args:
         entry: the name of the module to begin with.
         read: returns the source of a module by its name. Raises KeyError for an unknown one.
+        short: whether to shorten the names of variables.
 
     Raises ScriptError when the modules have JavaScript that is not known, import what is not
     exported, import each other, or declare a name twice.
@@ -305,8 +208,9 @@ def bundle(entry: str, read: Callable[[str], str]) -> str:
             if name in owners:
                 raise ScriptError(f"{name} is declared in {owners[name]} and in {module.name}")
             owners[name] = module.name
-    bodies = "".join(module.body for module in modules.values())
-    return f'(() => {{\n"use strict";\n{bodies}}})();\n'
+    end = Token("line", "\n", 0)
+    body = [token for module in modules.values() for token in (*module.body, end)]
+    return f'(() => {{\n"use strict";\n{_joined(shorten_names(body) if short else body)}}})();\n'
 
 
 def _collect(

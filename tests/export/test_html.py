@@ -39,13 +39,18 @@ class Blocks(HTMLParser):
     def __init__(self, page: bytes) -> None:
         super().__init__()
         self.found: list[tuple[str, dict[str, str | None], str]] = []
+        self._open = False
         self.feed(page.decode())
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.found.append((tag, dict(attrs), ""))
+        self._open = True
+
+    def handle_endtag(self, tag: str) -> None:
+        self._open = False
 
     def handle_data(self, data: str) -> None:
-        if self.found:
+        if self._open:
             tag, attributes, text = self.found[-1]
             self.found[-1] = tag, attributes, text + data
 
@@ -142,14 +147,14 @@ def test_nothing_in_the_file_names_another_place() -> None:
 def test_hostile_texts_stay_texts() -> None:
     model = random_model()
     named = replace(model, provenance=make_provenance(corpus=HOSTILE))
-    page = html_page(named, PageConfig(description=HOSTILE, prompt=("<!--",)), card=HOSTILE)
+    page = html_page(named, PageConfig(description=HOSTILE, prompt=("<&",)), card=HOSTILE)
     blocks = Blocks(page)
-    plain = Blocks(html_page(random_model(), PageConfig(prompt=("<!--",))))
+    plain = Blocks(html_page(random_model(), PageConfig(prompt=("<&",))))
     assert [tag for tag, _, _ in blocks.found] == [tag for tag, _, _ in plain.found]
     assert blocks.of("title")[0][1] == HOSTILE
     config = config_of(page)
     assert (config["title"], config["description"], config["card"]) == (HOSTILE,) * 3
-    assert config["prompts"] == ["<!--"]
+    assert config["prompts"] == ["<&"]
 
 
 def test_the_main_script_makes_no_markup_of_text() -> None:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from charrnn.export.javascript import ScriptError, bundle, tokens
+from charrnn.export.javascript import bundle
+from charrnn.export.javascript_tokens import ScriptError, tokens
 
 
 def reader(**modules: str) -> Callable[[str], str]:
