@@ -52,13 +52,12 @@ class ManyTexts {
     this.count = textField("How many", {
       value: "20", type: "number", min: "1", max: String(MOST_WANTED), inputmode: "numeric",
     });
-    this.beginning = textField("Beginning", { placeholder: "any" });
+    this.beginning = textField("Beginning", { placeholder: "any", onInput: () => this.accept() });
     this.pattern = textField("Pattern", {
       placeholder: "any", class: "code", onInput: () => this.accept(),
       reason: "A regular expression, such as [A-Z][a-z]{4,6}.",
     });
-    this.patternError = element("p", { class: "field-error", id: "many-pattern-error", hidden: true });
-    this.pattern.node.append(this.patternError);
+    this.fieldError = element("p", { class: "field-error", id: "many-error", hidden: true });
     this.seed = textField("Seed", {
       type: "number", min: "0", max: String(LARGEST_SEED), step: "1", placeholder: "random",
       inputmode: "numeric",
@@ -96,18 +95,24 @@ class ManyTexts {
     this.forgetList();
   }
 
-  accept() {
-    this.patternError.hidden = true;
-    this.pattern.input.removeAttribute("aria-invalid");
-    this.pattern.input.removeAttribute("aria-errormessage");
+  /** The field that the engine's complaint is about, or null. */
+  fieldOf(error) {
+    const fields = { regex: this.pattern, prompt: this.beginning };
+    return fields[error.param ?? String(error.message).match(/^\w*/u)[0]] ?? null;
   }
 
-  refuse(message) {
-    this.patternError.textContent = message;
-    this.patternError.hidden = false;
-    this.pattern.input.setAttribute("aria-invalid", "true");
-    this.pattern.input.setAttribute("aria-errormessage", this.patternError.id);
-    this.pattern.input.focus();
+  accept() {
+    this.fieldError.hidden = true;
+    for (const { input } of [this.pattern, this.beginning]) input.removeAttribute("aria-invalid");
+  }
+
+  refuse(field, message) {
+    this.fieldError.textContent = message;
+    this.fieldError.hidden = false;
+    field.node.append(this.fieldError);
+    field.input.setAttribute("aria-invalid", "true");
+    field.input.setAttribute("aria-errormessage", this.fieldError.id);
+    field.input.focus();
     this.context.announce(message);
   }
 
@@ -143,7 +148,7 @@ class ManyTexts {
         settings: {
           ...this.settings.values(),
           model: this.model,
-          lines: this.lines.value() || undefined,
+          lines: this.lines.value(),
           regex: this.pattern.value() || undefined,
         },
       };
@@ -164,8 +169,8 @@ class ManyTexts {
       ending = end.given ?? "";
     } catch (error) {
       this.keepUnfinished();
-      if (run.settings.regex && /^regex\b/u.test(error.message)) this.refuse(error.message);
-      else if (wasAborted(error)) ending = "Stopped.";
+      if (wasAborted(error)) ending = "Stopped.";
+      else if (this.fieldOf(error)) this.refuse(this.fieldOf(error), error.message);
       else this.context.showError(error);
     }
     this.running = null;
