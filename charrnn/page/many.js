@@ -64,7 +64,7 @@ class ManyTexts {
     });
     this.lines = checkBox("Each is a line");
     this.unique = checkBox("No text twice", { checked: true });
-    this.novel = checkBox("Only new ones", { reason: "Leaves out those of the training text." });
+    this.novel = checkBox("None of the training text");
     this.novel.node.hidden = !canTellKnown(this.context.charrnn);
     this.start = element("button", { type: "submit", class: "primary" }, "Write the list");
     this.more = button("Write more", () => this.write({ further: true }));
@@ -78,7 +78,7 @@ class ManyTexts {
     },
     element("div", { class: "many-fields" },
       this.count.node, this.beginning.node, this.pattern.node, this.seed.node),
-    element("div", { class: "row many-checks" },
+    element("div", { class: "many-checks" },
       this.lines.node, this.unique.node, this.novel.node),
     element("div", { class: "row" }, this.start, this.more, this.stop));
     this.settings = settingsPanel({ storage: "many", defaults: { length: 60 } });

@@ -5,12 +5,13 @@ five minutes.
 
 Each picture is what Chromium shows of a real server with real models: they are trained here, with
 fixed seeds and a fixed number of steps, and the texts are written with fixed seeds. Each part is
-shown light and dark, and some parts as wide as a telephone, too. Needs the extras `dev` and
-`serve`, and Chromium (in CHARRNN_BROWSER, if it has another name).
+shown light and dark, and some parts as wide as a telephone, too. Needs the extras `dev`, `serve`
+and `benchmarks` (Pillow comes with it), and Chromium (in CHARRNN_BROWSER, if it has another name).
 """
 
 import argparse
 import contextlib
+import io
 import os
 import re
 import shutil
@@ -23,20 +24,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
 BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS: Final = ("--no-sandbox", "--disable-gpu", "--no-first-run")
 
-WIDE: Final = (1180, 760)
+WIDE: Final = (1180, 800)
 NARROW: Final = (390, 844)
 """The sizes of the window in CSS pixels: a desk's and a telephone's."""
+
+SCALE: Final = 1.5
+"""The pixels of a picture for each of those."""
+
+COLORS: Final = 256
 
 LARGEST_BYTES: Final = 150_000
 """The most that a picture may have."""
 
-NEVER: Final = 120_000
+NEVER: Final = 30_000
 """Milliseconds after which something is taken not to happen."""
 
 
@@ -82,7 +89,7 @@ def list_names(page: Page) -> None:
     _set_seed(page, "11")
     page.get_by_role("button", name="Write the list").click()
     page.get_by_role("button", name="Write more").wait_for()
-    page.locator(".many-toggle").nth(2).click()
+    page.locator(".many-toggle").nth(4).click()
 
 
 def fill_gaps(page: Page) -> None:
@@ -97,8 +104,8 @@ def fill_gaps(page: Page) -> None:
 def proofread(page: Page) -> None:
     """Types a text with typing errors."""
     text = (
-        "One day teh fox came to the river and asked teh badger for water. “I ma an old\n"
-        "badger,” said the badger, “and thre is no water heer.”"
+        "One day teh fox came to the river and said to the badger: I am very hungry.\n"
+        "The old badger waas not. The crow laughed at htem both, and flew off wiht the cheese."
     )
     page.get_by_role("textbox", name="Text").fill(text)
     page.locator(".mistake").first.wait_for()
@@ -120,7 +127,16 @@ def watch(page: Page) -> None:
 
 
 def _set_seed(page: Page, seed: str) -> None:
-    page.get_by_label("Seed", exact=True).fill(seed)
+    """Gives the seed, which may be among the settings, and those folded up."""
+    field = page.get_by_label("Seed", exact=True).and_(
+        page.locator("[role=tabpanel]:not([hidden]) *")
+    )
+    folded = not field.is_visible()
+    if folded:
+        page.locator("summary:visible", has_text=re.compile("^Settings")).click()
+    field.fill(seed)
+    if folded:
+        page.locator("summary:visible", has_text=re.compile("^Settings")).click()
 
 
 PICTURES: Final = (
@@ -194,6 +210,7 @@ def take(browser: Browser, address: str, picture: Picture, to: Path) -> Iterator
                 base_url=address,
                 viewport={"width": width, "height": height},
                 color_scheme="dark" if theme == "dark" else "light",
+                device_scale_factor=SCALE,
                 reduced_motion="reduce",
                 locale="en-GB",
             )
@@ -203,11 +220,14 @@ def take(browser: Browser, address: str, picture: Picture, to: Path) -> Iterator
             page.get_by_label("Model").select_option(picture.model)
             page.get_by_role("tab", name=re.compile(picture.part, re.IGNORECASE)).click()
             picture.prepare(page)
-            page.evaluate("document.activeElement.blur()")
+            page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
             page.wait_for_load_state("networkidle")
             path = to / f"{picture.name}{'-phone' if phone else ''}-{theme}.png"
-            page.screenshot(path=path, caret="hide", animations="disabled")
+            shot = page.screenshot(caret="hide", animations="disabled")
             context.close()
+            with Image.open(io.BytesIO(shot)) as image:  # as few colors as a page has, it is small
+                few = image.convert("RGB").quantize(COLORS, dither=Image.Dither.NONE)
+                few.save(path, optimize=True)
             yield path
 
 

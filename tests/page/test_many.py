@@ -146,7 +146,7 @@ def test_what_cannot_be_is_explained_at_its_field(many: Page, problems: list[str
 def test_only_new_ones_leaves_out_the_training_text(many: Page) -> None:
     known = TOWNS.read_text(encoding="utf-8").splitlines()[:LINES_OF_TOWNS]
     assert "Trebenov" in known and "Trebemere" not in known
-    many.get_by_label("Only new ones").check()
+    many.get_by_label("None of the training text").check()
     write(many, 1, pattern="Trebe(nov|mere)", seed="2")
     assert finished(many) == ["Trebemere"]
 
