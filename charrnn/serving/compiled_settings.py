@@ -50,8 +50,8 @@ class CompiledSettings:
         self._settings: OrderedDict[Hashable, Settings] = OrderedDict()
 
     def of(self, config: SamplingConfig) -> Settings:
-        """Return compiled settings, whose seed may be another one. To compile a regular expression may take many seconds, one at
-        a time.
+        """Return compiled settings, whose seed may be another one. Compiling a regular expression
+        may take many seconds; they are compiled one at a time.
 
         Raises ConfigError when the settings allow no text, or an end that can never come.
         """

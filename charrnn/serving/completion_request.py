@@ -27,6 +27,7 @@ from charrnn.serving.fields import (
 )
 from charrnn.serving.options import ServingConfig
 from charrnn.serving.served_models import ServedModel
+from charrnn.serving.settled_text import valid_text
 
 MOST_CHOICES: Final = 1024
 MOST_PROMPTS: Final = 2048
@@ -115,6 +116,11 @@ BODY: Final = Body(
             Prompts(),
             "The text to continue, or several, each as a string or as token ids. Without one, a "
             "text begins as after a newline.",
+        ),
+        "suffix": Field(
+            Text(),
+            "The text that follows: a model that was trained to restore fills what is between, "
+            "with at most max_tokens characters.",
         ),
         "max_tokens": Field(
             Number(whole=True, least=0),
@@ -273,7 +279,9 @@ def _check_size(values: Mapping[str, Any], best_of: int, limits: ServingConfig) 
             param="prompt" if best_of == 1 else "n",
         )
     cost = 1 if values["logprobs"] is None else 8 * (2 + values["logprobs"])
-    if not (values["stream"] and cost == 1) and texts * length * cost > MOST_HELD:
+    if not (values["stream"] and cost == 1) and texts * length * cost > max(
+        MOST_HELD, limits.max_tokens
+    ):
         raise ApiError(
             f"{texts * length:,} characters are too many for a response"
             f"{'' if cost == 1 else ' with log-probabilities'}; ask for fewer at a time",
@@ -319,7 +327,7 @@ def _read_prompt(prompt: Prompt, model: ServedModel, *, lines: bool, skip: bool)
         if wrong is not None:
             raise ApiError(f"prompt: token {wrong}: ids go from 0 to {size - 1}", param="prompt")
         beginning = sampler.prompt_ids("")[:1] if lines or not prompt else []
-        return Prompted(tokenizer.decode(prompt), prompt, [*beginning, *prompt])
+        return Prompted(valid_text(tokenizer.decode(prompt)), prompt, [*beginning, *prompt])
     if unknown := tokenizer.unknown(prompt):
         if not skip:
             seen = unknown_error(tokenizer, unknown, prompt).shown

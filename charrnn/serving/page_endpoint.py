@@ -1,11 +1,36 @@
 """GET / and GET /page/NAME: the page, from the fixed list of the package's files."""
 
+from typing import Final
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from charrnn.page.assets import INDEX, asset_names, media_type, read_asset
 from charrnn.serving.api_errors import ApiError, shown
+from charrnn.serving.operations import STRING, Operation, path_parameter
+
+OPERATIONS: Final = (
+    Operation(
+        "GET",
+        "/",
+        "Return the page to write with the models in a browser.",
+        answer=STRING,
+        media_type="text/html",
+        needs_key=False,
+    ),
+    Operation(
+        "GET",
+        "/page/{name}",
+        "Return a file of the page.",
+        answer=STRING,
+        media_type="text/javascript",
+        also=dict.fromkeys(("text/css", "text/html", "image/svg+xml"), STRING),
+        parameters=(path_parameter("name", "The name of the file."),),
+        errors=(404,),
+        needs_key=False,
+    ),
+)
 
 
 def routes() -> list[BaseRoute]:

@@ -17,6 +17,15 @@ from starlette.routing import BaseRoute, Route
 from charrnn.plots.curves import MOST_RUNS, X_AXES
 from charrnn.plots.svg import LEAST_HEIGHT, LEAST_WIDTH
 from charrnn.serving.api_errors import ApiError, shown
+from charrnn.serving.operations import (
+    REAL,
+    STRING,
+    Operation,
+    list_of,
+    object_of,
+    path_parameter,
+    query_parameter,
+)
 from charrnn.serving.service import Service
 from charrnn.serving.watched_runs import UnknownRunError, WatchedRuns
 from charrnn.storage.run import RUNS
@@ -27,6 +36,53 @@ LARGEST_PICTURE: Final = 4000
 """The most pixels of a picture's width and height."""
 
 _AXES: Final = {**dict(zip(X_AXES, X_AXES, strict=True)), "step": "steps"}
+
+_RUN: Final = path_parameter("name", "The name of a run.")
+
+OPERATIONS: Final = (
+    Operation(
+        "GET",
+        "/api/runs",
+        "List the runs under checkpoints/, also those that are being trained.",
+        answer=object_of(runs=list_of({"type": "object"})),
+        errors=(304, 429),
+    ),
+    Operation(
+        "GET",
+        "/api/runs/{name}",
+        "Return what a run has measured so far.",
+        answer={"type": "object"},
+        parameters=(_RUN, query_parameter("after", "Only what came after this step.", REAL)),
+        errors=(304, 404, 429),
+    ),
+    Operation(
+        "GET",
+        "/api/curves.svg",
+        "Draw the losses of runs.",
+        answer=STRING,
+        media_type="image/svg+xml",
+        parameters=(
+            query_parameter(
+                "run",
+                "The name of a run; several are drawn together.",
+                {"type": "array", "items": STRING, "minItems": 1, "maxItems": MOST_RUNS},
+                required=True,
+            ),
+            query_parameter("x", "The horizontal axis.", {"enum": [*_AXES]}),
+            query_parameter(
+                "width",
+                "Pixels.",
+                {"type": "integer", "minimum": LEAST_WIDTH, "maximum": LARGEST_PICTURE},
+            ),
+            query_parameter(
+                "height",
+                "Pixels.",
+                {"type": "integer", "minimum": LEAST_HEIGHT, "maximum": LARGEST_PICTURE},
+            ),
+        ),
+        errors=(304, 404, 429),
+    ),
+)
 
 
 def routes(service: Service, folder: Path = RUNS) -> list[BaseRoute]:

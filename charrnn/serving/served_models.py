@@ -12,9 +12,11 @@ from charrnn.data.corpus import newline_id
 from charrnn.data.tokenizer import CharTokenizer
 from charrnn.errors import ConfigError, ModelError
 from charrnn.generation.sampler import Sampler
+from charrnn.generation.selection import Lines
 from charrnn.serving.api_errors import ApiError, shown
 from charrnn.storage.model_directory import Model, read_model
 from charrnn.storage.run_lookup import name_of, read_found
+from charrnn.tasks.generate.training_lines import training_lines
 
 USES: Final = {
     "generate": "/v1/completions, /api/suggest and /api/score",
@@ -33,19 +35,33 @@ class ServedModel:
         model: the model.
         engine: the engine that writes its texts, as for Sampler.
         created: when its files were written, in seconds since 1970.
+        source: the name or path that it was found by, to look for its training text; None: it is
+            the newest run.
 
     Attributes:
         name, model, created: as given.
     """
 
-    def __init__(self, name: str, model: Model, engine: str | None, created: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        model: Model,
+        engine: str | None = None,
+        created: int = 0,
+        source: str | None = None,
+    ) -> None:
         self.name, self.model, self.created = name, model, created
-        self._engine = engine
+        self._engine, self._source = engine, source
 
     @cached_property
     def sampler(self) -> Sampler:
         """What generates its texts. Raises ModelError for a model of another task."""
         return Sampler(self.model, self._engine)
+
+    @cached_property
+    def training_lines(self) -> Lines:
+        """The lines of its training text. Raises CorpusError where that is not found."""
+        return training_lines(self._source)
 
     @property
     def task(self) -> str:
@@ -178,7 +194,7 @@ def read_models(names: Sequence[str], engine: str | None = None) -> ServedModels
             name = argument
         if name in by_name:
             raise ConfigError(f"{name}: it is named twice; name each model once")
-        by_name[name] = ServedModel(name, model, engine, _written(directory))
+        by_name[name] = ServedModel(name, model, engine, _written(directory), str(directory))
     return ServedModels(by_name)
 
 

@@ -1,12 +1,32 @@
 """GET /health and /metrics: whether the server works, and what it has done."""
 
+from typing import Final
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from charrnn.serving.api_errors import shutting_down
 from charrnn.serving.metrics import CONTENT_TYPE
+from charrnn.serving.operations import STRING, Operation, object_of
 from charrnn.serving.service import Service
+
+OPERATIONS: Final = (
+    Operation(
+        "GET",
+        "/health",
+        "Say whether the server works.",
+        answer=object_of(status=STRING),
+        needs_key=False,
+    ),
+    Operation(
+        "GET",
+        "/metrics",
+        "Return what the server has done, in the text format of Prometheus.",
+        answer=STRING,
+        media_type="text/plain",
+    ),
+)
 
 
 def routes(service: Service) -> list[BaseRoute]:

@@ -110,17 +110,18 @@ class TokenScorer:
         if not before.size:
             raise ConfigError("nothing to read before the text: the model reads at least one id")
         check_ids(before, self._engine.vocabulary_size)
-        return ScoredContinuation(self._engine, self._read(before[:-1]), int(before[-1]))
+        return ScoredContinuation(self._engine, self.state(before[:-1]), int(before[-1]))
 
-    def _read(self, ids: Int64Array) -> State | None:
+    def state(self, ids: Sequence[int] | npt.NDArray[np.integer]) -> State | None:
         """Return the state after ids (M,), which may be in the cache."""
-        if not ids.size:
+        read = np.asarray(ids, dtype=np.int64)
+        if not read.size:
             return None
-        prefixes = self._cache.prefixes(ids)
+        prefixes = self._cache.prefixes(read)
         length, state = self._cache.longest(prefixes)
-        if length < len(ids):
-            state = self._engine.read(ids[None, length:], state)
-            self._cache.keep(prefixes, len(ids), state)
+        if length < len(read):
+            state = self._engine.read(read[None, length:], state)
+            self._cache.keep(prefixes, len(read), state)
         return state
 
 

@@ -9,9 +9,11 @@ from starlette.routing import BaseRoute, Route
 from charrnn.serving.api_errors import ApiError
 from charrnn.serving.fields import Body, Field, Flag, ListOf, Number, Text
 from charrnn.serving.logprobs import TokenNames
+from charrnn.serving.operations import STRING, WHOLE, Operation, list_of, object_of, or_null
 from charrnn.serving.request_body import read_json
 from charrnn.serving.served_models import ServedModel
 from charrnn.serving.service import Service, api_errors
+from charrnn.serving.settled_text import valid_text
 
 _MODEL: Final = Field(Text(longest=4096), "The id of a model; the first one if none is given.")
 
@@ -30,6 +32,28 @@ DETOKENIZE: Final = Body(
             ListOf(Number(whole=True, least=0)), "The token ids of the text.", required=True
         ),
     }
+)
+
+OPERATIONS: Final = (
+    Operation(
+        "POST",
+        "/tokenize",
+        "Return the token ids of a text.",
+        TOKENIZE,
+        object_of(
+            count=WHOLE,
+            max_model_len=WHOLE,
+            tokens=list_of(WHOLE),
+            token_strs=or_null(list_of(STRING)),
+        ),
+    ),
+    Operation(
+        "POST",
+        "/detokenize",
+        "Return the text of token ids.",
+        DETOKENIZE,
+        object_of(prompt=STRING),
+    ),
 )
 
 
@@ -64,9 +88,7 @@ def routes(service: Service) -> list[BaseRoute]:
         model = service.models.find(values["model"])
         check_ids(model, values["tokens"], "tokens")
         text = model.model.tokenizer.decode(values["tokens"])
-        return JSONResponse(
-            {"prompt": text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")}
-        )
+        return JSONResponse({"prompt": valid_text(text)})
 
     return [
         Route("/tokenize", tokenize, methods=["POST"]),

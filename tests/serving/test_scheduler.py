@@ -14,7 +14,7 @@ from charrnn.errors import CharRNNError, ConfigError, ModelError
 from charrnn.generation import draw
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.sampler import Sampler
-from charrnn.serving import lane_texts, waiting_time, worker
+from charrnn.serving import lane_texts, worker
 from charrnn.serving.scheduler import Scheduler
 from charrnn.serving.texts import (
     Busy,
@@ -56,6 +56,10 @@ SETTINGS: list[dict[str, Any]] = [
     {"stop": ("B", "c d")},
     {"no_repeat_ngram": 2},
 ]
+
+
+WRITERS: list[dict[str, Any]] = [{}, {"no_repeat_ngram": 9}]
+"""Settings of texts that C writes, and of others that Python writes."""
 
 
 def test_one_text_is_that_of_the_sampler(scheduler: Scheduler, sampler: Sampler) -> None:
@@ -181,7 +185,7 @@ def test_the_queue_is_bounded(sampler: Sampler) -> None:
 def test_the_time_to_wait_follows_the_rate_of_texts() -> None:
     clock = iter([10.0, 11.0, 12.0, 13.0, 14.0, 14.0])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(waiting_time.time, "monotonic", lambda: next(clock))
+        patch.setattr(time, "monotonic", lambda: next(clock))
         waiting = WaitingTime()
         assert waiting.until_ended(5) == 1
         for _ in range(4):
@@ -214,13 +218,14 @@ def test_what_cannot_be_written_is_refused(
 )
 def test_numbers_out_of_range(sampler: Sampler, name: str, number: int) -> None:
     with pytest.raises(ConfigError, match=name.replace("_", "-")):
-        Scheduler(sampler, **{"max_concurrent": 1, "max_queue": 1, name: number})
+        numbers: dict[str, Any] = {"max_concurrent": 1, "max_queue": 1, name: number}
+        Scheduler(sampler, **numbers)
 
 
 # Leaving
 
 
-@pytest.mark.parametrize("settings", [{}, {"no_repeat_ngram": 3}])
+@pytest.mark.parametrize("settings", WRITERS)
 def test_a_cancelled_text_frees_its_lane_at_once(
     sampler: Sampler, settings: dict[str, Any]
 ) -> None:
@@ -242,7 +247,8 @@ def test_a_cancelled_text_frees_its_lane_at_once(
 
 
 def test_a_paused_text_leaves_its_lane_and_goes_on_to_the_same_bytes(sampler: Sampler) -> None:
-    for settings in ({"length": 3000}, {"length": 300, "no_repeat_ngram": 5}):
+    cases: list[dict[str, Any]] = [{"length": 3000}, {"length": 300, "no_repeat_ngram": 5}]
+    for settings in cases:
         scheduler = Scheduler(sampler, max_concurrent=1, max_queue=5, threads=1)
         slow, quick = Reader(), Reader()
         ticket = scheduler.submit([request_of(sampler, **settings)], slow)
@@ -275,7 +281,7 @@ def test_a_text_may_be_paused_and_cancelled_while_its_prompt_is_read(sampler: Sa
     scheduler.close()
 
 
-@pytest.mark.parametrize("settings", [{}, {"no_repeat_ngram": 3}])
+@pytest.mark.parametrize("settings", WRITERS)
 def test_closing_ends_all_texts_with_a_last_piece(
     sampler: Sampler, settings: dict[str, Any]
 ) -> None:
@@ -310,7 +316,7 @@ def test_a_reader_that_fails_ends_its_text_only(sampler: Sampler) -> None:
     def fail(place: int, piece: Piece) -> None:
         raise RuntimeError("the event loop is closed")
 
-    failures = []
+    failures: list[threading.ExceptHookArgs] = []
     scheduler = Scheduler(sampler, max_concurrent=2, max_queue=5, threads=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(threading, "excepthook", failures.append)
@@ -333,7 +339,7 @@ def test_an_error_reaches_only_its_text(monkeypatch: pytest.MonkeyPatch) -> None
     sampler = Sampler(model)
     scheduler = Scheduler(sampler, max_concurrent=9, max_queue=50, threads=2)
     requests = []
-    for settings in ({}, {"no_repeat_ngram": 9}):
+    for settings in WRITERS:
         requests += [
             request_of(sampler, "AX", ban="X", **settings),
             request_of(sampler, "A", only="ab", stop=("a", "b"), min_length=1, **settings),
@@ -372,7 +378,7 @@ def test_a_bug_ends_the_texts_that_it_hits_and_not_the_thread(
 # Fairness
 
 
-@pytest.mark.parametrize("settings", [{}, {"no_repeat_ngram": 3}])
+@pytest.mark.parametrize("settings", WRITERS)
 def test_short_texts_do_not_wait_for_long_ones(
     sampler: Sampler, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -407,16 +413,18 @@ def test_a_long_prompt_blocks_nobody(sampler: Sampler) -> None:
 
 
 def test_the_texts_of_one_prompt_read_it_once(sampler: Sampler) -> None:
-    reads = []
+    reads: list[int] = []
     engine = sampler.engine
     prompt = request_of(sampler, "abcd " * 1000, length=5)
     with pytest.MonkeyPatch.context() as patch:
-        read = type(engine).read
-        patch.setattr(
-            type(engine),
-            "read",
-            lambda self, ids, state: reads.append(np.size(ids)) or read(self, ids, state),
-        )
+        kind: Any = type(engine)
+        read = kind.read
+
+        def counting(self: Any, ids: Any, state: Any) -> Any:
+            reads.append(np.size(ids))
+            return read(self, ids, state)
+
+        patch.setattr(kind, "read", counting)
         scheduler = Scheduler(sampler, max_concurrent=5, max_queue=50, threads=2, cache_bytes=0)
         write(scheduler, *[prompt] * 20)
         assert sum(reads) == 4999
@@ -424,7 +432,7 @@ def test_the_texts_of_one_prompt_read_it_once(sampler: Sampler) -> None:
 
 
 def test_a_prompt_that_goes_on_after_another_text_is_not_read_again(sampler: Sampler) -> None:
-    for settings in ({}, {"no_repeat_ngram": 9}):
+    for settings in WRITERS:
         scheduler = Scheduler(sampler, max_concurrent=5, max_queue=50, threads=2)
         first = request_of(sampler, "abcd " * 100, length=300, **settings)
         made = write(scheduler, first).ids(0)
