@@ -35,7 +35,7 @@ def test_the_tabs_follow_arrows_address_and_model(page: "Page") -> None:
     page.keyboard.press("Home")
     assert selected(page) == "Write"
     page.evaluate("location.hash = '#many'")
-    page.wait_for_function("document.getElementById('tab-many').ariaSelected === 'true'")
+    page.wait_for_function("() => document.getElementById('tab-many').ariaSelected === 'true'")
     page.get_by_label("Model").select_option("both")
     assert "Write" not in shown_tabs(page) and "Fill" in shown_tabs(page)
     assert selected(page) == "Fill"
@@ -100,7 +100,7 @@ def test_a_server_that_is_gone_is_a_sentence_and_the_text_stays(
     assert alert.inner_text() == ""
     page.unroute("**/v1/completions")
     page.get_by_role("button", name="Continue").click()
-    page.wait_for_function("document.querySelector('.area').value.length > 50")
+    page.wait_for_function("() => document.querySelector('.area').value.length > 50")
     assert all("ERR_FAILED" in each for each in problems)
     problems.clear()
 
