@@ -47,7 +47,7 @@ def show_predictions(page: Page) -> None:
 
 
 def show_watch(page: Page) -> None:
-    page.wait_for_selector(".part-watch :is(svg, img, select, button, p)")
+    page.wait_for_selector(".plot")
 
 
 VIEWS = {
