@@ -38,7 +38,8 @@ FLOORS = {
     "tasks": 9,
     "api": 10,
     "estimators": 10,
-    "cli": 11,
+    "serving": 11,
+    "cli": 12,
 }
 
 

@@ -92,6 +92,11 @@ class Automaton:
         return self.accepts(state) and not (self._table[state] >= 0).any()
 
     @property
+    def nbytes(self) -> int:
+        """The bytes that the automaton takes."""
+        return self._table.nbytes + self._accepting.nbytes + self._distance.nbytes
+
+    @property
     def can_end(self) -> bool:
         """Whether some match cannot go on with every character of the alphabet."""
         return bool((self._accepting & (self._table < 0).any(axis=1)).any())

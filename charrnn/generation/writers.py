@@ -44,11 +44,11 @@ def write_samples(
         for index in indices:
             yield request.to_sample(index, request.empty_draft)
     elif request.constraints.automaton is not None:
-        with _one_blas_thread():
+        with one_blas_thread():
             for index in indices:
                 yield smc_sample(request, index)
     else:
-        with _one_blas_thread():  # the batches run in threads already
+        with one_blas_thread():  # the batches run in threads already
             yield from batch_samples(request, indices, batch_size, threads)
 
 
@@ -58,7 +58,7 @@ _limiting = threading.Lock()
 
 
 @contextlib.contextmanager
-def _one_blas_thread() -> Iterator[None]:
+def one_blas_thread() -> Iterator[None]:
     """Limit BLAS to one thread until the last iterator that uses this is closed."""
     global _limited, _limits
     with _limiting:

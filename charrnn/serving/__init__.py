@@ -1,0 +1,1 @@
+"""Serving: models over HTTP, as a completions API and as a page."""

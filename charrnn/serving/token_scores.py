@@ -1,0 +1,141 @@
+"""TokenScorer: how likely each id of a text is under the model, and which others are likelier.
+
+Legend: N ids, K likeliest ids, T ids of a chunk, V vocabulary.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from charrnn.array_types import Float64Array, Int64Array
+from charrnn.engines import State
+from charrnn.engines.engine import check_ids
+from charrnn.errors import ConfigError
+from charrnn.generation.draw import check_finite
+from charrnn.generation.filters import largest, log_softmax
+from charrnn.generation.sampler import Sampler
+from charrnn.serving.prefix_cache import PrefixCache
+
+_CHUNK: Final = 512
+"""The most ids that are read at once."""
+
+_LARGEST_LOGITS: Final = 1 << 20
+"""The most logits computed at once, which bounds the memory."""
+
+_SORTED: Final = 1024
+"""The largest vocabulary that is sorted as a whole, which is quicker than to look for the largest
+of each row."""
+
+
+class TokenScores(NamedTuple):
+    """The scores of ids, without temperature and filters.
+
+    Attributes:
+        log_probabilities: (N,) of each id, given all before it, in nats.
+        ranks: (N,) 1 for the likeliest id. Of equals, those with the smaller ids come first.
+        top_ids: (N, K) the likeliest ids in each place, the likeliest first.
+        top_log_probabilities: (N, K) their log-probabilities.
+    """
+
+    log_probabilities: Float64Array
+    ranks: Int64Array
+    top_ids: Int64Array
+    top_log_probabilities: Float64Array
+
+
+class TokenScorer:
+    """Scores of ids under a model.
+
+    Args:
+        sampler: the model and its engine. With the int8 engine, the numbers are those from which
+            a text is written.
+        cache: the states of the beginnings of texts; None keeps none.
+    """
+
+    def __init__(self, sampler: Sampler, cache: PrefixCache | None = None) -> None:
+        self._engine = sampler.engine
+        self._beginning = sampler.prompt_ids("")[:1]
+        self._cache = PrefixCache() if cache is None else cache
+
+    def score(
+        self,
+        ids: Sequence[int] | npt.NDArray[np.integer],
+        *,
+        after: Sequence[int] | npt.NDArray[np.integer] | None = None,
+        top: int = 0,
+    ) -> TokenScores:
+        """Return the scores of ids (N,); see `stream`."""
+        found = list(self.stream(ids, after=after, top=top))
+        return TokenScores(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+
+    def stream(
+        self,
+        ids: Sequence[int] | npt.NDArray[np.integer],
+        *,
+        after: Sequence[int] | npt.NDArray[np.integer] | None = None,
+        top: int = 0,
+    ) -> Iterator[TokenScores]:
+        """Yield the scores of ids (N,) in chunks, at least one; the memory does not grow with N.
+
+        Args:
+            ids: what is scored; nothing after it is read.
+            after: (M,) what the model reads before, at least one id; None for the beginning of a
+                text, as after a newline (see `charrnn.score`).
+            top: K, how many of the likeliest ids are found in each place.
+
+        Raises ConfigError for ids that the model does not know and for too many likeliest ids,
+        ModelError when the model's numbers overflow.
+        """
+        targets = np.asarray(ids, dtype=np.int64)
+        before = np.asarray(self._beginning if after is None else after, dtype=np.int64)
+        size = self._engine.vocabulary_size
+        if not 0 <= top <= size:
+            raise ConfigError(f"{top} likeliest characters: choose from 0 to {size}")
+        if not before.size:
+            raise ConfigError("nothing to read before the text: the model reads at least one id")
+        check_ids(targets, size)
+        check_ids(before, size)
+        if not targets.size:
+            yield _scores(np.empty((0, size), dtype=np.float32), targets, top)
+            return
+        state = self._read(before[:-1])
+        inputs = np.concatenate([before[-1:], targets[:-1]])
+        chunk = max(min(_LARGEST_LOGITS // size, _CHUNK), 1)
+        for begin in range(0, len(targets), chunk):
+            part = slice(begin, begin + chunk)
+            logits, state = self._engine.advance(inputs[None, part], state)  # (1, T, V)
+            check_finite(logits)
+            yield _scores(logits[0], targets[part], top)
+
+    def _read(self, ids: Int64Array) -> State | None:
+        """Return the state after ids (M,), which may be in the cache."""
+        if not ids.size:
+            return None
+        prefixes = self._cache.prefixes(ids)
+        length, state = self._cache.longest(prefixes)
+        if length < len(ids):
+            state = self._engine.read(ids[None, length:], state)
+            self._cache.keep(prefixes, len(ids), state)
+        return state
+
+
+def _scores(logits: npt.NDArray[np.float32], targets: Int64Array, top: int) -> TokenScores:
+    """Return the scores of targets (T,) under logits (T, V)."""
+    places = np.arange(len(targets))
+    all_scores = log_softmax(logits) if len(logits) else logits.astype(np.float64)
+    chosen = logits[places, targets][:, None]
+    before = np.arange(logits.shape[1]) < targets[:, None]  # of equals
+    ranks = 1 + ((logits > chosen) | ((logits == chosen) & before)).sum(axis=1, dtype=np.int64)
+    top_ids = _likeliest(logits, top)
+    top_scores = np.take_along_axis(all_scores, top_ids, axis=1)
+    return TokenScores(all_scores[places, targets], ranks, top_ids, top_scores)
+
+
+def _likeliest(logits: npt.NDArray[np.float32], count: int) -> Int64Array:
+    """Return the ids (T, K) of the largest logits (T, V); of equals, the smaller ids first."""
+    if logits.shape[1] <= _SORTED or not len(logits):
+        return np.argsort(-logits, axis=1, kind="stable")[:, :count].astype(np.int64)
+    rows = [largest(row.astype(np.float64), count) for row in logits]
+    return np.stack(rows).astype(np.int64)
