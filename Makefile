@@ -31,7 +31,9 @@ check: $(READY)  ## check format, lint and types
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
-stress torture: $(READY)  ## run crashes, full disks and hostile files by the thousand, for half an hour
+stress torture: $(READY)  ## run crashes, full disks, hostile files and requests by the thousand, for half an hour
+	@$(BIN)/python -c 'import schemathesis' 2> /dev/null || \
+	    $(BIN)/python -m pip install --quiet --editable ".[stress]"
 	@$(BIN)/python -m tests.stress
 
 docs: $(READY)  ## write the tables of all options, docs/options.md

@@ -79,6 +79,7 @@ def stream_train(
     text: str | None = None,
     label: str | None = None,
     budget: str | float | None = None,
+    log: str | None = None,
     progress_bar: bool = True,
     **options: Any,
 ) -> "Generator[Progress, None, Run]":
@@ -110,7 +111,9 @@ def stream_train(
                 raise ConfigError(
                     "resume keeps the run's own settings; leave out all but the corpus"
                 )
-            trainer = resume_training(str(resume), names, read, group=group, progress=reading)
+            trainer = resume_training(
+                str(resume), names, read, group=group, progress=reading, log=log
+            )
         else:
             seconds = parse_duration(budget) if isinstance(budget, str) else budget
             trainer, _ = start_training(
@@ -124,6 +127,7 @@ def stream_train(
                 read=read,
                 group=group,
                 progress=reading,
+                log=log,
             )
     with contextlib.closing(trainer):
         if names:
@@ -152,7 +156,7 @@ def train(*arguments: Any, **settings: Any) -> Run:
         name: the name of the run under `checkpoints/`; None: a name made from that of the corpus.
         out: the run directory, instead of one under `checkpoints/`.
         resume: the name or directory of a run to resume. Only `corpus`, `read`, `text` and `label`
-            (where its text is now) and `progress_bar` may be given with it.
+            (where its text is now), `log` and `progress_bar` may be given with it.
         start_from: a model to fine-tune.
         tokenizer, min_count: how to encode the corpus; see `tokenize`.
         read: how to read the corpus.
@@ -160,6 +164,8 @@ def train(*arguments: Any, **settings: Any) -> Run:
             from it; `label="folder"` where each class has its own folder. They replace `column` and
             `label` of `read`.
         budget: the time that the training may take, such as "10m", or in seconds.
+        log: `"tensorboard"` to write the measurements for TensorBoard as well, in the folder
+            `tensorboard` of the run; this needs the extra `charrnn-lm[tensorboard]`.
         progress_bar: whether to show a tqdm progress bar, in a terminal or a notebook.
         options: the other attributes of TrainingOptions.
 

@@ -14,7 +14,20 @@ import typer
 from typer.core import TyperGroup
 
 from charrnn import __version__
-from charrnn.cli import corpora, evaluate, fill, info, plan, predict, proofread, repl, sample, train
+from charrnn.cli import (
+    corpora,
+    evaluate,
+    fill,
+    info,
+    plan,
+    plot,
+    predict,
+    proofread,
+    repl,
+    sample,
+    serve,
+    train,
+)
 from charrnn.cli.command import Command
 from charrnn.cli.streams import finish_stdout, open_standard_streams, write_one_way
 from charrnn.errors import CharRNNError, CharRNNWarning, ConfigError, CorpusError, ModelError
@@ -141,7 +154,8 @@ app = typer.Typer(
 )
 for command in (
     *(train.train, plan.plan, sample.sample, repl.repl, predict.predict),
-    *(evaluate.evaluate, fill.fill, proofread.proofread, info.info, corpora.corpora),
+    *(evaluate.evaluate, fill.fill, proofread.proofread, serve.serve),
+    *(info.info, plot.plot, corpora.corpora),
 ):
     app.command(command.__name__, cls=Command, epilog=_ENVIRONMENT)(command)
 

@@ -13,7 +13,7 @@ from charrnn.data.read_options import ReadOptions
 from charrnn.errors import ConfigError
 from charrnn.option_declaration import Relations, options_of
 
-BESIDE_RESUME: Final = {"corpus", "resume", "quiet", *options_of(ReadOptions)}
+BESIDE_RESUME: Final = {"corpus", "resume", "quiet", "log", *options_of(ReadOptions)}
 """Parameters allowed with --resume: where the text is now, and how to show progress."""
 
 

@@ -19,6 +19,13 @@ def complete_runs(incomplete: str) -> list[str]:
     return _beginning_with(incomplete, run_names())
 
 
+def complete_measured_runs(incomplete: str) -> list[str]:
+    """Return the names of runs with measurements and this prefix, for shell completion."""
+    from charrnn.storage.run_listing import measured_runs
+
+    return _beginning_with(incomplete, [run.name for run in measured_runs()])
+
+
 def complete_corpora(incomplete: str) -> list[str]:
     """Return the names of corpora with this prefix, for shell completion."""
     from charrnn.data.sources import PYTHON_DOCS, corpus_names

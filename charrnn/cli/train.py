@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
@@ -71,6 +71,15 @@ def train(
             "--quiet", "-q", help="Print plain lines, without a live display.", rich_help_panel=RUN
         ),
     ] = False,
+    log: Annotated[
+        Literal["tensorboard"] | None,
+        typer.Option(
+            help="Write the measurements for TensorBoard as well, in the run's folder tensorboard; "
+            "with the extra charrnn-lm\\[tensorboard].",
+            show_default="metrics.jsonl only",
+            rich_help_panel=RUN,
+        ),
+    ] = None,
     tokenizer: TokenizerKind = None,
     min_count: MinCount = 1,
     read: ReadOptions,
@@ -104,9 +113,10 @@ def train(
         tokenizer=tokenizer,
         min_count=min_count,
         read=read,
+        log=log,
     )
     if resume is not None:
-        start = partial(_resume, resume, corpus or (), read)
+        start = partial(_resume, resume, corpus or (), read, log=log)
     with signals(None):  # before the training begins there is nothing to save
         stopped_by = _lead(
             start,
@@ -169,7 +179,7 @@ def _refuse_with_resume(context: typer.Context) -> None:
     """Raise ConfigError for typed settings that --resume would have to ignore."""
     from charrnn.errors import ConfigError
 
-    beside = BESIDE_RESUME if context.params["corpus"] else {"resume", "quiet"}
+    beside = BESIDE_RESUME if context.params["corpus"] else {"resume", "quiet", "log"}
     for name in context.params.keys() - beside:
         source = context.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE":
@@ -190,12 +200,13 @@ def _resume(
     corpus: Sequence[str],
     read: ReadOptions,
     *,
+    log: str | None,
     group: "Group",
     progress: "ReadingProgress",
 ) -> "tuple[Trainer, None]":
     from charrnn.training.session import resume_training
 
-    return resume_training(run, corpus, read, group=group, progress=progress), None
+    return resume_training(run, corpus, read, group=group, progress=progress, log=log), None
 
 
 def _run(trainer: "Trainer", *, quiet: bool, longer: str | None) -> int | None:

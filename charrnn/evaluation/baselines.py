@@ -5,9 +5,10 @@ Each is trained on the training text and scored on the held-out text, as the net
 Legend: N characters, V vocabulary.
 """
 
+import functools
 import lzma
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Callable, Iterator
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,9 @@ from charrnn.data.tokenizer import Ids, Tokenizer
 BASELINES: Final = {"unigram": "character frequencies", "n_gram": "n-grams", "xz": "xz"}
 """The baselines and their names for people."""
 
+_SECONDS_A_MILLION: Final = {"unigram": 0.01, "n_gram": 0.5, "xz": 5.0}
+"""About how many seconds a baseline takes for a million characters, on a slow core."""
+
 LARGEST_TRAINING_CHARACTERS: Final = 10_000_000
 """The most characters of training text that the n-grams count. They are taken from its end, next to
 the held-out text."""
@@ -27,6 +31,18 @@ the held-out text."""
 LONGEST_MEMORY: Final = 64 << 20
 """The most characters of training text that xz reads, from its end: its strongest preset looks
 back 64 MiB."""
+
+
+class Baseline(NamedTuple):
+    """A simpler model of a text.
+
+    Attributes:
+        seconds: about how long it takes to compute.
+        nats: returns its nats per character; computes them at the first call.
+    """
+
+    seconds: float
+    nats: Callable[[], float]
 
 
 def baselines(
@@ -37,10 +53,24 @@ def baselines(
     The first character is not scored. `memory` is the most characters of training text that xz
     reads.
     """
+    prepared = prepare_baselines(training, held_out, tokenizer, memory=memory)
+    return {name: each.nats() for name, each in prepared.items()}
+
+
+def prepare_baselines(
+    training: AnyIds, held_out: AnyIds, tokenizer: Tokenizer, *, memory: int = LONGEST_MEMORY
+) -> dict[str, Baseline]:
+    """Return the baselines of `baselines` before they are computed, the quickest first."""
+    size = tokenizer.vocabulary_size
+    functions = {
+        "unigram": lambda: unigram(training, held_out, size),
+        "n_gram": lambda: n_gram(training, held_out, size),
+        "xz": lambda: xz(training[-memory:], held_out, tokenizer),
+    }
+    millions = (len(training) + len(held_out)) / 1e6
     return {
-        "unigram": unigram(training, held_out, tokenizer.vocabulary_size),
-        "n_gram": n_gram(training, held_out, tokenizer.vocabulary_size),
-        "xz": xz(training[-memory:], held_out, tokenizer),
+        name: Baseline(_SECONDS_A_MILLION[name] * millions, functools.cache(functions[name]))
+        for name in BASELINES
     }
 
 

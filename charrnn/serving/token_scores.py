@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.array_types import Float64Array, Int64Array
-from charrnn.engines import State
+from charrnn.engines import Engine, State
 from charrnn.engines.engine import check_ids
 from charrnn.errors import ConfigError
 from charrnn.generation.draw import check_finite
@@ -89,36 +89,69 @@ class TokenScorer:
         ModelError when the model's numbers overflow.
         """
         targets = np.asarray(ids, dtype=np.int64)
-        before = np.asarray(self._beginning if after is None else after, dtype=np.int64)
+        continuation = self.begin(self._beginning if after is None else after)
         size = self._engine.vocabulary_size
         if not 0 <= top <= size:
             raise ConfigError(f"{top} likeliest characters: choose from 0 to {size}")
+        check_ids(targets, size)
+        chunk = max(min(_LARGEST_LOGITS // size, _CHUNK), 1)
+        for begin in range(0, max(len(targets), 1), chunk):
+            yield continuation.score(targets[begin : begin + chunk], top=top)
+
+    def begin(self, after: Sequence[int] | npt.NDArray[np.integer]) -> "ScoredContinuation":
+        """Return what scores a text that comes in parts.
+
+        Args:
+            after: (M,) what the model reads before, at least one id.
+
+        Raises ConfigError for ids that the model does not know.
+        """
+        before = np.asarray(after, dtype=np.int64)
         if not before.size:
             raise ConfigError("nothing to read before the text: the model reads at least one id")
-        check_ids(targets, size)
-        check_ids(before, size)
-        if not targets.size:
-            yield _scores(np.empty((0, size), dtype=np.float32), targets, top)
-            return
-        state = self._read(before[:-1])
-        inputs = np.concatenate([before[-1:], targets[:-1]])
-        chunk = max(min(_LARGEST_LOGITS // size, _CHUNK), 1)
-        for begin in range(0, len(targets), chunk):
-            part = slice(begin, begin + chunk)
-            logits, state = self._engine.advance(inputs[None, part], state)  # (1, T, V)
-            check_finite(logits)
-            yield _scores(logits[0], targets[part], top)
+        check_ids(before, self._engine.vocabulary_size)
+        return ScoredContinuation(self._engine, self.state(before[:-1]), int(before[-1]))
 
-    def _read(self, ids: Int64Array) -> State | None:
+    def state(self, ids: Sequence[int] | npt.NDArray[np.integer]) -> State | None:
         """Return the state after ids (M,), which may be in the cache."""
-        if not ids.size:
+        read = np.asarray(ids, dtype=np.int64)
+        if not read.size:
             return None
-        prefixes = self._cache.prefixes(ids)
+        prefixes = self._cache.prefixes(read)
         length, state = self._cache.longest(prefixes)
-        if length < len(ids):
-            state = self._engine.read(ids[None, length:], state)
-            self._cache.keep(prefixes, len(ids), state)
+        if length < len(read):
+            state = self._engine.read(read[None, length:], state)
+            self._cache.keep(prefixes, len(read), state)
         return state
+
+
+class ScoredContinuation:
+    """The scores of a text that comes in parts, each of which is read once.
+
+    Args:
+        engine: the engine of the model.
+        state: the state after all but the last id before the text.
+        last: that id.
+    """
+
+    def __init__(self, engine: Engine, state: State | None, last: int) -> None:
+        self._engine, self._state, self._last = engine, state, last
+
+    def score(self, ids: Sequence[int] | npt.NDArray[np.integer], *, top: int = 0) -> TokenScores:
+        """Return the scores of the next ids (N,), which the model knows. All of their logits are in
+        memory at once.
+
+        Raises ModelError when the model's numbers overflow.
+        """
+        targets = np.asarray(ids, dtype=np.int64)
+        if not targets.size:
+            empty = np.empty((0, self._engine.vocabulary_size), dtype=np.float32)
+            return _scores(empty, targets, top)
+        inputs = np.concatenate([[self._last], targets[:-1]])
+        logits, self._state = self._engine.advance(inputs[None], self._state)  # (1, T, V)
+        self._last = int(targets[-1])
+        check_finite(logits)
+        return _scores(logits[0], targets, top)
 
 
 def _scores(logits: npt.NDArray[np.float32], targets: Int64Array, top: int) -> TokenScores:

@@ -3,8 +3,14 @@
 import errno
 import fcntl
 import os
+import time
 import weakref
 from pathlib import Path
+from typing import Final
+
+_TRIES: Final = 3
+_PAUSE_SECONDS: Final = 0.005
+"""How often a lock is tried again, and after how long."""
 
 
 class DirectoryLock:
@@ -22,7 +28,7 @@ class DirectoryLock:
         self._descriptor = os.open(path, os.O_RDONLY)
         _held.add(self)
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(self._descriptor)
             if not self.holds(path):
                 raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN), str(path))
         except BaseException:
@@ -49,6 +55,38 @@ class DirectoryLock:
             self._descriptor = None
 
     __del__ = release
+
+
+def _lock(descriptor: int) -> None:
+    """Take the lock. Raises BlockingIOError where another process holds it for longer than
+    `is_locked` does."""
+    for _ in range(_TRIES):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            time.sleep(_PAUSE_SECONDS)
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def is_locked(path: Path) -> bool | None:
+    """Return whether a process holds the lock on a folder; None where that cannot be told.
+
+    To find out, the lock is taken for some microseconds, together with all others who ask.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    return False
 
 
 _held: "weakref.WeakSet[DirectoryLock]" = weakref.WeakSet()

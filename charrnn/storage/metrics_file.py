@@ -1,11 +1,14 @@
-"""metrics.jsonl: the measurements of a run, one JSON object per line, in the order of its steps."""
+"""metrics.jsonl: the measurements of a run, one JSON object per line, in the order of its steps.
+
+The values are finite numbers, except for the text of SAMPLE.
+"""
 
 import json
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from charrnn.errors import CharRNNWarning
 from charrnn.storage.files import append_line, write_file
@@ -17,12 +20,34 @@ METRICS: Final = "metrics.jsonl"
 REVISION: Final = "revision"
 """What tells the line of a revision of the plan: its number, from 1."""
 
+SAMPLE: Final = "sample"
+"""The only key with a text: a sample of the network, in the line of an evaluation."""
+
+LONGEST_SAMPLE: Final = 1000
+"""The most characters of a sample; a line with a longer one is damaged."""
+
 LONGEST_MEASUREMENT: Final = 1 << 16
 """The most bytes of a line; a longer one is damaged."""
 
+_BASELINE: Final = ("baseline_", "_nats")
+
 _BATCH_BYTES: Final = 1 << 20
 
-Measurement = Mapping[str, float]
+Measurement = Mapping[str, Any]
+"""A line: finite numbers by name, among them its step; and perhaps a sample, a text."""
+
+
+def baseline_name(model: str) -> str:
+    """Return the name of the loss of a simpler model, such as `baseline_n_gram_nats`."""
+    return model.join(_BASELINE)
+
+
+def baseline_of(name: str) -> str | None:
+    """Return the simpler model whose loss has this name, such as `n_gram`; None for others."""
+    before, after = _BASELINE
+    if len(name) <= len(before + after) or not (name.startswith(before) and name.endswith(after)):
+        return None
+    return name.removeprefix(before).removesuffix(after)
 
 
 def append_measurement(path: Path, measurement: Measurement) -> None:
@@ -30,7 +55,7 @@ def append_measurement(path: Path, measurement: Measurement) -> None:
     append_line(path, json.dumps(measurement))
 
 
-def read_measurements(path: Path) -> Iterator[dict[str, float]]:
+def read_measurements(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the measurements as they are read; none where there is no file. A last line that a
     crash cut short is left out.
 
@@ -41,7 +66,7 @@ def read_measurements(path: Path) -> Iterator[dict[str, float]]:
     lines = damaged = 0
     for line in read_lines(path, LONGEST_MEASUREMENT):
         lines += 1
-        if (measurement := _parse(line)) is None:
+        if (measurement := parse_measurement(line)) is None:
             damaged += 1
         else:
             yield measurement
@@ -75,14 +100,22 @@ def _batched(lines: Iterable[bytes]) -> Iterator[bytes]:
     yield b"".join(batch)
 
 
-def _parse(line: bytes) -> dict[str, float] | None:
-    """Return the measurement in a line; None unless it is an object of finite numbers with a
-    step."""
+def parse_measurement(line: bytes) -> dict[str, Any] | None:
+    """Return the measurement in a line; None unless it is an object of finite numbers with a step,
+    and perhaps a sample."""
     try:
         value = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    is_sound = (
-        isinstance(value, dict) and "step" in value and all(map(is_finite_number, value.values()))
+    if not isinstance(value, dict) or "step" not in value:
+        return None
+    is_sound = all(
+        is_sample(each) if name == SAMPLE else is_finite_number(each)
+        for name, each in value.items()
     )
     return value if is_sound else None
+
+
+def is_sample(value: object) -> bool:
+    """Return whether a value of JSON is a text that is no longer than a sample may be."""
+    return isinstance(value, str) and len(value) <= LONGEST_SAMPLE

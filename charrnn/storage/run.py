@@ -5,6 +5,7 @@ checkpoints/NAME/
     best, last       links to two of those (or one); see pointers.py
     metrics.jsonl    one line for each measurement; see metrics_file.py
     corpus/          the ids of its text, if they are larger than memory; see token_cache.py
+    tensorboard/     event files for TensorBoard, if they were asked for
 """
 
 import contextlib
@@ -13,7 +14,7 @@ import shlex
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Protocol
 
 from charrnn.data.tokenizer import Ids
 from charrnn.data.two_pass_reading import IdsKey, ReadingProgress, no_progress
@@ -35,6 +36,7 @@ from charrnn.storage.manifest import with_manifest
 from charrnn.storage.metrics_file import (
     METRICS,
     REVISION,
+    Measurement,
     append_measurement,
     keep_measurements,
     read_measurements,
@@ -59,12 +61,27 @@ _ASIDE_PREFIX: Final = "unreadable-"
 """The prefix of the name of a checkpoint that could not be read."""
 
 
+TENSORBOARD: Final = "tensorboard"
+"""The folder of a run for the event files of TensorBoard, where they were asked for."""
+
+
+class Observer(Protocol):
+    """What is called with each measurement of a run, once it is in the file."""
+
+    def __call__(self, measurement: Measurement, /) -> None:
+        """Take a measurement."""
+
+    def close(self) -> None:
+        """Finish, as no measurement follows."""
+
+
 class Run:
     """The directory of a run."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._lock: DirectoryLock | None = None
+        self._observers: list[Observer] = []
         self._left: set[Path] = set()  # folders that could not be deleted
 
     @classmethod
@@ -107,7 +124,9 @@ class Run:
             )
 
     def release(self) -> None:
-        """Unlock the run for other trainings."""
+        """Unlock the run for other trainings, and close the observers."""
+        while self._observers:
+            self._observers.pop().close()
         if self._lock is not None:
             self._lock.release()
             self._lock = None
@@ -268,21 +287,28 @@ class Run:
         """Point `best` at the checkpoint of a step. Raises StorageError."""
         point_at(self.best, self.checkpoint(step))
 
-    def log(self, measurement: Mapping[str, float], *, durable: bool = False) -> None:
+    def log(self, measurement: Measurement, *, durable: bool = False) -> None:
         """Add a line to metrics.jsonl; a durable one is on the disk when it returns.
 
-        Raises StorageError.
+        Raises StorageError, and the errors of those who `observe`.
         """
         self._check_claim()
         append_measurement(self.metrics_path, measurement)
         if durable:
             sync_file(self.metrics_path)
+        for observer in self._observers:
+            observer(measurement)
 
-    def metrics(self) -> list[dict[str, float]]:
+    def observe(self, observer: Observer) -> None:
+        """Pass each measurement that is logged to an observer, until the run is released, which
+        closes the observer."""
+        self._observers.append(observer)
+
+    def metrics(self) -> list[dict[str, Any]]:
         """Return all `measurements` at once, which takes gigabytes for a run of weeks."""
         return list(self.measurements())
 
-    def measurements(self) -> Iterator[dict[str, float]]:
+    def measurements(self) -> Iterator[dict[str, Any]]:
         """Yield the lines of metrics.jsonl as they are read; see `read_measurements`.
 
         Raises ModelError where it is not a file.
@@ -344,6 +370,7 @@ def check_unused(directory: Path) -> None:
             and not (path.name in (BEST, LAST) and is_pointer(path))
             and not path.name.startswith(TEMPORARY_PREFIX)
             and not (path.name == IDS_FOLDER and is_ids_folder(path))
+            and not (path.name == TENSORBOARD and path.is_dir() and not path.is_symlink())
         ]
         if others:
             raise ConfigError(f"{directory} is not empty; choose another folder")

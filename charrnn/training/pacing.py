@@ -149,6 +149,12 @@ class Pacer:
         self._evaluations.extend((seconds, self._usual) for seconds in took)
 
     @contextlib.contextmanager
+    def working_aside(self) -> Iterator[None]:
+        """Measure work in this context that is done once: it is no part of a step."""
+        with self._measured():
+            yield
+
+    @contextlib.contextmanager
     def saving(self) -> Iterator[None]:
         """Measure the save in this context."""
         with self._measured() as took:

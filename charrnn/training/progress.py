@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from charrnn.errors import ConfigError
-from charrnn.storage.metrics_file import REVISION
+from charrnn.storage.metrics_file import LONGEST_SAMPLE, REVISION, SAMPLE
 from charrnn.storage.run import Run
 from charrnn.training.checkpoint import TrainingState
 from charrnn.training.learner import StepResult
@@ -73,7 +73,9 @@ class MetricsLog:
         self._last = state
         self.characters_per_second = 0.0
 
-    def log_step(self, state: TrainingState, result: StepResult, epoch: int) -> TrainingState:
+    def log_step(
+        self, state: TrainingState, result: StepResult, epoch: int, schedule: Schedule
+    ) -> TrainingState:
         """Write a line when it is due; return the state, whose sums then restart."""
         if state.step % LOG_EVERY:
             return state
@@ -91,15 +93,38 @@ class MetricsLog:
                 "learning_rate": result.learning_rate,
                 "gradient_norm": result.gradient_norm,
                 "characters_per_second": round(self.characters_per_second),
+                "steps": schedule.steps_at(state.step - 1),
             }
         )
         return replace(state, nats=0.0, measured=0)
 
+    def progress(
+        self, state: TrainingState, result: StepResult, epoch: int, schedule: Schedule
+    ) -> Progress:
+        """Return the report of a step; `state` is the one after it."""
+        return Progress(
+            step=state.step,
+            steps=schedule.steps,
+            epoch=epoch,
+            characters=state.characters,
+            seconds=state.seconds,
+            train_nats=result.nats,
+            learning_rate=result.learning_rate,
+            gradient_norm=result.gradient_norm,
+            characters_per_second=self.characters_per_second or state.characters / state.seconds,
+            best_nats=state.best_nats,
+        )
+
+    def log_untrained(self, sample: str) -> None:
+        """Write a sample of the network before its first step."""
+        if sample:
+            self._run.log({"step": 0, "seconds": 0.0, SAMPLE: sample[:LONGEST_SAMPLE]})
+
     def log_evaluation(
-        self, state: TrainingState, nats: float, measures: Mapping[str, float]
+        self, state: TrainingState, nats: float, measures: Mapping[str, float], sample: str
     ) -> None:
-        """Write the line of an evaluation: the validation loss in nats, and the measures of the
-        task."""
+        """Write the line of an evaluation: the validation loss in nats, the measures of the task,
+        and a sample."""
         self._run.log(
             {
                 "step": state.step,
@@ -107,6 +132,7 @@ class MetricsLog:
                 "validation_nats": nats,
                 "validation_bits": nats / math.log(2),
                 **measures,
+                SAMPLE: sample[:LONGEST_SAMPLE],
             }
         )
 

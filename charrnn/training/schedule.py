@@ -150,6 +150,12 @@ class Schedule:
         """The last step of the training."""
         return self.revisions[-1].steps if self.revisions else self.config.steps
 
+    def steps_at(self, step: int) -> int:
+        """Return the last step of the training as planned after a step: later revisions, which a
+        resumed training knows, do not count."""
+        revisions = self.revisions_until(step)
+        return revisions[-1].steps if revisions else self.config.steps
+
     def revised(self, revision: Revision) -> "Schedule":
         """Return the schedule with one more revision."""
         return replace(self, revisions=(*self.revisions, revision))

@@ -19,6 +19,7 @@ from charrnn.storage.run_lookup import find_run, load
 from charrnn.training.options import TrainingOptions
 from charrnn.training.parallel.group import Group
 from charrnn.training.parallel.torchrun import progress_reported
+from charrnn.training.tensorboard_log import TensorBoardLog, check_log
 
 if TYPE_CHECKING:
     from charrnn.training.plan import Plan
@@ -38,6 +39,7 @@ def start_training(
     read: ReadOptions | None = None,
     group: Group | None = None,
     progress: ReadingProgress = no_progress,
+    log: str | None = None,
 ) -> "tuple[Trainer, Plan]":
     """Plan a new training and make a run directory for it; the Trainer has taken no step yet.
 
@@ -46,9 +48,11 @@ def start_training(
         options: the settings that the plan must keep.
         group: the processes that train together, from `join_group`; None: this one alone.
         progress: called with how much of the corpus has been read.
+        log: what else the measurements are written for, an entry of LOGS; None: metrics.jsonl only.
 
     Raises CorpusError, ConfigError, ModelError, TrainingError, StorageError.
     """
+    check_log(log)
     group = group or Group()
     progress = progress_reported(group, progress)
     text = open_corpus(corpus, read)
@@ -80,6 +84,7 @@ def start_training(
             budget=plan.budget,
             spent_seconds=plan.spent_seconds,
         )
+        _observe(trainer, log)
         return trainer, plan
 
 
@@ -91,6 +96,7 @@ def resume_training(
     *,
     group: Group | None = None,
     progress: ReadingProgress = no_progress,
+    log: str | None = None,
 ) -> "Trainer":
     """Return the Trainer of a run as it was at its newest checkpoint; see `Trainer.resume`.
 
@@ -98,10 +104,11 @@ def resume_training(
         run: the name or directory of the run.
         corpus: where the text is now, if it was moved; empty: where it was.
         read: how to read `corpus`.
-        group, progress: see `start_training`.
+        group, progress, log: see `start_training`.
 
     Raises ModelError, CorpusError, ConfigError, TrainingError.
     """
+    check_log(log)
     group = group or Group()
     progress = progress_reported(group, progress)
     found = find_run(run)
@@ -109,4 +116,12 @@ def resume_training(
     with signals_blocked():
         from charrnn.training.trainer import Trainer
 
-    return Trainer.resume(found, text, group=group, progress=progress)
+    trainer = Trainer.resume(found, text, group=group, progress=progress)
+    _observe(trainer, log)
+    return trainer
+
+
+def _observe(trainer: "Trainer", log: str | None) -> None:
+    """Write the measurements for another program as well."""
+    if log is not None:
+        trainer.run.observe(TensorBoardLog(trainer.run, after=trainer.position.step or -1))

@@ -6,7 +6,7 @@ tokenized corpus and what a training needs: batches, an evaluation, a plan's cho
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from charrnn.data.loader import Loader, LoaderSettings
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from charrnn.data.read_options import ReadOptions
     from charrnn.data.tokenizer import Tokenizer
     from charrnn.data.two_pass_reading import ReadingProgress
+    from charrnn.evaluation.baselines import Baseline
     from charrnn.model.config import ModelConfig
     from charrnn.model.recurrent import RecurrentNetwork, State
     from charrnn.storage.model_directory import Model, Provenance
@@ -296,17 +297,21 @@ class Task(ABC):
         Args:
             at_most: the evaluation may end after this many characters, which are spread over the
                 text, or belong to documents drawn by chance, always the same.
-            at_once: how many characters may be read together, as far as a single document allows.
-                As many as a training step reads, memory for training suffices for the evaluation.
+            at_once: how many characters may be read together, as far as a single document allows;
                 None: as many as is fast.
         """
 
     @abstractmethod
     def sample(self, model: "Model", seed: int) -> str:
-        """Return a text for a person to see how good the model is. Raises ModelError."""
+        """Return a text that shows how good the model is. Raises ModelError."""
 
     def measures(self) -> dict[str, float]:
         """Return measures of the last evaluation besides the loss, by name."""
+        return {}
+
+    @property
+    def baselines(self) -> "Mapping[str, Baseline]":
+        """The simpler models to compare with on the held-out part by name, the quickest first."""
         return {}
 
     def prepare(self, network: "RecurrentNetwork") -> None:
@@ -334,11 +339,8 @@ class Task(ABC):
         sequence_length: int,
         characters: "Callable[[ModelConfig], float]",
     ) -> "ModelConfig":
-        """Choose the sizes of the network, where the options leave them open.
-
-        Args:
-            characters: returns how many characters a network can read in the given time.
-        """
+        """Choose the sizes of the network, where the options leave them open; `characters` returns
+        how many characters a network can read in the given time."""
 
     @abstractmethod
     def regularize(

@@ -22,6 +22,7 @@ from charrnn.errors import ConfigError, DivergedError, ModelError, StorageError,
 from charrnn.model.recurrent import RecurrentNetwork
 from charrnn.storage.model_directory import Model, Provenance
 from charrnn.storage.run import Run
+from charrnn.training.baseline_log import BaselineLog
 from charrnn.training.checkpoint import Checkpoint, TrainingState
 from charrnn.training.config import TrainingConfig
 from charrnn.training.early_stopping import should_stop_early
@@ -31,12 +32,7 @@ from charrnn.training.malloc import freed_memory_kept
 from charrnn.training.pacing import Pacer
 from charrnn.training.parallel.group import Group
 from charrnn.training.plan import arrays, load
-from charrnn.training.progress import (
-    MetricsLog,
-    Progress,
-    describe_revision,
-    recorded_revisions,
-)
+from charrnn.training.progress import MetricsLog, Progress, describe_revision, recorded_revisions
 from charrnn.training.resuming import mark_best, read_unfinished, restore_tensors, training_tensors
 from charrnn.training.schedule import Schedule, TimeBudget
 from charrnn.training.task import task_definition
@@ -52,9 +48,9 @@ class Trainer:
         config: the settings of the training.
         run: the run that checkpoints and metrics are saved in.
         group: the processes that train together, led by this one; None: this one alone.
-        budget: the time budget, for which the plan is revised on the way; None: the training takes
-            the steps of the config, however long they take.
-        spent_seconds: how much of the budget was spent before the training begins.
+        budget: the time budget, for which the plan is revised on the way; None: it takes the steps
+            of the config, however long they take.
+        spent_seconds: how much of the budget was spent before.
     """
 
     @as_usual
@@ -85,6 +81,7 @@ class Trainer:
         self.average = WeightAverage(self.learner.network)
         self.position = TrainingState.initial(self.loader.batch_size)
         self._log = MetricsLog(run, self.position)
+        self._baselines = BaselineLog(run, self.task, budget)
         self._pacer = Pacer(budget, spent_seconds)
 
     @classmethod
@@ -136,6 +133,7 @@ class Trainer:
         except ConfigError as error:
             raise ModelError(f"{path}: {error}") from error
         run.rewind(trainer.position.step, evaluated=trainer.position.evaluated)
+        trainer._baselines.forget_known()
         if checkpoint.budget is not None:  # what was revised after the checkpoint is so again
             trainer.learner.schedule = recorded_revisions(
                 run, trainer.schedule, trainer.position.step
@@ -177,9 +175,8 @@ class Trainer:
         of the group fails.
 
         An interrupt (Ctrl-C, a notebook's stop button) raises KeyboardInterrupt once the current
-        step has been taken and saved; a second interrupt raises it at once. After a `break` or an
-        error in the loop over the Trainer, the training is saved when the iterator is closed or
-        garbage-collected.
+        step is taken and saved; a second one at once. After a `break` or an error in the loop over
+        the Trainer, the training is saved when the iterator is closed or garbage-collected.
         """
         self.run.claim()
         try:
@@ -216,12 +213,16 @@ class Trainer:
     def _train(self) -> Iterator[Progress]:
         self._pacer.begin(self.position.characters)
         saved = self.position.step
+        with self._pacer.working_aside():
+            untrained = "" if saved else self._sample()
         if saved and self._evaluation_due():  # stopped before this step was evaluated
             self._evaluate()
             self.save()
         try:
             while self.position.step < self.schedule.steps and not (self._stopped or self.turned):
                 progress = self._revise(self._step())
+                if self.position.step == 1:
+                    self._log.log_untrained(untrained)
                 if self._evaluation_due():
                     progress = dataclasses.replace(progress, **self._evaluate())
                 step = self.position.step
@@ -236,6 +237,8 @@ class Trainer:
             raise
         if saved != self.position.step:  # a stop was requested between two steps
             self.save()
+        if self.position.step >= self.schedule.steps or self.turned:
+            self._baselines.log_rest(self.position, self.group)
 
     @as_usual
     def save(self) -> Path:
@@ -247,9 +250,8 @@ class Trainer:
         tensors = training_tensors(self.learner, self.group.gather_state(self.learner.state))
         position = dataclasses.replace(self.position, **self.loader.state_dict())
         model = self.model()
-        if not all(
-            np.isfinite(array).all() for array in (*tensors.values(), *model.tensors.values())
-        ):
+        written = (*tensors.values(), *model.tensors.values())
+        if not all(np.isfinite(array).all() for array in written):
             raise self._diverged(f"step {position.step}: a weight has overflowed")
         checkpoint = Checkpoint(
             model=model,
@@ -311,20 +313,8 @@ class Trainer:
             nats=old.nats + result.nats,
             measured=old.measured + 1,
         )
-        self.position = self._log.log_step(position, result, epoch)
-        speed = self._log.characters_per_second or position.characters / position.seconds
-        return Progress(
-            step=position.step,
-            steps=self.schedule.steps,
-            epoch=epoch,
-            characters=position.characters,
-            seconds=position.seconds,
-            train_nats=result.nats,
-            learning_rate=result.learning_rate,
-            gradient_norm=result.gradient_norm,
-            characters_per_second=speed,
-            best_nats=position.best_nats,
-        )
+        self.position = self._log.log_step(position, result, epoch, self.schedule)
+        return self._log.progress(position, result, epoch, self.schedule)
 
     def _revise(self, progress: Progress) -> Progress:
         """Revise the plan after a step, where the time budget requires it."""
@@ -356,6 +346,8 @@ class Trainer:
 
     def _evaluate(self) -> dict[str, Any]:
         """Evaluate the network; return the fields for Progress, none when asked to stop."""
+        with self._pacer.working_aside():
+            self._baselines.log_quick(self.position, self.group)
         with self._pacer.evaluating():
             return self._evaluate_network()
 
@@ -373,7 +365,8 @@ class Trainer:
         position = self.position
         if not math.isfinite(nats):
             raise self._diverged(f"step {position.step}: the validation loss is {nats}")
-        self._log.log_evaluation(position, nats, self.task.measures())
+        text = self._sample()
+        self._log.log_evaluation(position, nats, self.task.measures(), text)
         best = position.best_nats is None or nats < position.best_nats
         self.position = dataclasses.replace(
             position,
@@ -382,11 +375,13 @@ class Trainer:
             best_nats=nats if best else position.best_nats,
             best_step=position.step if best else position.best_step,
         )
-        try:
-            text = self.task.sample(self.model(), self.config.seed)
-        except ModelError as error:
-            raise self._diverged(f"step {position.step}: {error}") from error
         return {"validation_nats": nats, "best_nats": self.position.best_nats, "sample": text}
+
+    def _sample(self) -> str:
+        try:
+            return self.task.sample(self.model(), self.config.seed)
+        except ModelError as error:
+            raise self._diverged(f"step {self.position.step}: {error}") from error
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         position = checkpoint.position

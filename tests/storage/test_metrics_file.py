@@ -30,6 +30,8 @@ def test_measurements_are_read_back_as_they_were(run: Run) -> None:
     lines: list[dict[str, Any]] = [
         {"step": 1, "train_nats": 0.1 + 0.2, "epoch": 1e-9},
         {"step": 2, "validation_nats": 1.5, "\N{GRINNING FACE}\n\u2028": -1},
+        {"step": 2, "sample": "<b>\x1b[2J\udc80\ud800\0\N{GRINNING FACE}\r\n" + 980 * "\u2028"},
+        {"step": 3, "sample": ""},
     ]
     for line in lines:
         run.log(line)
@@ -64,6 +66,11 @@ DAMAGED_LINES = {
     "string": b'"text"',
     "no step": b'{"train_nats": 1.5}',
     "text": b'{"step": 1, "train_nats": "1.5"}',
+    "text of a step": b'{"step": "1", "sample": "a"}',
+    "long sample": b'{"step": 1, "sample": "' + 1001 * b"a" + b'"}',
+    "sample that is a number": b'{"step": 1, "sample": 1}',
+    "sample that is a list": b'{"step": 1, "sample": ["a"]}',
+    "no sample": b'{"step": 1, "sample": null}',
     "NaN": b'{"step": 1, "train_nats": NaN}',
     "infinite": b'{"step": 1, "train_nats": 1e400}',
     "no number": b'{"step": null}',
@@ -76,12 +83,45 @@ DAMAGED_LINES = {
 @pytest.mark.parametrize("bad", DAMAGED_LINES)
 def test_a_damaged_line_is_left_out_with_a_warning(bad: str, run: Run) -> None:
     """One bad sector in a list of measurements must not cost a week of training. Numbers are all
-    that whoever draws a curve of them expects."""
+    that whoever draws a curve of them expects, besides a sample."""
     run.metrics_path.write_bytes(b'{"step": 1}\n' + DAMAGED_LINES[bad] + b'\n{"step": 2}\n')
     expected = r"^checkpoints/fables/metrics\.jsonl: 1 of 3 lines are damaged$"
     with pytest.warns(CharRNNWarning, match=expected) as told:
         assert run.metrics() == [{"step": 1}, {"step": 2}]
     assert len(told) == 1
+
+
+def test_samples_are_kept_when_a_run_goes_back(run: Run) -> None:
+    lines: list[dict[str, Any]] = [
+        {"step": 0, "sample": "~\n"},
+        {"step": 1, "validation_nats": 2.0, "sample": "\ud800"},
+        {"step": 2, "validation_nats": 1.0, "sample": "b"},
+    ]
+    for line in lines:
+        run.log(line)
+    run.rewind(1)
+    assert run.metrics() == lines[:2]
+
+
+def test_an_observer_takes_each_measurement_until_the_run_is_released(run: Run) -> None:
+    class Observer:
+        def __init__(self) -> None:
+            self.taken: list[Any] = []
+
+        def __call__(self, measurement: Any, /) -> None:
+            assert run.metrics()[-1] == measurement, "it is on the disk first"
+            self.taken.append(measurement)
+
+        def close(self) -> None:
+            self.taken.append("closed")
+
+    observer = Observer()
+    run.log({"step": 0})
+    run.observe(observer)
+    run.log({"step": 1})
+    run.release()
+    run.log({"step": 2})
+    assert observer.taken == [{"step": 1}, "closed"]
 
 
 @pytest.mark.parametrize("kind", ["folder", "pipe", "link"])

@@ -21,6 +21,7 @@ from tests.stress import (
     hostile_runs,
     kills,
     payloads,
+    serving,
     signals,
     texts,
 )
@@ -52,6 +53,7 @@ STRESS_TESTS: dict[str, tuple[float, StressTest]] = {
     ),
     "payloads": (120, lambda work, end: payloads.payloads(work, deadline=end)),
     "corpora": (300, lambda work, end: corpora.hostile_corpora(work, big=True, deadline=end)),
+    "serving": (1200, lambda work, end: serving.abuse(10_000, work, deadline=end)),
     "round-trips": (120, lambda work, end: texts.round_trips(10_000)),
     "terminals": (120, lambda work, end: texts.terminals(10_000)),
     "arguments": (300, lambda work, end: texts.arguments(1_000)),

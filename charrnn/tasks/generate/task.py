@@ -3,8 +3,9 @@
 Legend: B batch, b lanes of one process, T time, V vocabulary.
 """
 
+import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import numpy as np
@@ -15,7 +16,7 @@ from charrnn.data.corpus import newline_id
 from charrnn.data.dataloader import IGNORED, Chunk, Lanes, TBPTTLoader
 from charrnn.data.loader import LoaderSettings
 from charrnn.engines import TorchEngine
-from charrnn.evaluation.baselines import BASELINES, baselines
+from charrnn.evaluation.baselines import BASELINES, Baseline, prepare_baselines
 from charrnn.evaluation.scoring import score_in_steps
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.sampler import Sampler
@@ -40,8 +41,8 @@ SAMPLE_LENGTH: Final = 300
 VALIDATION_LANES: Final = 64
 
 LARGEST_FOR_BASELINES: Final = 3_000_000
-"""The most characters of a text for which baselines are computed at the end of a training; with
-more, this takes long, and `charrnn evaluate` does it."""
+"""The most characters of a text for which a training computes baselines; with more, this takes
+long, and `charrnn evaluate` does it."""
 
 
 class GenerationTask(TextTask):
@@ -79,6 +80,13 @@ class GenerationTask(TextTask):
         """Return a text without a prompt."""
         return Sampler(model).sample(config=SamplingConfig(length=SAMPLE_LENGTH, seed=seed))
 
+    @functools.cached_property
+    def baselines(self) -> Mapping[str, Baseline]:
+        """The baselines; none where the text is so large that they take long."""
+        if len(self.corpus.ids) > LARGEST_FOR_BASELINES:
+            return {}
+        return prepare_baselines(self.training, self.validation, self.corpus.tokenizer)
+
     def next_commands(self) -> tuple[NextCommand, ...]:
         """See Task."""
         sample = NextCommand("charrnn sample {run}", "write a new text")
@@ -100,10 +108,12 @@ class GenerationTask(TextTask):
     def summarize(self, run: Run) -> TrainingSummary:
         """Return the loss of baselines on the same text, and how much of it is copied from the
         training text (not for lines, which the plan counts)."""
-        if len(self.corpus.ids) > LARGEST_FOR_BASELINES:
+        if not self.baselines:
             return TrainingSummary()
-        simpler = baselines(self.training, self.validation, self.corpus.tokenizer)
-        shown = ", ".join(f"{BASELINES[k]} {v / math.log(2):.3f}" for k, v in simpler.items())
+        shown = ", ".join(
+            f"{BASELINES[name]} {each.nats() / math.log(2):.3f}"
+            for name, each in self.baselines.items()
+        )
         share = None if self.lines else self.copied_share
         if share is not None and is_much_copied(share):
             shown += f"; {100 * share:.0f} % of the held-out text is also in the training text"

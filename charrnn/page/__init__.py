@@ -1,0 +1,1 @@
+"""The page that people see in a browser: HTML, CSS and JavaScript, which need no build step."""

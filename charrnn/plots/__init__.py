@@ -1,0 +1,1 @@
+"""Curves of trainings, drawn from their metrics.jsonl alone."""

@@ -1,0 +1,132 @@
+"""A browser, a server of small models, and pages that may not complain.
+
+Tests of the page carry the mark `browser`. Where there is no browser, they are skipped.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from tests.page.models import train_models
+from tests.page.server import serving
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+"""The commands to look for, where the environment variable CHARRNN_BROWSER names none."""
+
+ARGUMENTS: Final = (
+    "--no-sandbox",  # root has none, and the page is ours
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-quic",
+    "--no-first-run",
+)
+
+TIMEOUT: Final = 10_000
+"""How long to wait for something in the page, in milliseconds."""
+
+REPORT_VIOLATIONS: Final = """
+document.addEventListener("securitypolicyviolation", (event) =>
+    console.error(`the policy forbids ${event.effectiveDirective} ${event.blockedURI}`));
+"""
+
+
+@pytest.fixture(scope="session")
+def browser() -> "Iterator[Browser]":
+    """Chromium without a window."""
+    chosen = os.environ.get("CHARRNN_BROWSER")
+    path = next(filter(None, map(shutil.which, [chosen] if chosen else BROWSERS)), None)
+    if path is None:
+        what = f"CHARRNN_BROWSER: there is no {chosen}" if chosen else "there is no browser"
+        pytest.skip(f"{what}; install Chromium, such as with apt-get install chromium")
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a run of each task in `checkpoints/`, which the tests only read."""
+    return train_models(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def address(browser: "Browser", served: Path) -> Iterator[str]:
+    """Where `charrnn serve` listens, with all of these models; the first one writes prose."""
+    with serving(served, "prose", "towns", "both", "moods", "years") as found:
+        yield found
+
+
+@pytest.fixture
+def problems() -> Iterator[list[str]]:
+    """What goes wrong in the pages of a test: it fails if any of it is left at its end.
+
+    Errors in the console, which are also those of the server and of the Content-Security-Policy;
+    exceptions; and requests to any other server. A test that means to cause an error removes it.
+    """
+    found: list[str] = []
+    yield found
+    assert not found, "\n".join(found)
+
+
+@pytest.fixture
+def open_page(
+    browser: "Browser", address: str, problems: list[str]
+) -> "Iterator[Callable[..., Page]]":
+    """Opens the page: open_page("#many", width=360, dark=True)."""
+    contexts = []
+
+    def make(
+        place: str = "", *, width: int = 1280, dark: bool = False, at: str = address, **more: Any
+    ) -> "Page":
+        context = browser.new_context(
+            base_url=at,
+            viewport={"width": width, "height": 900},
+            color_scheme="dark" if dark else "light",
+            reduced_motion="reduce",
+            permissions=["clipboard-read", "clipboard-write"],
+            **more,
+        )
+        contexts.append(context)
+        context.set_default_timeout(TIMEOUT)
+        context.add_init_script(REPORT_VIOLATIONS)
+        page = context.new_page()
+        watch(page, at, problems)
+        page.goto(f"/{place}")
+        return page
+
+    yield make
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def page(open_page: "Callable[..., Page]") -> "Page":
+    """The page, in its first part."""
+    return open_page()
+
+
+def watch(page: "Page", address: str, problems: list[str]) -> None:
+    """Adds to `problems` what goes wrong in a page of the server at an address."""
+
+    def check_request(url: str) -> None:
+        if not url.startswith((f"{address}/", f"blob:{address}/", "data:")):
+            problems.append(f"a request to {url}")
+
+    def check_message(kind: str, text: str) -> None:
+        if kind in ("error", "warning"):
+            problems.append(f"in the console: {text}")
+
+    page.on("request", lambda request: check_request(request.url))
+    page.on("console", lambda message: check_message(message.type, message.text))
+    page.on("pageerror", lambda error: problems.append(f"an exception: {error}"))
