@@ -147,16 +147,16 @@ class WritePart {
     } catch (error) {
       if (!wasAborted(error)) this.context.showError(error);
     } finally {
-      if (this.controller === controller) this.ended(position - begin);
+      if (this.controller === controller) this.ended(this.manuscript.text.slice(begin, position));
     }
   }
 
-  ended(count) {
+  ended(text) {
     this.controller = null;
     this.editor.showPen(null);
     this.view.showWriting(false);
     this.manuscript.closeStep();
-    this.context.announce(`The model wrote ${count} characters.`);
+    this.context.announce(text === "" ? "The model wrote nothing." : `The model wrote: ${text}`);
     this.settle();
   }
 
@@ -189,7 +189,7 @@ class WritePart {
   escape() {
     if (this.isWriting) this.stop();
     else if (!this.likeliest.node.hidden) this.likeliest.close();
-    else if (this.ghost.text !== "") {
+    else if (this.ghost.text !== "" || this.ghost.isComing) {
       this.ghost.dismiss();
       this.context.announce("The suggestion is hidden. Tab leaves the text.");
     } else return false;
