@@ -42,7 +42,7 @@ class GapFiller {
     this.tools = element("div", { class: "row" },
       button("Copy", () => this.copyResult()),
       button("Save as text", () => saveAs("filled.txt", this.text())),
-      button("Choose all again", () => this.read(), { kind: "quiet" }));
+      button("Start again", () => this.read(), { kind: "quiet" }));
     this.choices = new ShareList("fill", { onChoose: (each) => this.choose(each) });
     this.choicesTitle = element("h2", { id: "fill-choices" });
     this.choicesCard = element("section", {
