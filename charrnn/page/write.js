@@ -107,7 +107,7 @@ class WritePart {
   // --- turns of the model
 
   get isWriting() {
-    return this.controller !== undefined && this.controller !== null;
+    return Boolean(this.controller);
   }
 
   chooseSeed() {
@@ -203,9 +203,7 @@ class WritePart {
     const piece = firstUnit(text, this.view.unit());
     const caret = this.editor.caret;
     this.manuscript.closeStep();
-    this.taking = true;
     this.manuscript.replace(caret, caret, piece, MODEL, { caret });
-    this.taking = false;
     this.ghost.follow(this.change);
     this.later();
     return true;
@@ -369,7 +367,6 @@ class WritePart {
     this.stop();
     this.ghost.dismiss();
     this.surprise.forget();
-    this.view.showModel(this.context.model());
     this.show();
   }
 
