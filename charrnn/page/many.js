@@ -141,7 +141,7 @@ class ManyTexts {
       this.forgetList();
       this.run = {
         prompt: this.beginning.value(),
-        seed: seed ?? undefined,
+        seed: seed ?? randomSeed(),
         next: 0,
         unique: this.unique.value(),
         novel: !this.novel.node.hidden && this.novel.value(),
@@ -158,7 +158,7 @@ class ManyTexts {
     this.showState();
     let ending = "";
     try {
-      const end = await gatherTexts(this.context.charrnn, run.prompt, {
+      const lack = await gatherTexts(this.context.charrnn, run.prompt, {
         ...run, count, seen: this.seen,
         options: {
           ...run.settings, seed: run.seed, index: run.next, signal: this.running.signal,
@@ -166,7 +166,7 @@ class ManyTexts {
         onWriting: (entry) => this.showWriting(entry),
         onSettled: (round) => this.settle(round),
       });
-      ending = end.given ?? "";
+      ending = lack ?? "";
     } catch (error) {
       this.keepUnfinished();
       if (wasAborted(error)) ending = "Stopped.";
@@ -178,9 +178,9 @@ class ManyTexts {
     this.context.announce(`${this.status.textContent} ${ending}`);
   }
 
-  settle({ wanted, others, next, seed }) {
+  settle({ wanted, others, next }) {
     this.dropped += others.filter((each) => each.index < next).length;
-    Object.assign(this.run, { seed, next });
+    this.run.next = next;
     for (const row of this.writing.values()) row.remove();
     this.writing.clear();
     this.unfinished.clear();
@@ -252,17 +252,17 @@ class ManyTexts {
 
   showState(ending = "") {
     const busy = this.running !== null;
-    const [shown, written] = [this.entries.length, this.run?.seed !== undefined];
+    const shown = this.entries.length;
     this.start.disabled = busy;
     this.more.hidden = busy || shown === 0;
     this.stop.hidden = !busy;
     this.tools.hidden = shown === 0;
     this.caption.hidden = shown === 0;
-    this.seedCopy.hidden = !written || shown === 0;
+    this.seedCopy.hidden = shown === 0;
     this.list.setAttribute("aria-busy", String(busy));
     const facts = [`${shown} ${shown === 1 ? "text" : "texts"}`];
     if (this.dropped > 0) facts.push(`${this.dropped} left out`);
-    if (written) facts.push(`seed ${this.run.seed}`);
+    if (this.run) facts.push(`seed ${this.run.seed}`);
     this.status.textContent = shown || this.dropped ? `${facts.join(", ")}. ${ending}`.trim() : "";
     this.empty.hidden = shown > 0 || this.writing.size > 0;
     this.empty.textContent = busy ? "Writing …"
@@ -362,6 +362,10 @@ class ManyTexts {
   fileName(ending) {
     return `${this.model.replace(/[^\w.-]+/gu, "-")}-${this.run.seed}.${ending}`;
   }
+}
+
+function randomSeed() {
+  return crypto.getRandomValues(new Uint32Array(1))[0];
 }
 
 function bitsOf(entry) {
