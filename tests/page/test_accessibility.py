@@ -47,7 +47,7 @@ def show_predictions(page: Page) -> None:
 
 
 def show_watch(page: Page) -> None:
-    page.locator(".part-watch svg").first.wait_for()
+    page.wait_for_selector(".plot")
 
 
 VIEWS = {
