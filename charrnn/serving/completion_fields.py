@@ -126,6 +126,9 @@ _ID: Final = re.compile("(?:0|[1-9][0-9]{0,5})")
 OWN: Final = ("length", "seed", "temperature", "top_p", "stop", "logit_bias")
 """The settings of SamplingConfig that OpenAI's API has under its own name or rules."""
 
+SETTINGS: Final = tuple(fields_of(SamplingConfig, without=OWN))
+"""The other settings, which are extensions under their own names."""
+
 BODY: Final = Body(
     {
         "model": Field(

@@ -9,8 +9,7 @@ from charrnn.data.tokenizer import unknown_error
 from charrnn.errors import ConfigError
 from charrnn.generation.config import SamplingConfig
 from charrnn.serving.api_errors import ApiError
-from charrnn.serving.completion_fields import BODY, OWN, Prompt
-from charrnn.serving.configuration_fields import fields_of
+from charrnn.serving.completion_fields import BODY, SETTINGS, Prompt
 from charrnn.serving.options import ServingConfig
 from charrnn.serving.served_models import ServedModel
 from charrnn.serving.settled_text import valid_text
@@ -138,7 +137,7 @@ def _sampling(values: Mapping[str, Any], model: ServedModel) -> SamplingConfig:
     """Return the sampling settings. Raises ApiError."""
     given: dict[str, Any] = {
         name: tuple(values[name]) if isinstance(values[name], list) else values[name]
-        for name in fields_of(SamplingConfig, without=OWN)
+        for name in SETTINGS
         if values[name] is not None
     }
     given.setdefault("lines", model.model.provenance.lines)
