@@ -98,7 +98,7 @@ ABUSES: Final[Mapping[Abuse, float]] = {
 """Each abuse, and how often it is chosen."""
 
 SERVER: Final = (
-    *("--api-key", KEY, "--max-concurrent", "8", "--max-queue", "16", "--max-tokens", "100000"),
+    *("--verbose", "--api-key", KEY, "--max-concurrent", "8", "--max-queue", "16", "--max-tokens", "100000"),
 )
 CLIENTS: Final = 6
 LONGEST_SILENCE: Final = 1.0
@@ -222,8 +222,8 @@ def abuse(
         report.failures.append(f"exit code {code} after Ctrl-C")
     errors = server.stderr.read_text(errors="replace")
     report.failures += [f"stderr: {line}" for line in errors.splitlines() if "Error" in line][:5]
-    if "Traceback" in errors:
-        report.failures.append(f"a traceback, in {keep(server.stderr)}")
+    if "Traceback" in errors or "Error" in errors:
+        report.failures.append(f"what it said is in {keep(server.stderr)}")
     return report
 
 
