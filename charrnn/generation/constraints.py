@@ -20,7 +20,7 @@ from charrnn.generation.config import SamplingConfig
 from charrnn.generation.elementary import log
 from charrnn.generation.filters import Counts, Logits, Mask, apply_filters
 from charrnn.generation.ineffective_settings import encode_known, ineffective_settings, stop_strings
-from charrnn.generation.logit_bias import bias_of_ids
+from charrnn.generation.logit_bias import biases_of_ids
 from charrnn.generation.ngrams import Followers
 
 _SHARED: Final = (
@@ -32,6 +32,9 @@ _SHARED: Final = (
 
 class Constraints:
     """A configuration, compiled for a tokenizer.
+
+    Args:
+        regex_seconds: the time limit of compiling the regular expression; None is the usual one.
 
     Attributes:
         stops: the ids of each string that ends a text.
@@ -47,7 +50,9 @@ class Constraints:
     the text, or an id of the bias is not in the vocabulary.
     """
 
-    def __init__(self, config: SamplingConfig, tokenizer: Tokenizer) -> None:
+    def __init__(
+        self, config: SamplingConfig, tokenizer: Tokenizer, *, regex_seconds: float | None = None
+    ) -> None:
         self.config = config
         self.vocabulary_size = tokenizer.vocabulary_size
         self.stops = [
@@ -59,7 +64,8 @@ class Constraints:
         self.stop_ids = frozenset(i for stop in self.stops for i in stop)
         self.longest_stop = max(map(len, self.stops), default=0)
         self.allowed = self._allowed(tokenizer)
-        self.bias = bias_of_ids(config.logit_bias, self.vocabulary_size)
+        biases = biases_of_ids(config.logit_bias, self.vocabulary_size)
+        self.bias = np.array(biases) if config.logit_bias else None
         self.newline = newline_id(tokenizer) if config.lines else None
         if self.newline is not None and self.allowed is not None and not self.allowed[self.newline]:
             self.newline = None  # it is banned
@@ -68,16 +74,18 @@ class Constraints:
         self.carriage_return = int(tokenizer.encode("\r")[0]) if has_returns else None
         self.automaton = None
         if config.regex is not None:
-            from charrnn.generation.regex import Automaton
+            from charrnn.generation.regex import Automaton, shown_pattern
 
             excluded = set() if self.newline is None else {self.newline}
             if self.allowed is not None:
                 excluded |= {int(i) for i in np.flatnonzero(~self.allowed)}
-            self.automaton = Automaton(config.regex, tokenizer, excluded=excluded)
+            self.automaton = Automaton(
+                config.regex, tokenizer, excluded=excluded, seconds=regex_seconds
+            )
             if config.length is not None and self.automaton.shortest > config.length:
                 raise ConfigError(
-                    f"regex {config.regex!r}: a match has at least {self.automaton.shortest:,} "
-                    f"characters, and the length is {config.length:,}"
+                    f"regex {shown_pattern(config.regex)}: a match has at least "
+                    f"{self.automaton.shortest:,} characters, and the length is {config.length:,}"
                 )
         self._require_end(tokenizer)
 
