@@ -31,7 +31,9 @@ def open_file(
     context.set_default_timeout(TIMEOUT)
     context.add_init_script(REPORT_VIOLATIONS)
 
-    def make(name: str, config: PageConfig | None = None, *, width: int = 1280, **more: Any) -> Page:
+    def make(
+        name: str, config: PageConfig | None = None, *, width: int = 1280, **more: Any
+    ) -> Page:
         model = charrnn.load(served / "checkpoints" / name)
         file = tmp_path / f"{name} & co.html"
         file.write_bytes(html_page(model, config, **more))
