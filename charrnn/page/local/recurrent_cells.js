@@ -33,8 +33,9 @@ function stepLstm(size, starts, recurrent, inner, h, c) {
     const f = sigmoid32(Math.fround(starts[size + u] + recurrent[size + u]));
     const o = sigmoid32(Math.fround(starts[2 * size + u] + recurrent[2 * size + u]));
     const g = tanh32(Math.fround(starts[3 * size + u] + recurrent[3 * size + u]));
-    const kept = Math.fround(Math.fround(f * c[u]) + Math.fround(i * g));
-    c[u] = kept;
-    h[u] = Math.fround(o * tanh32(kept));
+    c[u] = Math.fround(Math.fround(f * c[u]) + Math.fround(i * g));
+    h[u] = o;
   }
+  // In a loop of its own, so that a processor computes several at the same time.
+  for (let u = 0; u < size; u++) h[u] = Math.fround(h[u] * tanh32(c[u]));
 }
