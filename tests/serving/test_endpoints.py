@@ -169,7 +169,7 @@ def test_the_best_of_several_is_that_of_sample(client: TestClient, models: Model
 
 
 def test_biases_and_penalties_are_those_of_sample(client: TestClient, models: Models) -> None:
-    fields = {"seed": 3, "presence_penalty": 1.5, "frequency_penalty": -0.5}
+    fields: dict[str, Any] = {"seed": 3, "presence_penalty": 1.5, "frequency_penalty": -0.5}
     made = complete(client, prompt="ab", max_tokens=40, logit_bias={"3": -100, "5": 2}, **fields)
     wanted = charrnn.sample(
         models["letters"],
