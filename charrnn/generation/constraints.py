@@ -33,6 +33,9 @@ _SHARED: Final = (
 class Constraints:
     """A configuration, compiled for a tokenizer.
 
+    Args:
+        regex_seconds: the time limit of compiling the regular expression; None is the usual one.
+
     Attributes:
         stops: the ids of each string that ends a text.
         may_end: the last ids of the stops.
@@ -47,7 +50,9 @@ class Constraints:
     the text, or an id of the bias is not in the vocabulary.
     """
 
-    def __init__(self, config: SamplingConfig, tokenizer: Tokenizer) -> None:
+    def __init__(
+        self, config: SamplingConfig, tokenizer: Tokenizer, *, regex_seconds: float | None = None
+    ) -> None:
         self.config = config
         self.vocabulary_size = tokenizer.vocabulary_size
         self.stops = [
@@ -68,16 +73,18 @@ class Constraints:
         self.carriage_return = int(tokenizer.encode("\r")[0]) if has_returns else None
         self.automaton = None
         if config.regex is not None:
-            from charrnn.generation.regex import Automaton
+            from charrnn.generation.regex import Automaton, shown_pattern
 
             excluded = set() if self.newline is None else {self.newline}
             if self.allowed is not None:
                 excluded |= {int(i) for i in np.flatnonzero(~self.allowed)}
-            self.automaton = Automaton(config.regex, tokenizer, excluded=excluded)
+            self.automaton = Automaton(
+                config.regex, tokenizer, excluded=excluded, seconds=regex_seconds
+            )
             if config.length is not None and self.automaton.shortest > config.length:
                 raise ConfigError(
-                    f"regex {config.regex!r}: a match has at least {self.automaton.shortest:,} "
-                    f"characters, and the length is {config.length:,}"
+                    f"regex {shown_pattern(config.regex)}: a match has at least "
+                    f"{self.automaton.shortest:,} characters, and the length is {config.length:,}"
                 )
         self._require_end(tokenizer)
 

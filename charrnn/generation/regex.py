@@ -52,6 +52,7 @@ class Automaton:
         pattern: the regular expression.
         tokenizer: the model's tokenizer.
         excluded: ids that may never come.
+        seconds: the time limit of compiling the pattern.
 
     Attributes:
         start: the state of the empty text. States are numbers below S.
@@ -61,22 +62,30 @@ class Automaton:
     matches it, or when outlines_core is not installed.
     """
 
-    def __init__(self, pattern: str, tokenizer: Tokenizer, *, excluded: Iterable[int] = ()) -> None:
+    def __init__(
+        self,
+        pattern: str,
+        tokenizer: Tokenizer,
+        *,
+        excluded: Iterable[int] = (),
+        seconds: float | None = None,
+    ) -> None:
         try:
             import outlines_core  # noqa: F401
         except ImportError as error:
             raise ConfigError("--regex needs another package: pip install outlines-core") from error
         banned = sorted(set(excluded))
         try:
-            table, accepting = _table(pattern, tokenizer, banned)
+            table, accepting = _table(pattern, tokenizer, banned, seconds)
         except ValueError as error:
-            raise ConfigError(f"regex {_shown(pattern)}: {error}") from error
+            raise ConfigError(f"regex {shown_pattern(pattern)}: {error}") from error
         # Without a next state, the table has -1, which reads the last entry here.
         self._distance = np.append(_distances(table, accepting), np.int32(_FAR))
         if self._distance[0] == _FAR:
             rest = " without the banned ones" if banned else ""
             raise ConfigError(
-                f"regex {_shown(pattern)}: no text of the model's characters{rest} matches it"
+                f"regex {shown_pattern(pattern)}: no text of the model's characters{rest} matches "
+                "it"
             )
         table[self._distance[table] == _FAR] = -1
         self._table, self._accepting = table, accepting
@@ -122,7 +131,7 @@ class Automaton:
 
 
 def _table(
-    pattern: str, tokenizer: Tokenizer, banned: list[int]
+    pattern: str, tokenizer: Tokenizer, banned: list[int], seconds: float | None
 ) -> tuple[Table, npt.NDArray[np.bool_]]:
     """Return the next states (S, V), -1 for none, and which states (S,) accept. State 0 is the
     start.
@@ -134,7 +143,7 @@ def _table(
         tokenizer.decode([i]).encode("utf-8", "surrogateescape") for i in range(vocabulary_size)
     ]
     symbols = bytes(sorted(set(b"".join(spelled))))
-    bytewise, accepting, start = _bytewise(pattern, symbols)
+    bytewise, accepting, start = _bytewise(pattern, symbols, seconds)
 
     # Characters of fewer bytes are padded with the transition that stays in its state.
     columns = {symbol: column for column, symbol in enumerate(symbols)}
@@ -163,13 +172,15 @@ def _table(
     return number[np.concatenate(rows)], accepting[np.concatenate(seen)]
 
 
-def _bytewise(pattern: str, symbols: bytes) -> tuple[Table, npt.NDArray[np.bool_], int]:
+def _bytewise(
+    pattern: str, symbols: bytes, seconds: float | None
+) -> tuple[Table, npt.NDArray[np.bool_], int]:
     """Return the next states (., B + 2) after each symbol, which states accept, and the start.
 
     The last two columns are `accepts` and `stays` of `compile_steps`. State 0 is the dead end, the
     target of all transitions that the library does not list. Raises ValueError.
     """
-    steps = compile_apart(pattern, symbols)
+    steps = compile_apart(pattern, symbols, seconds)
     names, numbered = np.unique(steps[:, [0, 2]], return_inverse=True)
     sources, targets = numbered.reshape(-1, 2).T + 1
     if (len(names) + 1) * (len(symbols) + 2) > LARGEST_TABLE:
@@ -247,8 +258,12 @@ def compile_steps(pattern: str, symbols: bytes) -> Table:
     return np.fromiter(flat, dtype=np.int32).reshape(-1, 3)
 
 
-def compile_apart(pattern: str, symbols: bytes) -> Table:
-    """Call `compile_steps` in a separate process with limits on time and memory."""
+def compile_apart(pattern: str, symbols: bytes, seconds: float | None = None) -> Table:
+    """Call `compile_steps` in a separate process with limits on time and memory.
+
+    Args:
+        seconds: the time limit; None is MAX_SECONDS.
+    """
     path = os.pathsep.join(folder or os.curdir for folder in sys.path)
     # Each thread that NumPy might start counts as memory.
     environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
@@ -260,7 +275,7 @@ def compile_apart(pattern: str, symbols: bytes) -> Table:
             capture_output=True,
             check=False,
             env=environment | {"OPENBLAS_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"},
-            timeout=MAX_SECONDS,
+            timeout=MAX_SECONDS if seconds is None else seconds,
         )
     except subprocess.TimeoutExpired as error:
         raise ValueError(_TOO_LARGE) from error
@@ -308,5 +323,6 @@ def _reason(pattern: str, said: str = "") -> str:
     return "its syntax is not supported (see docs.rs/regex)"
 
 
-def _shown(pattern: str) -> str:
+def shown_pattern(pattern: str) -> str:
+    """Return a pattern for a message, cut off where it is long."""
     return repr(pattern if len(pattern) <= 100 else f"{pattern[:100]}...")

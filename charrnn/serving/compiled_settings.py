@@ -2,6 +2,7 @@
 
 import dataclasses
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Hashable
 from operator import attrgetter
@@ -10,6 +11,7 @@ from typing import Final, NamedTuple
 from charrnn.data.tokenizer import Tokenizer
 from charrnn.engines import Engine
 from charrnn.engines.int8_writer import Rules
+from charrnn.errors import ConfigError
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.constraints import Constraints
 from charrnn.generation.native_writers import native_rules
@@ -17,6 +19,12 @@ from charrnn.generation.request import EncodedPrompt, GenerationRequest
 
 _MOST: Final = 256
 """The number of settings that are kept."""
+
+_PATTERN_SECONDS: Final = 4.0
+"""The time limit of compiling a pattern, while others wait."""
+
+_REFUSED_SECONDS: Final = 60.0
+"""How long it is remembered that a pattern was refused."""
 
 _MOST_PATTERN_BYTES: Final = 128 << 20
 """The memory of the automata that are kept."""
@@ -48,6 +56,7 @@ class CompiledSettings:
         self._engine, self._tokenizer = engine, tokenizer
         self._lock, self._compiling = threading.Lock(), threading.Lock()
         self._settings: OrderedDict[Hashable, Settings] = OrderedDict()
+        self._refused: OrderedDict[Hashable, tuple[float, str]] = OrderedDict()
 
     def of(self, config: SamplingConfig) -> Settings:
         """Return compiled settings, whose seed may be another one. Compiling a regular expression
@@ -62,7 +71,17 @@ class CompiledSettings:
         if config.regex is None:
             return self._compiled(key, config)
         with self._compiling:
-            return self._known(key) or self._compiled(key, config)
+            until, reason = self._refused.get(key, (0.0, ""))
+            if time.monotonic() < until:
+                raise ConfigError(reason)
+            try:
+                return self._known(key) or self._compiled(key, config)
+            except ConfigError as error:
+                # It may have taken seconds to find out, and may be otherwise at another time.
+                self._refused[key] = time.monotonic() + _REFUSED_SECONDS, str(error)
+                if len(self._refused) > _MOST:
+                    self._refused.popitem(last=False)
+                raise
 
     def _known(self, key: Hashable) -> Settings | None:
         with self._lock:
@@ -72,7 +91,7 @@ class CompiledSettings:
             return found
 
     def _compiled(self, key: Hashable, config: SamplingConfig) -> Settings:
-        constraints = Constraints(config, self._tokenizer)
+        constraints = Constraints(config, self._tokenizer, regex_seconds=_PATTERN_SECONDS)
         rules = [self._rules(constraints, scored=scored) for scored in (False, True)]
         found = Settings(constraints, *rules)
         with self._lock:

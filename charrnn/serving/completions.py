@@ -67,6 +67,11 @@ COMPLETION: Final = object_of(
     },
 )
 
+EVENTS: Final = {
+    "description": "Server-sent events: each has the next part of the answer as JSON, the last one "
+    "is [DONE]."
+}
+
 OPERATIONS: Final = (
     Operation(
         "POST",
@@ -74,7 +79,7 @@ OPERATIONS: Final = (
         "Continue a text, or several, or fill what is between a prompt and a suffix.",
         BODY,
         COMPLETION,
-        also={"text/event-stream": STRING},
+        also={"text/event-stream": EVENTS},
     ),
 )
 

@@ -55,6 +55,8 @@ class Limits(asyncio.Protocol):
         self._head_bytes = 0
         self._head_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
+        self._linger_timer: asyncio.TimerHandle | None = None
+        self._is_lost = False
 
     @property
     def _awaits_head(self) -> bool:
@@ -71,7 +73,8 @@ class Limits(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """Stop all timers."""
-        for timer in (self._head_timer, self._write_timer):
+        self._is_lost = True
+        for timer in (self._head_timer, self._write_timer, self._linger_timer):
             if timer is not None:
                 timer.cancel()
         super().connection_lost(error)
@@ -131,7 +134,8 @@ class Limits(asyncio.Protocol):
         """Close the connection, after LINGER_SECONDS also if the client reads nothing."""
         if not self.transport.is_closing():
             self.transport.close()
-        self.loop.call_later(LINGER_SECONDS, self.transport.abort)
+        if not self._is_lost and self._linger_timer is None:
+            self._linger_timer = self.loop.call_later(LINGER_SECONDS, self.transport.abort)
 
 
 def _raw_response(error: ApiError, reason: str) -> bytes:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 
 from benchmarks.serving import main, shown
-from benchmarks.serving_load import Load, ShortRequests, body_of, request, streamed_text
+from benchmarks.serving_load import Exchange, Load, ShortRequests, body_of, request, streamed_text
 
 EVENTS = b'data: {"choices": [{"index": 0, "text": "%s"}]}\n\n'
 
@@ -40,9 +40,13 @@ def test_a_stream_is_read_and_its_first_character_is_timed() -> None:
     answer = chunked(EVENTS % b"", EVENTS % b"ab", EVENTS % b"c", b"data: [DONE]\n\n")
     with answering([answer, answer]) as port:
         load = Load(port)
-        ended = []
+        ended: list[Exchange] = []
         first = load.start(request(port, "/v1/completions", {}), ended.append)
-        load.after(0.02, lambda: load.start(request(port, "/v1/completions", {}), ended.append))
+
+        def begin() -> None:
+            load.start(request(port, "/v1/completions", {}), ended.append)
+
+        load.after(0.02, begin)
         load.run(10)
     assert [each.text for each in ended] == ["abc", "abc"] and ended[0] is first
     assert all(each.began < each.first <= each.ended for each in ended)

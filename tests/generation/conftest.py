@@ -11,4 +11,8 @@ def patterns_compile_here(monkeypatch: pytest.MonkeyPatch) -> None:
     if find_spec("outlines_core") is not None:
         from charrnn.generation import regex
 
-        monkeypatch.setattr(regex, "compile_apart", regex.compile_steps)
+        monkeypatch.setattr(
+            regex,
+            "compile_apart",
+            lambda pattern, symbols, _: regex.compile_steps(pattern, symbols),
+        )

@@ -22,7 +22,9 @@ BYTES = ByteTokenizer()
 def build(pattern: str, alphabet: str | Tokenizer = "abc", banned: str = "") -> Automaton:
     """An automaton compiled in this process: what needs no bounds need not wait for another."""
     tokenizer = CharTokenizer(alphabet) if isinstance(alphabet, str) else alphabet
-    with patch.object(regex, "compile_apart", compile_steps):
+    with patch.object(
+        regex, "compile_apart", lambda pattern, symbols, _: compile_steps(pattern, symbols)
+    ):
         return Automaton(pattern, tokenizer, excluded=map(int, tokenizer.encode(banned)))
 
 
@@ -359,6 +361,9 @@ def test_what_takes_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(regex, "MAX_SECONDS", 0.5)
     with pytest.raises(ConfigError, match="too large"):
         Automaton("(((a{1,100}){1,100}){1,100})", CharTokenizer("abx"))
+    monkeypatch.undo()
+    with pytest.raises(ConfigError, match="too large"):
+        Automaton("(((a{1,100}){1,100}){1,100})", CharTokenizer("abx"), seconds=0.5)
 
 
 # Against Python's own

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,19 @@ def folder(make_model: Callable[..., Model], tmp_path_factory: pytest.TempPathFa
     here = tmp_path_factory.mktemp("models")
     write_model(here / "small", make_model())
     return here
+
+
+@pytest.fixture
+def serve(folder: Path, tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Starts a server that ends with the test."""
+    with ExitStack() as stack:
+
+        def begin(*options: str) -> Server:
+            server = Server(tmp_path, ["small", *options], cwd=folder)
+            stack.callback(server.stop)
+            return server
+
+        yield begin
 
 
 @pytest.fixture
@@ -72,9 +86,9 @@ def get(port: int, path: str = "/health") -> bytes:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_it_soon_and_streams_get_a_last_event(
-    number: signal.Signals, code: int, folder: Path, tmp_path: Path
+    number: signal.Signals, code: int, serve: Callable[..., Server]
 ) -> None:
-    server = Server(tmp_path, ["small", "--max-tokens", "10000000"], cwd=folder)
+    server = serve("--max-tokens", "10000000")
     load = Load(server.port)
     body = {"prompt": "a", "max_tokens": 10_000_000, "stream": True, "seed": 1}
     streams = [
@@ -109,8 +123,8 @@ def test_a_signal_ends_it_soon_and_streams_get_a_last_event(
     assert "Traceback" not in errors and "rror" not in errors
 
 
-def test_ctrl_c_ends_an_idle_server_at_once(folder: Path, tmp_path: Path) -> None:
-    server = Server(tmp_path, ["small"], cwd=folder)
+def test_ctrl_c_ends_an_idle_server_at_once(serve: Callable[..., Server]) -> None:
+    server = serve()
     kept_open = socket.create_connection(("127.0.0.1", server.port))
     kept_open.sendall(request(server.port, "/health"))
     assert kept_open.recv(100).startswith(b"HTTP/1.1 200")

@@ -5,11 +5,11 @@ traceback, keep its memory and its connections bounded, and write the same text 
 before.
 """
 
+import os
 import random
 import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -98,7 +98,7 @@ ABUSES: Final[Mapping[Abuse, float]] = {
 """Each abuse, and how often it is chosen."""
 
 SERVER: Final = (
-    *("--api-key", KEY, "--max-concurrent", "8", "--max-queue", "16", "--max-tokens", "100000"),
+    *("--verbose", "--api-key", KEY, "--max-concurrent", "8", "--max-queue", "16", "--max-tokens", "100000"),
 )
 CLIENTS: Final = 6
 LONGEST_SILENCE: Final = 1.0
@@ -106,6 +106,8 @@ LONGEST_SILENCE: Final = 1.0
 MOST_MEGABYTES: Final = 300
 """That the server may take beside what it takes when it is new."""
 MOST_FAILURES: Final = 20
+VERBOSE: Final = "STRESS_VERBOSE" in os.environ
+"""Whether to print the seconds of each request."""
 
 
 def write_small_model(directory: Path, task: str = "generate") -> None:
@@ -202,7 +204,7 @@ def abuse(
         text = text_now(Target(server.port, random.Random()))
         memory, files = server.resident_bytes(), open_files(server)
         watch = Watch(server, longest_silence)
-        outcomes = _send_all(count, server, seed, deadline, report)
+        times = _send_all(count, server, seed, deadline, report)
         facts = _facts_of_the_document(server, report, deadline) if document else ""
         watch.stop()
         report.failures += watch.silences[:MOST_FAILURES]
@@ -211,8 +213,8 @@ def abuse(
         if grown > MOST_MEGABYTES:
             report.failures.append(f"memory grew by {grown:.0f} MB")
         report.facts = (
-            f"{len(outcomes)} kinds, slowest /health {watch.slowest:.2f} s, memory at most "
-            f"{grown:+.0f} MB{facts}"
+            f"slowest /health {watch.slowest:.2f} s, slowest request {max(times.values()):.1f} s "
+            f"({max(times, key=lambda name: times[name])}), memory at most {grown:+.0f} MB{facts}"
         )
     finally:
         code = server.stop()
@@ -220,8 +222,8 @@ def abuse(
         report.failures.append(f"exit code {code} after Ctrl-C")
     errors = server.stderr.read_text(errors="replace")
     report.failures += [f"stderr: {line}" for line in errors.splitlines() if "Error" in line][:5]
-    if "Traceback" in errors:
-        report.failures.append(f"a traceback, in {keep(server.stderr)}")
+    if "Traceback" in errors or "Error" in errors:
+        report.failures.append(f"what it said is in {keep(server.stderr)}")
     return report
 
 
@@ -234,9 +236,10 @@ def keep(stderr: Path) -> Path:
 
 def _send_all(
     count: int, server: Server, seed: int, deadline: Deadline, report: Report
-) -> Counter[str]:
-    """Send the requests; add what is wrong to the report, and return how many of each kind."""
-    outcomes = Counter[str]()
+) -> dict[str, float]:
+    """Send the requests; add what is wrong to the report, and return the longest seconds of each
+    kind."""
+    times: dict[str, float] = {}
 
     def attempt(index: int) -> None:
         if deadline.passed or len(report.failures) >= MOST_FAILURES:
@@ -245,20 +248,23 @@ def _send_all(
         # The first ones are one of each kind.
         chosen = list(ABUSES)[index] if index < len(ABUSES) else None
         chosen = chosen or chance.choices(list(ABUSES), list(ABUSES.values()))[0]
-        outcomes[chosen.__name__] += 1
-        label = f"{chosen.__name__} {index} of seed {seed}"
+        label, began = f"{chosen.__name__} {index} of seed {seed}", time.monotonic()
         try:
             chosen(Target(server.port, chance))
         except Dishonest as error:
             report.failures.append(f"{label}: {error}")
         except Exception as error:
             report.failures.append(f"{label}: {type(error).__name__}: {error}")
+        took = time.monotonic() - began
+        times[chosen.__name__] = max(times.get(chosen.__name__, 0.0), took)
+        report.tried += 1
+        if VERBOSE:
+            print(f"{took:6.2f} s {label}", file=sys.stderr, flush=True)
 
     with ThreadPoolExecutor(CLIENTS) as pool:
         for _ in pool.map(attempt, range(count)):
             pass
-    report.tried += outcomes.total()
-    return outcomes
+    return times
 
 
 def _aftermath(server: Server, text: bytes, files: int) -> list[str]:
