@@ -90,6 +90,9 @@ class CFilters(ctypes.Structure):
         ("top_p", ctypes.c_double),
         ("log_min_p", ctypes.c_double),
         ("typical", ctypes.c_double),
+        ("presence", ctypes.c_double),
+        ("frequency", ctypes.c_double),
+        ("bias", ctypes.c_void_p),
     ]
 
 
@@ -158,6 +161,7 @@ class CWriter(ctypes.Structure):
         ("ends", ctypes.c_void_p),
         ("scores", ctypes.c_void_p),
         ("masks", ctypes.c_void_p),
+        ("counts", ctypes.c_void_p),
         ("memory", ctypes.c_void_p),
     ]
     rings: int
@@ -194,7 +198,7 @@ _FUNCTIONS: Final[tuple[tuple[str, list[Any], Any], ...]] = (
     ("charrnn_exp", [_SIZE, _ADDRESS, _SIZE], None),
     (
         "charrnn_choose",
-        [_SIZE, ctypes.POINTER(CFilters), _ADDRESS, _SIZE, _SIZE, *([_ADDRESS] * 5)],
+        [_SIZE, ctypes.POINTER(CFilters), _ADDRESS, _SIZE, _SIZE, *([_ADDRESS] * 6)],
         ctypes.c_int,
     ),
     ("charrnn_int8_write", [ctypes.POINTER(CWriter), _ADDRESS, _SIZE], ctypes.c_int64),

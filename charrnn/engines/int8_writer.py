@@ -187,6 +187,7 @@ class Int8Writer:
         self._scores = np.empty((count, room))
         size = engine.vocabulary_size
         self._masks = np.empty((2, size), dtype=np.uint8)
+        self._counts = np.empty(size, dtype=np.uint32)
         self._memory = np.empty(4 * (size + 16))
         self._structure = CWriter(
             lanes=ctypes.addressof(self._lanes.structure),
@@ -201,6 +202,7 @@ class Int8Writer:
             ends=_address(self._ends),
             scores=_address(self._scores),
             masks=_address(self._masks),
+            counts=_address(self._counts),
             memory=_address(self._memory),
         )
 

@@ -16,6 +16,7 @@ from charrnn.engines.engine import Array
 from charrnn.engines.int8_structures import CFilters, available, library, processors
 
 Mask = npt.NDArray[np.bool_]
+Counts = npt.NDArray[np.uint32]
 
 __all__ = ["Filters", "available", "exp"]
 
@@ -41,6 +42,7 @@ class Filters:
     Args:
         vocabulary_size: V.
         log_min_p: the logarithm of min-p.
+        bias: (V,) what is added to the logits.
         processor: an entry of `processors()`; None takes the fastest.
     """
 
@@ -50,12 +52,16 @@ class Filters:
         *,
         temperature: float,
         repetition_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        frequency_penalty: float | None = None,
         top_k: int | None = None,
         top_p: float | None = None,
         log_min_p: float | None = None,
         typical: float | None = None,
+        bias: npt.NDArray[np.float64] | None = None,
         processor: int | None = None,
     ) -> None:
+        self._bias = None if bias is None else np.array(bias, dtype=np.float64)
         self.structure = CFilters(
             vocabulary_size,
             min(top_k or 0, vocabulary_size),
@@ -64,6 +70,9 @@ class Filters:
             0.0 if top_p is None or top_p >= 1 else top_p,
             1.0 if log_min_p is None else log_min_p,
             0.0 if typical is None or typical >= 1 else typical,
+            presence_penalty or 0.0,
+            frequency_penalty or 0.0,
+            None if self._bias is None else self._bias.ctypes.data,
         )
         self.processor = best_processor() if processor is None else processor
         opened = library()
@@ -76,16 +85,18 @@ class Filters:
         allowed: Mask | None,
         recent: Mask | None,
         uniform: npt.NDArray[np.float64],
+        counts: Counts | None = None,
     ) -> npt.NDArray[np.intp]:
-        """Return the ids (B,) that numbers (B,) draw from logits (B, V), given masks (V,) or (B,
-        V).
+        """Return the ids (B,) that numbers (B,) draw from logits (B, V), given masks and counts,
+        each (V,) or (B, V).
 
         The id is V for a row in which none may come, and V + 1 for one that is not finite.
         """
         logits = _rows(logits, np.float32)
-        masks = [None if mask is None else _rows(mask, np.bool_) for mask in (allowed, recent)]
-        strides = (ctypes.c_size_t * 2)(
-            *(mask.strides[0] if mask is not None and mask.ndim == 2 else 0 for mask in masks)
+        given = ((allowed, np.bool_), (recent, np.bool_), (counts, np.uint32))
+        rows = [None if each is None else _rows(each, kind) for each, kind in given]
+        strides = (ctypes.c_size_t * 3)(
+            *(0 if row is None or row.ndim == 1 else row.strides[0] // row.itemsize for row in rows)
         )
         numbers = np.ascontiguousarray(uniform, dtype=np.float64)
         ids = np.empty(len(logits), dtype=np.int64)
@@ -95,7 +106,7 @@ class Filters:
             logits.ctypes.data,
             logits.strides[0] // logits.itemsize,
             len(logits),
-            *(None if mask is None else mask.ctypes.data for mask in masks),
+            *(None if row is None else row.ctypes.data for row in rows),
             strides,
             numbers.ctypes.data,
             ids.ctypes.data,

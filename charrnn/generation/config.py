@@ -6,6 +6,7 @@ from itertools import count
 from typing import Final
 
 from charrnn.errors import ConfigError
+from charrnn.generation.logit_bias import check_logit_bias
 from charrnn.option_declaration import check, documented, option
 
 ENDS: Final = "Prompt and end of the text"
@@ -22,7 +23,10 @@ class SamplingConfig:
 
     Under a byte tokenizer, lengths are counted in bytes. None turns a setting off. A newline in
     `ban`, `only` and `stop` also stands for a carriage return before it, if the model writes those.
-    The repetition penalty raises the probability of a recent character to a power. A `regex`
+    The repetition penalty raises the probability of a recent character to a power. The presence and
+    the frequency penalty are subtracted from the logits of characters that the text, without the
+    prompt, has within `repetition_window`. `logit_bias` has pairs of an id and a number from -100
+    to 100, which is added to the logit of that id; it has no option. A `regex`
     matches the text without the prompt. A text that may end ends when the model would continue with
     a character that the expression forbids (with `lines`: with a newline).
     """
@@ -88,9 +92,27 @@ class SamplingConfig:
         metavar="X",
         above=0,
     )
+    presence_penalty: float | None = option(
+        None,
+        "Subtract X from the logit of every recent character that is not of the prompt.",
+        panel=FILTERS,
+        metavar="X",
+        least=-2,
+        most=2,
+    )
+    frequency_penalty: float | None = option(
+        None,
+        "Subtract X from the logits of recent characters for each time that they came after the "
+        "prompt.",
+        panel=FILTERS,
+        metavar="X",
+        least=-2,
+        most=2,
+    )
     repetition_window: int = option(
         64, "Count the last N characters as recent.", panel=FILTERS, metavar="N", least=1
     )
+    logit_bias: tuple[tuple[int, float], ...] = ()
     temperature: float = option(
         0.8,
         "Divide the logits by X: below 1 is safer, above 1 is wilder, 0 is greedy.",
@@ -139,12 +161,24 @@ class SamplingConfig:
         check(self)
         if isinstance(self.stop, str):
             raise ConfigError(f"stop: give a tuple of strings, such as ({self.stop!r},)")
+        check_logit_bias(self.logit_bias)
         if "" in self.stop:
             raise ConfigError("a stop string is empty; leave it out")
         if self.length is not None and self.min_length > self.length:
             raise ConfigError(
                 f"min-length {self.min_length}: choose no more than the length, {self.length}"
             )
+
+    @property
+    def penalizes_counts(self) -> bool:
+        """Whether a penalty depends on how often each character came."""
+        return bool(self.presence_penalty or self.frequency_penalty)
+
+    @property
+    def penalty_window(self) -> int:
+        """The number of last characters to which penalties apply; 0 without a penalty."""
+        penalizes = self.repetition_penalty is not None or self.penalizes_counts
+        return self.repetition_window if penalizes else 0
 
     @property
     def stops(self) -> tuple[str, ...]:

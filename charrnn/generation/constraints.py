@@ -8,6 +8,7 @@ Legend: B drafts, V vocabulary.
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import chain
+from typing import Any, Final
 
 import numpy as np
 
@@ -17,9 +18,16 @@ from charrnn.engines import native_choice
 from charrnn.errors import ConfigError
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.elementary import log
-from charrnn.generation.filters import Logits, Mask, apply_filters
+from charrnn.generation.filters import Counts, Logits, Mask, apply_filters
 from charrnn.generation.ineffective_settings import encode_known, ineffective_settings, stop_strings
+from charrnn.generation.logit_bias import bias_of_ids
 from charrnn.generation.ngrams import Followers
+
+_SHARED: Final = (
+    *("repetition_penalty", "presence_penalty", "frequency_penalty"),
+    *("temperature", "top_k", "top_p", "typical"),
+)
+"""The settings of filters that NumPy and C take alike."""
 
 
 class Constraints:
@@ -31,11 +39,12 @@ class Constraints:
         stop_ids: all ids of the stops.
         longest_stop: the number of ids in the longest stop.
         allowed: (V,) the ids that are not banned; None if all are allowed.
+        bias: (V,) what is added to the logits; None for nothing.
         newline, carriage_return: the ids that end a line, if a line ends the text.
         automaton: the automaton of the regular expression; None without one.
 
-    Raises ConfigError when no character is allowed at all, no text can match, or nothing can ever
-    end the text.
+    Raises ConfigError when no character is allowed at all, no text can match, nothing can ever end
+    the text, or an id of the bias is not in the vocabulary.
     """
 
     def __init__(self, config: SamplingConfig, tokenizer: Tokenizer) -> None:
@@ -50,6 +59,7 @@ class Constraints:
         self.stop_ids = frozenset(i for stop in self.stops for i in stop)
         self.longest_stop = max(map(len, self.stops), default=0)
         self.allowed = self._allowed(tokenizer)
+        self.bias = bias_of_ids(config.logit_bias, self.vocabulary_size)
         self.newline = newline_id(tokenizer) if config.lines else None
         if self.newline is not None and self.allowed is not None and not self.allowed[self.newline]:
             self.newline = None  # it is banned
@@ -118,7 +128,7 @@ class Constraints:
         return (
             self.automaton is not None
             or config.no_repeat_ngram is not None
-            or config.repetition_penalty is not None
+            or config.penalty_window > 0
             or (config.min_length > 0 and bool(self.stops))
         )
 
@@ -126,8 +136,7 @@ class Constraints:
     def lookback(self) -> int:
         """The number of last ids that a Draft needs."""
         config = self.config
-        window = config.repetition_window if config.repetition_penalty is not None else 0
-        return max(window, config.no_repeat_ngram or 0, self.longest_stop)
+        return max(config.penalty_window, config.no_repeat_ngram or 0, self.longest_stop)
 
     def masks(self, drafts: Sequence["Draft"]) -> tuple[Mask | None, Mask | None]:
         """Return the ids that are allowed next, and those that are recent: (V,) or (B, V).
@@ -141,36 +150,31 @@ class Constraints:
             return allowed, None
         return allowed, np.stack([draft.recent() for draft in drafts])
 
-    def filtered(self, logits: Logits, allowed: Mask | None, recent: Mask | None) -> Logits:
+    def counts(self, drafts: Sequence["Draft"]) -> Counts | None:
+        """Return how often each id came (B, V); None if no penalty asks."""
+        if not self.config.penalizes_counts:
+            return None
+        return np.stack([draft.counts() for draft in drafts])
+
+    def filtered(
+        self, logits: Logits, allowed: Mask | None, recent: Mask | None, counts: Counts | None
+    ) -> Logits:
         """Return the logits (B, V) after all filters, in float64."""
-        config = self.config
-        return apply_filters(
-            logits,
-            allowed=allowed,
-            repetition_penalty=config.repetition_penalty,
-            recent=recent,
-            temperature=config.temperature,
-            top_k=config.top_k,
-            top_p=config.top_p,
-            min_p=config.min_p,
-            typical=config.typical,
-        )
+        masks: dict[str, Any] = {"allowed": allowed, "recent": recent, "counts": counts}
+        return apply_filters(logits, **masks, **self._filters, min_p=self.config.min_p)
 
     @cached_property
     def native_filters(self) -> native_choice.Filters | None:
         """The same filters in C, with the same bits; None where it is not available."""
-        config = self.config
         if not native_choice.available():
             return None
-        return native_choice.Filters(
-            self.vocabulary_size,
-            repetition_penalty=config.repetition_penalty,
-            temperature=config.temperature,
-            top_k=config.top_k,
-            top_p=config.top_p,
-            log_min_p=None if config.min_p is None else float(log(config.min_p)),
-            typical=config.typical,
-        )
+        min_p = self.config.min_p
+        log_min_p = None if min_p is None else float(log(min_p))
+        return native_choice.Filters(self.vocabulary_size, **self._filters, log_min_p=log_min_p)
+
+    @property
+    def _filters(self) -> dict[str, Any]:
+        return {"bias": self.bias} | {name: getattr(self.config, name) for name in _SHARED}
 
 
 _Pieces = tuple["_Pieces | None", list[int]]
@@ -311,6 +315,12 @@ class Draft:
         recent = np.zeros(self.constraints.vocabulary_size, dtype=np.bool_)
         recent[self.ids[-self.constraints.config.repetition_window :]] = True
         return recent
+
+    def counts(self) -> Counts:
+        """Return how often each id (V,) was generated within the repetition window."""
+        count = min(self.made, self.constraints.config.repetition_window)
+        ids = np.array(self.ids[len(self.ids) - count :], dtype=np.intp)
+        return np.bincount(ids, minlength=self.constraints.vocabulary_size).astype(np.uint32)
 
     def held_back(self) -> int:
         """Return how many of the last ids may still become a stop string."""

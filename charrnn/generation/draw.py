@@ -34,11 +34,11 @@ def choose(
 
     Raises ModelError when the model's numbers overflow, ConfigError when no id is allowed.
     """
-    allowed, recent = constraints.masks(drafts)
+    (allowed, recent), counts = constraints.masks(drafts), constraints.counts(drafts)
     if constraints.native_filters is None:
         with np.errstate(over="ignore", invalid="ignore"):  # `pick` raises the error
-            return pick(logits, constraints.filtered(logits, allowed, recent), uniform)
-    ids = constraints.native_filters.choose(logits, allowed, recent, uniform)
+            return pick(logits, constraints.filtered(logits, allowed, recent, counts), uniform)
+    ids = constraints.native_filters.choose(logits, allowed, recent, uniform, counts)
     check_chosen(ids, logits)
     return ids
 

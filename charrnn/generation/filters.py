@@ -4,14 +4,18 @@ An excluded character has the logit -inf. The filters apply in a fixed order, ea
 the one before:
 
     1. exclusion: banned characters, dead ends of a pattern, the end of a line that is too short
-    2. repetition penalty
-    3. temperature
-    4. top-k
-    5. top-p
-    6. min-p
-    7. typical
+    2. bias: the logit x of an id becomes x + bias
+    3. repetition penalty: log-probabilities, those of recent ids times the penalty
+    4. presence and frequency penalty: x of an id that was written becomes
+       x - (presence + frequency * count)
+    5. temperature
+    6. top-k
+    7. top-p
+    8. min-p
+    9. typical
 
-None turns a filter off. Every filter leaves at least one character, and treats the rows of a batch
+Each operation of a formula is one of float64, rounded once. None turns a filter off. Every filter
+leaves at least one character, and treats the rows of a batch
 independently: a row's result is the same to the last bit in any batch, on every machine, and in
 `engines/native/choice.h`.
 
@@ -26,6 +30,7 @@ import numpy.typing as npt
 from charrnn.generation.elementary import exp, exponents, log, total
 
 Logits = npt.NDArray[np.floating]
+Counts = npt.NDArray[np.uint32]
 Mask = npt.NDArray[np.bool_]
 
 _TINY: Final = 1e-200
@@ -45,6 +50,15 @@ def apply_repetition_penalty(logits: Logits, penalty: float, recent: Mask) -> Lo
     """
     log_probabilities = log_softmax(logits)  # -inf for excluded ids
     return np.where(recent, log_probabilities * penalty, log_probabilities)
+
+
+def apply_count_penalties(
+    logits: Logits, counts: Counts, *, presence: float, frequency: float
+) -> Logits:
+    """Subtract penalties from the logits (..., V) of ids that were written, `counts` (..., V) times
+    each: one for coming at all, and one for each time. Negative ones make them likelier."""
+    penalties = presence + frequency * counts.astype(np.float64)
+    return np.where(counts > 0, logits - penalties, logits)
 
 
 def apply_temperature(logits: Logits, temperature: float) -> Logits:
@@ -110,8 +124,12 @@ def apply_filters(
     logits: Logits,
     *,
     allowed: Mask | None = None,
+    bias: npt.NDArray[np.float64] | None = None,
     repetition_penalty: float | None = None,
     recent: Mask | None = None,
+    presence_penalty: float | None = None,
+    frequency_penalty: float | None = None,
+    counts: Counts | None = None,
     temperature: float = 1.0,
     top_k: int | None = None,
     top_p: float | None = None,
@@ -122,8 +140,13 @@ def apply_filters(
     logits = logits.astype(np.float64)
     if allowed is not None:
         logits = exclude(logits, allowed)
+    if bias is not None:
+        logits = logits + bias
     if repetition_penalty is not None and recent is not None:
         logits = apply_repetition_penalty(logits, repetition_penalty, recent)
+    if counts is not None and (presence_penalty or frequency_penalty):
+        presence, frequency = presence_penalty or 0.0, frequency_penalty or 0.0
+        logits = apply_count_penalties(logits, counts, presence=presence, frequency=frequency)
     logits = apply_temperature(logits, temperature)
     if top_k is not None:
         logits = apply_top_k(logits, top_k)

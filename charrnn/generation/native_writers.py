@@ -58,7 +58,7 @@ def native_rules(request: GenerationRequest) -> Rules | None:
         config.length,
         config.min_length if constraints.stops else 0,
         constraints.stops,
-        config.repetition_window if config.repetition_penalty is not None else 0,
+        config.penalty_window,
         request.score,
     )
 

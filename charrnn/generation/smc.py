@@ -96,10 +96,10 @@ class _Particles:
         constraints = self._request.constraints
         logits = self._lanes.step(self._ids)[active]
         drafts = [self.drafts[i] for i in active]
-        allowed, recent = constraints.masks(drafts)
+        (allowed, recent), counts = constraints.masks(drafts), constraints.counts(drafts)
         assert allowed is not None
         with np.errstate(over="ignore", invalid="ignore"):  # `pick` raises the error
-            filtered = constraints.filtered(logits, allowed, recent)
+            filtered = constraints.filtered(logits, allowed, recent, counts)
             chosen = pick(logits, filtered, uniform[active])
             scaled = apply_temperature(logits.astype(np.float64), constraints.config.temperature)
             left = total(np.where(allowed, probabilities(scaled), 0))[:, 0]

@@ -13,7 +13,6 @@ from charrnn.generation.ineffective_settings import ineffective_settings
 from charrnn.serving.api_errors import ApiError, ClientGone
 from charrnn.serving.choices import Choice, choices_of, likeliest
 from charrnn.serving.completion_request import Completion
-from charrnn.serving.mailboxes import Mailbox
 from charrnn.serving.service import Service, api_errors, disconnected, to_api_error
 from charrnn.serving.settled_text import Part
 
@@ -34,7 +33,7 @@ class CompletionResponse(Response):
         self.background = None
         self._service, self._completion, self._received = service, completion, received
         self._choices = choices_of(completion)
-        self._mailbox = Mailbox()
+        self._mailbox = service.open_mailbox()
         self._left = len(self._choices) if completion.writes else 0
         self._has_begun = False
         config, model = completion.config, completion.model
@@ -69,7 +68,7 @@ class CompletionResponse(Response):
                 await self._send_whole(scope, receive, send)
         finally:
             watch.cancel()
-            self._mailbox.close()
+            service.close_mailbox(self._mailbox)
 
     async def _watch(self, receive: Receive) -> None:
         await disconnected(receive)
@@ -79,8 +78,6 @@ class CompletionResponse(Response):
         """Wait for news of the texts; return those that have some, each once, in order of their
         news. Raises ApiError for a text that ends too early, ClientGone."""
         pieces = await self._mailbox.take()
-        if self._mailbox.is_closed:
-            raise ClientGone
         if not self._has_begun:
             self._has_begun = True
             self._service.metrics.observe_first_character(time.perf_counter() - self._received)

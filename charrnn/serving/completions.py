@@ -8,7 +8,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from charrnn.serving.api_errors import ApiError, shutting_down
-from charrnn.serving.completion_request import BODY, read_completion
+from charrnn.serving.completion_fields import BODY
+from charrnn.serving.completion_request import read_completion
 from charrnn.serving.completion_response import DONE, CompletionResponse, event
 from charrnn.serving.fields import Schema
 from charrnn.serving.infilled_completion import infill, read_infilling

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from charrnn.serving.api_errors import ApiError
-from charrnn.serving.completion_request import BODY
+from charrnn.serving.completion_fields import BODY
 from charrnn.serving.jobs import Check
 from charrnn.serving.served_models import ServedModel
 from charrnn.serving.task_endpoints import LONGEST_FILL, LONGEST_TEXT, MOST_FILLS

@@ -7,6 +7,7 @@ are, so everything here runs in the event loop.
 import asyncio
 from typing import Final
 
+from charrnn.serving.api_errors import ApiError, ClientGone
 from charrnn.serving.scheduler import Ticket
 from charrnn.serving.texts import Piece
 
@@ -35,6 +36,7 @@ class Mailbox:
         self._news = asyncio.Event()
         self._ticket: Ticket | None = None
         self._is_paused = False
+        self._failure: ApiError | None = None
 
     def attach(self, ticket: Ticket) -> None:
         """Pause and cancel these texts from now on. If the mailbox is closed, they end."""
@@ -55,10 +57,13 @@ class Mailbox:
                 self._ticket.pause(each)
 
     async def take(self) -> list[tuple[int, Piece]]:
-        """Wait until there are pieces, and return all of them; an empty list once it is closed."""
+        """Wait until there are pieces, and return all of them. Raises ApiError once it is closed:
+        ClientGone, unless another reason was given."""
         while not self._pieces and not self.is_closed:
             self._news.clear()
             await self._news.wait()
+        if self.is_closed:
+            raise self._failure or ClientGone()
         taken, self._pieces, self._waiting = self._pieces, [], 0
         if self._is_paused and self._ticket is not None:
             self._is_paused = False
@@ -66,10 +71,14 @@ class Mailbox:
                 self._ticket.resume(each)
         return taken
 
-    def close(self) -> None:
-        """End the texts, and wake the reader."""
+    def close(self, failure: ApiError | None = None) -> None:
+        """End the texts, and wake the reader.
+
+        Args:
+            failure: what the reader is told; None: the client is gone.
+        """
         if not self.is_closed:
-            self.is_closed = True
+            self.is_closed, self._failure = True, failure
             self._pieces = []
             self._news.set()
             if self._ticket is not None:

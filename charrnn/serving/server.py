@@ -28,7 +28,7 @@ from charrnn.serving.service import Service
 KEEP_ALIVE_SECONDS: Final = 30
 """How long a connection is kept without a request."""
 
-CLOSING_SECONDS: Final = 0.6
+CLOSING_SECONDS: Final = 0.8
 """How long texts and responses have to end once a signal has come."""
 
 MOST_CONNECTIONS: Final = 2000
@@ -136,16 +136,9 @@ class _Server(uvicorn.Server):
             each.close()
         for connection in list(self.server_state.connections):
             connection.shutdown()
-        closed = asyncio.Event()
-
-        def note() -> None:
-            with contextlib.suppress(RuntimeError):  # it took too long: the loop has ended
-                self._loop.call_soon_threadsafe(closed.set)
-
-        self._service.close(note)
+        self._service.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSING_SECONDS):
-                await closed.wait()
                 while self.server_state.tasks or self.server_state.connections:
                     await asyncio.sleep(0.01)
         for task in list(self.server_state.tasks):

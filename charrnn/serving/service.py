@@ -12,7 +12,7 @@ from charrnn.errors import CharRNNError, ModelError
 from charrnn.generation.config import SamplingConfig
 from charrnn.serving.api_errors import SERVER_ERROR, ApiError, ClientGone, busy, shutting_down
 from charrnn.serving.jobs import Check, Jobs
-from charrnn.serving.mailboxes import Pacer
+from charrnn.serving.mailboxes import Mailbox, Pacer
 from charrnn.serving.metrics import Labels, Metrics
 from charrnn.serving.options import ServingConfig
 from charrnn.serving.scheduler import Scheduler
@@ -45,6 +45,8 @@ class Service:
         self.models, self.config = models, config
         self.metrics, self.pacer = Metrics(), Pacer()
         self.is_closing = False
+        self._mailboxes: set[Mailbox] = set()
+        self._waits: set[asyncio.Future[None]] = set()
         self._schedulers: dict[str, Scheduler] = {}
         self._scorers: dict[str, TokenScorer] = {}
         self._jobs = Jobs(_JOB_THREADS, _MOST_WAITING_JOBS)
@@ -95,13 +97,15 @@ class Service:
             raise shutting_down()
         job = asyncio.ensure_future(self._jobs.run(work))
         gone = asyncio.ensure_future(disconnected(receive))
+        self._waits.add(gone)
         try:
             await asyncio.wait({job, gone}, return_when=asyncio.FIRST_COMPLETED)
             if not job.done():
-                raise ClientGone
+                raise shutting_down() if self.is_closing else ClientGone()
             with api_errors():
                 return job.result()
         finally:
+            self._waits.discard(gone)
             gone.cancel()
             job.cancel()
 
@@ -114,19 +118,31 @@ class Service:
         """Return the same of a function that takes a moment only."""
         return await self.compute(lambda check: work())
 
-    def close(self, done: Callable[[], None]) -> None:
-        """End all texts, in a thread; each gets a last piece.
+    def open_mailbox(self) -> Mailbox:
+        """Return a mailbox for the texts of a request, which the end of the server closes."""
+        if self.is_closing:
+            raise shutting_down()
+        mailbox = Mailbox()
+        self._mailboxes.add(mailbox)
+        return mailbox
 
-        Args:
-            done: called in that thread at the end.
-        """
+    def close_mailbox(self, mailbox: Mailbox) -> None:
+        """End the texts of a request."""
+        mailbox.close()
+        self._mailboxes.discard(mailbox)
+
+    def close(self) -> None:
+        """End all texts, whose readers are told so, and then the schedulers, in a thread."""
         self.is_closing = True
+        for mailbox in self._mailboxes:
+            mailbox.close(shutting_down())
+        for wait in self._waits:
+            wait.cancel()
         schedulers = list(self._schedulers.values())
 
         def end() -> None:
             for each in schedulers:
                 each.close()
-            done()
 
         threading.Thread(target=end, name="charrnn-closing", daemon=True).start()
 

@@ -1,13 +1,16 @@
 """SettledText: the part of a text, which comes in pieces, that certainly belongs to it."""
 
 import codecs
+import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from charrnn.data.tokenizer import CharTokenizer, Tokenizer
+from charrnn.data.tokenizer import REPLACEMENT, CharTokenizer, Tokenizer
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.ineffective_settings import stop_strings
 from charrnn.serving.texts import Piece
+
+_BYTE: Final = re.compile("[\ud800-\udfff]")
 
 Stops = tuple[tuple[int, ...], ...]
 
@@ -16,6 +19,11 @@ def encoded_stops(config: SamplingConfig, tokenizer: Tokenizer) -> Stops:
     """Return the stop strings of a configuration as ids, without those that can never come."""
     strings = [each for each in stop_strings(config) if not tokenizer.unknown(each)]
     return tuple(tuple(map(int, tokenizer.encode(each))) for each in strings)
+
+
+def valid_text(text: str) -> str:
+    """Return a text with U+FFFD for each byte that is not UTF-8, as JSON has no place for it."""
+    return text if text.isascii() else _BYTE.sub(REPLACEMENT, text)
 
 
 class Part(NamedTuple):
@@ -48,7 +56,7 @@ class SettledText:
 
     def __init__(self, tokenizer: Tokenizer, stops: Stops) -> None:
         self._characters = tokenizer.characters if isinstance(tokenizer, CharTokenizer) else None
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         self._stops = stops
         self._in_stops = {i for stop in stops for i in stop[:-1]}
         self._longest = max(map(len, stops), default=0)
@@ -77,10 +85,10 @@ class SettledText:
         return part
 
     def _text(self, ids: Sequence[int]) -> str:
-        """Decode ids. Bytes that are not UTF-8 become U+FFFD, as JSON has no place for them."""
+        """Decode ids."""
         if self._characters is not None:
             return "".join(map(self._characters.__getitem__, ids))
-        return self._decoder.decode(bytes(ids), final=self.stop_reason is not None)
+        return valid_text(self._decoder.decode(bytes(ids), final=self.stop_reason is not None))
 
     def _held_back(self) -> int:
         """Return how many of the last ids may become a stop string."""

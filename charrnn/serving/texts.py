@@ -4,6 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from charrnn.errors import CharRNNError
 from charrnn.generation.config import SamplingConfig
 
@@ -50,7 +53,7 @@ class TextRequest:
         scored: whether to compute log-probabilities.
     """
 
-    prompt_ids: Sequence[int]
+    prompt_ids: Sequence[int] | npt.NDArray[np.integer]
     config: SamplingConfig
     index: int = 0
     scored: bool = False

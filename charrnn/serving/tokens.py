@@ -13,6 +13,7 @@ from charrnn.serving.operations import STRING, WHOLE, Operation, list_of, object
 from charrnn.serving.request_body import read_json
 from charrnn.serving.served_models import ServedModel
 from charrnn.serving.service import Service, api_errors
+from charrnn.serving.settled_text import valid_text
 
 _MODEL: Final = Field(Text(longest=4096), "The id of a model; the first one if none is given.")
 
@@ -87,9 +88,7 @@ def routes(service: Service) -> list[BaseRoute]:
         model = service.models.find(values["model"])
         check_ids(model, values["tokens"], "tokens")
         text = model.model.tokenizer.decode(values["tokens"])
-        return JSONResponse(
-            {"prompt": text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")}
-        )
+        return JSONResponse({"prompt": valid_text(text)})
 
     return [
         Route("/tokenize", tokenize, methods=["POST"]),

@@ -7,6 +7,7 @@ from typing import Protocol
 from charrnn.data.tokenizer import Tokenizer
 from charrnn.engines import Engine
 from charrnn.serving.fair_queue import FairQueue
+from charrnn.serving.pattern_memory import most_begun
 from charrnn.serving.prefix_cache import PrefixCache
 from charrnn.serving.prompt_reading import PromptReading, ReadingPace
 from charrnn.serving.scheduled_text import ScheduledText
@@ -68,6 +69,9 @@ class Work:
         self._new: FairQueue[ScheduledText] = FairQueue()  # texts that wait for their first lane
         self._parked: FairQueue[ScheduledText] = FairQueue()  # texts that wait to go on
         self._turn_of_parked = False
+        self._patterns: set[ScheduledText] = set()  # begun texts that match a pattern
+        self._held: FairQueue[ScheduledText] = FairQueue()  # others that may not begin yet
+        self._most_patterns = most_begun(engine)
 
     # Texts that wait for a lane. All of these need the lock.
 
@@ -113,7 +117,7 @@ class Work:
 
     def withdraw(self, text: ScheduledText) -> None:
         """Remove a text from the queue it waits in, if it does."""
-        for queue in (self.turns, self._new, self._parked):
+        for queue in (self.turns, self._new, self._parked, self._held):
             queue.remove(text.owner, text)
 
     def end(self, text: ScheduledText) -> None:
@@ -121,6 +125,25 @@ class Work:
         text.has_ended = True
         self.texts.pop(text, None)
         self.withdraw(text)
+        if text in self._patterns:
+            self._patterns.remove(text)
+            if self._held:
+                next_one = self._held.pop()
+                self.turns.push(next_one.owner, next_one)
+                self.call(1)
+
+    def next_turn(self) -> ScheduledText | None:
+        """Remove and return the next text that Python is to write. Those that match a pattern take
+        much memory once they have begun, so that not all of them may begin."""
+        while self.turns:
+            text = self.turns.pop()
+            if text.settings.constraints.automaton is None or text in self._patterns:
+                return text
+            if len(self._patterns) < self._most_patterns:
+                self._patterns.add(text)
+                return text
+            self._held.push(text.owner, text)
+        return None
 
     def call(self, count: int, *, caller: Thread | None = None) -> None:
         """Call threads to the queues, those first that have least to do: so many, and not the one

@@ -1,11 +1,13 @@
 """Worker: a thread that reads prompts and writes texts."""
 
+import contextlib
 import threading
 import time
 from typing import Final
 
 from charrnn.ambient import usual_numpy
-from charrnn.engines import Int8Engine
+from charrnn.engines import Int8Engine, NativeEngine
+from charrnn.generation.writers import one_blas_thread
 from charrnn.serving.lane_texts import LaneTexts
 from charrnn.serving.python_writing import begin_steps, take_turn
 from charrnn.serving.scheduled_text import ScheduledText
@@ -73,7 +75,9 @@ class Worker:
         self._thread.join(seconds)
 
     def _run(self) -> None:
-        with usual_numpy():
+        engine = self._work.engine
+        in_c = isinstance(engine, Int8Engine | NativeEngine)  # without BLAS
+        with usual_numpy(), contextlib.nullcontext() if in_c else one_blas_thread():
             while self._wait():
                 try:
                     self._read()
@@ -123,9 +127,9 @@ class Worker:
         """Write a text in Python for a while."""
         work = self._work
         with work.lock:
-            if not work.turns:
+            text = work.next_turn()
+            if text is None:
                 return
-            text = work.turns.pop()
             text.is_running = True
         if text.steps is None:
             text.steps = begin_steps(work.engine, work.tokenizer, work.cache, text)

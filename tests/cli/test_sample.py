@@ -207,6 +207,8 @@ def test_strict_makes_them_an_error(run: Charrnn) -> None:
         ["--top-k", "2"],
         ["--repetition-penalty", "3"],
         ["--repetition-penalty", "3", "--repetition-window", "2"],
+        ["--presence-penalty", "-1"],
+        ["--frequency-penalty", "2"],
         ["--no-repeat-ngram", "3"],
         ["--ban", "e"],
         ["--only", "Thefox "],

@@ -38,25 +38,31 @@ static void put(const void *memory, size_t count) {
         exit(3);
 }
 
+static double bias[67];
+
 /* The filters of FILTERS in the test. */
 static const Filters FILTERS[] = {
     {67, 0, 0, 0.8, 0, 1, 0},
     {67, 20, 0, 1, 0.9, 1, 0},
     {67, 0, 1.3, 0.7, 0, -3, 0.9},
+    {67, 0, 1.3, 0.9, 0, 1, 0, 0.7, -0.3, bias},
 };
 
 static void put_draws(size_t processor, const float *scores, size_t stride, size_t rows) {
     uint8_t allowed[67], recent[67];
-    const size_t strides[2] = {0, 0};
-    for (size_t i = 0; i < 67; i++)
-        allowed[i] = i % 5 != 1, recent[i] = i % 3 == 0;
+    uint32_t counts[67];
+    const size_t strides[3] = {0, 0, 0};
+    for (size_t i = 0; i < 67; i++) {
+        allowed[i] = i % 5 != 1, recent[i] = i % 3 == 0, counts[i] = (uint32_t)(i % 4);
+        bias[i] = ((double)(i % 7) - 3) * 0.3;
+    }
     double *uniforms = malloc(rows * sizeof *uniforms);
     int64_t *ids = malloc(rows * sizeof *ids);
     for (size_t row = 0; row < rows; row++)
         uniforms[row] = ((double)row + 0.5) / (double)rows;
     for (size_t i = 0; i < sizeof FILTERS / sizeof *FILTERS; i++) {
-        charrnn_choose(processor, &FILTERS[i], scores, stride, rows, allowed, recent, strides,
-                       uniforms, ids);
+        charrnn_choose(processor, &FILTERS[i], scores, stride, rows, allowed, recent, counts,
+                       strides, uniforms, ids);
         for (size_t row = 0; row < rows; row++)
             put(&ids[row], 1); /* the lower half: all these machines are little-endian */
     }

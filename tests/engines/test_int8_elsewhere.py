@@ -32,6 +32,13 @@ FILTERS: list[dict[str, Any]] = [
     {"temperature": 0.8},
     {"top_k": 20, "top_p": 0.9},
     {"repetition_penalty": 1.3, "temperature": 0.7, "min_p": -3.0, "typical": 0.9},
+    {
+        "repetition_penalty": 1.3,
+        "temperature": 0.9,
+        "presence_penalty": 0.7,
+        "frequency_penalty": -0.3,
+        "bias": (np.arange(67) % 7 - 3.0) * 0.3,
+    },
 ]
 """Those of int8_program.c, but for min-p, of which the program has the logarithm."""
 
@@ -113,12 +120,15 @@ def written(cell: str, size: int, ids: Ids, x: npt.NDArray[np.float32]) -> tuple
 def draws(logits: Array) -> npt.NDArray[np.int32]:
     """The ids that the program draws from logits (rows, V) with each of the FILTERS."""
     ids, rows = np.arange(67), len(logits)
-    masks = np.tile(ids % 5 != 1, (rows, 1)), np.tile(ids % 3 == 0, (rows, 1))
+    masks: dict[str, Any] = {
+        "allowed": np.tile(ids % 5 != 1, (rows, 1)),
+        "recent": np.tile(ids % 3 == 0, (rows, 1)),
+        "counts": np.tile(ids % 4, (rows, 1)).astype(np.uint32),
+    }
     drawn = []
     for chosen in FILTERS:
-        filtered = apply_filters(
-            logits, allowed=masks[0], recent=masks[1], **(chosen | {"min_p": None, "typical": None})
-        )
+        without = chosen | {"min_p": None, "typical": None}
+        filtered = apply_filters(logits, **masks, **without)
         if "min_p" in chosen:
             smallest = filtered.max(axis=-1, keepdims=True) + chosen["min_p"]
             filtered = apply_typical(exclude(filtered, filtered >= smallest), chosen["typical"])

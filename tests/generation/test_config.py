@@ -19,6 +19,34 @@ from charrnn.generation.config import SamplingConfig
         {"repetition_penalty": -1.0},
         {"repetition_penalty": float("nan")},
         {"repetition_penalty": float("inf")},
+        *(
+            {f"{name}_penalty": value}
+            for name in ("presence", "frequency")
+            for value in (-2.1, 2.1, float("nan"), float("-inf"))
+        ),
+        *(
+            {"logit_bias": pairs}
+            for pairs in (
+                {3: 1.0},
+                [(3, 1.0)],
+                ([3, 1.0],),
+                ((3, 1.0, 2.0),),
+                ((3,),),
+                (3, 1.0),
+                (("3", 1.0),),
+                ((3.0, 1.0),),
+                ((True, 1.0),),
+                ((3, True),),
+                ((3, "1"),),
+                ((3, None),),
+                ((3, 100.5),),
+                ((3, -101),),
+                ((3, 10**400),),
+                ((3, float("nan")),),
+                ((3, float("inf")),),
+                ((3, 1.0), (4, 1.0), (3, 2.0)),
+            )
+        ),
         {"length": -1},
         {"length": 2.5},
         {"min_length": -1},
@@ -42,6 +70,7 @@ def test_settings_out_of_range_are_refused(settings: dict[str, Any]) -> None:
         {"length": None, "seed": 10**400},
         {"temperature": 0.0},
         {"top_k": 1, "top_p": 1.0, "min_p": 1.0, "typical": 1.0, "repetition_penalty": 0.1},
+        {"presence_penalty": -2.0, "frequency_penalty": 2, "logit_bias": ((3, -100), (0, 1e-3))},
         {"temperature": 9.0, "top_k": 5, "top_p": 1e-9, "min_p": 1e-9, "typical": 1e-9},
     ],
     ids=str,

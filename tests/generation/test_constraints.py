@@ -340,6 +340,42 @@ def test_nothing_is_recent_before_the_first_character() -> None:
     assert Writing(repetition_penalty=1.5).recent() == ""
 
 
+def counts(writing: Writing) -> dict[str, int]:
+    found = writing.draft.constraints.counts([writing.draft])
+    assert found is not None
+    return {c: n for c, n in zip(writing.alphabet, found[0].tolist(), strict=True) if n}
+
+
+@pytest.mark.parametrize("name", ["presence_penalty", "frequency_penalty"])
+def test_what_is_counted_was_written_within_the_window_and_is_not_of_the_prompt(name: str) -> None:
+    settings: dict[str, Any] = {name: 0.5, "repetition_window": 3}
+    writing = Writing("abcd", **settings)
+    assert counts(writing) == {}
+    writing.add("ab")
+    assert counts(writing) == {"a": 1, "b": 1}
+    writing.add("bc")
+    assert counts(writing.copy()) == counts(writing) == {"b": 2, "c": 1}
+
+
+def test_nobody_counts_without_a_penalty_that_asks() -> None:
+    others: list[dict[str, Any]] = [{}, {"repetition_penalty": 2.0}, {"presence_penalty": 0.0}]
+    for settings in others:
+        made = constraints(**settings)
+        assert made.counts([Draft(made)]) is None
+    assert not constraints(presence_penalty=0.0, frequency_penalty=0.0).context_dependent
+
+
+def test_a_bias_is_for_ids_of_the_vocabulary() -> None:
+    assert constraints().bias is None
+    last = len(ALPHABET) - 1
+    bias = constraints(logit_bias=((0, -100), (last, 1.5))).bias
+    assert bias is not None
+    assert bias.tolist() == [-100, *[0] * (last - 1), 1.5]
+    for wrong in (-1, last + 1, 1 << 70):
+        with pytest.raises(ConfigError, match=f"logit-bias: id {wrong}: the model's ids go from 0"):
+            constraints(logit_bias=((wrong, 1.0),))
+
+
 def test_without_a_penalty_nobody_asks_what_is_recent() -> None:
     counting = constraints(no_repeat_ngram=3, repetition_window=10)
     assert counting.masks([Draft(counting)])[1] is None
@@ -377,6 +413,7 @@ EVERYTHING: dict[str, Any] = {
     "length": None,
     "stop": ("abcdEND",),
     "repetition_penalty": 1.2,
+    "frequency_penalty": 0.1,
     "repetition_window": 9,  # the farthest that any of them looks back
     "no_repeat_ngram": 4,
 }
@@ -391,6 +428,7 @@ def test_what_is_forgotten_changes_nothing(prompt: str) -> None:
         forgetful.draft.forget()
         assert forgetful.may_come() == other.may_come()
         assert forgetful.recent() == other.recent()
+        assert counts(forgetful) == counts(other)
         assert forgetful.draft.held_back() == other.draft.held_back()
     assert len(forgetful.draft.ids) < 1200
     assert len(other.draft.ids) >= 4000

@@ -38,6 +38,9 @@ def chosen(config: SamplingConfig, uniform: float, prompt: tuple[int, ...] = ())
         ({"ban": "bd"}, "ac"),
         ({"only": "a"}, "a"),
         ({"repetition_penalty": 50.0}, "acd"),  # b came
+        ({"presence_penalty": 2.0, "frequency_penalty": 2.0}, "abcd"),  # but was not written
+        ({"logit_bias": ((1, -100.0),)}, "acd"),
+        ({"logit_bias": ((2, 100),)}, "c"),
         ({"no_repeat_ngram": 1}, "acd"),
     ],
     ids=str,
@@ -60,6 +63,7 @@ def test_every_setting_reaches_the_choice(settings: dict[str, float], expected: 
         SamplingConfig(top_k=2),
         SamplingConfig(ban="c"),  # whose number it is
         SamplingConfig(repetition_penalty=2.0),
+        SamplingConfig(frequency_penalty=2.0, presence_penalty=1.0, logit_bias=((2, -100.0),)),
     ],
 )
 def test_numbers_that_overflow_are_the_models_fault(config: SamplingConfig, wrong: float) -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from charrnn.generation.filters import (
     Mask,
+    apply_count_penalties,
     apply_filters,
     apply_min_p,
     apply_repetition_penalty,
@@ -291,6 +292,48 @@ def test_the_penalty_comes_before_the_temperature() -> None:
     np.testing.assert_allclose(probabilities(filtered), expected / expected.sum())
 
 
+def test_count_penalties_are_subtracted_from_logits_of_what_was_written() -> None:
+    counts = np.array([0, 1, 3, 0], dtype=np.uint32)
+    both = apply_count_penalties(FOUR, counts, presence=0.5, frequency=0.25)
+    np.testing.assert_allclose(both, FOUR - [0, 0.75, 1.25, 0])
+    rewarded = apply_count_penalties(FOUR, counts, presence=0.0, frequency=-2.0)
+    np.testing.assert_allclose(rewarded, FOUR - [0, -2, -6, 0])
+    excluded = apply_count_penalties(exclude(FOUR, only(1)), counts, presence=-2, frequency=-2)
+    assert kept(excluded) == [1]
+
+
+def test_a_bias_is_added_after_the_exclusion_and_before_the_repetition_penalty() -> None:
+    bias = np.array([0, 100, 0, 1.0])
+    assert kept(apply_filters(FOUR, allowed=only(0, 2), bias=bias)) == [0, 2]
+    filtered = apply_filters(FOUR, bias=bias, repetition_penalty=2.0, recent=only(3))
+    expected = apply_repetition_penalty(FOUR + bias, 2.0, only(3))
+    np.testing.assert_array_equal(filtered, expected)
+
+
+def test_count_penalties_come_between_the_repetition_penalty_and_the_temperature() -> None:
+    counts = np.array([2, 0, 1, 0], dtype=np.uint32)
+    settings: dict[str, Any] = {"repetition_penalty": 1.5, "recent": only(0)}
+    filtered = apply_filters(
+        FOUR, presence_penalty=1, frequency_penalty=0.5, counts=counts, temperature=0.5, **settings
+    )
+    expected = (apply_filters(FOUR, **settings) - [2, 0, 1.5, 0]) / 0.5
+    np.testing.assert_allclose(filtered, expected)
+
+
+def test_count_penalties_of_zero_are_off() -> None:
+    counts = np.ones(4, dtype=np.uint32)
+    off: list[dict[str, Any]] = [{}, {"presence_penalty": 0.0, "frequency_penalty": 0.0}]
+    for penalties in off:
+        np.testing.assert_array_equal(apply_filters(FOUR, counts=counts, **penalties), FOUR)
+    np.testing.assert_array_equal(apply_filters(FOUR, presence_penalty=1.0), FOUR)
+
+
+def test_a_bias_of_100_bans_or_chooses() -> None:
+    left = probabilities(apply_filters(FOUR, bias=np.array([0, -100.0, 0, 0])))
+    assert left[1] < 1e-40
+    assert probabilities(apply_filters(FOUR, bias=np.array([100.0, 0, 0, 0])))[0] == 1
+
+
 def test_the_penalty_comes_before_top_k() -> None:
     # The likeliest, 0.4, becomes 0.064: less likely than all others.
     assert kept(apply_filters(FOUR, repetition_penalty=3.0, recent=only(1), top_k=2)) == [2, 3]
@@ -344,8 +387,12 @@ EVERY_FILTER: list[dict[str, Any]] = [
     {"min_p": 0.2},
     {"typical": 0.6},
     {"repetition_penalty": 1.3},
+    {"presence_penalty": 0.7},
+    {"frequency_penalty": -0.3},
     {
         "repetition_penalty": 0.8,
+        "presence_penalty": -1.1,
+        "frequency_penalty": 0.4,
         "temperature": 1.4,
         "top_k": 40,
         "top_p": 0.9,
@@ -375,12 +422,13 @@ def test_each_row_is_treated_by_itself(settings: dict[str, Any], size: int) -> N
     logits[3] = 0  # nothing but ties
     allowed, recent = random.random((2, 40, size)) < 0.7
     allowed[:, 0] = True
-    together = apply_filters(logits, allowed=allowed, recent=recent, **settings)
+    counts = random.poisson(1, (40, size)).astype(np.uint32)
+    together = apply_filters(logits, allowed=allowed, recent=recent, counts=counts, **settings)
     for row in range(40):
-        given = {"allowed": allowed[row], "recent": recent[row], **settings}
+        given = {"allowed": allowed[row], "recent": recent[row], "counts": counts[row], **settings}
         np.testing.assert_array_equal(apply_filters(logits[row], **given), together[row])
         few = slice(max(row - 2, 0), row + 1)
-        given = {"allowed": allowed[few], "recent": recent[few], **settings}
+        given = {"allowed": allowed[few], "recent": recent[few], "counts": counts[few], **settings}
         np.testing.assert_array_equal(apply_filters(logits[few], **given)[-1], together[row])
 
 

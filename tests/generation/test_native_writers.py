@@ -61,7 +61,12 @@ def written(engine: Engine, model: Model, prompt: str, config: SamplingConfig) -
 SETTINGS: dict[str, st.SearchStrategy[Any]] = {
     "temperature": st.sampled_from([0.0, 0.3, 1.0, 2.0]),
     "repetition_penalty": st.sampled_from([0.5, 1.3, 3.0]),
+    "presence_penalty": st.floats(-2, 2),
+    "frequency_penalty": st.floats(-2, 2),
     "repetition_window": st.integers(1, 30),
+    "logit_bias": st.dictionaries(st.integers(0, 66), st.floats(-100, 100), max_size=4).map(
+        lambda biases: tuple(biases.items())
+    ),
     "top_k": st.integers(1, 30),
     "top_p": st.floats(0.05, 1),
     "min_p": st.floats(0.001, 0.9),

@@ -92,6 +92,8 @@ CONFIGS: list[Any] = [
         {"min_p": 0.3},
         {"typical": 0.5},
         {"repetition_penalty": 1.6, "repetition_window": 5},
+        {"presence_penalty": 1.5, "frequency_penalty": -0.5, "repetition_window": 5},
+        {"logit_bias": ((1, 3.5), (2, -100.0))},
         {"no_repeat_ngram": 2},
         {"ban": "ab"},
         {"only": "abc"},
@@ -104,6 +106,7 @@ CONFIGS: list[Any] = [
         {"regex": "[a-d]+e", "length": 9},
         {"regex": "", "length": 9},
         {"regex": "a(bcd)*", "length": 9},
+        {"regex": "[a-d]+e", "length": 9, "frequency_penalty": 2.0, "logit_bias": ((1, 3.5),)},
         {"regex": "a(bc|d)*", "lines": True, "length": 9, "no_repeat_ngram": 3},
         {"regex": "[a-h ]*(b|d)", "lines": True, "length": 9, "temperature": 0.0},
     )

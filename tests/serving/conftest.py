@@ -24,7 +24,7 @@ def models(make_model: Callable[..., Model]) -> Models:
     return {
         "letters": make_model(LETTERS, seed=1),
         "many": make_model(MANY, cell="gru", layers=1, hidden_size=16, seed=2),
-        "bytes": make_model(None, cell="rnn", hidden_size=10, sharpness=8.0, seed=3),
+        "bytes": make_model(None, cell="rnn", hidden_size=10, seed=3),
         "restorer": make_model(LETTERS, task="restore", seed=4),
     }
 

@@ -17,6 +17,7 @@ from charrnn.data.tokenizer import ByteTokenizer
 from charrnn.errors import CharRNNWarning
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.sampler import Sampler
+from charrnn.storage.model_directory import Model
 from tests.patterns import needs_regex
 from tests.serving.conftest import LETTERS, MANY, Models
 
@@ -191,12 +192,20 @@ def test_characters_of_several_bytes_come_whole(
     assert "\N{REPLACEMENT CHARACTER}" not in body_of(exchange.response).decode()
 
 
+def by_character(model: Model, text: str, found: list[float]) -> list[float]:
+    """Log-probabilities of ids as those of characters, which for a byte model have several."""
+    if not isinstance(model.tokenizer, ByteTokenizer):
+        return found
+    sizes = [len(each.encode("utf-8", "surrogateescape")) for each in text]
+    return list(np.add.reduceat(found, np.cumsum([0, *sizes[:-1]])))
+
+
 @pytest.mark.parametrize("model", list(ALPHABETS))
 @pytest.mark.parametrize("length", [0, 9])
 def test_echoed_probabilities_are_those_of_score(
-    model: str, length: int, server: Server, models: Models
+    model: str, length: int, server: Server, models: Models, samplers: dict[str, Sampler]
 ) -> None:
-    """Of ids, which for a byte model are bytes."""
+    """Those of the generated text are those of `sample --logprobs`."""
     chance = random.Random(length)
     for size in (1, 2, 40, 1500):
         prompt = "".join(chance.choices(ALPHABETS[model], k=size))
@@ -208,28 +217,19 @@ def test_echoed_probabilities_are_those_of_score(
         load.run()
         assert exchange.response.startswith(b"HTTP/1.1 200"), exchange.response
         (choice,) = json.loads(body_of(exchange.response))["choices"]
+        text, generated = "", []
+        if length:
+            config = SamplingConfig(length=length, seed=2, temperature=1.0)
+            (sample,) = samplers[model].samples(prompt, config, indices=[0], score=True)
+            text, generated = sample.text, list(sample.log_probabilities)
+        assert choice["text"] == valid(prompt + text)
         logprobs = choice["logprobs"]
-        text = (
-            prompt
-            + charrnn.sample(
-                models[model], prompt, length=length, seed=2, temperature=1.0, engine=ENGINE
-            )
-            if length
-            else prompt
-        )
-        assert choice["text"] == valid(text)
-        found = logprobs["token_logprobs"]
-        assert found[0] is None
-        wanted = charrnn.score(models[model], text, engine=ENGINE)
-        if isinstance(models[model].tokenizer, ByteTokenizer):
-            sizes = [len(each.encode("utf-8", "surrogateescape")) for each in text]
-            found = np.add.reduceat([0.0, *found[1:]], np.cumsum([0, *sizes[:-1]]))
-            first = 1  # the first byte of the first character has no probability
-        else:
-            first = 1
-        assert list(found[first:]) == pytest.approx(wanted[first:].tolist(), abs=1e-6)
-        assert logprobs["top_logprobs"][0] is None
-        for own, top in zip(
-            logprobs["token_logprobs"][1:], logprobs["top_logprobs"][1:], strict=True
-        ):
-            assert own in top.values() and 2 <= len(top) <= 3
+        own, top = logprobs["token_logprobs"], logprobs["top_logprobs"]
+        assert own[0] is None and top[0] is None
+        echoed = [0.0, *own[1 : len(own) - len(generated)]]
+        assert own[len(echoed) :] == pytest.approx(generated, rel=2e-7, abs=1e-6)
+        wanted = charrnn.score(models[model], prompt, engine=ENGINE).tolist()
+        found = by_character(models[model], prompt, echoed)
+        assert found[1:] == pytest.approx(wanted[1:], rel=2e-7, abs=1e-6)
+        for each, others in zip(own[1:], top[1:], strict=True):
+            assert each in others.values() and 2 <= len(others) <= 3

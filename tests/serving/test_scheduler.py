@@ -14,7 +14,7 @@ from charrnn.errors import CharRNNError, ConfigError, ModelError
 from charrnn.generation import draw
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.sampler import Sampler
-from charrnn.serving import lane_texts, worker
+from charrnn.serving import lane_texts, work, worker
 from charrnn.serving.scheduler import Scheduler
 from charrnn.serving.texts import (
     Busy,
@@ -35,11 +35,25 @@ def sampler() -> Sampler:
     return Sampler(model_of())
 
 
+@pytest.fixture(autouse=True)
+def _closing(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Closes all schedulers of a test, also of one that fails: their threads would go on."""
+    opened: list[Scheduler] = []
+    begin = Scheduler.__init__
+
+    def begin_and_remember(self: Scheduler, *args: Any, **options: Any) -> None:
+        begin(self, *args, **options)
+        opened.append(self)
+
+    monkeypatch.setattr(Scheduler, "__init__", begin_and_remember)
+    yield
+    for each in opened:
+        each.close()
+
+
 @pytest.fixture
-def scheduler(sampler: Sampler) -> Iterator[Scheduler]:
-    scheduler = Scheduler(sampler, max_concurrent=64, max_queue=2000, threads=2)
-    yield scheduler
-    scheduler.close()
+def scheduler(sampler: Sampler) -> Scheduler:
+    return Scheduler(sampler, max_concurrent=64, max_queue=2000, threads=2)
 
 
 SETTINGS: list[dict[str, Any]] = [
@@ -91,6 +105,7 @@ def test_a_text_that_matches_a_pattern(
 
 def test_a_text_is_the_same_in_any_company(scheduler: Scheduler, sampler: Sampler) -> None:
     """Among 256 that come, go and pause, with other prompts, settings and lengths."""
+    count = 256 if native_choice.available() else 24
     choices = random.Random(5)
     requests = [
         request_of(
@@ -104,10 +119,10 @@ def test_a_text_is_the_same_in_any_company(scheduler: Scheduler, sampler: Sample
                 **choices.choice(SETTINGS),
             },
         )
-        for _ in range(256)
+        for _ in range(count)
     ]
     readers, tickets = [], []
-    for begin in range(0, 256, 8):
+    for begin in range(0, count, 8):
         some = requests[begin : begin + 8]
         readers.append(Reader())
         tickets.append(scheduler.submit(some, readers[-1]))
@@ -117,7 +132,7 @@ def test_a_text_is_the_same_in_any_company(scheduler: Scheduler, sampler: Sample
         time.sleep(choices.random() / 500)
         tickets[-1].resume(place)
         dropped.cancel()
-    for begin, reader in zip(range(0, 256, 8), readers, strict=True):
+    for begin, reader in zip(range(0, count, 8), readers, strict=True):
         reader.wait(*range(8))
         for place in range(8):
             request = requests[begin + place]
@@ -150,7 +165,6 @@ def test_every_engine_writes_its_texts(kind: Any) -> None:
     config = SamplingConfig(length=30)
     expected = [each.text for each in sampler.samples("ABC" * 100, config, indices=range(5))]
     assert [reader.text(place, sampler) for place in range(5)] == expected
-    scheduler.close()
 
 
 def test_a_text_of_no_length_ends_at_once(scheduler: Scheduler, sampler: Sampler) -> None:
@@ -179,7 +193,6 @@ def test_the_queue_is_bounded(sampler: Sampler) -> None:
     assert len(write(scheduler, request_of(sampler, length=5)).ids(0)) == 5
     tickets[0].cancel()
     assert scheduler.count == 0
-    scheduler.close()
 
 
 def test_the_time_to_wait_follows_the_rate_of_texts() -> None:
@@ -243,11 +256,13 @@ def test_a_cancelled_text_frees_its_lane_at_once(
     assert not reader.end(0).is_last
     ticket.cancel()
     assert scheduler.count == 0
-    scheduler.close()
 
 
 def test_a_paused_text_leaves_its_lane_and_goes_on_to_the_same_bytes(sampler: Sampler) -> None:
-    cases: list[dict[str, Any]] = [{"length": 3000}, {"length": 300, "no_repeat_ngram": 5}]
+    cases: list[dict[str, Any]] = [
+        {"length": 3000 if native_choice.available() else 300},
+        {"length": 300, "no_repeat_ngram": 5},
+    ]
     for settings in cases:
         scheduler = Scheduler(sampler, max_concurrent=1, max_queue=5, threads=1)
         slow, quick = Reader(), Reader()
@@ -263,13 +278,13 @@ def test_a_paused_text_leaves_its_lane_and_goes_on_to_the_same_bytes(sampler: Sa
             ticket.resume(0)
         slow.wait(0)
         assert slow.text(0, sampler) == sampler.sample("", SamplingConfig(**settings))
-        scheduler.close()
 
 
 def test_a_text_may_be_paused_and_cancelled_while_its_prompt_is_read(sampler: Sampler) -> None:
     scheduler = Scheduler(sampler, max_concurrent=1, max_queue=5, threads=1)
     reader = Reader()
-    long = request_of(sampler, "abcd " * 20_000, length=5)
+    letters = 100_000 if native_choice.available() else 1000
+    long = request_of(sampler, "a" * letters, length=5)
     first, second = (scheduler.submit([long], reader) for _ in range(2))
     first.pause(0)
     second.cancel()
@@ -278,7 +293,6 @@ def test_a_text_may_be_paused_and_cancelled_while_its_prompt_is_read(sampler: Sa
     first.resume(0)
     reader.wait(0)
     assert len(reader.ids(0)) == 5
-    scheduler.close()
 
 
 @pytest.mark.parametrize("settings", WRITERS)
@@ -325,14 +339,13 @@ def test_a_reader_that_fails_ends_its_text_only(sampler: Sampler) -> None:
             time.sleep(0.01)
         assert len(write(scheduler, request_of(sampler, length=50)).ids(0)) == 50
     assert [str(each.exc_value) for each in failures] == ["the event loop is closed"]
-    scheduler.close()
 
 
 # Errors
 
 
 def test_an_error_reaches_only_its_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(draw, "LONGEST", 3000)
+    monkeypatch.setattr(draw, "LONGEST", 700)
     model = model_of()
     place = CHARACTERS.index("X")
     model.tensors["embedding.weight"][place] = np.nan  # after an X, all numbers are lost
@@ -353,11 +366,10 @@ def test_an_error_reaches_only_its_text(monkeypatch: pytest.MonkeyPatch) -> None
         assert "overflow" in str(errors[0])
         assert isinstance(errors[1], ConfigError)
         assert isinstance(errors[2], CharRNNError)
-        assert "no end after 3," in str(errors[2])
+        assert "no end after" in str(errors[2])
         assert errors[3] is None
     assert reader.text(3, sampler) == sampler.sample("A", requests[3].config)
     assert scheduler.count == 0
-    scheduler.close()
 
 
 def test_a_bug_ends_the_texts_that_it_hits_and_not_the_thread(
@@ -372,7 +384,6 @@ def test_a_bug_ends_the_texts_that_it_hits_and_not_the_thread(
     assert isinstance(reader.end(0).error, ZeroDivisionError)
     assert isinstance(reader.end(1).error, ZeroDivisionError)
     assert len(write(scheduler, request_of(sampler, length=5)).ids(0)) == 5
-    scheduler.close()
 
 
 # Fairness
@@ -394,7 +405,31 @@ def test_short_texts_do_not_wait_for_long_ones(
     long.wait_for_ids(9, before[9] + 10)  # and the long ones all go on
     for place in range(10):
         long.wait_for_ids(place, before[place] + 10)
-    scheduler.close()
+
+
+def test_few_texts_of_a_pattern_begin_at_once(
+    sampler: Sampler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("outlines_core")
+    from charrnn.generation import regex
+
+    monkeypatch.setattr(regex, "compile_apart", regex.compile_steps)  # needs no bounds here
+    monkeypatch.setattr(work, "most_begun", lambda engine: 2)
+    scheduler = Scheduler(sampler, max_concurrent=5, max_queue=50, threads=1)
+    assert scheduler.prepare(SamplingConfig(regex="[ab]{3}")).automaton is not None
+    long, short = Reader(), Reader()
+    ticket = scheduler.submit([request_of(sampler, regex="[ab]{3000}", length=None)] * 9, long)
+    end = time.monotonic() + 10
+    while sum(text.steps is not None for text in ticket.texts) < 2:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    time.sleep(0.1)
+    assert sum(text.steps is not None for text in ticket.texts) == 2
+    assert len(write(scheduler, request_of(sampler, no_repeat_ngram=3, length=9)).ids(0)) == 9
+    scheduler.submit([request_of(sampler, regex="[ab]{3}")], short)
+    ticket.cancel()
+    short.wait(0)
+    assert len(short.ids(0)) == 3
 
 
 def test_a_long_prompt_blocks_nobody(sampler: Sampler) -> None:
@@ -402,14 +437,14 @@ def test_a_long_prompt_blocks_nobody(sampler: Sampler) -> None:
     running, long, short = Reader(), Reader(), Reader()
     scheduler.submit([request_of(sampler, length=None)], running)
     running.wait_for_ids(0, 5)
-    scheduler.submit([request_of(sampler, "abcd " * 200_000, length=5)], long)
+    many = np.tile(sampler.prompt_ids("abcd "), 200_000)
+    scheduler.submit([TextRequest(many, SamplingConfig(length=5))], long)
     before = len(running.ids(0))
     for number in range(5):
         short = write(scheduler, request_of(sampler, f"a prompt {number}", length=5))
         assert len(short.ids(0)) == 5
     running.wait_for_ids(0, before + 1000)
     assert not long.pieces[0]
-    scheduler.close()
 
 
 def test_the_texts_of_one_prompt_read_it_once(sampler: Sampler) -> None:
@@ -428,7 +463,6 @@ def test_the_texts_of_one_prompt_read_it_once(sampler: Sampler) -> None:
         scheduler = Scheduler(sampler, max_concurrent=5, max_queue=50, threads=2, cache_bytes=0)
         write(scheduler, *[prompt] * 20)
         assert sum(reads) == 4999
-        scheduler.close()
 
 
 def test_a_prompt_that_goes_on_after_another_text_is_not_read_again(sampler: Sampler) -> None:
@@ -444,8 +478,6 @@ def test_a_prompt_that_goes_on_after_another_text_is_not_read_again(sampler: Sam
         again = TextRequest([*ids, 5, 6], SamplingConfig(length=50), 3)
         cold = Scheduler(sampler, max_concurrent=5, max_queue=50, threads=2)
         assert write(scheduler, again).ids(0) == write(cold, again).ids(0)
-        scheduler.close()
-        cold.close()
 
 
 # Costs
@@ -468,17 +500,17 @@ def test_many_short_texts_leave_the_memory_flat(sampler: Sampler) -> None:
             requests = [request_of(sampler, prompt, length=3, seed=number, top_k=1 + number % 60)]
             write(scheduler, *requests * 20)
 
-    write_many(40)
+    count = 15 if native_choice.available() else 3
+    write_many(count)
     gc.collect()
     tracemalloc.start()
-    write_many(20)
+    write_many(count)
     before, _ = tracemalloc.get_traced_memory()
-    write_many(40)
+    write_many(count)
     gc.collect()
     after, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert after - before < 100_000
-    scheduler.close()
 
 
 def test_deliveries_of_a_round_come_together(sampler: Sampler) -> None:
@@ -494,4 +526,3 @@ def test_deliveries_of_a_round_come_together(sampler: Sampler) -> None:
     reader = write(scheduler, *[request_of(sampler, "a", k, length=1500) for k in range(64)])
     assert max(sizes) == 64
     assert len(sizes) < sum(len(pieces) for pieces in reader.pieces.values()) / 8
-    scheduler.close()

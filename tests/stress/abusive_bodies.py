@@ -4,7 +4,15 @@ import itertools
 import json
 from typing import Any, Final
 
-from tests.stress.abusive_client import COMPLETIONS, MEGABYTE, Target, answers, asked, refuses
+from tests.stress.abusive_client import (
+    COMPLETIONS,
+    MEGABYTE,
+    Dishonest,
+    Target,
+    answers,
+    asked,
+    refuses,
+)
 
 
 def large_body(target: Target) -> None:

@@ -84,11 +84,11 @@ INLINE void NAME(narrow)(const Filters *filters, double *x, double *e, double *k
 }
 
 /* Return the id that a number from [0, 1) draws from logits; V if none may come, V + 1 if a logit
-   is not finite. NULL `allowed` and `recent` are all ids and none. `memory` has room for four
-   rows of numbers. */
+   is not finite. `counts` has how often each id was written. NULL `allowed`, `recent` and `counts`
+   are all ids, none and zeros. `memory` has room for four rows of numbers. */
 TARGET static size_t NAME(choose)(const Filters *filters, const float *logits,
-                                  const uint8_t *allowed, const uint8_t *recent, double uniform,
-                                  double *memory) {
+                                  const uint8_t *allowed, const uint8_t *recent,
+                                  const uint32_t *counts, double uniform, double *memory) {
     const size_t size = filters->vocabulary, count = padded_count(size);
     double *x = memory, *e = x + count, *keys = e + count;
     int lost = 0;
@@ -102,6 +102,8 @@ TARGET static size_t NAME(choose)(const Filters *filters, const float *logits,
         x[i] = -INFINITY;
     for (size_t i = 0; allowed && i < size; i++)
         x[i] = allowed[i] ? x[i] : -INFINITY;
+    for (size_t i = 0; filters->bias && i < size; i++)
+        x[i] = x[i] + filters->bias[i];
     double most = NAME(largest)(x, count);
     if (most == -INFINITY)
         return size;
@@ -111,6 +113,12 @@ TARGET static size_t NAME(choose)(const Filters *filters, const float *logits,
             x[i] = x[i] - most - log_sum;
             x[i] = recent[i] ? x[i] * filters->penalty : x[i];
         }
+        most = NAME(largest)(x, count);
+    }
+    if (counts && (filters->presence != 0 || filters->frequency != 0)) {
+        for (size_t i = 0; i < size; i++)
+            if (counts[i] > 0)
+                x[i] = x[i] - (filters->presence + filters->frequency * (double)counts[i]);
         most = NAME(largest)(x, count);
     }
     if (filters->temperature == 0) {

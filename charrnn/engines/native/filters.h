@@ -5,6 +5,8 @@ typedef struct {
     size_t vocabulary, top_k;           /* V; 0: off */
     double penalty, temperature, top_p; /* 0: no penalty, greedy, off */
     double log_min_p, typical;          /* above 0: off; 0: off */
+    double presence, frequency;         /* penalties of ids that were written; 0: off */
+    const double *bias;                 /* (V), added to the logits; or NULL */
 } Filters;
 
 /* Return the length of a row of numbers in memory, which vectors of any kind divide. */

@@ -277,7 +277,8 @@ uint64_t charrnn_layout(void) {
     FIELD(Attention, bias) FIELD(Attention, head)
     STRUCTURE(Filters) FIELD(Filters, vocabulary) FIELD(Filters, top_k) FIELD(Filters, penalty)
     FIELD(Filters, temperature) FIELD(Filters, top_p) FIELD(Filters, log_min_p)
-    FIELD(Filters, typical)
+    FIELD(Filters, typical) FIELD(Filters, presence) FIELD(Filters, frequency)
+    FIELD(Filters, bias)
     STRUCTURE(Rules) FIELD(Rules, filters) FIELD(Rules, allowed) FIELD(Rules, length)
     FIELD(Rules, min_length) FIELD(Rules, window) FIELD(Rules, longest_stop)
     FIELD(Rules, stop_count) FIELD(Rules, stops) FIELD(Rules, stop_ends) FIELD(Rules, scored)
@@ -289,7 +290,7 @@ uint64_t charrnn_layout(void) {
     STRUCTURE(Writer) FIELD(Writer, lanes) FIELD(Writer, attention) FIELD(Writer, texts)
     FIELD(Writer, next) FIELD(Writer, rings) FIELD(Writer, ring_size) FIELD(Writer, room)
     FIELD(Writer, interrupted) FIELD(Writer, begun) FIELD(Writer, ids) FIELD(Writer, ends)
-    FIELD(Writer, scores) FIELD(Writer, masks) FIELD(Writer, memory)
+    FIELD(Writer, scores) FIELD(Writer, masks) FIELD(Writer, counts) FIELD(Writer, memory)
     FUNCTION(charrnn_int8_processor, 1, sizeof(char *))
     FUNCTION(charrnn_int8_offset, 1, sizeof(int))
     FUNCTION(charrnn_int8_tanh, 3, 0)
@@ -300,7 +301,7 @@ uint64_t charrnn_layout(void) {
     FUNCTION(charrnn_int8_read, 8, sizeof(int))
     FUNCTION(charrnn_int8_attend, 4, 0)
     FUNCTION(charrnn_exp, 3, 0)
-    FUNCTION(charrnn_choose, 10, sizeof(int))
+    FUNCTION(charrnn_choose, 11, sizeof(int))
     FUNCTION(charrnn_int8_write, 3, sizeof(int64_t))
     return hash;
 }

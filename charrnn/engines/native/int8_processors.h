@@ -202,8 +202,8 @@ static const struct {
     void (*tanh)(float *, size_t);
     void (*exp)(float *, size_t);
     void (*exp64)(double *, size_t);
-    size_t (*choose)(const Filters *, const float *, const uint8_t *, const uint8_t *, double,
-                     double *);
+    size_t (*choose)(const Filters *, const float *, const uint8_t *, const uint8_t *,
+                     const uint32_t *, double, double *);
     double (*score)(const float *, size_t, size_t, double *);
 } processors[] = {
 #if defined(__x86_64__)

@@ -51,6 +51,7 @@ typedef struct {
     int32_t *ends;  /* (B, room): 0, or the ids of the stop that ends the text, or as above */
     double *scores; /* (B, room): log-probabilities, where the rules want them */
     uint8_t *masks; /* (2, V) */
+    uint32_t *counts; /* (V) */
     double *memory;
 } Writer;
 
@@ -141,6 +142,18 @@ static const uint8_t *recent(const Writer *writer, size_t lane) {
     return mask;
 }
 
+/* Return how often each id was made within the window, if a penalty asks. */
+static const uint32_t *counted(const Writer *writer, size_t lane) {
+    const Text *text = &writer->texts[lane];
+    const Filters *filters = text->rules->filters;
+    if (filters->presence == 0 && filters->frequency == 0)
+        return NULL;
+    memset(writer->counts, 0, filters->vocabulary * sizeof *writer->counts);
+    for (uint64_t back = 1; back <= text->rules->window && back <= text->made; back++)
+        writer->counts[*id_before(writer, lane, back)]++;
+    return writer->counts;
+}
+
 /* Return how the text of a lane ends with its last id, as in `ends`. */
 static int32_t end_of(const Writer *writer, size_t lane) {
     const Rules *rules = writer->texts[lane].rules;
@@ -168,7 +181,7 @@ static int32_t extend(Writer *writer, size_t lane, size_t step) {
     const size_t processor = lanes->model->processor;
     const size_t id = processors[processor].choose(
         text->rules->filters, logits, allowed_next(writer, lane), recent(writer, lane),
-        uniform_of(text->key, text->made), writer->memory);
+        counted(writer, lane), uniform_of(text->key, text->made), writer->memory);
     writer->ids[place] = id < size ? (int32_t)id : -1;
     if (id >= size)
         return id == size ? AS_NOTHING_MAY_COME : BY_OVERFLOW;
