@@ -53,13 +53,14 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with a run of each task in `checkpoints/`, which the tests only read."""
+def served(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a run of each task in `checkpoints/`, which the tests only read; where there
+    is no browser, none is trained."""
     return train_models(tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
-def address(browser: Browser, served: Path) -> Iterator[str]:
+def address(served: Path) -> Iterator[str]:
     """Where `charrnn serve` listens, with all of these models; the first one writes prose."""
     with serving(served, "prose", "towns", "both", "moods", "years") as found:
         yield found

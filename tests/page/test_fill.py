@@ -55,6 +55,10 @@ def test_a_gap_is_chosen_from_its_alternatives_by_keyboard(filler: Page, served:
     assert shares.first.inner_text().split()[0] == "fox"
     assert filler.evaluate("document.activeElement.checked") is True
 
+    filler.keyboard.press("Escape")  # back to the gap
+    assert filler.evaluate("document.activeElement.innerText") == expected[0].gaps[0].filled
+    filler.keyboard.press("Enter")
+    expect(filler.locator(":focus[type=radio]")).to_be_checked()
     filler.keyboard.press("ArrowDown")
     other = expected[1].gaps[0].filled
     expect(filler.locator(".filled-text")).to_contain_text(f"The f{other}x")

@@ -124,7 +124,7 @@ def test_when_there_are_no_more_texts_it_says_so(many: Page) -> None:
     expect(many.locator(".many-status")).to_contain_text("try a higher temperature")
 
 
-def test_a_pattern_that_is_wrong_is_explained_at_its_field(many: Page, problems: list[str]) -> None:
+def test_what_cannot_be_is_explained_at_its_field(many: Page, problems: list[str]) -> None:
     write(many, 3, pattern="([a-z]")
     error = many.locator(".field-error")
     error.wait_for()
@@ -135,16 +135,33 @@ def test_a_pattern_that_is_wrong_is_explained_at_its_field(many: Page, problems:
     problems.clear()
     pattern.fill("[A-Z][a-z]+")
     assert not error.is_visible()
-    write(many, 3, pattern="[A-Z][a-z]+")
+    write(many, 3, pattern="[A-Z][a-z]+", beginning="☃")
+    expect(error).to_contain_text("never seen")
+    assert many.get_by_label("Beginning").get_attribute("aria-invalid") == "true"
+    problems.clear()
+    write(many, 3, beginning="")
     assert len(finished(many)) == 3
 
 
 def test_only_new_ones_leaves_out_the_training_text(many: Page) -> None:
     known = TOWNS.read_text(encoding="utf-8").splitlines()[:LINES_OF_TOWNS]
     assert "Trebenov" in known and "Trebemere" not in known
-    many.get_by_label("Only new ones").check()
+    many.get_by_label("None of the training text").check()
     write(many, 1, pattern="Trebe(nov|mere)", seed="2")
     assert finished(many) == ["Trebemere"]
+
+
+def test_texts_need_not_be_lines(many: Page, served: Path) -> None:
+    """Also for a model that was trained on lines."""
+    many.get_by_label("Each is a line").uncheck()
+    write(many, 3, seed="1")
+    model = served / "checkpoints" / "towns"
+    expected = [charrnn.sample(model, length=60, seed=1, index=index) for index in range(3)]
+    finished(many)
+    shown = many.locator(".many-toggle .many-text").evaluate_all(
+        "(texts) => texts.map((each) => each.textContent)"
+    )
+    assert shown == expected and "\n" in expected[0]
 
 
 def test_a_list_can_be_stopped_and_keeps_what_is_there(many: Page) -> None:

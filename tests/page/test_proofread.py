@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 import charrnn
 
@@ -87,3 +87,15 @@ def test_another_correction_can_be_chosen(proofreader: Page, served: Path) -> No
     other = next(each for each in found if each.original == "eh").others[0]
     proofreader.locator(".finding").first.get_by_role("button", name="Change to").first.click()
     assert text(proofreader) == charrnn.apply_corrections(TEXT, [other])
+
+
+def test_nothing_that_was_typed_meanwhile_is_lost(proofreader: Page) -> None:
+    read(proofreader)
+    box = proofreader.get_by_role("textbox", name="Text")
+    box.press("ControlOrMeta+End")
+    box.press_sequentially("!!")
+    proofreader.get_by_role("button", name="Accept all").click()
+    assert text(proofreader) == f"{TEXT}!!"
+    expect(proofreader.locator(".marked-text")).to_contain_text("!!!")
+    proofreader.get_by_role("button", name="Accept all").click()
+    assert text(proofreader) == f"{RIGHT}!!"
