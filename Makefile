@@ -9,7 +9,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 LOG    := $(VENV)/setup.log
 
-.PHONY: demo test check stress torture docs docs-check pictures format clean
+.PHONY: demo test check stress torture docs docs-check pictures page-pictures format clean
 
 demo: $(READY)  ## train on the embedded corpus for a minute, and print samples
 	@run=checkpoints/demo-$$(date +%Y%m%d-%H%M%S); \
@@ -44,6 +44,10 @@ docs-check: $(READY)  ## check links, commands and code of the documents; FULL=1
 
 pictures: $(READY)  ## make docs/pictures from real trainings, in two to three minutes
 	@$(BIN)/python docs/pictures/make_pictures.py
+
+page-pictures: $(READY)  ## make those of the page of charrnn serve, in about five minutes
+	@$(BIN)/python -m pip install --quiet --editable ".[dev,serve,benchmarks]"
+	@$(BIN)/python docs/pictures/make_page_pictures.py
 
 format: $(READY)  ## fix formatting and lint where ruff can
 	@$(BIN)/ruff format .

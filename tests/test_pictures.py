@@ -1,4 +1,4 @@
-"""The pictures of the terminal in docs/pictures, and the script that makes them."""
+"""The pictures in docs/pictures, and the script that makes those of the terminal."""
 
 import importlib.util
 import sys
@@ -10,6 +10,7 @@ import pytest
 
 PICTURES = Path(__file__).parent.parent / "docs" / "pictures"
 LARGEST_BYTES = 60_000
+LARGEST_BYTES_OF_PIXELS = 150_000
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -95,3 +96,15 @@ def test_a_committed_picture_is_plain_and_small(path: Path) -> None:
 
 def test_the_pictures_of_the_documents_are_there() -> None:
     assert {path.name for path in PICTURES.glob("*.svg")} >= {"training.svg", "repl.svg"}
+
+
+@pytest.mark.parametrize("path", sorted(PICTURES.glob("*.png")), ids=lambda path: path.name)
+def test_a_picture_of_the_page_is_small_and_in_both_themes(path: Path) -> None:
+    assert path.stat().st_size <= LARGEST_BYTES_OF_PIXELS
+    assert path.read_bytes().startswith(b"\x89PNG")
+    name, _, theme = path.stem.rpartition("-")
+    assert theme in ("light", "dark")
+    assert {each.name for each in PICTURES.glob(f"{name}-*")} >= {
+        f"{name}-light.png",
+        f"{name}-dark.png",
+    }

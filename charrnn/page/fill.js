@@ -42,11 +42,14 @@ class GapFiller {
     this.tools = element("div", { class: "row" },
       button("Copy", () => this.copyResult()),
       button("Save as text", () => saveAs("filled.txt", this.text())),
-      button("Choose all again", () => this.read(), { kind: "quiet" }));
+      button("Start again", () => this.read(), { kind: "quiet" }));
     this.choices = new ShareList("fill", { onChoose: (each) => this.choose(each) });
     this.choicesTitle = element("h2", { id: "fill-choices" });
     this.choicesCard = element("section", {
       class: "card", "aria-labelledby": "fill-choices", hidden: true,
+      onKeydown: (event) => {
+        if (event.key === "Escape") this.result.querySelector("[aria-pressed=true]")?.focus();
+      },
     }, this.choicesTitle, this.choices.node, element("p", { class: "soft" },
       "The probabilities are given all the rest of the text, as it stands now."));
     this.resultCard = element("section", { class: "card", "aria-label": "The filled text" },
@@ -124,6 +127,7 @@ class GapFiller {
 
   /** Shows what may stand in a gap, given all the rest as it is. */
   async open(gap) {
+    if (!this.pieces.includes(gap)) return; // it is one of a text that has just been changed
     this.current = gap;
     this.showText(this.status.textContent);
     let found;

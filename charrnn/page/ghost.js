@@ -37,11 +37,18 @@ export class GhostText {
     this.isOn = true;
     this.text = "";
     this.place = -1;
-    this.later = debounce(GHOST_DELAY, () => this.request());
+    this.isComing = false;
+    const wait = debounce(GHOST_DELAY, () => this.request());
+    this.later = () => {
+      this.isComing = true;
+      wait();
+    };
+    this.cancel = wait.cancel;
   }
 
   /** Shows a text for the present caret. */
   show(text) {
+    this.isComing = false;
     this.text = text;
     this.place = this.editor.caret;
     this.editor.showGhost(text);
@@ -50,8 +57,9 @@ export class GhostText {
 
   /** Forgets the text and requests that are under way. */
   dismiss() {
-    this.later.cancel();
+    this.cancel();
     this.controller?.abort();
+    this.isComing = false;
     if (this.text !== "") this.show("");
   }
 
@@ -69,7 +77,10 @@ export class GhostText {
 
   async request() {
     const { editor } = this;
-    if (!this.isOn || !editor.ghostFits) return;
+    if (!this.isOn || !editor.ghostFits) {
+      this.isComing = false;
+      return;
+    }
     this.controller?.abort();
     const controller = new AbortController();
     this.controller = controller;

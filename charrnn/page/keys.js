@@ -2,23 +2,29 @@
 
 /** Does what a key asks for; returns whether it did anything, so that the browser must not. */
 export function handleKey(part, event) {
-  const command = event.ctrlKey || event.metaKey;
-  const plain = !command && !event.altKey && !event.shiftKey;
-  const key = event.key.toLowerCase();
-  if (plain && key === "tab") return part.takeGhost();
-  if (plain && key === "escape") return part.escape();
-  if (command && key === "enter") return done(part.continueText());
-  if (command && !event.altKey && key === "z") return done(part.undo(event.shiftKey));
-  if (event.ctrlKey && !event.altKey && key === "y") return done(part.undo(true));
-  if (event.altKey && key === "arrowdown") {
-    return done(part.choices.update({ asked: true, focus: true }));
-  }
-  if (event.altKey && key === "arrowup") {
-    return done(part.likeliest.open(part.editor.caret, { focus: true }));
-  }
-  return false;
+  const action = actionOf(part, event);
+  return action !== undefined && action() !== false;
 }
 
-function done() {
-  return true;
+function actionOf(part, event) {
+  const command = event.ctrlKey || event.metaKey;
+  const key = event.key.toLowerCase();
+  if (event.altKey) {
+    return command ? undefined : {
+      arrowdown: () => part.choices.update({ asked: true, focus: true }),
+      arrowup: () => part.likeliest.open(part.editor.caret, { focus: true }),
+    }[key];
+  }
+  if (command) {
+    return {
+      enter: () => part.continueText(),
+      z: () => part.undo(event.shiftKey),
+      y: event.ctrlKey ? () => part.undo(true) : undefined,
+    }[key];
+  }
+  // Shift+Tab always leaves the text.
+  return event.shiftKey ? undefined : {
+    tab: () => part.takeGhost(),
+    escape: () => part.escape(),
+  }[key];
 }

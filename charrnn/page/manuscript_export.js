@@ -7,7 +7,7 @@ const ESCAPES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&
 const EXPORT_STYLE = `
 :root { color-scheme: light dark; }
 body { margin: 3rem auto; max-width: 40rem; padding: 0 1.2rem; line-height: 1.65;
-  font: 1.15rem/1.65 "Iowan Old Style", Palatino, Georgia, serif;
+  font: 1.15rem/1.65 "Iowan Old Style", Palatino, "Noto Serif", Georgia, serif;
   color: light-dark(#23211d, #e9e6df); background: light-dark(#fffdf9, #1b1c20); }
 main { white-space: pre-wrap; overflow-wrap: break-word; }
 footer { margin-top: 3rem; font: 0.85rem/1.5 system-ui, sans-serif; color: light-dark(#625d54, #a9a59c); }
@@ -28,7 +28,7 @@ export function escapeHtml(text) {
  *   levels: how many levels there are.
  */
 export function manuscriptHtml(manuscript, { title, about, levelAt = null, levels = 10 }) {
-  const shades = levelAt === null ? "" : Array.from({ length: levels + 1 }, (_, level) =>
+  const shades = levelAt === null ? "" : "main ins { color: inherit; }\n" + Array.from({ length: levels + 1 }, (_, level) =>
     `.s${level} { background: linear-gradient(to top, color-mix(in srgb, #e2571f `
     + `${12 + 4 * level}%, transparent) ${(100 * level) / levels}%, transparent 0); }`).join("\n");
   const body = manuscript.passages().map(({ text, author, start }) => {

@@ -52,20 +52,19 @@ class ManyTexts {
     this.count = textField("How many", {
       value: "20", type: "number", min: "1", max: String(MOST_WANTED), inputmode: "numeric",
     });
-    this.beginning = textField("Beginning", { placeholder: "any" });
+    this.beginning = textField("Beginning", { placeholder: "any", onInput: () => this.accept() });
     this.pattern = textField("Pattern", {
       placeholder: "any", class: "code", onInput: () => this.accept(),
       reason: "A regular expression, such as [A-Z][a-z]{4,6}.",
     });
-    this.patternError = element("p", { class: "field-error", id: "many-pattern-error", hidden: true });
-    this.pattern.node.append(this.patternError);
+    this.fieldError = element("p", { class: "field-error", id: "many-error", hidden: true });
     this.seed = textField("Seed", {
       type: "number", min: "0", max: String(LARGEST_SEED), step: "1", placeholder: "random",
       inputmode: "numeric",
     });
     this.lines = checkBox("Each is a line");
     this.unique = checkBox("No text twice", { checked: true });
-    this.novel = checkBox("Only new ones", { reason: "Leaves out those of the training text." });
+    this.novel = checkBox("None of the training text");
     this.novel.node.hidden = !canTellKnown(this.context.charrnn);
     this.start = element("button", { type: "submit", class: "primary" }, "Write the list");
     this.more = button("Write more", () => this.write({ further: true }));
@@ -79,7 +78,7 @@ class ManyTexts {
     },
     element("div", { class: "many-fields" },
       this.count.node, this.beginning.node, this.pattern.node, this.seed.node),
-    element("div", { class: "row many-checks" },
+    element("div", { class: "many-checks" },
       this.lines.node, this.unique.node, this.novel.node),
     element("div", { class: "row" }, this.start, this.more, this.stop));
     this.settings = settingsPanel({ storage: "many", defaults: { length: 60 } });
@@ -96,18 +95,24 @@ class ManyTexts {
     this.forgetList();
   }
 
-  accept() {
-    this.patternError.hidden = true;
-    this.pattern.input.removeAttribute("aria-invalid");
-    this.pattern.input.removeAttribute("aria-errormessage");
+  /** The field that the engine's complaint is about, or null. */
+  fieldOf(error) {
+    const fields = { regex: this.pattern, prompt: this.beginning };
+    return fields[error.param ?? String(error.message).match(/^\w*/u)[0]] ?? null;
   }
 
-  refuse(message) {
-    this.patternError.textContent = message;
-    this.patternError.hidden = false;
-    this.pattern.input.setAttribute("aria-invalid", "true");
-    this.pattern.input.setAttribute("aria-errormessage", this.patternError.id);
-    this.pattern.input.focus();
+  accept() {
+    this.fieldError.hidden = true;
+    for (const { input } of [this.pattern, this.beginning]) input.removeAttribute("aria-invalid");
+  }
+
+  refuse(field, message) {
+    this.fieldError.textContent = message;
+    this.fieldError.hidden = false;
+    field.node.append(this.fieldError);
+    field.input.setAttribute("aria-invalid", "true");
+    field.input.setAttribute("aria-errormessage", this.fieldError.id);
+    field.input.focus();
     this.context.announce(message);
   }
 
@@ -136,14 +141,14 @@ class ManyTexts {
       this.forgetList();
       this.run = {
         prompt: this.beginning.value(),
-        seed: seed ?? undefined,
+        seed: seed ?? randomSeed(),
         next: 0,
         unique: this.unique.value(),
         novel: !this.novel.node.hidden && this.novel.value(),
         settings: {
           ...this.settings.values(),
           model: this.model,
-          lines: this.lines.value() || undefined,
+          lines: this.lines.value(),
           regex: this.pattern.value() || undefined,
         },
       };
@@ -153,20 +158,19 @@ class ManyTexts {
     this.showState();
     let ending = "";
     try {
-      const end = await gatherTexts(this.context.charrnn, run.prompt, {
+      const lack = await gatherTexts(this.context.charrnn, run.prompt, {
         ...run, count, seen: this.seen,
         options: {
           ...run.settings, seed: run.seed, index: run.next, signal: this.running.signal,
         },
         onWriting: (entry) => this.showWriting(entry),
-        onSettled: (kept, dropped, seed) => this.settle(kept, dropped, seed),
+        onSettled: (round) => this.settle(round),
       });
-      run.next = end.next;
-      ending = end.given ?? "";
+      ending = lack ?? "";
     } catch (error) {
       this.keepUnfinished();
-      if (error.param === "regex") this.refuse(error.message);
-      else if (wasAborted(error)) ending = "Stopped.";
+      if (wasAborted(error)) ending = "Stopped.";
+      else if (this.fieldOf(error)) this.refuse(this.fieldOf(error), error.message);
       else this.context.showError(error);
     }
     this.running = null;
@@ -174,15 +178,13 @@ class ManyTexts {
     this.context.announce(`${this.status.textContent} ${ending}`);
   }
 
-  settle(kept, dropped, seed) {
-    this.run.seed = seed;
-    for (const { index } of [...kept, ...dropped]) {
-      this.writing.get(index)?.remove();
-      this.writing.delete(index);
-    }
-    this.run.next = Math.max(...[...kept, ...dropped].map((each) => each.index)) + 1;
-    this.dropped += dropped.length;
-    this.entries.push(...kept);
+  settle({ wanted, others, next }) {
+    this.dropped += others.filter((each) => each.index < next).length;
+    this.run.next = next;
+    for (const row of this.writing.values()) row.remove();
+    this.writing.clear();
+    this.unfinished.clear();
+    this.entries.push(...wanted);
     this.showEntries();
     this.showState();
   }
@@ -250,17 +252,17 @@ class ManyTexts {
 
   showState(ending = "") {
     const busy = this.running !== null;
-    const [shown, written] = [this.entries.length, this.run?.seed !== undefined];
+    const shown = this.entries.length;
     this.start.disabled = busy;
     this.more.hidden = busy || shown === 0;
     this.stop.hidden = !busy;
     this.tools.hidden = shown === 0;
     this.caption.hidden = shown === 0;
-    this.seedCopy.hidden = !written || shown === 0;
+    this.seedCopy.hidden = shown === 0;
     this.list.setAttribute("aria-busy", String(busy));
     const facts = [`${shown} ${shown === 1 ? "text" : "texts"}`];
     if (this.dropped > 0) facts.push(`${this.dropped} left out`);
-    if (written) facts.push(`seed ${this.run.seed}`);
+    if (this.run) facts.push(`seed ${this.run.seed}`);
     this.status.textContent = shown || this.dropped ? `${facts.join(", ")}. ${ending}`.trim() : "";
     this.empty.hidden = shown > 0 || this.writing.size > 0;
     this.empty.textContent = busy ? "Writing …"
@@ -360,6 +362,10 @@ class ManyTexts {
   fileName(ending) {
     return `${this.model.replace(/[^\w.-]+/gu, "-")}-${this.run.seed}.${ending}`;
   }
+}
+
+function randomSeed() {
+  return crypto.getRandomValues(new Uint32Array(1))[0];
 }
 
 function bitsOf(entry) {

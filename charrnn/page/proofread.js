@@ -94,6 +94,7 @@ class Proofreader {
         return;
       }
     }
+    if (this.input.value() !== text) return; // what was found is of an earlier text
     this.letters = [...text];
     this.findings = found.map(({ correction, others, line }) => ({
       line, begin: correction.begin, end: correction.end, kind: correction.kind,
@@ -117,7 +118,15 @@ class Proofreader {
 
   // --- changing the text
 
+  /** Whether the findings are those of the text as it is now; if not, it is read again. */
+  isRead() {
+    if (this.input.value() === this.letters.join("")) return true;
+    this.check();
+    return false;
+  }
+
   accept(finding, change = finding.changes[0]) {
+    if (!this.isRead()) return;
     this.before.push(this.input.value());
     this.replace(finding, change);
     this.afterChange(finding, `Changed to ${this.wordOf(change.begin, change.begin
@@ -131,6 +140,7 @@ class Proofreader {
   }
 
   acceptAll() {
+    if (!this.isRead()) return;
     const findings = this.open();
     this.before.push(this.input.value());
     for (const each of findings.toReversed()) this.replace(each, each.changes[0]);

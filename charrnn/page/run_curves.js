@@ -3,9 +3,7 @@
 import { element, setChildren } from "./dom.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const ALLOWED = new Set([
-  "svg", "title", "desc", "style", "rect", "line", "polyline", "circle", "text",
-]);
+const ALLOWED = new Set(["svg", "title", "desc", "rect", "line", "polyline", "circle", "text"]);
 
 /** Returns the picture in an SVG text as an element of this page; throws for anything else. */
 export function readPicture(text) {
@@ -16,7 +14,6 @@ export function readPicture(text) {
       || [...each.attributes].some(({ localName }) => /^on|href$|^style$/i.test(localName));
     if (strange) throw new Error("This is not a picture that charrnn draws.");
   }
-  for (const each of parsed.querySelectorAll("style")) each.remove(); // the page has its own
   return document.importNode(parsed, true);
 }
 

@@ -107,7 +107,7 @@ class WritePart {
   // --- turns of the model
 
   get isWriting() {
-    return this.controller !== undefined && this.controller !== null;
+    return Boolean(this.controller);
   }
 
   chooseSeed() {
@@ -147,16 +147,16 @@ class WritePart {
     } catch (error) {
       if (!wasAborted(error)) this.context.showError(error);
     } finally {
-      if (this.controller === controller) this.ended(position - begin);
+      if (this.controller === controller) this.ended(this.manuscript.text.slice(begin, position));
     }
   }
 
-  ended(count) {
+  ended(text) {
     this.controller = null;
     this.editor.showPen(null);
     this.view.showWriting(false);
     this.manuscript.closeStep();
-    this.context.announce(`The model wrote ${count} characters.`);
+    this.context.announce(text === "" ? "The model wrote nothing." : `The model wrote: ${text}`);
     this.settle();
   }
 
@@ -189,7 +189,7 @@ class WritePart {
   escape() {
     if (this.isWriting) this.stop();
     else if (!this.likeliest.node.hidden) this.likeliest.close();
-    else if (this.ghost.text !== "") {
+    else if (this.ghost.text !== "" || this.ghost.isComing) {
       this.ghost.dismiss();
       this.context.announce("The suggestion is hidden. Tab leaves the text.");
     } else return false;
@@ -203,9 +203,7 @@ class WritePart {
     const piece = firstUnit(text, this.view.unit());
     const caret = this.editor.caret;
     this.manuscript.closeStep();
-    this.taking = true;
     this.manuscript.replace(caret, caret, piece, MODEL, { caret });
-    this.taking = false;
     this.ghost.follow(this.change);
     this.later();
     return true;
@@ -287,7 +285,7 @@ class WritePart {
   quiet() {
     this.ghost.dismiss();
     this.likeliest.close();
-    this.choices.clear("");
+    this.choices.pause();
   }
 
   /** Asks again for what belongs to the text as it is. */
@@ -369,7 +367,6 @@ class WritePart {
     this.stop();
     this.ghost.dismiss();
     this.surprise.forget();
-    this.view.showModel(this.context.model());
     this.show();
   }
 

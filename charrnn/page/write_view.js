@@ -68,7 +68,7 @@ export class WriteView {
       reason: "The same seed at the same place of the same text writes the same.",
       onInput: () => this.checkSeed(),
     });
-    this.lastSeed = element("p", { class: "row last-seed", hidden: true });
+    this.lastSeed = element("div", { class: "row last-seed", hidden: true });
     this.ghostBox = checkBox("Suggest while I type", {
       checked: ghostIsOn, onChange: (on) => part.setGhost(on),
     });
@@ -194,7 +194,7 @@ export class WriteView {
     };
     const number = index === 0 ? "" : `, text ${index}`;
     setChildren(this.lastSeed,
-      element("span", {}, "Last seed: ", element("strong", { class: "number" }, String(seed)),
+      element("span", {}, "Last: ", element("strong", { class: "number" }, String(seed)),
         number),
       button("Copy", copied, { kind: "quiet", "aria-label": "Copy the seed" }),
       button("Reuse", () => {
@@ -244,7 +244,7 @@ export class WriteView {
 
   showHistory(manuscript, hasContinuation) {
     this.beginnings.hidden = manuscript.length > 0;
-    this.sheet.classList.toggle("empty", manuscript.length === 0);
+    this.sheet.classList.toggle("blank", manuscript.length === 0);
     this.undoButton.disabled = !manuscript.canUndo;
     this.redoButton.disabled = !manuscript.canRedo;
     this.anotherButton.disabled = !hasContinuation;

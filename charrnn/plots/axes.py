@@ -77,7 +77,7 @@ def _ticks(
 
 def _widened(low: float, high: float) -> tuple[float, float]:
     """Return two finite numbers of which the second is larger, by enough to tell them apart."""
-    low, high = (min(max(each, -1e300), 1e300) for each in (low, high))
+    low, high = (min(max(each, -1e300), 1e300) for each in (low, max(low, high)))
     least = max(abs(low), abs(high), 1e-290) * 1e-9
     return (low, high) if high - low > least else (low - least, high + max(least, 1e-9))
 

@@ -131,10 +131,13 @@ class _Drawing:
 
     def _axes(self) -> Iterator[str]:
         chart = self.chart
+        last = 1e9
         for value, label in chart.y.ticks:
             y = self.y(value)
             yield _line("grid", self.left, y, self.right, y, LIGHT["grid"])
-            yield _label("soft", self.left - 8, y + SIZE * 0.35, label, "end")
+            if y < last - LINE:
+                yield _label("soft", self.left - 8, y + SIZE * 0.35, label, "end")
+                last = y
         last = -1e9
         for value, label in chart.x.ticks:
             x, half = self.x(value), text_width(label) / 2

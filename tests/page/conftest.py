@@ -7,15 +7,13 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.page.models import train_models
 from tests.page.server import serving
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
 
 BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 """The commands to look for, where the environment variable CHARRNN_BROWSER names none."""
@@ -30,8 +28,9 @@ ARGUMENTS: Final = (
     "--no-first-run",
 )
 
-TIMEOUT: Final = 10_000
+TIMEOUT: Final = 5_000
 """How long to wait for something in the page, in milliseconds."""
+expect.set_options(timeout=TIMEOUT)
 
 REPORT_VIOLATIONS: Final = """
 document.addEventListener("securitypolicyviolation", (event) =>
@@ -40,28 +39,28 @@ document.addEventListener("securitypolicyviolation", (event) =>
 
 
 @pytest.fixture(scope="session")
-def browser() -> "Iterator[Browser]":
+def browser() -> Iterator[Browser]:
     """Chromium without a window."""
     chosen = os.environ.get("CHARRNN_BROWSER")
     path = next(filter(None, map(shutil.which, [chosen] if chosen else BROWSERS)), None)
     if path is None:
         what = f"CHARRNN_BROWSER: there is no {chosen}" if chosen else "there is no browser"
         pytest.skip(f"{what}; install Chromium, such as with apt-get install chromium")
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with api.sync_playwright() as playwright:
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield browser
         browser.close()
 
 
 @pytest.fixture(scope="session")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with a run of each task in `checkpoints/`, which the tests only read."""
+def served(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a run of each task in `checkpoints/`, which the tests only read; where there
+    is no browser, none is trained."""
     return train_models(tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
-def address(browser: "Browser", served: Path) -> Iterator[str]:
+def address(served: Path) -> Iterator[str]:
     """Where `charrnn serve` listens, with all of these models; the first one writes prose."""
     with serving(served, "prose", "towns", "both", "moods", "years") as found:
         yield found
@@ -80,15 +79,13 @@ def problems() -> Iterator[list[str]]:
 
 
 @pytest.fixture
-def open_page(
-    browser: "Browser", address: str, problems: list[str]
-) -> "Iterator[Callable[..., Page]]":
+def open_page(browser: Browser, address: str, problems: list[str]) -> Iterator[Callable[..., Page]]:
     """Opens the page: open_page("#many", width=360, dark=True)."""
     contexts = []
 
     def make(
         place: str = "", *, width: int = 1280, dark: bool = False, at: str = address, **more: Any
-    ) -> "Page":
+    ) -> Page:
         context = browser.new_context(
             base_url=at,
             viewport={"width": width, "height": 900},
@@ -111,12 +108,12 @@ def open_page(
 
 
 @pytest.fixture
-def page(open_page: "Callable[..., Page]") -> "Page":
+def page(open_page: Callable[..., Page]) -> Page:
     """The page, in its first part."""
     return open_page()
 
 
-def watch(page: "Page", address: str, problems: list[str]) -> None:
+def watch(page: Page, address: str, problems: list[str]) -> None:
     """Adds to `problems` what goes wrong in a page of the server at an address."""
 
     def check_request(url: str) -> None:

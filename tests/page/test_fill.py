@@ -1,40 +1,38 @@
 """Fill: the gaps of a text."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import Page, expect
 
 import charrnn
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def filler(open_page: "Callable[..., Page]") -> "Page":
+def filler(open_page: Callable[..., Page]) -> Page:
     """The part Fill, with the model `both`."""
     page = open_page("#fill")
     page.get_by_label("Model").select_option("both")
     return page
 
 
-def result(page: "Page") -> str:
+def result(page: Page) -> str:
     return page.locator(".filled-text").inner_text()
 
 
-def fill(page: "Page", text: str) -> str:
+def fill(page: Page, text: str) -> str:
     """Types a text with gaps, and returns it as it is filled."""
     page.get_by_role("textbox", name="Text").fill(text)
-    page.wait_for_function("document.querySelector('.gap')?.title.includes('%')")
+    expect(page.locator(".gap").first).to_have_attribute("title", re.compile("%"))
     return result(page)
 
 
 def test_gaps_are_filled_with_the_likeliest_characters_while_one_types(
-    filler: "Page", served: Path
+    filler: Page, served: Path
 ) -> None:
     text = "😀 The _ox met the h__. Was it a f_x?"
     (best,) = charrnn.fill(served / "checkpoints" / "both", text)
@@ -43,7 +41,7 @@ def test_gaps_are_filled_with_the_likeliest_characters_while_one_types(
     assert "3 gaps" in filler.locator(".part-fill .card .soft").first.inner_text()
 
 
-def test_a_gap_is_chosen_from_its_alternatives_by_keyboard(filler: "Page", served: Path) -> None:
+def test_a_gap_is_chosen_from_its_alternatives_by_keyboard(filler: Page, served: Path) -> None:
     fill(filler, "The f_x met the h_n.")
     filler.locator(".gap").first.focus()
     filler.keyboard.press("Enter")
@@ -57,30 +55,27 @@ def test_a_gap_is_chosen_from_its_alternatives_by_keyboard(filler: "Page", serve
     assert shares.first.inner_text().split()[0] == "fox"
     assert filler.evaluate("document.activeElement.checked") is True
 
+    filler.keyboard.press("Escape")  # back to the gap
+    assert filler.evaluate("document.activeElement.innerText") == expected[0].gaps[0].filled
+    filler.keyboard.press("Enter")
+    expect(filler.locator(":focus[type=radio]")).to_be_checked()
     filler.keyboard.press("ArrowDown")
     other = expected[1].gaps[0].filled
-    filler.wait_for_function(
-        "(text) => document.querySelector('.filled-text').innerText.startsWith(text)",
-        arg=f"The f{other}x",
-    )
+    expect(filler.locator(".filled-text")).to_contain_text(f"The f{other}x")
     again = charrnn.fill(model, f"The f{other}x met the h_n.")[0].text
-    filler.wait_for_function(
-        "(text) => document.querySelector('.filled-text').innerText === text", arg=again
-    )
+    expect(filler.locator(".filled-text")).to_have_text(again)
     filler.get_by_role("button", name="Copy", exact=True).click()
     filler.get_by_text("The text was copied.").first.wait_for()
     assert filler.evaluate("navigator.clipboard.readText()") == again
 
 
-def test_a_gap_can_have_any_length(filler: "Page", served: Path) -> None:
+def test_a_gap_can_have_any_length(filler: Page, served: Path) -> None:
     fill(filler, "The fox met _ hen.")
     filler.get_by_label("Gaps").select_option("any")
     (best,) = charrnn.fill(served / "checkpoints" / "both", "The fox met _ hen.", longest=12)
-    filler.wait_for_function(
-        "(text) => document.querySelector('.filled-text').innerText === text", arg=best.text
-    )
+    expect(filler.locator(".filled-text")).to_have_text(best.text)
 
 
-def test_the_example_fits_the_model_or_is_not_offered(filler: "Page") -> None:
+def test_the_example_fits_the_model_or_is_not_offered(filler: Page) -> None:
     """`both` has never seen a q."""
     assert not filler.get_by_role("button", name="Try an example").is_visible()

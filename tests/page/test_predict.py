@@ -4,23 +4,20 @@ import csv
 import io
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import Page
 
 import charrnn
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def open_predictor(open_page: "Callable[..., Page]") -> "Callable[[str], Page]":
+def open_predictor(open_page: Callable[..., Page]) -> Callable[[str], Page]:
     """Opens the part Predict with a model."""
 
-    def make(model: str) -> "Page":
+    def make(model: str) -> Page:
         page = open_page("#predict")
         page.get_by_label("Model").select_option(model)
         return page
@@ -35,7 +32,7 @@ def percent(probability: float) -> str:
 
 
 def test_the_classes_of_a_text_appear_while_it_is_typed(
-    open_predictor: "Callable[[str], Page]", served: Path
+    open_predictor: Callable[[str], Page], served: Path
 ) -> None:
     page = open_predictor("moods")
     page.get_by_role("textbox", name="Text").press_sequentially("aeiou", delay=20)
@@ -52,7 +49,7 @@ def test_the_classes_of_a_text_appear_while_it_is_typed(
 
 
 def test_each_line_may_be_a_text_of_its_own(
-    open_predictor: "Callable[[str], Page]", served: Path
+    open_predictor: Callable[[str], Page], served: Path
 ) -> None:
     page = open_predictor("moods")
     texts = ["aeiou", "bcdfg", "☃"]
@@ -72,7 +69,7 @@ def test_each_line_may_be_a_text_of_its_own(
     assert table[2]["label"] == ""
 
 
-def test_a_number_is_shown_as_it_is(open_predictor: "Callable[[str], Page]", served: Path) -> None:
+def test_a_number_is_shown_as_it_is(open_predictor: Callable[[str], Page], served: Path) -> None:
     page = open_predictor("years")
     page.get_by_role("textbox", name="Text").fill("aeiaei")
     page.wait_for_selector(".predicted-number")
@@ -83,7 +80,7 @@ def test_a_number_is_shown_as_it_is(open_predictor: "Callable[[str], Page]", ser
 
 
 def test_a_text_that_the_model_cannot_read_is_explained(
-    open_predictor: "Callable[[str], Page]",
+    open_predictor: Callable[[str], Page],
 ) -> None:
     page = open_predictor("moods")
     page.get_by_role("textbox", name="Text").fill("☃")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from charrnn.storage.directory_lock import DirectoryLock
+from charrnn.storage.directory_lock import DirectoryLock, is_locked
 
 
 def open_files() -> int:
@@ -94,7 +94,7 @@ FORKING = """
 import os, sys
 from pathlib import Path
 from charrnn.errors import StorageError
-from charrnn.storage.directory_lock import DirectoryLock
+from charrnn.storage.directory_lock import DirectoryLock, is_locked
 from charrnn.storage.run import Run
 
 run = Run.create(Path(sys.argv[1]))
@@ -133,3 +133,35 @@ def test_a_process_that_is_forked_off_has_no_part_in_a_claim(tmp_path: Path) -> 
         assert not (tmp_path / "run" / "metrics.jsonl").exists() or not os.path.getsize(
             tmp_path / "run" / "metrics.jsonl"
         )
+
+
+def test_whether_a_folder_is_locked_can_be_asked_without_a_trace(tmp_path: Path) -> None:
+    before = open_files()
+    assert is_locked(tmp_path) is False
+    lock = DirectoryLock(tmp_path)
+    assert is_locked(tmp_path) is True
+    lock.release()
+    assert is_locked(tmp_path) is False
+    assert open_files() == before
+    (tmp_path / "link").symlink_to(tmp_path)
+    assert is_locked(tmp_path / "link") is None
+    assert is_locked(tmp_path / "nothing") is None
+
+
+def test_asking_keeps_no_training_from_its_lock(tmp_path: Path) -> None:
+    """A page asks every two seconds."""
+    script = (
+        "import sys; from pathlib import Path\n"
+        "from charrnn.storage.directory_lock import is_locked\n"
+        "print(flush=True)\n"
+        "while True: is_locked(Path(sys.argv[1]))"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as asking:
+        try:
+            assert asking.stdout is not None
+            asking.stdout.readline()
+            for _ in range(300):
+                DirectoryLock(tmp_path).release()
+        finally:
+            asking.kill()

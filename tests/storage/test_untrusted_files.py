@@ -11,7 +11,7 @@ import pytest
 
 from charrnn.errors import ModelError
 from charrnn.storage import untrusted_files
-from charrnn.storage.untrusted_files import read_file, read_lines
+from charrnn.storage.untrusted_files import AddedLines, read_file, read_last_lines, read_lines
 
 
 @pytest.fixture
@@ -151,3 +151,81 @@ def test_a_line_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.Monke
     path.write_bytes(b"a\n" + b"\0" * 500)
     with pytest.raises(ModelError, match="a line in it has more than 100 bytes"):
         list(read_lines(path, 4))
+
+
+def lines_added(added: AddedLines, at_most: int | None = None) -> list[bytes]:
+    return list(added.read(at_most))
+
+
+def test_added_lines_are_read_once_and_whole(tmp_path: Path) -> None:
+    path = tmp_path / "it"
+    added = AddedLines(path, 100)
+    with open(path, "wb", buffering=0) as file:
+        for written, expected in (
+            (b"", []),
+            (b"a\nb", [b"a"]),
+            (b"c", []),
+            (b"d\n\ne\n", [b"bcd", b"", b"e"]),
+            (b"", []),
+        ):
+            file.write(written)
+            assert lines_added(added) == expected
+    assert (added.generation, added.end) == (0, 9)
+
+
+def test_a_part_at_a_time_is_read_where_much_was_added(tmp_path: Path) -> None:
+    (tmp_path / "it").write_bytes(b"line\n" * 100)
+    added = AddedLines(tmp_path / "it", 100)
+    parts = [lines_added(added, 22) for _ in range(21)]
+    assert [len(each) for each in parts] == [5] * 20 + [0]
+
+
+@pytest.mark.parametrize("how", ["replaced", "shorter", "other content"])
+def test_another_file_is_read_from_its_beginning(how: str, tmp_path: Path) -> None:
+    path = tmp_path / "it"
+    path.write_bytes(b"a\nb\n")
+    added = AddedLines(path, 100)
+    lines_added(added)
+    if how == "replaced":
+        (tmp_path / "new").write_bytes(b"c\nd\ne\n")
+        (tmp_path / "new").rename(path)
+    elif how == "shorter":
+        os.truncate(path, 2)
+    else:
+        path.write_bytes(b"c\nd\ne\n")  # the same inode, as a careless editor writes it
+    assert lines_added(added) == {"shorter": [b"a"]}.get(how, [b"c", b"d", b"e"])
+    assert added.generation == 1
+
+
+def test_a_line_that_is_too_long_is_cut_off_and_never_read_twice(tmp_path: Path) -> None:
+    path = tmp_path / "it"
+    added = AddedLines(path, 10)
+    with open(path, "wb", buffering=0) as file:
+        file.write(b"x" * 35)
+        assert lines_added(added) == [b"x" * 11]
+        assert added.end == 33
+        file.write(b"x" * 20 + b"\nafter\n")
+        assert lines_added(added) == [b"after"]
+        assert lines_added(added) == []
+
+
+def test_the_last_lines_are_whole_ones(tmp_path: Path) -> None:
+    path = tmp_path / "it"
+    path.write_bytes(b"one\ntwo\nthree\nunfin")
+    assert read_last_lines(path, 1000) == [b"one", b"two", b"three"]
+    assert read_last_lines(path, 15) == [b"three"]
+    assert read_last_lines(path, 6) == []
+    path.write_bytes(b"")
+    assert read_last_lines(path, 10) == []
+
+
+@pytest.mark.usefixtures("in_time")
+@pytest.mark.parametrize("make", [a_pipe, a_socket, a_link_to_a_file])
+def test_added_and_last_lines_are_read_of_files_alone(
+    make: Callable[[Path], None], tmp_path: Path
+) -> None:
+    make(tmp_path / "it")
+    with pytest.raises(ModelError, match="it: "):
+        lines_added(AddedLines(tmp_path / "it", 10))
+    with pytest.raises(ModelError, match="it: "):
+        read_last_lines(tmp_path / "it", 10)
