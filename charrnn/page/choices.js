@@ -40,10 +40,11 @@ export class Choices {
       onChange: (on) => {
         this.isLive = on;
         keep("choices.live", on);
+        this.showRefresh();
         if (on) this.update();
       },
     });
-    this.again = button("Others", () => this.update({ asked: true }), { kind: "quiet" });
+    this.again = button("Refresh", () => this.update({ asked: true }), { kind: "quiet" });
     this.node = element("section", { class: "choices", "aria-labelledby": "choices-title" },
       element("div", { class: "row spread choices-head" },
         element("h2", { id: "choices-title" }, "How could it go on?"),
@@ -51,7 +52,12 @@ export class Choices {
           ...this.units)),
       this.list, element("div", { class: "row spread" }, this.note,
         element("div", { class: "row" }, this.again, this.live.node)));
-    this.again.hidden = this.unit !== "longer";
+    this.showRefresh();
+  }
+
+  /** The button is there where nothing, or only chance, would bring other choices. */
+  showRefresh() {
+    this.again.hidden = this.unit !== "longer" && this.isLive;
   }
 
   pickUnit(unit) {
@@ -60,7 +66,7 @@ export class Choices {
     CHOICE_UNITS.forEach(([each], i) => {
       this.units[i].setAttribute("aria-pressed", String(each === unit));
     });
-    this.again.hidden = unit !== "longer";
+    this.showRefresh();
     this.update({ asked: true });
   }
 
@@ -70,6 +76,14 @@ export class Choices {
     this.list.classList.add("outdated");
     if (this.isLive) this.later();
     else this.clear("The text has changed.");
+  }
+
+  /** While the model writes, what is shown stays in its place but cannot be chosen. */
+  pause() {
+    this.later.cancel();
+    this.controller?.abort();
+    this.list.classList.add("outdated");
+    this.list.inert = true;
   }
 
   clear(note) {
@@ -113,6 +127,7 @@ export class Choices {
   }
 
   show(found) {
+    this.list.inert = false;
     this.list.classList.remove("outdated");
     this.list.classList.toggle("tall", this.unit === "line" || this.unit === "longer");
     const most = Math.max(...found.map((each) => each.value ?? 0), 1e-9);

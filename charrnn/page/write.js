@@ -285,7 +285,7 @@ class WritePart {
   quiet() {
     this.ghost.dismiss();
     this.likeliest.close();
-    this.choices.clear("");
+    this.choices.pause();
   }
 
   /** Asks again for what belongs to the text as it is. */

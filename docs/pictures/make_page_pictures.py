@@ -31,9 +31,9 @@ ROOT: Final = Path(__file__).resolve().parent.parent.parent
 BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS: Final = ("--no-sandbox", "--disable-gpu", "--no-first-run")
 
-WIDE: Final = (1180, 800)
+WIDE: Final = 1180
 NARROW: Final = (390, 844)
-"""The sizes of the window in CSS pixels: a desk's and a telephone's."""
+"""The width of a window on a desk and the size of one on a telephone, in CSS pixels."""
 
 SCALE: Final = 1.5
 """The pixels of a picture for each of those."""
@@ -56,6 +56,7 @@ class Picture:
         part: of the page.
         model: that is chosen.
         prepare: does what a person does before.
+        height: that of the window on a desk, in CSS pixels.
         phone: whether it is shown as wide as a telephone, too.
     """
 
@@ -63,6 +64,7 @@ class Picture:
     part: str
     model: str
     prepare: Callable[[Page], None]
+    height: int = 700
     phone: bool = False
 
 
@@ -73,7 +75,8 @@ def write(page: Page) -> None:
     """Begins a text, and lets the model go on; the surprising characters are shown."""
     area = page.get_by_role("textbox", name="Your text")
     area.press_sequentially("The old badger ")
-    _set_seed(page, "4")
+    _set(page, "Temperature", "0.5")
+    _set(page, "Seed", "4")
     page.get_by_role("button", name="Continue", exact=True).click()
     page.locator(".writing").wait_for(state="detached")
     page.get_by_role("button", name="Surprise", exact=True).click()
@@ -86,7 +89,7 @@ def write(page: Page) -> None:
 def list_names(page: Page) -> None:
     """Has names of towns written, and looks into one of them."""
     page.get_by_label("How many").fill("16")
-    _set_seed(page, "11")
+    _set(page, "Seed", "11")
     page.get_by_role("button", name="Write the list").click()
     page.get_by_role("button", name="Write more").wait_for()
     page.locator(".many-toggle").nth(4).click()
@@ -126,26 +129,28 @@ def watch(page: Page) -> None:
     page.locator(".plot polyline").first.wait_for()
 
 
-def _set_seed(page: Page, seed: str) -> None:
-    """Gives the seed, which may be among the settings, and those folded up."""
-    field = page.get_by_label("Seed", exact=True).and_(
-        page.locator("[role=tabpanel]:not([hidden]) *")
+def _set(page: Page, name: str, value: str) -> None:
+    """Sets a field, which may be among the settings, and those folded up."""
+    part = page.locator("[role=tabpanel]:not([hidden])")
+    field, summary = (
+        part.get_by_label(name, exact=True),
+        part.locator("summary", has_text="Settings"),
     )
     folded = not field.is_visible()
     if folded:
-        page.locator("summary:visible", has_text=re.compile("^Settings")).click()
-    field.fill(seed)
+        summary.first.click()
+    field.fill(value)
     if folded:
-        page.locator("summary:visible", has_text=re.compile("^Settings")).click()
+        summary.first.click()
 
 
 PICTURES: Final = (
-    Picture("page-write", "write", "fables", write, phone=True),
-    Picture("page-many", "many", "towns", list_names, phone=True),
-    Picture("page-fill", "fill", "both", fill_gaps),
-    Picture("page-proofread", "proofread", "both", proofread),
-    Picture("page-predict", "predict", "regions", predict),
-    Picture("page-watch", "watch", "fables", watch, phone=True),
+    Picture("page-write", "write", "fables", write, 860, phone=True),
+    Picture("page-many", "many", "towns", list_names, 940, phone=True),
+    Picture("page-fill", "fill", "both", fill_gaps, 660),
+    Picture("page-proofread", "proofread", "both", proofread, 860),
+    Picture("page-predict", "predict", "regions", predict, 500),
+    Picture("page-watch", "watch", "fables", watch, 1160, phone=True),
 )
 
 
@@ -204,7 +209,7 @@ def serving(directory: Path) -> Iterator[str]:
 def take(browser: Browser, address: str, picture: Picture, to: Path) -> Iterator[Path]:
     """Takes a picture in all its forms, and yields their files."""
     for phone in (False, True) if picture.phone else (False,):
-        width, height = NARROW if phone else WIDE
+        width, height = NARROW if phone else (WIDE, picture.height)
         for theme in ("light", "dark"):
             context = browser.new_context(
                 base_url=address,
