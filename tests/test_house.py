@@ -40,6 +40,7 @@ FLOORS = {
     "tasks": 9,
     "api": 10,
     "estimators": 10,
+    "export": 11,
     "serving": 11,
     "cli": 12,
 }

@@ -17,6 +17,7 @@ from charrnn import __version__
 from charrnn.cli import (
     corpora,
     evaluate,
+    export,
     fill,
     info,
     plan,
@@ -155,7 +156,7 @@ app = typer.Typer(
 for command in (
     *(train.train, plan.plan, sample.sample, repl.repl, predict.predict),
     *(evaluate.evaluate, fill.fill, proofread.proofread, serve.serve),
-    *(info.info, plot.plot, corpora.corpora),
+    *(info.info, plot.plot, export.export, corpora.corpora),
 ):
     app.command(command.__name__, cls=Command, epilog=_ENVIRONMENT)(command)
 

@@ -2,7 +2,7 @@
 
 import { button, checkBox, debounce, element, percent, recall, keep, setChildren, visible }
   from "./dom.js";
-import { wasAborted } from "./engine.js";
+import { wasAborted } from "./engine_error.js";
 import { moveAmongOptions } from "./likeliest.js";
 
 const CHOICE_UNITS = [["word", "Words"], ["character", "Characters"], ["line", "Lines"],

@@ -193,10 +193,17 @@ export function debounce(milliseconds, call) {
   return later;
 }
 
+let keptPrefix = "charrnn";
+
+/** Keeps values apart from those of other pages: pages that are files share one storage. */
+export function keepApart(name) {
+  keptPrefix = `charrnn.${name}`;
+}
+
 /** Reads a value kept in this browser; a storage that is blocked or damaged gives the default. */
 export function recall(name, otherwise) {
   try {
-    const kept = localStorage.getItem(`charrnn.${name}`);
+    const kept = localStorage.getItem(`${keptPrefix}.${name}`);
     return kept === null ? otherwise : JSON.parse(kept);
   } catch {
     return otherwise;
@@ -206,7 +213,7 @@ export function recall(name, otherwise) {
 /** Keeps a value in this browser, and returns whether that was possible. */
 export function keep(name, value) {
   try {
-    localStorage.setItem(`charrnn.${name}`, JSON.stringify(value));
+    localStorage.setItem(`${keptPrefix}.${name}`, JSON.stringify(value));
     return true;
   } catch {
     return false;

@@ -20,18 +20,11 @@
 //   predict(texts) -> [prediction]
 //   known(texts) -> [whether a line of the text is one of the training text]. An engine that does
 //     not have the training text lacks it.
+//   hasPatterns: false where `complete` refuses `regex`.
 //   runs() -> [run]; run(name, {after}) -> its metrics; curves(names, {x, width, height}) -> SVG.
 //     An engine that watches no trainings has none of these three.
 
-/** What went wrong, in a sentence for people. */
-export class EngineError extends Error {
-  /** `status` is that of HTTP, 0 when there was no answer; `retryAfter` is in seconds. */
-  constructor(message, { status = 0, code = null, param = null, retryAfter = null } = {}) {
-    super(message);
-    this.name = "EngineError";
-    Object.assign(this, { status, code, param, retryAfter });
-  }
-}
+import { EngineError, wasAborted } from "./engine_error.js";
 
 const PASSED_ON = [
   "model", "seed", "index", "temperature", "top_k", "top_p", "min_p", "typical",
@@ -196,11 +189,6 @@ export class HttpEngine {
     if (key) this.key = key;
     return Boolean(key);
   }
-}
-
-/** Whether a promise was rejected because its signal ended it, which is no error to show. */
-export function wasAborted(error) {
-  return error?.name === "AbortError";
 }
 
 async function readJson(answer) {

@@ -2,7 +2,7 @@
 
 import { button, chooser, copy, debounce, element, percent, saveAs, setChildren, textField, visible }
   from "./dom.js";
-import { wasAborted } from "./engine.js";
+import { wasAborted } from "./engine_error.js";
 import { ShareList, knowsAll } from "./shares.js";
 
 const SIGN = "_"; // what people type for a missing character

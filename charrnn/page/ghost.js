@@ -1,7 +1,7 @@
 // Ghost text: what the model would write next, shown after the caret until it is taken.
 
 import { debounce } from "./dom.js";
-import { wasAborted } from "./engine.js";
+import { wasAborted } from "./engine_error.js";
 
 const GHOST_LENGTH = 60;
 const GHOST_ENOUGH = 12; // with fewer characters left, more are asked for

@@ -1,7 +1,7 @@
 // The five likeliest characters at one place of a text, to choose from.
 
 import { button, element, percent, setChildren, visible } from "./dom.js";
-import { wasAborted } from "./engine.js";
+import { wasAborted } from "./engine_error.js";
 import { describeScore, nameCharacter } from "./surprise.js";
 
 export class LikeliestCharacters {

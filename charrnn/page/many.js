@@ -3,7 +3,7 @@
 import { canTellKnown, gatherTexts } from "./gathering.js";
 import { countDisarmed, csvText } from "./csv.js";
 import { button, checkBox, chooser, copy, element, saveAs, setChildren, textField } from "./dom.js";
-import { wasAborted } from "./engine.js";
+import { wasAborted } from "./engine_error.js";
 import { settingsPanel } from "./settings.js";
 import { surprisedText } from "./surprised_text.js";
 
@@ -57,6 +57,7 @@ class ManyTexts {
       placeholder: "any", class: "code", onInput: () => this.accept(),
       reason: "A regular expression, such as [A-Z][a-z]{4,6}.",
     });
+    this.pattern.node.hidden = this.context.charrnn.hasPatterns === false;
     this.fieldError = element("p", { class: "field-error", id: "many-error", hidden: true });
     this.seed = textField("Seed", {
       type: "number", min: "0", max: String(LARGEST_SEED), step: "1", placeholder: "random",

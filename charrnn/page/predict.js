@@ -2,7 +2,7 @@
 
 import { button, checkBox, debounce, element, percent, saveAs, setChildren, textField } from "./dom.js";
 import { countDisarmed, csvText } from "./csv.js";
-import { wasAborted } from "./engine.js";
+import { wasAborted } from "./engine_error.js";
 import { shareBar } from "./shares.js";
 
 const PREDICT_PAUSE = 250; // milliseconds without typing

@@ -2,7 +2,7 @@
 
 import { button, copy, debounce, element, saveAs, setChildren, slider, textField, visible }
   from "./dom.js";
-import { wasAborted } from "./engine.js";
+import { wasAborted } from "./engine_error.js";
 import { knowsAll } from "./shares.js";
 
 const LOWEST_THRESHOLD = 2; // of the slider; the engine is asked once, for all above it

@@ -44,6 +44,21 @@ export const SETTINGS = [
   },
 ];
 
+/** Lets the sliders begin with other values, null for off: {temperature: 0.65, top_p: null}. */
+export function beginSettingsWith(values) {
+  for (const setting of SETTINGS) {
+    if (!(setting.name in values)) continue;
+    const value = values[setting.name] ?? setting.off;
+    const digits = String(value).split(".")[1]?.length ?? 0;
+    Object.assign(setting, {
+      value,
+      min: Math.min(setting.min, value),
+      max: Math.max(setting.max, value),
+      step: Math.min(setting.step, 10 ** -digits),
+    });
+  }
+}
+
 const FIRST_SETTINGS = ["temperature", "length"];
 
 /**

@@ -1,7 +1,7 @@
 // How surprising each character is for the model: scores, levels of color, and words for them.
 
 import { debounce, element, percent, visible } from "./dom.js";
-import { wasAborted } from "./engine.js";
+import { wasAborted } from "./engine_error.js";
 
 const SCORED_WINDOW = 4000; // characters around the caret that are scored
 const SCORED_LEAD = 200; // characters before them that are only read

@@ -2,7 +2,7 @@
 // evaluation under a slider over time.
 
 import { button, chooser, element, recall, keep, setChildren } from "./dom.js";
-import { wasAborted } from "./engine.js";
+import { wasAborted } from "./engine_error.js";
 import { measureOf, RunCurves } from "./run_curves.js";
 
 const POLL = 2000; // milliseconds

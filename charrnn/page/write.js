@@ -3,7 +3,7 @@
 import { findBeginnings } from "./beginnings.js";
 import { Choices } from "./choices.js";
 import { debounce, keep, recall } from "./dom.js";
-import { wasAborted } from "./engine.js";
+import { wasAborted } from "./engine_error.js";
 import { Editor } from "./editor.js";
 import { firstUnit, GhostText } from "./ghost.js";
 import { handleKey } from "./keys.js";
@@ -351,11 +351,12 @@ class WritePart {
   /** Offers beginnings where there is no text yet. */
   async begin() {
     if (this.manuscript.length > 0) return;
-    const words = await findBeginnings(this.context.charrnn, this.modelId)
-      .catch((error) => {
-        this.context.showError(error);
-        return [];
-      });
+    const words = this.context.beginnings
+      ?? await findBeginnings(this.context.charrnn, this.modelId)
+        .catch((error) => {
+          this.context.showError(error);
+          return [];
+        });
     this.view.showBeginnings(words, (text) => {
       this.manuscript.replace(0, this.manuscript.length, text, MODEL, { caret: 0 });
       this.editor.caret = text.length;

@@ -1,0 +1,90 @@
+"""charrnn export: writes a model in a form that other programs open."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from charrnn.cli.options_from_fields import Fields, takes_options
+from charrnn.cli.shared_arguments import OUTPUT, ModelArgument
+from charrnn.errors import ConfigError
+from charrnn.export.page_config import PAGE, SETTINGS, PageConfig
+from charrnn.generation.config import SamplingConfig
+from charrnn.option_declaration import Relations
+
+if TYPE_CHECKING:
+    from charrnn.storage.model_directory import Model
+
+_PAGE_LENGTH: Final = 200
+_STDOUT: Final = Path("-")
+
+
+@takes_options
+def export(
+    *,
+    model: ModelArgument = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "--html",
+            metavar="FILE.html",
+            help="Write a web page in one file, which writes with the model wherever it is opened, "
+            "without a server or a network; - is stdout.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    page: PageConfig,
+    card: Annotated[
+        Path | None,
+        typer.Option(
+            "--card",
+            metavar="FILE.md",
+            help="Show this text, the model's card, a click away.",
+            rich_help_panel=PAGE,
+        ),
+        Relations(needs=("html",)),
+    ] = None,
+    sampling: Annotated[SamplingConfig, Fields(*SETTINGS, length=_PAGE_LENGTH)],
+) -> None:
+    """Write a model in a form that other programs open.
+
+    The page of --html computes with the int8 engine: it writes what `charrnn sample` writes with
+    the same seed. Options of sampling say where its sliders begin.
+    """
+    from charrnn.storage.run_lookup import load
+
+    if html is None:
+        raise ConfigError("what to write is missing; give --html FILE.html")
+    _write(html, _html(load(model), page, sampling, card))
+
+
+def _html(model: "Model", page: PageConfig, sampling: SamplingConfig, card: Path | None) -> bytes:
+    from charrnn.export.html import html_page
+
+    text = None if card is None else _read_card(card)
+    return html_page(model, page, sampling=sampling, card=text)
+
+
+def _read_card(path: Path) -> str:
+    """Return the text of a model's card. Raises ConfigError."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: it is no text in UTF-8") from error
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file and say so, or write to stdout."""
+    from charrnn.cli.display import say
+    from charrnn.storage.files import write_file
+
+    if path == _STDOUT:
+        if sys.stdout.isatty():
+            raise ConfigError("a page is not for the terminal: give a file, or redirect stdout")
+        sys.stdout.buffer.write(content)
+        return
+    write_file(path, content)
+    say(f"{path}: {len(content):,} bytes")
