@@ -415,7 +415,7 @@ def test_few_texts_of_a_pattern_begin_at_once(
     pytest.importorskip("outlines_core")
     from charrnn.generation import regex
 
-    monkeypatch.setattr(
+    monkeypatch.setattr(  # needs no bounds here
         regex, "compile_apart", lambda pattern, symbols, _: regex.compile_steps(pattern, symbols)
     )
     monkeypatch.setattr(work, "most_begun", lambda engine: 2)
