@@ -20,7 +20,7 @@ from charrnn.generation.config import SamplingConfig
 from charrnn.generation.elementary import log
 from charrnn.generation.filters import Counts, Logits, Mask, apply_filters
 from charrnn.generation.ineffective_settings import encode_known, ineffective_settings, stop_strings
-from charrnn.generation.logit_bias import bias_of_ids
+from charrnn.generation.logit_bias import biases_of_ids
 from charrnn.generation.ngrams import Followers
 
 _SHARED: Final = (
@@ -64,7 +64,8 @@ class Constraints:
         self.stop_ids = frozenset(i for stop in self.stops for i in stop)
         self.longest_stop = max(map(len, self.stops), default=0)
         self.allowed = self._allowed(tokenizer)
-        self.bias = bias_of_ids(config.logit_bias, self.vocabulary_size)
+        biases = biases_of_ids(config.logit_bias, self.vocabulary_size)
+        self.bias = np.array(biases) if config.logit_bias else None
         self.newline = newline_id(tokenizer) if config.lines else None
         if self.newline is not None and self.allowed is not None and not self.allowed[self.newline]:
             self.newline = None  # it is banned

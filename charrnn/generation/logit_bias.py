@@ -8,9 +8,6 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
-import numpy as np
-import numpy.typing as npt
-
 from charrnn.errors import ConfigError
 
 LARGEST_BIAS: Final = 100.0
@@ -39,18 +36,13 @@ def check_logit_bias(pairs: Any) -> None:
         raise ConfigError(f"logit-bias: id {most_common[0][0]} is given twice")
 
 
-def bias_of_ids(
-    pairs: Sequence[tuple[int, float]], vocabulary_size: int
-) -> npt.NDArray[np.float64] | None:
-    """Return the bias (V,) of every id; None without any. Raises ConfigError for an id outside the
-    vocabulary."""
-    if not pairs:
-        return None
-    biases = np.zeros(vocabulary_size)
+def biases_of_ids(pairs: Sequence[tuple[int, float]], vocabulary_size: int) -> list[float]:
+    """Return the bias of each of V ids. Raises ConfigError for an id outside the vocabulary."""
+    biases = [0.0] * vocabulary_size
     for each, bias in pairs:
         if not 0 <= each < vocabulary_size:
             raise ConfigError(
                 f"logit-bias: id {each}: the model's ids go from 0 to {vocabulary_size - 1}"
             )
-        biases[each] = bias
+        biases[each] = float(bias)
     return biases

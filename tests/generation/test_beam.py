@@ -155,6 +155,18 @@ def test_nothing_depends_on_the_seed_or_the_temperature(make_model: MakeModel) -
     assert one == other
 
 
+def test_penalties_and_the_bias_are_for_drawn_texts(make_model: MakeModel) -> None:
+    sampler = Sampler(make_model(layers=1))
+    settings: dict[str, Any] = {
+        "repetition_penalty": 3.0,
+        "presence_penalty": 2.0,
+        "frequency_penalty": 2.0,
+        "logit_bias": ((0, 100.0),),
+    }
+    plain = search(sampler, "ab", 4, length=6)
+    assert search(sampler, "ab", 4, length=6, **settings) == plain
+
+
 def test_a_text_of_no_length_is_empty(make_model: MakeModel) -> None:
     (found,) = search(Sampler(make_model()), "a", 5, length=0)
     assert (found.text, found.nats, found.stop_reason) == ("", 0.0, "length")

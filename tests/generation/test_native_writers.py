@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count, islice, pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 from charrnn.data.tokenizer import ByteTokenizer, CharTokenizer
 from charrnn.engines import Engine, Int8Engine, Int8NumPyEngine, native_choice
 from charrnn.engines.int8_structures import processors
+from charrnn.engines.int8_writer import LENGTH, Int8Writer, LaneText, Rules
 from charrnn.errors import CharRNNError, ConfigError, ModelError
 from charrnn.generation import draw, native_writers
 from charrnn.generation.config import SamplingConfig
-from charrnn.generation.native_writers import native_rules
+from charrnn.generation.native_writers import native_rules, new_text
+from charrnn.generation.randomness import sample_keys
 from charrnn.generation.sampler import Sampler
 from charrnn.storage.model_directory import Model
 from tests.engines.int8_models import NETWORKS, drawn_model
@@ -307,3 +309,120 @@ def test_numbers_too_large_for_c_mean_what_they_say(large: dict[str, Any]) -> No
     others = {name: 60 for name in ("length", "min_length", "repetition_window") if name in large}
     assert beginning == sampler.sample("", SamplingConfig(**({"length": 60} | large | others)))
     assert len(beginning) == 60
+
+
+@needs_library
+def test_what_ends_in_the_call_of_an_error_is_given_before_the_error() -> None:
+    # After an a, both characters would end a text that is too short.
+    likelier = ((CHARACTERS.index("b"), 4.0),)
+    config = SamplingConfig(
+        only="ab", stop=("aa", "ab"), min_length=3, length=3, seed=2, logit_bias=likelier
+    )
+    sampler = Sampler(model_of(), "int8")
+
+    def text(index: int) -> str | None:
+        try:
+            return sampler.sample("", config, index=index)
+        except ConfigError:
+            return None
+
+    expected = [text(index) for index in range(200)]
+    broken = expected.index(None)
+    assert any(expected[broken:])
+    given: list[str | None] = []
+    with pytest.raises(ConfigError, match="min-length"):
+        given.extend(
+            each.text
+            for each in sampler.samples("", config, indices=range(200), batch_size=1, threads=1)
+        )
+    assert given == expected[:broken]
+    assert broken > 1
+
+
+@needs_library
+def test_what_comes_before_an_error_is_streamed() -> None:
+    config = SamplingConfig(only="ab", stop=("aa", "ab"), min_length=90, length=100, seed=1)
+    model = model_of()
+    for index in range(5):
+        found = []
+        for engine in (Int8Engine.of(model), Int8NumPyEngine.of(model)):
+            pieces: list[str] = []
+            with pytest.raises(ConfigError, match="min-length"):
+                pieces.extend(Sampler(model, engine).stream("", config, index=index))
+            found.append("".join(pieces))
+        assert found[0] == found[1]
+
+
+class Streamed(NamedTuple):
+    """A text as its stream writes it."""
+
+    rules: Rules
+    ids: list[int]
+    scores: list[float]
+
+
+def drawn_text(
+    sampler: Sampler, random: np.random.Generator, index: int
+) -> tuple[Streamed, LaneText]:
+    """A text with random settings."""
+    settings: dict[str, Any] = {
+        "temperature": float(random.choice([0.0, 0.7, 1.5])),
+        "repetition_penalty": float(random.choice([0.7, 1.4])),
+        "repetition_window": int(random.choice([1, 20, 64, 200])),
+        "presence_penalty": float(random.uniform(-2, 2)),
+        "frequency_penalty": float(random.uniform(-2, 2)),
+        "logit_bias": ((int(random.integers(67)), float(random.uniform(-9, 9))),),
+        "top_k": int(random.integers(2, 50)),
+        "top_p": float(random.uniform(0.3, 1)),
+        "min_p": float(random.uniform(0.001, 0.2)),
+        "ban": "".join(random.choice(list(CHARACTERS), size=5)),
+        "stop": ("A", "b ", "ccc"),
+        "lines": True,
+        "min_length": int(random.integers(30)),
+    }
+    chosen = {name: value for name, value in settings.items() if random.random() < 0.4}
+    config = SamplingConfig(length=int(random.integers(30, 300)), seed=index, **chosen)
+    prompt = "".join(random.choice(list(CHARACTERS), size=random.integers(90)))
+    request = sampler.request(prompt, config, score=bool(random.random() < 0.5))
+    rules = native_rules(request)
+    assert rules is not None
+    (key,) = sample_keys(config.seed, [index]).tolist()
+    stream = sampler.stream(prompt, config, index=index, log_probabilities=True)
+    ids = sampler.model.tokenizer.encode("".join(stream)).tolist()
+    scores = stream.log_probabilities if rules.scored else []
+    return Streamed(rules, ids, scores), new_text(request, rules, key)
+
+
+@needs_library
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.filterwarnings("ignore::charrnn.errors.CharRNNWarning")
+def test_texts_with_different_settings_side_by_side_are_those_of_streams(network: str) -> None:
+    model = model_of(network)
+    engine, random = Int8Engine.of(model), np.random.default_rng(len(network))
+    given = [drawn_text(Sampler(model, engine), random, index) for index in range(20)]
+    waiting = {number: text for number, (_, text) in enumerate(given)}
+    written: list[tuple[list[int], list[float]]] = [([], []) for _ in given]
+    writers = [Int8Writer(engine, count=count, room=40) for count in (2, 5)]
+    lanes: list[dict[int, int]] = [{}, {}]
+    while waiting or any(lanes):
+        which = int(random.integers(2))
+        writer, places = writers[which], lanes[which]
+        for lane in list(places):
+            if random.random() < 0.4:
+                waiting[places.pop(lane)] = writer.take(lane)
+        for lane in writer.free_lanes:
+            if waiting and random.random() < 0.8:
+                number = int(random.choice(sorted(waiting)))
+                places[lane] = number
+                writer.put(lane, waiting.pop(number))
+        step = writer.write(int(random.integers(1, 40)))
+        for lane, number in list(places.items()):
+            ids, scores = written[number]
+            ids += step.ids[lane].tolist()
+            scores += step.scores[lane].tolist() if given[number][0].rules.scored else []
+            if (end := int(step.ends[lane, -1])) != 0:
+                assert end >= LENGTH
+                del ids[len(ids) - max(end, 0) :], places[lane]
+    for (text, _), (ids, scores) in zip(given, written, strict=True):
+        assert ids == text.ids
+        assert scores == text.scores
