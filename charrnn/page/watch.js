@@ -35,6 +35,7 @@ class RunWatch {
     this.playing = 0;
     this.played = false;
     this.told = false;
+    this.contents = new Map(); // what a part shows, so that what is the same is left alone
     this.makeParts(root);
     document.addEventListener("visibilitychange", () => this.follow());
     new ResizeObserver(() => this.visible && this.drawLater()).observe(this.curves.frame);
@@ -196,13 +197,25 @@ class RunWatch {
     return this.chosen.map((name) => this.known.get(name)).filter(Boolean);
   }
 
+  /** Whether a part has something else to show now: a selection in it, or how far it is scrolled,
+   * would be lost. */
+  isNew(part, ...content) {
+    const text = JSON.stringify(content);
+    if (this.contents.get(part) === text) return false;
+    this.contents.set(part, text);
+    return true;
+  }
+
   // --- the list
 
   showList() {
     const [a, b] = this.chosen;
+    if (!this.isNew(this.list, this.entries, a, b)) return;
     const focused = this.list.contains(document.activeElement)
       ? document.activeElement.dataset.name : null;
+    const scrolled = this.list.scrollTop;
     setChildren(this.list, ...this.entries.map((entry) => this.listRow(entry, a)));
+    this.list.scrollTop = scrolled;
     if (focused !== null) {
       [...this.list.querySelectorAll("button")].find((each) => each.dataset.name === focused)
         ?.focus();
@@ -233,6 +246,8 @@ class RunWatch {
 
   showFacts() {
     const runs = this.runs();
+    if (!this.isNew(this.facts, this.entries, runs.map((run) => [run.name, run.step, run.live,
+      run.evaluations.length]))) return;
     setChildren(this.facts, ...runs.map((run, number) => {
       const entry = this.entries.find((each) => each.name === run.name) ?? {};
       const steps = run.steps ? ` of ${whole(run.steps)}` : "";
@@ -264,9 +279,8 @@ class RunWatch {
     this.redraw = setTimeout(() => this.draw(), 200);
   }
 
-  /** Draws again, for another axis or size. */
+  /** Draws for another axis or size. */
   async draw() {
-    this.drawn = "";
     try {
       await this.drawIfNew();
     } catch (error) {
@@ -354,10 +368,12 @@ class RunWatch {
     const text = [clock(seconds), ...said].join(", ");
     this.slide.setAttribute("aria-valuetext", text);
     this.when.textContent = places.length > 0 ? text : "";
-    setChildren(this.samples, ...runs.map((run, at) => element("figure", { class: `run-${at}` },
-      runs.length > 1 && element("figcaption", { class: "soft" }, shownName(run.name)),
-      element("p", { class: "written sample", dir: "auto" },
-        found[at]?.sample ?? "There is no sample of this training yet."))));
+    const texts = found.map((each) => each?.sample ?? "There is no sample of this training yet.");
+    if (this.isNew(this.samples, runs.map((run) => run.name), texts)) {
+      setChildren(this.samples, ...runs.map((run, at) => element("figure", { class: `run-${at}` },
+        runs.length > 1 && element("figcaption", { class: "soft" }, shownName(run.name)),
+        element("p", { class: "written sample", dir: "auto" }, texts[at]))));
+    }
     this.curves.mark(new Map(runs.map((run, at) => [run.name, found[at]])));
   }
 

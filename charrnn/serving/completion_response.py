@@ -13,11 +13,15 @@ from charrnn.generation.ineffective_settings import ineffective_settings
 from charrnn.serving.api_errors import ApiError, ClientGone
 from charrnn.serving.choices import Choice, choices_of, likeliest
 from charrnn.serving.completion_request import Completion
+from charrnn.serving.large_json import encode_in_slices
 from charrnn.serving.service import Service, api_errors, disconnected, to_api_error
 from charrnn.serving.settled_text import Part
 
 DONE: Final = b"data: [DONE]\n\n"
 """The end of a stream of events."""
+
+_LARGE: Final = 1000
+"""The number of characters whose log-probabilities take more than a moment to become JSON."""
 
 
 class CompletionResponse(Response):
@@ -101,6 +105,7 @@ class CompletionResponse(Response):
         chosen = likeliest(self._choices, completion)
         parts = {each: _joined(texts[each]) for each in chosen}
         await self._score(parts)
+        usage = self._usage()
         body = {
             **self._head,
             "choices": [
@@ -113,9 +118,14 @@ class CompletionResponse(Response):
                 }
                 for number, choice in enumerate(chosen)
             ],
-            "usage": self._usage(),
+            "usage": usage,
         }
-        await JSONResponse(body)(scope, receive, send)
+        if completion.top is None or usage["total_tokens"] < _LARGE:
+            response: Response = JSONResponse(body)
+        else:
+            content = await self._service.run(lambda: encode_in_slices(body))
+            response = Response(content, media_type="application/json")
+        await response(scope, receive, send)
 
     async def _score(self, parts: dict[Choice, Part], *, prompts: bool = True) -> None:
         """Compute the log-probabilities of prompts and of parts, where they are requested."""
@@ -188,14 +198,22 @@ class CompletionResponse(Response):
     async def _echoed(self, beginnings: "_Beginnings") -> list[bytes]:
         """Return the events with the prompts, where they are echoed; and the whole response of
         texts that are not written."""
-        completion, events = self._completion, []
+        completion = self._completion
+        events: list[bytes] = []
         if completion.echo or not completion.writes:
             empty = Part("", [], [])
             await self._score(dict.fromkeys(self._choices, empty))
-            for place, choice in enumerate(self._choices):
-                text = choice.prompt.text if completion.echo else ""
-                reason = None if completion.writes else choice.finish_reason
-                events.append(beginnings.event(place, choice, Part(text, [], []), reason))
+
+            def echo() -> None:
+                for place, choice in enumerate(self._choices):
+                    text = choice.prompt.text if completion.echo else ""
+                    reason = None if completion.writes else choice.finish_reason
+                    events.append(beginnings.event(place, choice, Part(text, [], []), reason))
+
+            if completion.top is None or self._usage()["prompt_tokens"] < _LARGE:
+                echo()
+            else:
+                await self._service.run(echo)
         beginnings.are_sent = True
         return events
 
@@ -230,8 +248,11 @@ class _Beginnings:
         end = {"logprobs": logprobs, "finish_reason": reason}
         if reason is not None:
             end["charrnn"] = choice.extension()
-        rest = "," + json.dumps(end, separators=_COMPACT)[1:] + "]"
-        return before + text + rest.encode() + self._tail
+        if logprobs is not None and len(logprobs["tokens"]) > _LARGE:
+            rest = encode_in_slices(end)
+        else:
+            rest = json.dumps(end, separators=_COMPACT).encode()
+        return before + text + b"," + rest[1:] + b"]" + self._tail
 
 
 _COMPACT: Final = (",", ":")

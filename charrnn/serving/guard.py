@@ -74,7 +74,8 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        if scope["type"] != "http":  # pragma: no cover -- uvicorn is told to send nothing else
+        if scope["type"] != "http":
+            await _live(receive, send)
             return
         began, status = time.perf_counter(), 0
         more_headers = SECURITY_HEADERS
@@ -209,6 +210,14 @@ class Guard:
                 code="invalid_api_key",
                 headers={"www-authenticate": "Bearer"},
             )
+
+
+async def _live(receive: Receive, send: Send) -> None:
+    """Answer the messages about the beginning and the end of a server that sends them."""
+    kind = ""
+    while kind != "lifespan.shutdown":
+        kind = (await receive())["type"]
+        await send({"type": f"{kind}.complete"})
 
 
 async def send_error(error: ApiError, send: Send) -> None:

@@ -38,24 +38,32 @@ document.addEventListener("securitypolicyviolation", (event) =>
 """
 
 
+def find_browser() -> str | None:
+    """Returns the path of a browser; None where there is none."""
+    chosen = os.environ.get("CHARRNN_BROWSER")
+    return next(filter(None, map(shutil.which, [chosen] if chosen else BROWSERS)), None)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skips the tests that need a browser here, so that they are summed up in a line."""
+    if item.get_closest_marker("browser") and find_browser() is None:
+        pytest.skip(
+            "no browser: install Chromium (apt-get install chromium), or set CHARRNN_BROWSER"
+        )
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Chromium without a window."""
-    chosen = os.environ.get("CHARRNN_BROWSER")
-    path = next(filter(None, map(shutil.which, [chosen] if chosen else BROWSERS)), None)
-    if path is None:
-        what = f"CHARRNN_BROWSER: there is no {chosen}" if chosen else "there is no browser"
-        pytest.skip(f"{what}; install Chromium, such as with apt-get install chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=find_browser(), args=ARGUMENTS)
         yield browser
         browser.close()
 
 
 @pytest.fixture(scope="session")
-def served(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with a run of each task in `checkpoints/`, which the tests only read; where there
-    is no browser, none is trained."""
+def served(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a run of each task in `checkpoints/`, which the tests only read."""
     return train_models(tmp_path_factory)
 
 

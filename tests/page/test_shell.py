@@ -89,6 +89,7 @@ def test_a_key_is_asked_for_once_and_kept_in_the_tab(page: "Page", problems: lis
 def test_a_server_that_is_gone_is_a_sentence_and_the_text_stays(
     page: "Page", problems: list[str]
 ) -> None:
+    page.get_by_label("Suggest while I type").uncheck()
     area = page.get_by_role("textbox", name="Your text")
     area.fill("The fox")
     page.route("**/v1/completions", lambda route: route.abort())
@@ -106,6 +107,7 @@ def test_a_server_that_is_gone_is_a_sentence_and_the_text_stays(
 
 
 def test_a_busy_server_says_when_to_try_again(page: "Page", problems: list[str]) -> None:
+    page.get_by_label("Suggest while I type").uncheck()
     page.get_by_role("textbox", name="Your text").fill("The fox")
     page.route(
         "**/v1/completions",

@@ -20,6 +20,7 @@ from charrnn.serving.api_errors import ApiError
 from charrnn.serving.run_endpoints import routes
 from charrnn.serving.service import to_api_error
 from charrnn.storage.run import Run
+from charrnn.storage.untrusted_files import read_last_lines
 from tests.plots.runs import evaluation_line, lines_of_a_run, training_line, write_run
 
 T = TypeVar("T")
@@ -250,7 +251,7 @@ def test_many_and_long_runs_are_listed_quickly(client: TestClient, runs: Path) -
     """A list of runs does not read them all."""
     write_run(runs / "long", lines_of_a_run(100_000))
     read: list[int] = []
-    original = watched_runs.read_last_lines
+    original = read_last_lines
 
     def count(path: Path, most: int) -> list[bytes]:
         lines = original(path, most)
