@@ -13,7 +13,7 @@ import re
 import zlib
 from functools import cache
 from importlib.resources import files
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from charrnn.errors import ConfigError
 from charrnn.export.javascript import bundle
@@ -56,10 +56,8 @@ def html_page(
     content = page_model(model)
     for prompt in config.prompt:
         model.tokenizer.encode(prompt)
-    title = config.title or model.provenance.corpus
-    loader = bundle(_LOADER, read_page_file, short=True)
-    main = bundle(_MAIN, read_page_file, short=True)
-    style = _style(main)
+    title = _encodable(config.title or model.provenance.corpus)
+    page = page_parts()
     said = {
         "id": hashlib.sha256(content).hexdigest()[:16],
         "title": title,
@@ -70,19 +68,38 @@ def html_page(
         "entry": page_entry(model) | {"id": title},
     }
     parts = [
-        ["style", None, "page-style", style],
+        ["style", None, "page-style", page.style],
         ["script", "application/json", "page-config", json.dumps(said)],
-        ["script", "text/plain", "page-worker", bundle(_WORKER, read_page_file, short=True)],
-        ["script", None, "page-main", main],
+        ["script", "text/plain", "page-worker", page.worker],
+        ["script", None, "page-main", page.main],
     ]
-    page = _document(
-        title,
-        policy=_policy(scripts=(loader, main), style=style),
-        loader=loader,
-        parts=pack(json.dumps(parts).encode()),
-        model=pack(content),
+    packed = pack(json.dumps(parts).encode())
+    return _document(title, page, parts=packed, model=pack(content)).encode()
+
+
+class PageParts(NamedTuple):
+    """The scripts and the style of every page."""
+
+    loader: str
+    main: str
+    worker: str
+    style: str
+
+
+@cache
+def page_parts() -> PageParts:
+    """Return the scripts and the style of every page."""
+    loader, main, worker = (
+        bundle(name, read_page_file, short=True) for name in (_LOADER, _MAIN, _WORKER)
     )
-    return page.encode()
+    source = "".join(read_page_file(name) for name in _STYLES)
+    style = shortened_style(source, main + read_page_file(INDEX))
+    return PageParts(loader, main, worker, style)
+
+
+def _encodable(text: str) -> str:
+    """Return a text with question marks for lone surrogates, which UTF-8 does not have."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _slider_values(sampling: SamplingConfig) -> dict[str, Any]:
@@ -92,12 +109,12 @@ def _slider_values(sampling: SamplingConfig) -> dict[str, Any]:
     return {name: getattr(sampling, name) for name in SETTINGS}
 
 
-def _policy(*, scripts: tuple[str, ...], style: str) -> str:
+def _policy(page: PageParts) -> str:
     """Return the Content-Security-Policy: nothing is allowed but what is in the file."""
-    allowed = " ".join(map(_hash, scripts))
     return (
-        f"default-src 'none'; script-src {allowed}; style-src {_hash(style)}; worker-src blob:; "
-        "img-src data:; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; script-src {_hash(page.loader)} {_hash(page.main)}; "
+        f"style-src {_hash(page.style)}; worker-src blob:; img-src data:; base-uri 'none'; "
+        "form-action 'none'"
     )
 
 
@@ -109,12 +126,6 @@ def _hash(text: str) -> str:
 def pack(content: bytes) -> str:
     """Return bytes as unpack_bytes.js reads them."""
     return base64.b85encode(zlib.compress(content, 9)).translate(_DIGITS).decode()
-
-
-def _style(main: str) -> str:
-    """Return the style of what the page's main script and document have."""
-    source = "".join(read_page_file(name) for name in _STYLES)
-    return shortened_style(source, main + read_page_file(INDEX))
 
 
 @cache
@@ -130,7 +141,7 @@ def read_page_file(name: str) -> str:
     return own[file].read_text(encoding="utf-8")
 
 
-def _document(title: str, *, policy: str, loader: str, parts: str, model: str) -> str:
+def _document(title: str, page: PageParts, *, parts: str, model: str) -> str:
     """Return the document, with the body of the page that the server serves."""
     icon = base64.b64encode(read_asset("icon.svg")).decode()
     index = read_asset(INDEX).decode()
@@ -143,7 +154,7 @@ def _document(title: str, *, policy: str, loader: str, parts: str, model: str) -
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta http-equiv="Content-Security-Policy" content="{_policy(page)}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta name="referrer" content="no-referrer">
@@ -155,7 +166,7 @@ def _document(title: str, *, policy: str, loader: str, parts: str, model: str) -
 {content.strip()}
 <script type="application/octet-stream" id="charrnn-model">{model}</script>
 <script type="application/octet-stream" id="charrnn-page">{parts}</script>
-<script>{loader}</script>
+<script>{page.loader}</script>
 </body>
 </html>
 """

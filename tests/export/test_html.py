@@ -157,6 +157,11 @@ def test_hostile_texts_stay_texts() -> None:
     assert config["prompts"] == ["<&"]
 
 
+def test_a_title_that_utf_8_does_not_have_is_shown_with_question_marks() -> None:
+    page = html_page(random_model(), PageConfig(title="A\udcff"))
+    assert Blocks(page).of("title")[0][1] == "A?" and config_of(page)["title"] == "A?"
+
+
 def test_the_main_script_makes_no_markup_of_text() -> None:
     for name, text in parts_of(html_page(random_model())).items():
         for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
