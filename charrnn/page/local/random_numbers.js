@@ -1,6 +1,6 @@
 // The random numbers of a text, as in generation/randomness.py: a function of its seed, its index
-// and the position in it. Whole numbers of 64 bits are BigInt once a text, and pairs of 32 bits once
-// a character.
+// and the position in it. Whole numbers of 64 bits are BigInt once a text, and pairs of 32 bits
+// once a character.
 
 const WORD = (1n << 64n) - 1n;
 const INCREMENT = 0x9e3779b97f4a7c15n;

@@ -18,7 +18,8 @@ export function readModel(bytes) {
   const description = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 4, length)));
   const { config, characters, settings } = description;
   const content = bytes.slice(Math.ceil((4 + length) / ALIGNMENT) * ALIGNMENT);
-  const tensors = new Map(description.tensors.map((each) => [each.name, readTensor(each, content)]));
+  const tensors = new Map(
+    description.tensors.map((each) => [each.name, readTensor(each, content)]));
   const network = new LocalNetwork({
     config,
     embedding: tensors.get("embedding"),

@@ -1,4 +1,4 @@
-// The likeliest next characters, words or lines of a text, as interactive/suggestions.py finds them.
+// The likeliest next characters, words or lines of a text, as in interactive/suggestions.py.
 
 import { EngineError, OVERFLOW } from "../engine_error.js";
 import { logSoftmax } from "./float64_functions.js";

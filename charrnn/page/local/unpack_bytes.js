@@ -1,6 +1,7 @@
-// Bytes inside a text: compressed by zlib, then written in base 85, four bytes in five characters.
+// Bytes inside a text: compressed by zlib, then in base 85, four bytes in five characters.
 
-const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%.()*+-;,=>?@^_`{|}~";
+const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+  + "!#$%.()*+-;,=>?@^_`{|}~";
 
 /** Returns a promise of an ArrayBuffer. The text may have spaces and line breaks around it. */
 export async function unpackBytes(packed) {
