@@ -34,6 +34,17 @@ def export(
             rich_help_panel=OUTPUT,
         ),
     ] = None,
+    onnx: Annotated[
+        Path | None,
+        typer.Option(
+            "--onnx",
+            metavar="FILE.onnx",
+            help="Write an ONNX file, for onnxruntime and other programs; - is stdout. "
+            "It needs the extra onnx.",
+            rich_help_panel=OUTPUT,
+        ),
+        Relations(excludes=("html", "title", "description", "prompt", "card", *SETTINGS)),
+    ] = None,
     page: PageConfig,
     card: Annotated[
         Path | None,
@@ -51,12 +62,17 @@ def export(
 
     The page of --html computes with the int8 engine: it writes what `charrnn sample` writes with
     the same seed. Options of sampling say where its sliders begin.
+
+    The file of --onnx computes in float32, and has the alphabet in its metadata.
     """
     from charrnn.storage.run_lookup import load
 
-    if html is None:
-        raise ConfigError("what to write is missing; give --html FILE.html")
-    _write(html, _html(load(model), page, sampling, card))
+    if html is not None:
+        _write(html, _html(load(model), page, sampling, card))
+    elif onnx is not None:
+        _write(onnx, _onnx(load(model)))
+    else:
+        raise ConfigError("what to write is missing; give --html FILE.html or --onnx FILE.onnx")
 
 
 def _html(model: "Model", page: PageConfig, sampling: SamplingConfig, card: Path | None) -> bytes:
@@ -64,6 +80,12 @@ def _html(model: "Model", page: PageConfig, sampling: SamplingConfig, card: Path
 
     text = None if card is None else _read_card(card)
     return html_page(model, page, sampling=sampling, card=text)
+
+
+def _onnx(model: "Model") -> bytes:
+    from charrnn.export.onnx_file import make_onnx_file
+
+    return make_onnx_file(model)
 
 
 def _read_card(path: Path) -> str:
@@ -83,7 +105,7 @@ def _write(path: Path, content: bytes) -> None:
 
     if path == _STDOUT:
         if sys.stdout.isatty():
-            raise ConfigError("a page is not for the terminal: give a file, or redirect stdout")
+            raise ConfigError("this is not for the terminal: give a file, or redirect stdout")
         sys.stdout.buffer.write(content)
         return
     write_file(path, content)

@@ -157,7 +157,9 @@ def _add_layer(
         """Return a weight (D, G H, ...) of the directions, its gates in ONNX's order."""
         found = [graph.tensor(f"rnn.{name}_l{layer}{suffix}") for suffix in suffixes]
         gates = [each.reshape(len(order), hidden, -1)[order] for each in found]
-        return np.stack([each.reshape(array.shape) for each, array in zip(gates, found)])
+        return np.stack(
+            [each.reshape(array.shape) for each, array in zip(gates, found, strict=True)]
+        )
 
     own = f"rnn.l{layer}.{direction}"
     biases = np.concatenate([stacked("bias_ih"), stacked("bias_hh")], axis=1)
@@ -263,9 +265,7 @@ def _add_distances(graph: Graph, window: int, h: str) -> str:
     )  # (T, W + T - 1): the place of a key in the state's window
     inside = graph.add("Clip", place, zero, graph.integer(window - 1))
     bias = graph.add("Gather", biases, inside)
-    return graph.add(
-        "Where", graph.add("Equal", place, inside), bias, graph.number(-math.inf)
-    )
+    return graph.add("Where", graph.add("Equal", place, inside), bias, graph.number(-math.inf))
 
 
 def _length(graph: Graph, x: str, *, axis: int) -> str:
