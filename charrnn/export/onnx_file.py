@@ -5,7 +5,7 @@ Its inputs, outputs and metadata are described in docs/sharing.md.
 
 import json
 from dataclasses import asdict
-from typing import Final
+from typing import Any, Final
 
 import charrnn
 from charrnn.errors import ConfigError, ModelError
@@ -64,7 +64,7 @@ def make_onnx_file(model: Model) -> bytes:
 def _metadata(model: Model) -> dict[str, str]:
     """Return what else the file says: the entries of a model directory, as JSON in ASCII, since the
     names of texts may have characters that are no Unicode."""
-    entries = {
+    entries: dict[str, Any] = {
         "model": model.config.to_json(),
         "training": asdict(model.provenance),
         "tokenizer": model.tokenizer.to_json(),

@@ -30,8 +30,11 @@ _OPERATORS: Final[dict[str, tuple[str, list[int], dict[str, Any]]]] = {
 """For each cell, ONNX's operator; the order of its gates there (z, r, n; i, o, f, g), as indices
 into PyTorch's (r, z, n; i, f, g, o); and what its equations need to be PyTorch's."""
 
-_DIRECTIONS: Final = {"forward": ("",), "reverse": ("_reverse",)}
-_DIRECTIONS["bidirectional"] = (*_DIRECTIONS["forward"], *_DIRECTIONS["reverse"])
+_DIRECTIONS: Final[dict[str, tuple[str, ...]]] = {
+    "forward": ("",),
+    "reverse": ("_reverse",),
+    "bidirectional": ("", "_reverse"),
+}
 """The suffixes of the names of the weights of each direction."""
 
 
@@ -129,6 +132,11 @@ def _add_many_to_one(graph: Graph, config: ModelConfig) -> None:
 def _add_embedding(graph: Graph) -> str:
     """Add the input ids (B, T) and their embeddings (T, B, E)."""
     ids = graph.input("ids", IDS, (BATCH, LENGTH))
+    # With nothing to read, onnxruntime's recurrent operators abort the process: before them, a
+    # look-up of the first id is an error. The difference, which is zero, makes it be computed.
+    zero = graph.integer(0)
+    first = graph.add("Gather", graph.add("Gather", ids, zero), zero)
+    ids = graph.add("Add", ids, graph.add("Sub", first, first))
     table = graph.weight("embedding.weight", graph.tensor("embedding.weight"))
     return graph.add("Gather", table, graph.add("Transpose", ids, perm=[1, 0]))
 
@@ -193,24 +201,28 @@ def _split(graph: Graph, part: str, layers: int) -> list[str]:
 
 
 def _add_pooling(graph: Graph, pooling: str, x: str, lengths: str) -> str:
-    """Add the pooling of outputs (T, B, F) over the steps of texts (B,): (B, F)."""
+    """Add the pooling of outputs (T, B, F) over the steps of texts (B,): (B, F), zeros for a text
+    without characters."""
     steps = graph.add("Range", graph.integer(0), _length(graph, x, axis=0), graph.integer(1))
     steps = graph.add("Unsqueeze", steps, graph.integers(1))
     within = graph.add("Unsqueeze", graph.add("Less", steps, lengths), graph.integers(2))
-    first = graph.integers(0)  # the axis of time
+    # The lowest number and not minus infinity, since a softmax over that alone is NaN.
+    zero, lowest = graph.number(0), graph.number(float(np.finfo(np.float32).min))
+    outputs = graph.add("Where", within, x, zero)
+    first, second = graph.integers(0), graph.integers(1)
+    counts = graph.add("Unsqueeze", lengths, second)  # (B, 1)
     if pooling == "max":
-        outputs = graph.add("Where", within, x, graph.number(-math.inf))
-        return graph.add("ReduceMax", outputs, axes=[0], keepdims=0)
-    outputs = graph.add("Where", within, x, graph.number(0))
+        largest = graph.add("Where", within, x, lowest)
+        largest = graph.add("ReduceMax", largest, axes=[0], keepdims=0)
+        return graph.add("Where", graph.add("Equal", counts, first), zero, largest)
     if pooling == "mean":
         total = graph.add("ReduceSum", outputs, first, keepdims=0)
-        counts = graph.add("Cast", graph.add("Unsqueeze", lengths, graph.integers(1)), to=NUMBERS)
-        return graph.add("Div", total, counts)
+        divisor = graph.add("Cast", graph.add("Max", counts, second), to=NUMBERS)
+        return graph.add("Div", total, divisor)
     if pooling != "attention":
         raise ModelError(f"a model with the pooling {pooling} cannot be written as an ONNX file")
     scores = graph.linear(outputs, "pooling")  # (T, B, 1)
-    scores = graph.add("Where", within, scores, graph.number(-math.inf))
-    shares = graph.add("Softmax", scores, axis=0)
+    shares = graph.add("Softmax", graph.add("Where", within, scores, lowest), axis=0)
     return graph.add("ReduceSum", graph.add("Mul", shares, outputs), first, keepdims=0)
 
 

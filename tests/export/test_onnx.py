@@ -57,7 +57,10 @@ def opened(model: Model) -> Any:
     """A session of onnxruntime with the file of a model, which ONNX's own checker has passed."""
     content = make_onnx_file(model)
     onnx.checker.check_model(onnx.load_from_string(content), full_check=True)
-    return runtime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    options = runtime.SessionOptions()
+    options.log_severity_level = 4  # errors are raised, and need not be printed
+    options.intra_op_num_threads = 1  # small networks are slower with more
+    return runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
 def names(values: Sequence[Any]) -> list[str]:
@@ -141,6 +144,43 @@ def test_a_classifier_has_our_logits_whatever_the_padding_is(
             (logits,) = session.run(None, {"ids": ids, "lengths": np.array(lengths)})
             texts = [row[:length] for row, length in zip(ids, lengths, strict=True)]
             assert_close(logits, engine.logits(texts))
+
+
+@pytest.mark.parametrize("both", [False, True], ids=["forward", "bidirectional"])
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_a_text_without_characters_is_zeros_to_the_head(pooling: str, both: bool) -> None:
+    """As in the network that is trained; it disturbs no other text of the batch."""
+    model = drawn(task="classify", pooling=pooling, outputs=3, bidirectional=both)
+    session, ids = opened(model), drawn_ids(model, 3, 5)
+    (logits,) = session.run(None, {"ids": ids, "lengths": np.array([3, 0, 5])})
+    assert (logits[1] == model.tensors["head.bias"]).all()
+    assert_close(logits[[0, 2]], ClassifyingEngine.of(model).logits([ids[0, :3], ids[2]]))
+
+
+@pytest.mark.parametrize("network", [*GATES, "attention", "restore", "classify"])
+def test_nothing_to_read_is_an_error_and_not_the_end_of_the_process(network: str) -> None:
+    sizes: dict[str, dict[str, Any]] = {
+        "restore": {"task": "restore", "bidirectional": True},
+        "classify": {"task": "classify", "pooling": "mean", "outputs": 2},
+    }
+    cell = "gru" if network in sizes else network
+    session = opened(drawn(cell, **sizes.get(network, {})))
+    for lanes, length in ((0, 3), (2, 0), (0, 0)):
+        given = {"ids": np.zeros((lanes, length), np.int64)}
+        if network == "classify":
+            given["lengths"] = np.full(lanes, length)
+        elif network != "restore":
+            given |= zero_state(session, lanes)
+        with pytest.raises(Exception, match="Gather"):
+            session.run(None, given)
+
+
+def test_an_id_beyond_the_vocabulary_is_an_error() -> None:
+    model = drawn("gru")
+    session = opened(model)
+    ids = np.array([[0, model.config.vocabulary_size]])
+    with pytest.raises(Exception, match="Gather"):
+        session.run(None, {"ids": ids, **zero_state(session, 1)})
 
 
 def test_a_task_that_is_new_has_an_onnx_file(monkeypatch: pytest.MonkeyPatch) -> None:
