@@ -166,7 +166,7 @@ def test_nothing_to_read_is_an_error_and_not_the_end_of_the_process(network: str
     cell = "gru" if network in sizes else network
     session = opened(drawn(cell, **sizes.get(network, {})))
     for lanes, length in ((0, 3), (2, 0), (0, 0)):
-        given = {"ids": np.zeros((lanes, length), np.int64)}
+        given: dict[str, Array] = {"ids": np.zeros((lanes, length), np.int64)}
         if network == "classify":
             given["lengths"] = np.full(lanes, length)
         elif network != "restore":
