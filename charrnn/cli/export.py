@@ -44,7 +44,18 @@ def export(
             help="Write the model directory as one file, which charrnn import takes; - is stdout.",
             rich_help_panel=OUTPUT,
         ),
-        Relations(excludes=("html",)),
+        Relations(excludes=("html", "onnx")),
+    ] = None,
+    onnx: Annotated[
+        Path | None,
+        typer.Option(
+            "--onnx",
+            metavar="FILE.onnx",
+            help="Write an ONNX file, for onnxruntime and other programs; - is stdout. "
+            "It needs the extra onnx.",
+            rich_help_panel=OUTPUT,
+        ),
+        Relations(excludes=("html", "title", "description", "prompt", "card", *SETTINGS)),
     ] = None,
     page: PageConfig,
     card: Annotated[
@@ -63,6 +74,8 @@ def export(
 
     The page of --html computes with the int8 engine: it writes what `charrnn sample` writes with
     the same seed. Options of sampling say where its sliders begin.
+
+    The file of --onnx computes in float32, and has the alphabet in its metadata.
     """
     from charrnn.storage.run_lookup import load
 
@@ -70,11 +83,14 @@ def export(
         _write(html, _html(load(model), page, sampling, card))
         return
     refuse_typed(context, *options_of(PageConfig), *SETTINGS, why="without --html")
-    if zip_file is None:
-        raise ConfigError("what to write is missing; give --html FILE.html or --zip FILE.zip")
-    from charrnn.export.archive import model_zip
-
-    _write(zip_file, model_zip(load(model)))
+    if zip_file is not None:
+        _write(zip_file, _zip(load(model)))
+    elif onnx is not None:
+        _write(onnx, _onnx(load(model)))
+    else:
+        raise ConfigError(
+            "what to write is missing; give --html FILE.html, --onnx FILE.onnx or --zip FILE.zip"
+        )
 
 
 def _html(model: "Model", page: PageConfig, sampling: SamplingConfig, card: Path | None) -> bytes:
@@ -82,6 +98,18 @@ def _html(model: "Model", page: PageConfig, sampling: SamplingConfig, card: Path
 
     text = None if card is None else _read_card(card)
     return html_page(model, page, sampling=sampling, card=text)
+
+
+def _onnx(model: "Model") -> bytes:
+    from charrnn.export.onnx_file import make_onnx_file
+
+    return make_onnx_file(model)
+
+
+def _zip(model: "Model") -> bytes:
+    from charrnn.export.archive import model_zip
+
+    return model_zip(model)
 
 
 def _read_card(path: Path) -> str:
