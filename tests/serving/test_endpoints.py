@@ -112,6 +112,9 @@ def test_models_say_what_they_are(client: TestClient) -> None:
         ({"temperature": -0.1}, "temperature"),
         ({"stream_options": {"usage": True}}, "usage"),
         ({"echo": "yes"}, "echo"),
+        ({"prompt": ["a"] * 2048, "n": 1024, "max_tokens": 0}, "n"),
+        ({"prompt": "a" * 900_000, "n": 100, "echo": True, "stream": True}, "echo"),
+        ({"prompt": "a" * 900_000, "echo": True, "logprobs": 20, "max_tokens": 0}, "echo"),
         ({"prompts": "a"}, "prompts"),
     ],
 )
