@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
 
 from charrnn.interactive.suggestions import UNITS, find_suggestions
@@ -28,6 +27,7 @@ from charrnn.serving.request_body import read_json
 from charrnn.serving.served_models import ServedModel
 from charrnn.serving.service import Service
 from charrnn.serving.text_scores import score_text
+from charrnn.serving.valid_json import ValidJson
 from charrnn.tasks.classify.predict import Classifier
 from charrnn.tasks.infill.config import FillConfig, ProofreadConfig
 from charrnn.tasks.infill.corrections import apply_corrections
@@ -299,14 +299,14 @@ def routes(service: Service) -> list[BaseRoute]:
 def _route(service: Service, endpoint: TaskEndpoint) -> BaseRoute:
     body = endpoint.body
 
-    async def answer(request: Request) -> JSONResponse:
+    async def answer(request: Request) -> ValidJson:
         values = body.read(await read_json(request))
         model = service.models.find(values["model"], *endpoint.tasks)
         given = values.get("texts") or [values.get("text") or values.get("prompt") or ""]
         service.metrics.read += sum(map(len, given))
         if endpoint.tasks == ("generate",):
             service.scorer(model)  # made in this thread
-        return JSONResponse(
+        return ValidJson(
             await service.answer(
                 request.receive, lambda check: endpoint.work(service, model, values, check)
             )

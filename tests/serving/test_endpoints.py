@@ -12,7 +12,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 import charrnn
-from charrnn.data.tokenizer import CharTokenizer
+from charrnn.data.tokenizer import REPLACEMENT, CharTokenizer
 from charrnn.model.config import ModelConfig
 from charrnn.serving.app import make_app
 from charrnn.serving.completion_fields import BODY
@@ -195,6 +195,16 @@ def test_a_text_of_no_characters_is_the_prompt(client: TestClient) -> None:
         text = answer.text.split("\n\n")[0].removeprefix("data: ")
         (choice,) = json.loads(text)["choices"]
         assert (choice["text"], choice["finish_reason"]) == ("abc", "length")
+
+
+@pytest.mark.parametrize("unit", ["character", "word"])
+def test_suggestions_that_are_not_utf8_are_valid_json(client: TestClient, unit: str) -> None:
+    body = {"model": "bytes", "prompt": "a", "unit": unit, "count": 20}
+    answer = client.post("/api/suggest", json=body)
+    assert answer.status_code == 200, answer.text
+    texts = [each["text"] for each in answer.json()["suggestions"]]
+    assert any(REPLACEMENT in each for each in texts)
+    assert "".join(texts).encode()
 
 
 def test_a_stream_with_an_echo_ends_once(client: TestClient) -> None:
