@@ -20,7 +20,7 @@ def serve(
     models: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="MODEL...",
+            metavar="MODEL",
             help="Runs' names, run directories or model directories. The first answers requests "
             "that name no model.",
             autocompletion=complete_runs,

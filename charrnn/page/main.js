@@ -30,7 +30,7 @@ function askKey(refused) {
       element("h2", { id: "key-title" }, "This server wants a key"),
       element("p", { id: "key-reason" },
         refused ? "The server refused that key. " : "",
-        "It is the one that was given to `charrnn serve --api-key`."),
+        "It was given to charrnn serve as --api-key or CHARRNN_API_KEY."),
       element("div", { class: "field text" }, element("label", { for: "key" }, "Key"), input),
       element("div", { class: "row" },
         element("button", { type: "submit", class: "primary" }, "Use the key"),

@@ -9,7 +9,7 @@ from charrnn.data.tokenizer import unknown_error
 from charrnn.errors import ConfigError
 from charrnn.generation.config import SamplingConfig
 from charrnn.serving.api_errors import ApiError
-from charrnn.serving.completion_fields import BODY, SETTINGS, Prompt
+from charrnn.serving.completion_fields import BODY, MOST_PROMPTS, SETTINGS, Prompt
 from charrnn.serving.options import ServingConfig
 from charrnn.serving.served_models import ServedModel
 from charrnn.serving.settled_text import valid_text
@@ -17,6 +17,9 @@ from charrnn.serving.settled_text import valid_text
 MOST_HELD: Final = 1 << 23
 """The most characters that a response holds in memory; the log-probabilities of a character and of
 those in its place count as several."""
+
+MOST_ECHOED: Final = 1 << 24
+"""The same for prompts that are echoed, which a stream holds as well."""
 
 
 @dataclass(frozen=True)
@@ -117,9 +120,11 @@ def _check_size(values: Mapping[str, Any], best_of: int, limits: ServingConfig) 
             param="max_tokens",
         )
     texts, most = prompts * best_of, limits.max_concurrent + limits.max_queue
-    if length and texts > most:
+    if not length:  # nothing has to be written
+        most = max(most, MOST_PROMPTS)
+    if texts > most:
         raise ApiError(
-            f"{texts:,} texts: this server writes at most {most:,} for a request",
+            f"{texts:,} texts: this server answers with at most {most:,} at a time",
             param="prompt" if best_of == 1 else "n",
         )
     cost = 1 if values["logprobs"] is None else 8 * (2 + values["logprobs"])
@@ -130,6 +135,13 @@ def _check_size(values: Mapping[str, Any], best_of: int, limits: ServingConfig) 
             f"{texts * length:,} characters are too many for a response"
             f"{'' if cost == 1 else ' with log-probabilities'}; ask for fewer at a time",
             param="max_tokens",
+        )
+    echoed = values["n"] * sum(map(len, values["prompt"] or [])) if values["echo"] else 0
+    if echoed * cost > MOST_ECHOED:
+        raise ApiError(
+            f"{echoed:,} characters of prompts are too many for an echo"
+            f"{'' if cost == 1 else ' with log-probabilities'}; send fewer at a time",
+            param="echo",
         )
 
 

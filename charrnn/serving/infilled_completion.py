@@ -10,6 +10,7 @@ from charrnn.serving.api_errors import ApiError
 from charrnn.serving.completion_fields import BODY
 from charrnn.serving.jobs import Check
 from charrnn.serving.served_models import ServedModel
+from charrnn.serving.settled_text import valid_text
 from charrnn.serving.task_endpoints import LONGEST_FILL, LONGEST_TEXT, MOST_FILLS
 from charrnn.tasks.infill.config import FillConfig
 from charrnn.tasks.infill.fill import Filling, fill
@@ -114,7 +115,7 @@ def _choice(filling: Filling, prompt: str, infilling: Infilling, number: int) ->
     filled = filling.gaps[0].filled
     size = len(infilling.model.model.tokenizer.encode(filled))
     return {
-        "text": (prompt if infilling.echo else "") + filled,
+        "text": valid_text((prompt if infilling.echo else "") + filled),
         "index": number,
         "logprobs": None,
         "finish_reason": "length" if size == infilling.longest else "stop",

@@ -35,7 +35,9 @@ def begin_steps(
     """
     constraints = copy.copy(text.settings.constraints)
     constraints.config = text.request.config  # with the seed of this text
-    prompt = EncodedPrompt(text.state, text.prompt.tolist())
+    ids = text.request.prompt_ids
+    shared = ids if isinstance(ids, list) else text.prompt.tolist()  # by all texts of a prompt
+    prompt = EncodedPrompt(text.state, shared)
     request = GenerationRequest(engine, tokenizer, prompt, constraints, text.request.scored)
     draft = request.empty_draft
     if draft.stop_reason is not None:  # the text has to be empty

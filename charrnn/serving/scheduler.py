@@ -163,13 +163,19 @@ class Scheduler:
         with work.lock:  # what has no room costs nothing
             self._require_room(len(texts))
         ticket = Ticket(work)
+        # One prompt may have a thousand texts: it is checked once, and in memory once.
+        prompts: dict[int, tuple[Int64Array, PromptReading]] = {}
         readings: dict[bytes, PromptReading] = {}
         for place, request in enumerate(texts):
-            prompt = np.asarray(request.prompt_ids, dtype=np.int64)
+            given = id(request.prompt_ids)
+            if given not in prompts:
+                ids = np.asarray(request.prompt_ids, dtype=np.int64)
+                prompts[given] = ids, self._reading(readings, ids)
+            prompt, reading = prompts[given]
             settings = self._settings.of(request.config)
             text = ScheduledText(ticket, place, deliver, request, settings, prompt)
             ticket.texts.append(text)
-            self._reading(readings, prompt).texts.append(text)
+            reading.texts.append(text)
         with work.lock:
             self._require_room(len(texts))
             work.texts.update(dict.fromkeys(ticket.texts))

@@ -6,13 +6,15 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from charrnn.interactive.suggestions import UNITS, find_suggestions
+from charrnn.serving.api_errors import ApiError
 from charrnn.serving.configuration_fields import fields_of
 from charrnn.serving.fields import Body, Field, Flag, ListOf, Number, Schema, Text
 from charrnn.serving.jobs import Check
+from charrnn.serving.large_json import encode_in_slices
 from charrnn.serving.operations import (
     BOOLEAN,
     PROBABILITY,
@@ -36,6 +38,9 @@ from charrnn.tasks.infill.proofread import proofread
 
 LONGEST_TEXT: Final = 100_000
 """The most characters of a text in a request."""
+
+MOST_SCORES: Final = 1 << 19
+"""The most characters and alternatives in an answer of /api/score, which memory has to hold."""
 
 LONGEST_FILL: Final = 64
 MOST_FILLS: Final = 64
@@ -120,10 +125,14 @@ def _predict(
 def _score(
     service: Service, model: ServedModel, values: Mapping[str, Any], check: Check
 ) -> dict[str, Any]:
-    tokenizer = model.model.tokenizer
-    return score_text(
-        service.scorer(model), tokenizer, values["text"], values["alternatives"], check
-    )
+    tokenizer, text, alternatives = model.model.tokenizer, values["text"], values["alternatives"]
+    if len(text) * (1 + alternatives) > MOST_SCORES:
+        raise ApiError(
+            f"{alternatives} alternatives: choose at most {MOST_SCORES // len(text) - 1} for "
+            f"{len(text):,} characters",
+            param="alternatives",
+        )
+    return score_text(service.scorer(model), tokenizer, text, alternatives, check)
 
 
 def _suggest(
@@ -299,17 +308,18 @@ def routes(service: Service) -> list[BaseRoute]:
 def _route(service: Service, endpoint: TaskEndpoint) -> BaseRoute:
     body = endpoint.body
 
-    async def answer(request: Request) -> JSONResponse:
+    async def answer(request: Request) -> Response:
         values = body.read(await read_json(request))
         model = service.models.find(values["model"], *endpoint.tasks)
         given = values.get("texts") or [values.get("text") or values.get("prompt") or ""]
         service.metrics.read += sum(map(len, given))
         if endpoint.tasks == ("generate",):
             service.scorer(model)  # made in this thread
-        return JSONResponse(
-            await service.answer(
-                request.receive, lambda check: endpoint.work(service, model, values, check)
-            )
-        )
+
+        def work(check: Check) -> bytes:
+            return encode_in_slices(endpoint.work(service, model, values, check), ascii=False)
+
+        content = await service.answer(request.receive, work)
+        return Response(content, media_type="application/json")
 
     return Route(endpoint.path, answer, methods=["POST"])

@@ -138,9 +138,13 @@ class Worker:
             if text is None:
                 return
             text.is_running = True
-        if text.steps is None:
-            text.steps = begin_steps(work.engine, work.tokenizer, work.cache, text)
-        work.deliver([(text, take_turn(text.steps, _TURN, until_first=not text.has_begun))])
+        try:
+            if text.steps is None:
+                text.steps = begin_steps(work.engine, work.tokenizer, work.cache, text)
+            piece = take_turn(text.steps, _TURN, until_first=not text.has_begun)
+        except Exception as error:  # such as that memory is short
+            piece = Piece([], [], error=error)
+        work.deliver([(text, piece)])
         with work.lock:
             text.is_running = False
             if text.has_ended:

@@ -12,7 +12,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 import charrnn
-from charrnn.data.tokenizer import CharTokenizer
+from charrnn.data.tokenizer import REPLACEMENT, CharTokenizer
 from charrnn.model.config import ModelConfig
 from charrnn.serving.app import make_app
 from charrnn.serving.completion_fields import BODY
@@ -112,6 +112,9 @@ def test_models_say_what_they_are(client: TestClient) -> None:
         ({"temperature": -0.1}, "temperature"),
         ({"stream_options": {"usage": True}}, "usage"),
         ({"echo": "yes"}, "echo"),
+        ({"prompt": ["a"] * 2048, "n": 1024, "max_tokens": 0}, "n"),
+        ({"prompt": "a" * 900_000, "n": 100, "echo": True, "stream": True}, "echo"),
+        ({"prompt": "a" * 900_000, "echo": True, "logprobs": 20, "max_tokens": 0}, "echo"),
         ({"prompts": "a"}, "prompts"),
     ],
 )
@@ -192,6 +195,19 @@ def test_a_text_of_no_characters_is_the_prompt(client: TestClient) -> None:
         text = answer.text.split("\n\n")[0].removeprefix("data: ")
         (choice,) = json.loads(text)["choices"]
         assert (choice["text"], choice["finish_reason"]) == ("abc", "length")
+
+
+def test_the_answer_with_scores_is_bounded(client: TestClient) -> None:
+    answer = client.post("/api/score", json={"text": "a" * 50_000, "alternatives": 20})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "alternatives")
+
+
+@pytest.mark.parametrize("unit", ["character", "word"])
+def test_suggestions_that_are_not_utf8_are_valid_json(client: TestClient, unit: str) -> None:
+    body = {"model": "bytes", "prompt": "a", "unit": unit, "count": 20}
+    answer = client.post("/api/suggest", json=body)
+    texts = [each["text"] for each in answer.json()["suggestions"]]
+    assert REPLACEMENT in "".join(texts).encode().decode()
 
 
 def test_a_stream_with_an_echo_ends_once(client: TestClient) -> None:

@@ -21,3 +21,8 @@ from charrnn.serving.large_json import encode_in_slices
 )
 def test_slices_make_the_same_json(value: Any) -> None:
     assert encode_in_slices(value) == json.dumps(value, separators=(",", ":")).encode()
+
+
+def test_bytes_that_are_not_utf8_are_replaced() -> None:
+    text = b"\xe4\xc3\xa9".decode(errors="surrogateescape")
+    assert encode_in_slices({text: [text]}, ascii=False).decode() == '{"�é":["�é"]}'

@@ -388,6 +388,20 @@ def test_a_bug_ends_the_texts_that_it_hits_and_not_the_thread(
     assert len(write(scheduler, request_of(sampler, length=5)).ids(0)) == 5
 
 
+def test_a_text_that_python_cannot_begin_ends_alone(
+    sampler: Sampler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scheduler = Scheduler(sampler, max_concurrent=9, max_queue=50, threads=1)
+    monkeypatch.setattr(worker, "begin_steps", lambda *_: 1 / 0)
+    reader = write(
+        scheduler, request_of(sampler, length=5, no_repeat_ngram=9), request_of(sampler, length=300)
+    )
+    assert isinstance(reader.end(0).error, ZeroDivisionError)
+    if native_choice.available():
+        assert len(reader.ids(1)) == 300
+    assert scheduler.count == 0
+
+
 # Fairness
 
 
@@ -467,6 +481,18 @@ def test_the_texts_of_one_prompt_read_it_once(sampler: Sampler) -> None:
         scheduler = Scheduler(sampler, max_concurrent=5, max_queue=50, threads=2, cache_bytes=0)
         write(scheduler, *[prompt] * 20)
         assert sum(reads) == 4999
+
+
+def test_the_texts_of_one_prompt_have_it_once_in_memory(sampler: Sampler) -> None:
+    prompt = request_of(sampler, "abcd " * 4000, length=5)
+    scheduler = Scheduler(sampler, max_concurrent=5, max_queue=495, threads=1)
+    tracemalloc.start()
+    try:
+        ticket = scheduler.submit([prompt] * 500, lambda place, piece: None)
+        ticket.cancel()
+        assert tracemalloc.get_traced_memory()[1] < 50 * 8 * len(prompt.prompt_ids)
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_prompt_that_goes_on_after_another_text_is_not_read_again(sampler: Sampler) -> None:
