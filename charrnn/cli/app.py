@@ -24,6 +24,8 @@ from charrnn.cli import (
     plot,
     predict,
     proofread,
+    pull,
+    push,
     repl,
     sample,
     serve,
@@ -156,7 +158,7 @@ app = typer.Typer(
 for command in (
     *(train.train, plan.plan, sample.sample, repl.repl, predict.predict),
     *(evaluate.evaluate, fill.fill, proofread.proofread, serve.serve),
-    *(info.info, plot.plot, export.export, corpora.corpora),
+    *(info.info, plot.plot, export.export, push.push, pull.pull, corpora.corpora),
 ):
     app.command(command.__name__, cls=Command, epilog=_ENVIRONMENT)(command)
 

@@ -26,7 +26,7 @@ CONFIG: Final = "config.json"
 TOKENIZER: Final = "tokenizer.json"
 TENSORS: Final = "model.safetensors"
 
-_LARGEST_TOKENIZER: Final = 4 << 20
+LARGEST_TOKENIZER: Final = 4 << 20
 """The most bytes of tokenizer.json; the largest vocabulary takes 14 per character."""
 
 
@@ -185,7 +185,7 @@ def _labels(path: Path, names: object, outputs: int | None) -> tuple[str, ...]:
 def read_tokenizer(directory: Path, manifest: Manifest | None = None) -> Tokenizer:
     """Read tokenizer.json. Raises ModelError."""
     path = directory / TOKENIZER
-    data = read_json(path, manifest, largest=_LARGEST_TOKENIZER)
+    data = read_json(path, manifest, largest=LARGEST_TOKENIZER)
     try:
         return tokenizer_from_json(data)
     except ModelError as error:
