@@ -91,7 +91,8 @@ def pull(repository: str, *, name: str | None = None, revision: str = MAIN) -> P
 def _new_directory(name: str) -> Path:
     """Return the directory of a new model. Raises ConfigError where its name is taken, or is not a
     plain name."""
-    if Path(name).name != name or name.startswith(".") or not name.isprintable():
+    is_plain = Path(name).name == name and name.isprintable()
+    if not is_plain or name.startswith(".") or not name:
         raise ConfigError(f"name {name!a:.200} is not a plain name")
     directory = RUNS / name
     if directory.is_symlink() or directory.exists():
@@ -244,7 +245,7 @@ def _call(repository: str, hub: HubConnection, function: Callable[[], object]) -
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
     """Turn off the log and the progress bars of huggingface_hub."""
-    from huggingface_hub.utils import (
+    from huggingface_hub.utils import (  # type: ignore[attr-defined]
         are_progress_bars_disabled,
         disable_progress_bars,
         enable_progress_bars,

@@ -49,7 +49,7 @@ class HubConnection:
             import httpx2
             import huggingface_hub as library
             from huggingface_hub import constants, errors
-            from huggingface_hub.utils import build_hf_headers
+            from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
         except ImportError as error:
             raise HubError(
                 f'pushing and pulling need a package: pip install "charrnn-lm[hub]" ({error})'

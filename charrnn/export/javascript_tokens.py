@@ -78,9 +78,7 @@ def tokens(source: str, name: str) -> Iterator[Token]:
 def _plain(source: str, place: int, line: int, name: str) -> Token:
     found = _PATTERN.match(source, place)
     if found is None or found.lastgroup is None:
-        raise ScriptError(
-            f"{name}, line {line}: unknown JavaScript: {source[place : place + 20]!r}"
-        )
+        raise ScriptError(f"{name}, line {line}: unknown JavaScript: {source[place : place + 20]!r}")
     if found.lastgroup == "template":
         return _template(source, place, line, name)
     return Token(found.lastgroup, found[0], line)
