@@ -15,10 +15,12 @@ from typer.core import TyperGroup
 
 from charrnn import __version__
 from charrnn.cli import (
+    card,
     corpora,
     evaluate,
     export,
     fill,
+    import_,
     info,
     plan,
     plot,
@@ -158,9 +160,10 @@ app = typer.Typer(
 for command in (
     *(train.train, plan.plan, sample.sample, repl.repl, predict.predict),
     *(evaluate.evaluate, fill.fill, proofread.proofread, serve.serve),
-    *(info.info, plot.plot, export.export, push.push, pull.pull, corpora.corpora),
+    *(info.info, plot.plot, card.card, export.export, import_.import_),
+    *(push.push, pull.pull, corpora.corpora),
 ):
-    app.command(command.__name__, cls=Command, epilog=_ENVIRONMENT)(command)
+    app.command(command.__name__.rstrip("_"), cls=Command, epilog=_ENVIRONMENT)(command)
 
 
 def _print_version(wanted: bool) -> None:

@@ -79,6 +79,14 @@ def refuse_unused(
             raise ConfigError(f"{_flag(context, name)} has no effect {where}; leave it out")
 
 
+def refuse_typed(context: Any, *names: str, why: str) -> None:
+    """Raise ConfigError if one of the parameters was given on the command line, where it has no
+    effect."""
+    for name in names:
+        if is_typed(context, name):
+            raise ConfigError(f"{_flag(context, name)} has no effect {why}; leave it out")
+
+
 def is_typed(context: Any, *names: str) -> bool:
     """Return whether one of the parameters was given on the command line."""
     return any(_source(context, name) == "COMMANDLINE" for name in names)

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from charrnn.cli.environment import refuse_typed
 from charrnn.cli.options_from_fields import Fields, takes_options
 from charrnn.cli.shared_arguments import OUTPUT, ModelArgument
 from charrnn.errors import ConfigError
 from charrnn.export.page_config import PAGE, SETTINGS, PageConfig
 from charrnn.generation.config import SamplingConfig
-from charrnn.option_declaration import Relations
+from charrnn.option_declaration import Relations, options_of
 
 if TYPE_CHECKING:
     from charrnn.storage.model_directory import Model
@@ -23,6 +24,7 @@ _STDOUT: Final = Path("-")
 @takes_options
 def export(
     *,
+    context: typer.Context,
     model: ModelArgument = None,
     html: Annotated[
         Path | None,
@@ -33,6 +35,16 @@ def export(
             "without a server or a network; - is stdout.",
             rich_help_panel=OUTPUT,
         ),
+    ] = None,
+    zip_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--zip",
+            metavar="FILE.zip",
+            help="Write the model directory as one file, which charrnn import takes; - is stdout.",
+            rich_help_panel=OUTPUT,
+        ),
+        Relations(excludes=("html",)),
     ] = None,
     page: PageConfig,
     card: Annotated[
@@ -54,9 +66,15 @@ def export(
     """
     from charrnn.storage.run_lookup import load
 
-    if html is None:
-        raise ConfigError("what to write is missing; give --html FILE.html")
-    _write(html, _html(load(model), page, sampling, card))
+    if html is not None:
+        _write(html, _html(load(model), page, sampling, card))
+        return
+    refuse_typed(context, *options_of(PageConfig), *SETTINGS, why="without --html")
+    if zip_file is None:
+        raise ConfigError("what to write is missing; give --html FILE.html or --zip FILE.zip")
+    from charrnn.export.archive import model_zip
+
+    _write(zip_file, model_zip(load(model)))
 
 
 def _html(model: "Model", page: PageConfig, sampling: SamplingConfig, card: Path | None) -> bytes:
@@ -83,7 +101,7 @@ def _write(path: Path, content: bytes) -> None:
 
     if path == _STDOUT:
         if sys.stdout.isatty():
-            raise ConfigError("a page is not for the terminal: give a file, or redirect stdout")
+            raise ConfigError("this is not for the terminal: give a file, or redirect stdout")
         sys.stdout.buffer.write(content)
         return
     write_file(path, content)

@@ -25,11 +25,9 @@ def push(
     licence: Annotated[
         str | None,
         typer.Option(
-            "--licence",
-            "--license",
             metavar="ID",
-            help="Say under which licence others may use the model, such as cc-by-4.0.",
-            show_default="none is granted",
+            help="Name the licence of the model as hubs do, such as mit or cc-by-4.0.",
+            show_default="asked for on a terminal",
         ),
     ] = None,
     private: Annotated[
@@ -42,12 +40,23 @@ def push(
     was trained on. The hub and the token are those of huggingface_hub: HF_ENDPOINT, and HF_TOKEN or
     what hf auth login has stored.
     """
-    from charrnn.cli.display import say
+    from charrnn.cli.card import ask_licence
+    from charrnn.cli.display import reading, say
+    from charrnn.export.card import check_licence, model_card
+    from charrnn.export.hub import check_token
     from charrnn.export.hub import push as push_model
     from charrnn.export.hub_listing import check_repository
     from charrnn.storage.run_lookup import load
 
     name = check_repository(repository)
+    if licence is not None:
+        check_licence(licence)
     content = load(model)
-    address = push_model(content, name, "# A model of charrnn\n", private=private)
+    check_token(name)
+    licence = ask_licence() if licence is None else licence
+    with reading("reading and sampling ...") as progress:
+        card = model_card(model, licence=licence, progress=progress)
+    address = push_model(content, name, card, private=private)
     say(f"{address}: others use it with charrnn pull {name}")
+    if licence is None:
+        say("its card names no licence, without which nobody may use the model: give --licence ID")

@@ -17,6 +17,7 @@ does (rsync compares files in this way; Tridgell and Mackerras, 1996).
 Legend: N characters of a text, W windows, H hashes.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -74,6 +75,36 @@ def copied_share(training: AnyIds, text: AnyIds) -> float:
         return 0.0
     copied = _find(training, text)  # (W,)
     return float(_within(copied, LENGTH).mean())
+
+
+def longest_copy(training: AnyIds, texts: Sequence[Ids]) -> tuple[int, int]:
+    """Return how many characters the longest passage has that one of the texts (N,) shares word for
+    word with the training text, whatever it consists of; and the number of that text.
+
+    Every window of the training text is hashed, once for each step of a binary search.
+    """
+    lengths = [len(text) for text in texts]
+    between = np.array([-1], np.int64)  # no id, so that no copy goes from one text to the next
+    parts = [part for text in texts for part in (text.astype(np.int64), between)]
+    joined = np.concatenate([*parts, between])
+    least, number, most = 0, 0, min(max(lengths, default=0), len(training))
+    while least < most:
+        length = (least + most + 1) // 2
+        windows = _rolling_hashes(joined, length)
+        wanted = _HashSet(windows)
+        for begin in range(0, len(training), _CHUNK):
+            piece = training[begin : begin + _CHUNK + length - 1].astype(np.int64)
+            if len(piece) >= length:
+                wanted.mark(_rolling_hashes(piece, length))
+            release_pages(training)
+        found = np.flatnonzero(wanted.is_found(windows))
+        if len(found):
+            least = length
+            ends = np.cumsum(np.array(lengths) + 1)
+            number = int(np.searchsorted(ends, found[0], side="right"))
+        else:
+            most = length - 1
+    return least, number
 
 
 class _HashSet:
@@ -197,6 +228,18 @@ def _window_hashes_at(ids: Ids, starts: npt.NDArray[np.intp]) -> Hashes:
     rows = sliding_window_view(ids, GRAM)
     first, *others = (_hash_rows(rows[starts + begin]) for begin in _GRAMS_OF_WINDOW)
     return _mix(first, *others)
+
+
+def _rolling_hashes(ids: npt.NDArray[np.int64], length: int) -> Hashes:
+    """Return the hash of each window of `length` ids (N,): a polynomial modulo 2^64, from its
+    running sums."""
+    factors = np.full(len(ids), _MULTIPLIER)
+    factors[0] = 1
+    sums = np.zeros(len(ids) + 1, np.uint64)
+    np.cumsum((ids + 2).astype(np.uint64) * np.cumprod(factors), out=sums[1:])
+    windows = sums[length:] - sums[:-length]
+    factors[1:] = pow(int(_MULTIPLIER), -1, 1 << 64)
+    return _mix(windows * np.cumprod(factors)[: len(windows)])
 
 
 def _hash_rows(rows: npt.NDArray[Any]) -> Hashes:

@@ -162,6 +162,17 @@ def pushed_files(model: Model, card: str) -> dict[str, bytes]:
     return {**with_manifest(model_files(model)), CARD: card.encode()}
 
 
+def check_token(repository: str) -> None:
+    """Raise HubError unless huggingface_hub is installed and finds a token to push with."""
+    HubConnection()
+    from huggingface_hub import get_token
+
+    if get_token() is None:
+        raise HubError(
+            f"{repository}: pushing needs a token; log in with hf auth login, or set HF_TOKEN"
+        )
+
+
 def push(model: Model, repository: str, card: str, *, private: bool = False) -> str:
     """Send a model to a hub, in one commit, and return the address of its page.
 
@@ -178,13 +189,10 @@ def push(model: Model, repository: str, card: str, *, private: bool = False) -> 
     refuses, or there is no token.
     """
     repository = check_repository(repository)
+    check_token(repository)
     hub = HubConnection()
-    from huggingface_hub import HfApi, get_token
+    from huggingface_hub import HfApi
 
-    if get_token() is None:
-        raise HubError(
-            f"{repository}: pushing needs a token; log in with hf auth login, or set HF_TOKEN"
-        )
     api = HfApi(endpoint=hub.address, library_name="charrnn")
     try:
         listing = hub.listing(repository, MAIN)

@@ -15,7 +15,7 @@ from typing import Final
 
 from charrnn.errors import ModelError
 from charrnn.storage.json_file import LARGEST_BYTES, from_json, parse_json, to_json
-from charrnn.storage.untrusted_files import read_file
+from charrnn.storage.untrusted_files import ReadFile, read_file
 
 MANIFEST: Final = "manifest.json"
 
@@ -62,20 +62,26 @@ def with_manifest(files: Mapping[str, bytes]) -> dict[str, bytes]:
     return {**files, MANIFEST: Manifest(entries).to_json()}
 
 
-def read_sealed(path: Path, largest: int, manifest: Manifest | None) -> bytearray:
+def read_sealed(
+    path: Path, largest: int, manifest: Manifest | None, read: ReadFile = read_file
+) -> bytearray:
     """Read a file of at most `largest` bytes, and check it against the manifest, if there is one.
     Raises ModelError."""
-    content = read_file(path, largest)
+    content = read(path, largest)
     if manifest:
         manifest.check(path, content)
     return content
 
 
 def read_json(
-    path: Path, manifest: Manifest | None = None, *, largest: int = LARGEST_BYTES
+    path: Path,
+    manifest: Manifest | None = None,
+    *,
+    largest: int = LARGEST_BYTES,
+    read: ReadFile = read_file,
 ) -> object:
     """Read a JSON file as `read_sealed` does; return its value. Raises ModelError."""
-    return parse_json(path, read_sealed(path, largest, manifest))
+    return parse_json(path, read_sealed(path, largest, manifest, read))
 
 
 def read_manifest(directory: Path) -> Manifest:

@@ -18,6 +18,7 @@ from charrnn.storage.files import write_directory
 from charrnn.storage.json_file import from_json, to_json
 from charrnn.storage.manifest import MANIFEST, Manifest, read_json, read_manifest
 from charrnn.storage.tensor_file import Tensors, read_tensors, to_safetensors
+from charrnn.storage.untrusted_files import ReadFile, read_file
 from charrnn.tasks import find_task
 
 T = TypeVar("T")
@@ -118,20 +119,23 @@ def write_model(directory: Path, model: Model) -> None:
     write_directory(directory, model_files(model))
 
 
-def read_model(directory: Path, manifest: Manifest | None = None) -> Model:
+def read_model(
+    directory: Path, manifest: Manifest | None = None, read: ReadFile = read_file
+) -> Model:
     """Read a model directory, and its manifest, where there is one and it was not read before.
 
-    Raises ModelError when anything in it is damaged or missing.
+    `read` reads one of its files, which may lie elsewhere than on the disk. Raises ModelError when
+    anything in it is damaged or missing.
     """
     manifest = manifest or find_manifest(directory)
-    config, provenance, labels = _read_config(directory, manifest)
-    tokenizer = read_tokenizer(directory, manifest)
+    config, provenance, labels = _read_config(directory, manifest, read)
+    tokenizer = read_tokenizer(directory, manifest, read)
     if tokenizer.vocabulary_size != config.vocabulary_size:
         raise ModelError(
             f"{directory}: its tokenizer has {tokenizer.vocabulary_size} characters, "
             f"its config {config.vocabulary_size}"
         )
-    tensors = read_tensors(directory / TENSORS, config.tensor_shapes(), manifest)
+    tensors = read_tensors(directory / TENSORS, config.tensor_shapes(), manifest, read)
     return Model(config, tokenizer, tensors, provenance, labels)
 
 
@@ -152,10 +156,10 @@ def read_config(
 
 
 def _read_config(
-    directory: Path, manifest: Manifest | None
+    directory: Path, manifest: Manifest | None, read: ReadFile = read_file
 ) -> tuple[ModelConfig, Provenance, tuple[str, ...]]:
     path = directory / CONFIG
-    data = read_json(path, manifest)
+    data = read_json(path, manifest, read=read)
     if not isinstance(data, dict) or data.keys() - {"labels"} != {"model", "training"}:
         raise ModelError(f"{path}: expected the keys model and training")
     config = from_json(ModelConfig, data["model"], where=f"{path}: model")
@@ -182,10 +186,12 @@ def _labels(path: Path, names: object, outputs: int | None) -> tuple[str, ...]:
     return tuple(names)
 
 
-def read_tokenizer(directory: Path, manifest: Manifest | None = None) -> Tokenizer:
+def read_tokenizer(
+    directory: Path, manifest: Manifest | None = None, read: ReadFile = read_file
+) -> Tokenizer:
     """Read tokenizer.json. Raises ModelError."""
     path = directory / TOKENIZER
-    data = read_json(path, manifest, largest=LARGEST_TOKENIZER)
+    data = read_json(path, manifest, largest=LARGEST_TOKENIZER, read=read)
     try:
         return tokenizer_from_json(data)
     except ModelError as error:

@@ -22,6 +22,7 @@ from safetensors.numpy import save
 from charrnn.errors import ModelError
 from charrnn.storage.json_file import parse_json
 from charrnn.storage.manifest import Manifest, read_sealed
+from charrnn.storage.untrusted_files import ReadFile, read_file
 
 Tensors = Mapping[str, npt.NDArray[np.float32]]
 
@@ -36,13 +37,15 @@ def to_safetensors(tensors: Tensors) -> bytes:
     return save({name: np.ascontiguousarray(array) for name, array in tensors.items()})
 
 
-def read_tensors(path: Path, shapes: Shapes, manifest: Manifest | None = None) -> Tensors:
+def read_tensors(
+    path: Path, shapes: Shapes, manifest: Manifest | None = None, read: ReadFile = read_file
+) -> Tensors:
     """Read float32 tensors of exactly these names and shapes, all of them finite.
 
     A file that is larger than the shapes require is not read. Raises ModelError.
     """
     expected = sum(_size(shape) for shape in shapes.values())
-    content = read_sealed(path, largest_file(shapes), manifest)
+    content = read_sealed(path, largest_file(shapes), manifest, read)
     length = int.from_bytes(content[:8], "little")
     if len(content) < 8 or length > min(_LARGEST_HEADER, len(content) - 8):
         raise ModelError(f"{path}: not a safetensors file")

@@ -5,11 +5,14 @@ import errno
 import mmap
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from charrnn.errors import ModelError
+
+ReadFile = Callable[[Path, int], bytearray]
+"""Returns the bytes of a file, of at most so many; see `read_file`."""
 
 _RECOGNIZED: Final = 64
 """The bytes of a line by which a file is recognized."""
@@ -37,6 +40,16 @@ def read_file(path: Path, largest: int) -> bytearray:
     if end < len(content):
         raise ModelError(f"{path}: it became shorter while it was read")
     return content
+
+
+@contextlib.contextmanager
+def open_file(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+    """Open a file that may come from anyone for reading; yield it and its size in bytes.
+
+    Raises ModelError as `read_file` does, except for the file's size.
+    """
+    with _opened(path) as (descriptor, size), os.fdopen(os.dup(descriptor), "rb") as file:
+        yield file, size
 
 
 def read_lines(path: Path, longest: int) -> Iterator[bytes]:

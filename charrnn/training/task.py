@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from charrnn.training.config import TrainingConfig
     from charrnn.training.forecast import Forecast
     from charrnn.training.options import TrainingOptions
+    from charrnn.training.task_card import TaskCard
 
 HOPELESS_LOSS: Final = 1000.0
 """Nats per character from which a network does not recover (a uniform guess costs ln V, at most
@@ -155,10 +156,7 @@ class TaskDefinition(ABC):
         it."""
 
     def read_corpus(self, corpus: "Corpus", **how: Any) -> "TokenizedCorpus":
-        """Return the corpus as ids; `how` are the arguments of `charrnn.data.corpus.tokenize`.
-
-        Raises CorpusError.
-        """
+        """Return the corpus as ids; for `how`, see `tokenize`. Raises CorpusError."""
         from charrnn.data.corpus import tokenize
 
         return tokenize(corpus, **how)
@@ -179,10 +177,8 @@ class TaskDefinition(ABC):
         *,
         split_seed: int | None,
     ) -> "Task":
-        """Return the task on a corpus; for `split_seed`, see TrainingConfig.
-
-        Raises CorpusError when the text is too short.
-        """
+        """Return the task on a corpus; for `split_seed`, see TrainingConfig. Raises CorpusError
+        when the text is too short."""
 
     # Texts and units for people
 
@@ -198,6 +194,10 @@ class TaskDefinition(ABC):
     def model_rows(self, model: "Model") -> Rows:
         """Return what `charrnn info` shows about a model of this task only."""
         return ()
+
+    def card(self) -> "TaskCard | None":
+        """Return what a model card says about models of this task only."""
+        return None
 
     @abstractmethod
     def describe_corpus(self, provenance: "Provenance") -> str:

@@ -122,7 +122,7 @@ class Handler(BaseHTTPRequestHandler):
             case ["api", "repos", "create"]:
                 wish = json.loads(body)
                 name = f"{wish['organization']}/{wish['name']}"
-                self.server.put(name, {}, private=bool(wish.get("private")))
+                self.server.put(name, {}, private=wish.get("visibility") == "private")
                 self.answer({"url": f"{self.server.address}/{name}", "id": name})
             case ["api", "validate-yaml"]:
                 self.answer({"errors": [], "warnings": []})
@@ -201,7 +201,12 @@ class Handler(BaseHTTPRequestHandler):
                 case {"key": "lfsFile", "value": {"path": path, "oid": oid}}:
                     repository.files[path] = self.server.uploads[oid]
         repository.commits += 1
-        self.answer({"commitUrl": f"{self.server.address}/commit", "commitOid": repository.commit})
+        self.answer(
+            {
+                "commitUrl": f"{self.server.address}/owner/toy/commit/1",
+                "commitOid": repository.commit,
+            }
+        )
 
 
 def _upload(name: str) -> dict[str, Any]:

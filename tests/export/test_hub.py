@@ -30,7 +30,7 @@ NAME = "owner/toy"
 CARD_TEXT = "---\nlicense: mit\n---\n# A toy\n"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def model(make_model: Callable[..., Model]) -> Model:
     return make_model()
 
@@ -288,7 +288,7 @@ def send_endlessly(handler: Handler) -> None:
         handler.wfile.write(b" " * 65536)
 
 
-@pytest.mark.parametrize("path", ["/api/", *MODEL_FILES, CARD])
+@pytest.mark.parametrize("path", ["/api/", "config.json", "model.safetensors"])
 @pytest.mark.parametrize(
     ("spoiling", "error", "words"),
     [
@@ -370,17 +370,14 @@ def redirect(target: str) -> Callable[[Handler], None]:
     return lambda handler: handler.send(b"", status=302, headers={"Location": target})
 
 
-@pytest.mark.parametrize("path", ["/api/", "model.safetensors"])
 @pytest.mark.parametrize(
     "target",
     ["http://127.0.0.1:1/x", "https://example.org/x", "http://cdn.hf.co/x", "https://evilhf.co/x"]
     + ["file:///etc/passwd", "https://hf.co.example.org/x", "//example.org", "https://cdn.hf.co:1/"]
     + ["http://[", "https://cdn.hf.co@example.org/"],
 )
-def test_redirects_to_elsewhere_are_refused(
-    shared: Server, here: Path, path: str, target: str
-) -> None:
-    shared.spoil(path, redirect(target))
+def test_redirects_to_elsewhere_are_refused(shared: Server, here: Path, target: str) -> None:
+    shared.spoil("/api/", redirect(target))
     refused(HubError, here, "redirects to")
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from charrnn.data.tokenizer import Tokenizer
     from charrnn.data.two_pass_reading import ReadingProgress
     from charrnn.storage.model_directory import Model, Provenance
+    from charrnn.tasks.classify.card import DocumentCard
     from charrnn.tasks.classify.documents import LabelledCorpus
     from charrnn.tasks.classify.network import SequenceClassifier
     from charrnn.tasks.classify.task import DocumentTask
@@ -149,6 +150,12 @@ class DocumentDefinition(TaskDefinition):
         if read.label is None:
             raise ConfigError(f"{file}: say which column holds the labels with --label NAME")
         return read
+
+    def card(self) -> "DocumentCard":
+        """See TaskDefinition."""
+        from charrnn.tasks.classify.card import DocumentCard
+
+        return DocumentCard()
 
     def prepare_evaluation(
         self, request: "EvaluationRequest", progress: "ReadingProgress"

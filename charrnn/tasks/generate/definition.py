@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from charrnn.model.config import ModelConfig
     from charrnn.model.language_model import CharRNN
     from charrnn.storage.model_directory import Model
+    from charrnn.tasks.generate.card import GenerateCard
     from charrnn.tasks.generate.task import GenerationTask
     from charrnn.training.report import Evaluate, EvaluationRequest, Rows
 
@@ -53,6 +54,12 @@ class GenerateDefinition(TextTaskDefinition):
         """Return the attention, where there is one."""
         window = model.config.attention
         return () if window is None else (("attention", f"to the last {window:,} states"),)
+
+    def card(self) -> "GenerateCard":
+        """See TaskDefinition."""
+        from charrnn.tasks.generate.card import GenerateCard
+
+        return GenerateCard()
 
     def prepare_evaluation(
         self, request: "EvaluationRequest", progress: "ReadingProgress"

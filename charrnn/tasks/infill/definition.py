@@ -9,6 +9,7 @@ from charrnn.training.text_definition import TextTaskDefinition
 
 if TYPE_CHECKING:
     from charrnn.model.config import ModelConfig
+    from charrnn.tasks.infill.card import InfillCard
     from charrnn.tasks.infill.network import InfillNetwork
     from charrnn.tasks.infill.task import InfillTask
 
@@ -43,6 +44,12 @@ class InfillDefinition(TextTaskDefinition):
         hidden = config.hidden_size
         join = {"join.weight": (hidden, 2 * hidden), "join.bias": (hidden,)}
         return config.layer_shapes(more_symbols=1) | join | config.head_shapes(hidden)
+
+    def card(self) -> "InfillCard":
+        """See TaskDefinition."""
+        from charrnn.tasks.infill.card import InfillCard
+
+        return InfillCard()
 
     def task_class(self) -> "type[InfillTask]":
         """Return InfillTask."""

@@ -1,0 +1,40 @@
+"""charrnn import: takes a model from a zip into checkpoints/."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def import_(
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE.zip", help="A zip that charrnn export --zip has written."),
+    ],
+    name: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Give the model this name in checkpoints/.",
+            show_default="the name of the file",
+        ),
+    ] = None,
+) -> None:
+    """Take a model from a zip into checkpoints/, where all commands find it by name.
+
+    The file may come from anyone: nothing in it is run, and nothing is written unless it is a
+    model and nothing else.
+    """
+    import shlex
+
+    from charrnn.cli.display import say, say_command
+    from charrnn.export.archive import import_model
+    from charrnn.storage.model_directory import read_config
+    from charrnn.training.task import task_definition
+
+    directory = import_model(file, name)
+    config, provenance = read_config(directory)
+    say(f"{directory}: a model of {provenance.corpus} to {config.task}", "bold")
+    say("now try:")
+    for usage in task_definition(config.task).usage[:1]:
+        say_command(f"charrnn {usage.format(run=shlex.quote(directory.name))}")
