@@ -246,6 +246,8 @@ def _call(repository: str, hub: HubConnection, function: Callable[[], object]) -
         reason = re.sub(r"\s+", " ", str(error.__cause__ or error))
         raise HubError(f"{repository}: the upload failed: {reason}") from error
     for each in found:
+        if each.category is not UserWarning:
+            continue  # what is deprecated concerns the library, not its users
         said = re.sub(r"\s+", " ", str(each.message))
         warnings.warn(f"{repository}: {said}", CharRNNWarning, stacklevel=3)
 

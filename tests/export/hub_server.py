@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -83,6 +84,10 @@ class Server(ThreadingHTTPServer):
     def spoil(self, path: str, spoiling: Spoiling) -> None:
         """Answer otherwise where a request's path has this text."""
         self.spoiled[path] = spoiling
+
+    def server_bind(self) -> None:
+        """Bind without asking for the name of this machine, which may take seconds."""
+        TCPServer.server_bind(self)
 
     def handle_error(self, *_: Any) -> None:
         """Say nothing: clients of the tests break off on purpose."""

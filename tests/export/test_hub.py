@@ -161,8 +161,27 @@ def test_hf_names_mean_the_repository_they_name(shared: Server, model: Model) ->
 
 @pytest.mark.parametrize(
     "name",
-    ["toy", "a/b/c", "../toy", "owner/..", "owner/.toy", "owner/a..b", "owner/", "/toy", "o/t\n"]
-    + ["owner/a--b", "owner/a b", "owner/toy?x=1", "owner/t%2e", "öwner/toy", "owner/" + "a" * 100],
+    [
+        *(
+            "toy",
+            "a/b/c",
+            "../toy",
+            "owner/..",
+            "owner/.toy",
+            "owner/a..b",
+            "owner/",
+            "/toy",
+            "o/t\n",
+        ),
+        *(
+            "owner/a--b",
+            "owner/a b",
+            "owner/toy?x=1",
+            "owner/t%2e",
+            "öwner/toy",
+            "owner/" + "a" * 100,
+        ),
+    ],
 )
 def test_what_is_no_name_of_a_repository_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match="OWNER/NAME"):
@@ -225,14 +244,16 @@ class Bomb:
 @pytest.mark.parametrize(
     "name",
     [
-        "pytorch_model.bin",
-        "model.pkl",
-        "../model.pkl",
-        "a/../../b",
-        "/etc/passwd",
-        "sub/config.json",
-    ]
-    + ["modeling.py", "config.json\n", "\x1b[2J"],
+        *(
+            "pytorch_model.bin",
+            "model.pkl",
+            "../model.pkl",
+            "a/../../b",
+            "/etc/passwd",
+            "sub/config.json",
+        ),
+        *("modeling.py", "config.json\n", "\x1b[2J"),
+    ],
 )
 def test_a_repository_with_foreign_files_is_refused(shared: Server, here: Path, name: str) -> None:
     shared.repositories[NAME].files[name] = pickle.dumps(Bomb())
@@ -372,9 +393,21 @@ def redirect(target: str) -> Callable[[Handler], None]:
 
 @pytest.mark.parametrize(
     "target",
-    ["http://127.0.0.1:1/x", "https://example.org/x", "http://cdn.hf.co/x", "https://evilhf.co/x"]
-    + ["file:///etc/passwd", "https://hf.co.example.org/x", "//example.org", "https://cdn.hf.co:1/"]
-    + ["http://[", "https://cdn.hf.co@example.org/"],
+    [
+        *(
+            "http://127.0.0.1:1/x",
+            "https://example.org/x",
+            "http://cdn.hf.co/x",
+            "https://evilhf.co/x",
+        ),
+        *(
+            "file:///etc/passwd",
+            "https://hf.co.example.org/x",
+            "//example.org",
+            "https://cdn.hf.co:1/",
+        ),
+        *("http://[", "https://cdn.hf.co@example.org/"),
+    ],
 )
 def test_redirects_to_elsewhere_are_refused(shared: Server, here: Path, target: str) -> None:
     shared.spoil("/api/", redirect(target))
@@ -411,7 +444,11 @@ def test_a_slow_hub_is_given_up(
 ) -> None:
     monkeypatch.setattr(hub_connection, "_SILENT_SECONDS", 0.1)
     ended = threading.Event()
-    shared.spoil("config.json", lambda handler: ended.wait(10) and None)
+
+    def wait(_: Handler) -> None:
+        ended.wait(10)
+
+    shared.spoil("config.json", wait)
     refused(HubError, here, "does not answer in time")
     ended.set()
     monkeypatch.setattr(hub_connection, "_LEAST_SECONDS", -1000)
