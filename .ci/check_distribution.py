@@ -41,7 +41,8 @@ def main(source: str, wheel: str) -> None:
     tops = {name.split("/")[0] for name in names} - {metadata.split("/")[0]}
     problems += [f"{wheel} has {each}" for each in sorted(tops - {"charrnn"})]
     modules = {each for each in expected if each.endswith(".py")} | {"charrnn/py.typed"}
-    problems += [f"{wheel} lacks {each}" for each in sorted(modules - set(names))]
+    pages = {str(path.relative_to(ROOT)) for path in (ROOT / "charrnn/page").glob("*.*")}
+    problems += [f"{wheel} lacks {each}" for each in sorted((modules | pages) - set(names))]
     licence = f"{metadata.removesuffix('METADATA')}licenses/LICENSE"
     problems += [] if licence in names else [f"{wheel} lacks {licence}"]
 

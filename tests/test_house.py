@@ -4,13 +4,14 @@ import ast
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 import charrnn
 import charrnn.tasks
+from charrnn.storage.model_directory import Model, write_model
 
 PACKAGE = Path(charrnn.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -229,6 +230,29 @@ for command in {commands!r}:
     print()  # `fill` ends without a new line
 """
     assert loaded_after(code, "torch", *SLOW) == loaded_after("import torch", "torch", *SLOW)
+
+
+def test_a_server_loads_no_torch(tmp_path: Path, make_model: Callable[..., Model]) -> None:
+    """Not even when it has answered requests of every kind of work on the processor."""
+    write_model(tmp_path / "model", make_model("\n abc"))
+    code = f"""
+import socket
+from starlette.testclient import TestClient
+from charrnn.serving.app import make_app
+from charrnn.serving.options import ServingConfig
+from charrnn.serving.served_models import read_models
+from charrnn.serving.server import serve
+from charrnn.serving.service import Service
+service = Service(read_models([{str(tmp_path / "model")!r}]), ServingConfig())
+with TestClient(make_app(service), base_url="http://localhost") as client:
+    body = {{"prompt": "ab", "max_tokens": 9, "logprobs": 2, "echo": True}}
+    assert client.post("/v1/completions", json=body).status_code == 200
+    assert client.post("/api/score", json={{"text": "abc"}}).status_code == 200
+    assert client.post("/api/suggest", json={{"prompt": "ab", "unit": "word"}}).status_code == 200
+    assert client.get("/api/runs").status_code == 200
+    assert client.get("/").status_code == 200
+"""
+    assert loaded_after(code, "torch", "datasets", "rich", "typer") == set()
 
 
 def test_completion_loads_no_torch() -> None:

@@ -32,6 +32,7 @@ _MAIN: Final = "local/local_main.js"
 _DIGITS: Final = bytes.maketrans(b"<&", b",.")
 """What stands for the digits of base 85 that mean something in HTML."""
 
+
 def html_page(
     model: Model,
     config: PageConfig | None = None,

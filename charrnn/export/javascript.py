@@ -79,7 +79,9 @@ class _Reader:
 
     def _refuse(self, token: Token, depth: int) -> None:
         if token.kind == "word" and token.text in ("import", "export"):
-            before = next((each for each in reversed(self._all[: self._place]) if each.kind != "space"))
+            before = next(
+                each for each in reversed(self._all[: self._place]) if each.kind != "space"
+            )
             if before.text != ".":
                 raise self._error(token, f"{token.text} may only begin a line at the top")
         if token.kind == "word" and depth == 0 and token.text in ("await", "var"):

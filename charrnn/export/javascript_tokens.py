@@ -40,9 +40,10 @@ _PATTERN: Final = re.compile(
 _TEMPLATE: Final = re.compile(r"(?:[^`\\$]|\\.|\$(?!\{))*(?P<end>`|\$\{)", re.DOTALL)
 _REGEX: Final = re.compile(r"/(?:[^/\\\[\n]|\\.|\[(?:[^\]\\\n]|\\.)*\])+/[a-z]*")
 _BEFORE_DIVISION: Final = (")", "]")
-_BEFORE_REGEX: Final = frozenset(
-    "return typeof case in of delete void throw new else do yield await instanceof".split()
+_BEFORE_REGEX_TEXT: Final = (
+    "return typeof case in of delete void throw new else do yield await instanceof"
 )
+_BEFORE_REGEX: Final = frozenset(_BEFORE_REGEX_TEXT.split())
 
 
 def tokens(source: str, name: str) -> Iterator[Token]:
@@ -78,7 +79,9 @@ def tokens(source: str, name: str) -> Iterator[Token]:
 def _plain(source: str, place: int, line: int, name: str) -> Token:
     found = _PATTERN.match(source, place)
     if found is None or found.lastgroup is None:
-        raise ScriptError(f"{name}, line {line}: unknown JavaScript: {source[place : place + 20]!r}")
+        raise ScriptError(
+            f"{name}, line {line}: unknown JavaScript: {source[place : place + 20]!r}"
+        )
     if found.lastgroup == "template":
         return _template(source, place, line, name)
     return Token(found.lastgroup, found[0], line)

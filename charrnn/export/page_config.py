@@ -1,4 +1,4 @@
-"""PageConfig: what a page in one file says, and SETTINGS, the settings of sampling that it shows."""
+"""PageConfig: what a page in one file says. SETTINGS: the settings of sampling that it shows."""
 
 from dataclasses import dataclass
 from typing import Final

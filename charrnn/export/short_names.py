@@ -12,23 +12,26 @@ from typing import Final
 
 from charrnn.export.javascript_tokens import Token
 
-_KEYWORDS: Final = frozenset(
+_KEYWORDS_TEXT: Final = (
     "async await break case catch class const continue debugger default delete do else export "
     "extends false finally for from function get if import in instanceof let new null of return "
     "set static super switch this throw true try typeof undefined var void while with yield "
-    "arguments eval enum implements interface package private protected public NaN Infinity".split()
+    "arguments eval enum implements interface package private protected public NaN Infinity"
 )
-_GLOBALS: Final = frozenset(
+_KEYWORDS: Final = frozenset(_KEYWORDS_TEXT.split())
+_GLOBALS_TEXT: Final = (
     "addEventListener alert atob blur btoa caches cancelAnimationFrame clearInterval clearTimeout "
     "close closed confirm console crypto customElements dispatchEvent document event external "
     "fetch find focus frames getComputedStyle getSelection globalThis history innerHeight "
     "innerWidth isSecureContext length localStorage location matchMedia moveBy moveTo name "
     "navigation navigator onerror onmessage open opener origin outerHeight outerWidth parent "
-    "performance postMessage print prompt queueMicrotask removeEventListener requestAnimationFrame "
-    "requestIdleCallback resizeTo screen screenX screenY scroll scrollBy scrollTo scrollX scrollY "
-    "self sessionStorage setInterval setTimeout speechSynthesis status stop structuredClone top "
-    "visualViewport window isNaN isFinite parseInt parseFloat escape unescape".split()
+    "performance postMessage print prompt queueMicrotask removeEventListener "
+    "requestAnimationFrame requestIdleCallback resizeTo screen screenX screenY scroll scrollBy "
+    "scrollTo scrollX scrollY self sessionStorage setInterval setTimeout speechSynthesis status "
+    "stop structuredClone top visualViewport window isNaN isFinite parseInt parseFloat escape "
+    "unescape"
 )
+_GLOBALS: Final = frozenset(_GLOBALS_TEXT.split())
 """Names in a browser that a variable might have, too. Those of classes begin with a capital."""
 
 

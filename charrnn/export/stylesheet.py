@@ -1,4 +1,4 @@
-"""The style of the page without comments, indentation, and rules for what the page does not have."""
+"""The style of a page without comments and indentation, and without rules for what it lacks."""
 
 import re
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ def shortened_style(source: str, scripts: str) -> str:
 
     def kept(text: str) -> Iterator[str]:
         for head, body in _rules(text):
-            if head.startswith("@media") or head.startswith("@supports"):
+            if head.startswith(("@media", "@supports")):
                 if inside := "".join(kept(body)):
                     yield f"{head}{{\n{inside}}}\n"
             elif head.startswith("@"):

@@ -279,9 +279,8 @@ class RunWatch {
     this.redraw = setTimeout(() => this.draw(), 200);
   }
 
-  /** Draws again, for another axis or size. */
+  /** Draws for another axis or size. */
   async draw() {
-    this.drawn = "";
     try {
       await this.drawIfNew();
     } catch (error) {

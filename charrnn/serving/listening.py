@@ -3,7 +3,7 @@
 import socket
 from typing import Final
 
-from charrnn.errors import CharRNNError
+from charrnn.errors import CharRNNError, ConfigError
 from charrnn.serving.options import ServingConfig
 
 _WAITING: Final = 1024
@@ -13,7 +13,8 @@ _WAITING: Final = 1024
 def open_socket(config: ServingConfig) -> socket.socket:
     """Return a socket that listens on the address and the port.
 
-    Raises CharRNNError for an address that does not exist or that another process listens on.
+    Raises ConfigError for an address that does not exist, CharRNNError where it cannot be used,
+    such as when another process listens there.
     """
     where = f"{config.host}:{config.port}"
     try:
@@ -22,7 +23,7 @@ def open_socket(config: ServingConfig) -> socket.socket:
         )
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise CharRNNError(f"cannot listen on {where}: {reason.lower()}") from error
+        raise ConfigError(f"host {config.host}: {reason.lower()}") from error
     family, kind, protocol, _, address = found[0]
     listener = socket.socket(family, kind, protocol)
     try:

@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 import time
 import traceback
 import warnings
@@ -30,6 +31,10 @@ KEEP_ALIVE_SECONDS: Final = 30
 
 CLOSING_SECONDS: Final = 0.8
 """How long texts and responses have to end once a signal has come."""
+
+_SWITCH_SECONDS: Final = 0.001
+"""How long a thread of Python runs while others wait. Python's 5 ms would let those that write wait
+after each call of C until the requests pause, and requests wait for Python that writes."""
 
 MOST_CONNECTIONS: Final = 2000
 
@@ -64,6 +69,7 @@ def serve(
         else:
             say(f"{type(error).__name__}: {error}; --verbose shows where"[:1000])
 
+    sys.setswitchinterval(_SWITCH_SECONDS)
     service = Service(models, config)
     app = make_app(service, log=say if config.verbose else None, report=report)
     settings = uvicorn.Config(

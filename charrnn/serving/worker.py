@@ -1,6 +1,8 @@
 """Worker: a thread that reads prompts and writes texts."""
 
 import contextlib
+import os
+import sys
 import threading
 import time
 from typing import Final
@@ -27,10 +29,14 @@ _BETWEEN: Final = 0.005
 """Seconds of writing in a round in which there is more to do."""
 
 _SHORTEST: Final = 0.004
-_EACH: Final = 0.0002
-_LONGEST: Final = 0.06
+_EACH: Final = 0.0004
+_LONGEST: Final = 0.1
 """Seconds between two pieces of a text: the least, more for each text in a lane, and the most. Each
 piece costs its reader time, so that the pieces of many texts have to be longer."""
+
+_NICE: Final = 5
+"""By how much the threads are nicer than others of the process, which take the requests and hand
+out what is written: where all cores write, those would wait for milliseconds at each step."""
 
 QUANTUM: Final = 0.25
 """Seconds after which a text leaves its lane for a while if others wait."""
@@ -75,6 +81,7 @@ class Worker:
         self._thread.join(seconds)
 
     def _run(self) -> None:
+        _yield_to_others()
         engine = self._work.engine
         in_c = isinstance(engine, Int8Engine | NativeEngine)  # without BLAS
         with usual_numpy(), contextlib.nullcontext() if in_c else one_blas_thread():
@@ -223,3 +230,10 @@ class Worker:
         """End the texts in the lanes with an error."""
         texts, self._in_lanes, self._lanes = self._in_lanes, [], None
         self._work.deliver([(text, Piece([], [], error=error)) for text in texts])
+
+
+def _yield_to_others() -> None:
+    """Give this thread a lower priority than the others have, where a thread has its own."""
+    if sys.platform == "linux":  # elsewhere the whole process would have it
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)

@@ -17,13 +17,18 @@ from tests.plots.runs import evaluation_line, lines_of_a_run, training_line, wri
 SVG = "{http://www.w3.org/2000/svg}"
 
 
+def _environment(**more: str) -> dict[str, str]:
+    """The environment without a size of the terminal."""
+    return {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")} | more
+
+
 def plot(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """In a process of its own, whose stdout is a pipe."""
     return subprocess.run(
         [sys.executable, "-m", "charrnn", "plot", *arguments],
         capture_output=True,
         text=True,
-        env={**os.environ, **environment},
+        env=_environment(**environment),
         check=False,
     )
 
@@ -35,7 +40,7 @@ def plot_on_terminal(columns: int, *arguments: str, **environment: str) -> str:
         sys.executable,
         ["-m", "charrnn", "plot", *arguments],
         dimensions=(30, columns),
-        env={**os.environ, "TERM": "xterm-256color", **environment},
+        env=_environment(TERM="xterm-256color", **environment),
         timeout=30,
     )
     written: bytes = child.read()
@@ -154,7 +159,7 @@ def test_damaged_lines_are_counted_in_a_warning(run: Charrnn) -> None:
 def test_in_a_pipe_there_are_no_colours_and_80_columns(here: Path) -> None:
     write_run(RUNS / "other", lines_of_a_run(400))
     write_run(RUNS / "another", lines_of_a_run())
-    result = plot("other", "another", COLUMNS="", LC_ALL="C")
+    result = plot("other", "another", LC_ALL="C")
     assert result.returncode == 0, result.stderr
     assert "\x1b" not in result.stdout and "** other" in result.stdout
     lines = result.stdout.splitlines()

@@ -50,11 +50,17 @@ def test_paths_are_relative_to_the_module() -> None:
         ("let a = 1; // a comment\n/* another\n one */ let b = 2;\n", "let a=1;\nlet b=2;\n"),
         ('const a = "// no comment";\n', 'const a="// no comment";\n'),
         ("const a = `  two   spaces\n  ${ b + `${c}  ` } // text`;\n", None),
-        ("const a = /[/\\]\"]+ /u.test(b) || c / d / e;\n", 'const a=/[/\\]"]+ /u.test(b)||c/d/e;\n'),
+        (
+            'const a = /[/\\]"]+ /u.test(b) || c / d / e;\n',
+            'const a=/[/\\]"]+ /u.test(b)||c/d/e;\n',
+        ),
         ("const a = b + +c - -d + ++e;\n", "const a=b+ +c- -d+ ++e;\n"),
         ("const a = b < !c;\n", "const a=b< !c;\n"),
         ("const a = typeof b in c;\n", "const a=typeof b in c;\n"),
-        ("const a = x => ({ ...x, y: 0.5e3, z: 1_000n });\n", "const a=x=>({...x,y:0.5e3,z:1_000n});\n"),
+        (
+            "const a = x => ({ ...x, y: 0.5e3, z: 1_000n });\n",
+            "const a=x=>({...x,y:0.5e3,z:1_000n});\n",
+        ),
         ("a\n\n\n  b\n", "a\nb\n"),
     ],
 )

@@ -121,7 +121,7 @@ def test_it_writes_the_texts_of_a_hundred_seeds(
 )
 def test_other_sizes(sizes: dict[str, int], page_of_engines: Page) -> None:
     """Above 96 inputs, weights have 8 bits and not 16."""
-    model = random_model("lstm", **sizes)
+    model = random_model("lstm", "char", **sizes)
     expected = Sampler(model, "int8").sample("", SamplingConfig(length=80, seed=3))
     (answer,) = LocalEngine(page_of_engines, model).ask(["complete", "", {"length": 80, "seed": 3}])
     assert answer["text"] == expected
@@ -246,7 +246,7 @@ def test_an_unknown_character_in_a_prompt_is_refused(page_of_engines: Page) -> N
 
 def test_numbers_that_overflow_are_an_error(page_of_engines: Page) -> None:
     model = random_model()
-    tensors = model.tensors | {"head.bias": model.tensors["head.bias"] + np.float32(np.inf)}
+    tensors = {**model.tensors, "head.bias": model.tensors["head.bias"] + np.float32(np.inf)}
     broken = Model(model.config, model.tokenizer, tensors, model.provenance)
     answers = LocalEngine(page_of_engines, broken).ask(
         ["complete", "", {}], ["score", "ab"], ["suggest", ""]

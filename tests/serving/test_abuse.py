@@ -7,6 +7,6 @@ from tests.stress.serving import ABUSES, abuse
 
 def test_a_server_survives_abuse(tmp_path: Path) -> None:
     # A second is the promise; a machine that runs other tests as well may take longer.
-    report = abuse(3 * len(ABUSES), tmp_path, longest_silence=5.0, document=False)
+    report = abuse(len(ABUSES) + 10, tmp_path, longest_silence=5.0, document=False)
     assert report.failures == []
-    assert report.tried == 3 * len(ABUSES)
+    assert report.tried == len(ABUSES) + 10

@@ -415,7 +415,9 @@ def test_few_texts_of_a_pattern_begin_at_once(
     pytest.importorskip("outlines_core")
     from charrnn.generation import regex
 
-    monkeypatch.setattr(regex, "compile_apart", regex.compile_steps)  # needs no bounds here
+    monkeypatch.setattr(  # needs no bounds here
+        regex, "compile_apart", lambda pattern, symbols, _: regex.compile_steps(pattern, symbols)
+    )
     monkeypatch.setattr(work, "most_begun", lambda engine: 2)
     scheduler = Scheduler(sampler, max_concurrent=5, max_queue=50, threads=1)
     assert scheduler.prepare(SamplingConfig(regex="[ab]{3}")).automaton is not None

@@ -98,7 +98,8 @@ ABUSES: Final[Mapping[Abuse, float]] = {
 """Each abuse, and how often it is chosen."""
 
 SERVER: Final = (
-    *("--verbose", "--api-key", KEY, "--max-concurrent", "8", "--max-queue", "16", "--max-tokens", "100000"),
+    *("--verbose", "--api-key", KEY, "--max-concurrent", "8", "--max-queue", "16"),
+    *("--max-tokens", "100000"),
 )
 CLIENTS: Final = 6
 LONGEST_SILENCE: Final = 1.0

@@ -31,7 +31,8 @@ function makeAbout({ title, description, card }) {
   const open = button("About", () => dialog.showModal(), { kind: "quiet" });
   document.querySelector(".top-tools").prepend(open);
   if (description) {
-    document.querySelector("header").after(element("p", { class: "about-line" }, description));
+    const place = { class: "about-line", "aria-label": "About this page" };
+    document.querySelector("header").after(element("section", place, description));
   }
 }
 
