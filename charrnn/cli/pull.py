@@ -26,8 +26,7 @@ def pull(
     Only files of a model are fetched, and nothing of it is ever run. The hub and the token are
     those of huggingface_hub: HF_ENDPOINT, and HF_TOKEN or what hf auth login has stored.
     """
-    from charrnn.cli.display import say
+    from charrnn.cli.import_ import say_added
     from charrnn.export.hub import pull as pull_model
 
-    directory = pull_model(repository, name=name, revision=revision)
-    say(f"{directory}: use it with charrnn sample {directory.name}, and so on")
+    say_added(pull_model(repository, name=name, revision=revision))

@@ -227,29 +227,41 @@ def _call(repository: str, hub: HubConnection, function: Callable[[], object]) -
     """Call a function of huggingface_hub without its own messages, and turn its errors into a
     HubError. Its warnings become one-line ones."""
     import httpx2
-    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+    from huggingface_hub.errors import OfflineModeIsEnabled
 
     try:
         with warnings.catch_warnings(record=True) as found, _silence():
             warnings.simplefilter("always")
             function()
-    except HfHubHTTPError as error:
-        answer = error.response
-        check_status(answer.status_code, answer.headers.get("retry-after"), repository)
-        raise HubError(f"{repository}: the hub refuses") from error
     except OfflineModeIsEnabled as error:
         raise HubError(f"{repository}: HF_HUB_OFFLINE is set; unset it to push") from error
-    except httpx2.HTTPError as error:
-        raise HubError(unreachable(repository, hub.address, error)) from error
-    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
-        # The library raises these where an answer is not what it expects, or an upload fails.
-        reason = re.sub(r"\s+", " ", str(error.__cause__ or error))
-        raise HubError(f"{repository}: the upload failed: {reason}") from error
+    except (httpx2.HTTPError, ValueError, LookupError, TypeError, AttributeError) as error:
+        # The library raises the last four where an answer is not what it expects.
+        raise _failure(repository, hub, error) from error
+    except RuntimeError as error:  # the upload of a file has failed
+        raise _failure(repository, hub, error.__cause__ or error) from error
     for each in found:
         if each.category is not UserWarning:
             continue  # what is deprecated concerns the library, not its users
         said = re.sub(r"\s+", " ", str(each.message))
         warnings.warn(f"{repository}: {said}", CharRNNWarning, stacklevel=3)
+
+
+def _failure(repository: str, hub: HubConnection, error: BaseException) -> HubError:
+    """Return the HubError for an error of huggingface_hub."""
+    import httpx2
+    from huggingface_hub.errors import HfHubHTTPError
+
+    if isinstance(error, HfHubHTTPError):  # its message may have an address with a signature
+        answer = error.response
+        try:
+            check_status(answer.status_code, answer.headers.get("retry-after"), repository)
+        except HubError as refusal:
+            return refusal
+        return HubError(f"{repository}: the hub refuses the upload")
+    if isinstance(error, httpx2.HTTPError):
+        return HubError(unreachable(repository, hub.address, error))
+    return HubError(f"{repository}: the upload failed: {error}")
 
 
 @contextlib.contextmanager

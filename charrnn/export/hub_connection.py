@@ -166,7 +166,7 @@ class NotThereError(HubError):
     """The hub shows no such repository or revision: there is none, or it is private."""
 
 
-def unreachable(where: str, address: str, error: Exception) -> str:
+def unreachable(where: str, address: str, error: BaseException) -> str:
     """Return the message for a hub that cannot be reached."""
     return f"{where}: {address} cannot be reached ({error}); is there a network?"
 
