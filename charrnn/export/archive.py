@@ -194,6 +194,7 @@ def _read_entry(
         raise ModelError(f"{path}: too large for this machine's memory") from error
     view, end = memoryview(content), 0
     with archive.open(entry) as file:
+        assert isinstance(file, zipfile.ZipExtFile)
         while count := file.readinto(view[end:]):
             end += count
         if end < len(content) or file.read(1):

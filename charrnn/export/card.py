@@ -25,6 +25,7 @@ from charrnn.option_declaration import options_of
 from charrnn.storage.metrics_file import baseline_of
 from charrnn.storage.run import Run
 from charrnn.storage.run_lookup import name_of, read_found
+from charrnn.storage.token_cache import keep_for_now
 from charrnn.training.checkpoint import Checkpoint
 from charrnn.training.options import TrainingOptions
 from charrnn.training.report import EvaluationRequest
@@ -101,7 +102,7 @@ def _training_corpus(
 ) -> TokenizedCorpus | None:
     """Return the training text; None where it cannot be read, or is another by now."""
     try:
-        return read_training_corpus(request, progress)
+        return read_training_corpus(request, progress, keep_for_now)
     except (CorpusError, ModelError):
         return None
 
@@ -237,7 +238,7 @@ def _training(source: CardSource) -> Iterator[str]:
     else:
         yield from _command(source, checkpoint)
         settings = dataclasses.asdict(model.config) | dataclasses.asdict(checkpoint.config)
-    yield "Every setting:"
+    yield "Every setting:" if checkpoint is not None else "The settings of the network:"
     rows = [(name, code(str(value))) for name, value in settings.items() if value is not None]
     yield table(("setting", "value"), rows, left=2)
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from charrnn.data.excerpt import Excerpt
 from charrnn.data.tokenizer import Ids
 from charrnn.evaluation import copies
-from charrnn.evaluation.copies import LEAST_CHANGES, LENGTH, copied_share
+from charrnn.evaluation.copies import LEAST_CHANGES, LENGTH, copied_share, longest_copy
 
 
 def by_definition(training: Ids, text: Ids) -> float:
@@ -106,3 +106,40 @@ def test_lines_that_were_drawn_are_compared() -> None:
     ids = np.tile(random_ids(100), 10)
     starts, ends = np.array([0, 300]), np.array([200, 900])
     assert copied_share(Excerpt(ids, starts, ends), Excerpt(ids, ends[:1], starts[1:])) == 1
+
+
+def longest_by_hand(training: str, texts: list[str]) -> int:
+    return max(
+        (
+            length
+            for text in texts
+            for begin in range(len(text))
+            for length in range(1, len(text) - begin + 1)
+            if text[begin : begin + length] in training
+        ),
+        default=0,
+    )
+
+
+@settings(deadline=None)
+@given(
+    st.text("ab\n", max_size=60),
+    st.lists(st.text("ab\nc", max_size=30), max_size=4),
+)
+def test_the_longest_copy_is_as_long_as_comparing_everything_finds(
+    training: str, texts: list[str]
+) -> None:
+    length, number = longest_copy(ids_of(training), [ids_of(text) for text in texts])
+    assert length == longest_by_hand(training, texts)
+    assert length == 0 or longest_by_hand(training, [texts[number]]) == length
+
+
+def test_the_longest_copy_is_found_across_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    training = np.random.default_rng(0).integers(0, 50, 5000).astype(np.uint16)
+    texts = [training[:20], training[990:1100], training[4950:]]
+    monkeypatch.setattr(copies, "_CHUNK", 1000)
+    assert longest_copy(training, texts) == (110, 1)
+
+
+def ids_of(text: str) -> Ids:
+    return np.array([ord(each) for each in text], np.uint32)

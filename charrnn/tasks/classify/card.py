@@ -1,7 +1,5 @@
 """What a model card says about a model that classifies or regresses."""
 
-from typing import Final
-
 from charrnn.data.two_pass_reading import no_progress
 from charrnn.tasks.classify.evaluation import prepare_evaluation
 from charrnn.tasks.classify.report import NAMES
@@ -14,15 +12,18 @@ from charrnn.training.task_card import (
     describe_size,
 )
 
-_LABELS_SHOWN: Final = 50
-"""The most classes that a card names."""
-
 
 class DocumentCard(TaskCard):
-    """See TaskCard. It has no samples: they would need texts of somebody."""
+    """See TaskCard. It has no samples: they would need texts of somebody.
+
+    Args:
+        has_classes: whether the model predicts classes, and not numbers.
+    """
 
     pipeline_tag = "text-classification"
-    metrics = ("accuracy", "f1")
+
+    def __init__(self, *, has_classes: bool) -> None:
+        self.metrics = ("accuracy", "f1") if has_classes else ("mse",)
 
     def purpose(self, source: CardSource) -> str:
         """See TaskCard."""

@@ -155,7 +155,7 @@ class DocumentDefinition(TaskDefinition):
         """See TaskDefinition."""
         from charrnn.tasks.classify.card import DocumentCard
 
-        return DocumentCard()
+        return DocumentCard(has_classes=self.has_classes)
 
     def prepare_evaluation(
         self, request: "EvaluationRequest", progress: "ReadingProgress"
