@@ -548,3 +548,20 @@ def test_the_hub_is_that_of_the_environment(shared: Server, here: Path) -> None:
     assert "charrnn sample toy" in result.stderr
     assert (here / "checkpoints" / "toy" / "model.safetensors").exists()
     assert files_below(home) == []
+
+
+def test_the_content_network_gets_no_token(hub: Server) -> None:
+    import httpx2
+
+    seen: list[tuple[str, str | None]] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        seen.append((request.url.host, request.headers.get("Authorization")))
+        if request.url.host == "127.0.0.1":
+            return httpx2.Response(302, headers={"Location": "https://cdn-lfs.hf.co/x?signed=1"})
+        return httpx2.Response(200, content=b"four")
+
+    connection = hub_connection.HubConnection()
+    connection._client = httpx2.Client(transport=httpx2.MockTransport(answer))
+    assert b"".join(connection.file(NAME, "0" * 40, "config.json", 4)) == b"four"
+    assert seen == [("127.0.0.1", f"Bearer {TOKEN}"), ("cdn-lfs.hf.co", None)]
