@@ -559,7 +559,7 @@ def test_the_content_network_gets_no_token(hub: Server) -> None:
         seen.append((request.url.host, request.headers.get("Authorization")))
         if request.url.host == "127.0.0.1":
             return httpx2.Response(302, headers={"Location": "https://cdn-lfs.hf.co/x?signed=1"})
-        return httpx2.Response(200, content=b"four")
+        return httpx2.Response(200, content=iter([b"four"]))
 
     connection = hub_connection.HubConnection()
     connection._client = httpx2.Client(transport=httpx2.MockTransport(answer))
