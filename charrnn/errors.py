@@ -4,6 +4,7 @@
     ├── ConfigError               a setting is out of range or contradicts another
     │   └── NotFittedError        an estimator is used before it is fitted
     ├── CorpusError               a text cannot be read, or cannot be trained on
+    ├── HubError                  a hub cannot be reached, or refuses what is asked for
     ├── ModelError                a model directory, run or checkpoint cannot be used
     ├── StorageError              a file cannot be written
     ├── TrainingError             a training cannot start or continue
@@ -43,6 +44,10 @@ class NotFittedError(ConfigError, AttributeError):
 
 class CorpusError(CharRNNError):
     """A text cannot be read, or cannot be trained on."""
+
+
+class HubError(CharRNNError):
+    """A hub cannot be reached, or refuses what is asked for."""
 
 
 class ModelError(CharRNNError):

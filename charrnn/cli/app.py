@@ -26,6 +26,8 @@ from charrnn.cli import (
     plot,
     predict,
     proofread,
+    pull,
+    push,
     repl,
     sample,
     serve,
@@ -158,7 +160,8 @@ app = typer.Typer(
 for command in (
     *(train.train, plan.plan, sample.sample, repl.repl, predict.predict),
     *(evaluate.evaluate, fill.fill, proofread.proofread, serve.serve),
-    *(info.info, plot.plot, card.card, export.export, import_.import_, corpora.corpora),
+    *(info.info, plot.plot, card.card, export.export, import_.import_),
+    *(push.push, pull.pull, corpora.corpora),
 ):
     app.command(command.__name__.rstrip("_"), cls=Command, epilog=_ENVIRONMENT)(command)
 

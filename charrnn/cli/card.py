@@ -41,7 +41,7 @@ def card(
     from charrnn.storage.files import write_file
 
     if licence is None:
-        licence = _ask_licence()
+        licence = ask_licence()
     if licence is not None:
         check_licence(licence)
     with reading("reading and sampling ...") as progress:
@@ -57,8 +57,8 @@ def card(
         say("it names no licence, without which nobody may use the model: give --licence ID")
 
 
-def _ask_licence() -> str | None:
-    """Ask for the licence, once, where there is somebody to ask."""
+def ask_licence() -> str | None:
+    """Ask for the licence, once, where there is somebody to ask; return None for none."""
     if sys.stdin is None or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return None
     question = "licence of the model, such as mit or cc-by-4.0 (Enter: none)"

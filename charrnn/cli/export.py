@@ -55,7 +55,7 @@ def export(
             "It needs the extra onnx.",
             rich_help_panel=OUTPUT,
         ),
-        Relations(excludes=("html", "title", "description", "prompt", "card", *SETTINGS)),
+        Relations(excludes=("html",)),
     ] = None,
     page: PageConfig,
     card: Annotated[

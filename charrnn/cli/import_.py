@@ -25,14 +25,19 @@ def import_(
     The file may come from anyone: nothing in it is run, and nothing is written unless it is a
     model and nothing else.
     """
+    from charrnn.export.archive import import_model
+
+    say_added(import_model(file, name))
+
+
+def say_added(directory: Path) -> None:
+    """Say which model was put into checkpoints/, and what can be done with it."""
     import shlex
 
     from charrnn.cli.display import say, say_command
-    from charrnn.export.archive import import_model
     from charrnn.storage.model_directory import read_config
     from charrnn.training.task import task_definition
 
-    directory = import_model(file, name)
     config, provenance = read_config(directory)
     say(f"{directory}: a model of {provenance.corpus} to {config.task}", "bold")
     say("now try:")

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Final
 
 from charrnn.errors import CharRNNWarning, StorageError
-from charrnn.storage.file_systems import UNSUPPORTED, warn_of_lack
+from charrnn.storage.directory_lock import DirectoryLock
+from charrnn.storage.file_systems import NO_LOCKS, UNSUPPORTED, warn_of_lack
 
 TEMPORARY_PREFIX: Final = ".partial-"
 """The prefix of the names of unfinished files and folders, which may be deleted at any time."""
@@ -88,6 +89,33 @@ def new_directory(path: Path, size: int) -> Iterator[Path]:
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
             _settle(replaced)
+
+
+@contextlib.contextmanager
+def added_directory(path: Path, size: int) -> Iterator[Path]:
+    """Make a new folder as `new_directory` does, but replace nothing.
+
+    Raises StorageError, also where something has its name, or another process makes it.
+    """
+    temporary = _temporary(path)
+    with _writing(path, size):
+        if temporary.is_dir() and (before := _lock_if_possible(temporary)):
+            before.release()  # otherwise another process fills it
+        _clear(temporary)
+        before_change("mkdir", temporary)
+        temporary.mkdir()
+        lock = _lock_if_possible(temporary)
+        try:
+            yield temporary
+            _sync_directory(temporary)
+            if os.path.lexists(path):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+            _rename(temporary, path)
+            _sync_directory(path.parent)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+            if lock is not None:
+                lock.release()
 
 
 def write_chunks(path: Path, chunks: Iterable[bytes | memoryview]) -> None:
@@ -209,6 +237,19 @@ def sync_file(path: Path) -> None:
     """Flush a file to the disk, with the lines that were appended. Raises StorageError."""
     with _writing(path), open(path, "rb") as file:
         _sync(file.fileno(), path)
+
+
+def _lock_if_possible(directory: Path) -> DirectoryLock | None:
+    """Return a lock on a folder; None where the file system has no locks. Raises BlockingIOError
+    where another process holds it."""
+    try:
+        return DirectoryLock(directory)
+    except BlockingIOError:
+        raise
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        return None
 
 
 def _temporary(path: Path) -> Path:

@@ -27,7 +27,7 @@ CONFIG: Final = "config.json"
 TOKENIZER: Final = "tokenizer.json"
 TENSORS: Final = "model.safetensors"
 
-_LARGEST_TOKENIZER: Final = 4 << 20
+LARGEST_TOKENIZER: Final = 4 << 20
 """The most bytes of tokenizer.json; the largest vocabulary takes 14 per character."""
 
 
@@ -191,7 +191,7 @@ def read_tokenizer(
 ) -> Tokenizer:
     """Read tokenizer.json. Raises ModelError."""
     path = directory / TOKENIZER
-    data = read_json(path, manifest, largest=_LARGEST_TOKENIZER, read=read)
+    data = read_json(path, manifest, largest=LARGEST_TOKENIZER, read=read)
     try:
         return tokenizer_from_json(data)
     except ModelError as error:

@@ -11,6 +11,7 @@ from charrnn.errors import CharRNNWarning, ModelError
 from charrnn.storage.metrics_file import METRICS
 from charrnn.storage.model_directory import CONFIG, Model, first_sound, read_model
 from charrnn.storage.pointers import BEST, CHECKPOINT_NAME, LAST, pointed
+from charrnn.storage.pulled_models import HUB, find_pulled
 from charrnn.storage.run import RUNS, Run, is_run
 
 T = TypeVar("T")
@@ -57,6 +58,8 @@ def _find_models(name: str | None) -> tuple[list[Path], str]:
                 f"no model named, and no run in {RUNS}/; train one: charrnn train FILE"
             )
         return _find_models(str(RUNS / names[0]))
+    if name.startswith(HUB):
+        return [find_pulled(name)], ""
     for path in (Path(name), RUNS / name):
         if is_model(path):
             return [path], ""

@@ -45,7 +45,7 @@ def read_tensors(
     A file that is larger than the shapes require is not read. Raises ModelError.
     """
     expected = sum(_size(shape) for shape in shapes.values())
-    content = read_sealed(path, 8 + _LARGEST_HEADER + expected, manifest, read)
+    content = read_sealed(path, largest_file(shapes), manifest, read)
     length = int.from_bytes(content[:8], "little")
     if len(content) < 8 or length > min(_LARGEST_HEADER, len(content) - 8):
         raise ModelError(f"{path}: not a safetensors file")
@@ -83,6 +83,11 @@ def read_tensors(
         if not np.isfinite(array).all():
             raise ModelError(f"{path}: tensor {name} has values that are not finite numbers")
     return tensors
+
+
+def largest_file(shapes: Shapes) -> int:
+    """Return the most bytes of a file of tensors with these shapes."""
+    return 8 + _LARGEST_HEADER + sum(_size(shape) for shape in shapes.values())
 
 
 def _check_offsets(path: Path, header: dict[str, Any], shapes: Shapes, end: int) -> None:

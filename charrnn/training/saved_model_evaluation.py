@@ -9,15 +9,19 @@ from charrnn.data.two_pass_reading import KeepIds, ReadingProgress, no_progress
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.storage.model_directory import Model, find_manifest, read_model
 from charrnn.storage.run import Run
-from charrnn.training.checkpoint import Checkpoint, read_checkpoint
+from charrnn.training.checkpoint import TRAINING, Checkpoint, read_checkpoint
 from charrnn.training.report import Evaluate, EvaluationRequest
 from charrnn.training.task import task_definition
 
 
 def read_evaluated(directory: Path) -> tuple[Model, Checkpoint | None]:
-    """Read a model, and its checkpoint where the directory is one. Raises ModelError."""
-    if find_manifest(directory) is None:
-        return read_model(directory), None
+    """Read a model, and its checkpoint where the directory is one. Raises ModelError.
+
+    A model without a training may have a manifest, as a pulled one has.
+    """
+    manifest = find_manifest(directory)
+    if manifest is None or TRAINING not in manifest.files:
+        return read_model(directory, manifest), None
     checkpoint = read_checkpoint(directory)
     return checkpoint.model, checkpoint
 

@@ -53,7 +53,7 @@ def test_a_hostile_zip_is_refused_in_one_line(run: Charrnn) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ([], "give --html FILE.html or --zip FILE.zip"),
+        ([], "give --html FILE.html, --onnx FILE.onnx or --zip FILE.zip"),
         (["--zip", "a.zip", "--html", "a.html"], "exclude each other"),
         (["--zip", "a.zip", "--title", "A"], "--title has no effect without --html"),
         (["--zip", "a.zip", "--temperature", "1"], "--temperature has no effect without --html"),

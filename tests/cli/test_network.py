@@ -47,5 +47,20 @@ def test_no_command_opens_a_socket(arguments: tuple[str, ...], here: Path) -> No
     assert result.returncode == 0, result.stderr
 
 
+@pytest.mark.parametrize("arguments", [("sample", "hf:owner/name"), ("pull", "no-owner")])
+def test_names_of_a_hub_alone_open_no_socket(arguments: tuple[str, ...], here: Path) -> None:
+    result = process(COMMAND, *arguments)
+    assert result.returncode in (2, 3), result.stderr
+    assert result.stderr.count(b"\n") == 1
+
+
+def test_modules_of_the_hub_open_no_socket() -> None:
+    assert process(f"{SCRIPT}\nimport charrnn.export.hub, charrnn.cli.push").returncode == 0
+
+
+def test_pulling_would_be_noticed(here: Path) -> None:
+    assert process(COMMAND, "pull", "owner/name").returncode == 99
+
+
 def test_a_socket_would_be_noticed() -> None:
     assert process(f"{SCRIPT}\nimport socket\nsocket.socket()").returncode == 99

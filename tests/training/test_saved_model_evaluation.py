@@ -14,6 +14,7 @@ from charrnn.training.saved_model_evaluation import (
     read_evaluated,
 )
 from charrnn.training.trainer import Trainer
+from tests.conftest import reseal
 
 MakeModel = Callable[..., Model]
 
@@ -24,6 +25,27 @@ def test_a_model_directory_has_no_checkpoint(tmp_path: Path, make_model: MakeMod
     write_model(tmp_path / "model", make_model())
     model, checkpoint = read_evaluated(tmp_path / "model")
     assert checkpoint is None and model.config == make_model().config
+
+
+def test_a_model_directory_with_a_manifest_has_no_checkpoint_either(
+    tmp_path: Path, make_model: MakeModel
+) -> None:
+    """Like one that was pulled."""
+    write_model(tmp_path / "model", make_model())
+    reseal(tmp_path / "model")
+    assert read_evaluated(tmp_path / "model")[1] is None
+    (tmp_path / "model" / "training.json").touch()  # what the manifest does not name is not read
+    assert read_evaluated(tmp_path / "model")[1] is None
+
+
+def test_a_checkpoint_without_its_training_is_damaged(
+    make_trainer: Callable[..., Trainer],
+) -> None:
+    trainer = make_trainer("run")
+    list(trainer)
+    (trainer.run.last / "training.json").unlink()
+    with pytest.raises(ModelError, match="training.json"):
+        read_evaluated(trainer.run.last)
 
 
 def test_the_held_out_text_of_a_checkpoint_is_evaluated(
