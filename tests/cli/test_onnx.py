@@ -28,7 +28,10 @@ def test_one_thing_is_written_at_a_time(run: Charrnn, here: Path) -> None:
         ((), "give --html FILE.html, --onnx FILE.onnx or --zip FILE.zip"),
         (("--onnx", "a.onnx", "--html", "a.html"), "exclude each other"),
         (("--onnx", "a.onnx", "--title", "Foxes"), "--title has no effect without --html"),
-        (("--onnx", "a.onnx", "--temperature", "0.5"), "--temperature has no effect without --html"),
+        (
+            ("--onnx", "a.onnx", "--temperature", "0.5"),
+            "--temperature has no effect without --html",
+        ),
     ):
         result = run("export", "small", *arguments)
         assert result.exit_code == 2 and message in " ".join(result.stderr.split())
