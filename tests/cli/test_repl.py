@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from queue import Queue
@@ -34,6 +34,7 @@ from charrnn.errors import ConfigError
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.sampler import Sampler
 from charrnn.interactive.manuscript import Manuscript
+from charrnn.option_declaration import options_of
 from charrnn.storage.run_lookup import load
 
 SECONDS = 20
@@ -444,8 +445,7 @@ def test_every_option_has_help_and_takes_what_is_shown(name: str) -> None:
 
 
 def test_options_are_those_of_the_configuration() -> None:
-    names = [field.name.replace("_", "-") for field in fields(SamplingConfig)]
-    assert list(option_kinds()) == names
+    assert list(option_kinds()) == [name.replace("_", "-") for name in options_of(SamplingConfig)]
 
 
 @pytest.mark.parametrize(
@@ -494,7 +494,7 @@ def test_values_that_mean_nothing_are_refused_by_name(name: str, value: str) -> 
 
 
 def test_texts_are_saved_loaded_and_never_lost(start: Start) -> None:
-    terminal = start()
+    terminal = start(rows=40)
     terminal.enter("The fox")
     other = Path("other.txt")
     other.write_bytes("Was it\na hén?".encode())

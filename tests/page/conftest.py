@@ -3,6 +3,7 @@
 Tests of the page carry the mark `browser`. Where there is no browser, they are skipped.
 """
 
+import asyncio
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -56,9 +57,28 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def browser() -> Iterator[Browser]:
     """Chromium without a window."""
     with sync_playwright() as playwright:
+        loop = asyncio.get_running_loop()
         browser = playwright.chromium.launch(executable_path=find_browser(), args=ARGUMENTS)
+        asyncio.events._set_running_loop(None)
         yield browser
+        asyncio.events._set_running_loop(loop)
         browser.close()
+
+
+@pytest.fixture(autouse=True)
+def running_loop(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Playwright's event loop counts as running during the tests of the page only.
+
+    Playwright leaves it running between its calls, in this thread, where other tests could then
+    start none of their own.
+    """
+    if not request.node.get_closest_marker("browser"):
+        yield
+        return
+    browser: Browser = request.getfixturevalue("browser")
+    asyncio.events._set_running_loop(browser._loop)
+    yield
+    asyncio.events._set_running_loop(None)
 
 
 @pytest.fixture(scope="session")

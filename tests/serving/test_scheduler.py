@@ -272,7 +272,7 @@ def test_a_paused_text_leaves_its_lane_and_goes_on_to_the_same_bytes(sampler: Sa
         for _ in range(5):
             slow.wait_for_ids(0, 1)
             ticket.pause(0)
-            time.sleep(0.02)
+            write(scheduler, request_of(sampler, length=1))  # now it has left the only lane
             count = len(slow.ids(0))
             quick = write(scheduler, request_of(sampler, length=100))
             assert len(quick.ids(0)) == 100
