@@ -6,12 +6,13 @@ import pytest
 
 import tests.page.test_assets as served
 from charrnn.export.html import read_page_file
+from charrnn.page.assets import asset_names
 
 LOCAL = sorted(f"local/{each.name}" for each in (served.FOLDER / "local").glob("*.js"))
 
 
 def test_the_server_does_not_serve_them() -> None:
-    assert LOCAL and not any("local" in name for name in served.asset_names())
+    assert LOCAL and not any("local" in name for name in asset_names())
 
 
 @pytest.mark.parametrize("name", LOCAL)
