@@ -9,7 +9,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 LOG    := $(VENV)/setup.log
 
-.PHONY: demo test check stress torture docs docs-check pictures page-pictures format clean
+.PHONY: demo demo-page test check stress torture docs docs-check pictures page-pictures format clean
 
 demo: $(READY)  ## train on the embedded corpus for a minute, and print samples
 	@run=checkpoints/demo-$$(date +%Y%m%d-%H%M%S); \
@@ -22,6 +22,14 @@ demo: $(READY)  ## train on the embedded corpus for a minute, and print samples
 	@echo
 	@echo
 	@echo "Now your own text: first . $(BIN)/activate, then charrnn train YOUR.txt (or write together with this model: charrnn repl)"
+
+demo-page: $(READY)  ## train on invented towns for a minute, and make a page of the model in one file
+	@run=checkpoints/demo-page-$$(date +%Y%m%d-%H%M%S); \
+	$(BIN)/charrnn train towns --lines --budget 1m --out $$run || exit $$?; \
+	$(BIN)/charrnn card $$run --licence mit -o $$run.md || exit $$?; \
+	$(BIN)/charrnn export $$run --html $$run.html --card $$run.md --title "Invented towns" \
+	    --prompt "Upper " --prompt "Villa " --prompt "Krasno" || exit $$?; \
+	echo "Open $$run.html in a browser; it needs no network."
 
 test: $(READY)  ## run the whole test suite
 	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal

@@ -58,6 +58,7 @@ class Picture:
         prepare: does what a person does before.
         height: that of the window on a desk, in CSS pixels.
         phone: whether it is shown as wide as a telephone, too.
+        is_file: whether it is of the page in one file that `charrnn export --html` makes.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Picture:
     prepare: Callable[[Page], None]
     height: int = 700
     phone: bool = False
+    is_file: bool = False
 
 
 # What a person does
@@ -151,6 +153,7 @@ PICTURES: Final = (
     Picture("page-proofread", "proofread", "both", proofread, 860),
     Picture("page-predict", "predict", "regions", predict, 500),
     Picture("page-watch", "watch", "fables", watch, 1160, phone=True),
+    Picture("page-file", "many", "towns", list_names, 860, is_file=True),
 )
 
 
@@ -171,6 +174,14 @@ def train_models(directory: Path, steps: int) -> None:
     ):
         print(f"training {name} ...", flush=True)
         _charrnn(directory, "train", *options, "--name", name, "--seed", "1", "--quiet")
+
+
+def export_page(directory: Path, model: str) -> str:
+    """Makes the page of a model in one file, and returns its address."""
+    beginnings = [each for name in ("Upper ", "Villa ", "Krasno") for each in ("--prompt", name)]
+    options = ("--title", "Invented towns", "--length", "40", *beginnings)
+    _charrnn(directory, "export", model, "--html", f"{model}.html", *options)
+    return (directory / f"{model}.html").resolve().as_uri()
 
 
 def _charrnn(directory: Path, *arguments: str) -> None:
@@ -207,12 +218,15 @@ def serving(directory: Path) -> Iterator[str]:
 
 
 def take(browser: Browser, address: str, picture: Picture, to: Path) -> Iterator[Path]:
-    """Takes a picture in all its forms, and yields their files."""
+    """Takes a picture in all its forms, and yields their files.
+
+    Args:
+        address: where the server listens, or that of the page in one file.
+    """
     for phone in (False, True) if picture.phone else (False,):
         width, height = NARROW if phone else (WIDE, picture.height)
         for theme in ("light", "dark"):
             context = browser.new_context(
-                base_url=address,
                 viewport={"width": width, "height": height},
                 color_scheme="dark" if theme == "dark" else "light",
                 device_scale_factor=SCALE,
@@ -221,8 +235,9 @@ def take(browser: Browser, address: str, picture: Picture, to: Path) -> Iterator
             )
             context.set_default_timeout(NEVER)
             page = context.new_page()
-            page.goto(f"/#{picture.part}")
-            page.get_by_label("Model").select_option(picture.model)
+            page.goto(f"{address}{'' if picture.is_file else '/'}#{picture.part}")
+            if not picture.is_file:
+                page.get_by_label("Model").select_option(picture.model)
             page.get_by_role("tab", name=re.compile(picture.part, re.IGNORECASE)).click()
             picture.prepare(page)
             page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
@@ -258,7 +273,8 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
         stack.callback(browser.close)
         for picture in PICTURES:
-            for path in take(browser, address, picture, arguments.to):
+            at = export_page(directory, picture.model) if picture.is_file else address
+            for path in take(browser, at, picture, arguments.to):
                 size = path.stat().st_size
                 print(f"{path}: {size:,} bytes", flush=True)
                 if size > LARGEST_BYTES:
