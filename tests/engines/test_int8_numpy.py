@@ -85,7 +85,8 @@ def nats(logits: Array, ids: Ids) -> float:
     ("hidden_size", "steps"),
     [
         pytest.param(48, 300, id="16-bits-by-heart"),  # such a model is chaotic
-        pytest.param(112, 60, id="8-bits"),
+        # In more steps it learns the text by heart, and loses up to 0.004 on some processors.
+        pytest.param(112, 45, id="8-bits"),
     ],
 )
 @pytest.mark.parametrize("cell", NETWORKS)

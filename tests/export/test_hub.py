@@ -61,6 +61,7 @@ def hub(here: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
     with serving() as server:
         monkeypatch.setattr(constants, "ENDPOINT", server.address)
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)  # whatever it was when imported
         monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(here.parent / "home" / "token"))
         monkeypatch.setenv("HF_TOKEN", TOKEN)
         yield server
