@@ -242,16 +242,15 @@ def test_numbers_out_of_range(sampler: Sampler, name: str, number: int) -> None:
 
 @pytest.mark.parametrize("settings", WRITERS)
 def test_a_cancelled_text_frees_its_lane_at_once(
-    sampler: Sampler, settings: dict[str, Any]
+    sampler: Sampler, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(worker, "QUANTUM", 1e9)  # its turn never ends by itself
     scheduler = Scheduler(sampler, max_concurrent=1, max_queue=5, threads=1)
     reader = Reader()
     ticket = scheduler.submit([request_of(sampler, length=None, **settings)], reader)
     reader.wait_for_ids(0, 20)
     ticket.cancel()
-    began = time.perf_counter()
     write(scheduler, request_of(sampler, length=5, **settings))
-    assert time.perf_counter() - began < 0.2  # not after a quantum
     count = len(reader.pieces[0])
     time.sleep(0.05)
     assert len(reader.pieces[0]) == count
