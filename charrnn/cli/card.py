@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from charrnn.cli.shared_arguments import OUTPUT, ModelArgument
+from charrnn.cli.shared_arguments import OUTPUT, Licence, ModelArgument
 
 
 def card(
@@ -22,14 +22,7 @@ def card(
             rich_help_panel=OUTPUT,
         ),
     ] = None,
-    licence: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ID",
-            help="Name the licence of the model as hubs do, such as mit or cc-by-4.0.",
-            show_default="asked for on a terminal",
-        ),
-    ] = None,
+    licence: Licence = None,
 ) -> None:
     """Write a model card: what the model is, how it was trained, how good it is, and its limits.
 

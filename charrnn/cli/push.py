@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from charrnn.cli.shared_arguments import complete_runs
+from charrnn.cli.shared_arguments import Licence, complete_runs
 
 
 def push(
@@ -22,14 +22,7 @@ def push(
             metavar="OWNER/NAME", help="The repository at the hub; it is made where it is missing."
         ),
     ],
-    licence: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ID",
-            help="Name the licence of the model as hubs do, such as mit or cc-by-4.0.",
-            show_default="asked for on a terminal",
-        ),
-    ] = None,
+    licence: Licence = None,
     private: Annotated[
         bool, typer.Option("--private", help="Make a new repository private.")
     ] = False,

@@ -74,4 +74,12 @@ MinCount = Annotated[
         rich_help_panel=TEXT,
     ),
 ]
+Licence = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ID",
+        help="Name the licence of the model as hubs do, such as mit or cc-by-4.0.",
+        show_default="asked for on a terminal",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]

@@ -9,7 +9,7 @@ import re
 from base64 import b64encode
 from typing import Any, Final
 
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+from charrnn.wording import valid_text
 
 _STEERING: Final = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
@@ -36,12 +36,12 @@ def _escaped(match: re.Match[str]) -> str:
 
 def _valid(data: Any) -> Any:
     if isinstance(data, str):
-        return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", data)
+        return valid_text(data)
     if isinstance(data, dict):
         valid: dict[Any, Any] = {}
         for key, value in data.items():
             name = _valid(key)
-            if isinstance(value, str) and _SURROGATE.search(value):
+            if isinstance(value, str) and valid_text(value) != value:
                 valid |= with_bytes(name, value)
             else:
                 valid[name] = _valid(value)

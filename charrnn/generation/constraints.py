@@ -19,9 +19,10 @@ from charrnn.errors import ConfigError
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.elementary import log
 from charrnn.generation.filters import Counts, Logits, Mask, apply_filters
-from charrnn.generation.ineffective_settings import encode_known, ineffective_settings, stop_strings
+from charrnn.generation.ineffective_settings import encode_known, ineffective_settings
 from charrnn.generation.logit_bias import biases_of_ids
 from charrnn.generation.ngrams import Followers
+from charrnn.generation.stops import begun_stop, encoded_stops
 
 _SHARED: Final = (
     *("repetition_penalty", "presence_penalty", "frequency_penalty"),
@@ -55,11 +56,7 @@ class Constraints:
     ) -> None:
         self.config = config
         self.vocabulary_size = tokenizer.vocabulary_size
-        self.stops = [
-            tuple(int(i) for i in tokenizer.encode(stop))
-            for stop in stop_strings(config)
-            if not tokenizer.unknown(stop)  # the model can never write an unknown one
-        ]
+        self.stops = list(encoded_stops(config, tokenizer))
         self.may_end = frozenset(stop[-1] for stop in self.stops)
         self.stop_ids = frozenset(i for stop in self.stops for i in stop)
         self.longest_stop = max(map(len, self.stops), default=0)
@@ -334,11 +331,8 @@ class Draft:
         """Return how many of the last ids may still become a stop string."""
         if not self.ids or self.ids[-1] not in self.constraints.stop_ids:
             return 0
-        for count in range(min(self.made, self.constraints.longest_stop - 1), 0, -1):
-            tail = tuple(self.ids[-count:])
-            if any(len(stop) > count and stop[:count] == tail for stop in self.constraints.stops):
-                return count
-        return 0
+        most = min(self.made, self.constraints.longest_stop - 1)
+        return begun_stop(self.ids, most, self.constraints.stops)
 
     def settled_ids(self, choices: Iterable[int]) -> Iterator[int]:
         """Yield the ids that certainly belong to the text, which excludes a possible stop string.

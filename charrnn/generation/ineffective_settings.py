@@ -1,7 +1,6 @@
 """Settings without effect: they name characters that the model has never seen or may never
 write."""
 
-import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -45,16 +44,6 @@ def _ineffective_settings(
         else:
             continue
         yield IneffectiveSetting(f"{named}: {why}, so it never ends a text", ends_text=True)
-
-
-def stop_strings(config: SamplingConfig) -> Iterator[str]:
-    """Yield all strings that end a text. One with newlines is followed by its version with \r\n."""
-    for stop in config.stops:
-        yield stop
-        if "\n" in stop and (config.regex is None):
-            returned = re.sub("\r?\n", "\r\n", stop)
-            if returned != stop:
-                yield returned
 
 
 def encode_known(characters: str, tokenizer: Tokenizer) -> Ids:

@@ -106,6 +106,20 @@ export function checkBox(label, { checked = false, reason, onChange, ...attribut
   };
 }
 
+/** Makes a field of an input whose value is a text, below its label and above its reason. */
+function labelled(kind, label, input, reason) {
+  const node = element("div", { class: kind },
+    element("label", { for: input.id }, label), input,
+    reason && element("p", { class: "reason", id: input.getAttribute("aria-describedby") }, reason));
+  return {
+    node, input,
+    value: () => input.value,
+    set: (next) => {
+      input.value = next;
+    },
+  };
+}
+
 /**
  * Makes a list to choose from; `choices` are pairs of a value and its label.
  * Returns {node, input, value(), set(value)}.
@@ -117,16 +131,7 @@ export function chooser(label, choices, { value, reason, onChange, ...attributes
     id, "aria-describedby": reasonId, ...attributes, onChange: () => onChange?.(input.value),
   }, ...options);
   if (value !== undefined) input.value = value;
-  const node = element("div", { class: "field choice" },
-    element("label", { for: id }, label), input,
-    reason && element("p", { class: "reason", id: reasonId }, reason));
-  return {
-    node, input,
-    value: () => input.value,
-    set: (next) => {
-      input.value = next;
-    },
-  };
+  return labelled("field choice", label, input, reason);
 }
 
 /**
@@ -139,16 +144,7 @@ export function textField(label, { value = "", reason, rows, onInput, ...attribu
     id, rows, type: rows ? null : "text", spellcheck: "false", autocomplete: "off",
     "aria-describedby": reasonId, value, ...attributes, onInput: () => onInput?.(input.value),
   });
-  const node = element("div", { class: "field text" },
-    element("label", { for: id }, label), input,
-    reason && element("p", { class: "reason", id: reasonId }, reason));
-  return {
-    node, input,
-    value: () => input.value,
-    set: (next) => {
-      input.value = next;
-    },
-  };
+  return labelled("field text", label, input, reason);
 }
 
 /** Offers a text to be saved as a file. */

@@ -148,6 +148,21 @@ class Chart:
         """The levels within the vertical axis."""
         return tuple(each for each in self.levels if self.y.low <= each.value <= self.y.high)
 
+    @property
+    def end_labels(self) -> list[tuple[str, float, int | None]]:
+        """What stands at the right end of the curves: text, value, and the run it belongs to."""
+        several = len(self.runs) > 1
+        labels: list[tuple[str, float, int | None]] = []
+        for each in self.series:
+            if each.curve and (each.is_evaluation or not several):
+                value = each.curve[-1][1]
+                name = "" if several else f"{each.name} "
+                labels.append((f"{name}{number(value, 3)}", value, each.run))
+        for level in self.visible_levels:
+            run = level.run if several else None
+            labels.append((f"{level.name} {number(level.value, 3)}", level.value, run))
+        return labels
+
 
 def make_chart(
     runs: Sequence[Drawn], x: str = "seconds", *, x_ticks: int = 8, y_ticks: int = 6

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 from xml.sax.saxutils import escape, quoteattr
 
-from charrnn.plots.axes import apart, number
+from charrnn.plots.axes import apart
 from charrnn.plots.curves import Chart, Level, Series
 
 LIGHT: Final = {
@@ -75,7 +75,7 @@ class _Drawing:
     def __init__(self, chart: Chart, width: int, height: int) -> None:
         self.chart, self.width, self.height = chart, width, height
         self.legend = _legend(chart)
-        self.labels = _end_labels(chart)
+        self.labels = [(visible(text), at, run) for text, at, run in chart.end_labels]
         widest = max((text_width(text) for text, _, _ in self.labels), default=0.0)
         ticks = max((text_width(text) for _, text in chart.y.ticks), default=0.0)
         self.left = _MARGIN + ticks + 10
@@ -238,21 +238,6 @@ def _legend(chart: Chart) -> list[tuple[str, int]]:
     if len(chart.runs) == 1:
         return []
     return [(shortened(visible(name), LONGEST_NAME), run) for run, name in enumerate(chart.runs)]
-
-
-def _end_labels(chart: Chart) -> list[tuple[str, float, int | None]]:
-    """Return what stands at the right end of the curves: text, value, and the run it belongs to."""
-    several = len(chart.runs) > 1
-    labels: list[tuple[str, float, int | None]] = []
-    for each in chart.series:
-        if each.curve and (each.is_evaluation or not several):
-            value = each.curve[-1][1]
-            name = "" if several else f"{each.name} "
-            labels.append((f"{name}{number(value, 3)}", value, each.run))
-    for level in chart.visible_levels:
-        run = level.run if several else None
-        labels.append((f"{visible(level.name)} {number(level.value, 3)}", level.value, run))
-    return labels
 
 
 def _in_rows(entries: Iterable[tuple[str, int]], width: float) -> Iterator[list[tuple[str, int]]]:

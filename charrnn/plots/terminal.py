@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from charrnn.plots.axes import apart, number
+from charrnn.plots.axes import apart
 from charrnn.plots.curves import Chart
 from charrnn.plots.svg import shortened, visible
 
@@ -51,7 +51,9 @@ def draw_lines(
     columns, rows = max(columns, LEAST_COLUMNS), max(rows, LEAST_ROWS)
     plain = visible if unicode else _plain
     dotted = unicode and (coloured or len(chart.runs) == 1)
-    labels = [(plain(shortened(text, LONGEST_LABEL)), at, run) for text, at, run in _labels(chart)]
+    labels = [
+        (plain(shortened(text, LONGEST_LABEL)), at, run) for text, at, run in chart.end_labels
+    ]
     legend = _legend(chart, columns, plain, dotted=dotted)
     left = max(len(label) for _, label in chart.y.ticks) + 1
     right = min(max((len(text) for text, _, _ in labels), default=0), int(columns * 0.36))
@@ -71,20 +73,6 @@ def draw_lines(
             line.append((f" {text[:right]}", run))
         lines.append(line)
     return [*lines, *_x_axis(chart, left, width, unicode=unicode)]
-
-
-def _labels(chart: Chart) -> list[tuple[str, float, int | None]]:
-    several = len(chart.runs) > 1
-    labels: list[tuple[str, float, int | None]] = []
-    for each in chart.series:
-        if each.curve and (each.is_evaluation or not several):
-            value = each.curve[-1][1]
-            name = "" if several else f"{each.name} "
-            labels.append((f"{name}{number(value, 3)}", value, each.run))
-    for level in chart.visible_levels:
-        run = level.run if several else None
-        labels.append((f"{level.name} {number(level.value, 3)}", level.value, run))
-    return labels
 
 
 def _by_row(

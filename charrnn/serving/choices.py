@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+from charrnn.generation.stops import encoded_stops
 from charrnn.serving.completion_request import Completion, Prompted
 from charrnn.serving.jobs import Check
 from charrnn.serving.logprobs import Logprobs
-from charrnn.serving.settled_text import Part, SettledText, encoded_stops
+from charrnn.serving.settled_text import Part, SettledText
 from charrnn.serving.texts import TextRequest
 from charrnn.serving.token_scores import ScoredContinuation, TokenScorer
 

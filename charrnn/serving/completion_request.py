@@ -12,7 +12,7 @@ from charrnn.serving.api_errors import ApiError
 from charrnn.serving.completion_fields import BODY, MOST_PROMPTS, SETTINGS, Prompt
 from charrnn.serving.options import ServingConfig
 from charrnn.serving.served_models import ServedModel
-from charrnn.serving.settled_text import valid_text
+from charrnn.wording import valid_text
 
 MOST_HELD: Final = 1 << 23
 """The most characters that a response holds in memory; the log-probabilities of a character and of

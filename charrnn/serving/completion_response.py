@@ -44,13 +44,7 @@ class CompletionResponse(Response):
         extension: dict[str, Any] = {"seed": config.seed, "index": completion.index}
         if ineffective := ineffective_settings(config, model.model.tokenizer):
             extension["warnings"] = [each.message for each in ineffective]
-        self._head = {
-            "id": f"cmpl-{secrets.token_hex(12)}",
-            "object": "text_completion",
-            "created": int(time.time()),
-            "model": model.name,
-            "charrnn": extension,
-        }
+        self._head = response_head(model.name, extension)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response. Raises ApiError as long as nothing was sent."""
@@ -150,11 +144,7 @@ class CompletionResponse(Response):
     def _usage(self) -> dict[str, int]:
         read = sum(len(each.ids) for each in self._completion.prompts)
         made = sum(each.text.made for each in self._choices)
-        return {
-            "prompt_tokens": read,
-            "completion_tokens": made,
-            "total_tokens": read + made,
-        }
+        return usage_of(read, made)
 
     # As events
 
@@ -262,6 +252,22 @@ _HEADERS: Final = [
     (b"cache-control", b"no-store"),
     (b"x-accel-buffering", b"no"),  # a proxy must not wait for more
 ]
+
+
+def response_head(model: str, extension: dict[str, Any]) -> dict[str, Any]:
+    """Return what every response, and every event, begins with."""
+    return {
+        "id": f"cmpl-{secrets.token_hex(12)}",
+        "object": "text_completion",
+        "created": int(time.time()),
+        "model": model,
+        "charrnn": extension,
+    }
+
+
+def usage_of(read: int, made: int) -> dict[str, int]:
+    """Return the usage: how many ids the model has read and written."""
+    return {"prompt_tokens": read, "completion_tokens": made, "total_tokens": read + made}
 
 
 def event(data: Any) -> bytes:

@@ -14,6 +14,7 @@ from typing import Any, Final, NoReturn, Protocol
 
 from charrnn.option_declaration import LARGEST
 from charrnn.serving.api_errors import ApiError, shown
+from charrnn.wording import valid_text
 
 Schema = dict[str, Any]
 
@@ -58,7 +59,7 @@ class Text:
             refuse(name, value, f"give at least {self.shortest} characters")
         if self.longest is not None and len(value) > self.longest:
             refuse(name, value, f"give at most {self.longest:,} characters")
-        if not value.isascii() and any("\ud800" <= each <= "\udfff" for each in value):
+        if valid_text(value) != value:
             raise ApiError(f"{name}: it has half of a surrogate pair; leave it out", param=name)
         return value
 

@@ -1,19 +1,18 @@
 """Completions between a prompt and a suffix, by models that restore a text."""
 
-import secrets
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from charrnn.serving.api_errors import ApiError
 from charrnn.serving.completion_fields import BODY
+from charrnn.serving.completion_response import response_head, usage_of
 from charrnn.serving.jobs import Check
 from charrnn.serving.served_models import ServedModel
-from charrnn.serving.settled_text import valid_text
 from charrnn.serving.task_endpoints import LONGEST_FILL, LONGEST_TEXT, MOST_FILLS
 from charrnn.tasks.infill.config import FillConfig
 from charrnn.tasks.infill.fill import Filling, fill
+from charrnn.wording import valid_text
 
 USED: Final = frozenset(
     {
@@ -99,16 +98,8 @@ def infill(infilling: Infilling, check: Check) -> dict[str, Any]:
         for each in fillings:
             choices.append(_choice(each, prompt, infilling, len(choices)))
             made += len(tokenizer.encode(each.gaps[0].filled))
-    usage = {"prompt_tokens": read, "completion_tokens": made, "total_tokens": read + made}
-    return {
-        "id": f"cmpl-{secrets.token_hex(12)}",
-        "object": "text_completion",
-        "created": int(time.time()),
-        "model": model.name,
-        "charrnn": {"seed": None, "index": 0},
-        "choices": choices,
-        "usage": usage,
-    }
+    head = response_head(model.name, {"seed": None, "index": 0})
+    return {**head, "choices": choices, "usage": usage_of(read, made)}
 
 
 def _choice(filling: Filling, prompt: str, infilling: Infilling, number: int) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final
 
-from charrnn.serving.settled_text import valid_text
+from charrnn.wording import valid_text
 
 _SLICE: Final = 256
 """The most items of a list that are encoded at once, about a millisecond's work."""

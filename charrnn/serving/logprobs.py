@@ -39,7 +39,7 @@ class Logprobs:
     def __init__(self, tokenizer: Tokenizer, offset: int, *, with_top: bool) -> None:
         self._names = TokenNames(tokenizer)
         self._next, self._with_top = offset, with_top
-        self._lists: dict[str, list[Any]] = {}
+        self._lists: dict[str, Any] = {}
         self._clear()
 
     def _clear(self) -> None:
@@ -93,6 +93,6 @@ class Logprobs:
         """Return the lists of what was added since the last call."""
         taken = self._lists
         if not self._with_top:
-            taken["top_logprobs"] = None  # type: ignore[assignment]
+            taken["top_logprobs"] = None
         self._clear()
         return taken

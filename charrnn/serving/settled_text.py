@@ -1,29 +1,13 @@
 """SettledText: the part of a text, which comes in pieces, that certainly belongs to it."""
 
 import codecs
-import re
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from charrnn.data.tokenizer import REPLACEMENT, CharTokenizer, Tokenizer
-from charrnn.generation.config import SamplingConfig
-from charrnn.generation.ineffective_settings import stop_strings
+from charrnn.data.tokenizer import CharTokenizer, Tokenizer
+from charrnn.generation.stops import Stops, begun_stop
 from charrnn.serving.texts import Piece
-
-_BYTE: Final = re.compile("[\ud800-\udfff]")
-
-Stops = tuple[tuple[int, ...], ...]
-
-
-def encoded_stops(config: SamplingConfig, tokenizer: Tokenizer) -> Stops:
-    """Return the stop strings of a configuration as ids, without those that can never come."""
-    strings = [each for each in stop_strings(config) if not tokenizer.unknown(each)]
-    return tuple(tuple(map(int, tokenizer.encode(each))) for each in strings)
-
-
-def valid_text(text: str) -> str:
-    """Return a text with U+FFFD for each byte that is not UTF-8, as JSON has no place for it."""
-    return text if text.isascii() else _BYTE.sub(REPLACEMENT, text)
+from charrnn.wording import valid_text
 
 
 class Part(NamedTuple):
@@ -95,8 +79,4 @@ class SettledText:
         waiting = self._waiting
         if not waiting or waiting[-1] not in self._in_stops:
             return 0
-        for count in range(min(len(waiting), self._longest - 1), 0, -1):
-            tail = tuple(waiting[-count:])
-            if any(len(stop) > count and stop[:count] == tail for stop in self._stops):
-                return count
-        return 0
+        return begun_stop(waiting, min(len(waiting), self._longest - 1), self._stops)

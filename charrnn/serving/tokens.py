@@ -13,7 +13,7 @@ from charrnn.serving.operations import STRING, WHOLE, Operation, list_of, object
 from charrnn.serving.request_body import read_json
 from charrnn.serving.served_models import ServedModel
 from charrnn.serving.service import Service, api_errors
-from charrnn.serving.settled_text import valid_text
+from charrnn.wording import valid_text
 
 _MODEL: Final = Field(Text(longest=4096), "The id of a model; the first one if none is given.")
 

@@ -6,8 +6,9 @@ import pytest
 
 from charrnn.data.tokenizer import ByteTokenizer, CharTokenizer, Tokenizer
 from charrnn.generation.config import SamplingConfig
+from charrnn.generation.stops import encoded_stops
 from charrnn.serving.mailboxes import Mailbox
-from charrnn.serving.settled_text import SettledText, encoded_stops
+from charrnn.serving.settled_text import SettledText
 from charrnn.serving.texts import Piece
 
 
