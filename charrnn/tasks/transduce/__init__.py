@@ -1,0 +1,1 @@
+"""String to string: a recurrent neural transducer."""
