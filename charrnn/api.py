@@ -274,7 +274,7 @@ def evaluate(
     if isinstance(model, Model):
         evaluated = model
     else:
-        directory, (evaluated, checkpoint) = read_found(str(model), read_evaluated)
+        directory, (evaluated, checkpoint) = read_found(str(model), read_evaluated, lists=True)
     request = EvaluationRequest(
         model=evaluated,
         read=read or ReadOptions(),
