@@ -53,6 +53,9 @@ def read_model_list(directory: Path) -> tuple[list[Path], Any]:
             raise ModelError(f"{path}: expected the key models, a list")
     if not 1 <= len(names) <= MOST_MODELS:
         raise ModelError(f"{path}: it lists {len(names):,} models, not 1 to {MOST_MODELS}")
+    # The parent of `.`, of `..` and of a link is elsewhere than the name says.
+    named = directory.name not in ("", "..") and not directory.is_symlink()
+    parent = directory.parent if named else directory.resolve().parent
     members: list[Path] = []
     for name in names:
         found = _BESIDE.fullmatch(name) if isinstance(name, str) else None
@@ -60,19 +63,13 @@ def read_model_list(directory: Path) -> tuple[list[Path], Any]:
             raise ModelError(
                 f"{path}: {name!a:.100} is not ../NAME, the name of a directory beside this one"
             )
-        # The folder may be `.` or a link, whose parent is elsewhere than its name says.
-        member = directory.absolute().parent / found[1]
-        if member in members or member == directory.absolute():
+        member = parent / found[1]
+        if member in members or member.resolve() == directory.resolve():
             raise ModelError(f"{path}: {name!a:.100} is listed twice, or is the list itself")
         if member.is_symlink():
             raise ModelError(f"{path}: {name!a:.100} is a link, which may lead elsewhere")
-        members.append(_as_named(directory, found[1]))
+        members.append(member)
     return members, others.get("training")
-
-
-def _as_named(directory: Path, name: str) -> Path:
-    """Return the path of a member in the way in which the directory was named."""
-    return directory.parent / name if directory.name else Path("..") / name
 
 
 def models_of(member: Path) -> list[Path]:

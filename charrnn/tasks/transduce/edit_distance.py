@@ -59,9 +59,7 @@ def alignment(
     return pairs[::-1]
 
 
-def _columns(
-    first: Sequence[Symbol], second: Sequence[Symbol]
-) -> Iterator[tuple[int, int, int]]:
+def _columns(first: Sequence[Symbol], second: Sequence[Symbol]) -> Iterator[tuple[int, int, int]]:
     """Yield, after each symbol of the second string: the distance of the whole first string to what
     was read of the second; and the bits (M,) where the column of distances rises, and where it
     falls."""

@@ -32,12 +32,12 @@ class Confusion(NamedTuple):
 
     Attributes:
         correct, translated: the symbols; None for a missing or a surplus one.
-        count: how many times.
+        times: how often.
     """
 
     correct: str | None
     translated: str | None
-    count: int
+    times: int
 
 
 @dataclass(frozen=True, kw_only=True)

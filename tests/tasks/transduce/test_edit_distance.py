@@ -10,9 +10,7 @@ def by_the_table(first: str, second: str) -> int:
     for row, symbol in enumerate(first, 1):
         here = [row]
         for column, other in enumerate(second, 1):
-            here.append(
-                min(above[column] + 1, here[-1] + 1, above[column - 1] + (symbol != other))
-            )
+            here.append(min(above[column] + 1, here[-1] + 1, above[column - 1] + (symbol != other)))
         above = here
     return above[-1]
 

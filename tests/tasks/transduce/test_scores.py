@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 
 from charrnn.tasks.transduce.scores import MOST_GROUPS, Scored, score
@@ -35,10 +37,10 @@ def test_groups_of_lengths_hold_every_source_once_and_no_length_twice() -> None:
     assert 1 < len(groups) <= MOST_GROUPS
     assert sum(group.rates.sources for group in groups) == 200
     assert sum(group.rates.wrong for group in groups) == scores.rates.wrong
-    assert all(one.most < other.least for one, other in zip(groups, groups[1:], strict=False))
+    assert all(one.most < other.least for one, other in pairwise(groups))
 
 
 def test_nothing_translated_is_no_error_and_no_division_by_zero() -> None:
     scores = score([])
     assert scores.rates.word_error_rate == scores.rates.symbol_error_rate == 0
-    assert scores.by_length == scores.confusions == ()
+    assert not scores.by_length and not scores.confusions
