@@ -10,7 +10,7 @@ Legend: D rows, N ids of all sources, M symbols of all targets.
 
 import hashlib
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -19,19 +19,14 @@ import numpy.typing as npt
 
 from charrnn.array_types import Int64Array
 from charrnn.data.corpus import Corpus, TokenizedCorpus
-from charrnn.data.documents import EMPTY, problem_of
-from charrnn.data.file_parts import table_rows
-from charrnn.data.read_options import ReadOptions
-from charrnn.data.sources import find_corpus, open_source
 from charrnn.data.splitting import check_validation_fraction
-from charrnn.data.table_cells import Row, cell_text, row_cell
-from charrnn.data.tables import PARQUET, table_suffix
 from charrnn.data.tokenizer import Ids, Tokenizer
 from charrnn.data.two_pass_reading import Reading, ReadingProgress, Unknown, no_progress
 from charrnn.errors import ConfigError, CorpusError, UnknownCharacterError
 from charrnn.storage.json_file import to_json
 from charrnn.storage.model_directory import LARGEST_TOKENIZER
 from charrnn.tasks.transduce import LONGEST, LONGEST_SYMBOL, MOST_SYMBOLS
+from charrnn.tasks.transduce.pair_rows import Pair, Source, read_pair_rows, references_of, too_long
 from charrnn.tasks.transduce.tokenizer import (
     BEGIN,
     END,
@@ -43,21 +38,6 @@ from charrnn.tasks.transduce.tokenizer import (
 
 _PROGRESS_BYTES: Final = 1 << 20
 """The bytes between two reports of progress."""
-
-
-class Source(NamedTuple):
-    """A source: its text, and its features in their order."""
-
-    text: str
-    features: tuple[str, ...] = ()
-
-
-class Pair(NamedTuple):
-    """A row: the file and the line or row in it, a source, and the text of its target."""
-
-    where: str
-    source: Source
-    target: str
 
 
 @dataclass(frozen=True)
@@ -150,14 +130,6 @@ class PairCorpus(TokenizedCorpus):
         return order[~held_out], order[held_out]
 
 
-def references_of(pairs: Iterable[Pair]) -> dict[Source, set[str]]:
-    """Return the correct targets of each source."""
-    found: dict[Source, set[str]] = {}
-    for pair in pairs:
-        found.setdefault(pair.source, set()).add(pair.target)
-    return found
-
-
 def read_pairs(
     corpus: Corpus,
     *,
@@ -233,72 +205,6 @@ def _separator(corpus: Corpus, known: PairTokenizer | None) -> str | None:
     return known.separator
 
 
-def read_pair_rows(name: str, options: ReadOptions) -> Iterator[Pair]:
-    """Yield the rows of a table whose source and target the options name.
-
-    Raises CorpusError, with the row, where a source or target is missing or is not text.
-    """
-    path = find_corpus(name)
-    if path is None:
-        open_source(name, options)  # raises the error for what is not there
-        raise CorpusError(f"{name}: pairs are read from files only")
-    encoding = None if table_suffix(path) == PARQUET else options.encoding
-    assert options.source is not None and options.target is not None
-    for row in table_rows(path, options, strict=False):
-        source = _cell(row, options.source, "source", encoding)
-        target = _cell(row, options.target, "target", encoding)
-        features = () if options.features is None else _features(row, options.features, encoding)
-        if len(source) + len(features) > LONGEST:
-            raise _too_long(row, "source", len(source) + len(features), "characters")
-        yield Pair(row.where, Source(source, features), target)
-
-
-def _cell(row: Row, column: str, name: str, encoding: str | None) -> str:
-    """Return the source or target of a row. Raises CorpusError."""
-    text = _text(row, column, name)
-    if text is None:
-        raise CorpusError(f"{row.where}: its {name} is missing; leave the row out")
-    text = text.rstrip("\r\n")
-    problem = problem_of(text, encoding=encoding)
-    if problem == EMPTY:
-        raise CorpusError(f"{row.where}: its {name} is empty; leave the row out")
-    if problem is None and ("\n" in text or "\r" in text):
-        problem = "it has several lines, and a pair is of one line each"
-    if problem is not None:
-        raise CorpusError(f"{row.where}: in its {name}, {problem}")
-    return text
-
-
-def _features(row: Row, column: str, encoding: str | None) -> tuple[str, ...]:
-    """Return the features of a row; a missing cell has none. Raises CorpusError."""
-    text = _text(row, column, "features") or ""
-    problem = problem_of(text, encoding=encoding) if text else None
-    if problem is not None:
-        raise CorpusError(f"{row.where}: in its features, {problem}")
-    features = PairTokenizer.split_features(text)
-    for each in features:
-        if len(each) > LONGEST_SYMBOL:
-            raise CorpusError(
-                f"{row.where}: a feature has {len(each):,} characters ({LONGEST_SYMBOL} at most); "
-                "features are divided by ; or blanks"
-            )
-    return features
-
-
-def _text(row: Row, column: str, name: str) -> str | None:
-    try:
-        return cell_text(row_cell(row, column), errors="surrogateescape")
-    except ValueError as error:
-        raise CorpusError(f"{row.where}: its {name} is {error}") from error
-
-
-def _too_long(row: Row | Pair, name: str, count: int, unit: str) -> CorpusError:
-    return CorpusError(
-        f"{row.where}: its {name} has {count:,} {unit} ({LONGEST:,} at most); divide the pair, or "
-        "leave the row out"
-    )
-
-
 class _Numbers(dict[str, int]):
     """The numbers of symbols, in the order in which they are first seen."""
 
@@ -364,7 +270,7 @@ class _PairReading(Reading):
         self.target_lengths.append(len(self._targets) - before)
         if self.target_lengths[-1] > LONGEST:
             unit = "characters" if self._separator is None else "symbols"
-            raise _too_long(pair, "target", self.target_lengths[-1], unit)
+            raise too_long(pair, "target", self.target_lengths[-1], unit)
         before = len(self._sources)
         self._sources.append(BEGIN)
         self._sources.extend(map(self.of_source.__getitem__, text))
