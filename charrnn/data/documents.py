@@ -238,6 +238,26 @@ def problem_of(text: str, *, as_bytes: bool = False, encoding: str | None = "utf
     return None
 
 
+def check_pairs(names: Sequence[str], options: ReadOptions) -> None:
+    """Check that pairs can be read from these names, where the options name their columns.
+
+    Raises CorpusError, ConfigError.
+    """
+    if options.source is None:
+        return
+    if not names:
+        raise ConfigError(f"--source {options.source}: name the table that has it")
+    for name in names:
+        path = find_corpus(name)
+        if path is None and (name == "-" or name.startswith(HUGGING_FACE)):
+            raise CorpusError(f"{name}: pairs are read from files only")
+        if path is not None and (path.is_dir() or not is_table(path)):
+            kind = "a folder" if path.is_dir() else "plain text"
+            raise CorpusError(
+                f"{name}: it is {kind}; pairs are read from {', '.join(TABLE_SUFFIXES)}"
+            )
+
+
 def check_labels(names: Sequence[str], options: ReadOptions) -> None:
     """Check that labels can be read from these names, where the options name a label.
 
