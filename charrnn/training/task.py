@@ -59,7 +59,7 @@ class TaskDefinition(ABC):
         hopeless_loss: see HOPELESS_LOSS.
         evaluation_options: which of `protocol`, `adapt` and `engine` apply to `charrnn evaluate`.
         has_int8: whether the int8 engine runs its networks.
-        several_models: whether several models of one tokenizer can work together.
+        several_models: whether several models can work together.
         shown_measure: the entry of `Task.measures` that is shown beside the loss.
     """
 

@@ -6,7 +6,7 @@ Legend: S characters of a source, U symbols of its translation.
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +15,8 @@ from charrnn.ambient import as_usual
 from charrnn.data.documents import EMPTY, Document
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.storage.model_directory import Model
-
-if TYPE_CHECKING:
-    from charrnn.tasks.transduce.tokenizer import PairTokenizer
+from charrnn.tasks.transduce import LONGEST
+from charrnn.tasks.transduce.tokenizer import PairTokenizer, split_features
 
 TEXTS_AT_ONCE: Final = 256
 """The most texts that are sorted by length together; beyond that, texts are translated before the
@@ -26,9 +25,6 @@ next are read."""
 CHARACTERS_AT_ONCE: Final = 1 << 14
 """The most characters, with those that make texts equally long, that are translated side by side,
 unless a single text is longer."""
-
-LONGEST: Final = 5_000
-"""The most characters of a text."""
 
 LARGEST_BEAM: Final = 100
 """The most hypotheses of a beam."""
@@ -136,7 +132,8 @@ class Translator:
             if type(value) is not int or not 1 <= value <= most:
                 raise ConfigError(f"{name} {value!r}: choose a whole number from 1 to {most}")
         self.model = model
-        self.tokenizer: PairTokenizer = model.tokenizer  # type: ignore[assignment]
+        assert isinstance(model.tokenizer, PairTokenizer)
+        self.tokenizer = model.tokenizer
         self._beam, self._n, self._alignment = max(beam, n), n, alignment
         self._engine = _make_engine(model) if engine is None else engine
 
@@ -178,19 +175,18 @@ class Translator:
         text = text.rstrip("\r\n")
         if not text:
             return _Encoded("", [], Translation("", ()))
-        if len(text) > LONGEST:
+        each_feature = split_features(features or "")
+        if len(text) + len(each_feature) > LONGEST:
             return _refused(
-                text, f"it has {len(text):,} characters, and the longest may have {LONGEST:,}"
+                text, f"it has {len(text):,} characters ({LONGEST:,} at most); divide it into lines"
             )
         try:
-            tags = self.tokenizer.split_features(features or "")
-            return _Encoded(text, self.tokenizer.encode_source(text, tags))
+            return _Encoded(text, self.tokenizer.encode_source(text, each_feature))
         except CorpusError as error:
             return _refused(text, str(error))
 
     def _describe(self, source: str, hypotheses: "Sequence[Hypothesis]") -> Translation:
-        unknown = self.tokenizer.unknown(source)
-        unknown = "".join(dict.fromkeys(unknown))
+        unknown = "".join(self.tokenizer.unknown(source))
         if not hypotheses:
             problem = "the search found no translation; a larger --beam may"
             return Translation(source, (), unknown, unknown, problem=problem)
@@ -217,7 +213,7 @@ class Translator:
             for number, position in zip(hypothesis.symbols, hypothesis.positions, strict=True)
         )
         probability = min(math.exp(hypothesis.log_probability), 1.0)
-        return Candidate((self.tokenizer.separator or "").join(symbols), probability, symbols)
+        return Candidate(self.tokenizer.join_target(symbols), probability, symbols)
 
 
 @dataclass(frozen=True)
@@ -304,13 +300,18 @@ def stream_translate(
     return Translator(model, beam=beam, n=n, alignment=alignment).stream(texts, features)
 
 
+_NO_MORE: Final = object()
+
+
 def _groups(
     texts: Iterable[str | Document], features: str | Iterable[str] | None
 ) -> Iterator[tuple[list[str | Document], list[str | None]]]:
     """Yield texts with their features in groups that are translated together. Where the iterator of
     texts raises an error, the last group comes before it."""
-    several = features is not None and not isinstance(features, str)
-    waiting = iter(features) if several else None  # type: ignore[arg-type]
+    for_all = features if isinstance(features, str) else None
+    waiting: Iterator[Any] | None = None
+    if features is not None and not isinstance(features, str):
+        waiting = iter(features)
     group: list[str | Document] = []
     each_features: list[str | None] = []
     remaining = iter(texts)
@@ -324,8 +325,8 @@ def _groups(
             failure = error
             break
         if waiting is None:
-            each_features.append(features)  # type: ignore[arg-type]
-        elif (each := next(waiting, None)) is None:
+            each_features.append(for_all)
+        elif (each := next(waiting, _NO_MORE)) is _NO_MORE:
             raise ConfigError("features: fewer than texts; give as many, or one for all texts")
         else:
             each_features.append(each)
@@ -337,7 +338,7 @@ def _groups(
         yield group, each_features
     if failure is not None:
         raise failure
-    if waiting is not None and next(waiting, None) is not None:
+    if waiting is not None and next(waiting, _NO_MORE) is not _NO_MORE:
         raise ConfigError("features: more than texts; give as many, or one for all texts")
 
 
