@@ -255,8 +255,6 @@ class Task(ABC):
         """The definition of this task."""
         return task_definition(self.name)
 
-    # Training
-
     @property
     @abstractmethod
     def training_characters(self) -> int:
