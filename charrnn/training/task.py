@@ -103,6 +103,8 @@ class TaskDefinition(ABC):
         for name in ("pooling", "outputs", "attention"):
             if name not in self.fields and getattr(config, name) is not None:
                 raise ConfigError(f"a network to {self.name} has no {name}; leave it out")
+        if "members" not in self.fields and config.members != 1:
+            raise ConfigError(f"a network to {self.name} has no members; leave that out")
 
     def tokenizer_from_json(self, data: object) -> "Tokenizer":
         """Return the tokenizer of the content of tokenizer.json. Raises ModelError."""

@@ -36,8 +36,12 @@ class TransduceDefinition(TaskDefinition):
     name = "transduce"
     usage = ("translate {run} TEXT", "translate {run} FILE")
     pairs = True
+<<<<<<< Updated upstream
     several_models = True
     fields = frozenset({"outputs"})
+=======
+    fields = frozenset({"outputs", "members"})
+>>>>>>> Stashed changes
     bidirectional = True
 
     # The network
@@ -50,7 +54,7 @@ class TransduceDefinition(TaskDefinition):
 
     def loss(self) -> Loss:
         """See `pair_loss`."""
-        from charrnn.tasks.transduce.task import pair_loss
+        from charrnn.tasks.transduce.loss import pair_loss
 
         return pair_loss
 
