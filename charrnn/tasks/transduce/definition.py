@@ -36,12 +36,8 @@ class TransduceDefinition(TaskDefinition):
     name = "transduce"
     usage = ("translate {run} TEXT", "translate {run} FILE")
     pairs = True
-<<<<<<< Updated upstream
     several_models = True
-    fields = frozenset({"outputs"})
-=======
     fields = frozenset({"outputs", "members"})
->>>>>>> Stashed changes
     bidirectional = True
 
     # The network
