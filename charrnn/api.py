@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from charrnn.tasks.classify.predict import Prediction
     from charrnn.tasks.infill.corrections import Finding
     from charrnn.tasks.infill.fill import Filling
+    from charrnn.tasks.transduce.translate import Translation
     from charrnn.training.checkpoint import Checkpoint
     from charrnn.training.progress import Progress
 
@@ -45,7 +46,9 @@ __all__ = [
     "score",
     "stream_sample",
     "stream_train",
+    "stream_translate",
     "train",
+    "translate",
 ]
 
 P = ParamSpec("P")
@@ -274,7 +277,7 @@ def evaluate(
     if isinstance(model, Model):
         evaluated = model
     else:
-        directory, (evaluated, checkpoint) = read_found(str(model), read_evaluated)
+        directory, (evaluated, checkpoint) = read_found(str(model), read_evaluated, lists=True)
     request = EvaluationRequest(
         model=evaluated,
         read=read or ReadOptions(),
@@ -368,6 +371,38 @@ def predict(
     from charrnn.tasks.classify.predict import predict as predict_texts
 
     return predict_texts(load(model), texts, strict=strict)
+
+
+@as_usual
+def translate(
+    model: str | Path | Model, texts: str | Iterable[str], **settings: Any
+) -> "list[Translation]":
+    """Translate each text with a model that was trained on pairs (with `source` and `target`).
+
+    >>> charrnn.translate("phones", ["cello", "ciao"])[0].text
+    'tʃɛllo'
+
+    Args:
+        texts: several texts; or one text, for which the list has one translation.
+        settings: those of `Translator` (`beam`, `n`, `alignment`), and `features`: those of all
+            texts, such as "V;PST", or a sequence with those of each.
+
+    Of several texts, one that cannot be translated has a `problem` that says why. Raises
+    ModelError, ConfigError; CorpusError for a single text that cannot be translated.
+    """
+    from charrnn.tasks.transduce.translate import translate as translate_texts
+
+    return translate_texts(load(model), texts, **settings)
+
+
+@as_usual
+def stream_translate(
+    model: str | Path | Model, texts: Iterable[str], **settings: Any
+) -> "Iterator[Translation]":
+    """Yield what `translate` returns, as the texts come; they are read some hundred at a time."""
+    from charrnn.tasks.transduce.translate import stream_translate as stream_texts
+
+    return stream_texts(load(model), texts, **settings)
 
 
 def _warn_of_folders(corpus: "TokenizedCorpus") -> None:

@@ -85,7 +85,7 @@ def evaluate(
     from charrnn.training.task import task_definition
 
     with reading("reading ...") as progress:
-        directory, (evaluated, checkpoint) = read_found(model, read_evaluated)
+        directory, (evaluated, checkpoint) = read_found(model, read_evaluated, lists=True)
         definition = task_definition(evaluated.config.task)
         refuse_unused(
             context,

@@ -10,12 +10,12 @@ def info(model: ModelArgument = None, as_json: Json = False) -> None:
     """Show a model's network, its training and its loss."""
     from charrnn.cli.display import duration, key_value_table, results
     from charrnn.engines.int8_description import describe_bits, int8_bits
-    from charrnn.storage.model_directory import read_model
+    from charrnn.storage.model_list import read_model_or_list
     from charrnn.storage.run_lookup import read_found
     from charrnn.training.task import task_definition
     from charrnn.wording import counted
 
-    directory, read = read_found(model, read_model)
+    directory, read = read_found(model, read_model_or_list, lists=True)
     config, tokenizer, provenance = read.config, read.tokenizer, read.provenance
     definition = task_definition(config.task)
     bits = int8_bits(read) if definition.has_int8 else None

@@ -83,6 +83,8 @@ class Model:
         provenance: the origin of the model.
         labels: the names of the classes, in the order of the outputs; empty where the task has no
             classes.
+        others: further models of the same tokenizer, which work together with this one; they are
+            read from other directories (see `model_list.py`).
     """
 
     config: ModelConfig
@@ -90,6 +92,12 @@ class Model:
     tensors: Tensors
     provenance: Provenance
     labels: tuple[str, ...] = ()
+    others: "tuple[Model, ...]" = ()
+
+    @property
+    def members(self) -> "tuple[Model, ...]":
+        """All models that work together: this one, and the others."""
+        return (self, *self.others)
 
     def require(self, *tasks: str) -> None:
         """Raise ModelError, with the commands that the model is for, unless its task is among
@@ -103,7 +111,13 @@ class Model:
 
 
 def model_files(model: Model) -> dict[str, bytes]:
-    """Return the three files of a model directory, by name."""
+    """Return the three files of a model directory, by name. Raises ModelError for several models
+    that work together, which have no directory in common."""
+    if model.others:
+        raise ModelError(
+            f"{1 + len(model.others)} models work together here, and each has a directory of its "
+            "own; name one of them"
+        )
     config: dict[str, Any] = {"model": model.config.to_json(), "training": asdict(model.provenance)}
     if model.labels:
         config["labels"] = list(model.labels)

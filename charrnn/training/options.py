@@ -39,10 +39,12 @@ class TrainingOptions:
 
     Raises ConfigError when a setting is out of range. `task` is an entry of charrnn.tasks.TASKS;
     with None, it follows from the other options and the corpus (`charrnn.tasks.choose_task`).
-    `budget` is in seconds. For `readout_scale`, see CharRNN.scale_readout.
+    `split_seed` draws the held-out lines or documents instead of `seed`. `budget` is in seconds.
+    For `readout_scale`, see CharRNN.scale_readout.
     """
 
     task: str | None = None
+    split_seed: int | None = None
     lines: bool = option(
         False,
         "Read each line as a document of its own, and shuffle them in every epoch.",

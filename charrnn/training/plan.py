@@ -224,6 +224,8 @@ def choose_split(
     learned most of the rest.
     """
     new = definition.new_held_out_seed(options)
+    if new is not None and options.split_seed is not None:
+        new = options.split_seed
     if base is None or base.provenance.sha256 != text.sha256:
         return options, new, []
     learned = base.provenance

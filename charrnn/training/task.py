@@ -59,6 +59,7 @@ class TaskDefinition(ABC):
         hopeless_loss: see HOPELESS_LOSS.
         evaluation_options: which of `protocol`, `adapt` and `engine` apply to `charrnn evaluate`.
         has_int8: whether the int8 engine runs its networks.
+        several_models: whether several models can work together.
         shown_measure: the entry of `Task.measures` that is shown beside the loss.
     """
 
@@ -75,6 +76,7 @@ class TaskDefinition(ABC):
     hopeless_loss: float = HOPELESS_LOSS
     evaluation_options: frozenset[str] = frozenset()
     has_int8: bool = False
+    several_models: bool = False
     shown_measure: str | None = None
 
     @property
@@ -252,8 +254,6 @@ class Task(ABC):
     def definition(self) -> TaskDefinition:
         """The definition of this task."""
         return task_definition(self.name)
-
-    # Training
 
     @property
     @abstractmethod

@@ -36,6 +36,7 @@ class TransduceDefinition(TaskDefinition):
     name = "transduce"
     usage = ("translate {run} TEXT", "translate {run} FILE")
     pairs = True
+    several_models = True
     fields = frozenset({"outputs"})
     bidirectional = True
 
