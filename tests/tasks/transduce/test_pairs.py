@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pyarrow
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
@@ -439,6 +439,7 @@ def test_one_source_cannot_be_learned_from_and_held_out(tmp_path: Path) -> None:
 CELL = st.text(st.characters(codec="utf-8", exclude_characters='\0\r\n\t"'), min_size=1, max_size=8)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(CELL, CELL), min_size=1, max_size=20))
 def test_pairs_of_any_characters_are_read(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]]
