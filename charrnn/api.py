@@ -6,14 +6,13 @@ model is the name of a run under `checkpoints/`, a run directory, a model direct
 """
 
 import contextlib
-import inspect
 import warnings
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from charrnn.ambient import as_usual
+from charrnn.ambient import as_usual, with_parameters_of
 from charrnn.data.read_options import ReadOptions
 from charrnn.errors import CharRNNWarning, ConfigError
 from charrnn.storage.model_directory import Model
@@ -50,22 +49,6 @@ __all__ = [
     "train",
     "translate",
 ]
-
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-def _with_parameters_of(verb: Callable[P, Any]) -> Callable[[Callable[..., R]], Callable[P, R]]:
-    """Give a function that passes all its arguments on to a verb the signature of that verb, for
-    `help` and for type checkers."""
-
-    def decorate(function: Callable[..., R]) -> Callable[P, R]:
-        returned = inspect.signature(function).return_annotation
-        signature = inspect.signature(verb).replace(return_annotation=returned)
-        function.__signature__ = signature  # type: ignore[attr-defined]
-        return function
-
-    return decorate
 
 
 @as_usual
@@ -140,7 +123,7 @@ def stream_train(
     return trainer.run
 
 
-@_with_parameters_of(stream_train)
+@with_parameters_of(stream_train)
 @as_usual
 def train(*arguments: Any, **settings: Any) -> Run:
     """Train a model on text and return its run: `sample(run.name)`, `run.best_model()`.

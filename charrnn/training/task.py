@@ -100,8 +100,13 @@ class TaskDefinition(ABC):
         if self.bidirectional not in (None, config.bidirectional):
             reads = "both directions" if self.bidirectional else "one"
             raise ConfigError(f"a network to {self.name} reads in {reads}")
-        for name in ("pooling", "outputs", "attention"):
-            if name not in self.fields and getattr(config, name) is not None:
+        for name, none in (
+            ("pooling", None),
+            ("outputs", None),
+            ("attention", None),
+            ("members", 1),
+        ):
+            if name not in self.fields and getattr(config, name) != none:
                 raise ConfigError(f"a network to {self.name} has no {name}; leave it out")
 
     def tokenizer_from_json(self, data: object) -> "Tokenizer":

@@ -37,7 +37,7 @@ class TransduceDefinition(TaskDefinition):
     usage = ("translate {run} TEXT", "translate {run} FILE")
     pairs = True
     several_models = True
-    fields = frozenset({"outputs"})
+    fields = frozenset({"outputs", "members"})
     bidirectional = True
 
     # The network
@@ -50,7 +50,7 @@ class TransduceDefinition(TaskDefinition):
 
     def loss(self) -> Loss:
         """See `pair_loss`."""
-        from charrnn.tasks.transduce.task import pair_loss
+        from charrnn.tasks.transduce.loss import pair_loss
 
         return pair_loss
 

@@ -16,7 +16,7 @@ from charrnn.data.documents import EMPTY, Document
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.storage.model_directory import Model
 from charrnn.tasks.transduce import LONGEST
-from charrnn.tasks.transduce.tokenizer import PairTokenizer, split_features
+from charrnn.tasks.transduce.tokenizer import PairTokenizer
 
 TEXTS_AT_ONCE: Final = 256
 """The most texts that are sorted by length together; beyond that, texts are translated before the
@@ -175,7 +175,7 @@ class Translator:
         text = text.rstrip("\r\n")
         if not text:
             return _Encoded("", [], Translation("", ()))
-        each_feature = split_features(features or "")
+        each_feature = PairTokenizer.split_features(features or "")
         if len(text) + len(each_feature) > LONGEST:
             return _refused(
                 text, f"it has {len(text):,} characters ({LONGEST:,} at most); divide it into lines"
@@ -326,9 +326,10 @@ def _groups(
             break
         if waiting is None:
             each_features.append(for_all)
-        elif (each := next(waiting, _NO_MORE)) is _NO_MORE:
-            raise ConfigError("features: fewer than texts; give as many, or one for all texts")
         else:
+            each: Any = next(waiting, _NO_MORE)
+            if each is _NO_MORE:
+                raise ConfigError("features: fewer than texts; give as many, or one for all texts")
             each_features.append(each)
         group.append(text)
         if len(group) == TEXTS_AT_ONCE:
