@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from charrnn.model.config import ModelConfig
-from charrnn.model.recurrent import RecurrentNetwork, StackConfig, empty_embedding, reset_linear
+from charrnn.model.recurrent import RecurrentNetwork, StackConfig, reset_linear
 
 ADVANCE: Final = 0
 COPY: Final = 1
