@@ -17,6 +17,7 @@ from charrnn.serving.api_errors import ApiError, shown
 from charrnn.storage.model_directory import Model, read_model
 from charrnn.storage.run_lookup import name_of, read_found
 from charrnn.tasks.generate.training_lines import training_lines
+from charrnn.training.task import task_definition
 
 USES: Final = {
     "generate": "/v1/completions, /api/suggest and /api/score",
@@ -183,10 +184,17 @@ def read_models(names: Sequence[str], engine: str | None = None) -> ServedModels
     The id of a model is the name of its run or folder; where several have the same, each has its
     argument as id.
 
-    Raises ModelError, and ConfigError when a model is named twice.
+    Raises ModelError, also for models of a task without an endpoint; and ConfigError when a model
+    is named twice.
     """
     wanted: Sequence[str | None] = names or [None]
     found = [(name, *read_found(name, read_model)) for name in wanted]
+    for _, directory, model in found:
+        if model.config.task not in USES:
+            raise ModelError(
+                f"{directory}: it was trained to {model.config.task}, which the server has no "
+                f"endpoint for: use it with {task_definition(model.config.task).commands}"
+            )
     ids = [name_of(directory) for _, directory, _ in found]
     by_name: dict[str, ServedModel] = {}
     for (argument, directory, model), name in zip(found, ids, strict=True):

@@ -182,6 +182,8 @@ def test_info_shows_how_many_models_a_list_has(run: Charrnn) -> None:
         ("card", "both"),
         ("export", "both", "out.html"),
         ("export", "names", "out.html"),
+        ("serve", "names"),
+        ("serve", "both"),
     ],
 )
 def test_other_commands_refuse_models_of_pairs_in_a_sentence(
