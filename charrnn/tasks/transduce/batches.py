@@ -17,9 +17,6 @@ from charrnn.tasks.transduce.tokenizer import END
 MOST_NODES: Final = 100_000
 """The most nodes (source position, target position) of a batch of several pairs, with padding."""
 
-NONE: Final = -1
-"""The number of a symbol where there is none."""
-
 
 @dataclass(frozen=True)
 class PairBatch:
@@ -30,7 +27,7 @@ class PairBatch:
         source_lengths: (B,).
         targets: (U, B) the numbers of symbols.
         target_lengths: (B,).
-        copies: (S, B) the number of the symbol that equals the source's character; NONE where none
+        copies: (S, B) the number of the symbol that equals the source's character; -1 where none
             does.
     """
 

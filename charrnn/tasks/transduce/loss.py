@@ -63,7 +63,7 @@ class _AlignmentLoss(torch.autograd.Function):
     def forward(ctx: Any, logits: Tensor, targets: Tensor, batch: PairBatch) -> Tensor:
         """Sum over all alignments; the gradient is computed on the way."""
         probabilities = torch.softmax(logits, dim=-1)
-        length, width, lanes, _ = probabilities.shape
+        length, width = probabilities.shape[:2]
         symbols = targets[None, :, :, None].expand(length, -1, -1, 1) + FIRST_SYMBOL
         before = probabilities[:, : width - 1]  # nodes from which a symbol may be written
         written = before.gather(3, symbols)[..., 0]  # (S, U, B)

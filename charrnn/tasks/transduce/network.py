@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from charrnn.model.config import ModelConfig
-from charrnn.model.recurrent import RecurrentNetwork, StackConfig, empty_embedding, reset_linear
+from charrnn.model.recurrent import RecurrentNetwork, StackConfig, reset_linear
 
 ADVANCE: Final = 0
 COPY: Final = 1
@@ -110,7 +110,9 @@ class Transducer(RecurrentNetwork):
         encoded = self.read(sources, lengths, generator=generator)  # (S, B, 2 H)
         decoded = self.decoder.read(written, generator=generator)  # (U + 1, B, H)
         with torch.autocast(encoded.device.type, enabled=False):
-            source, target = self.join(encoded.float(), decoded.float())
+            # Under autocast, layers return bfloat16.
+            dtype = self.head.weight.dtype
+            source, target = self.join(encoded.to(dtype), decoded.to(dtype))
             joined = torch.tanh(source[:, None] + target)  # (S, U + 1, B, H)
             joined = self._drop_joined(joined, generator)
             logits: Tensor = self.head(joined)
