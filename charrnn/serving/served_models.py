@@ -18,7 +18,6 @@ from charrnn.storage.model_directory import Model, read_model
 from charrnn.storage.run_lookup import name_of, read_found
 from charrnn.tasks import find_task
 from charrnn.tasks.generate.training_lines import training_lines
-from charrnn.training.task import task_definition
 
 USES: Final = {
     "generate": "/v1/completions, /api/suggest and /api/score",
@@ -185,22 +184,11 @@ def read_models(names: Sequence[str], engine: str | None = None) -> ServedModels
     The id of a model is the name of its run or folder; where several have the same, each has its
     argument as id.
 
-<<<<<<< HEAD
-    Raises ModelError, also for models of a task without an endpoint; and ConfigError when a model
-    is named twice.
-=======
     Raises ModelError, also for a model without an endpoint, and ConfigError when a model is named
     twice.
->>>>>>> 0dcd2569e4e39878bdc5b3f80e9d04e1ef0ea808
     """
     wanted: Sequence[str | None] = names or [None]
     found = [(name, *read_found(name, read_model)) for name in wanted]
-    for _, directory, model in found:
-        if model.config.task not in USES:
-            raise ModelError(
-                f"{directory}: it was trained to {model.config.task}, which the server has no "
-                f"endpoint for: use it with {task_definition(model.config.task).commands}"
-            )
     ids = [name_of(directory) for _, directory, _ in found]
     by_name: dict[str, ServedModel] = {}
     for (argument, directory, model), name in zip(found, ids, strict=True):
