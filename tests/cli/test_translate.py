@@ -244,8 +244,10 @@ def test_info_shows_how_many_models_a_list_has(run: Charrnn) -> None:
         ("sample", "both"),
         ("predict", "both", "abc"),
         ("card", "both"),
-        ("export", "both", "out.html"),
-        ("export", "names", "out.html"),
+        ("export", "both", "--zip", "out.zip"),
+        ("export", "both", "--html", "out.html"),
+        ("export", "names", "--html", "out.html"),
+        ("export", "names", "--onnx", "out.onnx"),
         ("serve", "names"),
         ("serve", "both"),
     ],
@@ -254,9 +256,16 @@ def test_other_commands_refuse_models_of_pairs_in_a_sentence(
     run: Charrnn, command: tuple[str, ...]
 ) -> None:
     result = run(*command)
-    assert result.exit_code in (2, 3), result.stderr
-    assert result.stderr.startswith("error: ") or "Usage" in result.stderr
-    assert "Traceback" not in result.stderr and "Errno" not in result.stderr
+    assert result.exit_code == 3, result.stderr
+    assert result.stderr.startswith("error: ") and result.stderr.count("\n") == 1
+    assert "config.json" not in result.stderr
+
+
+def test_a_model_of_pairs_is_passed_on_as_a_zip(run: Charrnn) -> None:
+    assert run("export", "names", "--zip", "out.zip").exit_code == 0
+    result = run("import", "out.zip", "--name", "again")
+    assert result.exit_code == 0, result.stderr
+    assert run("translate", "again", "abc").stdout == "ABC\n"
 
 
 def test_models_of_one_run_only_are_refused(run: Charrnn, tmp_path: Path) -> None:
