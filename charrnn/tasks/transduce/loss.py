@@ -28,10 +28,20 @@ def pair_loss(
     masks: torch.Generator,
 ) -> Learned:
     """Return nats per target, the mean of the members; see Loss. No state is carried."""
-    nats = torch.stack(
-        [target_nats(member, batch, generator=masks).mean() for member in network.members]
+    return Learned(member_nats(network, batch, generator=masks).mean(), ())
+
+
+def member_nats(
+    network: Transducer, batch: PairBatch, *, generator: torch.Generator | None = None
+) -> Tensor:
+    """Return the nats of each target given its source, by each member (members, B)."""
+    backwards = batch.backwards() if len(network.members) > 1 else batch
+    return torch.stack(
+        [
+            target_nats(member, backwards if number % 2 else batch, generator=generator)
+            for number, member in enumerate(network.members)
+        ]
     )
-    return Learned(nats.mean(), ())
 
 
 def target_nats(

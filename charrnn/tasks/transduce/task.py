@@ -20,7 +20,7 @@ from charrnn.storage.model_directory import Model, Provenance
 from charrnn.storage.run import Run
 from charrnn.tasks.transduce.batches import PairLoader, Pairs
 from charrnn.tasks.transduce.evaluation import evaluate_translations
-from charrnn.tasks.transduce.loss import target_nats
+from charrnn.tasks.transduce.loss import member_nats
 from charrnn.tasks.transduce.network import Transducer
 from charrnn.tasks.transduce.pair_rows import Source
 from charrnn.tasks.transduce.pairs import PairCorpus
@@ -119,8 +119,7 @@ class PairTask(Task):
             rows = order[start : start + EVALUATED_TOGETHER]
             for places in self.validation.batches(rows, EVALUATED_TOGETHER):
                 batch = self.validation.batch(places)
-                each = [target_nats(member, batch) for member in network.members]
-                nats += float(torch.stack(each).mean(dim=0).sum())
+                nats += float(member_nats(network, batch).mean(dim=0).sum())
                 characters += batch.characters
             wrong += self._count_wrong(translator, rows)
             count += len(rows)

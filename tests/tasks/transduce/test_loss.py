@@ -73,7 +73,12 @@ def test_the_loss_is_the_mean_of_the_members(pairs: Pairs) -> None:
     learned = pair_loss(
         transducer, batch, None, random=np.random.default_rng(0), masks=torch.Generator()
     )
-    each = [target_nats(member, batch).mean() for member in transducer.members]
+    # Every other one reads and writes from the end.
+    ways = batch, batch.backwards(), batch
+    each = [
+        target_nats(member, way).mean()
+        for member, way in zip(transducer.members, ways, strict=True)
+    ]
     assert len({nats.item() for nats in each}) == 3  # they begin differently
     torch.testing.assert_close(learned.loss, torch.stack(each).mean())
 
@@ -95,3 +100,13 @@ def test_dropout_changes_the_loss_in_training_only(pairs: Pairs) -> None:
     assert torch.equal(seeded[0], seeded[1]) and not torch.equal(seeded[0], seeded[2])
     transducer.eval()
     assert torch.equal(target_nats(transducer, batch), target_nats(transducer, batch))
+
+
+def test_backwards_reverses_each_pair_within_its_length(pairs: Pairs) -> None:
+    batch = pairs.batch(np.arange(3))
+    backwards = batch.backwards()
+    assert backwards.sources[:, 0].tolist() == [0, 4, 3, 1, 1, 1]
+    assert backwards.sources[:, 2].tolist() == [0, 5, 3, 2, 6, 1]
+    assert backwards.targets[:, 0].tolist() == [3, 0, 2]
+    assert (backwards.copies == pairs.copies[backwards.sources]).all()
+    assert (backwards.backwards().targets == batch.targets).all()
