@@ -153,12 +153,12 @@ def charrnn_error_rates(
         several = ["--models", str(models)] if models > 1 else []
         run = str(directory / "run")
         began = time.perf_counter()
-        _charrnn(
+        run_charrnn(
             *["train", str(directory / "training.tsv"), *columns, *separator],
             *["--out", run, "--budget", budget, "--quiet", *several, *flags],
         )
         seconds = time.perf_counter() - began
-        told = _charrnn("evaluate", run, str(directory / "test.tsv"), *columns, "--json")
+        told = run_charrnn("evaluate", run, str(directory / "test.tsv"), *columns, "--json")
     scores = json.loads(told)
     rates = {key: float(scores[key]) for key in ("word_error_rate", "symbol_error_rate")}
     return {**rates, "seconds": round(seconds, 1)}
@@ -170,7 +170,7 @@ def write_pairs(path: Path, pairs: Sequence[Pair]) -> None:
     path.write_text("".join(f"{a}\t{b}\n" for a, b in rows), encoding="utf-8", newline="\n")
 
 
-def _charrnn(*arguments: str) -> str:
+def run_charrnn(*arguments: str) -> str:
     """Return what a command prints. Raises CalledProcessError; its stderr is shown."""
     result = subprocess.run(
         [sys.executable, "-m", "charrnn", *arguments],

@@ -54,7 +54,7 @@ def test_charrnn_is_trained_and_evaluated_with_one_model_or_several(
         seen.append(Path(arguments[1 + (arguments[0] == "evaluate")]).read_text())
         return json.dumps({"word_error_rate": 0.1, "symbol_error_rate": 0.02, "more": []})
 
-    monkeypatch.setattr(transduction, "_charrnn", fake)
+    monkeypatch.setattr(transduction, "run_charrnn", fake)
     task = PairTask("low_one", PAIRS, PAIRS[:1], " ")
     options = argparse.Namespace(order=2, models=[1, 5], budget="9s", flags=["--seed", "3"])
     record = compare(task, options)
