@@ -6,14 +6,13 @@ model is the name of a run under `checkpoints/`, a run directory, a model direct
 """
 
 import contextlib
-import inspect
 import warnings
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from charrnn.ambient import as_usual
+from charrnn.ambient import as_usual, with_parameters_of
 from charrnn.data.read_options import ReadOptions
 from charrnn.errors import CharRNNWarning, ConfigError
 from charrnn.storage.model_directory import Model
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from charrnn.tasks.classify.predict import Prediction
     from charrnn.tasks.infill.corrections import Finding
     from charrnn.tasks.infill.fill import Filling
+    from charrnn.tasks.transduce.translate import Translation
     from charrnn.training.checkpoint import Checkpoint
     from charrnn.training.progress import Progress
 
@@ -45,24 +45,10 @@ __all__ = [
     "score",
     "stream_sample",
     "stream_train",
+    "stream_translate",
     "train",
+    "translate",
 ]
-
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-def _with_parameters_of(verb: Callable[P, Any]) -> Callable[[Callable[..., R]], Callable[P, R]]:
-    """Give a function that passes all its arguments on to a verb the signature of that verb, for
-    `help` and for type checkers."""
-
-    def decorate(function: Callable[..., R]) -> Callable[P, R]:
-        returned = inspect.signature(function).return_annotation
-        signature = inspect.signature(verb).replace(return_annotation=returned)
-        function.__signature__ = signature  # type: ignore[attr-defined]
-        return function
-
-    return decorate
 
 
 @as_usual
@@ -137,7 +123,7 @@ def stream_train(
     return trainer.run
 
 
-@_with_parameters_of(stream_train)
+@with_parameters_of(stream_train)
 @as_usual
 def train(*arguments: Any, **settings: Any) -> Run:
     """Train a model on text and return its run: `sample(run.name)`, `run.best_model()`.
@@ -274,7 +260,7 @@ def evaluate(
     if isinstance(model, Model):
         evaluated = model
     else:
-        directory, (evaluated, checkpoint) = read_found(str(model), read_evaluated)
+        directory, (evaluated, checkpoint) = read_found(str(model), read_evaluated, lists=True)
     request = EvaluationRequest(
         model=evaluated,
         read=read or ReadOptions(),
@@ -368,6 +354,38 @@ def predict(
     from charrnn.tasks.classify.predict import predict as predict_texts
 
     return predict_texts(load(model), texts, strict=strict)
+
+
+@as_usual
+def translate(
+    model: str | Path | Model, texts: str | Iterable[str], **settings: Any
+) -> "list[Translation]":
+    """Translate each text with a model that was trained on pairs (with `source` and `target`).
+
+    >>> charrnn.translate("phones", ["cello", "ciao"])[0].text
+    'tʃɛllo'
+
+    Args:
+        texts: several texts; or one text, for which the list has one translation.
+        settings: those of `Translator` (`beam`, `n`, `alignment`), and `features`: those of all
+            texts, such as "V;PST", or a sequence with those of each.
+
+    Of several texts, one that cannot be translated has a `problem` that says why. Raises
+    ModelError, ConfigError; CorpusError for a single text that cannot be translated.
+    """
+    from charrnn.tasks.transduce.translate import translate as translate_texts
+
+    return translate_texts(load(model), texts, **settings)
+
+
+@as_usual
+def stream_translate(
+    model: str | Path | Model, texts: Iterable[str], **settings: Any
+) -> "Iterator[Translation]":
+    """Yield what `translate` returns, as the texts come; they are read some hundred at a time."""
+    from charrnn.tasks.transduce.translate import stream_translate as stream_texts
+
+    return stream_texts(load(model), texts, **settings)
 
 
 def _warn_of_folders(corpus: "TokenizedCorpus") -> None:

@@ -32,6 +32,7 @@ from charrnn.cli import (
     sample,
     serve,
     train,
+    translate,
 )
 from charrnn.cli.command import Command
 from charrnn.cli.streams import finish_stdout, open_standard_streams, write_one_way
@@ -159,7 +160,7 @@ app = typer.Typer(
 )
 for command in (
     *(train.train, plan.plan, sample.sample, repl.repl, predict.predict),
-    *(evaluate.evaluate, fill.fill, proofread.proofread, serve.serve),
+    *(translate.translate, evaluate.evaluate, fill.fill, proofread.proofread, serve.serve),
     *(info.info, plot.plot, card.card, export.export, import_.import_),
     *(push.push, pull.pull, corpora.corpora),
 ):

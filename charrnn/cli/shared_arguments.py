@@ -63,7 +63,7 @@ TokenizerKind = Annotated[
         show_default="char",
         rich_help_panel=TEXT,
     ),
-    Relations(decided_by=("start_from",)),
+    Relations(decided_by=("source", "start_from")),
 ]
 MinCount = Annotated[
     int,
@@ -73,6 +73,7 @@ MinCount = Annotated[
         help="Replace characters seen fewer than N times by U+FFFD.",
         rich_help_panel=TEXT,
     ),
+    Relations(decided_by=("source",)),
 ]
 Licence = Annotated[
     str | None,

@@ -9,7 +9,8 @@ from typing import TypeVar
 from charrnn.ambient import as_usual
 from charrnn.errors import CharRNNWarning, ModelError
 from charrnn.storage.metrics_file import METRICS
-from charrnn.storage.model_directory import CONFIG, Model, first_sound, read_model
+from charrnn.storage.model_directory import CONFIG, Model, first_sound
+from charrnn.storage.model_list import is_model_list, read_model_list, read_model_or_list
 from charrnn.storage.pointers import BEST, CHECKPOINT_NAME, LAST, pointed
 from charrnn.storage.pulled_models import HUB, find_pulled
 from charrnn.storage.run import RUNS, Run, is_run
@@ -61,7 +62,7 @@ def _find_models(name: str | None) -> tuple[list[Path], str]:
     if name.startswith(HUB):
         return [find_pulled(name)], ""
     for path in (Path(name), RUNS / name):
-        if is_model(path):
+        if is_model(path) or is_model_list(path):
             return [path], ""
         if is_run(path):
             return Run(path).ranked()
@@ -92,14 +93,25 @@ def _refuse_without_checkpoint(name: str) -> None:
             raise ModelError(f"{path}: it has no checkpoint yet; begin again with charrnn train")
 
 
-def read_found(name: str | None, read: Callable[[Path], T]) -> tuple[Path, T]:
+def read_found(
+    name: str | None, read: Callable[[Path], T], *, lists: bool = False
+) -> tuple[Path, T]:
     """Read the model that a name or path means; return its directory, and the result of `read`.
 
     Where a run's best model is damaged, its newest intact one is read instead, with a warning.
     Raises ModelError.
+
+    Args:
+        lists: whether `read` can read a list of models.
     """
     while True:
         paths, why = _find_models(name)
+        if is_model_list(paths[0]) and not lists:
+            first = read_model_list(paths[0])[0][0]
+            raise ModelError(
+                f"{paths[0]}: it lists models that work together; this is for one of them, such as "
+                f"{Run(first).argument}"
+            )
         try:
             found = first_sound(paths, read)
         except ModelError:
@@ -119,14 +131,15 @@ def load(model: str | Path | Model | None = None) -> Model:
     """Read a model: the best model of a run; None: that of the newest run under `checkpoints/`.
 
     Where a run's best model is damaged, its newest intact checkpoint is read, with a warning. A
-    Model is returned unchanged. Raises ModelError.
+    list of models is read as a Model that has the `others`. A Model is returned unchanged. Raises
+    ModelError.
 
     Args:
         model: the name of a run, a run directory or a model directory.
     """
     if isinstance(model, Model):
         return model
-    return read_found(None if model is None else str(model), read_model)[1]
+    return read_found(None if model is None else str(model), read_model_or_list, lists=True)[1]
 
 
 def name_of(directory: Path) -> str:

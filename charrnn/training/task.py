@@ -7,11 +7,14 @@ tokenized corpus and what a training needs: batches, an evaluation, a plan's cho
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from charrnn.data.loader import Loader, LoaderSettings
+from charrnn.data.read_options import PAIRS
+from charrnn.data.tokenizer import tokenizer_from_json
 from charrnn.errors import ConfigError, ModelError
 from charrnn.tasks import find_task
+from charrnn.training.loss import HOPELESS_LOSS, Loss
 from charrnn.training.report import (
     Evaluate,
     EvaluationRequest,
@@ -22,15 +25,13 @@ from charrnn.training.report import (
 )
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from charrnn.data.corpus import Corpus, TokenizedCorpus
     from charrnn.data.read_options import ReadOptions
     from charrnn.data.tokenizer import Tokenizer
     from charrnn.data.two_pass_reading import ReadingProgress
     from charrnn.evaluation.baselines import Baseline
     from charrnn.model.config import ModelConfig
-    from charrnn.model.recurrent import RecurrentNetwork, State
+    from charrnn.model.recurrent import RecurrentNetwork
     from charrnn.storage.model_directory import Model, Provenance
     from charrnn.storage.run import Run
     from charrnn.training.checkpoint import TrainingState
@@ -38,32 +39,6 @@ if TYPE_CHECKING:
     from charrnn.training.forecast import Forecast
     from charrnn.training.options import TrainingOptions
     from charrnn.training.task_card import TaskCard
-
-HOPELESS_LOSS: Final = 1000.0
-"""Nats per character from which a network does not recover (a uniform guess costs ln V, at most
-14). With clipped gradients and saturated gates, an LSTM can keep training with a loss of 1e30 and
-never reach infinity."""
-
-
-class Learned(NamedTuple):
-    """The result of the loss function of a task for a batch.
-
-    Attributes:
-        loss: the mean loss.
-        state: the state with which the next step begins.
-        unweighted: the mean loss without weights, where the loss is weighted; it shows whether the
-            network has diverged.
-    """
-
-    loss: "Tensor"
-    state: "State"
-    unweighted: "Tensor | None" = None
-
-
-Loss = Callable[..., Learned]
-"""The loss function of a task: `loss(network, batch, state, random=..., masks=...)`. `state` is the
-last step's state, None at the first; `random` (NumPy's) and `masks` (PyTorch's) are generators for
-all that is random, both a function of (seed, step)."""
 
 
 class TaskDefinition(ABC):
@@ -73,6 +48,7 @@ class TaskDefinition(ABC):
         name: the entry of TASKS.
         usage: the commands that a trained model is for, with `{run}` in place of its name.
         labelled: whether each document has a label to learn.
+        pairs: whether the corpus is pairs of strings.
         has_classes: whether the model file names classes.
         fields: the fields of ModelConfig that only some tasks have, this one among them.
         bidirectional: whether networks read in both directions; None: an option decides.
@@ -83,12 +59,14 @@ class TaskDefinition(ABC):
         hopeless_loss: see HOPELESS_LOSS.
         evaluation_options: which of `protocol`, `adapt` and `engine` apply to `charrnn evaluate`.
         has_int8: whether the int8 engine runs its networks.
+        several_models: whether several models can work together.
         shown_measure: the entry of `Task.measures` that is shown beside the loss.
     """
 
     name: str
     usage: tuple[str, ...] = ()
     labelled: bool = False
+    pairs: bool = False
     has_classes: bool = False
     fields: frozenset[str] = frozenset()
     bidirectional: bool | None = False
@@ -98,6 +76,7 @@ class TaskDefinition(ABC):
     hopeless_loss: float = HOPELESS_LOSS
     evaluation_options: frozenset[str] = frozenset()
     has_int8: bool = False
+    several_models: bool = False
     shown_measure: str | None = None
 
     @property
@@ -121,9 +100,26 @@ class TaskDefinition(ABC):
         if self.bidirectional not in (None, config.bidirectional):
             reads = "both directions" if self.bidirectional else "one"
             raise ConfigError(f"a network to {self.name} reads in {reads}")
-        for name in ("pooling", "outputs", "attention"):
-            if name not in self.fields and getattr(config, name) is not None:
+        for name, none in (
+            ("pooling", None),
+            ("outputs", None),
+            ("attention", None),
+            ("members", 1),
+        ):
+            if name not in self.fields and getattr(config, name) != none:
                 raise ConfigError(f"a network to {self.name} has no {name}; leave it out")
+
+    def tokenizer_from_json(self, data: object) -> "Tokenizer":
+        """Return the tokenizer of the content of tokenizer.json. Raises ModelError."""
+        return tokenizer_from_json(data)
+
+    def check_tokenizer(self, config: "ModelConfig", tokenizer: "Tokenizer") -> None:
+        """Raise ModelError where a tokenizer does not belong to a network of this task."""
+        if tokenizer.vocabulary_size != config.vocabulary_size:
+            raise ModelError(
+                f"its tokenizer has {tokenizer.vocabulary_size} characters, its config "
+                f"{config.vocabulary_size}"
+            )
 
     def tensor_shapes(self, config: "ModelConfig") -> dict[str, tuple[int, ...]]:
         """Return the name and shape of every weight, as `torch.nn` names and lays them out."""
@@ -131,15 +127,26 @@ class TaskDefinition(ABC):
 
     # The corpus and the plan
 
+    @property
+    def unused_read_options(self) -> frozenset[str]:
+        """The ReadOptions on what only other tasks learn from."""
+        if self.pairs:
+            return frozenset({"column", "label"})
+        return frozenset(PAIRS) if self.labelled else frozenset({"label", *PAIRS})
+
+    def learns_from(self, options: "ReadOptions") -> bool:
+        """Return whether options read what this task learns from: texts, labelled documents or
+        pairs."""
+        read = (options.label is not None, options.source is not None)
+        return read == (self.labelled, self.pairs)
+
     def check_options(self, options: "TrainingOptions") -> None:
         """Raise ConfigError for options that do not apply to this task."""
-        for name, off in (("regress", False), ("pooling", None), ("class_weights", "none")):
-            if not self.labelled and getattr(options, name) != off:
-                option = "--" + name.replace("_", "-")
-                raise ConfigError(
-                    f"{option}: there are no labels to learn; name their column with --label, or "
-                    f"leave {option} out"
-                )
+        if not self.labelled and (option := options.for_labels):
+            raise ConfigError(
+                f"{option}: there are no labels to learn; name their column with --label, or "
+                f"leave {option} out"
+            )
 
     def check_processes(self, count: int) -> None:
         """Raise ConfigError where this many processes cannot train together."""
@@ -252,8 +259,6 @@ class Task(ABC):
     def definition(self) -> TaskDefinition:
         """The definition of this task."""
         return task_definition(self.name)
-
-    # Training
 
     @property
     @abstractmethod

@@ -278,7 +278,7 @@ class Trainer:
                 corpus=self.corpus.name,
                 sha256=self.corpus.sha256,
                 corpus_bytes=self.corpus.bytes,
-                corpus_characters=len(self.corpus.ids),
+                corpus_characters=self.corpus.characters,
                 validation_fraction=self.config.validation_fraction,
                 lines=self.config.lines,
                 step=position.step,

@@ -22,7 +22,8 @@ from charrnn.model.config import ModelConfig
 from charrnn.model.recurrent import RecurrentNetwork, State
 from charrnn.storage.model_directory import Model
 from charrnn.storage.run import Run
-from charrnn.tasks.classify.buckets import BucketLoader, DocumentBatch, Documents, in_characters
+from charrnn.data.buckets import in_characters
+from charrnn.tasks.classify.buckets import DocumentBatch, DocumentLoader, Documents
 from charrnn.tasks.classify.documents import LabelledCorpus
 from charrnn.tasks.classify.network import SequenceClassifier
 from charrnn.tasks.classify.plan import (
@@ -43,10 +44,11 @@ from charrnn.tasks.classify.report import (
 )
 from charrnn.training.checkpoint import TrainingState
 from charrnn.training.config import TrainingConfig
+from charrnn.training.loss import Learned
 from charrnn.training.next_commands import example_passage, is_found_again
 from charrnn.training.options import TrainingOptions
 from charrnn.training.report import NextCommand, TrainingSummary
-from charrnn.training.task import Learned, Task
+from charrnn.training.task import Task
 from charrnn.wording import counted
 
 EVALUATED_TOGETHER: Final = 64
@@ -136,9 +138,9 @@ class DocumentTask(Task):
         bias: npt.NDArray[np.float32] = np.log(counts / counts.sum()).astype(np.float32)
         return bias
 
-    def make_loader(self, settings: LoaderSettings) -> BucketLoader:
+    def make_loader(self, settings: LoaderSettings) -> DocumentLoader:
         """Return the batches of a training; see Task."""
-        return BucketLoader(
+        return DocumentLoader(
             self.training,
             batch_size=settings.batch_size,
             longest=settings.sequence_length,

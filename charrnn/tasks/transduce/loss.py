@@ -1,0 +1,95 @@
+"""The loss of a transducer: nats per target, summed over all alignments.
+
+Legend: S source positions, U target symbols, B batch, K outputs.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from charrnn.model.recurrent import State
+from charrnn.tasks.transduce.batches import PairBatch
+from charrnn.tasks.transduce.lattice import Posterior, align
+from charrnn.tasks.transduce.network import ADVANCE, COPY, FIRST_SYMBOL, Transducer
+from charrnn.training.loss import Learned
+
+TINY = 1e-30
+"""The least probability of an edge, so that its logarithm is finite."""
+
+
+def pair_loss(
+    network: Transducer,
+    batch: PairBatch,
+    state: State | None,
+    *,
+    random: np.random.Generator,
+    masks: torch.Generator,
+) -> Learned:
+    """Return nats per target, the mean of the members; see Loss. No state is carried."""
+    nats = torch.stack(
+        [target_nats(member, batch, generator=masks).mean() for member in network.members]
+    )
+    return Learned(nats.mean(), ())
+
+
+def target_nats(
+    network: Transducer, batch: PairBatch, *, generator: torch.Generator | None = None
+) -> Tensor:
+    """Return the nats of each target (B,) given its source, by one member."""
+    device = network.head.bias.device
+    sources, targets, lengths = (
+        torch.from_numpy(each).to(device)
+        for each in (batch.sources, batch.targets, batch.source_lengths)
+    )
+    nothing = (
+        torch.zeros_like(targets[:1]) if len(targets) else sources.new_zeros(1, sources.shape[1])
+    )
+    written = torch.cat([nothing, targets + 1])
+    logits = network(sources, lengths, written, generator=generator)
+    nats: Tensor = _AlignmentLoss.apply(logits, targets, batch)  # type: ignore[no-untyped-call]
+    return nats
+
+
+class _AlignmentLoss(torch.autograd.Function):
+    """Nats (B,) of the targets, of logits (S, U + 1, B, K).
+
+    The gradient of a logit is p(output) p(node) - p(edges with this output), where p(node) and
+    p(edge) are the probabilities that an alignment, given source and target, contains them.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, targets: Tensor, batch: PairBatch) -> Tensor:
+        """Sum over all alignments; the gradient is computed on the way."""
+        probabilities = torch.softmax(logits, dim=-1)
+        length, width, lanes, _ = probabilities.shape
+        symbols = targets[None, :, :, None].expand(length, -1, -1, 1) + FIRST_SYMBOL
+        before = probabilities[:, : width - 1]  # nodes from which a symbol may be written
+        written = before.gather(3, symbols)[..., 0]  # (S, U, B)
+        equal = torch.from_numpy(batch.copies[:, None] == batch.targets).to(logits.device)
+        copied = before[..., COPY] * equal
+        found = _align(probabilities[..., ADVANCE], written + copied, batch)
+        advance, write = (
+            torch.from_numpy(each).to(probabilities) for each in (found.advance, found.write)
+        )
+        gradient = (advance + write)[..., None] * probabilities
+        gradient[..., ADVANCE] -= advance
+        share = write[:, : width - 1] / (written + copied).clamp_min(TINY)
+        gradient[:, : width - 1, :, COPY] -= share * copied
+        gradient[:, : width - 1].scatter_add_(3, symbols, -(share * written)[..., None])
+        ctx.save_for_backward(gradient)
+        return torch.from_numpy(found.nats).to(probabilities)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """Scale the gradient."""
+        (gradient,) = ctx.saved_tensors
+        return gradient * gradients[0][:, None], None, None
+
+
+def _align(advance: Tensor, write: Tensor, batch: PairBatch) -> Posterior:
+    """Align on the CPU, in float64: advance (S, U + 1, B) and write (S, U, B) are probabilities."""
+    edges = torch.stack([advance, torch.nn.functional.pad(write, (0, 0, 0, 1))])
+    logarithms = edges.double().clamp_min(TINY).log().cpu().numpy()
+    return align(logarithms[0], logarithms[1], batch.source_lengths, batch.target_lengths)

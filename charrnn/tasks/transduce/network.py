@@ -1,0 +1,147 @@
+"""Transducer: a recurrent neural transducer (Graves, 2012, arXiv:1211.3711).
+
+    source ids -> encoder, both directions ->  e_i  --.
+                                                      tanh(A e_i + B d_j) -> head -> what comes next
+    symbols written so far -> decoder -------> d_j  --'
+
+At each node (i, j) of the lattice of source positions and written symbols, the head has an output
+for advancing to the next position (ADVANCE), one for copying the character at i (COPY), and one for
+each symbol of targets. The loss sums over all alignments; see `lattice.py`.
+
+Of few pairs, several small networks (members) learn together and their probabilities are averaged,
+which is better than any one of them.
+
+Legend: B batch, S source positions, U written symbols, E embedding, H hidden, K outputs.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+
+from charrnn.model.config import ModelConfig
+from charrnn.model.recurrent import RecurrentNetwork, StackConfig, empty_embedding, reset_linear
+
+ADVANCE: Final = 0
+COPY: Final = 1
+FIRST_SYMBOL: Final = 2
+"""The outputs of the head: advance, copy, and the first symbol of targets."""
+
+
+class Transducer(RecurrentNetwork):
+    """An encoder, a decoder, and what joins them; and the other members, where there are several.
+
+    Args:
+        config: the sizes of the network, of the task `transduce`.
+        kernel: the entry of KERNELS that computes the layers.
+        generator: draws the initial weights; None: PyTorch's global generator.
+
+    Attributes:
+        decoder: reads the symbols written so far.
+        others: the other members, each a transducer of the same sizes.
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        *,
+        kernel: str = "fused",
+        generator: torch.Generator | None = None,
+    ) -> None:
+        stack = StackConfig.of(config)
+        super().__init__(stack, kernel=kernel)
+        assert config.outputs is not None
+        self.config = config
+        hidden = config.hidden_size
+        self.decoder = Decoder(config.outputs, stack, kernel=kernel)
+        with torch.device("meta"):
+            self.join = Join(hidden)
+            self.head = nn.Linear(hidden, config.outputs + FIRST_SYMBOL)
+        self.allocate()
+        self.reset_parameters(generator)
+        one = replace(config, members=1)
+        self.others = nn.ModuleList(
+            Transducer(one, kernel=kernel, generator=generator) for _ in range(config.members - 1)
+        )
+
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+        """Draw fresh weights; see `reset_layers` and `reset_linear`."""
+        self.reset_layers(generator)
+        self.decoder.reset_layers(generator)
+        reset_linear(self.join.source.weight, self.join.source.bias, generator=generator)
+        reset_linear(self.join.target.weight, generator=generator)
+        reset_linear(self.head.weight, self.head.bias, generator=generator)
+
+    @property
+    def members(self) -> "list[Transducer]":
+        """This network and the other members."""
+        return [self, *self._others()]
+
+    def _others(self) -> "Iterator[Transducer]":
+        for other in self.others:
+            assert isinstance(other, Transducer)
+            yield other
+
+    def readout_weights(self) -> list[Tensor]:
+        """Return the weights that read a layer's outputs: between layers, the join's (H, 2 H) and
+        (H, H), and the head's (K, H)."""
+        found = [*self.between_layers(), *self.decoder.between_layers()]
+        found += [self.join.source.weight, self.join.target.weight, self.head.weight]
+        return found + [weight for other in self._others() for weight in other.readout_weights()]
+
+    def forward(
+        self,
+        sources: Tensor,
+        lengths: Tensor,
+        written: Tensor,
+        *,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Compute the logits (S, U + 1, B, K) of every node, of this member alone.
+
+        Args:
+            sources: ids (S, B), int64; what follows a source's end is ignored.
+            lengths: (B,), int64, of the sources.
+            written: (U + 1, B), int64: 0, and then each symbol's number + 1.
+            generator: draws the dropout masks during training.
+        """
+        encoded = self.read(sources, lengths, generator=generator)  # (S, B, 2 H)
+        decoded = self.decoder.read(written, generator=generator)  # (U + 1, B, H)
+        with torch.autocast(encoded.device.type, enabled=False):
+            source, target = self.join(encoded.float(), decoded.float())
+            joined = torch.tanh(source[:, None] + target)  # (S, U + 1, B, H)
+            joined = self._drop_joined(joined, generator)
+            logits: Tensor = self.head(joined)
+        return logits
+
+    def _drop_joined(self, joined: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Apply dropout at half of its share: one mask for all nodes of a pair."""
+        if not self.training or self.dropout == 0:
+            return joined
+        keep = 1 - self.dropout / 2
+        mask = torch.empty(joined.shape[2:], device=joined.device)
+        return joined * (mask.bernoulli_(keep, generator=generator) / keep)
+
+
+class Decoder(RecurrentNetwork):
+    """A stack that reads the symbols written so far, of which the first is none."""
+
+    def __init__(self, outputs: int, stack: StackConfig, *, kernel: str) -> None:
+        sizes = replace(stack, symbols=outputs + 1, bidirectional=False)
+        super().__init__(sizes, kernel=kernel)
+
+
+class Join(nn.Module):
+    """The first half of what joins encoder and decoder: A e_i + b and B d_j."""
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.source = nn.Linear(2 * hidden, hidden)
+        self.target = nn.Linear(hidden, hidden, bias=False)
+
+    def forward(self, encoded: Tensor, decoded: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute (S, B, H) of the encoder's outputs (S, B, 2 H), and (U + 1, B, H) of the
+        decoder's (U + 1, B, H)."""
+        return self.source(encoded), self.target(decoded)
