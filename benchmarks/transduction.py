@@ -100,8 +100,10 @@ TASKS: Final[Mapping[str, Callable[[], PairTask]]] = {"towns": towns, "dates": d
 def read_pairs(path: Path) -> list[Pair]:
     """Return the first two columns of a file. Raises ValueError for a line that has one."""
     pairs = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
         cells = line.split("\t")
+        if not line:
+            continue
         if len(cells) < 2:
             raise ValueError(f"{path}, line {number}: no tab between source and target")
         pairs.append((cells[0], cells[1]))
