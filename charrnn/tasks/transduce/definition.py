@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from charrnn.errors import ConfigError, CorpusError, ModelError
 from charrnn.tasks.transduce import MOST_SYMBOLS
 from charrnn.training.loss import Loss
-from charrnn.training.report import LossUnit, bits_per
+from charrnn.training.report import LossUnit
 from charrnn.training.task import TaskDefinition
 
 if TYPE_CHECKING:
@@ -138,8 +138,13 @@ class TransduceDefinition(TaskDefinition):
     # Texts and units for people
 
     def loss_unit(self, tokenizer: "Tokenizer") -> LossUnit:
-        """Return bits per pair."""
-        return bits_per("pair")
+        """Return the word error rate: the share of sources whose translation is wrong."""
+        return LossUnit("word error rate", "wrong", lambda loss: f"{100 * loss:.1f} %")
+
+    def describe_loss(self, tokenizer: "Tokenizer", loss: float) -> str:
+        """See TaskDefinition."""
+        unit = self.loss_unit(tokenizer)
+        return f"{unit.name} {unit.show(loss)}"
 
     def describe_corpus(self, provenance: "Provenance") -> str:
         """See TaskDefinition."""

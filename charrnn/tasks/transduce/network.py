@@ -8,8 +8,9 @@ At each node (i, j) of the lattice of source positions and written symbols, the 
 for advancing to the next position (ADVANCE), one for copying the character at i (COPY), and one for
 each symbol of targets. The loss sums over all alignments; see `lattice.py`.
 
-Of few pairs, several small networks (members) learn together and their probabilities are averaged,
-which is better than any one of them.
+Several such networks (members) learn side by side, and their probabilities are averaged, which is
+better than any one of them. Every other one reads and writes from the end, since networks that err
+in different places correct each other best.
 
 Legend: B batch, S source positions, U written symbols, E embedding, H hidden, K outputs.
 """
@@ -22,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from charrnn.model.config import ModelConfig
-from charrnn.model.recurrent import RecurrentNetwork, StackConfig, empty_embedding, reset_linear
+from charrnn.model.recurrent import RecurrentNetwork, StackConfig, reset_linear
 
 ADVANCE: Final = 0
 COPY: Final = 1
@@ -110,7 +111,9 @@ class Transducer(RecurrentNetwork):
         encoded = self.read(sources, lengths, generator=generator)  # (S, B, 2 H)
         decoded = self.decoder.read(written, generator=generator)  # (U + 1, B, H)
         with torch.autocast(encoded.device.type, enabled=False):
-            source, target = self.join(encoded.float(), decoded.float())
+            # Under autocast, layers return bfloat16.
+            dtype = self.head.weight.dtype
+            source, target = self.join(encoded.to(dtype), decoded.to(dtype))
             joined = torch.tanh(source[:, None] + target)  # (S, U + 1, B, H)
             joined = self._drop_joined(joined, generator)
             logits: Tensor = self.head(joined)
