@@ -109,8 +109,8 @@ class TransducerEngine:
                 if len(each) == 1:
                     return each[0]
                 return [
-                    self._compare(source, *both, n)
-                    for source, *both in zip(sources, *each, strict=True)
+                    self._compare(source, forwards, backwards, n)
+                    for source, forwards, backwards in zip(sources, *each, strict=True)
                 ]
             except FloatingPointError:
                 raise ModelError(
@@ -248,15 +248,11 @@ def _written(hypothesis: Hypothesis) -> tuple[tuple[int, int], ...]:
 
 def _turned(hypothesis: Hypothesis, length: int) -> Hypothesis:
     """Return what was found in a source of this length that was read from its end, or the other way
-    round. The begin and the end of a source do not move."""
-
-    def turned(position: int) -> int:
-        return length - 1 - position if 0 < position < length - 1 else position
-
+    round."""
     return Hypothesis(
         hypothesis.symbols[::-1],
         hypothesis.log_probability,
-        tuple(turned(position) for position in reversed(hypothesis.positions)),
+        tuple(length - 1 - position for position in reversed(hypothesis.positions)),
         hypothesis.copied[::-1],
     )
 

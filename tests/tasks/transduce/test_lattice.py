@@ -1,13 +1,14 @@
 """The lattice, against the enumeration of all alignments."""
 
 import itertools
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from charrnn.array_types import Float64Array
 from charrnn.tasks.transduce import lattice
-from charrnn.tasks.transduce.lattice import align, align_in_numpy
+from charrnn.tasks.transduce.lattice import Posterior, align, align_in_numpy
 
 SOURCES = np.array([4, 3, 1, 2])
 TARGETS = np.array([3, 2, 2, 0])
@@ -65,7 +66,7 @@ def test_c_computes_the_same(edges: tuple[Float64Array, Float64Array]) -> None:
 
 
 @pytest.mark.parametrize("function", [align, align_in_numpy])
-def test_a_long_pair_neither_overflows_nor_underflows(function: "type(align)") -> None:
+def test_a_long_pair_neither_overflows_nor_underflows(function: Callable[..., Posterior]) -> None:
     shape = (600, 601, 1)
     edges = np.full(shape, np.log(1e-8))
     found = function(edges, edges, np.array([600]), np.array([600]))

@@ -1,5 +1,7 @@
 """The loss and its gradient, against sums over the lattice by PyTorch's autograd."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -12,8 +14,13 @@ from charrnn.tasks.transduce.network import Transducer
 SYMBOLS = 4
 
 
-def network(**changes: object) -> Transducer:
-    sizes = {"cell": "lstm", "hidden_size": 6, "embedding_size": 5, "layers": 1} | changes
+def network(**changes: Any) -> Transducer:
+    sizes: dict[str, Any] = {
+        "cell": "lstm",
+        "hidden_size": 6,
+        "embedding_size": 5,
+        "layers": 1,
+    } | changes
     config = ModelConfig(
         task="transduce", vocabulary_size=7, outputs=SYMBOLS, bidirectional=True, **sizes
     )
@@ -46,7 +53,8 @@ def nats_one_by_one(transducer: Transducer, pairs: Pairs, place: int) -> torch.T
                 arriving.append(total[i, j - 1] * writes)
             total[i, j] = torch.stack(arriving).sum()
     end = len(source) - 1, len(target)
-    return -(total[end] * p[(*end, 0)]).log()
+    nats: torch.Tensor = -(total[end] * p[(*end, 0)]).log()
+    return nats
 
 
 @pytest.mark.parametrize("layers", [1, 2])
@@ -57,7 +65,7 @@ def test_nats_and_gradients_are_those_of_each_pair_alone(
     transducer = network(cell=cell, layers=layers).double().eval()
     places = np.arange(len(pairs))
     nats = target_nats(transducer, pairs.batch(places))
-    plain = torch.stack([nats_one_by_one(transducer, pairs, place) for place in places])
+    plain = torch.stack([nats_one_by_one(transducer, pairs, place) for place in range(len(pairs))])
     torch.testing.assert_close(nats.double(), plain, rtol=1e-9, atol=1e-9)
     weights = [each for name, each in transducer.named_parameters()]
     ours = torch.autograd.grad(nats.sum(), weights, retain_graph=True)
