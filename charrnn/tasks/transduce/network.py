@@ -30,6 +30,10 @@ COPY: Final = 1
 FIRST_SYMBOL: Final = 2
 """The outputs of the head: advance, copy, and the first symbol of targets."""
 
+EMBEDDING_SCALE: Final = 0.3
+"""The standard deviation of fresh embeddings. With 1, a network learns a few hundred words by heart
+before it learns their rules: 25.5 % of words wrong, not 22.9 (docs/translation.md)."""
+
 
 class Transducer(RecurrentNetwork):
     """An encoder, a decoder, and what joins them; and the other members, where there are several.
@@ -71,6 +75,9 @@ class Transducer(RecurrentNetwork):
         """Draw fresh weights; see `reset_layers` and `reset_linear`."""
         self.reset_layers(generator)
         self.decoder.reset_layers(generator)
+        with torch.no_grad():
+            for stack in (self, self.decoder):
+                stack.embedding.weight.mul_(EMBEDDING_SCALE)
         reset_linear(self.join.source.weight, self.join.source.bias, generator=generator)
         reset_linear(self.join.target.weight, generator=generator)
         reset_linear(self.head.weight, self.head.bias, generator=generator)

@@ -66,7 +66,7 @@ def choose_transducer(
             task="transduce",
             bidirectional=True,
             outputs=tokenizer.outputs,
-            cell=options.cell or "lstm",
+            cell=options.cell or "gru",
             embedding_size=options.embedding_size or min(64, hidden),
             hidden_size=hidden,
             layers=options.layers or 1,
