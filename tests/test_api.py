@@ -422,3 +422,17 @@ def test_evaluate_measures_labels(here: Path) -> None:
     assert api.evaluate(run.best_model(), table, read=columns)["labels"] == held_out["labels"]
     with pytest.raises(ConfigError, match="adapt does not apply to a model trained to classify"):
         api.evaluate("kinds", adapt=True)
+
+
+def test_pairs_are_named_by_their_columns(here: Path) -> None:
+    """The same as the options of `charrnn train`."""
+    (here / "pairs.tsv").write_text("a\tb\n")
+    for columns, problem in (
+        ({"source": "1"}, "--source needs --target"),
+        ({"source": "1", "target": "2", "label": "3"}, "--source and --label exclude each other"),
+        ({"source": "1", "target": "2", "lines": True}, "--lines: each row of a table is a pair"),
+    ):
+        with pytest.raises(ConfigError, match=problem):
+            train("pairs.tsv", progress_bar=False, **columns)
+    with pytest.raises(CorpusError, match="it has no column '3'"):
+        train("pairs.tsv", source="1", target="2", features="3", progress_bar=False)

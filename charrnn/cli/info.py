@@ -52,7 +52,7 @@ def info(model: ModelArgument = None, as_json: Json = False) -> None:
         ("parameters", f"{config.parameters:,}"),
         *([("models", _describe_members(read))] if read.others else []),
         ("int8 engine", "none for this task" if bits is None else describe_bits(bits)),
-        ("alphabet", alphabet),
+        *(() if definition.pairs else (("alphabet", alphabet),)),
         ("corpus", provenance.corpus),
         ("", f"{provenance.corpus_characters:,} {unit}s, {provenance.corpus_bytes:,} bytes"),
         ("", definition.describe_corpus(provenance)),

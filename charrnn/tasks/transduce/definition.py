@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from charrnn.training.report import Evaluate, EvaluationRequest, Rows
 
 SYMBOLS_SHOWN: Final = 40
-"""The most symbols of targets, or features, that `charrnn info` shows."""
+"""The most characters of sources, symbols of targets and features that `charrnn info` shows."""
 
 
 class TransduceDefinition(TaskDefinition):
@@ -156,7 +156,7 @@ class TransduceDefinition(TaskDefinition):
         return f"{share} of the sources, drawn by the seed {self.held_out_seed(provenance)}"
 
     def model_rows(self, model: "Model") -> "Rows":
-        """Return the symbols of targets, the features of sources and the separator."""
+        """Return the symbols of sources and targets, and the separator."""
         from charrnn.tasks.transduce.tokenizer import PairTokenizer
 
         assert isinstance(model.tokenizer, PairTokenizer)

@@ -262,12 +262,13 @@ def test_info_shows_the_symbols(directory: Path) -> None:
     shown = [" ".join(line.split()) for line in result.stdout.splitlines()]
     for line in (
         "task transduce",
+        "characters of sources 3: a b c",
         "symbols of targets 2: x yy",
         "separator ' '",
         "features 1: V",
         "pairs of a source and a target",
         "held out 10 % of the sources, drawn by the seed 7",
-        "validation 2.885 bits per pair",
+        f"validation {TRANSDUCE.describe_loss(TOKENIZER_OF_PAIRS, 2.0)}",
     ):
         assert line in shown
 
@@ -298,3 +299,17 @@ def test_options_of_other_texts_in_the_environment_are_not_for_pairs(
     table.write_text("ab\t\n")
     result = CliRunner().invoke(app, ["plan", str(table), "--source", "1", "--target", "2"])
     assert "line 1: its target is missing" in result.stderr
+
+
+def test_a_plan_shows_options_that_can_be_given(
+    table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """--bidirectional is refused for pairs."""
+    monkeypatch.chdir(table.parent)
+    rows = "".join(f"{a}{b}\tx yy\n" for a in "abcd" for b in "abcd")
+    table.write_text(rows)
+    command = "plan pairs.tsv --source 1 --target 2 --steps 2 --hidden-size 4 --precision fp32"
+    result = CliRunner().invoke(app, command.split())
+    assert result.exit_code == 0, result.output
+    assert "--hidden-size" in result.stdout and "--bidirectional" not in result.stdout
+    assert "pairs: 16 pairs" in result.stdout and "distinct" not in result.stdout

@@ -223,11 +223,15 @@ def test_ids_are_small() -> None:
 
 def test_people_see_the_symbols() -> None:
     assert WORDS.rows(2) == (
+        ("characters of sources", "3: a b ..."),
         ("symbols of targets", "3: a aː ..."),
         ("separator", "' '"),
         ("features", "2: PST V"),
     )
-    assert PairTokenizer("a", "b").rows(2) == (("symbols of targets", "1: b"),)
+    assert [name for name, _ in PairTokenizer("a", "b").rows(2)] == [
+        "characters of sources",
+        "symbols of targets",
+    ]
 
 
 def test_json_of_the_largest_alphabet_can_be_read_again() -> None:
