@@ -1,6 +1,7 @@
 """TRANSDUCE: the definition of translating one string into another. No torch."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -138,8 +139,14 @@ class TransduceDefinition(TaskDefinition):
     # Texts and units for people
 
     def loss_unit(self, tokenizer: "Tokenizer") -> LossUnit:
-        """Return the word error rate: the share of sources whose translation is wrong."""
-        return LossUnit("word error rate", "wrong", lambda loss: f"{100 * loss:.1f} %")
+        """Return the word error rate: the share of sources whose translation is wrong. A training
+        step has nats per target."""
+        return LossUnit(
+            "word error rate",
+            "wrong",
+            lambda loss: f"{100 * loss:.1f} %",
+            lambda nats: f"{nats / math.log(2):.3f} bits per target",
+        )
 
     def describe_loss(self, tokenizer: "Tokenizer", loss: float) -> str:
         """See TaskDefinition."""
