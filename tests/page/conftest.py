@@ -14,8 +14,8 @@ from tests.page.chromium import Chromium, find_browser
 from tests.page.models import train_models
 from tests.page.server import serving
 
-TIMEOUT: Final = 5_000
-"""How long to wait for something in the page, in milliseconds."""
+TIMEOUT: Final = 30_000
+"""How long to wait for something in the page, in milliseconds, on however busy a machine."""
 expect.set_options(timeout=TIMEOUT)
 
 REPORT_VIOLATIONS: Final = """
