@@ -173,14 +173,16 @@ def write_pairs(path: Path, pairs: Sequence[Pair]) -> None:
 
 
 def run_charrnn(*arguments: str) -> str:
-    """Return what a command prints. Raises CalledProcessError; its stderr is shown."""
+    """Return what a command prints. Exits with its messages if it fails."""
     result = subprocess.run(
         [sys.executable, "-m", "charrnn", *arguments],
-        stdout=subprocess.PIPE,
+        check=False,
+        capture_output=True,
         encoding="utf-8",
-        check=True,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     )
+    if result.returncode:
+        raise SystemExit(f"charrnn {shlex.join(arguments)}\n{result.stderr}")
     return result.stdout
 
 
