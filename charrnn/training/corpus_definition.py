@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from charrnn.data.read_options import PAIRS
 from charrnn.data.tokenizer import tokenizer_from_json
 from charrnn.errors import ModelError
+from charrnn.training.options import VALIDATION_FRACTION
 
 if TYPE_CHECKING:
     from charrnn.data.corpus import Corpus, TokenizedCorpus
@@ -23,10 +24,17 @@ class CorpusDefinition:
     Attributes:
         labelled: whether each document has a label to learn.
         pairs: whether the corpus is pairs of strings.
+        validation_fraction: the share that is held out by default.
     """
 
     labelled: bool = False
     pairs: bool = False
+    validation_fraction: float = VALIDATION_FRACTION
+
+    def held_out_share(self, settings: "TrainingConfig | TrainingOptions") -> float:
+        """Return the share that is held out: the given one, or the usual one."""
+        given = settings.validation_fraction
+        return self.validation_fraction if given is None else given
 
     @property
     def unused_read_options(self) -> frozenset[str]:

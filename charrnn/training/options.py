@@ -22,6 +22,9 @@ DURATION: Final = "Duration and checkpoints"
 
 _BY_RECIPE: Final = "chosen for the text"
 
+VALIDATION_FRACTION: Final = 0.1
+"""The share that is held out by default, where the task has no other."""
+
 
 def parse_duration(text: str) -> float:
     """Return the seconds of a duration such as `112s`, `10m`, `1h30m`. Raises ConfigError."""
@@ -51,12 +54,13 @@ class TrainingOptions:
         panel=TEXT,
         decided_by=("label", "source"),
     )
-    validation_fraction: float = option(
-        0.1,
+    validation_fraction: float | None = option(
+        None,
         "Hold out this share for validation: the end of a text, or random lines, labelled "
         "documents or pairs.",
         panel=TEXT,
         metavar="X",
+        unset="0.1; 0.05 of pairs",
         above=0,
         most=0.5,
     )

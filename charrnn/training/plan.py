@@ -223,6 +223,8 @@ def choose_split(
     Where the base was trained on the same text, the same part is held out again: the base has
     learned most of the rest.
     """
+    share = definition.held_out_share(options)
+    options = dataclasses.replace(options, validation_fraction=share)
     new = definition.new_held_out_seed(options)
     if new is not None and options.split_seed is not None:
         new = options.split_seed

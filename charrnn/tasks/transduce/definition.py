@@ -37,6 +37,7 @@ class TransduceDefinition(TaskDefinition):
     name = "transduce"
     usage = ("translate {run} TEXT", "translate {run} FILE")
     pairs = True
+    validation_fraction = 0.05  # a few hundred pairs are missed where they are held out
     several_models = True
     fields = frozenset({"outputs", "members"})
     bidirectional = True
@@ -132,7 +133,7 @@ class TransduceDefinition(TaskDefinition):
 
         return PairTask(
             corpus,
-            validation_fraction=settings.validation_fraction,
+            validation_fraction=self.held_out_share(settings),
             seed=settings.seed if split_seed is None else split_seed,
         )
 

@@ -24,20 +24,21 @@ FEW: Final = 3000
 BATCH_SIZES: Final = (16, 32)
 """The pairs that a step reads, where there are few and where there are more."""
 
-SIZES: Final = (96, 192)
+SIZES: Final = (96, 160)
 """The hidden sizes, where there are few pairs and where there are more."""
 
 MEMBERS: Final = 6
 """The most networks whose probabilities are averaged."""
 
-EPOCHS_OF_A_MEMBER: Final = 40
-"""There is another member only if all of them can read the pairs this many times."""
+EPOCHS_OF_A_MEMBER: Final = (40, 15)
+"""There is another member only if all of them can read the pairs this many times, where there are
+few pairs and where there are more."""
 
 DROPOUT: Final = (0.5, 0.3)
-WEIGHT_DROPOUT: Final = (0.4, 0.3)
+WEIGHT_DROPOUT: Final = (0.4, 0.2)
 """The shares that are dropped, where there are few pairs and where there are more."""
 
-LEARNING_RATE: Final = 3e-3
+LEARNING_RATE: Final = (6e-3, 4e-3)
 
 
 def pairs_at_once(options: TrainingOptions, pairs: int) -> int:
@@ -76,7 +77,7 @@ def choose_transducer(
         )
 
     one = network(1)
-    affordable = epochs(one) / EPOCHS_OF_A_MEMBER
+    affordable = epochs(one) / EPOCHS_OF_A_MEMBER[pairs > FEW]
     return network(int(min(max(affordable, 1), MEMBERS)))
 
 
@@ -87,7 +88,7 @@ def choose_regularization(
     options leave them open."""
     many = pairs > FEW
     if options.learning_rate is None:
-        config = dataclasses.replace(config, learning_rate=LEARNING_RATE)
+        config = dataclasses.replace(config, learning_rate=LEARNING_RATE[many])
     if options.dropout is None:
         model = dataclasses.replace(model, dropout=DROPOUT[many])
     if options.weight_dropout is None:

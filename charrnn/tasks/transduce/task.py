@@ -30,6 +30,7 @@ from charrnn.tasks.transduce.plan import (
     copy_weights,
     pairs_at_once,
 )
+from charrnn.tasks.transduce.similar_symbols import begin_alike, characters_of, share_gradients
 from charrnn.tasks.transduce.translate import Translator
 from charrnn.training.checkpoint import TrainingState
 from charrnn.training.config import TrainingConfig
@@ -81,6 +82,7 @@ class PairTask(Task):
         )
         self._references = corpus.references(validation)
         self._sources = [corpus.pair(int(row)).source for row in validation]
+        self._characters = characters_of(corpus.tokenizer.target)
         self._nats = math.nan
         self._wrong = math.nan
 
@@ -176,6 +178,19 @@ class PairTask(Task):
         said = "" if translation in correct else f" (correct: {' or '.join(sorted(correct))})"
         tags = f" ({', '.join(source.features)})" if source.features else ""
         return f"{source.text}{tags} -> {translation}{said}"
+
+    def prepare(self, network: RecurrentNetwork) -> None:
+        """Let similar symbols learn from each other; see `similar_symbols`."""
+        super().prepare(network)
+        assert isinstance(network, Transducer)
+        if self._characters is not None:
+            share_gradients(network, self._characters)
+
+    def initialize(self, network: RecurrentNetwork) -> None:
+        """Let similar symbols begin alike."""
+        assert isinstance(network, Transducer)
+        if self._characters is not None:
+            begin_alike(network, self._characters)
 
     # The plan
 
