@@ -120,7 +120,7 @@ class _Member:
 
     def __init__(self, config: ModelConfig, tensors: Tensors, *, native: bool | None) -> None:
         self.hidden_size = config.hidden_size
-        self._encoder = BidirectionalStack(config, tensors, native=native)
+        self._encoder = BidirectionalStack(config, tensors, native=native, native_above=True)
         prefix = "decoder."
         own = {
             name.removeprefix(prefix): weight
