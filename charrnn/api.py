@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from charrnn.ambient import as_usual, with_parameters_of
-from charrnn.data.read_options import ReadOptions
+from charrnn.data.read_options import PAIRS, ReadOptions
 from charrnn.errors import CharRNNWarning, ConfigError
 from charrnn.storage.model_directory import Model
 from charrnn.storage.run import Run
@@ -85,6 +85,8 @@ def stream_train(
     names = [str(item) for item in ([corpus] if isinstance(corpus, str | Path) else corpus)]
     if text is not None or label is not None:
         read = replace(read or ReadOptions(), column=text, label=label)
+    if pairs := {name: options.pop(name) for name in PAIRS if name in options}:
+        read = replace(read or ReadOptions(), **pairs)
     group = join_group()
     if group.rank > 0:
         group.follow()
@@ -153,7 +155,8 @@ def train(*arguments: Any, **settings: Any) -> Run:
         log: `"tensorboard"` to write the measurements for TensorBoard as well, in the folder
             `tensorboard` of the run; this needs the extra `charrnn-lm[tensorboard]`.
         progress_bar: whether to show a tqdm progress bar, in a terminal or a notebook.
-        options: the other attributes of TrainingOptions.
+        options: the other attributes of TrainingOptions; of pairs, also `source`, `target`,
+            `features` and `target_separator` of ReadOptions.
 
     Raises CorpusError, ConfigError, ModelError, TrainingError, StorageError.
     """

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
@@ -116,7 +116,11 @@ def train(
     if group.rank > 0:
         _follow(group)
         return
-    settings = {"start_from": start_from, "tokenizer": tokenizer, "min_count": min_count}
+    settings: dict[str, Any] = {
+        "start_from": start_from,
+        "tokenizer": tokenizer,
+        "min_count": min_count,
+    }
     lead = partial(_lead, corpus=corpus or (), read=read, group=group, quiet=quiet)
     several = plan_or_find(
         models, resume, corpus or (), options, read, name=name, out=out, **settings

@@ -31,6 +31,14 @@ def run_names() -> list[str]:
     return [run.name for run in sorted(runs, key=_changed, reverse=True)]
 
 
+def model_names() -> list[str]:
+    """Return the names of the runs under `checkpoints/`, newest first, and then those of the lists
+    of models."""
+    if not RUNS.is_dir():
+        return []
+    return [*run_names(), *sorted(path.name for path in RUNS.iterdir() if is_model_list(path))]
+
+
 def find_run(name: str) -> Run:
     """Return the run of that name, or at that path. Raises ModelError."""
     for path in (Path(name), RUNS / name):
@@ -151,7 +159,7 @@ def name_of(directory: Path) -> str:
 
 def _choices() -> str:
     """Return the end of an error message, which names the existing runs."""
-    names = run_names()
+    names = model_names()
     return f"; {RUNS}/ has {', '.join(names[:10])}" if names else f"; {RUNS}/ has none yet"
 
 

@@ -167,6 +167,12 @@ def plan_models(
         while not _is_free(RUNS / name, count):
             number += 1
             name = f"{corpus}-{number}"
+    directory = out or RUNS / (name or "")
+    if is_model_list(directory):
+        raise ConfigError(
+            f"{directory} lists models already; continue with --resume {Run(directory).argument}, "
+            "or choose another --name"
+        )
     directory = run_directory("", name=name, out=out)
     for member in _members(directory, count):
         check_unused(member)

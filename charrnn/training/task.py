@@ -7,13 +7,12 @@ tokenized corpus and what a training needs: batches, an evaluation, a plan's cho
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from charrnn.data.loader import Loader, LoaderSettings
-from charrnn.data.read_options import PAIRS
-from charrnn.data.tokenizer import tokenizer_from_json
 from charrnn.errors import ConfigError, ModelError
 from charrnn.tasks import find_task
+from charrnn.training.corpus_definition import CorpusDefinition
 from charrnn.training.loss import HOPELESS_LOSS, Loss
 from charrnn.training.report import (
     Evaluate,
@@ -25,7 +24,7 @@ from charrnn.training.report import (
 )
 
 if TYPE_CHECKING:
-    from charrnn.data.corpus import Corpus, TokenizedCorpus
+    from charrnn.data.corpus import TokenizedCorpus
     from charrnn.data.read_options import ReadOptions
     from charrnn.data.tokenizer import Tokenizer
     from charrnn.data.two_pass_reading import ReadingProgress
@@ -41,14 +40,13 @@ if TYPE_CHECKING:
     from charrnn.training.task_card import TaskCard
 
 
-class TaskDefinition(ABC):
-    """The properties that follow from the name of a task. Subclasses set the attributes.
+class TaskDefinition(CorpusDefinition, ABC):
+    """The properties that follow from the name of a task, those of CorpusDefinition among them.
+    Subclasses set the attributes.
 
     Attributes:
         name: the entry of TASKS.
         usage: the commands that a trained model is for, with `{run}` in place of its name.
-        labelled: whether each document has a label to learn.
-        pairs: whether the corpus is pairs of strings.
         has_classes: whether the model file names classes.
         fields: the fields of ModelConfig that only some tasks have, this one among them.
         bidirectional: whether networks read in both directions; None: an option decides.
@@ -65,8 +63,6 @@ class TaskDefinition(ABC):
 
     name: str
     usage: tuple[str, ...] = ()
-    labelled: bool = False
-    pairs: bool = False
     has_classes: bool = False
     fields: frozenset[str] = frozenset()
     bidirectional: bool | None = False
@@ -109,36 +105,11 @@ class TaskDefinition(ABC):
             if name not in self.fields and getattr(config, name) != none:
                 raise ConfigError(f"a network to {self.name} has no {name}; leave it out")
 
-    def tokenizer_from_json(self, data: object) -> "Tokenizer":
-        """Return the tokenizer of the content of tokenizer.json. Raises ModelError."""
-        return tokenizer_from_json(data)
-
-    def check_tokenizer(self, config: "ModelConfig", tokenizer: "Tokenizer") -> None:
-        """Raise ModelError where a tokenizer does not belong to a network of this task."""
-        if tokenizer.vocabulary_size != config.vocabulary_size:
-            raise ModelError(
-                f"its tokenizer has {tokenizer.vocabulary_size} characters, its config "
-                f"{config.vocabulary_size}"
-            )
-
     def tensor_shapes(self, config: "ModelConfig") -> dict[str, tuple[int, ...]]:
         """Return the name and shape of every weight, as `torch.nn` names and lays them out."""
         return config.layer_shapes() | config.head_shapes()
 
     # The corpus and the plan
-
-    @property
-    def unused_read_options(self) -> frozenset[str]:
-        """The ReadOptions on what only other tasks learn from."""
-        if self.pairs:
-            return frozenset({"column", "label"})
-        return frozenset(PAIRS) if self.labelled else frozenset({"label", *PAIRS})
-
-    def learns_from(self, options: "ReadOptions") -> bool:
-        """Return whether options read what this task learns from: texts, labelled documents or
-        pairs."""
-        read = (options.label is not None, options.source is not None)
-        return read == (self.labelled, self.pairs)
 
     def check_options(self, options: "TrainingOptions") -> None:
         """Raise ConfigError for options that do not apply to this task."""
@@ -161,20 +132,6 @@ class TaskDefinition(ABC):
         """Return the options with the sizes of the model that a training starts from. Raises
         ConfigError where they ask for other sizes, ModelError where a training cannot start from
         it."""
-
-    def read_corpus(self, corpus: "Corpus", **how: Any) -> "TokenizedCorpus":
-        """Return the corpus as ids; for `how`, see `tokenize`. Raises CorpusError."""
-        from charrnn.data.corpus import tokenize
-
-        return tokenize(corpus, **how)
-
-    def held_out_seed(self, settings: "TrainingConfig | Provenance") -> int | None:
-        """Return the seed that drew the held-out part; None: it is the last part of the text."""
-        return settings.split_seed
-
-    def new_held_out_seed(self, options: "TrainingOptions") -> int | None:
-        """Return the seed that draws the held-out part of a new training; None: its last part."""
-        return options.seed if options.lines else None
 
     @abstractmethod
     def make_task(

@@ -56,7 +56,19 @@ def test_the_models_move_with_their_list(listed: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["/etc", "names-1", "../../names-1", "../..", "../.", "../", "..", "../a/b", "../a\\b", 3, None],
+    [
+        "/etc",
+        "names-1",
+        "../../names-1",
+        "../..",
+        "../.",
+        "../",
+        "..",
+        "../a/b",
+        "../a\\b",
+        3,
+        None,
+    ],
 )
 def test_no_path_leads_out_of_the_parent(listed: Path, name: Any) -> None:
     """A list from a stranger could have named any directory of the machine."""

@@ -117,6 +117,12 @@ def test_names_that_are_taken_are_refused_before_anything_is_trained(text: Path)
         plan(text)
 
 
+def test_a_list_that_is_there_is_continued_not_replaced(text: Path) -> None:
+    train(plan(text), 0)
+    with pytest.raises(ConfigError, match="lists models already; continue with --resume names"):
+        plan(text)
+
+
 def test_a_name_of_the_corpus_is_one_of_which_all_are_free(text: Path) -> None:
     (text.parent / "checkpoints" / "text-2").mkdir(parents=True)
     (text.parent / "checkpoints" / "text-2" / "mine.txt").write_text("")

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from charrnn.array_types import Float64Array, Int64Array
+from charrnn.data.buckets import in_characters
 from charrnn.data.corpus import TokenizedCorpus
 from charrnn.data.loader import LoaderSettings
 from charrnn.errors import CorpusError
@@ -22,7 +23,6 @@ from charrnn.model.config import ModelConfig
 from charrnn.model.recurrent import RecurrentNetwork, State
 from charrnn.storage.model_directory import Model
 from charrnn.storage.run import Run
-from charrnn.data.buckets import in_characters
 from charrnn.tasks.classify.buckets import DocumentBatch, DocumentLoader, Documents
 from charrnn.tasks.classify.documents import LabelledCorpus
 from charrnn.tasks.classify.network import SequenceClassifier

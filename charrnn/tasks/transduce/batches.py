@@ -4,7 +4,7 @@ Legend: D pairs, B batch, S source ids, U target symbols.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -17,9 +17,6 @@ from charrnn.tasks.transduce.tokenizer import END
 MOST_NODES: Final = 100_000
 """The most nodes (source position, target position) of a batch of several pairs, with padding."""
 
-NONE: Final = -1
-"""The number of a symbol where there is none."""
-
 
 @dataclass(frozen=True)
 class PairBatch:
@@ -30,7 +27,7 @@ class PairBatch:
         source_lengths: (B,).
         targets: (U, B) the numbers of symbols.
         target_lengths: (B,).
-        copies: (S, B) the number of the symbol that equals the source's character; NONE where none
+        copies: (S, B) the number of the symbol that equals the source's character; -1 where none
             does.
     """
 
@@ -45,6 +42,16 @@ class PairBatch:
         """The number of characters and features of the sources, and of symbols of the targets."""
         ends = 2 * len(self.source_lengths)
         return int(self.source_lengths.sum() + self.target_lengths.sum()) - ends
+
+    def backwards(self) -> "PairBatch":
+        """Return the same pairs, each read and written from its end."""
+        inner = reversed_columns(self.sources[1:], self.source_lengths - 2)
+        sources = np.concatenate([self.sources[:1], inner])
+        copies = np.concatenate(
+            [self.copies[:1], reversed_columns(self.copies[1:], self.source_lengths - 2)]
+        )
+        targets = reversed_columns(self.targets, self.target_lengths)
+        return replace(self, sources=sources, targets=targets, copies=copies)
 
 
 class Pairs:
@@ -112,6 +119,14 @@ def pad(rows: Sequence[npt.NDArray[Any]], value: int) -> Int64Array:
     for number, row in enumerate(rows):
         columns[: len(row), number] = row
     return columns
+
+
+def reversed_columns(columns: Int64Array, lengths: Int64Array) -> Int64Array:
+    """Return columns (T, B) of which the first `lengths` (B,) rows are reversed."""
+    steps = np.arange(len(columns))[:, None]
+    return np.take_along_axis(
+        columns, np.where(steps < lengths, lengths - 1 - steps, steps), axis=0
+    )
 
 
 class PairLoader(BucketLoader):

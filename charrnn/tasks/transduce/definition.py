@@ -1,13 +1,14 @@
 """TRANSDUCE: the definition of translating one string into another. No torch."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from charrnn.errors import ConfigError, CorpusError, ModelError
 from charrnn.tasks.transduce import MOST_SYMBOLS
 from charrnn.training.loss import Loss
-from charrnn.training.report import LossUnit, bits_per
+from charrnn.training.report import LossUnit
 from charrnn.training.task import TaskDefinition
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from charrnn.training.report import Evaluate, EvaluationRequest, Rows
 
 SYMBOLS_SHOWN: Final = 40
-"""The most symbols of targets, or features, that `charrnn info` shows."""
+"""The most characters of sources, symbols of targets and features that `charrnn info` shows."""
 
 
 class TransduceDefinition(TaskDefinition):
@@ -138,8 +139,19 @@ class TransduceDefinition(TaskDefinition):
     # Texts and units for people
 
     def loss_unit(self, tokenizer: "Tokenizer") -> LossUnit:
-        """Return bits per pair."""
-        return bits_per("pair")
+        """Return the word error rate: the share of sources whose translation is wrong. A training
+        step has nats per target."""
+        return LossUnit(
+            "word error rate",
+            "wrong",
+            lambda loss: f"{100 * loss:.1f} %",
+            lambda nats: f"{nats / math.log(2):.3f} bits per target",
+        )
+
+    def describe_loss(self, tokenizer: "Tokenizer", loss: float) -> str:
+        """See TaskDefinition."""
+        unit = self.loss_unit(tokenizer)
+        return f"{unit.name} {unit.show(loss)}"
 
     def describe_corpus(self, provenance: "Provenance") -> str:
         """See TaskDefinition."""
@@ -151,7 +163,7 @@ class TransduceDefinition(TaskDefinition):
         return f"{share} of the sources, drawn by the seed {self.held_out_seed(provenance)}"
 
     def model_rows(self, model: "Model") -> "Rows":
-        """Return the symbols of targets, the features of sources and the separator."""
+        """Return the symbols of sources and targets, and the separator."""
         from charrnn.tasks.transduce.tokenizer import PairTokenizer
 
         assert isinstance(model.tokenizer, PairTokenizer)

@@ -5,12 +5,13 @@ K outputs.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from charrnn.array_types import Float32Array, Int64Array
+from charrnn.array_types import Float32Array, Float64Array, Int64Array
 from charrnn.data.tokenizer import Ids
 from charrnn.engines.bidirectional import BidirectionalStack
 from charrnn.engines.deterministic_matmul import padded, product, whole_rows
@@ -20,7 +21,8 @@ from charrnn.errors import ModelError
 from charrnn.model.config import ModelConfig
 from charrnn.storage.model_directory import Model
 from charrnn.storage.tensor_file import Tensors
-from charrnn.tasks.transduce.beam import Hypothesis, Sources, search
+from charrnn.tasks.transduce.beam import ADVANCE, COPY, TINY, Hypothesis, Sources, search
+from charrnn.tasks.transduce.lattice import align
 from charrnn.tasks.transduce.shapes import member_prefix
 from charrnn.tasks.transduce.tokenizer import SPECIAL, UNKNOWN, PairTokenizer
 
@@ -38,8 +40,10 @@ __all__ = ["Hypothesis", "TransducerEngine"]
 class TransducerEngine:
     """Transducers of one tokenizer, float32, on the CPU.
 
-    Their probabilities, and those of the members of each, are averaged in each step. A source's
-    translations are the same to the last bit in any batch.
+    The members that read in the same direction are averaged in each step of a search. Where some
+    read from the end, each direction has a search of its own, and the targets that either finds are
+    compared by the geometric mean of both directions' probabilities. A source's translations are
+    the same to the last bit in any batch.
 
     Args:
         models: models of the task `transduce`.
@@ -62,14 +66,16 @@ class TransducerEngine:
             if model.tokenizer.to_json() != tokenizer.to_json():
                 raise ModelError("the models have different tokenizers, so they cannot be averaged")
         assert isinstance(tokenizer, PairTokenizer)
-        self._margin = margin
         self._outputs = tokenizer.outputs
-        self._copies = tokenizer.copies()
-        self._own = _own_numbers(tokenizer)
-        self._members = [
-            _Member(model.config, _member_tensors(model.tensors, member), native=native)
-            for model in models
-            for member in range(model.config.members)
+        members: list[list[_Member]] = [[], []]
+        for model in models:
+            for member in range(model.config.members):
+                tensors = _member_tensors(model.tensors, member)
+                members[member % 2].append(_Member(model.config, tensors, native=native))
+        self._sides = [
+            _Side(some, tokenizer, backwards=bool(side), margin=margin)
+            for side, some in enumerate(members)
+            if some
         ]
 
     def translate_batch(
@@ -90,29 +96,165 @@ class TransducerEngine:
         found: list[list[Hypothesis]] = [[] for _ in sources]
         for start in range(0, len(order), at_once):
             numbers = order[start : start + at_once]
-            batch = self._search([sources[number] for number in numbers], beam, n)
+            batch = self._translate([sources[number] for number in numbers], beam, n)
             for number, hypotheses in zip(numbers, batch, strict=True):
                 found[number] = hypotheses
         return found
 
-    def _search(self, sources: list[Sequence[int]], beam: int, n: int) -> list[list[Hypothesis]]:
+    def _translate(self, sources: list[Sequence[int]], beam: int, n: int) -> list[list[Hypothesis]]:
         """Translate sources, the longest first."""
-        texts = [np.asarray(source, dtype=np.uint32) for source in sources]
-        lengths = np.array([len(text) for text in texts])
-        ids = np.concatenate(texts)
-        own = self._own[ids]
-        # Unknown characters may differ although their ids do not.
-        own[ids == UNKNOWN] = own.max(initial=0) + 1 + np.arange((ids == UNKNOWN).sum())
-        places = Sources(np.cumsum(lengths) - lengths, lengths, self._copies[ids], own)
-        with np.errstate(all="ignore"):  # the result is checked
-            decoder = _Decoder(self._members, texts)
+        with np.errstate(all="ignore"):  # the results are checked
             try:
-                margin = self._margin if n == 1 else None
-                return search(decoder, places, beam=beam, n=n, margin=margin)
+                each = [side.search(sources, beam, n) for side in self._sides]
+                if len(each) == 1:
+                    return each[0]
+                return [
+                    self._compare(source, forwards, backwards, n)
+                    for source, forwards, backwards in zip(sources, *each, strict=True)
+                ]
             except FloatingPointError:
                 raise ModelError(
                     "the model's weights are so large that its numbers overflow"
                 ) from None
+
+    def _compare(
+        self,
+        source: Sequence[int],
+        forwards: list[Hypothesis],
+        backwards: list[Hypothesis],
+        n: int,
+    ) -> list[Hypothesis]:
+        """Return the best of what both directions have found.
+
+        Where a single target is wanted and it is the same in both, it is not compared.
+        """
+        found = {_written(each): each for each in (*backwards, *forwards)}
+        if n == 1 and len(found) == 1 and forwards and backwards:
+            mean = (forwards[0].log_probability + backwards[0].log_probability) / 2
+            return [replace(forwards[0], log_probability=mean)]
+        hypotheses = list(found.values())
+        if not hypotheses:
+            return []
+        logs = np.mean([side.log_probabilities(source, hypotheses) for side in self._sides], axis=0)
+        best = np.argsort(-logs, kind="stable")[:n]
+        return [
+            replace(hypotheses[place], log_probability=min(float(logs[place]), 0.0))
+            for place in best
+        ]
+
+
+class _Side:
+    """The members that read in one direction.
+
+    Args:
+        backwards: whether they read sources and write targets from the end.
+    """
+
+    def __init__(
+        self,
+        members: "list[_Member]",
+        tokenizer: PairTokenizer,
+        *,
+        backwards: bool,
+        margin: float | None,
+    ) -> None:
+        self._members, self._backwards, self._margin = members, backwards, margin
+        self._copies = tokenizer.copies()
+        self._own = _own_numbers(tokenizer)
+
+    def search(self, sources: list[Sequence[int]], beam: int, n: int) -> list[list[Hypothesis]]:
+        """Return up to `n` translations of each source by these members, the longest source
+        first."""
+        texts = [self._ordered(source) for source in sources]
+        lengths = np.array([len(text) for text in texts])
+        ids = np.concatenate(texts)
+        places = Sources(
+            np.cumsum(lengths) - lengths, lengths, self._copies[ids], self._own_at(ids)
+        )
+        margin = self._margin if n == 1 else None
+        found = search(_Decoder(self._members, texts), places, beam=beam, n=n, margin=margin)
+        if not self._backwards:
+            return found
+        return [
+            [_turned(each, int(length)) for each in some]
+            for some, length in zip(found, lengths, strict=True)
+        ]
+
+    def log_probabilities(
+        self, source: Sequence[int], hypotheses: Sequence[Hypothesis]
+    ) -> Float64Array:
+        """Return the logarithm of the probability of each target (N,), over all alignments."""
+        text = self._ordered(source)
+        if self._backwards:
+            hypotheses = [_turned(each, len(text)) for each in hypotheses]
+        copies, own = self._copies[text], self._own_at(text)
+        advance, write = [], []
+        decoder = _Decoder(self._members, [text])
+        lengths = np.array([len(each.symbols) for each in hypotheses])
+        symbols = np.full((len(hypotheses), int(lengths.max()) + 1), NOTHING)
+        characters = np.full(symbols.shape, NOTHING)
+        for row, each in enumerate(hypotheses):
+            symbols[row, : lengths[row]] = each.symbols
+            characters[row, : lengths[row]] = own[list(each.positions)]
+        decoder.follow(np.zeros(len(hypotheses), dtype=np.int64), *_NO_WRITERS)
+        places = np.arange(len(text))
+        for written in range(symbols.shape[1]):
+            nodes = decoder.all_probabilities(places)  # (S, N, K)
+            following = symbols[:, written]
+            advance.append(nodes[..., ADVANCE])
+            chosen = np.take_along_axis(nodes, np.maximum(following, 0)[None, :, None] + 2, axis=2)
+            copied = np.where(
+                following >= 0,
+                copies[:, None] == following,
+                own[:, None] == characters[:, written],
+            )
+            write.append(np.where(following >= 0, chosen[..., 0], 0) + nodes[..., COPY] * copied)
+            going_on = np.flatnonzero(written < lengths)
+            every = np.arange(len(hypotheses))
+            decoder.follow(every, going_on, np.maximum(following[going_on], -1) + 1)
+        edges = np.log(np.maximum(np.stack([advance, write]).astype(np.float64), TINY))
+        edges = edges.swapaxes(1, 2)  # (S, U + 1, N)
+        found = align(edges[0], edges[1], np.full(len(lengths), len(text)), lengths)
+        return -found.nats
+
+    def _ordered(self, source: Sequence[int]) -> Ids:
+        ids = np.asarray(source, dtype=np.uint32)
+        if self._backwards:
+            ids = np.concatenate([ids[:1], ids[-2:0:-1], ids[-1:]])
+        return ids
+
+    def _own_at(self, ids: Ids) -> Int64Array:
+        """Return what each id copies where it equals no symbol; see Sources."""
+        own = self._own[ids]
+        # Unknown characters may differ although their ids do not.
+        own[ids == UNKNOWN] = own.max(initial=0) + 1 + np.arange((ids == UNKNOWN).sum())
+        return own
+
+
+NOTHING: Final = -2
+"""What is written after the end of a target."""
+
+_NO_WRITERS: Final = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+
+
+def _written(hypothesis: Hypothesis) -> tuple[tuple[int, int], ...]:
+    """Return the symbols of a target; for those that are characters of the source, with their
+    positions, since they may differ."""
+    return tuple(
+        (symbol, position if symbol < 0 else 0)
+        for symbol, position in zip(hypothesis.symbols, hypothesis.positions, strict=True)
+    )
+
+
+def _turned(hypothesis: Hypothesis, length: int) -> Hypothesis:
+    """Return what was found in a source of this length that was read from its end, or the other way
+    round."""
+    return Hypothesis(
+        hypothesis.symbols[::-1],
+        hypothesis.log_probability,
+        tuple(length - 1 - position for position in reversed(hypothesis.positions)),
+        hypothesis.copied[::-1],
+    )
 
 
 class _Member:
@@ -193,6 +335,15 @@ class _Decoder:
             total += other
         total /= np.float32(len(found))
         return total
+
+    def all_probabilities(self, places: Int64Array) -> npt.NDArray[Any]:
+        """Return the probabilities (P, N, K) of each hypothesis at each of some positions (P,)."""
+        count = len(self._targets[0])
+        kept = self._targets
+        self._targets = [np.tile(target, (len(places), 1)) for target in kept]
+        found = self.probabilities(np.repeat(places, count))
+        self._targets = kept
+        return found.reshape(len(places), count, -1)
 
     def follow(self, parents: Int64Array, writers: Int64Array, inputs: Int64Array) -> None:
         """See `beam.Decoder`."""

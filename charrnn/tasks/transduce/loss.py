@@ -28,10 +28,20 @@ def pair_loss(
     masks: torch.Generator,
 ) -> Learned:
     """Return nats per target, the mean of the members; see Loss. No state is carried."""
-    nats = torch.stack(
-        [target_nats(member, batch, generator=masks).mean() for member in network.members]
+    return Learned(member_nats(network, batch, generator=masks).mean(), ())
+
+
+def member_nats(
+    network: Transducer, batch: PairBatch, *, generator: torch.Generator | None = None
+) -> Tensor:
+    """Return the nats of each target given its source, by each member (members, B)."""
+    backwards = batch.backwards() if len(network.members) > 1 else batch
+    return torch.stack(
+        [
+            target_nats(member, backwards if number % 2 else batch, generator=generator)
+            for number, member in enumerate(network.members)
+        ]
     )
-    return Learned(nats.mean(), ())
 
 
 def target_nats(
@@ -63,7 +73,7 @@ class _AlignmentLoss(torch.autograd.Function):
     def forward(ctx: Any, logits: Tensor, targets: Tensor, batch: PairBatch) -> Tensor:
         """Sum over all alignments; the gradient is computed on the way."""
         probabilities = torch.softmax(logits, dim=-1)
-        length, width, lanes, _ = probabilities.shape
+        length, width = probabilities.shape[:2]
         symbols = targets[None, :, :, None].expand(length, -1, -1, 1) + FIRST_SYMBOL
         before = probabilities[:, : width - 1]  # nodes from which a symbol may be written
         written = before.gather(3, symbols)[..., 0]  # (S, U, B)

@@ -160,7 +160,9 @@ def read_pairs(
         raise ConfigError(f"--tokenizer {kind}: pairs are read as characters; leave that out")
     if min_count != 1:
         raise ConfigError("--min-count: no symbol of a pair is replaced; leave that out")
-    known = tokenizer if isinstance(tokenizer, PairTokenizer) else None
+    if not (tokenizer is None or isinstance(tokenizer, PairTokenizer)):
+        raise ConfigError(f"{corpus.name}: the model reads texts, not pairs; leave out --source")
+    known = tokenizer
     separator = _separator(corpus, known)
     reading = _PairReading(corpus, separator, at_most, progress)
     reading.read()

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from charrnn.tasks.transduce.scores import ErrorRates, Scores
 from charrnn.training.report import Rows, Table
+from charrnn.wording import counted
 
 CONFUSIONS: Final = 10
 """The most confusions that people are shown."""
@@ -57,7 +58,7 @@ def scores_rows(scores: Scores, copied: ErrorRates, *, held_out: bool) -> Rows:
         rows.append(
             (
                 f"  {lengths} characters",
-                f"{percent(rates.word_error_rate)} of {rates.sources:,} words, "
+                f"{percent(rates.word_error_rate)} of {counted(rates.sources, 'word')}, "
                 f"{percent(rates.symbol_error_rate)} of symbols",
             )
         )

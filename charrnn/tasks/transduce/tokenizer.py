@@ -203,7 +203,10 @@ class PairTokenizer:
 
     def rows(self, most: int) -> Rows:
         """Return what people are shown of the symbols; at most so many of each kind."""
-        rows = [("symbols of targets", _listed(self.target, most))]
+        rows = [
+            ("characters of sources", _listed(self.source, most)),
+            ("symbols of targets", _listed(self.target, most)),
+        ]
         if self.separator is not None:
             rows.append(("separator", repr(self.separator)))
         if self.features:

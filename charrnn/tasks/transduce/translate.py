@@ -297,7 +297,8 @@ def stream_translate(
 
     Raises ModelError, ConfigError, and where the texts and their features are not equally many.
     """
-    return Translator(model, beam=beam, n=n, alignment=alignment).stream(texts, features)
+    several = [texts] if isinstance(texts, str) else texts
+    return Translator(model, beam=beam, n=n, alignment=alignment).stream(several, features)
 
 
 _NO_MORE: Final = object()

@@ -63,6 +63,19 @@ def node_probabilities(members: Sequence[Any], source: list[int], written: list[
 def exact_probability(
     members: Sequence[Any], tokenizer: PairTokenizer, source: list[int], target: Sequence[int]
 ) -> float:
+    """The probability of a target: that of the members that read forwards, or the geometric mean of
+    theirs and of those that read backwards, every other one."""
+    forwards = probability_one_way(members[::2], tokenizer, source, target)
+    if len(members) == 1:
+        return forwards
+    turned = [source[0], *source[-2:0:-1], source[-1]]
+    backwards = probability_one_way(members[1::2], tokenizer, turned, target[::-1])
+    return float(np.sqrt(forwards * backwards))
+
+
+def probability_one_way(
+    members: Sequence[Any], tokenizer: PairTokenizer, source: list[int], target: Sequence[int]
+) -> float:
     """The probability of a target, summed over all alignments node by node.
 
     The symbol -1 is a copy of a character that equals no symbol.

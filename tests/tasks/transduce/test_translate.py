@@ -138,6 +138,11 @@ def test_settings_out_of_range_are_refused(settings: dict[str, Any]) -> None:
         make(**settings)
 
 
+def test_one_text_is_streamed_as_one(faked: UpperCase) -> None:
+    """It was read as a list of its characters."""
+    assert [each.text for each in stream_translate(make_pair_model(), "ab")] == ["AB"]
+
+
 def test_another_model_is_refused_with_its_own_commands(make_model: Any) -> None:
     model: Model = make_model("abc")
     with pytest.raises(ModelError, match="trained to generate, not to transduce"):
