@@ -27,7 +27,7 @@ BATCH_SIZES: Final = (16, 32)
 SIZES: Final = (96, 192)
 """The hidden sizes, where there are few pairs and where there are more."""
 
-MEMBERS: Final = 5
+MEMBERS: Final = 6
 """The most networks whose probabilities are averaged."""
 
 EPOCHS_OF_A_MEMBER: Final = 40
