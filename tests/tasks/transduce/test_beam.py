@@ -154,3 +154,30 @@ def test_long_improbable_targets_do_not_underflow() -> None:
 def test_numbers_that_are_not_finite_are_an_error() -> None:
     with pytest.raises(FloatingPointError):
         find(lambda i, read: [math.nan, 0, 1, 0], 2)
+
+
+def test_an_improbable_output_is_added_to_another_hypothesis() -> None:
+    """From the second position, writing symbol 0 is less probable than three other symbols, more
+    than the beam has room for; but symbol 0 has also been written at the first."""
+
+    def rule(i: int, read: tuple[int, ...]) -> list[float]:
+        if i == 0 and not read:
+            return [0.5, 0, 0.5, 0, 0, 0]
+        return [1, 0, 0, 0, 0, 0] if read else [0, 0, 0.1, 0.3, 0.3, 0.3]
+
+    (found,) = find(rule, 2, beam=2)
+    assert found[0].symbols == (0,)
+    assert math.exp(found[0].log_probability) == pytest.approx(0.55)
+
+
+def test_an_improbable_end_is_kept() -> None:
+    """After symbol 0, ending is less probable than several symbols, but these lead nowhere."""
+
+    def rule(i: int, read: tuple[int, ...]) -> list[float]:
+        if len(read) == 1:
+            return [0.2, 0, 0.24, 0.3, 0.26]
+        return [0.001, 0, 0.999, 0, 0]
+
+    (found,) = find(rule, 1, beam=1)
+    assert found[0].symbols == (0,)
+    assert math.exp(found[0].log_probability) == pytest.approx(0.999 * 0.2)
