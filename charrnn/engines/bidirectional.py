@@ -13,6 +13,7 @@ from charrnn.data.tokenizer import Ids
 from charrnn.engines.deterministic_matmul import whole_rows
 from charrnn.engines.engine import Array, Reader, State
 from charrnn.engines.layers import prepared_layer
+from charrnn.engines.native_engine import available
 from charrnn.engines.numpy_engine import run_layer
 from charrnn.engines.stack import stack_engine
 from charrnn.model.config import STATES, ModelConfig
@@ -34,10 +35,17 @@ class BidirectionalStack:
         config: a configuration with `bidirectional`.
         tensors: the weights, of which those of the layers and the embedding are used.
         native: whether to compute in C; None: where C is available.
+        native_above: whether to compute the layers above the first in C too, which is faster and
+            rounds differently.
     """
 
     def __init__(
-        self, config: ModelConfig, tensors: Tensors, *, native: bool | None = None
+        self,
+        config: ModelConfig,
+        tensors: Tensors,
+        *,
+        native: bool | None = None,
+        native_above: bool = False,
     ) -> None:
         self.hidden_size = config.hidden_size
         # The engines of the first layer; their heads return the outputs unchanged.
@@ -52,8 +60,10 @@ class BidirectionalStack:
             )
             for reverse in (False, True)
         ]
+        native_above = native_above and (available() if native is None else native)
+        make_layer = _NativeMixedLayer if native_above else _MixedLayer
         self._upper = [
-            [_MixedLayer(config, tensors, layer, direction) for direction in ("", "_reverse")]
+            [make_layer(config, tensors, layer, direction) for direction in ("", "_reverse")]
             for layer in range(1, config.layers)
         ]
 
@@ -114,6 +124,42 @@ class _MixedLayer:
             states = tuple(part[:rows] for part in states)
             outputs = run_layer(self._cell, layer, inputs, states)
             yield begin, outputs.swapaxes(0, 1)[: len(active), :, : self._hidden_size]
+
+
+class _NativeMixedLayer:
+    """The same in C: each input has an id of its own, whose embedding it is, so that a network of
+    one layer reads the ids."""
+
+    def __init__(self, config: ModelConfig, tensors: Tensors, layer: int, direction: str) -> None:
+        self._config = config
+        self._tensors = {
+            f"rnn.{name}_l0": tensors[f"rnn.{name}_l{layer}{direction}"]
+            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        }
+        self._unchanged = np.eye(config.hidden_size, dtype=np.float32)
+
+    def stream(
+        self, below: Array, lengths: Int64Array, chunk: int, *, backwards: bool
+    ) -> Iterator[tuple[int, Array]]:
+        """See _MixedLayer."""
+        state: State | None = None
+        for begin in range(0, int(lengths[0]), chunk):
+            active = lengths[lengths > begin]
+            time = min(chunk, int(active[0]) - begin)
+            ids = np.zeros((len(active), time), dtype=np.int64)
+            inputs, count = [], 0
+            for lane, length in enumerate(active):
+                steps = _steps(begin, int(length), time, backwards=backwards)
+                found = below[lane, steps]
+                ids[lane, : len(found)] = np.arange(count, count + len(found))
+                inputs.append(found)
+                count += len(found)
+            own = {**self._tensors, "embedding.weight": np.concatenate(inputs)}
+            engine = stack_engine(self._config, own, head=self._unchanged, layers=1, native=True)
+            if state is not None:
+                state = tuple(part[:, : len(active)] for part in state)
+            outputs, state = engine.advance(ids, state)
+            yield begin, outputs
 
 
 def stream(

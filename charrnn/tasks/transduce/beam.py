@@ -129,6 +129,8 @@ class _Search:
         count: (N,) the number of symbols it has written.
         share: (N,) its probability; see the module.
         hash: (N,) of the symbols it has written.
+        before, last: (N,) the hash before its last symbol, and the output that wrote that; -1 where
+            there is none.
         node: (N,) the node of its last symbol; -1 before the first.
         scale: (B,) the logarithm of the probability of which shares are shares.
     """
@@ -144,7 +146,8 @@ class _Search:
         self.text = np.arange(batch)
         self.position, self.count = (np.zeros(batch, dtype=np.int64) for _ in range(2))
         self.share, self.scale = np.ones(batch), np.zeros(batch)
-        self.hash = np.zeros(batch, dtype=np.uint64)
+        self.hash, self.before = (np.zeros(batch, dtype=np.uint64) for _ in range(2))
+        self.last = np.full(batch, -1, dtype=np.int64)
         self.node = np.full(batch, -1, dtype=np.int64)
         self._nodes = _Nodes()
         self._finished: list[tuple[Int64Array, Float64Array, Int64Array]] = []
@@ -188,12 +191,31 @@ class _Search:
             raise FloatingPointError
         sizes = np.diff(segments, append=len(self.text))
         least = np.repeat(np.maximum(best * self._least, np.finfo(np.float64).tiny), sizes)
-        rows, outputs = np.nonzero(shares >= least[:, None])
+        kept = shares >= least[:, None]
+        if self._least == 0:
+            kept &= self._may_be_best(shares)
+        rows, outputs = np.nonzero(kept)
         hashes = self.hash[rows]
         keys = np.where(outputs == COPY, own[rows], outputs)
         writes = outputs != ADVANCE
         hashes[writes] = _mix(hashes[writes], keys[writes])
         return _Candidates(rows, outputs, shares[rows, outputs], hashes)
+
+    def _may_be_best(self, shares: Float64Array) -> npt.NDArray[np.bool_]:
+        """Return which outputs (N, K) may be among the best of their source, so that few are
+        sorted: the best of each hypothesis, one more than the beam has room for, since one may end
+        there; and those that are added to others."""
+        ahead = shares.shape[1] - self._beam - 1
+        if ahead <= 0:
+            return np.ones(shares.shape, dtype=np.bool_)
+        found: npt.NDArray[np.bool_] = shares >= np.partition(shares, ahead, axis=1)[:, ahead, None]
+        found[:, ADVANCE] = True
+        keys, before = _keys(self.text, self.hash), _keys(self.text, self.before)
+        order = np.argsort(keys)
+        rows = order[np.minimum(np.searchsorted(keys[order], before), len(keys) - 1)]
+        meeting = (keys[rows] == before) & (self.last >= 0)
+        found[rows[meeting], self.last[meeting]] = True
+        return found
 
     def _finish(self, candidates: _Candidates) -> _Candidates:
         """Put aside those that are past their last position, and return the others."""
@@ -243,6 +265,9 @@ class _Search:
         self.node[writers] = self._nodes.add(
             self.node[writers], numbers, self.position[writers], copied[writers]
         )
+        self.before, self.last = self.before[rows], self.last[rows]
+        self.before[writers] = self.hash[rows[writers]]
+        self.last[writers] = outputs[writers]
         self.position += ~writes
         self.count += writes
         self.share, self.hash = candidates.shares, candidates.hashes
@@ -305,8 +330,7 @@ class _Nodes:
 def _merge(candidates: _Candidates, texts: Int64Array) -> _Candidates:
     """Add up the probabilities of candidates of one source that have written the same; there are at
     most two, of which one advances and one writes. The more probable one stands for both."""
-    of_text = texts[candidates.rows].astype(np.uint64) << np.uint64(48)
-    keys = of_text | (candidates.hashes >> np.uint64(16))
+    keys = _keys(texts[candidates.rows], candidates.hashes)
     order = np.argsort(keys, kind="stable")
     candidates, keys = candidates.at(order), keys[order]
     second = np.flatnonzero(keys[1:] == keys[:-1]) + 1
@@ -317,6 +341,12 @@ def _merge(candidates: _Candidates, texts: Int64Array) -> _Candidates:
     shares[kept] = shares[second - 1] + shares[second]
     dropped = 2 * second - 1 - kept
     return candidates.at(np.delete(np.arange(len(keys)), dropped))
+
+
+def _keys(texts: Int64Array, hashes: _Hashes) -> _Hashes:
+    """Return numbers that are equal, and next to each other in order, where text and hash are."""
+    keys: _Hashes = (texts.astype(np.uint64) << np.uint64(48)) | (hashes >> np.uint64(16))
+    return keys
 
 
 def _mix(hashes: _Hashes, keys: Int64Array) -> _Hashes:

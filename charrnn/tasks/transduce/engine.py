@@ -4,26 +4,28 @@ Legend: B sources, S positions of a source, P positions of all sources, N hypoth
 K outputs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from itertools import chain
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from charrnn.array_types import Float32Array, Float64Array, Int64Array
+from charrnn.array_types import Float64Array, Int64Array
 from charrnn.data.tokenizer import Ids
-from charrnn.engines.bidirectional import BidirectionalStack
-from charrnn.engines.deterministic_matmul import padded, product, whole_rows
-from charrnn.engines.engine import State
-from charrnn.engines.stack import stack_engine
 from charrnn.errors import ModelError
-from charrnn.model.config import ModelConfig
 from charrnn.storage.model_directory import Model
-from charrnn.storage.tensor_file import Tensors
-from charrnn.tasks.transduce.beam import ADVANCE, COPY, TINY, Hypothesis, Sources, search
+from charrnn.tasks.transduce.beam import (
+    ADVANCE,
+    COPY,
+    FIRST_SYMBOL,
+    TINY,
+    Hypothesis,
+    Sources,
+    search,
+)
+from charrnn.tasks.transduce.engine_members import HypothesisStates, Member, member_tensors
 from charrnn.tasks.transduce.lattice import align
-from charrnn.tasks.transduce.shapes import member_prefix
 from charrnn.tasks.transduce.tokenizer import SPECIAL, UNKNOWN, PairTokenizer
 
 MARGIN: Final = 7.0
@@ -33,6 +35,10 @@ wanted. So a word of which the network is sure costs one hypothesis."""
 _MOST_SOURCES: Final = 256
 _MOST_CANDIDATES: Final = 1 << 22
 """The most sources that are searched together, and the most candidates in a round."""
+
+_MOST_NODES: Final = 1 << 14
+"""The most nodes (source position, hypothesis) that are computed together, except those of a single
+source."""
 
 __all__ = ["Hypothesis", "TransducerEngine"]
 
@@ -67,11 +73,11 @@ class TransducerEngine:
                 raise ModelError("the models have different tokenizers, so they cannot be averaged")
         assert isinstance(tokenizer, PairTokenizer)
         self._outputs = tokenizer.outputs
-        members: list[list[_Member]] = [[], []]
+        members: list[list[Member]] = [[], []]
         for model in models:
             for member in range(model.config.members):
-                tensors = _member_tensors(model.tensors, member)
-                members[member % 2].append(_Member(model.config, tensors, native=native))
+                tensors = member_tensors(model.tensors, member)
+                members[member % 2].append(Member(model.config, tensors, native=native))
         self._sides = [
             _Side(some, tokenizer, backwards=bool(side), margin=margin)
             for side, some in enumerate(members)
@@ -106,41 +112,40 @@ class TransducerEngine:
         with np.errstate(all="ignore"):  # the results are checked
             try:
                 each = [side.search(sources, beam, n) for side in self._sides]
-                if len(each) == 1:
-                    return each[0]
-                return [
-                    self._compare(source, forwards, backwards, n)
-                    for source, forwards, backwards in zip(sources, *each, strict=True)
-                ]
+                return each[0] if len(each) == 1 else self._compare(sources, each, n)
             except FloatingPointError:
                 raise ModelError(
                     "the model's weights are so large that its numbers overflow"
                 ) from None
 
     def _compare(
-        self,
-        source: Sequence[int],
-        forwards: list[Hypothesis],
-        backwards: list[Hypothesis],
-        n: int,
-    ) -> list[Hypothesis]:
-        """Return the best of what both directions have found.
+        self, sources: list[Sequence[int]], each: list[list[list[Hypothesis]]], n: int
+    ) -> list[list[Hypothesis]]:
+        """Return the best of what both directions have found for sources, the longest first.
 
         Where a single target is wanted and it is the same in both, it is not compared.
         """
-        found = {_written(each): each for each in (*backwards, *forwards)}
-        if n == 1 and len(found) == 1 and forwards and backwards:
-            mean = (forwards[0].log_probability + backwards[0].log_probability) / 2
-            return [replace(forwards[0], log_probability=mean)]
-        hypotheses = list(found.values())
-        if not hypotheses:
-            return []
-        logs = np.mean([side.log_probabilities(source, hypotheses) for side in self._sides], axis=0)
-        best = np.argsort(-logs, kind="stable")[:n]
-        return [
-            replace(hypotheses[place], log_probability=min(float(logs[place]), 0.0))
-            for place in best
-        ]
+        results: list[list[Hypothesis]] = []
+        compared: list[tuple[int, list[Hypothesis]]] = []
+        for number, (forwards, backwards) in enumerate(zip(*each, strict=True)):
+            found = {_written(one): one for one in (*backwards, *forwards)}
+            if n == 1 and len(found) == 1 and forwards and backwards:
+                mean = (forwards[0].log_probability + backwards[0].log_probability) / 2
+                results.append([replace(forwards[0], log_probability=mean)])
+                continue
+            results.append([])
+            if found:
+                compared.append((number, list(found.values())))
+        for some in _of_few_nodes(compared, sources):
+            texts, targets = [sources[number] for number, _ in some], [each for _, each in some]
+            sides = [side.log_probabilities(texts, targets) for side in self._sides]
+            for (number, hypotheses), *logs in zip(some, *sides, strict=True):
+                mean = np.mean(logs, axis=0)
+                results[number] = [
+                    replace(hypotheses[place], log_probability=min(float(mean[place]), 0.0))
+                    for place in np.argsort(-mean, kind="stable")[:n]
+                ]
+        return results
 
 
 class _Side:
@@ -152,7 +157,7 @@ class _Side:
 
     def __init__(
         self,
-        members: "list[_Member]",
+        members: list[Member],
         tokenizer: PairTokenizer,
         *,
         backwards: bool,
@@ -172,7 +177,9 @@ class _Side:
             np.cumsum(lengths) - lengths, lengths, self._copies[ids], self._own_at(ids)
         )
         margin = self._margin if n == 1 else None
-        found = search(_Decoder(self._members, texts), places, beam=beam, n=n, margin=margin)
+        found = search(
+            HypothesisStates(self._members, texts), places, beam=beam, n=n, margin=margin
+        )
         if not self._backwards:
             return found
         return [
@@ -181,41 +188,50 @@ class _Side:
         ]
 
     def log_probabilities(
-        self, source: Sequence[int], hypotheses: Sequence[Hypothesis]
-    ) -> Float64Array:
-        """Return the logarithm of the probability of each target (N,), over all alignments."""
-        text = self._ordered(source)
-        if self._backwards:
-            hypotheses = [_turned(each, len(text)) for each in hypotheses]
-        copies, own = self._copies[text], self._own_at(text)
-        advance, write = [], []
-        decoder = _Decoder(self._members, [text])
-        lengths = np.array([len(each.symbols) for each in hypotheses])
-        symbols = np.full((len(hypotheses), int(lengths.max()) + 1), NOTHING)
+        self, sources: list[Sequence[int]], targets: list[list[Hypothesis]]
+    ) -> list[Float64Array]:
+        """Return the logarithm of the probability of each target of each source, over all
+        alignments; the longest source comes first."""
+        texts = [self._ordered(source) for source in sources]
+        sizes = np.array([len(text) for text in texts])
+        counts = np.array([len(each) for each in targets])
+        ids, of_source = np.concatenate(texts), np.repeat(np.arange(len(texts)), counts)
+        spans, starts = sizes[of_source], (np.cumsum(sizes) - sizes)[of_source]  # (N,)
+        copies, own = self._copies[ids], self._own_at(ids)
+        rows = [
+            _turned(each, int(span)) if self._backwards else each
+            for each, span in zip(chain.from_iterable(targets), spans, strict=True)
+        ]
+        lengths = np.array([len(each.symbols) for each in rows])
+        symbols = np.full((len(rows), int(lengths.max()) + 1), NOTHING)
         characters = np.full(symbols.shape, NOTHING)
-        for row, each in enumerate(hypotheses):
-            symbols[row, : lengths[row]] = each.symbols
-            characters[row, : lengths[row]] = own[list(each.positions)]
-        decoder.follow(np.zeros(len(hypotheses), dtype=np.int64), *_NO_WRITERS)
-        places = np.arange(len(text))
+        for number, each in enumerate(rows):
+            places = starts[number] + np.array(each.positions, dtype=np.int64)
+            symbols[number, : lengths[number]] = each.symbols
+            characters[number, : lengths[number]] = own[places]
+        decoder = HypothesisStates(self._members, texts)
+        decoder.follow(of_source, *_NO_WRITERS)
+        edges = np.zeros((2, int(sizes[0]), symbols.shape[1], len(rows)))
         for written in range(symbols.shape[1]):
-            nodes = decoder.all_probabilities(places)  # (S, N, K)
-            following = symbols[:, written]
-            advance.append(nodes[..., ADVANCE])
-            chosen = np.take_along_axis(nodes, np.maximum(following, 0)[None, :, None] + 2, axis=2)
-            copied = np.where(
-                following >= 0,
-                copies[:, None] == following,
-                own[:, None] == characters[:, written],
+            some = np.flatnonzero(lengths >= written)
+            row = np.repeat(some, spans[some])
+            position = np.arange(len(row)) - np.repeat(
+                np.cumsum(spans[some]) - spans[some], spans[some]
             )
-            write.append(np.where(following >= 0, chosen[..., 0], 0) + nodes[..., COPY] * copied)
-            going_on = np.flatnonzero(written < lengths)
-            every = np.arange(len(hypotheses))
-            decoder.follow(every, going_on, np.maximum(following[going_on], -1) + 1)
-        edges = np.log(np.maximum(np.stack([advance, write]).astype(np.float64), TINY))
-        edges = edges.swapaxes(1, 2)  # (S, U + 1, N)
-        found = align(edges[0], edges[1], np.full(len(lengths), len(text)), lengths)
-        return -found.nats
+            place, following = starts[row] + position, symbols[row, written]
+            nodes = decoder.probabilities(place, row)
+            own_number = characters[row, written]
+            is_symbol = following >= 0
+            equal = np.where(is_symbol, copies[place] == following, own[place] == own_number)
+            chosen = nodes[np.arange(len(row)), np.maximum(following, 0) + FIRST_SYMBOL]
+            edges[0, position, written, row] = nodes[:, ADVANCE]
+            edges[1, position, written, row] = chosen * is_symbol + nodes[:, COPY] * equal
+            writers = np.flatnonzero(lengths > written)
+            inputs = np.maximum(symbols[writers, written], -1) + 1
+            decoder.follow(np.arange(len(rows)), writers, inputs)
+        np.log(np.maximum(edges, TINY, out=edges), out=edges)
+        nats = align(edges[0], edges[1], spans, lengths).nats
+        return np.split(-nats, np.cumsum(counts)[:-1])
 
     def _ordered(self, source: Sequence[int]) -> Ids:
         ids = np.asarray(source, dtype=np.uint32)
@@ -229,6 +245,23 @@ class _Side:
         # Unknown characters may differ although their ids do not.
         own[ids == UNKNOWN] = own.max(initial=0) + 1 + np.arange((ids == UNKNOWN).sum())
         return own
+
+
+def _of_few_nodes(
+    compared: list[tuple[int, list[Hypothesis]]], sources: list[Sequence[int]]
+) -> Iterator[list[tuple[int, list[Hypothesis]]]]:
+    """Divide sources that are compared, so that a target position has few nodes in all of them."""
+    some: list[tuple[int, list[Hypothesis]]] = []
+    nodes = 0
+    for number, hypotheses in compared:
+        more = len(sources[number]) * len(hypotheses)
+        if some and nodes + more > _MOST_NODES:
+            yield some
+            some, nodes = [], 0
+        some.append((number, hypotheses))
+        nodes += more
+    if some:
+        yield some
 
 
 NOTHING: Final = -2
@@ -257,108 +290,6 @@ def _turned(hypothesis: Hypothesis, length: int) -> Hypothesis:
     )
 
 
-class _Member:
-    """A network of the sizes of a configuration."""
-
-    def __init__(self, config: ModelConfig, tensors: Tensors, *, native: bool | None) -> None:
-        self.hidden_size = config.hidden_size
-        self._encoder = BidirectionalStack(config, tensors, native=native)
-        prefix = "decoder."
-        own = {
-            name.removeprefix(prefix): weight
-            for name, weight in tensors.items()
-            if name.startswith(prefix)
-        }
-        # Its head is the target's half of the join.
-        self.decoder = stack_engine(config, own, head=tensors["join.target.weight"], native=native)
-        self._source = _Linear(tensors["join.source.weight"], tensors["join.source.bias"])
-        self._head = _Linear(tensors["head.weight"], tensors["head.bias"])
-
-    def encode(self, texts: Sequence[Ids]) -> Float32Array:
-        """Return A e_i + b (P, H) for all positions of texts, the longest first."""
-        read = self._encoder.read(texts)  # (B, S, 2 H)
-        kept = np.arange(read.shape[1]) < np.array([len(text) for text in texts])[:, None]
-        return self._source(read[kept])
-
-    def probabilities(self, source: Float32Array, target: Float32Array) -> Float32Array:
-        """Return (N, K), given both halves of the join (N, H)."""
-        joined = source + target
-        np.tanh(joined, out=joined)
-        logits = self._head(joined)
-        logits -= logits.max(axis=1, keepdims=True)
-        np.exp(logits, out=logits)
-        logits /= logits.sum(axis=1, keepdims=True)
-        return logits
-
-
-class _Linear:
-    """A product with a weight (K, N), plus a bias (K,), the same bits for any number of rows."""
-
-    def __init__(self, weight: Float32Array, bias: Float32Array) -> None:
-        self._outputs, self._inputs = weight.shape
-        self._bias = bias
-        self._weight = np.zeros((padded(self._inputs), padded(self._outputs)), dtype=np.float32)
-        self._weight[: self._inputs, : self._outputs] = weight.T
-
-    def __call__(self, x: Float32Array) -> Float32Array:
-        """Return (R, K) of x (R, N)."""
-        filled = np.zeros((whole_rows(len(x)), len(self._weight)), dtype=np.float32)
-        filled[: len(x), : self._inputs] = x
-        result: Float32Array = product(filled, self._weight)[: len(x), : self._outputs] + self._bias
-        return result
-
-
-class _Decoder:
-    """The members' outputs for sources, and the states of hypotheses; see `beam.Decoder`."""
-
-    def __init__(self, members: Sequence[_Member], texts: Sequence[Ids]) -> None:
-        self._members = members
-        self._sources = [member.encode(texts) for member in members]
-        nothing = np.zeros((len(texts), 1), dtype=np.int64)
-        self._targets: list[Float32Array] = []
-        self._states: list[State] = []
-        for member in members:
-            target, state = member.decoder.advance(nothing, None)
-            self._targets.append(target[:, 0])
-            self._states.append(state)
-
-    def probabilities(self, places: Int64Array) -> npt.NDArray[Any]:
-        """See `beam.Decoder`."""
-        found = [
-            member.probabilities(source[places], target)
-            for member, source, target in zip(
-                self._members, self._sources, self._targets, strict=True
-            )
-        ]
-        total = found[0]
-        for other in found[1:]:
-            total += other
-        total /= np.float32(len(found))
-        return total
-
-    def all_probabilities(self, places: Int64Array) -> npt.NDArray[Any]:
-        """Return the probabilities (P, N, K) of each hypothesis at each of some positions (P,)."""
-        count = len(self._targets[0])
-        kept = self._targets
-        self._targets = [np.tile(target, (len(places), 1)) for target in kept]
-        found = self.probabilities(np.repeat(places, count))
-        self._targets = kept
-        return found.reshape(len(places), count, -1)
-
-    def follow(self, parents: Int64Array, writers: Int64Array, inputs: Int64Array) -> None:
-        """See `beam.Decoder`."""
-        for number, member in enumerate(self._members):
-            target = self._targets[number][parents]
-            state = tuple(part[:, parents] for part in self._states[number])
-            if len(writers):
-                before = tuple(part[:, writers] for part in state)
-                read, after = member.decoder.advance(inputs[:, None], before)
-                target[writers] = read[:, 0]
-                for part, each in zip(state, after, strict=True):
-                    part[:, writers] = each
-            self._targets[number], self._states[number] = target, state
-
-
 def _own_numbers(tokenizer: PairTokenizer) -> Int64Array:
     """Return for each id (V,) a number of its own for copying where it is a character that equals
     no symbol; -1 for the begin, the end, features, and characters that equal one."""
@@ -367,14 +298,3 @@ def _own_numbers(tokenizer: PairTokenizer) -> Int64Array:
     numbers[characters] = tokenizer.outputs + 2 + characters
     numbers[tokenizer.copies() >= 0] = -1
     return numbers
-
-
-def _member_tensors(tensors: Tensors, member: int) -> Tensors:
-    """Return the weights of one member, with the names of the first."""
-    prefix = member_prefix(member)
-    others = member_prefix(1).split(".")[0] + "."
-    return {
-        name.removeprefix(prefix): weight
-        for name, weight in tensors.items()
-        if (name.startswith(prefix) if prefix else not name.startswith(others))
-    }

@@ -1,5 +1,6 @@
 import itertools
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -203,3 +204,24 @@ def test_members_of_both_directions_are_the_same_in_any_batch(members: int) -> N
     for n in (1, 3):
         together = engine.translate_batch(sources, beam=4, n=n)
         assert together == [engine.translate_batch([each], beam=4, n=n)[0] for each in sources]
+
+
+@pytest.mark.parametrize("beam", [1, 2, 4])
+def test_leaving_out_what_cannot_be_among_the_best_changes_nothing(
+    beam: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Improbable outputs that are added to other hypotheses are kept, to the last bit."""
+    tokenizer = PairTokenizer("abcdefx", tuple("abcdefgh"))
+    _, model = make_network(tokenizer, advance=0.5)
+    engine = TransducerEngine([model], margin=None)
+    sources = [encode(text, tokenizer=tokenizer) for text in ("abc", "fxxa", "", "abcdef?", "bbb")]
+    found = engine.translate_batch(sources, beam=beam, n=beam)
+    calls = []
+
+    def everything(self: Any, shares: Any) -> Any:
+        calls.append(len(shares))
+        return np.ones(shares.shape, dtype=np.bool_)
+
+    monkeypatch.setattr("charrnn.tasks.transduce.beam._Search._may_be_best", everything)
+    assert engine.translate_batch(sources, beam=beam, n=beam) == found
+    assert calls
