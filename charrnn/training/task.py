@@ -13,7 +13,7 @@ from charrnn.data.loader import Loader, LoaderSettings
 from charrnn.errors import ConfigError, ModelError
 from charrnn.tasks import find_task
 from charrnn.training.corpus_definition import CorpusDefinition
-from charrnn.training.loss import HOPELESS_LOSS, Loss
+from charrnn.training.loss import BETAS, HOPELESS_LOSS, Loss
 from charrnn.training.report import (
     Evaluate,
     EvaluationRequest,
@@ -55,6 +55,7 @@ class TaskDefinition(CorpusDefinition, ABC):
         carries_state: whether a step begins with the state that the last one ended with.
         several_processes: whether several processes can train together.
         hopeless_loss: see HOPELESS_LOSS.
+        betas: the decay rates of AdamW's moments.
         evaluation_options: which of `protocol`, `adapt` and `engine` apply to `charrnn evaluate`.
         has_int8: whether the int8 engine runs its networks.
         several_models: whether several models can work together.
@@ -70,6 +71,7 @@ class TaskDefinition(CorpusDefinition, ABC):
     carries_state: bool = False
     several_processes: bool = False
     hopeless_loss: float = HOPELESS_LOSS
+    betas: tuple[float, float] = BETAS
     evaluation_options: frozenset[str] = frozenset()
     has_int8: bool = False
     several_models: bool = False
@@ -262,6 +264,10 @@ class Task(ABC):
             at_once: how many characters may be read together, as far as a single document allows;
                 None: as many as is fast.
         """
+
+    def is_better(self, nats: float, best_nats: float) -> bool:
+        """Return whether a model with this validation loss takes the place of the best so far."""
+        return nats < best_nats
 
     @abstractmethod
     def sample(self, model: "Model", seed: int) -> str:

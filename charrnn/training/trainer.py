@@ -367,7 +367,7 @@ class Trainer:
             raise self._diverged(f"step {position.step}: the validation loss is {nats}")
         text = self._sample()
         self._log.log_evaluation(position, nats, self.task.measures(), text)
-        best = position.best_nats is None or nats < position.best_nats
+        best = position.best_nats is None or self.task.is_better(nats, position.best_nats)
         self.position = dataclasses.replace(
             position,
             evaluated=position.step,

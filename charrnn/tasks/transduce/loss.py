@@ -3,7 +3,8 @@
 Legend: S source positions, U target symbols, B batch, K outputs.
 """
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -13,10 +14,15 @@ from charrnn.model.recurrent import State
 from charrnn.tasks.transduce.batches import PairBatch
 from charrnn.tasks.transduce.lattice import Posterior, align
 from charrnn.tasks.transduce.network import ADVANCE, COPY, FIRST_SYMBOL, Transducer
+from charrnn.tasks.transduce.tokenizer import SPECIAL, UNKNOWN
 from charrnn.training.loss import Learned
 
-TINY = 1e-30
+TINY: Final = 1e-30
 """The least probability of an edge, so that its logarithm is finite."""
+
+HIDDEN: Final = 0.005
+"""The share of characters that are hidden from a step: a few hundred teach to copy the unknown. 3 %
+hidden cost one word in a hundred."""
 
 
 def pair_loss(
@@ -27,7 +33,14 @@ def pair_loss(
     random: np.random.Generator,
     masks: torch.Generator,
 ) -> Learned:
-    """Return nats per target, the mean of the members; see Loss. No state is carried."""
+    """Return nats per target, the mean of the members; see Loss. No state is carried.
+
+    Some characters of the sources are hidden, so that the network learns what to do with those that
+    it has never seen, such as copying them.
+    """
+    # Features are never unknown, but hiding one now and then does no harm.
+    hidden = (batch.sources >= SPECIAL) & (random.random(batch.sources.shape) < HIDDEN)
+    batch = replace(batch, sources=np.where(hidden, UNKNOWN, batch.sources))
     return Learned(member_nats(network, batch, generator=masks).mean(), ())
 
 

@@ -74,7 +74,8 @@ def test_nats_and_gradients_are_those_of_each_pair_alone(
         torch.testing.assert_close(each, expected, rtol=1e-6, atol=1e-8)
 
 
-def test_the_loss_is_the_mean_of_the_members(pairs: Pairs) -> None:
+def test_the_loss_is_the_mean_of_the_members(pairs: Pairs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("charrnn.tasks.transduce.loss.HIDDEN", 0.0)
     transducer = network(members=3).eval()
     assert len(transducer.members) == 3
     batch = pairs.batch(np.arange(3))
@@ -118,3 +119,20 @@ def test_backwards_reverses_each_pair_within_its_length(pairs: Pairs) -> None:
     assert backwards.targets[:, 0].tolist() == [3, 0, 2]
     assert (backwards.copies == pairs.copies[backwards.sources]).all()
     assert (backwards.backwards().targets == batch.targets).all()
+
+
+def test_some_characters_are_hidden_but_no_ends(
+    pairs: Pairs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    monkeypatch.setattr("charrnn.tasks.transduce.loss.HIDDEN", 0.5)
+    monkeypatch.setattr(
+        "charrnn.tasks.transduce.loss.member_nats",
+        lambda network, batch, generator: seen.append(batch) or torch.zeros(1),
+    )
+    batch = pairs.batch(np.arange(3))
+    pair_loss(network(), batch, None, random=np.random.default_rng(0), masks=torch.Generator())
+    changed = seen[0].sources != batch.sources
+    assert changed.any() and (seen[0].sources[changed] == 2).all()
+    assert (batch.sources[changed] >= 3).all()
+    assert (seen[0].copies == batch.copies).all()  # a hidden character is still copied
