@@ -73,7 +73,7 @@ def test_the_commands_of_a_model_exist(definition: TaskDefinition) -> None:
 def test_losses_have_a_unit(definition: TaskDefinition) -> None:
     for tokenizer in (CharTokenizer("ab"), ByteTokenizer(), PairTokenizer("ab", "c")):
         unit = definition.loss_unit(tokenizer)
-        assert float(unit.show(2.0)) > 0
+        assert float(unit.show(2.0).removesuffix(" %")) > 0
         shown = definition.describe_loss(tokenizer, 2.0)
         assert unit.name in shown and unit.show(2.0) in shown
 
