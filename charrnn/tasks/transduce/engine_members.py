@@ -5,7 +5,7 @@ K outputs.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -33,16 +33,47 @@ class Member:
             for name, weight in tensors.items()
             if name.startswith(prefix)
         }
-        # Its head is the target's half of the join.
-        self.decoder = stack_engine(config, own, head=tensors["join.target.weight"], native=native)
-        self._source = _Linear(tensors["join.source.weight"], tensors["join.source.bias"])
+        # Its head is the target's half of the join, and the attention's query.
+        read = np.concatenate([tensors["join.target.weight"], tensors["attention.query.weight"]])
+        self.decoder = stack_engine(config, own, head=read, native=native)
+        self._query_bias = tensors["attention.query.bias"]
+        # All that reads the encoder's outputs.
+        names = "join.source.weight", "attention.key.weight", "attention.value.weight"
+        bias = np.zeros(3 * config.hidden_size, dtype=np.float32)
+        bias[: config.hidden_size] = tensors["join.source.bias"]
+        self._of_source = _Linear(np.concatenate([tensors[name] for name in names]), bias)
         self._head = _Linear(tensors["head.weight"], tensors["head.bias"])
 
-    def encode(self, texts: Sequence[Ids]) -> Float32Array:
-        """Return A e_i + b (P, H) for all positions of texts, the longest first."""
+    def encode(self, texts: Sequence[Ids]) -> "_Encoded":
+        """Read texts, the longest first."""
         read = self._encoder.read(texts)  # (B, S, 2 H)
         kept = np.arange(read.shape[1]) < np.array([len(text) for text in texts])[:, None]
-        return self._source(read[kept])
+        source, *others = np.split(self._of_source(read[kept]), 3, axis=1)
+        key, value = (np.zeros((*kept.shape, self.hidden_size), dtype=np.float32) for _ in others)
+        key[kept], value[kept] = others
+        return _Encoded(np.ascontiguousarray(source), key, value, ~kept)
+
+    def target(self, read: Float32Array, encoded: "_Encoded", texts: Int64Array) -> Float32Array:
+        """Return B d_j + c_j (N, H) of hypotheses, given what the decoder's head read (N, 2 H), and
+        the number of the text (N,) of each.
+
+        Sums over positions are taken in their order, so that those of a shorter text are the same
+        to the last bit beside a longer one.
+        """
+        hidden = self.hidden_size
+        query = read[:, hidden:] + self._query_bias
+        products = np.multiply(encoded.key[texts], query[:, None])  # (N, S, H)
+        scores = np.ascontiguousarray(np.add.reduce(products, axis=2).T)  # (S, N)
+        scores *= np.float32(hidden**-0.5)
+        scores[encoded.padding[texts].T] = -np.inf
+        scores -= scores.max(axis=0)
+        weights = np.exp(scores, out=scores)
+        weights /= np.cumsum(weights, axis=0)[-1]
+        values = np.ascontiguousarray(encoded.value[texts].swapaxes(0, 1))  # (S, N, H)
+        values *= weights[:, :, None]
+        found: Float32Array = np.add.reduce(values, axis=0)
+        found += read[:, :hidden]
+        return found
 
     def probabilities(self, source: Float32Array, target: Float32Array) -> Float32Array:
         """Return (N, K), given both halves of the join (N, H)."""
@@ -53,6 +84,21 @@ class Member:
         np.exp(logits, out=logits)
         logits /= logits.sum(axis=1, keepdims=True)
         return logits
+
+
+class _Encoded(NamedTuple):
+    """What a member has read of B texts.
+
+    Attributes:
+        source: A e_i + b (P, H) at all positions.
+        key, value: (B, S, H) of the attention; 0 after the end of a text.
+        padding: (B, S) where that is.
+    """
+
+    source: Float32Array
+    key: Float32Array
+    value: Float32Array
+    padding: npt.NDArray[np.bool_]
 
 
 class _Linear:
@@ -79,18 +125,19 @@ class HypothesisStates:
         self._members = members
         self._sources = [member.encode(texts) for member in members]
         nothing = np.zeros((len(texts), 1), dtype=np.int64)
+        self._texts = np.arange(len(texts))
         self._targets: list[Float32Array] = []
         self._states: list[State] = []
-        for member in members:
-            target, state = member.decoder.advance(nothing, None)
-            self._targets.append(target[:, 0])
+        for member, encoded in zip(members, self._sources, strict=True):
+            read, state = member.decoder.advance(nothing, None)
+            self._targets.append(member.target(read[:, 0], encoded, self._texts))
             self._states.append(state)
 
     def probabilities(self, places: Int64Array, rows: Int64Array | None = None) -> npt.NDArray[Any]:
         """See `beam.Decoder`; `rows` (N,) are the hypotheses, None: each once."""
         found = [
-            member.probabilities(source[places], target if rows is None else target[rows])
-            for member, source, target in zip(
+            member.probabilities(encoded.source[places], target if rows is None else target[rows])
+            for member, encoded, target in zip(
                 self._members, self._sources, self._targets, strict=True
             )
         ]
@@ -102,13 +149,15 @@ class HypothesisStates:
 
     def follow(self, parents: Int64Array, writers: Int64Array, inputs: Int64Array) -> None:
         """See `beam.Decoder`."""
+        self._texts = self._texts[parents]
         for number, member in enumerate(self._members):
             target = self._targets[number][parents]
             state = tuple(part[:, parents] for part in self._states[number])
             if len(writers):
                 before = tuple(part[:, writers] for part in state)
                 read, after = member.decoder.advance(inputs[:, None], before)
-                target[writers] = read[:, 0]
+                some = self._texts[writers]
+                target[writers] = member.target(read[:, 0], self._sources[number], some)
                 for part, each in zip(state, after, strict=True):
                     part[:, writers] = each
             self._targets[number], self._states[number] = target, state

@@ -28,6 +28,10 @@ def tensor_shapes(config: "ModelConfig") -> dict[str, tuple[int, ...]]:
     shapes["join.source.weight"] = (hidden, 2 * hidden)
     shapes["join.source.bias"] = (hidden,)
     shapes["join.target.weight"] = (hidden, hidden)
+    shapes["attention.query.weight"] = (hidden, hidden)
+    shapes["attention.query.bias"] = (hidden,)
+    shapes["attention.key.weight"] = (hidden, 2 * hidden)
+    shapes["attention.value.weight"] = (hidden, 2 * hidden)
     shapes["head.weight"] = (config.outputs + 2, hidden)
     shapes["head.bias"] = (config.outputs + 2,)
     return shapes | {
