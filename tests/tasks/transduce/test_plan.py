@@ -83,9 +83,7 @@ def test_only_a_model_of_pairs_with_these_sizes_is_a_start() -> None:
     assert options.learning_rate is not None and options.learning_rate <= 1e-3
     with pytest.raises(ConfigError, match="hidden size 6, not 8"):
         inherit(TrainingOptions(hidden_size=8), base)
-    text = type(base)(
-        ModelConfig(vocabulary_size=4), base.tokenizer, base.tensors, base.provenance
-    )
+    text = type(base)(ModelConfig(vocabulary_size=4), base.tokenizer, base.tensors, base.provenance)
     with pytest.raises(ModelError, match="was trained to generate"):
         inherit(TrainingOptions(), text)
 
