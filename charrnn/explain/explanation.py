@@ -13,13 +13,16 @@ keys of its objects are the attributes of the classes below. Conventions:
 Legend: S characters shown, N characters of the text, H units of a layer, W window of attention.
 """
 
+import math
 from dataclasses import dataclass, field
 from typing import Final
 
+from charrnn.data.tokenizer import ByteTokenizer
 from charrnn.explain.copy_records import Copying
 from charrnn.explain.network_records import Cells, Embeddings, Memory
 from charrnn.explain.record import Record
 from charrnn.explain.text_records import Attribution, Learning, Surprise
+from charrnn.storage.model_directory import Model
 
 VERSION: Final = 1
 """The version of the shape of the record."""
@@ -58,13 +61,15 @@ class ExplainedText(Record):
 
     Attributes:
         source: where it comes from, in words.
-        characters: N.
+        characters: N, those that were read.
+        of_characters: the length of the whole text; more than N of a long one, for a large model.
         text: its first S characters.
         skipped: characters that were left out because the model has never seen them.
     """
 
     source: str
     characters: int
+    of_characters: int
     text: str
     skipped: tuple[str, ...] = ()
 
@@ -94,3 +99,42 @@ class Explanation(Record):
     attribution: Attribution | None = None
     absent: dict[str, str] = field(default_factory=dict)
     version: int = VERSION
+
+
+def model_facts(model: Model) -> ModelFacts:
+    """Return the facts of a model."""
+    config, provenance = model.config, model.provenance
+    nats = provenance.validation_nats
+    return ModelFacts(
+        corpus=provenance.corpus,
+        task=config.task,
+        cell=config.cell,
+        layers=config.layers,
+        hidden_size=config.hidden_size,
+        embedding_size=config.embedding_size,
+        attention=config.attention,
+        parameters=config.parameters,
+        tokenizer=model.tokenizer.kind,
+        step=provenance.step,
+        validation_bits=None if nats is None else nats / math.log(2),
+    )
+
+
+def text_facts(
+    text: str, *, source: str, shown: int, of_characters: int, skipped: tuple[str, ...] = ()
+) -> ExplainedText:
+    """Return the facts of a text that was read, of which `shown` characters are recorded."""
+    return ExplainedText(
+        source=source,
+        characters=len(text),
+        of_characters=of_characters,
+        text=text[:shown],
+        skipped=skipped,
+    )
+
+
+def alphabet(model: Model) -> tuple[str, ...]:
+    """Return the character of each id; of a byte model, a byte that is not ASCII is `\\xNN`."""
+    if model.tokenizer.kind == ByteTokenizer.kind:
+        return tuple(chr(byte) if byte < 128 else f"\\x{byte:02x}" for byte in range(256))
+    return tuple(model.tokenizer.decode([id_]) for id_ in range(model.config.vocabulary_size))

@@ -132,7 +132,7 @@ class ContextLoss(Record):
     """The loss of predictions from the last few characters only.
 
     Attributes:
-        characters: how many characters the model was given, from a zero state.
+        characters: how many characters (bytes, of a byte model) it was given, from a zero state.
         bits: the loss in bits per character.
         predictions: how many predictions it is the mean of.
     """
@@ -230,7 +230,7 @@ class Embeddings(Record):
     """The embeddings of the characters, projected on their two principal components.
 
     Attributes:
-        characters: one entry for each id.
+        characters: one entry for each id, or for the 1,000 that come most often in the text.
         variance: the shares of the variance that lie in the two components.
     """
 

@@ -66,7 +66,8 @@ class Histogram(Record):
     """How often characters have which surprisal, in the text and in the model's own samples.
 
     Attributes:
-        edges: (K + 1,) the bounds of the bins in bits; the last bin has all above.
+        edges: (K + 1,) the bounds of the bins in bits; the last is null, for the last bin has all
+            above.
         text, samples: (K,) the shares of characters in each bin. Samples are drawn at temperature
             1 without filters; empty where there are none.
         text_bits, samples_bits: the mean surprisal of both; that of samples may be null.
@@ -119,14 +120,13 @@ class CheckpointLoss(Record):
     Attributes:
         step: its training steps.
         characters: the characters it had read.
-        bits: the loss in bits per character, of each of `Learning.kinds`; null where there are no
-            such characters.
+        bits: the loss in bits per character, of each of `Learning.kinds`.
         total: the loss over all characters.
     """
 
     step: int
     characters: int
-    bits: tuple[float | None, ...]
+    bits: tuple[float, ...]
     total: float
 
 

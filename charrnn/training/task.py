@@ -7,11 +7,12 @@ tokenized corpus and what a training needs: batches, an evaluation, a plan's cho
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from charrnn.data.loader import Loader, LoaderSettings
 from charrnn.errors import ConfigError, ModelError
 from charrnn.tasks import find_task
+from charrnn.training.loss import HOPELESS_LOSS, Loss
 from charrnn.training.report import (
     Evaluate,
     EvaluationRequest,
@@ -22,15 +23,15 @@ from charrnn.training.report import (
 )
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from charrnn.data.corpus import Corpus, TokenizedCorpus
     from charrnn.data.read_options import ReadOptions
     from charrnn.data.tokenizer import Tokenizer
     from charrnn.data.two_pass_reading import ReadingProgress
     from charrnn.evaluation.baselines import Baseline
+    from charrnn.explain.explanation import Explanation
+    from charrnn.explain.request import ExplainRequest
     from charrnn.model.config import ModelConfig
-    from charrnn.model.recurrent import RecurrentNetwork, State
+    from charrnn.model.recurrent import RecurrentNetwork
     from charrnn.storage.model_directory import Model, Provenance
     from charrnn.storage.run import Run
     from charrnn.training.checkpoint import TrainingState
@@ -38,32 +39,6 @@ if TYPE_CHECKING:
     from charrnn.training.forecast import Forecast
     from charrnn.training.options import TrainingOptions
     from charrnn.training.task_card import TaskCard
-
-HOPELESS_LOSS: Final = 1000.0
-"""Nats per character from which a network does not recover (a uniform guess costs ln V, at most
-14). With clipped gradients and saturated gates, an LSTM can keep training with a loss of 1e30 and
-never reach infinity."""
-
-
-class Learned(NamedTuple):
-    """The result of the loss function of a task for a batch.
-
-    Attributes:
-        loss: the mean loss.
-        state: the state with which the next step begins.
-        unweighted: the mean loss without weights, where the loss is weighted; it shows whether the
-            network has diverged.
-    """
-
-    loss: "Tensor"
-    state: "State"
-    unweighted: "Tensor | None" = None
-
-
-Loss = Callable[..., Learned]
-"""The loss function of a task: `loss(network, batch, state, random=..., masks=...)`. `state` is the
-last step's state, None at the first; `random` (NumPy's) and `masks` (PyTorch's) are generators for
-all that is random, both a function of (seed, step)."""
 
 
 class TaskDefinition(ABC):
@@ -224,6 +199,13 @@ class TaskDefinition(ABC):
         raise ModelError(
             f"the model of {request.model.provenance.corpus} was trained to {self.name}, which "
             f"charrnn evaluate does not measure: use it with {self.commands}"
+        )
+
+    def explain(self, request: "ExplainRequest") -> "Explanation":
+        """Explain a model and a text. Raises CorpusError, ModelError."""
+        raise ModelError(
+            f"the model of {request.model.provenance.corpus} was trained to {self.name}, which "
+            f"charrnn explain does not explain: use it with {self.commands}"
         )
 
 

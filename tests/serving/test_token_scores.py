@@ -6,10 +6,10 @@ import pytest
 import charrnn
 from charrnn.data.tokenizer import ByteTokenizer
 from charrnn.errors import ConfigError, ModelError
+from charrnn.evaluation import token_scores
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.filters import log_softmax
 from charrnn.generation.sampler import Sampler
-from charrnn.serving import token_scores
 from charrnn.serving.prefix_cache import PrefixCache
 from charrnn.serving.token_scores import TokenScorer
 from tests.serving.reader import model_of

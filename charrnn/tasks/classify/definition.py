@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.model.config import POOLINGS, ModelConfig
 from charrnn.tasks.classify import MOST_CLASSES
+from charrnn.training.loss import Loss
 from charrnn.training.report import LossUnit, bits_per
-from charrnn.training.task import Loss, TaskDefinition
+from charrnn.training.task import TaskDefinition
 
 if TYPE_CHECKING:
     from charrnn.data.corpus import Corpus

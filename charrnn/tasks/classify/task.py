@@ -43,10 +43,11 @@ from charrnn.tasks.classify.report import (
 )
 from charrnn.training.checkpoint import TrainingState
 from charrnn.training.config import TrainingConfig
+from charrnn.training.loss import Learned
 from charrnn.training.next_commands import example_passage, is_found_again
 from charrnn.training.options import TrainingOptions
 from charrnn.training.report import NextCommand, TrainingSummary
-from charrnn.training.task import Learned, Task
+from charrnn.training.task import Task
 from charrnn.wording import counted
 
 EVALUATED_TOGETHER: Final = 64

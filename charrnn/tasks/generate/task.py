@@ -26,9 +26,9 @@ from charrnn.storage.model_directory import Model
 from charrnn.storage.run import Run
 from charrnn.training.advice import is_much_copied
 from charrnn.training.forecast import Forecast, forecast
+from charrnn.training.loss import Learned
 from charrnn.training.next_commands import is_found_again
 from charrnn.training.report import NextCommand, TrainingSummary
-from charrnn.training.task import Learned
 from charrnn.training.text_task import TextTask
 
 COLD_STARTS: Final = 0.01

@@ -4,7 +4,7 @@ both sides. No torch."""
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from charrnn.training.task import Loss
+from charrnn.training.loss import Loss
 from charrnn.training.text_definition import TextTaskDefinition
 
 if TYPE_CHECKING:

@@ -31,9 +31,9 @@ from charrnn.tasks.infill.windows import (
     lay_out_windows,
     windows_per_epoch,
 )
+from charrnn.training.loss import Learned
 from charrnn.training.next_commands import example_passage
 from charrnn.training.report import NextCommand, TrainingSummary
-from charrnn.training.task import Learned
 from charrnn.training.text_task import TextTask
 
 PASSAGES: Final = 2

@@ -13,7 +13,7 @@ from charrnn.errors import DivergedError
 from charrnn.tasks.classify import task
 from charrnn.tasks.classify.buckets import DocumentBatch
 from charrnn.tasks.classify.task import DocumentTask
-from charrnn.training.task import HOPELESS_LOSS
+from charrnn.training.loss import HOPELESS_LOSS
 from charrnn.training.trainer import Trainer
 from tests.labelled import make_trainer, rows, write_rows
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from charrnn.training.loss import Loss
 from charrnn.training.report import Evaluate, EvaluationReport, EvaluationRequest
-from charrnn.training.task import Loss
 from charrnn.training.text_definition import TextTaskDefinition
 
 if TYPE_CHECKING:

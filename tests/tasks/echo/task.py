@@ -12,8 +12,8 @@ from charrnn.model.language_model import CharRNN
 from charrnn.model.recurrent import RecurrentNetwork, State, detach
 from charrnn.storage.model_directory import Model
 from charrnn.storage.run import Run
+from charrnn.training.loss import Learned
 from charrnn.training.report import TrainingSummary
-from charrnn.training.task import Learned
 from charrnn.training.text_task import TextTask
 
 
