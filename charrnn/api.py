@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from charrnn.data.corpus import TokenizedCorpus
+    from charrnn.explain.explanation import Explanation
     from charrnn.tasks.classify.predict import Prediction
     from charrnn.tasks.infill.corrections import Finding
     from charrnn.tasks.infill.fill import Filling
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "evaluate",
+    "explain",
     "fill",
     "load",
     "predict",
@@ -308,6 +310,26 @@ def score(
     from charrnn.evaluation.log_probabilities import character_log_probabilities
 
     return character_log_probabilities(load(model), text, engine=engine)
+
+
+@as_usual
+def explain(
+    model: str | Path | Model, text: str | Path | None = None, **settings: Any
+) -> "Explanation":
+    """Find out what a model does with a text; return what `charrnn explain --json` prints.
+
+    >>> charrnn.explain("fables", "The fox met a crow.", parts=("surprise",)).surprise.nats
+
+    Args:
+        text: the text, or the path of a file; None: what was held out of the training text.
+            Unknown characters are left out, with a CharRNNWarning.
+        settings: the attributes of ExplainConfig.
+
+    Raises ModelError, ConfigError, CorpusError.
+    """
+    from charrnn.training.explaining import explain as explain_text
+
+    return explain_text(model, text, **settings)
 
 
 @as_usual

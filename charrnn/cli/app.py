@@ -18,6 +18,7 @@ from charrnn.cli import (
     card,
     corpora,
     evaluate,
+    explain,
     export,
     fill,
     import_,
@@ -30,6 +31,7 @@ from charrnn.cli import (
     push,
     repl,
     sample,
+    score,
     serve,
     train,
 )
@@ -159,7 +161,8 @@ app = typer.Typer(
 )
 for command in (
     *(train.train, plan.plan, sample.sample, repl.repl, predict.predict),
-    *(evaluate.evaluate, fill.fill, proofread.proofread, serve.serve),
+    *(evaluate.evaluate, explain.explain, score.score),
+    *(fill.fill, proofread.proofread, serve.serve),
     *(info.info, plot.plot, card.card, export.export, import_.import_),
     *(push.push, pull.pull, corpora.corpora),
 ):

@@ -225,7 +225,8 @@ def _sums(
             strength[units, column] = -1
             units.append(int(strength[:, column].argmax()))
             table = inputs[:, units].astype(np.float64)
-            weights[column] = np.linalg.lstsq(table, targets[:, column], rcond=None)[0]
+            solved = np.linalg.lstsq(table, targets[:, column], rcond=None)[0]
+            weights[column] = solved.astype(np.float64)
             rest: Float64Array = targets[:, column] - table @ weights[column]
             residual[:, column] = rest
     found = []

@@ -6,14 +6,14 @@ bins of a histogram.
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
 import numpy as np
 
 from charrnn.array_types import Float64Array, Int64Array
-from charrnn.engines import Reader
+from charrnn.engines import Array, Reader
 from charrnn.evaluation.token_scores import TokenScores, score_logits
 from charrnn.explain.concepts import KINDS, kinds_of, values_of
 from charrnn.explain.text_records import (
@@ -59,14 +59,22 @@ def measure_surprisals(engine: Reader, text: ReadText, shown: int) -> Surprisals
 
     Raises ModelError when the model's numbers overflow.
     """
-    count = len(text.ids)
-    top = min(LIKELIEST, engine.vocabulary_size)
+    parts = read_in_lanes(engine, text.inputs, text.lanes)
+    rows = ((part.positions[part.valid], part.outputs[part.valid]) for part in parts)
+    return collect_surprisals(rows, text, shown, engine.vocabulary_size)
+
+
+def collect_surprisals(
+    rows: Iterable[tuple[Int64Array, Array]], text: ReadText, shown: int, vocabulary_size: int
+) -> Surprisals:
+    """Return the surprisals of a text from places (T,) and the logits (T, V) there, which come in
+    any order."""
+    count, top = len(text.ids), min(LIKELIEST, vocabulary_size)
     likely, ranks = np.zeros(count), np.zeros(count, np.int64)
     needed = min(int(text.starts[shown - 1]) + 1 if shown else 0, count)
     top_ids, top_scores = np.zeros((needed, top), np.int64), np.zeros((needed, top))
-    for part in read_in_lanes(engine, text.inputs, text.lanes):
-        places = part.positions[part.valid]
-        scores = score_logits(part.outputs[part.valid], text.ids[places].astype(np.int64), top)
+    for places, logits in rows:
+        scores = score_logits(logits, text.ids[places].astype(np.int64), top)
         likely[places], ranks[places] = scores.log_probabilities, scores.ranks
         _keep(top_ids, top_scores, places, scores)
     starts = text.starts

@@ -4,19 +4,14 @@ Legend: N characters, S characters shown.
 """
 
 import warnings
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
 import numpy as np
 
-from charrnn.data.excerpt import AnyIds
-from charrnn.data.read_options import ReadOptions
-from charrnn.data.tokenizer import Ids, unknown_error
-from charrnn.data.two_pass_reading import no_progress
+from charrnn.data.tokenizer import Ids
 from charrnn.engines import Engine, best_engine
-from charrnn.errors import CharRNNWarning, CorpusError, ModelError
-from charrnn.evaluation.scoring import held_out
+from charrnn.errors import CharRNNWarning, ModelError
 from charrnn.explain.copy_records import Copying
 from charrnn.explain.copying import copied_passages, describe_copies, find_matches
 from charrnn.explain.embeddings import explain_embeddings
@@ -31,11 +26,9 @@ from charrnn.explain.texts import ReadText
 from charrnn.explain.units import explain_cells
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.sampler import Sampler
-from charrnn.storage import token_cache
 from charrnn.storage.model_directory import read_model
 from charrnn.storage.run import Run, is_run
-from charrnn.training.report import EvaluationRequest
-from charrnn.training.saved_model_evaluation import read_evaluated, read_training_corpus
+from charrnn.training.explained_text import choose_text, read_training_text
 
 _WORK: Final = 100e9
 """The products of one part, about: ten seconds of a processor. Larger networks read less text."""
@@ -52,20 +45,6 @@ _LARGEST_TRAINING: Final = 50_000_000
 """The most ids of a training text in which copies are looked for."""
 
 
-@dataclass(frozen=True)
-class _Corpus:
-    """The text that a model was trained on, as far as it can be read.
-
-    Attributes:
-        training, validation: its ids; None where it cannot be read.
-        problem: why it cannot be read.
-    """
-
-    training: AnyIds | None
-    validation: AnyIds | None
-    problem: str
-
-
 class Explainer:
     """The explanation of one language model and text.
 
@@ -76,26 +55,13 @@ class Explainer:
     def __init__(self, request: ExplainRequest) -> None:
         self.request, self.config, self.model = request, request.config, request.model
         request.stage("reading the text")
-        self.corpus = _read_corpus(request)
+        self.corpus = read_training_text(request)
         self.sampler = Sampler(self.model, "float32")
         self.engine: Engine = self.sampler.engine
-        text, self.source = self._text()
-        tokenizer = self.model.tokenizer
-        known = tokenizer.without_unknown(text)
-        self.skipped: tuple[str, ...] = ()
-        if len(known) < len(text):
-            self.skipped = tuple(tokenizer.unknown(text))
-            shown = unknown_error(tokenizer, self.skipped, text).shown
-            warnings.warn(
-                f"the model has never seen {shown}: left out", CharRNNWarning, stacklevel=4
-            )
-        if len(known) < 2:
-            raise CorpusError("the text to explain needs two characters that the model knows")
-        self.of_characters = len(known)
         affordable = max(int(_WORK / self.model.config.parameters), _LEAST)
-        known = known[: min(affordable, _MOST)]
-        self.text = self._read_text(known)
-        self.shown = min(self.config.shown, len(known))
+        self.chosen = choose_text(request, self.corpus, min(affordable, _MOST))
+        self.text = self._read_text(self.chosen.text)
+        self.shown = min(self.config.shown, len(self.chosen.text))
         self.absent: dict[str, str] = {"attribution": "the model does not classify texts"}
 
     def explain(self) -> Explanation:
@@ -108,11 +74,11 @@ class Explainer:
         return Explanation(
             model=model_facts(self.model),
             text=text_facts(
-                self.text.text,
-                source=self.source,
+                self.chosen.text,
+                source=self.chosen.source,
                 shown=self.shown,
-                of_characters=self.of_characters,
-                skipped=self.skipped,
+                of_characters=self.chosen.of_characters,
+                skipped=self.chosen.skipped,
             ),
             alphabet=alphabet(self.model),
             surprise=surprise,
@@ -129,19 +95,6 @@ class Explainer:
         if not self.config.wants(part):
             self.absent[part] = "it was not asked for"
         return self.config.wants(part)
-
-    def _text(self) -> tuple[str, str]:
-        if self.request.text is not None:
-            return self.request.text, self.request.source
-        ids = self.corpus.validation
-        name = self.model.provenance.corpus
-        if ids is None:
-            raise CorpusError(f"{self.corpus.problem}; name a text to explain")
-        source = f"held out of {name}"
-        if len(ids) < 2:
-            assert self.corpus.training is not None
-            ids, source = self.corpus.training, f"the training text {name}"
-        return self.model.tokenizer.decode(np.asarray(ids[: 4 * _MOST])), source
 
     def _read_text(self, text: str) -> ReadText:
         return ReadText.of(text, self.model.tokenizer, self.sampler.prompt_ids("")[0])
@@ -263,20 +216,3 @@ def explain(request: ExplainRequest) -> Explanation:
     """Explain a language model and a text. Raises as Explainer does."""
     request.model.require("generate")
     return Explainer(request).explain()
-
-
-def _read_corpus(request: ExplainRequest) -> _Corpus:
-    """Read the training text, as far as it can be found. Warns where a text to explain was given
-    and it cannot."""
-    if request.directory is None:
-        return _Corpus(None, None, "a model in memory does not say where its text is")
-    model, checkpoint = read_evaluated(request.directory)
-    asked = EvaluationRequest(
-        model=model, read=ReadOptions(), directory=request.directory, checkpoint=checkpoint
-    )
-    try:
-        corpus = read_training_corpus(asked, no_progress, token_cache.keep_for_now)
-        training, validation = held_out(model, corpus)
-    except CorpusError as error:
-        return _Corpus(None, None, str(error))
-    return _Corpus(training, validation, "")
