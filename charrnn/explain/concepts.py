@@ -107,7 +107,7 @@ def _newlines(text: str) -> Mask:
 
 def _next(mask: Mask) -> Mask:
     """Shift a mask so that it tells what comes next; nothing does after the last character."""
-    return np.append(mask[1:], False)
+    return np.append(mask[1:], False)[: len(mask)]
 
 
 def _previous(mask: Mask) -> Mask:

@@ -114,6 +114,7 @@ def read_in_lanes(engine: Reader, inputs: Int64Array, lanes: int) -> Iterator[Pa
 
 def _warm_state(engine: Reader, inputs: Int64Array, begins: Int64Array) -> State:
     """Return the state of lanes that begin at these places, the first of them at 0."""
-    before = np.maximum(begins[1:, None] - WARM_UP + np.arange(WARM_UP), 0)
-    _, warm = engine.advance(inputs[np.minimum(before, len(inputs) - 1)], None)
+    length = min(WARM_UP, int(begins[1]))
+    before = np.minimum(begins[1:, None] - length + np.arange(length), len(inputs) - 1)
+    warm = engine.advance(inputs[before], None)[1]
     return tuple(np.concatenate([np.zeros_like(part[:, :1]), part], axis=1) for part in warm)
