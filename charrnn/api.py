@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from charrnn.data.corpus import TokenizedCorpus
-    from charrnn.explain.explanation import Explanation
+    from charrnn.explanation.explanation import Explanation
     from charrnn.tasks.classify.predict import Prediction
     from charrnn.tasks.infill.corrections import Finding
     from charrnn.tasks.infill.fill import Filling

@@ -34,7 +34,7 @@ FLOORS = {
     "engines": 4,
     "generation": 5,
     "evaluation": 6,
-    "explain": 7,
+    "explanation": 7,
     "training": 8,
     "interactive": 9,
     "plots": 9,

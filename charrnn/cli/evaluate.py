@@ -14,7 +14,7 @@ from charrnn.data.read_options import ReadOptions
 from charrnn.option_declaration import Relations
 
 if TYPE_CHECKING:
-    from charrnn.explain.explanation import Explanation
+    from charrnn.explanation.explanation import Explanation
     from charrnn.storage.model_directory import Model
     from charrnn.training.report import EvaluationReport, EvaluationRequest
     from charrnn.training.task import TaskDefinition
@@ -152,7 +152,8 @@ def _read_options(
 
 def _explain(request: "EvaluationRequest") -> "Explanation":
     """Return the surprisals of the text that is evaluated."""
-    from charrnn.explain.request import ExplainConfig, ExplainRequest
+    from charrnn.explanation.config import ExplainConfig
+    from charrnn.explanation.request import ExplainRequest
     from charrnn.training.explained_text import read_text
     from charrnn.training.explaining import explain_request
 

@@ -10,7 +10,7 @@ from charrnn.cli.shared_arguments import Json, ModelArgument
 from charrnn.cli.text_argument import check_text, is_there
 from charrnn.cli.unicode_json import dumps
 from charrnn.data.read_options import ReadOptions
-from charrnn.explain.request import ExplainConfig
+from charrnn.explanation.config import ExplainConfig
 
 if TYPE_CHECKING:
     from charrnn.data.tokenizer import Tokenizer
@@ -40,7 +40,7 @@ def explain(
     """
     from charrnn.cli.display import results, warn, working
     from charrnn.cli.explain_tables import tables
-    from charrnn.explain.request import ExplainRequest
+    from charrnn.explanation.request import ExplainRequest
     from charrnn.storage.model_directory import read_model
     from charrnn.storage.run_lookup import read_found
     from charrnn.training.explaining import explain_request

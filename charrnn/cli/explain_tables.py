@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    from charrnn.explain.copy_records import Copying
-    from charrnn.explain.explanation import Explanation
-    from charrnn.explain.network_records import Cells, Memory
-    from charrnn.explain.text_records import Attribution, GroupLoss, Learning, Surprise
+    from charrnn.explanation.copy_records import Copying
+    from charrnn.explanation.explanation import Explanation
+    from charrnn.explanation.network_records import Cells, Memory
+    from charrnn.explanation.text_records import Attribution, GroupLoss, Learning, Surprise
 
 _ROWS: Final = 12
 _LONGEST: Final = 60

@@ -123,7 +123,7 @@ def sample(
     from charrnn.cli.escapes import warn_of_escapes
     from charrnn.cli.prompts import known_characters, read_prompt
     from charrnn.errors import ConfigError
-    from charrnn.explain.attention_map import require_attention
+    from charrnn.explanation.attention_map import require_attention
     from charrnn.generation.generate import generate_samples
     from charrnn.generation.ineffective_settings import ineffective_settings
     from charrnn.generation.sampler import Sampler
@@ -187,7 +187,7 @@ def _write_stream(
     attention_map: Path | None,
 ) -> None:
     """Write one text while it is generated, then its attention map if a path is given."""
-    from charrnn.explain.attention_map import write_map
+    from charrnn.explanation.attention_map import write_map
 
     stream = sampler.stream(prompt, config, index=index, score=False)
     output.write(prompt)

@@ -13,7 +13,7 @@ from rich.text import Text
 from charrnn.cli.display import printable, results
 
 if TYPE_CHECKING:
-    from charrnn.explain.explanation import Explanation
+    from charrnn.explanation.explanation import Explanation
 
 LIMITS: Final = (1.0, 3.0, 5.0, 8.0)
 """Surprisals in bits at which the colour changes."""

@@ -14,7 +14,7 @@ from charrnn.data.tokenizer import ByteTokenizer, Tokenizer, unknown_error
 from charrnn.data.two_pass_reading import no_progress
 from charrnn.errors import CharRNNWarning, CorpusError
 from charrnn.evaluation.scoring import held_out
-from charrnn.explain.request import ExplainRequest
+from charrnn.explanation.request import ExplainRequest
 from charrnn.storage import token_cache
 from charrnn.training.report import EvaluationRequest
 from charrnn.training.saved_model_evaluation import read_evaluated, read_training_corpus

@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from charrnn.data.tokenizer import check_text
-from charrnn.explain.explanation import Explanation
-from charrnn.explain.request import ExplainConfig, ExplainRequest
+from charrnn.explanation.config import ExplainConfig
+from charrnn.explanation.explanation import Explanation
+from charrnn.explanation.request import ExplainRequest
 from charrnn.storage.model_directory import Model, read_model
 from charrnn.storage.run_lookup import read_found
 from charrnn.training.explained_text import read_text

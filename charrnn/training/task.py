@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from charrnn.data.tokenizer import Tokenizer
     from charrnn.data.two_pass_reading import ReadingProgress
     from charrnn.evaluation.baselines import Baseline
-    from charrnn.explain.explanation import Explanation
-    from charrnn.explain.request import ExplainRequest
+    from charrnn.explanation.explanation import Explanation
+    from charrnn.explanation.request import ExplainRequest
     from charrnn.model.config import ModelConfig
     from charrnn.model.recurrent import RecurrentNetwork
     from charrnn.storage.model_directory import Model, Provenance

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from charrnn.data.read_options import ReadOptions
     from charrnn.data.tokenizer import Tokenizer
     from charrnn.data.two_pass_reading import ReadingProgress
-    from charrnn.explain.explanation import Explanation
-    from charrnn.explain.request import ExplainRequest
+    from charrnn.explanation.explanation import Explanation
+    from charrnn.explanation.request import ExplainRequest
     from charrnn.storage.model_directory import Model, Provenance
     from charrnn.tasks.classify.card import DocumentCard
     from charrnn.tasks.classify.documents import LabelledCorpus

@@ -10,10 +10,11 @@ from typing import Final
 import numpy as np
 
 from charrnn.errors import ConfigError
-from charrnn.explain.embeddings import explain_embeddings
-from charrnn.explain.explanation import Explanation, alphabet, model_facts, text_facts
-from charrnn.explain.request import PARTS, ExplainRequest
-from charrnn.explain.text_records import Attribution, Piece
+from charrnn.explanation.config import PARTS
+from charrnn.explanation.embeddings import explain_embeddings
+from charrnn.explanation.explanation import Explanation, alphabet, model_facts, text_facts
+from charrnn.explanation.request import ExplainRequest
+from charrnn.explanation.text_records import Attribution, Piece
 from charrnn.tasks.classify.predict import Classifier, Prediction
 from charrnn.training.explained_text import known_text
 

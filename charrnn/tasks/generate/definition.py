@@ -9,8 +9,8 @@ from charrnn.training.text_definition import TextTaskDefinition
 
 if TYPE_CHECKING:
     from charrnn.data.two_pass_reading import ReadingProgress
-    from charrnn.explain.explanation import Explanation
-    from charrnn.explain.request import ExplainRequest
+    from charrnn.explanation.explanation import Explanation
+    from charrnn.explanation.request import ExplainRequest
     from charrnn.model.config import ModelConfig
     from charrnn.model.language_model import CharRNN
     from charrnn.storage.model_directory import Model

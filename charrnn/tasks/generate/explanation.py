@@ -12,18 +12,18 @@ import numpy as np
 from charrnn.data.tokenizer import Ids
 from charrnn.engines import Engine, best_engine
 from charrnn.errors import CharRNNWarning, ModelError
-from charrnn.explain.copy_records import Copying
-from charrnn.explain.copying import copied_passages, describe_copies, find_matches
-from charrnn.explain.embeddings import explain_embeddings
-from charrnn.explain.explanation import Explanation, alphabet, model_facts, text_facts
-from charrnn.explain.learning import explain_learning
-from charrnn.explain.memory import explain_memory
-from charrnn.explain.network_records import Cells, Embeddings, Memory
-from charrnn.explain.request import ExplainRequest
-from charrnn.explain.surprise import Surprisals, describe_surprise, measure_surprisals
-from charrnn.explain.text_records import Learning, Surprise
-from charrnn.explain.texts import ReadText
-from charrnn.explain.units import explain_cells
+from charrnn.explanation.copy_records import Copying
+from charrnn.explanation.copying import copied_passages, describe_copies, find_matches
+from charrnn.explanation.embeddings import explain_embeddings
+from charrnn.explanation.explanation import Explanation, alphabet, model_facts, text_facts
+from charrnn.explanation.learning import explain_learning
+from charrnn.explanation.memory import explain_memory
+from charrnn.explanation.network_records import Cells, Embeddings, Memory
+from charrnn.explanation.request import ExplainRequest
+from charrnn.explanation.surprise import Surprisals, describe_surprise, measure_surprisals
+from charrnn.explanation.text_records import Learning, Surprise
+from charrnn.explanation.texts import ReadText
+from charrnn.explanation.units import explain_cells
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.sampler import Sampler
 from charrnn.storage.model_directory import read_model

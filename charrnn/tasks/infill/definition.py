@@ -8,8 +8,8 @@ from charrnn.training.loss import Loss
 from charrnn.training.text_definition import TextTaskDefinition
 
 if TYPE_CHECKING:
-    from charrnn.explain.explanation import Explanation
-    from charrnn.explain.request import ExplainRequest
+    from charrnn.explanation.explanation import Explanation
+    from charrnn.explanation.request import ExplainRequest
     from charrnn.model.config import ModelConfig
     from charrnn.tasks.infill.card import InfillCard
     from charrnn.tasks.infill.network import InfillNetwork

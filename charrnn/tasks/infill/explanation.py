@@ -8,11 +8,12 @@ import numpy as np
 
 from charrnn.array_types import Int64Array
 from charrnn.engines import Array
-from charrnn.explain.embeddings import explain_embeddings
-from charrnn.explain.explanation import Explanation, alphabet, model_facts, text_facts
-from charrnn.explain.request import PARTS, ExplainRequest
-from charrnn.explain.surprise import collect_surprisals, describe_surprise
-from charrnn.explain.texts import ReadText
+from charrnn.explanation.config import PARTS
+from charrnn.explanation.embeddings import explain_embeddings
+from charrnn.explanation.explanation import Explanation, alphabet, model_facts, text_facts
+from charrnn.explanation.request import ExplainRequest
+from charrnn.explanation.surprise import collect_surprisals, describe_surprise
+from charrnn.explanation.texts import ReadText
 from charrnn.tasks.infill.engine import InfillEngine
 from charrnn.training.explained_text import choose_text, read_training_text
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from charrnn.errors import ConfigError
-from charrnn.explain.activations import read_activations
-from charrnn.explain.holding import HELD_BIASES, hold_unit
+from charrnn.explanation.activations import read_activations
+from charrnn.explanation.holding import HELD_BIASES, hold_unit
 from charrnn.model.config import GATES
 from charrnn.storage.model_directory import Model
 

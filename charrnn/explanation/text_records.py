@@ -6,7 +6,7 @@ Legend: S characters shown, N characters of the text.
 from dataclasses import dataclass
 from typing import Any
 
-from charrnn.explain.record import Record
+from charrnn.explanation.record import Record
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,15 +15,15 @@ import numpy as np
 from charrnn.array_types import Float64Array, Int64Array
 from charrnn.engines import Array, Reader
 from charrnn.evaluation.token_scores import TokenScores, score_logits
-from charrnn.explain.concepts import KINDS, kinds_of, values_of
-from charrnn.explain.text_records import (
+from charrnn.explanation.concepts import KINDS, kinds_of, values_of
+from charrnn.explanation.text_records import (
     CostlyPlace,
     CostlyWord,
     GroupLoss,
     Histogram,
     Surprise,
 )
-from charrnn.explain.texts import ReadText, read_in_lanes
+from charrnn.explanation.texts import ReadText, read_in_lanes
 
 LIKELIEST: Final = 5
 COSTLIEST: Final = 30

@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 
 from charrnn.array_types import Float64Array
-from charrnn.explain.concepts import KINDS, kinds_of, values_of
-from charrnn.explain.text_records import CheckpointLoss, Learning
+from charrnn.explanation.concepts import KINDS, kinds_of, values_of
+from charrnn.explanation.text_records import CheckpointLoss, Learning
 from charrnn.storage.model_directory import Model
 
 WORD_STARTS: Final = "first letters of words"

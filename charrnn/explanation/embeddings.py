@@ -9,7 +9,7 @@ import numpy as np
 
 from charrnn.array_types import Float32Array
 from charrnn.data.tokenizer import Ids
-from charrnn.explain.network_records import EmbeddedCharacter, Embeddings
+from charrnn.explanation.network_records import EmbeddedCharacter, Embeddings
 
 NEIGHBOURS: Final = 5
 LARGEST: Final = 1000

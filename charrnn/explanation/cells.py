@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.array_types import Float32Array, Float64Array
-from charrnn.explain.concepts import CONCEPTS, values_of
-from charrnn.explain.network_records import ConceptScore, UnitScore, UnitSum
+from charrnn.explanation.concepts import CONCEPTS, values_of
+from charrnn.explanation.network_records import ConceptScore, UnitScore, UnitSum
 
 BLOCK: Final = 100
 """The characters of a block: longer than most of what is to be told apart, so that both halves do

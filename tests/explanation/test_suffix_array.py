@@ -3,7 +3,8 @@ import sys
 import numpy as np
 import pytest
 
-from charrnn.explain.suffix_array import numpy_suffix_array, suffix_array
+from charrnn.data.tokenizer import Ids
+from charrnn.explanation.suffix_array import numpy_suffix_array, suffix_array
 
 
 def sorted_suffixes(ids: list[int]) -> list[int]:
@@ -15,8 +16,8 @@ def sorted_suffixes(ids: list[int]) -> list[int]:
 def test_suffixes_are_in_order(symbols: int, count: int) -> None:
     """In NumPy, and with pydivsufsort where it is installed. A text of one character has only equal
     beginnings."""
-    ids = np.random.default_rng(count).integers(0, symbols, count)
-    ids = ids.astype(np.min_scalar_type(symbols - 1))
+    drawn = np.random.default_rng(count).integers(0, symbols, count)
+    ids: Ids = drawn.astype(np.min_scalar_type(symbols - 1))
     expected = sorted_suffixes(ids.tolist())
     assert numpy_suffix_array(ids).tolist() == expected
     assert suffix_array(ids).tolist() == expected
@@ -28,6 +29,6 @@ def test_long_repetitions_are_in_order() -> None:
 
 
 def test_it_works_without_pydivsufsort(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("charrnn.explain.suffix_array.find_spec", lambda _: None)
+    monkeypatch.setattr("charrnn.explanation.suffix_array.find_spec", lambda _: None)
     monkeypatch.setitem(sys.modules, "pydivsufsort", None)  # importing it would fail
     assert suffix_array(np.frombuffer(b"banana", np.uint8)).tolist() == [5, 3, 1, 0, 4, 2]

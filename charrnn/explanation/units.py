@@ -11,12 +11,12 @@ import numpy as np
 
 from charrnn.array_types import Float32Array, Float64Array
 from charrnn.engines import Reader
-from charrnn.explain.activations import read_activations
-from charrnn.explain.cells import Measured, first_half, measure_concepts, score_concepts
-from charrnn.explain.holding import hold_unit
-from charrnn.explain.network_records import Cells, ConceptScore, HeldUnit, Unit
-from charrnn.explain.surprise import measure_surprisals
-from charrnn.explain.texts import ReadText
+from charrnn.explanation.activations import read_activations
+from charrnn.explanation.cells import Measured, first_half, measure_concepts, score_concepts
+from charrnn.explanation.holding import hold_unit
+from charrnn.explanation.network_records import Cells, ConceptScore, HeldUnit, Unit
+from charrnn.explanation.surprise import measure_surprisals
+from charrnn.explanation.texts import ReadText
 from charrnn.storage.model_directory import Model
 
 DRAWN: Final = 32

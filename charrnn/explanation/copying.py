@@ -19,8 +19,8 @@ from charrnn.array_types import Int64Array
 from charrnn.data.corpus import newline_id
 from charrnn.data.excerpt import AnyIds, Excerpt
 from charrnn.data.tokenizer import Ids, Tokenizer
-from charrnn.explain.copy_records import Copy, CopyFigures
-from charrnn.explain.suffix_array import suffix_array
+from charrnn.explanation.copy_records import Copy, CopyFigures
+from charrnn.explanation.suffix_array import suffix_array
 
 LENGTHS: Final = (20, 50, 100, 200)
 """The lengths from which passages are counted as copies."""

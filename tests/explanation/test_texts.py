@@ -5,8 +5,8 @@ import pytest
 
 from charrnn.data.tokenizer import ByteTokenizer, CharTokenizer
 from charrnn.engines import NumPyEngine
-from charrnn.explain import texts
-from charrnn.explain.texts import ReadText, read_in_lanes
+from charrnn.explanation import texts
+from charrnn.explanation.texts import ReadText, read_in_lanes
 from charrnn.storage.model_directory import Model
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from charrnn.engines import NumPyEngine
-from charrnn.explain.texts import ReadText
-from charrnn.explain.units import explain_cells
+from charrnn.explanation.texts import ReadText
+from charrnn.explanation.units import explain_cells
 from charrnn.model.config import ModelConfig
 from charrnn.storage.model_directory import Model
 from tests.provenance import make_provenance

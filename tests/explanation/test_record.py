@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.explain.record import Record
+from charrnn.explanation.record import Record
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from charrnn.explain.learning import WORD_REST, WORD_STARTS, explain_learning
+from charrnn.explanation.learning import WORD_REST, WORD_STARTS, explain_learning
 from charrnn.storage.model_directory import Model
 
 TEXT = 'ab "cd'

@@ -5,7 +5,7 @@ Legend: S characters shown.
 
 from dataclasses import dataclass
 
-from charrnn.explain.record import Record
+from charrnn.explanation.record import Record
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,23 +1,16 @@
-"""ExplainRequest: which model and text to explain, and how."""
+"""ExplainConfig: how much to explain."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Final
 
 from charrnn.errors import ConfigError
 from charrnn.option_declaration import check, documented, option
-from charrnn.storage.model_directory import Model
 
 PARTS: Final = (
     *("surprise", "cells", "memory", "copying", "learning", "embeddings"),
     "attribution",
 )
 """The parts of an Explanation."""
-
-
-def _no_stage(_: str) -> None:
-    """Tell nobody."""
 
 
 @documented
@@ -60,25 +53,3 @@ class ExplainConfig:
     def wants(self, part: str) -> bool:
         """Return whether a part is to be computed."""
         return not self.parts or part in self.parts
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExplainRequest:
-    """A model and a text to explain.
-
-    Attributes:
-        model: the model.
-        directory: its directory, which may say where its training text is; None for a model in
-            memory.
-        text: the text; None: the beginning of what was held out of the training text.
-        source: where the text comes from, in words.
-        config: how much to explain.
-        stage: called with what is computed next, in words.
-    """
-
-    model: Model
-    directory: Path | None = None
-    text: str | None = None
-    source: str = "a text"
-    config: ExplainConfig = field(default_factory=ExplainConfig)
-    stage: Callable[[str], None] = _no_stage

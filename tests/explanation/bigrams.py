@@ -36,4 +36,5 @@ class Bigrams:
 def log_softmax(logits: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
     """The log-probabilities of logits (..., V), in the plainest way."""
     exponents = np.exp(logits.astype(np.float64))
-    return np.log(exponents / exponents.sum(axis=-1, keepdims=True))
+    found: npt.NDArray[np.float64] = np.log(exponents / exponents.sum(axis=-1, keepdims=True))
+    return found

@@ -6,7 +6,7 @@ Legend: S characters shown, W window of attention.
 from dataclasses import dataclass
 from typing import Any
 
-from charrnn.explain.record import Record
+from charrnn.explanation.record import Record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class ConceptScore(Record):
     """What was found about a concept.
 
     Attributes:
-        name: the entry of charrnn.explain.concepts.CONCEPTS, such as `inside_quotes`.
+        name: the entry of charrnn.explanation.concepts.CONCEPTS, such as `inside_quotes`.
         description: what it is, in words.
         kind: `binary` or `graded`.
         mean: its mean over the text; of a binary concept, the share of places that have it.

@@ -3,7 +3,7 @@ import pytest
 
 from charrnn.data.excerpt import Excerpt
 from charrnn.data.tokenizer import CharTokenizer, Ids
-from charrnn.explain.copying import copied_passages, describe_copies, find_matches
+from charrnn.explanation.copying import copied_passages, describe_copies, find_matches
 
 TOKENIZER = CharTokenizer("\n abcdefghijklmnopqrstuvwxyz")
 

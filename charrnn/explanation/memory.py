@@ -12,15 +12,15 @@ import numpy as np
 from charrnn.array_types import Float64Array, Int64Array
 from charrnn.engines import Engine, NumPyEngine, Reader, State
 from charrnn.evaluation.token_scores import score_logits
-from charrnn.explain.activations import layer_engines
-from charrnn.explain.network_records import (
+from charrnn.explanation.activations import layer_engines
+from charrnn.explanation.network_records import (
     AttentionLooks,
     ContextLoss,
     Forgetting,
     Memory,
     Occlusion,
 )
-from charrnn.explain.texts import LARGEST_OUTPUTS, ReadText
+from charrnn.explanation.texts import LARGEST_OUTPUTS, ReadText
 from charrnn.generation.draw import check_finite
 from charrnn.storage.model_directory import Model
 

@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from charrnn.data.tokenizer import ByteTokenizer
-from charrnn.explain.copy_records import Copying
-from charrnn.explain.network_records import Cells, Embeddings, Memory
-from charrnn.explain.record import Record
-from charrnn.explain.text_records import Attribution, Learning, Surprise
+from charrnn.explanation.copy_records import Copying
+from charrnn.explanation.network_records import Cells, Embeddings, Memory
+from charrnn.explanation.record import Record
+from charrnn.explanation.text_records import Attribution, Learning, Surprise
 from charrnn.storage.model_directory import Model
 
 VERSION: Final = 1

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from charrnn.explain.cells import (
+from charrnn.explanation.cells import (
     average_ranks,
     first_half,
     measure_concepts,

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from charrnn.explain.concepts import CONCEPTS, KINDS, kinds_of, values_of
+from charrnn.explanation.concepts import CONCEPTS, KINDS, kinds_of, values_of
 
 AWKWARD = ("", "\n", '"', "))]}", "a\x00b", "\U0001f98a\udcff", "   \n\n\t", "é" * 3, "((" * 20)
 

@@ -8,7 +8,7 @@ import numpy as np
 from charrnn.array_types import Float32Array, Int64Array
 from charrnn.engines import Reader
 from charrnn.engines.stack import stack_engine
-from charrnn.explain.texts import read_in_lanes
+from charrnn.explanation.texts import read_in_lanes
 from charrnn.storage.model_directory import Model
 
 

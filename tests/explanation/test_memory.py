@@ -7,8 +7,8 @@ import pytest
 
 from charrnn.data.tokenizer import ByteTokenizer, CharTokenizer
 from charrnn.engines import NumPyEngine
-from charrnn.explain.attention_map import attention_map
-from charrnn.explain.memory import (
+from charrnn.explanation.attention_map import attention_map
+from charrnn.explanation.memory import (
     CONTEXTS,
     attention_looks,
     choose_places,
@@ -17,11 +17,11 @@ from charrnn.explain.memory import (
     forgetting,
     occlude,
 )
-from charrnn.explain.surprise import measure_surprisals
-from charrnn.explain.texts import ReadText
+from charrnn.explanation.surprise import measure_surprisals
+from charrnn.explanation.texts import ReadText
 from charrnn.generation.sampler import Sampler
 from charrnn.storage.model_directory import Model
-from tests.explain.bigrams import Bigrams
+from tests.explanation.bigrams import Bigrams
 
 TOKENIZER = CharTokenizer("ab c")
 TABLE = np.random.default_rng(0).standard_normal((4, 4))
@@ -112,7 +112,7 @@ def test_places_are_of_both_kinds_and_of_what_is_shown() -> None:
     assert places == sorted(set(places))
     assert max(places) < 300
     assert {float(nats[place]) for place in places} == {0.0, 5.0}
-    assert choose_places(np.array([1.0]), shown=1) == [0] or choose_places(np.ones(1), 1) == []
+    assert len(choose_places(np.ones(1), shown=1)) <= 1
 
 
 @pytest.mark.parametrize("characters", ["\n abcé", None])
@@ -134,9 +134,9 @@ def test_attention_is_that_of_the_attention_map(
         row = seen[place]
         strong = {place - len(row) + int(j) for j in np.flatnonzero(row >= 0.02)}
         assert strong <= largest
-    for row in found.looks:
-        assert sum(weight for _, weight in row) <= 1 + 1e-5
-        assert all(distance >= 1 for distance, _ in row)
+    for looks in found.looks:
+        assert sum(weight for _, weight in looks) <= 1 + 1e-5
+        assert all(distance >= 1 for distance, _ in looks)
 
 
 def test_a_model_without_attention_looks_at_nothing(make_model: Callable[..., Model]) -> None:
