@@ -139,3 +139,34 @@ def test_evaluate_shows_surprise(run: Charrnn) -> None:
 def test_surprise_is_of_one_stream(run: Charrnn) -> None:
     found = run("evaluate", "small", "--surprise", "--adapt")
     assert (found.exit_code, "exclude each other" in found.stderr) == (2, True)
+
+
+def longest_common(text: str, other: str) -> int:
+    return max(
+        length
+        for length in range(len(text) + 1)
+        for begin in range(len(text) - length + 1)
+        if text[begin : begin + length] in other
+    )
+
+
+@pytest.mark.parametrize("flag", ["--novel", "--novel-length"])
+def test_samples_without_copies(flag: str, run: Charrnn) -> None:
+    options = ("-n", "3", "-l", "30", "--seed", "1", "-t", "1.2", "--json")
+    usual = json.loads(run("sample", "small", *options).stdout)
+    assert max(longest_common(each["text"], TEXT) for each in usual) >= 4
+    found = run("sample", "small", *options, flag, "4")
+    assert found.exit_code == 0, found.output
+    texts = [each["text"] for each in json.loads(found.stdout)]
+    assert len(texts) == 3
+    assert max(longest_common(text, TEXT) for text in texts) < 4
+
+
+def test_a_prompt_that_is_copied_allows_no_novel_text(run: Charrnn) -> None:
+    found = run("sample", "small", "--novel", "8", "-p", "The fox met", "-l", "9")
+    assert (found.exit_code, "leave it out" in found.stderr) == (2, True)
+
+
+def test_novel_without_a_number_compares_lines(run: Charrnn) -> None:
+    found = run("sample", "--novel", "small", "-l", "9", "--seed", "1")
+    assert found.exit_code == 0, found.output
