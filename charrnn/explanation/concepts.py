@@ -287,6 +287,9 @@ CONCEPTS: Final[dict[str, Concept]] = {
     "inside_angle_brackets": Concept("inside <angle brackets>", _matches(r"<[^<>\n]+")),
     "depth_of_parentheses": Concept("the depth of ( )", _depth("(", ")")),
     "depth_of_brackets": Concept("the depth of all brackets", _depth("([{", ")]}")),
+    "deep_in_brackets": Concept(
+        "inside two brackets or more", lambda text: _depth("([{", ")]}")(text) >= 2
+    ),
     "inside_word": Concept("inside a word", _words),
     "beginning_of_word": Concept(
         "on the first letter of a word", lambda text: _position_in_word(text) == 1

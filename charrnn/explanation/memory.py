@@ -33,11 +33,14 @@ DISTANCES: Final = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256)
 OCCLUDED: Final = 48
 """The earlier characters that are exchanged, one at a time."""
 
-_REPLACEMENTS: Final = 4
-"""The characters that each is exchanged for."""
-
 _PLACES: Final = 12
 """The places whose predictions are looked at."""
+
+OCCLUSION_IDS: Final = _PLACES * OCCLUDED**2
+"""The ids that are read to exchange each earlier character once."""
+
+LONGEST_CONTEXT: Final = CONTEXTS[-1] * 9 // 8
+"""The ids of a window in which losses are compared by context."""
 
 _LEAST_ATTENTION: Final = 0.01
 _LARGEST_LOOKS: Final = 8
@@ -64,7 +67,7 @@ def context_losses(
     Raises ModelError when the model's numbers overflow.
     """
     ids, per_character = text.ids.astype(np.int64), len(text.ids) / len(text.text)
-    longest = min(CONTEXTS[-1] * 9 // 8, len(ids) - 1)
+    longest = min(LONGEST_CONTEXT, len(ids) - 1)
     if longest < 1:
         return ()
     starts = np.random.default_rng(seed).integers(0, len(ids) - longest, size=windows)
@@ -150,9 +153,11 @@ def choose_places(nats: Float64Array, shown: int, seed: int = 0) -> list[int]:
     return sorted(chosen)
 
 
-def occlude(engine: Reader, text: ReadText, place: int, *, seed: int = 0) -> Occlusion:
+def occlude(
+    engine: Reader, text: ReadText, place: int, *, replacements: int = 4, seed: int = 0
+) -> Occlusion:
     """Return how much more a character costs when each of up to 48 ids before it is exchanged for
-    four others, which are drawn from the text: the mean, at the place of the earlier character.
+    others, which are drawn from the text: the mean over `replacements` of them.
 
     Of a character of several bytes, its first byte is predicted. Raises ModelError when the model's
     numbers overflow.
@@ -170,13 +175,13 @@ def occlude(engine: Reader, text: ReadText, place: int, *, seed: int = 0) -> Occ
     costs = np.zeros(len(read))
     lanes = np.repeat(read[None], len(read), axis=0)  # (D, D), one for each that is exchanged
     diagonal = np.arange(len(read))
-    for _ in range(_REPLACEMENTS if len(read) else 0):
+    for _ in range(replacements if len(read) else 0):
         exchanged = lanes.copy()
         exchanged[diagonal, diagonal] = _others(inputs, read, random)
         repeated = tuple(np.repeat(part, len(read), axis=1) for part in state or ())
         logits, _ = _advance(engine, exchanged, repeated or None)
         scores = score_logits(logits[:, -1], np.repeat(wanted, len(read)), 0)
-        costs -= scores.log_probabilities / _REPLACEMENTS
+        costs -= scores.log_probabilities / replacements
     owners = np.searchsorted(text.starts, np.arange(begin - 1, target), side="right") - 1
     effects: dict[int, float] = {}
     for owner, cost in zip(owners.tolist(), (costs - usual).tolist(), strict=True):
@@ -260,6 +265,7 @@ def explain_memory(
     *,
     shown: int,
     windows: int,
+    replacements: int = 4,
     looks: int = 2000,
     places: Sequence[int] | None = None,
 ) -> Memory:
@@ -271,6 +277,7 @@ def explain_memory(
         nats: (M,) the surprisal of each id.
         shown: S, the characters shown, from which places are chosen.
         windows: see `context_losses`.
+        replacements: see `occlude`.
         looks: the characters for which attention is recorded.
         places: the places whose predictions are occluded; None chooses some.
 
@@ -282,6 +289,8 @@ def explain_memory(
         context=context_losses(engine, text, nats, windows=windows),
         full_bits=float(of_characters.mean()) / math.log(2),
         forgetting=forgetting(model, text),
-        occlusions=tuple(occlude(engine, text, place) for place in chosen),
+        occlusions=tuple(
+            occlude(engine, text, place, replacements=replacements) for place in chosen
+        ),
         attention=attention_looks(model, text, looks=min(looks, shown)),
     )

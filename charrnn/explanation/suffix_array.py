@@ -20,7 +20,7 @@ def suffix_array(ids: Ids) -> npt.NDArray[Any]:
     """Return where the suffixes of ids (M,) begin, in lexicographic order: integers (M,)."""
     if len(ids) and find_spec("pydivsufsort") is not None:
         found: npt.NDArray[Any] = import_module("pydivsufsort").divsufsort(
-            np.ascontiguousarray(ids)
+            np.require(ids, requirements=["C", "W"])
         )
         return found
     return numpy_suffix_array(ids)

@@ -33,6 +33,7 @@ def marks(name: str, text: str) -> str:
         ("depth_of_parentheses", "a(b(c)d)e", "011221100"),
         ("depth_of_brackets", "([{}])", "123210"),
         ("depth_of_brackets", ")(", "01"),
+        ("deep_in_brackets", "([{}])", ".###.."),
         ("inside_word", "ab, c", "##..#"),
         ("position_in_word", "ab, cde", "1200123"),
         ("beginning_of_word", "ab, cde", "#...#.."),

@@ -32,3 +32,8 @@ def test_it_works_without_pydivsufsort(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("charrnn.explanation.suffix_array.find_spec", lambda _: None)
     monkeypatch.setitem(sys.modules, "pydivsufsort", None)  # importing it would fail
     assert suffix_array(np.frombuffer(b"banana", np.uint8)).tolist() == [5, 3, 1, 0, 4, 2]
+
+
+def test_ids_that_cannot_be_written_to_are_sorted_too() -> None:
+    """pydivsufsort refuses them; those of a file that is mapped are such."""
+    assert suffix_array(np.frombuffer(b"banana", np.uint8)).tolist() == [5, 3, 1, 0, 4, 2]

@@ -17,7 +17,7 @@ from charrnn.explanation.copying import copied_passages, describe_copies, find_m
 from charrnn.explanation.embeddings import explain_embeddings
 from charrnn.explanation.explanation import Explanation, alphabet, model_facts, text_facts
 from charrnn.explanation.learning import explain_learning
-from charrnn.explanation.memory import explain_memory
+from charrnn.explanation.memory import LONGEST_CONTEXT, OCCLUSION_IDS, explain_memory
 from charrnn.explanation.network_records import Cells, Embeddings, Memory
 from charrnn.explanation.request import ExplainRequest
 from charrnn.explanation.surprise import Surprisals, describe_surprise, measure_surprisals
@@ -30,13 +30,19 @@ from charrnn.storage.model_directory import read_model
 from charrnn.storage.run import Run, is_run
 from charrnn.training.explained_text import choose_text, read_training_text
 
+_READING: Final = 800e9
+"""The products of reading the text, about: ten to twenty seconds of a processor. Larger networks
+read less of it."""
+
 _WORK: Final = 100e9
-"""The products of one part, about: ten seconds of a processor. Larger networks read less text."""
+"""The products of any other part, about."""
 
 _LEAST: Final = 20_000
 _MOST: Final = 1_000_000
-_MOST_UNITS: Final = 40_000_000
-"""The most activities that are in memory: characters times units."""
+_MOST_ACTIVITIES: Final = 30_000_000
+_MOST_COMPARED: Final = 100_000
+"""The most activities that are in memory (characters times units), and the most characters on which
+units are compared with concepts."""
 
 _OWN_SAMPLES: Final = 40
 _SAMPLE_LENGTH: Final = 500
@@ -58,7 +64,7 @@ class Explainer:
         self.corpus = read_training_text(request)
         self.sampler = Sampler(self.model, "float32")
         self.engine: Engine = self.sampler.engine
-        affordable = max(int(_WORK / self.model.config.parameters), _LEAST)
+        affordable = max(int(_READING / self.model.config.parameters), _LEAST)
         self.chosen = choose_text(request, self.corpus, min(affordable, _MOST))
         self.text = self._read_text(self.chosen.text)
         self.shown = min(self.config.shown, len(self.chosen.text))
@@ -112,7 +118,7 @@ class Explainer:
         self.request.stage("comparing units with concepts")
         config = self.model.config
         units = config.layers * config.hidden_size
-        most = max(_MOST_UNITS // units, 2_000)
+        most = max(min(_MOST_ACTIVITIES // units, _MOST_COMPARED), 2_000)
         held = int(np.clip(_WORK / 8 / config.parameters, 2_000, 10_000))
         return explain_cells(
             self.model,
@@ -126,14 +132,15 @@ class Explainer:
         if not self.wants("memory"):
             return None
         self.request.stage("measuring memory")
-        windows = int(np.clip(_WORK / 1152 / self.model.config.parameters, 8, 128))
+        affordable = _WORK / self.model.config.parameters  # ids
         return explain_memory(
             self.model,
             self.engine,
             self.text,
             found.of_ids,
             shown=self.shown,
-            windows=windows,
+            windows=int(np.clip(affordable / LONGEST_CONTEXT, 8, 128)),
+            replacements=int(np.clip(affordable / OCCLUSION_IDS, 1, 4)),
         )
 
     def _copying(self) -> Copying | None:

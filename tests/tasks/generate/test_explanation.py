@@ -122,7 +122,7 @@ def test_large_networks_read_less(
     make_model: Callable[..., Model], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(explanation, "_LEAST", 100)
-    monkeypatch.setattr(explanation, "_WORK", 1.0)
+    monkeypatch.setattr(explanation, "_READING", 1.0)
     model = make_model("".join(sorted(set(TEXT))))
     found = charrnn.explain(model, TEXT, parts=("surprise",), samples=0)
     assert (found.text.characters, found.text.of_characters) == (100, len(TEXT))
