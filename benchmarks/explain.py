@@ -44,7 +44,7 @@ def brackets(random: np.random.Generator, count: int) -> str:
     """Return lines of letters and brackets, which end where every bracket is closed by its kind."""
     found: list[str] = []
     stack: list[str] = []
-    kinds = ("()", "[]", "{}")
+    kinds = (("(", ")"), ("[", "]"), ("{", "}"))
     while len(found) < count:
         choice = random.random()
         if choice < 0.5:
