@@ -31,5 +31,6 @@ setup(
         library("charrnn/engines/native", "step"),
         library("charrnn/engines/native", "int8"),
         library("charrnn/model/kernels/native", "recurrence"),
+        library("charrnn/tasks/transduce/native", "lattice"),
     ]
 )

@@ -19,6 +19,7 @@ import charrnn
 
 CHARACTERS: Final = 200_000
 ENOUGH: Final = 0.95
+_WORDS: Final = 12
 _LINE: Final = 24
 _DEEPEST: Final = 4
 
@@ -27,7 +28,7 @@ def quotes(random: np.random.Generator, count: int) -> str:
     """Return words of the same letters in and outside of quotes, which are other words there."""
     letters = np.array(list("abcdefgh"))
     inside, outside = (
-        ["".join(random.choice(letters, size=random.integers(2, 6))) for _ in range(40)]
+        ["".join(random.choice(letters, size=random.integers(2, 6))) for _ in range(_WORDS)]
         for _ in range(2)
     )
     parts: list[str] = []

@@ -152,7 +152,9 @@ def shapes(setting: Setting) -> set[tuple[int, int, int]]:
     if setting.device != "cpu":
         return {(8192, 8192, 8192), (8192, 1024, 4096)}
     hidden, rows = setting.hidden_size, GATES[setting.cell] * setting.hidden_size
-    large = {(2048, 2048, 2048), (4096, 512, 2048), (4096, 2048, 512)}
+    side = min(2048, 16 * hidden)  # smaller for the network of a dry run only
+    quarter = side // 4
+    large = {(side, side, side), (2 * side, quarter, side), (2 * side, side, quarter)}
     return large | {(setting.characters, hidden, rows), (setting.characters, rows, hidden)}
 
 

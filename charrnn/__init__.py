@@ -6,9 +6,9 @@
     print(charrnn.sample("book", "It was", length=300, temperature=0.7))
     print(charrnn.evaluate("book", "another.txt")["bits_per_character"])
 
-The functions are `train`, `sample`, `evaluate`, `explain`, `score`, `fill`, `proofread` and
-`predict`; see charrnn.api and docs/python.md. `stream_train` and `stream_sample` yield while they
-work.
+The functions are `train`, `sample`, `evaluate`, `explain`, `score`, `fill`, `proofread`, `predict`
+and `translate`; see charrnn.api and docs/python.md. `stream_train`, `stream_sample` and
+`stream_translate` yield while they work.
 
 Names are imported when they are first used, so that `import charrnn` is fast.
 """
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
         score,
         stream_sample,
         stream_train,
+        stream_translate,
         train,
+        translate,
     )
     from charrnn.data.corpus import Corpus, TokenizedCorpus, open_corpus, tokenize
     from charrnn.data.dataloader import TBPTTLoader
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
     from charrnn.tasks.infill.config import FillConfig, ProofreadConfig
     from charrnn.tasks.infill.corrections import Finding, apply_corrections
     from charrnn.tasks.infill.fill import Filling
+    from charrnn.tasks.transduce.translate import Candidate, Translation, Translator
     from charrnn.training.config import TrainingConfig
     from charrnn.training.options import TrainingOptions
     from charrnn.training.progress import Progress
@@ -81,6 +84,8 @@ _HOMES: Final = {
         "fill",
         "proofread",
         "predict",
+        "translate",
+        "stream_translate",
         "load",
     ),
     "charrnn.data.corpus": ("Corpus", "TokenizedCorpus", "open_corpus", "tokenize"),
@@ -113,6 +118,7 @@ _HOMES: Final = {
     "charrnn.tasks.infill.config": ("FillConfig", "ProofreadConfig"),
     "charrnn.tasks.infill.corrections": ("Finding", "apply_corrections"),
     "charrnn.tasks.infill.fill": ("Filling",),
+    "charrnn.tasks.transduce.translate": ("Candidate", "Translation", "Translator"),
     "charrnn.training.config": ("TrainingConfig",),
     "charrnn.training.options": ("TrainingOptions",),
     "charrnn.training.progress": ("Progress",),
@@ -124,6 +130,7 @@ __all__ = [
     "AdaptationConfig",
     "Adapter",
     "ByteTokenizer",
+    "Candidate",
     "CharRNN",
     "CharRNNError",
     "CharRNNWarning",
@@ -157,6 +164,8 @@ __all__ = [
     "TrainingConfig",
     "TrainingError",
     "TrainingOptions",
+    "Translation",
+    "Translator",
     "UnknownCharacterError",
     "apply_corrections",
     "evaluate",
@@ -170,8 +179,10 @@ __all__ = [
     "score",
     "stream_sample",
     "stream_train",
+    "stream_translate",
     "tokenize",
     "train",
+    "translate",
 ]
 
 

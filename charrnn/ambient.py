@@ -44,6 +44,19 @@ def as_usual(verb: Callable[P, R]) -> Callable[P, R]:
     return running
 
 
+def with_parameters_of(verb: Callable[P, Any]) -> Callable[[Callable[..., R]], Callable[P, R]]:
+    """Give a function that passes all its arguments on to a verb the signature of that verb, for
+    `help` and for type checkers."""
+
+    def decorate(function: Callable[..., R]) -> Callable[P, R]:
+        returned = inspect.signature(function).return_annotation
+        signature = inspect.signature(verb).replace(return_annotation=returned)
+        function.__signature__ = signature  # type: ignore[attr-defined]
+        return function
+
+    return decorate
+
+
 def stepwise(
     steps: Iterator[T], settings: Callable[[], AbstractContextManager[None]]
 ) -> Generator[T, None, Any]:

@@ -6,19 +6,18 @@ model is the name of a run under `checkpoints/`, a run directory, a model direct
 """
 
 import contextlib
-import inspect
 import warnings
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from charrnn.ambient import as_usual
-from charrnn.data.read_options import ReadOptions
+from charrnn.ambient import as_usual, with_parameters_of
+from charrnn.data.read_options import PAIRS, ReadOptions
 from charrnn.errors import CharRNNWarning, ConfigError
 from charrnn.storage.model_directory import Model
 from charrnn.storage.run import Run
-from charrnn.storage.run_lookup import load, read_found
+from charrnn.storage.run_lookup import load
 from charrnn.training.options import TrainingOptions, parse_duration
 from charrnn.training.parallel.torchrun import join_group
 from charrnn.training.progress_bar import reading_bar, with_bar
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from charrnn.tasks.classify.predict import Prediction
     from charrnn.tasks.infill.corrections import Finding
     from charrnn.tasks.infill.fill import Filling
-    from charrnn.training.checkpoint import Checkpoint
+    from charrnn.tasks.transduce.translate import Translation
     from charrnn.training.progress import Progress
 
 __all__ = [
@@ -47,24 +46,10 @@ __all__ = [
     "score",
     "stream_sample",
     "stream_train",
+    "stream_translate",
     "train",
+    "translate",
 ]
-
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-def _with_parameters_of(verb: Callable[P, Any]) -> Callable[[Callable[..., R]], Callable[P, R]]:
-    """Give a function that passes all its arguments on to a verb the signature of that verb, for
-    `help` and for type checkers."""
-
-    def decorate(function: Callable[..., R]) -> Callable[P, R]:
-        returned = inspect.signature(function).return_annotation
-        signature = inspect.signature(verb).replace(return_annotation=returned)
-        function.__signature__ = signature  # type: ignore[attr-defined]
-        return function
-
-    return decorate
 
 
 @as_usual
@@ -101,6 +86,8 @@ def stream_train(
     names = [str(item) for item in ([corpus] if isinstance(corpus, str | Path) else corpus)]
     if text is not None or label is not None:
         read = replace(read or ReadOptions(), column=text, label=label)
+    if pairs := {name: options.pop(name) for name in PAIRS if name in options}:
+        read = replace(read or ReadOptions(), **pairs)
     group = join_group()
     if group.rank > 0:
         group.follow()
@@ -139,7 +126,7 @@ def stream_train(
     return trainer.run
 
 
-@_with_parameters_of(stream_train)
+@with_parameters_of(stream_train)
 @as_usual
 def train(*arguments: Any, **settings: Any) -> Run:
     """Train a model on text and return its run: `sample(run.name)`, `run.best_model()`.
@@ -169,7 +156,8 @@ def train(*arguments: Any, **settings: Any) -> Run:
         log: `"tensorboard"` to write the measurements for TensorBoard as well, in the folder
             `tensorboard` of the run; this needs the extra `charrnn-lm[tensorboard]`.
         progress_bar: whether to show a tqdm progress bar, in a terminal or a notebook.
-        options: the other attributes of TrainingOptions.
+        options: the other attributes of TrainingOptions; of pairs, also `source`, `target`,
+            `features` and `target_separator` of ReadOptions.
 
     Raises CorpusError, ConfigError, ModelError, TrainingError, StorageError.
     """
@@ -264,31 +252,17 @@ def evaluate(
     Raises ModelError; CorpusError when the text cannot be read or is too short, and for a model in
     memory where no text is given; ConfigError for settings that contradict each other.
     """
-    from charrnn.training.report import EvaluationRequest
-    from charrnn.training.saved_model_evaluation import (
-        checked_request,
-        prepare_evaluation,
-        read_evaluated,
-    )
+    from charrnn.training.saved_model_evaluation import evaluate_model
 
-    directory: Path | None = None
-    checkpoint: Checkpoint | None = None
-    if isinstance(model, Model):
-        evaluated = model
-    else:
-        directory, (evaluated, checkpoint) = read_found(str(model), read_evaluated)
-    request = EvaluationRequest(
-        model=evaluated,
+    return evaluate_model(
+        model,
+        None if text is None else str(text),
         read=read or ReadOptions(),
-        directory=directory,
-        checkpoint=checkpoint,
-        file=None if text is None else str(text),
         protocol=protocol,
         adapt=adapt,
         at_most=at_most,
         engine=engine,
     )
-    return prepare_evaluation(checked_request(request))(None).to_json()
 
 
 @as_usual
@@ -390,6 +364,38 @@ def predict(
     from charrnn.tasks.classify.predict import predict as predict_texts
 
     return predict_texts(load(model), texts, strict=strict)
+
+
+@as_usual
+def translate(
+    model: str | Path | Model, texts: str | Iterable[str], **settings: Any
+) -> "list[Translation]":
+    """Translate each text with a model that was trained on pairs (with `source` and `target`).
+
+    >>> charrnn.translate("phones", ["cello", "ciao"])[0].text
+    'tʃɛllo'
+
+    Args:
+        texts: several texts; or one text, for which the list has one translation.
+        settings: those of `Translator` (`beam`, `n`, `alignment`), and `features`: those of all
+            texts, such as "V;PST", or a sequence with those of each.
+
+    Of several texts, one that cannot be translated has a `problem` that says why. Raises
+    ModelError, ConfigError; CorpusError for a single text that cannot be translated.
+    """
+    from charrnn.tasks.transduce.translate import translate as translate_texts
+
+    return translate_texts(load(model), texts, **settings)
+
+
+@as_usual
+def stream_translate(
+    model: str | Path | Model, texts: Iterable[str], **settings: Any
+) -> "Iterator[Translation]":
+    """Yield what `translate` returns, as the texts come; they are read some hundred at a time."""
+    from charrnn.tasks.transduce.translate import stream_translate as stream_texts
+
+    return stream_texts(load(model), texts, **settings)
 
 
 def _warn_of_folders(corpus: "TokenizedCorpus") -> None:

@@ -85,9 +85,9 @@ class UnknownCharacterError(CharRNNError, ValueError):
 
 
 def shown_character(character: str) -> str:
-    """Return a character in quotes, so that it can be seen: a combining mark stands on a dotted
-    circle."""
-    if unicodedata.category(character).startswith("M"):
+    """Return a character, or a symbol of several, in quotes, so that it can be seen: a combining
+    mark stands on a dotted circle."""
+    if len(character) == 1 and unicodedata.category(character).startswith("M"):
         return f"'\N{DOTTED CIRCLE}{character}' (U+{ord(character):04X})"
     return "'\\'" if character == "\\" else repr(character)
 

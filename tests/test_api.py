@@ -26,11 +26,13 @@ from charrnn.model.networks import build_network
 from charrnn.storage.model_directory import Model, write_model
 from charrnn.storage.run import Run
 from charrnn.storage.run_lookup import load
+from charrnn.tasks.transduce.tokenizer import PairTokenizer
 from charrnn.training.checkpoint import read_checkpoint
 from charrnn.training.plan import arrays
 from charrnn.training.progress import Progress
 from charrnn.training.trainer import Trainer
 from tests import labelled
+from tests.tasks.transduce.fakes import make_pair_model
 from tests.trainings import learned
 
 MakeModel = Callable[..., Model]
@@ -247,7 +249,12 @@ def models(make_model: MakeModel) -> dict[str, Model]:
     network = build_network(config, generator=torch.Generator().manual_seed(1))
     classifier = replace(base, config=config, tensors=arrays(network), labels=("soft", "hard"))
     restorer = make_model(LETTERS, task="restore")
-    return {"generate": base, "restore": restorer, "classify": classifier}
+    return {
+        "generate": base,
+        "restore": restorer,
+        "classify": classifier,
+        "transduce": make_pair_model(PairTokenizer("abcdef ", "ABCDEF")),
+    }
 
 
 VERBS: dict[str, tuple[str, Callable[..., Any]]] = {
@@ -262,15 +269,21 @@ VERBS: dict[str, tuple[str, Callable[..., Any]]] = {
     "fill": ("restore", lambda model: api.fill(model, "b_d c_fe")),
     "proofread": ("restore", lambda model: api.proofread(model, "bad cafe bxd")),
     "predict": ("classify", lambda model: api.predict(model, ["bad", "cafe"])),
+    "translate": ("transduce", lambda model: api.translate(model, ["bad", "cafe"])),
+    "stream_translate": (
+        "transduce",
+        lambda model: list(api.stream_translate(model, ["bad", "cafe"])),
+    ),
 }
 SEVERAL_TASKS = {
-    "evaluate": {"generate", "classify"},
+    "evaluate": {"generate", "classify", "transduce"},
     "explain": {"generate", "restore", "classify"},
 }
 COMMANDS = {
     "generate": "charrnn sample or charrnn repl",
     "restore": "charrnn fill or charrnn proofread",
     "classify": "charrnn predict",
+    "transduce": "charrnn translate",
 }
 
 
@@ -416,3 +429,17 @@ def test_evaluate_measures_labels(here: Path) -> None:
     assert api.evaluate(run.best_model(), table, read=columns)["labels"] == held_out["labels"]
     with pytest.raises(ConfigError, match="adapt does not apply to a model trained to classify"):
         api.evaluate("kinds", adapt=True)
+
+
+def test_pairs_are_named_by_their_columns(here: Path) -> None:
+    """The same as the options of `charrnn train`."""
+    (here / "pairs.tsv").write_text("a\tb\n")
+    for columns, problem in (
+        ({"source": "1"}, "--source needs --target"),
+        ({"source": "1", "target": "2", "label": "3"}, "--source and --label exclude each other"),
+        ({"source": "1", "target": "2", "lines": True}, "--lines: each row of a table is a pair"),
+    ):
+        with pytest.raises(ConfigError, match=problem):
+            train("pairs.tsv", progress_bar=False, **columns)
+    with pytest.raises(CorpusError, match="it has no column '3'"):
+        train("pairs.tsv", source="1", target="2", features="3", progress_bar=False)

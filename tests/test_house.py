@@ -206,6 +206,7 @@ TRAININGS = {
     "restore": ["train text.txt --bidirectional", "fill run 'so__ words'"],
     "classify": ["train rows.csv --text text --label kind", "evaluate run"],
     "regress": ["train rows.csv --text text --label number --regress", "evaluate run"],
+    "transduce": ["train rows.csv --source text --target kind", "translate run some"],
 }
 SIZES = " --name run --steps 2 --evaluate-every 1 --hidden-size 8 --batch-size 4"
 

@@ -34,6 +34,7 @@ from charrnn.cli import (
     score,
     serve,
     train,
+    translate,
 )
 from charrnn.cli.command import Command
 from charrnn.cli.streams import finish_stdout, open_standard_streams, write_one_way
@@ -161,7 +162,7 @@ app = typer.Typer(
 )
 for command in (
     *(train.train, plan.plan, sample.sample, repl.repl, predict.predict),
-    *(evaluate.evaluate, explain.explain, score.score),
+    *(translate.translate, evaluate.evaluate, explain.explain, score.score),
     *(fill.fill, proofread.proofread, serve.serve),
     *(info.info, plot.plot, card.card, export.export, import_.import_),
     *(push.push, pull.pull, corpora.corpora),

@@ -49,7 +49,7 @@ def _describe(name: str, options: ReadOptions) -> dict[str, Any]:
 
     record: dict[str, Any] = {"name": name, "bytes": None, "characters": None, "distinct": None}
     if is_table(name):
-        return {**record, "encoding": "a table: choose its text with --column"}
+        return {**record, "encoding": "a table: choose --column, or --source and --target"}
     try:
         size = measure(open_corpus([name], options))
     except CharRNNError as error:

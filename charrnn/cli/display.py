@@ -244,9 +244,13 @@ class TextOutput:
         else:
             self.write_bytes(self._take_mark() + self._file.encode(text))
         self._last = text[-1]
-        if (now := time.monotonic()) - self._flushed > self._FLUSH_SECONDS:
-            sys.stdout.flush()
-            self._flushed = now
+        if time.monotonic() - self._flushed > self._FLUSH_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Pass on what was written, as before waiting for more input."""
+        sys.stdout.flush()
+        self._flushed = time.monotonic()
 
     def _take_mark(self) -> bytes:
         """Return the file's byte-order mark at the first call, and no bytes afterwards."""

@@ -98,11 +98,11 @@ def evaluate(
     from charrnn.training.task import task_definition
 
     with reading("reading ...") as progress:
-        directory, (evaluated, checkpoint) = read_found(model, read_evaluated)
+        directory, (evaluated, checkpoint) = read_found(model, read_evaluated, lists=True)
         definition = task_definition(evaluated.config.task)
         refuse_unused(
             context,
-            unused=() if definition.labelled else ("label",),
+            unused=definition.unused_read_options,
             tokenizer=evaluated.tokenizer.kind,
         )
         request = EvaluationRequest(
@@ -143,9 +143,14 @@ def _read_options(
 ) -> ReadOptions:
     """Return how to read the file, without environment variables that do not apply to it."""
     file = context.params["file"]
-    if not definition.labelled:
-        return replace(read, label=None)
-    if file is not None and os.path.isdir(file) and not is_typed(context, "column"):
+    unused: dict[str, Any] = dict.fromkeys(definition.unused_read_options)
+    read = replace(read, **unused)
+    if (
+        definition.labelled
+        and file is not None
+        and os.path.isdir(file)
+        and not is_typed(context, "column")
+    ):
         return replace(read, column=None)
     return read
 

@@ -47,7 +47,7 @@ def plan(
     if as_json:
         record = {
             "corpus": made.corpus.name,
-            "characters": len(made.corpus.ids),
+            "characters": made.corpus.characters,
             "model": asdict(made.network.config),
             "training": asdict(made.config),
             "epochs": made.epochs,

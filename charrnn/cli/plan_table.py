@@ -61,6 +61,7 @@ def _rows(plan: "Plan", *, named: bool, processes: int) -> list[tuple[str, str]]
     from charrnn.wording import counted
 
     text, config, model = plan.corpus, plan.config, plan.network.config
+    pairs = plan.task.definition.pairs  # they describe their symbols, and have no such option
     alphabet = "256 bytes" if text.tokenizer.kind == "byte" else f"{model.vocabulary_size} distinct"
     unnamed = "" if named else " (no corpus was named)"
     time = f", about {duration(plan.seconds)}" if plan.seconds is not None else ""
@@ -70,7 +71,7 @@ def _rows(plan: "Plan", *, named: bool, processes: int) -> list[tuple[str, str]]
         _option("layers", model.layers),
         _option("hidden-size", model.hidden_size),
         _option("embedding-size", model.embedding_size),
-        *(["--bidirectional"] if model.bidirectional else []),
+        *(["--bidirectional"] if model.bidirectional and not pairs else []),
         *([_option("pooling", model.pooling)] if model.pooling is not None else []),
         *([_option("attention", model.attention)] if model.attention is not None else []),
         f"({model.parameters:,} parameters)".replace(" ", _TIED),
@@ -106,7 +107,8 @@ def _rows(plan: "Plan", *, named: bool, processes: int) -> list[tuple[str, str]]
         ],
         "seed": [_option("seed", config.seed)],
     }
-    corpus = f"{text.name}{unnamed}: {plan.task.describe_corpus()}, {alphabet}"
+    corpus = f"{text.name}{unnamed}: {plan.task.describe_corpus()}"
+    corpus += "" if pairs else f", {alphabet}"
     heading = [("corpus", corpus)]
     if processes > 1:
         heading.append(("processes", str(processes)))

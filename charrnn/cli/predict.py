@@ -14,7 +14,7 @@ from charrnn.cli.options_from_fields import Fields, takes_options
 from charrnn.cli.shared_arguments import Json, complete_runs
 from charrnn.cli.text_argument import check_text, is_there
 from charrnn.cli.unicode_json import dumps
-from charrnn.data.read_options import ReadOptions
+from charrnn.data.read_options import PAIRS, ReadOptions
 from charrnn.option_declaration import Relations
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def predict(
     lines: Annotated[
         bool, typer.Option("--lines", help="Read each line of a file as a text of its own.")
     ] = False,
-    read: Annotated[ReadOptions, Fields(without=("label",))],
+    read: Annotated[ReadOptions, Fields(without=("label", *PAIRS))],
     as_json: Json = False,
     as_jsonl: Annotated[
         bool,

@@ -11,7 +11,7 @@ from charrnn.cli.environment import refuse_unused
 from charrnn.cli.options_from_fields import Fields, takes_options
 from charrnn.cli.sampling_defaults import decided
 from charrnn.cli.shared_arguments import OUTPUT, ModelArgument
-from charrnn.data.read_options import ReadOptions
+from charrnn.data.read_options import PAIRS, ReadOptions
 from charrnn.generation.config import (
     ENDS,
     SELECTION,
@@ -111,7 +111,7 @@ def sample(
             )
         ),
     ] = None,
-    read: Annotated[ReadOptions, Fields(without=("label",))],
+    read: Annotated[ReadOptions, Fields(without=("label", *PAIRS))],
 ) -> None:
     """Write text with a model, and print it as it is written.
 

@@ -13,10 +13,10 @@ OUTPUT: Final = "Output"
 
 
 def complete_runs(incomplete: str) -> list[str]:
-    """Return the names of runs with this prefix, for shell completion."""
-    from charrnn.storage.run_lookup import run_names
+    """Return the names of runs and of lists of models with this prefix, for shell completion."""
+    from charrnn.storage.run_lookup import model_names
 
-    return _beginning_with(incomplete, run_names())
+    return _beginning_with(incomplete, model_names())
 
 
 def complete_measured_runs(incomplete: str) -> list[str]:
@@ -63,7 +63,7 @@ TokenizerKind = Annotated[
         show_default="char",
         rich_help_panel=TEXT,
     ),
-    Relations(decided_by=("start_from",)),
+    Relations(decided_by=("source", "start_from")),
 ]
 MinCount = Annotated[
     int,
@@ -73,6 +73,7 @@ MinCount = Annotated[
         help="Replace characters seen fewer than N times by U+FFFD.",
         rich_help_panel=TEXT,
     ),
+    Relations(decided_by=("source",)),
 ]
 Licence = Annotated[
     str | None,

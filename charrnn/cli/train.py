@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
@@ -11,6 +11,7 @@ from charrnn.cli.environment import BESIDE_RESUME, refuse_unused
 from charrnn.cli.interruption import say_what_is_kept, signals
 from charrnn.cli.options_from_fields import takes_options
 from charrnn.cli.plan_table import plan_table
+from charrnn.cli.several_models import plan_or_find, train_several
 from charrnn.cli.shared_arguments import Corpora, MinCount, TokenizerKind, complete_runs
 from charrnn.data.read_options import ReadOptions
 from charrnn.option_declaration import Relations
@@ -65,6 +66,18 @@ def train(
             rich_help_panel=RUN,
         ),
     ] = None,
+    models: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=2,
+            help="Train N models of pairs with N seeds, NAME-1 to NAME-N, each for the whole "
+            "--budget; NAME lists them, and translates with all of them together.",
+            show_default="one model",
+            rich_help_panel=RUN,
+        ),
+        Relations(needs=("source",)),
+    ] = None,
     quiet: Annotated[
         bool,
         typer.Option(
@@ -103,45 +116,44 @@ def train(
     if group.rank > 0:
         _follow(group)
         return
+    settings: dict[str, Any] = {
+        "start_from": start_from,
+        "tokenizer": tokenizer,
+        "min_count": min_count,
+    }
+    lead = partial(_lead, corpus=corpus or (), read=read, group=group, quiet=quiet)
+    several = plan_or_find(
+        models, resume, corpus or (), options, read, name=name, out=out, **settings
+    )
     start: Callable[..., tuple[Trainer, Plan | None]] = partial(
-        start_training,
-        corpus or (),
-        options,
-        name=name,
-        out=out,
-        start_from=start_from,
-        tokenizer=tokenizer,
-        min_count=min_count,
-        read=read,
-        log=log,
+        start_training, corpus or (), options, name=name, out=out, read=read, log=log, **settings
     )
     if resume is not None:
         start = partial(_resume, resume, corpus or (), read, log=log)
     with signals(None):  # before the training begins there is nothing to save
-        stopped_by = _lead(
-            start,
-            corpus or (),
-            read,
-            group,
-            resumes=resume is not None,
-            quiet=quiet,
-            longer=longer_training(context, LONGER) if group.size == 1 else None,
-        )
+        if several is not None:
+            moved = corpus or () if resume is not None else ()
+            stopped_by = train_several(several, lead, moved, read, log=log)
+        else:
+            longer = longer_training(context, LONGER) if group.size == 1 else None
+            stopped_by = lead(start, resumes=resume is not None, longer=longer)
     if stopped_by is not None:
         raise typer.Exit(128 + stopped_by)
 
 
 def _lead(
     start: "Callable[..., tuple[Trainer, Plan | None]]",
+    *,
     corpus: Sequence[str],
     read: ReadOptions,
     group: "Group",
-    *,
     resumes: bool,
     quiet: bool,
-    longer: str | None,
+    longer: str | None = None,
+    is_one_of_several: bool = False,
 ) -> int | None:
-    """Start or resume a training, and train until its end or the first signal.
+    """Start or resume a training, and train until its end or the first signal. Of one of several
+    trainings, the end is said in a line.
 
     Returns the signal's number, or None.
     """
@@ -167,7 +179,8 @@ def _lead(
                     say(note)
             else:
                 say(f"resuming after step {trainer.position.step:,} of {trainer.schedule.steps:,}")
-        return _run(trainer, quiet=quiet or not messages().is_terminal, longer=longer)
+        say_end = _say_end_in_a_line if is_one_of_several else partial(_say_how_it_ended, longer)
+        return _run(trainer, quiet=quiet or not messages().is_terminal, say_end=say_end)
     except KeyboardInterrupt:
         say_what_is_kept(trainer)
         raise
@@ -209,7 +222,7 @@ def _resume(
     return resume_training(run, corpus, read, group=group, progress=progress, log=log), None
 
 
-def _run(trainer: "Trainer", *, quiet: bool, longer: str | None) -> int | None:
+def _run(trainer: "Trainer", *, quiet: bool, say_end: "Callable[[Trainer], None]") -> int | None:
     """Train until the end or the first signal, and print how it ended. Returns the signal's
     number."""
     from charrnn.cli.training_display import LiveDisplay, PlainDisplay
@@ -220,11 +233,20 @@ def _run(trainer: "Trainer", *, quiet: bool, longer: str | None) -> int | None:
             for progress in trainer:
                 display.show(progress)
         all_is_saved()
-        _say_how_it_ended(trainer, longer)
+        say_end(trainer)
     return trainer.stopped_by
 
 
-def _say_how_it_ended(trainer: "Trainer", longer: str | None) -> None:
+def _say_end_in_a_line(trainer: "Trainer") -> None:
+    from charrnn.cli.display import say
+
+    if trainer.position.step == 0:
+        say("stopped before the first step")
+    else:
+        say(trainer.task.headline(trainer.position, trainer.config))
+
+
+def _say_how_it_ended(longer: str | None, trainer: "Trainer") -> None:
     from charrnn.cli.display import say, say_command
     from charrnn.cli.summaries import conclude
 

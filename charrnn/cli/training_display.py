@@ -174,7 +174,8 @@ class _Loss:
 
     def training(self, loss: float) -> str:
         """Return the loss of a step as text; it is in the unit of the network's outputs."""
-        return self.unit.show(loss * self._task.unit**2)
+        show = self.unit.show_training or self.unit.show
+        return show(loss * self._task.unit**2)
 
     def validation(self, loss: float) -> str:
         """Return the loss of an evaluation as text."""

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from charrnn.ambient import as_usual
-from charrnn.data.documents import check_labels
+from charrnn.data.documents import check_labels, check_pairs
 from charrnn.data.excerpt import AnyIds
 from charrnn.data.folders import FolderFiles
 from charrnn.data.memmap import chunks
@@ -82,13 +82,14 @@ def open_corpus(
 ) -> Corpus:
     """Return the corpus of the given names (see SOURCES), joined in that order.
 
-    Raises CorpusError when a name is not found, has no labels where the options name a label, or is
-    a folder that holds more than `most_files` files and folders; ConfigError for an encoding that
-    Python does not know.
+    Raises CorpusError when a name is not found, has no labels or pairs where the options name a
+    label or a source, or is a folder that holds more than `most_files` files and folders;
+    ConfigError for an encoding that Python does not know.
     """
     options = options or ReadOptions()
     check_encoding(options.encoding)
     check_labels(names, options)
+    check_pairs(names, options)
     names = names or [PYTHON_DOCS]
     parts: list[Part] = []
     folders: list[FolderFiles] = []
@@ -127,6 +128,11 @@ class TokenizedCorpus:
     ids: Ids = field(repr=False)
     skipped: tuple[str, ...] = ()
     folders: tuple[FolderFiles, ...] = field(default=(), kw_only=True, repr=False)
+
+    @property
+    def characters(self) -> int:
+        """The number of characters (under a byte tokenizer, of bytes)."""
+        return len(self.ids)
 
     def split(
         self, validation_fraction: float, *, lines: bool = False, seed: int | None = None

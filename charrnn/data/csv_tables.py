@@ -1,5 +1,6 @@
 """Tables whose cells are separated by commas, tabs or another character, read strictly."""
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
@@ -12,12 +13,21 @@ _OTHER_DELIMITERS: Final = ",;\t|:"
 
 
 def csv_rows(
-    name: str, texts: Iterable[str], columns: Sequence[str], delimiter: str
+    name: str,
+    texts: Iterable[str],
+    columns: Sequence[str],
+    delimiter: str,
+    *,
+    are_numbers: bool = False,
 ) -> Iterator[Row]:
     """Yield the rows below a header; an empty cell is None, and empty lines are skipped.
 
     A cell that begins with a quote ends with one, and quotes inside it are doubled. Raises
     CorpusError.
+
+    Args:
+        are_numbers: whether the columns are numbers. Where the first row has not all of them as
+            names, there is no header, and columns are named by their numbers from 1 on.
     """
     # pandas and `datasets` turn the text `007` into 7 and `NA` into nothing, and Python's csv reads
     # on where quotes are wrong, so rows are parsed here.
@@ -25,11 +35,15 @@ def csv_rows(
     line, header = next(records, (0, []))
     if not line:
         return
+    first = "header"
+    if are_numbers and not {*columns} <= {*header}:
+        first, records = "first line", itertools.chain([(line, header)], records)
+        header = [str(number) for number in range(1, len(header) + 1)]
     check_columns(f"{name}: line {line}", header, columns, _advice(header, columns, delimiter))
     for line, cells in records:
         if len(cells) != len(header):
             problem = (
-                f"it has {_cells(len(cells))}, and the header has {len(header):,}; a cell with "
+                f"it has {_cells(len(cells))}, and the {first} has {len(header):,}; a cell with "
                 f"{delimiter!r} in it needs quotes around it"
             )
             yield Row(f"{name}: line {line}", {}, problem)

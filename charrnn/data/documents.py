@@ -18,7 +18,7 @@ from charrnn.data.parts import Part, check_encoding, decode, decode_leniently
 from charrnn.data.read_options import ReadOptions
 from charrnn.data.sources import HUGGING_FACE, find_corpus, open_source
 from charrnn.data.standard_input import NAME as STANDARD_INPUT
-from charrnn.data.standard_input import standard_input_chunks
+from charrnn.data.standard_input import standard_input_arrivals, standard_input_chunks
 from charrnn.data.table_cells import cell_text, no_column, row_cell
 from charrnn.data.tables import DELIMITERS, PARQUET, TABLE_SUFFIXES, is_table, table_suffix
 from charrnn.errors import ConfigError, CorpusError
@@ -79,28 +79,52 @@ def read_lines(name: str, options: ReadOptions, *, as_bytes: bool = False) -> It
     Raises CorpusError where nothing can be read, ConfigError for an encoding that Python does not
     know.
     """
+    for group in read_line_groups(name, options, as_bytes=as_bytes):
+        yield from group
+
+
+def read_line_groups(
+    name: str, options: ReadOptions, *, as_bytes: bool = False, as_they_come: bool = False
+) -> Iterator[list[Document]]:
+    """Yield the lines of a file, or of standard input (-), as `read_lines`, in groups that are read
+    together.
+
+    With `as_they_come`, a group has the lines that standard input has at the moment, without
+    waiting for more of them.
+    """
     check_encoding(options.encoding)
     number = 0
     # Standard input is read once, so it is not stored.
-    stream = Part(STANDARD_INPUT, options.encoding, standard_input_chunks)
+    chunks = standard_input_arrivals if as_they_come else standard_input_chunks
+    stream = Part(STANDARD_INPUT, options.encoding, chunks)
     for part in [stream] if name == "-" else open_source(name, options):
-        for line in _lines(_leniently(part, as_bytes=as_bytes)):
-            number += 1
-            where, place = f"{part.name}: line {number}", ("line", number)
-            yield _document(where, line, place=place, encoding=part.encoding, as_bytes=as_bytes)
+        for lines in _line_groups(_leniently(part, as_bytes=as_bytes)):
+            numbered = list(enumerate(lines, number + 1))
+            number += len(lines)
+            yield [
+                _document(
+                    f"{part.name}: line {place}",
+                    line,
+                    place=("line", place),
+                    encoding=part.encoding,
+                    as_bytes=as_bytes,
+                )
+                for place, line in numbered
+            ]
 
 
-def _lines(chunks: Iterator[str]) -> Iterator[str]:
-    """Yield the lines of a text in chunks, including a last line without a newline."""
+def _line_groups(chunks: Iterator[str]) -> Iterator[list[str]]:
+    """Yield the lines of a text in chunks, those that end in a chunk together, including a last
+    line without a newline."""
     pending: list[str] = []
     for chunk in chunks:
         first, *others = chunk.split("\n")
         pending.append(first)
-        for line in others:
-            yield "".join(pending)
-            pending = [line]
+        if others:
+            yield ["".join(pending), *others[:-1]]
+            pending = others[-1:]
     if any(pending):
-        yield "".join(pending)
+        yield ["".join(pending)]
 
 
 def _leniently(part: Part, *, as_bytes: bool) -> Iterator[str]:
@@ -212,6 +236,26 @@ def problem_of(text: str, *, as_bytes: bool = False, encoding: str | None = "utf
             return f"{wrong} {encoding}; name its encoding, such as --encoding latin-1"
         return f"{text[place]!a} is half of a surrogate pair, not text"
     return None
+
+
+def check_pairs(names: Sequence[str], options: ReadOptions) -> None:
+    """Check that pairs can be read from these names, where the options name their columns.
+
+    Raises CorpusError, ConfigError.
+    """
+    if options.source is None:
+        return
+    if not names:
+        raise ConfigError(f"--source {options.source}: name the table that has it")
+    for name in names:
+        path = find_corpus(name)
+        if path is None and (name == "-" or name.startswith(HUGGING_FACE)):
+            raise CorpusError(f"{name}: pairs are read from files only")
+        if path is not None and (path.is_dir() or not is_table(path)):
+            kind = "a folder" if path.is_dir() else "plain text"
+            raise CorpusError(
+                f"{name}: it is {kind}; pairs are read from {', '.join(TABLE_SUFFIXES)}"
+            )
 
 
 def check_labels(names: Sequence[str], options: ReadOptions) -> None:

@@ -14,14 +14,16 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
+from charrnn.data.csv_tables import csv_rows
 from charrnn.data.parts import CHUNK_BYTES, Part, TextColumn, decode, decode_leniently
-from charrnn.data.read_options import ReadOptions
+from charrnn.data.read_options import PAIRS, ReadOptions
 from charrnn.data.table_cells import Row
 from charrnn.data.tables import (
     DELIMITERS,
     GZIP,
     PARQUET,
     TEXT_TABLES,
+    TextReader,
     is_table,
     parquet_rows,
     table_suffix,
@@ -29,7 +31,7 @@ from charrnn.data.tables import (
 from charrnn.errors import ConfigError, CorpusError
 
 PLAIN: Final = frozenset({"encoding"})
-DIVIDED: Final = frozenset({"encoding", "column", "label", "delimiter"})
+DIVIDED: Final = frozenset({"encoding", "column", "label", "delimiter", *PAIRS})
 """The ReadOptions that have an effect on plain files, and on tables with a delimiter."""
 
 
@@ -52,13 +54,14 @@ def file_part(path: Path, options: ReadOptions) -> Part:
     with _reading(path):
         os.close(_open_regular(str(path), os.O_RDONLY))
     if is_table(path):
-        if options.column is None:
+        column = options.text_column
+        if column is None:
             option = "--column" if options.label is None else "--text"
             raise CorpusError(
                 f"{path}: say which column holds the text with {option} NAME; to read the file "
                 "as plain text, pipe it in and name it '-'"
             )
-        return column_part(str(path), options.column, partial(table_rows, path, options))
+        return column_part(str(path), column, partial(table_rows, path, options))
     refuse_unused(str(path), options, PLAIN)
     return plain_part(path, options)
 
@@ -129,7 +132,10 @@ def table_rows(
     delimiter = delimiter.replace(r"\t", "\t")
     part = replace(plain_part(path, options, zipped=zipped), name=name)
     texts = decode(part) if strict else decode_leniently(part)
-    yield from TEXT_TABLES[suffix](name, texts, options.columns, delimiter)
+    read: TextReader = TEXT_TABLES[suffix]
+    if suffix in DELIMITERS and options.are_numbers:
+        read = partial(csv_rows, are_numbers=True)
+    yield from read(name, texts, options.columns, delimiter)
 
 
 def column_part(name: str, column: str, rows: Callable[..., Iterable[Row]]) -> Part:

@@ -25,7 +25,7 @@ from charrnn.data.file_parts import (
 from charrnn.data.folders import FolderFiles, find_files
 from charrnn.data.parts import Part, one_line
 from charrnn.data.python_docs import python_docs
-from charrnn.data.read_options import ReadOptions
+from charrnn.data.read_options import PAIRS, ReadOptions
 from charrnn.data.standard_input import NAME as STANDARD_INPUT
 from charrnn.data.standard_input import standard_input_chunks
 from charrnn.data.table_cells import Row
@@ -225,6 +225,7 @@ def _is(suffixes: Container[str | None]) -> Callable[[str], bool]:
     return matches
 
 
+_TABLES: Final = DIVIDED - {*PAIRS}  # pairs are read from single files
 _EVERY: Final = DIVIDED | {"glob"}
 
 # The first source that matches a name opens it.
@@ -232,11 +233,11 @@ SOURCES: Final[dict[str, Source]] = {
     "stdin": Source(lambda name: name == "-", _stdin, PLAIN),
     "python-docs": Source(lambda name: name == PYTHON_DOCS, _python_docs, frozenset()),
     "hugging-face": Source(
-        lambda name: name.startswith(HUGGING_FACE), _hugging_face, DIVIDED - {"label"}
+        lambda name: name.startswith(HUGGING_FACE), _hugging_face, _TABLES - {"label"}
     ),
-    "folder": Source(_is_folder, _folder, _EVERY),
+    "folder": Source(_is_folder, _folder, _TABLES | {"glob"}),
     "divided table": Source(_is(DELIMITERS), _file, DIVIDED),
-    "parquet": Source(_is([PARQUET]), _file, frozenset({"column", "label"})),
+    "parquet": Source(_is([PARQUET]), _file, frozenset({"column", "label", *PAIRS})),
     "table": Source(_is(TEXT_TABLES), _file, DIVIDED - {"delimiter"}),
     "file": Source(_is_file, _file, PLAIN),
 }

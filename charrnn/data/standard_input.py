@@ -10,6 +10,9 @@ NAME: Final = "standard input"
 
 _CHUNK_BYTES: Final = 1 << 20
 
+_ARRIVED_BYTES: Final = 1 << 16
+"""The most bytes that a pipe of Linux holds."""
+
 
 def read_standard_input() -> bytes:
     """Read all of standard input. Raises CorpusError where it is closed or cannot be read."""
@@ -19,6 +22,12 @@ def read_standard_input() -> bytes:
 def standard_input_chunks() -> Iterator[bytes]:
     """Yield standard input in chunks. Raises CorpusError where it is closed or cannot be read."""
     return _each(lambda stream: stream.read(_CHUNK_BYTES))
+
+
+def standard_input_arrivals() -> Iterator[bytes]:
+    """Yield standard input in chunks, each as soon as something arrives: what a pipe has at the
+    moment. Raises CorpusError where it is closed or cannot be read."""
+    return _each(lambda stream: stream.read1(_ARRIVED_BYTES))  # type: ignore[attr-defined]
 
 
 def standard_input_lines() -> Iterator[bytes]:

@@ -27,8 +27,8 @@ from charrnn.forks import forked
 from charrnn.model.config import GATES, POOLINGS
 from charrnn.model.many_to_one import ManyToOne
 from charrnn.model.recurrent import StackConfig
-from charrnn.training.adamw import BETAS
 from charrnn.training.learner import threads
+from charrnn.training.loss import BETAS
 from charrnn.training.probe import choose_device, kernels, usual_threads
 
 OPTIMIZERS: Final[dict[str, Callable[..., torch.optim.Optimizer]]] = {

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from charrnn.array_types import Float32Array, Int64Array
+from charrnn.data.buckets import similar_in_length
 from charrnn.errors import ConfigError
 from charrnn.estimators.arrays import as_numbers, check_finite, unwrap
-from charrnn.tasks.classify.buckets import similar_in_length
 
 
 @dataclass(frozen=True)

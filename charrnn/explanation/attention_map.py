@@ -93,7 +93,7 @@ def to_html(looked: AttentionMap, *, title: str) -> str:
         for place, row in enumerate(looked.looks)
     ]
     characters = "".join(
-        f"<i{' class=g' if place < looked.given else ''}>{_shown(character)}</i>"
+        f"<i{' class=g' if place < looked.given else ''}>{shown_character(character)}</i>"
         for place, character in enumerate(looked.text)
     )
     return _PAGE.format(
@@ -103,7 +103,7 @@ def to_html(looked: AttentionMap, *, title: str) -> str:
     )
 
 
-def _shown(character: str) -> str:
+def shown_character(character: str) -> str:
     """Escape a character for HTML; an invisible one, other than white space, becomes its code."""
     if character == "\n":
         return "<u>\u21b5</u>\n"

@@ -256,6 +256,7 @@ def _command(source: CardSource, checkpoint: Checkpoint) -> Iterator[str]:
     decided = dataclasses.asdict(source.model.config) | dataclasses.asdict(checkpoint.config)
     decided |= {"steps": schedule.steps, "tokenizer": source.model.tokenizer.kind}
     decided["regress"] = definition.labelled and not definition.has_classes
+    decided["bidirectional"] &= not definition.pairs
     words = ["charrnn", "train", *map(_without_folder, checkpoint.sources)]
     for kind, values in (
         (ReadOptions, dataclasses.asdict(checkpoint.options)),

@@ -136,7 +136,7 @@ def _fetch(hub: HubConnection, repository: str, listing: Listing, folder: Path) 
     if manifest.files.keys() != set(MODEL_FILES) - {MANIFEST}:
         raise ModelError(f"{repository}: {MANIFEST} does not name the files of a model")
     config, _ = read_config(folder, manifest)
-    read_tokenizer(folder, manifest)
+    read_tokenizer(folder, config, manifest)
     tensors = listing.files[TENSORS]
     _check_size(repository, TENSORS, tensors, largest_file(config.tensor_shapes()))
     fetch(TENSORS)

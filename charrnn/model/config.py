@@ -41,6 +41,7 @@ class ModelConfig:
         outputs: the number of classes, or 1 for a number; None where each output is for a
             character.
         attention: W, the number of last states that are attended to; None for no attention.
+        members: the number of networks of these sizes whose probabilities are averaged.
     """
 
     vocabulary_size: int
@@ -55,6 +56,7 @@ class ModelConfig:
     pooling: str | None = field(default=None, metadata=LATER)
     outputs: int | None = field(default=None, metadata=LATER)
     attention: int | None = field(default=None, metadata=LATER)
+    members: int = field(default=1, metadata=LATER)
 
     def __post_init__(self) -> None:
         self._check_task()
@@ -180,4 +182,5 @@ _LARGEST: Final = {
     "hidden_size": 16_384,
     "embedding_size": 16_384,
     "layers": 64,
+    "members": 64,
 }

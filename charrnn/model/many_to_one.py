@@ -10,8 +10,8 @@ outputs.
 import torch
 from torch import Tensor, nn
 
-from charrnn.model.pooling import Pooling, reversed_within
-from charrnn.model.recurrent import REVERSE, RecurrentNetwork, StackConfig, State, reset_linear
+from charrnn.model.pooling import Pooling
+from charrnn.model.recurrent import RecurrentNetwork, StackConfig, reset_linear
 
 
 class ManyToOne(RecurrentNetwork):
@@ -71,37 +71,3 @@ class ManyToOne(RecurrentNetwork):
         with torch.autocast(outputs.device.type, enabled=False):
             answers: Tensor = self.head(self.pooling(outputs, lengths))
         return answers
-
-    def read(
-        self,
-        inputs: Tensor,
-        lengths: Tensor | None = None,
-        *,
-        generator: torch.Generator | None = None,
-    ) -> Tensor:
-        """Compute the outputs (T, B, F) of the top layer from a zero state; see `forward`."""
-        before = self.zero_state(inputs.shape[1])
-        if REVERSE not in self.directions:
-            return self._read(inputs, before, generator=generator)[0]
-        x = inputs
-        for layer in range(self.layers):
-            x = self._both_directions(layer, x, lengths, before, generator)
-            x = self._drop(x, generator)
-        return x
-
-    def _both_directions(
-        self,
-        layer: int,
-        x: Tensor,
-        lengths: Tensor | None,
-        state: State,
-        generator: torch.Generator | None,
-    ) -> Tensor:
-        """Run one layer in both directions: x (T, B, I), or ids (T, B) -> outputs (T, B, 2 H)."""
-        before = tuple(part[layer] for part in state)  # each (B, H)
-        forward, _ = self._layer(layer, x, before, direction="", generator=generator)
-        # Each sequence is reversed within its own length: padding must not be read first.
-        backward, _ = self._layer(
-            layer, reversed_within(x, lengths), before, direction=REVERSE, generator=generator
-        )
-        return torch.cat([forward, reversed_within(backward, lengths)], dim=2)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from charrnn.model.cells import LayerState, LayerWeights
 from charrnn.model.config import GATES, STATES, ModelConfig
 from charrnn.model.kernels import KERNELS
+from charrnn.model.pooling import reversed_within
 
 State = tuple[Tensor, ...]
 """The state that the network carries from one chunk to the next: (h,) or (h, c), each (L, B, H),
@@ -179,6 +180,47 @@ class RecurrentNetwork(nn.Module):
                 for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
             )
         )
+
+    def read(
+        self,
+        inputs: Tensor,
+        lengths: Tensor | None = None,
+        *,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Compute the outputs (T, B, H) of the top layer from a zero state, or (T, B, 2 H) in both
+        directions; padding changes nothing.
+
+        Args:
+            inputs: ids (T, B), or vectors (T, B, E), each sequence from step 0 on.
+            lengths: (B,), int64; None where all have T steps.
+            generator: draws the dropout masks during training.
+        """
+        before = self.zero_state(inputs.shape[1])
+        if REVERSE not in self.directions:
+            return self._read(inputs, before, generator=generator)[0]
+        x = inputs
+        for layer in range(self.layers):
+            x = self._both_directions(layer, x, lengths, before, generator)
+            x = self._drop(x, generator)
+        return x
+
+    def _both_directions(
+        self,
+        layer: int,
+        x: Tensor,
+        lengths: Tensor | None,
+        state: State,
+        generator: torch.Generator | None,
+    ) -> Tensor:
+        """Run one layer in both directions: x (T, B, I), or ids (T, B) -> outputs (T, B, 2 H)."""
+        before = tuple(part[layer] for part in state)  # each (B, H)
+        forward, _ = self._layer(layer, x, before, direction="", generator=generator)
+        # Each sequence is reversed within its own length: padding must not be read first.
+        backward, _ = self._layer(
+            layer, reversed_within(x, lengths), before, direction=REVERSE, generator=generator
+        )
+        return torch.cat([forward, reversed_within(backward, lengths)], dim=2)
 
     def _read(
         self,

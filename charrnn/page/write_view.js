@@ -52,7 +52,7 @@ export class WriteView {
     this.anotherButton = button("Another", () => part.another(), {
       title: "Replace the last continuation by another one",
     });
-    this.takeButton = button("", () => part.takeGhost(), { kind: "take" });
+    this.takeButton = button("", () => part.takeGhost(), { kind: "take nothing" });
     this.undoButton = button("Undo", () => part.undo(), { title: "Undo (Ctrl+Z)" });
     this.redoButton = button("Redo", () => part.undo(true), { title: "Redo (Ctrl+Shift+Z)" });
     this.surpriseButton = button("Surprise", () => {

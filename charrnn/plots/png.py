@@ -5,7 +5,7 @@ from typing import Final
 
 from charrnn.errors import CharRNNWarning, ConfigError
 from charrnn.plots.curves import Chart
-from charrnn.plots.svg import draw_svg
+from charrnn.plots.svg import FONT, draw_svg
 
 _HEAD: Final = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9">'
 
@@ -29,18 +29,25 @@ def draw_png(chart: Chart, width: int = 800, height: int = 450) -> bytes:
     import resvg_py
 
     if not _has_fonts():
-        message = "no fonts are installed here: the picture has no text; an SVG file would have it"
+        message = (
+            "no fonts for pictures are installed here: this one has no text; "
+            "install DejaVu Sans, or save an SVG file, which has text anywhere"
+        )
         warnings.warn(message, CharRNNWarning, stacklevel=2)
     svg = draw_svg(chart, width, height, styled=False)
     return bytes(resvg_py.svg_to_bytes(svg_string=svg, width=2 * width, height=2 * height))
 
 
 def _has_fonts() -> bool:
-    """Return whether a letter leaves a trace."""
+    """Return whether a letter leaves a trace in the fonts that pictures ask for.
+
+    The one that resvg takes by itself may be missing where others are installed.
+    """
     import resvg_py
 
+    text = f'{_HEAD}<g font-family="{FONT}"><text y="9">'
     with_and_without = (
-        bytes(resvg_py.svg_to_bytes(svg_string=f"{_HEAD}<text y='9'>{letter}</text></svg>"))
+        bytes(resvg_py.svg_to_bytes(svg_string=f"{text}{letter}</text></g></svg>"))
         for letter in ("x", "")
     )
     return len(set(with_and_without)) == 2

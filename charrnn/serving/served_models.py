@@ -16,6 +16,7 @@ from charrnn.generation.selection import Lines
 from charrnn.serving.api_errors import ApiError, shown
 from charrnn.storage.model_directory import Model, read_model
 from charrnn.storage.run_lookup import name_of, read_found
+from charrnn.tasks import find_task
 from charrnn.tasks.generate.training_lines import training_lines
 
 USES: Final = {
@@ -183,7 +184,8 @@ def read_models(names: Sequence[str], engine: str | None = None) -> ServedModels
     The id of a model is the name of its run or folder; where several have the same, each has its
     argument as id.
 
-    Raises ModelError, and ConfigError when a model is named twice.
+    Raises ModelError, also for a model without an endpoint, and ConfigError when a model is named
+    twice.
     """
     wanted: Sequence[str | None] = names or [None]
     found = [(name, *read_found(name, read_model)) for name in wanted]
@@ -192,6 +194,11 @@ def read_models(names: Sequence[str], engine: str | None = None) -> ServedModels
     for (argument, directory, model), name in zip(found, ids, strict=True):
         if ids.count(name) > 1 and argument is not None:
             name = argument
+        if model.config.task not in USES:
+            raise ModelError(
+                f"{directory}: the model was trained to {model.config.task}, for which charrnn "
+                f"serve has no endpoint: use it with {find_task(model.config.task).commands}"
+            )
         if name in by_name:
             raise ConfigError(f"{name}: it is named twice; name each model once")
         by_name[name] = ServedModel(name, model, engine, _written(directory), str(directory))

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from charrnn.data.tokenizer import Tokenizer, tokenizer_from_json
+from charrnn.data.tokenizer import Tokenizer
 from charrnn.errors import CharRNNWarning, ConfigError, ModelError
 from charrnn.model.config import LATER, ModelConfig
 from charrnn.storage.files import write_directory
@@ -83,6 +83,8 @@ class Model:
         provenance: the origin of the model.
         labels: the names of the classes, in the order of the outputs; empty where the task has no
             classes.
+        others: further models of the same tokenizer, which work together with this one; they are
+            read from other directories (see `model_list.py`).
     """
 
     config: ModelConfig
@@ -90,6 +92,12 @@ class Model:
     tensors: Tensors
     provenance: Provenance
     labels: tuple[str, ...] = ()
+    others: "tuple[Model, ...]" = ()
+
+    @property
+    def members(self) -> "tuple[Model, ...]":
+        """All models that work together: this one, and the others."""
+        return (self, *self.others)
 
     def require(self, *tasks: str) -> None:
         """Raise ModelError, with the commands that the model is for, unless its task is among
@@ -103,7 +111,13 @@ class Model:
 
 
 def model_files(model: Model) -> dict[str, bytes]:
-    """Return the three files of a model directory, by name."""
+    """Return the three files of a model directory, by name. Raises ModelError for several models
+    that work together, which have no directory in common."""
+    if model.others:
+        raise ModelError(
+            f"{1 + len(model.others)} models work together here, and each has a directory of its "
+            "own; name one of them"
+        )
     config: dict[str, Any] = {"model": model.config.to_json(), "training": asdict(model.provenance)}
     if model.labels:
         config["labels"] = list(model.labels)
@@ -129,12 +143,7 @@ def read_model(
     """
     manifest = manifest or find_manifest(directory)
     config, provenance, labels = _read_config(directory, manifest, read)
-    tokenizer = read_tokenizer(directory, manifest, read)
-    if tokenizer.vocabulary_size != config.vocabulary_size:
-        raise ModelError(
-            f"{directory}: its tokenizer has {tokenizer.vocabulary_size} characters, "
-            f"its config {config.vocabulary_size}"
-        )
+    tokenizer = read_tokenizer(directory, config, manifest, read)
     tensors = read_tensors(directory / TENSORS, config.tensor_shapes(), manifest, read)
     return Model(config, tokenizer, tensors, provenance, labels)
 
@@ -187,15 +196,24 @@ def _labels(path: Path, names: object, outputs: int | None) -> tuple[str, ...]:
 
 
 def read_tokenizer(
-    directory: Path, manifest: Manifest | None = None, read: ReadFile = read_file
+    directory: Path,
+    config: ModelConfig,
+    manifest: Manifest | None = None,
+    read: ReadFile = read_file,
 ) -> Tokenizer:
-    """Read tokenizer.json. Raises ModelError."""
+    """Read tokenizer.json of a model with this config. Raises ModelError."""
     path = directory / TOKENIZER
     data = read_json(path, manifest, largest=LARGEST_TOKENIZER, read=read)
+    definition = find_task(config.task)
     try:
-        return tokenizer_from_json(data)
+        tokenizer: Tokenizer = definition.tokenizer_from_json(data)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
+    try:
+        definition.check_tokenizer(config, tokenizer)
+    except ModelError as error:
+        raise ModelError(f"{directory}: {error}") from error
+    return tokenizer
 
 
 def first_sound(paths: Sequence[Path], read: Callable[[Path], T]) -> tuple[Path, T]:

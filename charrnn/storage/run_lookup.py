@@ -9,7 +9,8 @@ from typing import TypeVar
 from charrnn.ambient import as_usual
 from charrnn.errors import CharRNNWarning, ModelError
 from charrnn.storage.metrics_file import METRICS
-from charrnn.storage.model_directory import CONFIG, Model, first_sound, read_model
+from charrnn.storage.model_directory import CONFIG, Model, first_sound
+from charrnn.storage.model_list import is_model_list, read_model_list, read_model_or_list
 from charrnn.storage.pointers import BEST, CHECKPOINT_NAME, LAST, pointed
 from charrnn.storage.pulled_models import HUB, find_pulled
 from charrnn.storage.run import RUNS, Run, is_run
@@ -28,6 +29,14 @@ def run_names() -> list[str]:
         return []
     runs = [path for path in RUNS.iterdir() if is_run(path)]
     return [run.name for run in sorted(runs, key=_changed, reverse=True)]
+
+
+def model_names() -> list[str]:
+    """Return the names of the runs under `checkpoints/`, newest first, and then those of the lists
+    of models."""
+    if not RUNS.is_dir():
+        return []
+    return [*run_names(), *sorted(path.name for path in RUNS.iterdir() if is_model_list(path))]
 
 
 def find_run(name: str) -> Run:
@@ -61,7 +70,7 @@ def _find_models(name: str | None) -> tuple[list[Path], str]:
     if name.startswith(HUB):
         return [find_pulled(name)], ""
     for path in (Path(name), RUNS / name):
-        if is_model(path):
+        if is_model(path) or is_model_list(path):
             return [path], ""
         if is_run(path):
             return Run(path).ranked()
@@ -92,14 +101,25 @@ def _refuse_without_checkpoint(name: str) -> None:
             raise ModelError(f"{path}: it has no checkpoint yet; begin again with charrnn train")
 
 
-def read_found(name: str | None, read: Callable[[Path], T]) -> tuple[Path, T]:
+def read_found(
+    name: str | None, read: Callable[[Path], T], *, lists: bool = False
+) -> tuple[Path, T]:
     """Read the model that a name or path means; return its directory, and the result of `read`.
 
     Where a run's best model is damaged, its newest intact one is read instead, with a warning.
     Raises ModelError.
+
+    Args:
+        lists: whether `read` can read a list of models.
     """
     while True:
         paths, why = _find_models(name)
+        if is_model_list(paths[0]) and not lists:
+            first = read_model_list(paths[0])[0][0]
+            raise ModelError(
+                f"{paths[0]}: it lists models that work together; this is for one of them, such as "
+                f"{Run(first).argument}"
+            )
         try:
             found = first_sound(paths, read)
         except ModelError:
@@ -119,14 +139,15 @@ def load(model: str | Path | Model | None = None) -> Model:
     """Read a model: the best model of a run; None: that of the newest run under `checkpoints/`.
 
     Where a run's best model is damaged, its newest intact checkpoint is read, with a warning. A
-    Model is returned unchanged. Raises ModelError.
+    list of models is read as a Model that has the `others`. A Model is returned unchanged. Raises
+    ModelError.
 
     Args:
         model: the name of a run, a run directory or a model directory.
     """
     if isinstance(model, Model):
         return model
-    return read_found(None if model is None else str(model), read_model)[1]
+    return read_found(None if model is None else str(model), read_model_or_list, lists=True)[1]
 
 
 def name_of(directory: Path) -> str:
@@ -138,7 +159,7 @@ def name_of(directory: Path) -> str:
 
 def _choices() -> str:
     """Return the end of an error message, which names the existing runs."""
-    names = run_names()
+    names = model_names()
     return f"; {RUNS}/ has {', '.join(names[:10])}" if names else f"; {RUNS}/ has none yet"
 
 

@@ -12,6 +12,7 @@ TASKS: Final[dict[str, str]] = {
     "restore": "charrnn.tasks.infill.definition:RESTORE",
     "classify": "charrnn.tasks.classify.definition:CLASSIFY",
     "regress": "charrnn.tasks.classify.definition:REGRESS",
+    "transduce": "charrnn.tasks.transduce.definition:TRANSDUCE",
 }
 """The location of each task's definition (module:variable), by the task's name in config.json."""
 
@@ -23,7 +24,9 @@ def find_task(name: str) -> Any:
     return getattr(import_module(module), variable)
 
 
-def choose_task(*, labelled: bool, regress: bool, bidirectional: bool, base: str | None) -> str:
+def choose_task(
+    *, labelled: bool, regress: bool, bidirectional: bool, base: str | None, pairs: bool = False
+) -> str:
     """Return the entry of TASKS that a training is for, where the options do not name it.
 
     Args:
@@ -31,7 +34,10 @@ def choose_task(*, labelled: bool, regress: bool, bidirectional: bool, base: str
         regress: whether labels are numbers.
         bidirectional: whether text is read in both directions.
         base: the task of the model that the training starts from; None for a fresh network.
+        pairs: whether the corpus is pairs of strings.
     """
+    if pairs:
+        return "transduce"
     if labelled:
         return "regress" if regress else "classify"
     return "restore" if bidirectional or base == "restore" else "generate"

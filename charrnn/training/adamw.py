@@ -7,9 +7,7 @@ import torch
 from torch import Tensor
 from torch.optim.adamw import adamw
 
-BETAS: Final = (0.9, 0.999)
-"""The decay rates of AdamW's moments, Adam's own (Kingma & Ba, 2015). A second rate of 0.99 costs
-up to 1.3 % of the loss where a text is read often (docs/recipe.md)."""
+from charrnn.training.loss import BETAS
 
 EPSILON: Final = 1e-8
 """What is added to the root of the second moment, as in PyTorch."""
@@ -24,14 +22,19 @@ class AdamW:
 
     Args:
         groups: lists of parameters, each with the factor of its learning rate.
+        betas: see BETAS.
 
     Attributes:
         state: what is kept for each parameter, by torch.optim.AdamW's names: `step`, the number of
             steps, and the moments `exp_avg` and `exp_avg_sq`.
     """
 
-    def __init__(self, groups: Sequence[tuple[Sequence[Tensor], float]]) -> None:
-        self._groups = groups
+    def __init__(
+        self,
+        groups: Sequence[tuple[Sequence[Tensor], float]],
+        betas: tuple[float, float] = BETAS,
+    ) -> None:
+        self._groups, self._betas = groups, betas
         self.state: dict[Tensor, dict[str, Tensor]] = {
             parameter: {
                 "step": torch.zeros((), device=parameter.device),
@@ -56,8 +59,8 @@ class AdamW:
                 [state["step"] for state in states],
                 fused=parameters[0].device.type in ("cpu", "cuda"),
                 amsgrad=False,
-                beta1=BETAS[0],
-                beta2=BETAS[1],
+                beta1=self._betas[0],
+                beta2=self._betas[1],
                 lr=learning_rate * scale,
                 weight_decay=0.0,
                 eps=EPSILON,

@@ -209,14 +209,14 @@ class Checkpoint:
             return find(key) if find is not None else None
 
         definition = find_task(self.model.config.task)
-        if corpus.options.label is None and self.options.label is not None:
+        if not definition.learns_from(corpus.options):
+            if not definition.learns_from(self.options) or not self.options.learned:
+                raise other
+            what = "pairs" if definition.pairs else "labelled texts"
             raise CorpusError(
-                f"{corpus.name}: the model was trained on labelled texts: say where they are with "
-                f"--label {self.options.label}"
-                + (f" --text {self.options.column}" if self.options.column else "")
+                f"{corpus.name}: the model was trained on {what}: say where they are with "
+                f"{self.options.learned}"
             )
-        if corpus.options.label is not None and not definition.labelled:
-            raise other
         try:
             text: TokenizedCorpus = definition.read_corpus(
                 corpus,

@@ -91,11 +91,14 @@ class Learner:
         self.device = torch.device(config.device)
         self.network = network.to(self.device).train()
         readout = network.readout_weights()
-        others = [each for each in network.parameters() if all(each is not one for one in readout)]
-        self.optimizer = AdamW([(others, 1.0), (readout, config.readout_scale)])
+        others: list[Tensor] = [
+            each for each in network.parameters() if all(each is not one for one in readout)
+        ]
+        definition = task_definition(network.config.task)
+        groups = [(others, 1.0), (readout, config.readout_scale)]
+        self.optimizer = AdamW(groups, definition.betas)
         self.state: State | None = None
         self._masks = torch.Generator(self.device)
-        definition = task_definition(network.config.task)
         self._loss, self._hopeless = definition.loss(), definition.hopeless_loss
 
     def step(self, chunk: Any, number: int) -> StepResult:

@@ -22,6 +22,9 @@ DURATION: Final = "Duration and checkpoints"
 
 _BY_RECIPE: Final = "chosen for the text"
 
+VALIDATION_FRACTION: Final = 0.1
+"""The share that is held out by default, where the task has no other."""
+
 
 def parse_duration(text: str) -> float:
     """Return the seconds of a duration such as `112s`, `10m`, `1h30m`. Raises ConfigError."""
@@ -39,22 +42,25 @@ class TrainingOptions:
 
     Raises ConfigError when a setting is out of range. `task` is an entry of charrnn.tasks.TASKS;
     with None, it follows from the other options and the corpus (`charrnn.tasks.choose_task`).
-    `budget` is in seconds. For `readout_scale`, see CharRNN.scale_readout.
+    `split_seed` draws the held-out lines or documents instead of `seed`. `budget` is in seconds.
+    For `readout_scale`, see CharRNN.scale_readout.
     """
 
     task: str | None = None
+    split_seed: int | None = None
     lines: bool = option(
         False,
         "Read each line as a document of its own, and shuffle them in every epoch.",
         panel=TEXT,
-        decided_by=("label",),
+        decided_by=("label", "source"),
     )
-    validation_fraction: float = option(
-        0.1,
-        "Hold out this share for validation: the end of a text, or random lines or labelled "
-        "documents.",
+    validation_fraction: float | None = option(
+        None,
+        "Hold out this share for validation: the end of a text, or random lines, labelled "
+        "documents or pairs.",
         panel=TEXT,
         metavar="X",
+        unset="0.1; 0.05 of pairs",
         above=0,
         most=0.5,
     )
@@ -108,7 +114,7 @@ class TrainingOptions:
         False,
         "Read the text in both directions: for fill and proofread, or with --label for predict.",
         panel=NETWORK,
-        decided_by=("start_from",),
+        decided_by=("source", "start_from"),
     )
     pooling: str | None = option(
         None,
@@ -125,7 +131,7 @@ class TrainingOptions:
         panel=NETWORK,
         metavar="WINDOW",
         unset="no attention",
-        decided_by=("label", "start_from"),
+        decided_by=("label", "source", "start_from"),
     )
     batch_size: int | None = option(
         None,
@@ -267,6 +273,15 @@ class TrainingOptions:
             raise ConfigError(f"task {self.task!r}: choose from {', '.join(TASKS)}")
         check(self)
         check_device(self.device)
+
+    @property
+    def for_labels(self) -> str | None:
+        """The first option that was given and that only labels need, as it is typed; None where
+        none was."""
+        for name, off in (("regress", False), ("pooling", None), ("class_weights", "none")):
+            if getattr(self, name) != off:
+                return "--" + name.replace("_", "-")
+        return None
 
 
 _DEVICES: Final = r"auto|cpu|cuda(:\d{1,3})?"

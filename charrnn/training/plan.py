@@ -177,9 +177,11 @@ def _choose_definition(
     corpus: Corpus, options: TrainingOptions, base: Model | None, group: Group | None
 ) -> TaskDefinition:
     """Return the definition of the task. Raises ConfigError where options do not fit it."""
-    labelled = corpus.options.label is not None
+    read = corpus.options
+    labelled, pairs = read.label is not None, read.source is not None
     name = options.task or choose_task(
         labelled=labelled,
+        pairs=pairs,
         regress=options.regress,
         bidirectional=options.bidirectional,
         base=base.config.task if base is not None else None,
@@ -188,6 +190,9 @@ def _choose_definition(
     if labelled != definition.labelled:
         needs = "needs" if definition.labelled else "cannot use"
         raise ConfigError(f"a network to {name} {needs} labels (--label)")
+    if pairs != definition.pairs:
+        needs = "needs" if definition.pairs else "cannot use"
+        raise ConfigError(f"a network to {name} {needs} pairs (--source and --target)")
     definition.check_options(options)
     definition.check_processes((group or Group()).size)
     return definition
@@ -218,7 +223,11 @@ def choose_split(
     Where the base was trained on the same text, the same part is held out again: the base has
     learned most of the rest.
     """
+    share = definition.held_out_share(options)
+    options = dataclasses.replace(options, validation_fraction=share)
     new = definition.new_held_out_seed(options)
+    if new is not None and options.split_seed is not None:
+        new = options.split_seed
     if base is None or base.provenance.sha256 != text.sha256:
         return options, new, []
     learned = base.provenance

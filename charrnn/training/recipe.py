@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 from charrnn.errors import ConfigError
 from charrnn.model.config import ModelConfig
 from charrnn.training.config import TrainingConfig
-from charrnn.training.options import TrainingOptions
+from charrnn.training.options import VALIDATION_FRACTION, TrainingOptions
 
 T = TypeVar("T")
 
@@ -204,7 +204,7 @@ def choose_training(
         device=machine.device,
         kernel=machine.kernel,
         threads=machine.threads,
-        validation_fraction=options.validation_fraction,
+        validation_fraction=_given(options.validation_fraction, VALIDATION_FRACTION),
         lines=options.lines,
         evaluate_every=evaluate_every,
         evaluation_characters=length.evaluation_characters,

@@ -120,11 +120,14 @@ class LossUnit:
     Attributes:
         name, abbreviation: the unit, such as `bits per character` and `bits/character`.
         show: formats a loss as a number in this unit.
+        show_training: formats the loss of a training step, where that is of another kind; None: as
+            `show` does.
     """
 
     name: str
     abbreviation: str
     show: Callable[[float], str]
+    show_training: Callable[[float], str] | None = None
 
 
 def bits_per(what: str) -> LossUnit:

@@ -53,16 +53,22 @@ def read_unfinished(
 
 def _check_unfinished(run: Run, checkpoint: Checkpoint) -> None:
     """Raise TrainingError when the training has ended."""
+    if ended := how_it_ended(checkpoint):
+        raise TrainingError(
+            f"{run.directory}: {ended}; to train it further: "
+            f"charrnn train CORPUS --from {run.argument}"
+        )
+
+
+def how_it_ended(checkpoint: Checkpoint) -> str | None:
+    """Return how the training of a checkpoint ended, as the end of a sentence; None where it has
+    not ended."""
     state, schedule = checkpoint.position, Schedule(checkpoint.config, checkpoint.revisions)
     if state.step >= schedule.steps and state.evaluated == state.step:
-        ended = f"it has finished its {schedule.steps} steps"
-    elif should_stop_early(state, schedule):
-        ended = f"it ended early at step {state.step}, since its validation loss had risen"
-    else:
-        return
-    raise TrainingError(
-        f"{run.directory}: {ended}; to train it further: charrnn train CORPUS --from {run.argument}"
-    )
+        return f"it has finished its {schedule.steps} steps"
+    if should_stop_early(state, schedule):
+        return f"it ended early at step {state.step}, since its validation loss had risen"
+    return None
 
 
 def _read_corpus(

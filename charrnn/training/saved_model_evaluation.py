@@ -3,12 +3,16 @@
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from charrnn.data.corpus import TokenizedCorpus
+from charrnn.data.read_options import ReadOptions
 from charrnn.data.two_pass_reading import KeepIds, ReadingProgress, no_progress
 from charrnn.errors import ConfigError, CorpusError
-from charrnn.storage.model_directory import Model, find_manifest, read_model
+from charrnn.storage.model_directory import Model, find_manifest, first_sound, read_model
+from charrnn.storage.model_list import is_model_list, read_model_or_list, trained_members
 from charrnn.storage.run import Run
+from charrnn.storage.run_lookup import read_found
 from charrnn.training.checkpoint import TRAINING, Checkpoint, read_checkpoint
 from charrnn.training.report import Evaluate, EvaluationRequest
 from charrnn.training.task import task_definition
@@ -17,8 +21,13 @@ from charrnn.training.task import task_definition
 def read_evaluated(directory: Path) -> tuple[Model, Checkpoint | None]:
     """Read a model, and its checkpoint where the directory is one. Raises ModelError.
 
-    A model without a training may have a manifest, as a pulled one has.
+    A model without a training may have a manifest, as a pulled one has. Of a list of models, the
+    checkpoint is that of the first.
     """
+    if is_model_list(directory):
+        model = read_model_or_list(directory)
+        checkpoint = first_sound(trained_members(directory)[0], read_evaluated)[1][1]
+        return model, checkpoint
     manifest = find_manifest(directory)
     if manifest is None or TRAINING not in manifest.files:
         return read_model(directory, manifest), None
@@ -68,3 +77,24 @@ def prepare_evaluation(
     """
     definition = task_definition(request.model.config.task)
     return definition.prepare_evaluation(request, progress)
+
+
+def evaluate_model(
+    model: str | Path | Model, file: str | None, *, read: ReadOptions, **settings: Any
+) -> dict[str, Any]:
+    """Evaluate a model by its name or directory, or one in memory; see `charrnn.evaluate`."""
+    directory: Path | None = None
+    checkpoint: Checkpoint | None = None
+    if isinstance(model, Model):
+        evaluated = model
+    else:
+        directory, (evaluated, checkpoint) = read_found(str(model), read_evaluated, lists=True)
+    request = EvaluationRequest(
+        model=evaluated,
+        read=read,
+        directory=directory,
+        checkpoint=checkpoint,
+        file=file,
+        **settings,
+    )
+    return prepare_evaluation(checked_request(request))(None).to_json()

@@ -7,12 +7,13 @@ tokenized corpus and what a training needs: batches, an evaluation, a plan's cho
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from charrnn.data.loader import Loader, LoaderSettings
 from charrnn.errors import ConfigError, ModelError
 from charrnn.tasks import find_task
-from charrnn.training.loss import HOPELESS_LOSS, Loss
+from charrnn.training.corpus_definition import CorpusDefinition
+from charrnn.training.loss import BETAS, HOPELESS_LOSS, Loss
 from charrnn.training.report import (
     Evaluate,
     EvaluationRequest,
@@ -23,7 +24,7 @@ from charrnn.training.report import (
 )
 
 if TYPE_CHECKING:
-    from charrnn.data.corpus import Corpus, TokenizedCorpus
+    from charrnn.data.corpus import TokenizedCorpus
     from charrnn.data.read_options import ReadOptions
     from charrnn.data.tokenizer import Tokenizer
     from charrnn.data.two_pass_reading import ReadingProgress
@@ -41,13 +42,13 @@ if TYPE_CHECKING:
     from charrnn.training.task_card import TaskCard
 
 
-class TaskDefinition(ABC):
-    """The properties that follow from the name of a task. Subclasses set the attributes.
+class TaskDefinition(CorpusDefinition, ABC):
+    """The properties that follow from the name of a task, those of CorpusDefinition among them.
+    Subclasses set the attributes.
 
     Attributes:
         name: the entry of TASKS.
         usage: the commands that a trained model is for, with `{run}` in place of its name.
-        labelled: whether each document has a label to learn.
         has_classes: whether the model file names classes.
         fields: the fields of ModelConfig that only some tasks have, this one among them.
         bidirectional: whether networks read in both directions; None: an option decides.
@@ -56,14 +57,15 @@ class TaskDefinition(ABC):
         carries_state: whether a step begins with the state that the last one ended with.
         several_processes: whether several processes can train together.
         hopeless_loss: see HOPELESS_LOSS.
+        betas: the decay rates of AdamW's moments.
         evaluation_options: which of `protocol`, `adapt` and `engine` apply to `charrnn evaluate`.
         has_int8: whether the int8 engine runs its networks.
+        several_models: whether several models can work together.
         shown_measure: the entry of `Task.measures` that is shown beside the loss.
     """
 
     name: str
     usage: tuple[str, ...] = ()
-    labelled: bool = False
     has_classes: bool = False
     fields: frozenset[str] = frozenset()
     bidirectional: bool | None = False
@@ -71,8 +73,10 @@ class TaskDefinition(ABC):
     carries_state: bool = False
     several_processes: bool = False
     hopeless_loss: float = HOPELESS_LOSS
+    betas: tuple[float, float] = BETAS
     evaluation_options: frozenset[str] = frozenset()
     has_int8: bool = False
+    several_models: bool = False
     shown_measure: str | None = None
 
     @property
@@ -96,8 +100,13 @@ class TaskDefinition(ABC):
         if self.bidirectional not in (None, config.bidirectional):
             reads = "both directions" if self.bidirectional else "one"
             raise ConfigError(f"a network to {self.name} reads in {reads}")
-        for name in ("pooling", "outputs", "attention"):
-            if name not in self.fields and getattr(config, name) is not None:
+        for name, none in (
+            ("pooling", None),
+            ("outputs", None),
+            ("attention", None),
+            ("members", 1),
+        ):
+            if name not in self.fields and getattr(config, name) != none:
                 raise ConfigError(f"a network to {self.name} has no {name}; leave it out")
 
     def tensor_shapes(self, config: "ModelConfig") -> dict[str, tuple[int, ...]]:
@@ -108,13 +117,11 @@ class TaskDefinition(ABC):
 
     def check_options(self, options: "TrainingOptions") -> None:
         """Raise ConfigError for options that do not apply to this task."""
-        for name, off in (("regress", False), ("pooling", None), ("class_weights", "none")):
-            if not self.labelled and getattr(options, name) != off:
-                option = "--" + name.replace("_", "-")
-                raise ConfigError(
-                    f"{option}: there are no labels to learn; name their column with --label, or "
-                    f"leave {option} out"
-                )
+        if not self.labelled and (option := options.for_labels):
+            raise ConfigError(
+                f"{option}: there are no labels to learn; name their column with --label, or "
+                f"leave {option} out"
+            )
 
     def check_processes(self, count: int) -> None:
         """Raise ConfigError where this many processes cannot train together."""
@@ -129,20 +136,6 @@ class TaskDefinition(ABC):
         """Return the options with the sizes of the model that a training starts from. Raises
         ConfigError where they ask for other sizes, ModelError where a training cannot start from
         it."""
-
-    def read_corpus(self, corpus: "Corpus", **how: Any) -> "TokenizedCorpus":
-        """Return the corpus as ids; for `how`, see `tokenize`. Raises CorpusError."""
-        from charrnn.data.corpus import tokenize
-
-        return tokenize(corpus, **how)
-
-    def held_out_seed(self, settings: "TrainingConfig | Provenance") -> int | None:
-        """Return the seed that drew the held-out part; None: it is the last part of the text."""
-        return settings.split_seed
-
-    def new_held_out_seed(self, options: "TrainingOptions") -> int | None:
-        """Return the seed that draws the held-out part of a new training; None: its last part."""
-        return options.seed if options.lines else None
 
     @abstractmethod
     def make_task(
@@ -235,8 +228,6 @@ class Task(ABC):
         """The definition of this task."""
         return task_definition(self.name)
 
-    # Training
-
     @property
     @abstractmethod
     def training_characters(self) -> int:
@@ -282,6 +273,10 @@ class Task(ABC):
             at_once: how many characters may be read together, as far as a single document allows;
                 None: as many as is fast.
         """
+
+    def is_better(self, nats: float, best_nats: float) -> bool:
+        """Return whether a model with this validation loss takes the place of the best so far."""
+        return nats < best_nats
 
     @abstractmethod
     def sample(self, model: "Model", seed: int) -> str:

@@ -48,7 +48,7 @@ class TextTaskDefinition(TaskDefinition):
         """See TaskDefinition."""
         return self.task_class()(
             corpus,
-            validation_fraction=settings.validation_fraction,
+            validation_fraction=self.held_out_share(settings),
             lines=settings.lines,
             split_seed=split_seed,
         )

@@ -278,7 +278,7 @@ class Trainer:
                 corpus=self.corpus.name,
                 sha256=self.corpus.sha256,
                 corpus_bytes=self.corpus.bytes,
-                corpus_characters=len(self.corpus.ids),
+                corpus_characters=self.corpus.characters,
                 validation_fraction=self.config.validation_fraction,
                 lines=self.config.lines,
                 step=position.step,
@@ -367,7 +367,7 @@ class Trainer:
             raise self._diverged(f"step {position.step}: the validation loss is {nats}")
         text = self._sample()
         self._log.log_evaluation(position, nats, self.task.measures(), text)
-        best = position.best_nats is None or nats < position.best_nats
+        best = position.best_nats is None or self.task.is_better(nats, position.best_nats)
         self.position = dataclasses.replace(
             position,
             evaluated=position.step,

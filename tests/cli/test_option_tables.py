@@ -9,7 +9,7 @@ from typer.main import get_command
 
 from charrnn.cli.app import app
 from charrnn.cli.option_tables import option_tables
-from charrnn.data.read_options import ReadOptions
+from charrnn.data.read_options import PAIRS, ReadOptions
 from charrnn.generation.config import SamplingConfig, SelectionConfig
 from charrnn.option_declaration import options_of
 from charrnn.tasks.infill.config import FillConfig, ProofreadConfig
@@ -32,9 +32,8 @@ DECLARED_BY = {
 LEFT_OUT = {
     ("plan", "checkpoint_every"),
     ("plan", "keep"),
-    ("sample", "label"),
-    ("predict", "label"),
-    *(("corpora", name) for name in ("column", "label", "delimiter")),
+    *((command, name) for command in ("sample", "predict") for name in ("label", *PAIRS)),
+    *(("corpora", name) for name in ("column", "label", "delimiter", *PAIRS)),
     *(
         ("repl", name)
         for name in options_of(SamplingConfig)

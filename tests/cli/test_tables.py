@@ -20,6 +20,9 @@ UNUSED = {
     "encoding of parquet": ("rows.parquet", "--column", "text", "--encoding", "latin-1"),
     "encoding of bytes": ("text.txt", "--tokenizer", "byte", "--encoding", "latin-1"),
     "delimiter of a text": ("text.txt", "--delimiter", ";"),
+    "source of a text": ("text.txt", "--target", "b", "--source", "a"),
+    "source of a folder": (".", "--target", "b", "--source", "a"),
+    "source of nothing": ("--target", "b", "--source", "a"),
     "delimiter of objects": ("rows.jsonl", "--column", "text", "--delimiter", ";"),
 }
 
@@ -51,6 +54,7 @@ def test_an_option_that_makes_no_difference_is_refused(
     [
         ("evaluate", "small", "--column", "text"),
         ("evaluate", "small", "--delimiter", ";"),
+        ("evaluate", "small", "rows.jsonl", "--source", "text", "--target", "kind"),
         ("evaluate", "small", "text.txt", "--column", "text"),
         ("evaluate", "small", "text.txt", "--glob", "*.md"),
         ("evaluate", "small", "rows.jsonl", "--column", "text", "--label", "kind"),

@@ -7,9 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from charrnn.data.documents import read_line_groups
 from charrnn.data.read_options import ReadOptions
 from charrnn.data.sources import open_source
-from charrnn.data.standard_input import read_standard_input, standard_input_lines
+from charrnn.data.standard_input import (
+    read_standard_input,
+    standard_input_arrivals,
+    standard_input_lines,
+)
 from charrnn.errors import CorpusError
 
 
@@ -35,3 +40,23 @@ def test_a_closed_stdin_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         with pytest.raises(CorpusError, match="standard input"):
             open_source("-", ReadOptions())
     only_written.close()
+
+
+def test_what_a_pipe_has_is_read_without_waiting_for_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that waits for the answer to its line before it writes the next waited forever."""
+    reader, writer = os.pipe()
+    with open(reader, encoding="utf-8") as stdin, open(writer, "wb", buffering=0) as pipe:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        arrivals = standard_input_arrivals()
+        pipe.write(b"a\nb")
+        assert next(arrivals) == b"a\nb"
+        pipe.write(b"c\n")
+        assert next(arrivals) == b"c\n"
+        groups = read_line_groups("-", ReadOptions(), as_they_come=True)
+        pipe.write(b"a\n\nb")
+        assert [line.text for line in next(groups)] == ["a", ""]
+        pipe.write(b"c\nd")
+        (line,) = next(groups)
+        assert (line.text, line.place) == ("bc", ("line", 3))
+        pipe.close()
+        assert [line.text for line in next(groups)] == ["d"]

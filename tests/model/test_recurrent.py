@@ -26,7 +26,7 @@ class Reader(RecurrentNetwork):
         self.reset_layers(torch.Generator().manual_seed(0))
         self.double()
 
-    def read(self, inputs: Tensor, direction: str = "") -> Tensor:
+    def read_stack(self, inputs: Tensor, direction: str = "") -> Tensor:
         """(T, B) or (T, B, E) -> (T, B, H), from a cold state."""
         state = self.zero_state(inputs.shape[1])
         outputs, _ = self._read(inputs, state, direction=direction)
@@ -44,7 +44,7 @@ def test_each_direction_that_is_not_mixed_is_a_stack_of_torch_nn(cell: str, kern
         named = mine.rnn.state_dict()
         plain.load_state_dict({name: named[name + direction] for name in plain.state_dict()})
         expected = plain(mine.embedding(ids))[0]
-        seen.append(mine.read(ids, direction))
+        seen.append(mine.read_stack(ids, direction))
         torch.testing.assert_close(seen[-1], expected, rtol=0, atol=1e-12)
     assert not torch.allclose(seen[0], seen[1])
 
@@ -55,7 +55,7 @@ def test_vectors_are_read_as_they_are(cell: str) -> None:
     assert not hasattr(mine, "embedding")
     vectors = torch.randn(7, 3, E, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     expected = mine.rnn(vectors)[0]
-    torch.testing.assert_close(mine.read(vectors), expected, rtol=0, atol=1e-12)
+    torch.testing.assert_close(mine.read_stack(vectors), expected, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("mixed", [False, True])

@@ -3,34 +3,19 @@
 Tests of the page carry the mark `browser`. Where there is no browser, they are skipped.
 """
 
-import asyncio
-import os
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
+from tests.page.chromium import Chromium, find_browser
 from tests.page.models import train_models
 from tests.page.server import serving
 
-BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-"""The commands to look for, where the environment variable CHARRNN_BROWSER names none."""
-
-ARGUMENTS: Final = (
-    "--no-sandbox",  # root has none, and the page is ours
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-quic",
-    "--no-first-run",
-)
-
-TIMEOUT: Final = 5_000
-"""How long to wait for something in the page, in milliseconds."""
+TIMEOUT: Final = 30_000
+"""How long to wait for something in the page, in milliseconds, on however busy a machine."""
 expect.set_options(timeout=TIMEOUT)
 
 REPORT_VIOLATIONS: Final = """
@@ -39,10 +24,17 @@ document.addEventListener("securitypolicyviolation", (event) =>
 """
 
 
-def find_browser() -> str | None:
-    """Returns the path of a browser; None where there is none."""
-    chosen = os.environ.get("CHARRNN_BROWSER")
-    return next(filter(None, map(shutil.which, [chosen] if chosen else BROWSERS)), None)
+CHROMIUM: Final = Chromium()
+"""The browser of this process."""
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Lends this thread to the browser for a test that has it, and for all of its fixtures."""
+    if not item.get_closest_marker("browser"):
+        return (yield)
+    with CHROMIUM.in_use():
+        return (yield)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -54,31 +46,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def chromium() -> Iterator[Chromium]:
+    """What gives fixtures of a module their browser."""
+    yield CHROMIUM
+    CHROMIUM.close()  # here the last test may be any
+
+
+@pytest.fixture
+def browser(chromium: Chromium) -> Browser:
     """Chromium without a window."""
-    with sync_playwright() as playwright:
-        loop = asyncio.get_running_loop()
-        browser = playwright.chromium.launch(executable_path=find_browser(), args=ARGUMENTS)
-        asyncio.events._set_running_loop(None)
-        yield browser
-        asyncio.events._set_running_loop(loop)
-        browser.close()
-
-
-@pytest.fixture(autouse=True)
-def running_loop(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Playwright's event loop counts as running during the tests of the page only.
-
-    Playwright leaves it running between its calls, in this thread, where other tests could then
-    start none of their own.
-    """
-    if not request.node.get_closest_marker("browser"):
-        yield
-        return
-    browser: Browser = request.getfixturevalue("browser")
-    asyncio.events._set_running_loop(browser._loop)
-    yield
-    asyncio.events._set_running_loop(None)
+    return chromium.browser()
 
 
 @pytest.fixture(scope="session")

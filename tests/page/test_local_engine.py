@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from charrnn.engines import Engine
 from charrnn.export.html import html_page, pack
@@ -18,6 +18,7 @@ from charrnn.interactive.suggestions import UNITS, find_suggestions
 from charrnn.storage.model_directory import Model
 from tests.engines.int8_models import NETWORKS
 from tests.export.exported import TOKENIZERS, random_model
+from tests.page.chromium import Chromium
 from tests.page.conftest import REPORT_VIOLATIONS, watch
 
 pytestmark = pytest.mark.browser
@@ -61,11 +62,11 @@ ASK: Final = """async (requests) => {
 
 
 @pytest.fixture(scope="module")
-def page_of_engines(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+def page_of_engines(chromium: Chromium, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     """A page in one file, opened from the disk without a network."""
     file = tmp_path_factory.mktemp("one_file") / "page.html"
     file.write_bytes(html_page(random_model()))
-    context = browser.new_context(offline=True)
+    context = chromium.browser().new_context(offline=True)
     context.add_init_script(REPORT_VIOLATIONS)
     page = context.new_page()
     problems: list[str] = []

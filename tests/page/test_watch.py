@@ -24,9 +24,7 @@ HOSTILE: Final = "<img src=x onerror=alert(1)>\u202e"
 
 
 @pytest.fixture(scope="module")
-def watched(
-    browser: "Browser", served: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[str, Path]]:
+def watched(served: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     """Where a server listens, and the folder of its runs, in which tests may write."""
     directory = tmp_path_factory.mktemp("watched")
     runs = directory / "checkpoints"

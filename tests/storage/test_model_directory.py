@@ -401,7 +401,10 @@ def test_a_tokenizer_of_another_size_is_refused(directory: Path) -> None:
         read_model(directory)
 
 
-@pytest.mark.parametrize("read", [read_model, read_config, read_tokenizer])
+@pytest.mark.parametrize(
+    "read",
+    [read_model, read_config, lambda path: read_tokenizer(path, ModelConfig(vocabulary_size=4))],
+)
 def test_a_folder_that_is_no_model_is_refused(
     read: Callable[[Path], object], tmp_path: Path
 ) -> None:
@@ -427,7 +430,7 @@ def test_config_and_tokenizer_are_read_without_the_weights(directory: Path) -> N
     model = read_model(directory)
     (directory / TENSORS).unlink()
     assert read_config(directory) == (model.config, model.provenance)
-    assert read_tokenizer(directory).to_json() == model.tokenizer.to_json()
+    assert read_tokenizer(directory, model.config).to_json() == model.tokenizer.to_json()
 
 
 def test_a_config_that_asks_for_terabytes_is_refused_before_they_are_taken(

@@ -25,6 +25,7 @@ from charrnn.storage.model_directory import (
     model_files,
     write_model,
 )
+from charrnn.tasks.transduce.tokenizer import PairTokenizer
 from tests.provenance import make_provenance
 from tests.stress.corruptions import (
     Change,
@@ -77,6 +78,13 @@ OTHERS: tuple[dict[str, Any], ...] = (
 """What other networks there are than plain ones to generate, as ModelConfig has it."""
 
 
+PAIRS: tuple[PairTokenizer, ...] = (
+    PairTokenizer("ab\N{GRINNING FACE}", ("x", "é", "yy"), ("PST", "V"), " "),
+    PairTokenizer("abé", "abz"),
+)
+"""Tokenizers of networks that translate."""
+
+
 def sound_model(
     tokenizer: Tokenizer | None = None,
     *,
@@ -114,6 +122,12 @@ def sound_files(work: Path) -> list[dict[str, bytes]]:
         for tokenizer in (CharTokenizer(ALPHABET), ByteTokenizer())
     ]
     models += [sound_model(layers=2, **others) for others in OTHERS]
+    models += [
+        sound_model(
+            tokenizer, layers=2, task="transduce", bidirectional=True, outputs=tokenizer.outputs
+        )
+        for tokenizer in PAIRS
+    ]
     found = []
     for model in models:
         directory = work / "sound"
@@ -398,11 +412,22 @@ def _tell(model: Model, samples: int) -> None:
         raise Broken("it tells what is no number")
 
 
+def _translate(model: Model, samples: int) -> None:
+    from charrnn.tasks.transduce.translate import translate
+
+    if not samples:
+        return
+    for found in translate(model, ["ab", "bz\N{GRINNING FACE}"], beam=2, n=2):
+        if not all(0 <= each.probability <= 1 for each in found.targets):
+            raise Broken("it translates with what is no probability")
+
+
 _USES: dict[str, Callable[[Model, int], None]] = {
     "generate": _generate,
     "restore": _restore,
     "classify": _tell,
     "regress": _tell,
+    "transduce": _translate,
 }
 
 

@@ -11,6 +11,7 @@ from charrnn.model.cells import CELLS
 from charrnn.model.config import ModelConfig
 from charrnn.model.networks import build_network
 from charrnn.tasks import TASKS, choose_task, find_task
+from charrnn.tasks.transduce.tokenizer import PairTokenizer
 from charrnn.training.options import TrainingOptions
 from charrnn.training.task import TaskDefinition, task_definition
 from tests.test_house import loaded_after
@@ -20,7 +21,9 @@ def config_of(definition: TaskDefinition, **sizes: Any) -> ModelConfig:
     """A small network of the task."""
     own: dict[str, Any] = {"bidirectional": bool(definition.bidirectional)}
     if "outputs" in definition.fields:
-        own |= {"pooling": "attention", "outputs": 3 if definition.has_classes else 1}
+        own["outputs"] = 3 if definition.has_classes else 1
+    if "pooling" in definition.fields:
+        own["pooling"] = "attention"
     return ModelConfig(vocabulary_size=9, task=definition.name, **own | sizes)
 
 
@@ -68,9 +71,9 @@ def test_the_commands_of_a_model_exist(definition: TaskDefinition) -> None:
 
 
 def test_losses_have_a_unit(definition: TaskDefinition) -> None:
-    for tokenizer in (CharTokenizer("ab"), ByteTokenizer()):
+    for tokenizer in (CharTokenizer("ab"), ByteTokenizer(), PairTokenizer("ab", "c")):
         unit = definition.loss_unit(tokenizer)
-        assert float(unit.show(2.0)) > 0
+        assert float(unit.show(2.0).removesuffix(" %")) > 0
         shown = definition.describe_loss(tokenizer, 2.0)
         assert unit.name in shown and unit.show(2.0) in shown
 
@@ -94,6 +97,8 @@ def test_several_processes_train_some_tasks_only(definition: TaskDefinition, cou
         ({"labelled": True}, "classify"),
         ({"labelled": True, "bidirectional": True}, "classify"),
         ({"labelled": True, "regress": True, "base": "generate"}, "regress"),
+        ({"pairs": True}, "transduce"),
+        ({"pairs": True, "base": "transduce"}, "transduce"),
     ],
     ids=str,
 )

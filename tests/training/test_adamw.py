@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from charrnn.training.adamw import BETAS, AdamW
+from charrnn.training.adamw import AdamW
+from charrnn.training.loss import BETAS
 
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 DEVICES = ["cpu", pytest.param("cuda", marks=[pytest.mark.gpu, gpu])]

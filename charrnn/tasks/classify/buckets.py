@@ -1,26 +1,21 @@
 """Batches of whole documents, grouped by similar length.
 
-Each epoch shuffles the documents, sorts them by length within pools of many batches, cuts the pools
-into batches and shuffles the batches. So there is little padding, and every epoch has other
-batches. Of a document longer than a step reads, each epoch reads a window at a random position.
+Of a document longer than a step reads, each epoch reads a window at a random position.
 
 Legend: D documents, B batch, T time.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from charrnn.array_types import Float64Array, Int64Array
+from charrnn.data import buckets
 from charrnn.data.memmap import release_pages
 from charrnn.data.tokenizer import Ids
 from charrnn.errors import ConfigError
-
-POOL: Final = 50
-"""The number of batches in a pool, whose documents are sorted by length."""
 
 
 @dataclass(frozen=True)
@@ -101,38 +96,11 @@ class Documents:
 
     def batches(self, order: Int64Array, batch_size: int) -> list[Int64Array]:
         """Cut an order (D,) of places into batches of documents of similar length."""
-        return similar_in_length(self.lengths, order, batch_size)
+        return buckets.similar_in_length(self.lengths, order, batch_size)
 
 
-def similar_in_length(lengths: Int64Array, order: Int64Array, batch_size: int) -> list[Int64Array]:
-    """Cut an order (D,) of places into batches of documents of similar length."""
-    pool = POOL * batch_size
-    found = []
-    for start in range(0, len(order), pool):
-        members = order[start : start + pool]
-        members = members[np.argsort(lengths[members], kind="stable")]
-        found += [members[at : at + batch_size] for at in range(0, len(members), batch_size)]
-    return found
-
-
-def in_characters(
-    lengths: Int64Array, order: Int64Array, *, batch_size: int, at_once: int
-) -> Iterator[Int64Array]:
-    """Cut an order (D,) of places into batches, the shortest documents first, of at most `at_once`
-    characters with padding; a longer document is a batch by itself."""
-    order = order[np.argsort(lengths[order], kind="stable")]
-    begin = 0
-    while begin < len(order):
-        some = order[begin : begin + batch_size]
-        fitting = (np.arange(1, len(some) + 1) * lengths[some] <= at_once).sum()
-        yield some[: max(int(fitting), 1)]
-        begin += max(int(fitting), 1)
-
-
-class BucketLoader:
-    """Endless epochs of documents in batches. Its position is its state.
-
-    Each epoch is a pure function of (documents, settings, epoch).
+class DocumentLoader(buckets.BucketLoader):
+    """Endless epochs of documents in batches; see BucketLoader.
 
     Args:
         documents: the documents to learn from.
@@ -142,46 +110,20 @@ class BucketLoader:
     """
 
     def __init__(self, documents: Documents, *, batch_size: int, longest: int, seed: int) -> None:
-        if len(documents) == 0 or batch_size < 1 or longest < 1:
-            raise ConfigError("a loader needs documents, and a batch and a window of at least 1")
-        self.documents, self.longest, self.seed = documents, longest, seed
-        self.batch_size = min(batch_size, len(documents))
-        self.epoch = 0
-        self.chunk = 0
-        self._deal()
+        if longest < 1:
+            raise ConfigError("a loader needs a window of at least 1")
+        self.documents, self.longest = documents, longest
+        super().__init__(len(documents), batch_size=batch_size, seed=seed)
 
-    @property
-    def chunks_per_epoch(self) -> int:
-        """The number of steps of an epoch."""
-        return len(self._batches)
+    def cut(self, order: Int64Array) -> list[Int64Array]:
+        """See BucketLoader."""
+        return self.documents.batches(order, self.batch_size)
 
-    def __iter__(self) -> "BucketLoader":
-        return self
-
-    def __next__(self) -> DocumentBatch:
-        if self.chunk == len(self._batches):
-            self.epoch, self.chunk = self.epoch + 1, 0
-            self._deal()
-        places = self._batches[self.chunk]
-        self.chunk += 1
-        return self.documents.batch(places, self.longest, self._offsets[places])
-
-    def state_dict(self) -> dict[str, int]:
-        """Return the position of the loader."""
-        return {"epoch": self.epoch, "chunk": self.chunk}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go to the position of another loader of the same documents and settings."""
-        epoch, chunk = int(state["epoch"]), int(state["chunk"])
-        if epoch < 0 or not 0 <= chunk <= len(self._batches):
-            raise ConfigError(f"no chunk {chunk} in epoch {epoch} of this corpus")
-        self.epoch, self.chunk = epoch, chunk
-        self._deal()
-
-    def _deal(self) -> None:
-        generator = np.random.default_rng([self.seed, self.epoch])
-        order = generator.permutation(len(self.documents))
-        batches = self.documents.batches(order, self.batch_size)
-        self._batches = [batches[number] for number in generator.permutation(len(batches))]
+    def draw(self, generator: np.random.Generator) -> None:
+        """Draw where the window in each document begins."""
         spare = np.maximum(self.documents.lengths - self.longest, 0)  # (D,)
         self._offsets = generator.integers(spare + 1)  # (D,)
+
+    def read(self, places: Int64Array) -> DocumentBatch:
+        """See BucketLoader."""
+        return self.documents.batch(places, self.longest, self._offsets[places])

@@ -113,7 +113,7 @@ class DocumentDefinition(TaskDefinition):
 
         return DocumentTask(
             corpus,
-            validation_fraction=settings.validation_fraction,
+            validation_fraction=self.held_out_share(settings),
             seed=settings.seed if split_seed is None else split_seed,
             class_weights=settings.class_weights,
         )

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from charrnn.array_types import Float64Array, Int64Array
+from charrnn.data.buckets import in_characters
 from charrnn.data.corpus import TokenizedCorpus
 from charrnn.data.loader import LoaderSettings
 from charrnn.errors import CorpusError
@@ -22,7 +23,7 @@ from charrnn.model.config import ModelConfig
 from charrnn.model.recurrent import RecurrentNetwork, State
 from charrnn.storage.model_directory import Model
 from charrnn.storage.run import Run
-from charrnn.tasks.classify.buckets import BucketLoader, DocumentBatch, Documents, in_characters
+from charrnn.tasks.classify.buckets import DocumentBatch, DocumentLoader, Documents
 from charrnn.tasks.classify.documents import LabelledCorpus
 from charrnn.tasks.classify.network import SequenceClassifier
 from charrnn.tasks.classify.plan import (
@@ -137,9 +138,9 @@ class DocumentTask(Task):
         bias: npt.NDArray[np.float32] = np.log(counts / counts.sum()).astype(np.float32)
         return bias
 
-    def make_loader(self, settings: LoaderSettings) -> BucketLoader:
+    def make_loader(self, settings: LoaderSettings) -> DocumentLoader:
         """Return the batches of a training; see Task."""
-        return BucketLoader(
+        return DocumentLoader(
             self.training,
             batch_size=settings.batch_size,
             longest=settings.sequence_length,

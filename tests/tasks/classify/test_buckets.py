@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from charrnn.errors import ConfigError
-from charrnn.tasks.classify.buckets import BucketLoader, Documents
+from charrnn.tasks.classify.buckets import DocumentLoader, Documents
 
 LENGTHS = np.array([3, 1, 40, 7, 7, 2, 25, 3, 9, 12, 1, 4])
 
@@ -18,8 +18,8 @@ def documents(numbers: list[int] | None = None) -> Documents:
     return Documents(ids.astype(np.uint16), bounds, 10 * np.arange(len(LENGTHS)), chosen)
 
 
-def loader(**changes: Any) -> BucketLoader:
-    return BucketLoader(documents(), **({"batch_size": 4, "longest": 16, "seed": 0} | changes))
+def loader(**changes: Any) -> DocumentLoader:
+    return DocumentLoader(documents(), **({"batch_size": 4, "longest": 16, "seed": 0} | changes))
 
 
 def test_an_epoch_has_every_document_once_and_nothing_else() -> None:
@@ -92,6 +92,6 @@ def test_what_cannot_be_loaded_is_refused(change: dict[str, int]) -> None:
 
 
 def test_fewer_documents_than_a_batch_make_a_smaller_one() -> None:
-    few = BucketLoader(documents([3, 5]), batch_size=4, longest=16, seed=0)
+    few = DocumentLoader(documents([3, 5]), batch_size=4, longest=16, seed=0)
     assert few.batch_size == 2 and few.chunks_per_epoch == 1
     assert sorted(next(few).numbers.tolist()) == [3, 5]
