@@ -6,15 +6,15 @@ model is the name of a run under `checkpoints/`, a run directory, a model direct
 """
 
 import contextlib
-import warnings
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from charrnn.ambient import as_usual, with_parameters_of
+from charrnn.data.folders import warn_of_surprises
 from charrnn.data.read_options import PAIRS, ReadOptions
-from charrnn.errors import CharRNNWarning, ConfigError
+from charrnn.errors import ConfigError
 from charrnn.storage.model_directory import Model
 from charrnn.storage.run import Run
 from charrnn.storage.run_lookup import load
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from charrnn.data.corpus import TokenizedCorpus
     from charrnn.explanation.explanation import Explanation
     from charrnn.tasks.classify.predict import Prediction
     from charrnn.tasks.infill.corrections import Finding
@@ -121,7 +120,9 @@ def stream_train(
     with contextlib.closing(trainer):
         if names:
             with group.failures_reported():
-                _warn_of_folders(trainer.corpus)
+                warn_of_surprises(
+                    trainer.corpus.folders, classes=trainer.corpus.options.label is not None
+                )
         yield from with_bar(trainer) if progress_bar else trainer
     return trainer.run
 
@@ -396,10 +397,3 @@ def stream_translate(
     from charrnn.tasks.transduce.translate import stream_translate as stream_texts
 
     return stream_texts(load(model), texts, **settings)
-
-
-def _warn_of_folders(corpus: "TokenizedCorpus") -> None:
-    """Warn about files in a corpus's folders that are left out, where that may not be intended."""
-    for found in corpus.folders:
-        for surprise in found.surprises(classes=corpus.options.label is not None):
-            warnings.warn(surprise, CharRNNWarning, stacklevel=3)
