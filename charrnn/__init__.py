@@ -6,8 +6,8 @@
     print(charrnn.sample("book", "It was", length=300, temperature=0.7))
     print(charrnn.evaluate("book", "another.txt")["bits_per_character"])
 
-The functions are `train`, `sample`, `evaluate`, `score`, `fill`, `proofread`, `predict` and
-`translate`; see charrnn.api and docs/python.md. `stream_train`, `stream_sample` and
+The functions are `train`, `sample`, `evaluate`, `explain`, `score`, `fill`, `proofread`, `predict`
+and `translate`; see charrnn.api and docs/python.md. `stream_train`, `stream_sample` and
 `stream_translate` yield while they work.
 
 Names are imported when they are first used, so that `import charrnn` is fast.
@@ -21,6 +21,7 @@ import charrnn.forks  # noqa: F401  (it watches for forks from now on)
 if TYPE_CHECKING:
     from charrnn.api import (
         evaluate,
+        explain,
         fill,
         load,
         predict,
@@ -78,6 +79,7 @@ _HOMES: Final = {
         "sample",
         "stream_sample",
         "evaluate",
+        "explain",
         "score",
         "fill",
         "proofread",
@@ -167,6 +169,7 @@ __all__ = [
     "UnknownCharacterError",
     "apply_corrections",
     "evaluate",
+    "explain",
     "fill",
     "load",
     "open_corpus",

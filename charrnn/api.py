@@ -6,18 +6,18 @@ model is the name of a run under `checkpoints/`, a run directory, a model direct
 """
 
 import contextlib
-import warnings
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from charrnn.ambient import as_usual, with_parameters_of
+from charrnn.data.folders import warn_of_surprises
 from charrnn.data.read_options import PAIRS, ReadOptions
-from charrnn.errors import CharRNNWarning, ConfigError
+from charrnn.errors import ConfigError
 from charrnn.storage.model_directory import Model
 from charrnn.storage.run import Run
-from charrnn.storage.run_lookup import load, read_found
+from charrnn.storage.run_lookup import load
 from charrnn.training.options import TrainingOptions, parse_duration
 from charrnn.training.parallel.torchrun import join_group
 from charrnn.training.progress_bar import reading_bar, with_bar
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from charrnn.data.corpus import TokenizedCorpus
+    from charrnn.explanation.explanation import Explanation
     from charrnn.tasks.classify.predict import Prediction
     from charrnn.tasks.infill.corrections import Finding
     from charrnn.tasks.infill.fill import Filling
     from charrnn.tasks.transduce.translate import Translation
-    from charrnn.training.checkpoint import Checkpoint
     from charrnn.training.progress import Progress
 
 __all__ = [
     "evaluate",
+    "explain",
     "fill",
     "load",
     "predict",
@@ -120,7 +120,9 @@ def stream_train(
     with contextlib.closing(trainer):
         if names:
             with group.failures_reported():
-                _warn_of_folders(trainer.corpus)
+                warn_of_surprises(
+                    trainer.corpus.folders, classes=trainer.corpus.options.label is not None
+                )
         yield from with_bar(trainer) if progress_bar else trainer
     return trainer.run
 
@@ -251,31 +253,17 @@ def evaluate(
     Raises ModelError; CorpusError when the text cannot be read or is too short, and for a model in
     memory where no text is given; ConfigError for settings that contradict each other.
     """
-    from charrnn.training.report import EvaluationRequest
-    from charrnn.training.saved_model_evaluation import (
-        checked_request,
-        prepare_evaluation,
-        read_evaluated,
-    )
+    from charrnn.training.saved_model_evaluation import evaluate_model
 
-    directory: Path | None = None
-    checkpoint: Checkpoint | None = None
-    if isinstance(model, Model):
-        evaluated = model
-    else:
-        directory, (evaluated, checkpoint) = read_found(str(model), read_evaluated, lists=True)
-    request = EvaluationRequest(
-        model=evaluated,
+    return evaluate_model(
+        model,
+        None if text is None else str(text),
         read=read or ReadOptions(),
-        directory=directory,
-        checkpoint=checkpoint,
-        file=None if text is None else str(text),
         protocol=protocol,
         adapt=adapt,
         at_most=at_most,
         engine=engine,
     )
-    return prepare_evaluation(checked_request(request))(None).to_json()
 
 
 @as_usual
@@ -297,6 +285,26 @@ def score(
     from charrnn.evaluation.log_probabilities import character_log_probabilities
 
     return character_log_probabilities(load(model), text, engine=engine)
+
+
+@as_usual
+def explain(
+    model: str | Path | Model, text: str | Path | None = None, **settings: Any
+) -> "Explanation":
+    """Find out what a model does with a text; return what `charrnn explain --json` prints.
+
+    >>> charrnn.explain("fables", "The fox met a crow.", parts=("surprise",)).surprise.nats
+
+    Args:
+        text: the text, or the path of a file; None: what was held out of the training text.
+            Unknown characters are left out, with a CharRNNWarning.
+        settings: the attributes of ExplainConfig.
+
+    Raises ModelError, ConfigError, CorpusError.
+    """
+    from charrnn.training.explaining import explain as explain_text
+
+    return explain_text(model, text, **settings)
 
 
 @as_usual
@@ -389,10 +397,3 @@ def stream_translate(
     from charrnn.tasks.transduce.translate import stream_translate as stream_texts
 
     return stream_texts(load(model), texts, **settings)
-
-
-def _warn_of_folders(corpus: "TokenizedCorpus") -> None:
-    """Warn about files in a corpus's folders that are left out, where that may not be intended."""
-    for found in corpus.folders:
-        for surprise in found.surprises(classes=corpus.options.label is not None):
-            warnings.warn(surprise, CharRNNWarning, stacklevel=3)

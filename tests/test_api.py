@@ -261,6 +261,10 @@ VERBS: dict[str, tuple[str, Callable[..., Any]]] = {
     "sample": ("generate", lambda model: api.sample(model, "a", length=9)),
     "stream_sample": ("generate", lambda model: list(api.stream_sample(model, "a", length=9))),
     "evaluate": ("generate", lambda model: api.evaluate(model, "text.txt")),
+    "explain": (
+        "generate",
+        lambda model: api.explain(model, "bad cafe", parts=("surprise",), samples=1).to_json(),
+    ),
     "score": ("generate", lambda model: api.score(model, "bad cafe").tolist()),
     "fill": ("restore", lambda model: api.fill(model, "b_d c_fe")),
     "proofread": ("restore", lambda model: api.proofread(model, "bad cafe bxd")),
@@ -271,7 +275,10 @@ VERBS: dict[str, tuple[str, Callable[..., Any]]] = {
         lambda model: list(api.stream_translate(model, ["bad", "cafe"])),
     ),
 }
-EVALUATED = {"generate", "classify", "transduce"}
+SEVERAL_TASKS = {
+    "evaluate": {"generate", "classify", "transduce"},
+    "explain": {"generate", "restore", "classify"},
+}
 COMMANDS = {
     "generate": "charrnn sample or charrnn repl",
     "restore": "charrnn fill or charrnn proofread",
@@ -307,7 +314,7 @@ def test_a_verb_names_what_a_model_of_another_task_is_for(
 ) -> None:
     task, call = VERBS[verb]
     for other, model in models.items():
-        if other != task and not (verb == "evaluate" and other in EVALUATED):
+        if other not in SEVERAL_TASKS.get(verb, {task}):
             with pytest.raises(ModelError, match=f"use it with {COMMANDS[other]}"):
                 call(model)
 

@@ -18,6 +18,7 @@ from charrnn.cli import (
     card,
     corpora,
     evaluate,
+    explain,
     export,
     fill,
     import_,
@@ -30,6 +31,7 @@ from charrnn.cli import (
     push,
     repl,
     sample,
+    score,
     serve,
     train,
     translate,
@@ -160,7 +162,8 @@ app = typer.Typer(
 )
 for command in (
     *(train.train, plan.plan, sample.sample, repl.repl, predict.predict),
-    *(translate.translate, evaluate.evaluate, fill.fill, proofread.proofread, serve.serve),
+    *(translate.translate, evaluate.evaluate, explain.explain, score.score),
+    *(fill.fill, proofread.proofread, serve.serve),
     *(info.info, plot.plot, card.card, export.export, import_.import_),
     *(push.push, pull.pull, corpora.corpora),
 ):

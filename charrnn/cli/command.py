@@ -1,11 +1,15 @@
 """The class of all commands: it adds environment variables, and hints to usage errors."""
 
 import shlex
-from typing import Any
+from itertools import pairwise
+from typing import Any, Final
 
 from typer.core import TyperArgument, TyperCommand, TyperOption
 
 from charrnn.cli.environment import settle
+
+FLAGS_WITH_NUMBERS: Final = {"--novel": "--novel-length"}
+"""Flags that a number may follow, and the option that is meant then."""
 
 
 class Command(TyperCommand):
@@ -33,13 +37,24 @@ class Command(TyperCommand):
         may be a text that begins with a dash."""
         given = list(args)
         try:
-            remaining = super().parse_args(ctx, args)
+            remaining = super().parse_args(ctx, self._with_numbers(args))
         except Exception as error:
             if hasattr(error, "message"):  # a usage error of Typer's
                 error.message += self._hint(ctx, given)
             raise
         settle(ctx)
         return remaining
+
+    def _with_numbers(self, args: list[str]) -> list[str]:
+        """Return the arguments with the long spelling of a flag that a number follows."""
+        options = {name for each in self.params for name in each.opts}
+        end = args.index("--") if "--" in args else len(args)
+        found = list(args)
+        for place, (first, second) in enumerate(pairwise(args[:end])):
+            long = FLAGS_WITH_NUMBERS.get(first)
+            if long in options and second.isascii() and second.isdigit():
+                found[place] = long
+        return found
 
     def _hint(self, ctx: Any, given: list[str]) -> str:
         """Return advice on how to pass an argument that begins with a dash, or an empty string."""

@@ -5,10 +5,10 @@ typed option or does not apply to the input. Conflicts between typed options are
 declare their conflicts as Relations.
 """
 
-import os
 from collections.abc import Collection, Iterable
 from typing import Any, Final
 
+from charrnn.cli.text_argument import is_there
 from charrnn.data.read_options import ReadOptions
 from charrnn.errors import ConfigError
 from charrnn.option_declaration import Relations, options_of
@@ -120,9 +120,9 @@ def _names_read(command: str, params: dict[str, Any]) -> list[str]:
     if command == "evaluate":
         return [] if params["file"] is None else [params["file"]]
     if command == "sample":
-        return (params["corpus"] or []) if params["novel"] else []
-    there = params["text"] == "-" or os.path.exists(params["text"])
-    return [params["text"]] if there else []
+        return (params["corpus"] or []) if params["novel"] or params["novel_length"] else []
+    text: str | None = params["text"]
+    return [text] if text is not None and is_there(text) else []
 
 
 def _used(names: list[str]) -> frozenset[str]:

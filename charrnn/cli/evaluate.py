@@ -14,9 +14,13 @@ from charrnn.data.read_options import ReadOptions
 from charrnn.option_declaration import Relations
 
 if TYPE_CHECKING:
+    from charrnn.explanation.explanation import Explanation
     from charrnn.storage.model_directory import Model
-    from charrnn.training.report import EvaluationReport
+    from charrnn.training.report import EvaluationReport, EvaluationRequest
     from charrnn.training.task import TaskDefinition
+
+SHOWN: Final = 2_000
+"""Characters whose surprisals are shown."""
 
 AT_MOST: Final = 1_000_000
 """Characters or bytes of a longer text that are read; the largest networks take minutes."""
@@ -68,6 +72,15 @@ def evaluate(
             "passages spread over it.",
         ),
     ] = False,
+    surprise: Annotated[
+        bool,
+        typer.Option(
+            "--surprise",
+            help=f"Show the first {SHOWN:,} characters in the colours of their surprisal as well; "
+            "with --json, those of each character.",
+        ),
+        Relations(excludes=("protocol", "adapt", "engine")),
+    ] = False,
     read: ReadOptions,
     as_json: Json = False,
 ) -> None:
@@ -108,7 +121,8 @@ def evaluate(
         say_what_is_read(folders_of([file], read), classes=read.label is not None)
     with time_left("reading and learning" if adapt else "reading") as show_progress:
         report = measure(show_progress)
-    _show(report, evaluated, as_json=as_json)
+    found = _explain(request) if surprise else None
+    _show(report, evaluated, found, as_json=as_json)
 
 
 def _settings(context: typer.Context, definition: "TaskDefinition") -> dict[str, Any]:
@@ -141,7 +155,31 @@ def _read_options(
     return read
 
 
-def _show(report: "EvaluationReport", model: "Model", *, as_json: bool) -> None:
+def _explain(request: "EvaluationRequest") -> "Explanation":
+    """Return the surprisals of the text that is evaluated."""
+    from charrnn.explanation.config import ExplainConfig
+    from charrnn.explanation.request import ExplainRequest
+    from charrnn.training.explained_text import read_text
+    from charrnn.training.explaining import explain_request
+
+    text = None
+    if request.file is not None:
+        text = read_text(request.file, request.model.tokenizer, request.read)
+    config = ExplainConfig(parts=("surprise",), samples=0, shown=SHOWN)
+    return explain_request(
+        ExplainRequest(
+            model=request.model,
+            directory=request.directory,
+            text=text,
+            source=request.file or "",
+            config=config,
+        )
+    )
+
+
+def _show(
+    report: "EvaluationReport", model: "Model", found: "Explanation | None", *, as_json: bool
+) -> None:
     """Print a report on stdout, and its remarks and warnings on stderr."""
     from charrnn.cli.display import key_value_table, report_table, results, say, warn
 
@@ -153,8 +191,17 @@ def _show(report: "EvaluationReport", model: "Model", *, as_json: bool) -> None:
         shown = unknown_error(model.tokenizer, report.skipped).shown
         warn(f"the model has never seen {shown}: left out")
     if as_json:
-        print(dumps(report.to_json(), indent=2))
+        record = report.to_json()
+        if found is not None:
+            from charrnn.cli.surprise_colours import surprise_record
+
+            record = record | {"surprise": surprise_record(found)}
+        print(dumps(record, indent=2))
         return
     results().print(key_value_table(report.rows))
     if report.table is not None:
         results().print(report_table(report.table))
+    if found is not None:
+        from charrnn.cli.surprise_colours import print_surprise
+
+        print_surprise(found)

@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from textwrap import indent
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -13,6 +12,7 @@ import typer
 from charrnn.cli.environment import refuse_unused
 from charrnn.cli.options_from_fields import Fields, takes_options
 from charrnn.cli.shared_arguments import Json, complete_runs
+from charrnn.cli.text_argument import check_text, is_there
 from charrnn.cli.unicode_json import dumps
 from charrnn.data.read_options import PAIRS, ReadOptions
 from charrnn.option_declaration import Relations
@@ -140,11 +140,6 @@ def _predict_all(
     return seen
 
 
-def _is_there(name: str) -> bool:
-    """Return whether an argument is stdin or the name of an existing file or folder."""
-    return name == "-" or os.path.exists(name)
-
-
 def _documents(
     name: str, read: ReadOptions, *, lines: bool, as_bytes: bool
 ) -> "Iterator[Document]":
@@ -156,16 +151,12 @@ def _documents(
     from charrnn.data.tables import is_table
     from charrnn.errors import ConfigError, CorpusError
 
-    there = _is_there(name)
+    there = is_there(name)
     table = is_table(name) and not os.path.isdir(name)
     if there and not table and read.column is not None:
         raise ConfigError(f"{name}: it has no columns; leave out --text")
     if not there:
-        spaced = any(map(str.isspace, name))
-        if not spaced and (is_table(name) or Path(name).suffix.lower() == ".txt"):
-            raise CorpusError(f"{name}: no such file")
-        if os.path.lexists(name):
-            raise CorpusError(f"{name}: broken symbolic link")
+        check_text(name)
         if lines or read.column is not None:
             raise CorpusError(f"{name}: no such file; --lines and --text read files")
         return iter([Document("the text", name)])

@@ -14,8 +14,8 @@ from charrnn.cli.prompts import known_characters
 from charrnn.cli.repl_adaptation import Adaptation
 from charrnn.cli.repl_model import open_sampler
 from charrnn.cli.repl_settings import changed, option_help, option_kinds, shown
-from charrnn.cli.repl_surprise import surprise
 from charrnn.cli.repl_terminal import CONTEXT, last_line, read_to_end, show_context, stoppable
+from charrnn.cli.surprise_colours import surprise
 from charrnn.data.text_file import UTF_8, read_bytes_file, read_text_file
 from charrnn.errors import CharRNNError, ConfigError
 from charrnn.generation.config import SamplingConfig
@@ -222,7 +222,7 @@ class Session:
         ]
         if len(bits) < len(self.manuscript):
             bits.insert(0, ("…", 0.0))
-        for text in surprise(bits):
+        for text in surprise(bits, messages()):
             messages().print(text, soft_wrap=True)
 
     def _set(self, argument: str) -> None:

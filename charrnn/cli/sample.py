@@ -1,7 +1,7 @@
 """charrnn sample: writes text with a model."""
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from charrnn.data.tokenizer import Tokenizer
     from charrnn.generation.request import Sample
     from charrnn.generation.sampler import Sampler
-    from charrnn.generation.selection import Lines
 
 
 @takes_options
@@ -72,7 +71,7 @@ def sample(
             show_default="the training text",
             rich_help_panel=SELECTION,
         ),
-        Relations(needs=("novel",)),
+        Relations(needs=("novel", "novel_length")),
     ] = None,
     as_json: Annotated[
         bool,
@@ -108,7 +107,7 @@ def sample(
         Relations(
             excludes=(
                 *("number", "as_json", "as_json_lines"),
-                *("unique", "novel", "best_of", "beam"),
+                *("unique", "novel", "novel_length", "best_of", "beam"),
             )
         ),
     ] = None,
@@ -123,10 +122,12 @@ def sample(
     from charrnn.cli.escapes import warn_of_escapes
     from charrnn.cli.prompts import known_characters, read_prompt
     from charrnn.errors import ConfigError
-    from charrnn.explain.attention_map import require_attention
+    from charrnn.explanation.attention_map import require_attention
     from charrnn.generation.generate import generate_samples
     from charrnn.generation.ineffective_settings import ineffective_settings
+    from charrnn.generation.passages import Passages
     from charrnn.generation.sampler import Sampler
+    from charrnn.generation.selection import Lines
     from charrnn.storage.run_lookup import load
 
     sampler = Sampler(load(model), running.engine)
@@ -151,9 +152,16 @@ def sample(
     if streams:
         _write_stream(output, sampler, prompt, config, selection.index, attention_map)
     else:
-        known = _training_lines(model, tokenizer, corpus, read) if selection.novel else None
+        texts = _compared(model, tokenizer, corpus, read) if selection.compares else iter(())
+        length = selection.novel_length
         samples = generate_samples(
-            sampler, prompt, config, selection, score=is_record, training_lines=known
+            sampler,
+            prompt,
+            config,
+            selection,
+            score=is_record,
+            training_lines=Lines(texts) if selection.novel else None,
+            training_passages=Passages(texts, length) if length is not None else None,
         )
         with contextlib.closing(samples):
             if is_record:
@@ -169,13 +177,13 @@ def sample(
         say(f"seed {config.seed}", "dim")
 
 
-def _training_lines(
+def _compared(
     model: str | None, tokenizer: "Tokenizer", corpus: list[str] | None, read: ReadOptions
-) -> "Lines":
-    """Return the lines that --novel compares with: those of --corpus, or of the training text."""
-    from charrnn.tasks.generate.training_lines import corpus_lines, training_lines
+) -> "Iterator[str]":
+    """Return the text that --novel compares with: that of --corpus, or the training text."""
+    from charrnn.tasks.generate.training_lines import corpus_texts, training_texts
 
-    return training_lines(model) if corpus is None else corpus_lines(corpus, tokenizer, read)
+    return training_texts(model) if corpus is None else corpus_texts(corpus, tokenizer, read)
 
 
 def _write_stream(
@@ -187,7 +195,7 @@ def _write_stream(
     attention_map: Path | None,
 ) -> None:
     """Write one text while it is generated, then its attention map if a path is given."""
-    from charrnn.explain.attention_map import write_map
+    from charrnn.explanation.attention_map import write_map
 
     stream = sampler.stream(prompt, config, index=index, score=False)
     output.write(prompt)

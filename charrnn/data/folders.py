@@ -4,11 +4,13 @@ import errno
 import fnmatch
 import os
 import stat
+import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from charrnn.errors import CorpusError
+from charrnn.errors import CharRNNWarning, CorpusError
 
 _NAMED: Final = 3
 """The most files left out that are named, for each reason."""
@@ -156,3 +158,10 @@ def _mode(path: Path) -> int | None:
         if error.errno in _NO_TARGET:
             return None
         raise CorpusError(f"{path}: {error.strerror}") from error
+
+
+def warn_of_surprises(folders: Iterable[FolderFiles], *, classes: bool) -> None:
+    """Warn about files in folders that are left out, where that may not be intended."""
+    for found in folders:
+        for surprise in found.surprises(classes=classes):
+            warnings.warn(surprise, CharRNNWarning, stacklevel=3)

@@ -27,6 +27,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from charrnn.data.excerpt import AnyIds, passages
 from charrnn.data.memmap import release_pages
 from charrnn.data.tokenizer import Ids
+from charrnn.data.window_hashes import Hashes, mix_hashes, rolling_hashes
 
 LENGTH: Final = 50
 """The characters of the shortest passage that is a copy: about eight words, which hardly two
@@ -53,11 +54,8 @@ _DENSE: Final = 0.5
 """The share of blocks from which it takes less time to hash every window."""
 
 _SEED: Final = np.uint64(0x9E3779B97F4A7C15)
-_MULTIPLIER: Final = np.uint64(0xD6E8FEB86659FD93)
-_HALF: Final = np.uint64(32)
 _LAST: Final = np.uint64(2**64 - 1)
 
-Hashes = npt.NDArray[np.uint64]
 Mask = npt.NDArray[np.bool_]
 
 
@@ -90,12 +88,12 @@ def longest_copy(training: AnyIds, texts: Sequence[Ids]) -> tuple[int, int]:
     least, number, most = 0, 0, min(max(lengths, default=0), len(training))
     while least < most:
         length = (least + most + 1) // 2
-        windows = _rolling_hashes(joined, length)
+        windows = rolling_hashes(joined, length)
         wanted = _HashSet(windows)
         for begin in range(0, len(training), _CHUNK):
             piece = training[begin : begin + _CHUNK + length - 1].astype(np.int64)
             if len(piece) >= length:
-                wanted.mark(_rolling_hashes(piece, length))
+                wanted.mark(rolling_hashes(piece, length))
             release_pages(training)
         found = np.flatnonzero(wanted.is_found(windows))
         if len(found):
@@ -220,40 +218,17 @@ def _window_hashes(grams: Hashes) -> Hashes:
     """Return the hash of each window (W,), from those of all GRAM characters in a row."""
     count = len(grams) - LENGTH + GRAM
     first, *others = (grams[begin : begin + count] for begin in _GRAMS_OF_WINDOW)
-    return _mix(first, *others)
+    return mix_hashes(first, *others)
 
 
 def _window_hashes_at(ids: Ids, starts: npt.NDArray[np.intp]) -> Hashes:
     """Return the hashes of the windows of ids (N,) with these starts (W,)."""
     rows = sliding_window_view(ids, GRAM)
     first, *others = (_hash_rows(rows[starts + begin]) for begin in _GRAMS_OF_WINDOW)
-    return _mix(first, *others)
-
-
-def _rolling_hashes(ids: npt.NDArray[np.int64], length: int) -> Hashes:
-    """Return the hash of each window of `length` ids (N,): a polynomial modulo 2^64, from its
-    running sums."""
-    factors = np.full(len(ids), _MULTIPLIER)
-    factors[0] = 1
-    sums = np.zeros(len(ids) + 1, np.uint64)
-    np.cumsum((ids + 2).astype(np.uint64) * np.cumprod(factors), out=sums[1:])
-    windows = sums[length:] - sums[:-length]
-    factors[1:] = pow(int(_MULTIPLIER), -1, 1 << 64)
-    return _mix(windows * np.cumprod(factors)[: len(windows)])
+    return mix_hashes(first, *others)
 
 
 def _hash_rows(rows: npt.NDArray[Any]) -> Hashes:
     """Return the hash of each row of ids (H, GRAM), in 64-bit words."""
     words = np.ascontiguousarray(rows).view(np.uint64)
-    return _mix(np.full(len(rows), _SEED), *words.T)
-
-
-def _mix(hashes: Hashes, *others: Hashes) -> Hashes:
-    """Mix 64-bit numbers, all (H,), into one hash each. Where a single one of the numbers differs,
-    so does the hash."""
-    hashes = hashes.copy()
-    for other in others:
-        hashes ^= other
-        hashes *= _MULTIPLIER
-        hashes ^= hashes >> _HALF
-    return hashes
+    return mix_hashes(np.full(len(rows), _SEED), *words.T)

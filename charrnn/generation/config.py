@@ -236,7 +236,19 @@ class SelectionConfig:
     )
     unique: bool = option(False, "Write no text twice.", panel=SELECTION)
     novel: bool = option(
-        False, "Write only texts that share no line with the training text.", panel=SELECTION
+        False,
+        "Write only texts that share no line with the training text; --novel N: no N characters in "
+        "a row.",
+        panel=SELECTION,
+    )
+    novel_length: int | None = option(
+        None,
+        "Write only texts that share no N characters in a row with the training text. --novel N is "
+        "short for it.",
+        panel=SELECTION,
+        metavar="N",
+        least=2,
+        excludes=("novel",),
     )
     best_of: int | None = option(
         None,
@@ -262,14 +274,19 @@ class SelectionConfig:
             )
 
     @property
+    def compares(self) -> bool:
+        """Whether texts are compared with the training text."""
+        return self.novel or self.novel_length is not None
+
+    @property
     def is_plain(self) -> bool:
         """Whether exactly one sample is drawn, without any filter."""
-        filtered = self.unique or self.novel or self.best_of is not None
+        filtered = self.unique or self.compares or self.best_of is not None
         return self.number == 1 and not filtered and self.beam is None
 
     @property
     def indices(self) -> Iterable[int]:
         """The indices of the samples to draw; endless if some may be rejected."""
-        if self.unique or self.novel:
+        if self.unique or self.compares:
             return count(self.index)
         return range(self.index, self.index + self.number * (self.best_of or 1))

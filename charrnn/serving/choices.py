@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+from charrnn.evaluation.token_scores import ScoredContinuation
 from charrnn.generation.stops import encoded_stops
 from charrnn.serving.completion_request import Completion, Prompted
 from charrnn.serving.jobs import Check
 from charrnn.serving.logprobs import Logprobs
 from charrnn.serving.settled_text import Part, SettledText
 from charrnn.serving.texts import TextRequest
-from charrnn.serving.token_scores import ScoredContinuation, TokenScorer
+from charrnn.serving.token_scores import TokenScorer
 
 FINISH_REASONS: Final = {"length": "length", "stop": "stop", "match": "stop"}
 """OpenAI's reasons for the end of a text, by ours."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from charrnn.data.tokenizer import CharTokenizer, Tokenizer
-from charrnn.serving.token_scores import TokenScores
+from charrnn.evaluation.token_scores import TokenScores
 
 
 class TokenNames:

@@ -3,13 +3,16 @@
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from charrnn.data.corpus import TokenizedCorpus
+from charrnn.data.read_options import ReadOptions
 from charrnn.data.two_pass_reading import KeepIds, ReadingProgress, no_progress
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.storage.model_directory import Model, find_manifest, first_sound, read_model
 from charrnn.storage.model_list import is_model_list, read_model_or_list, trained_members
 from charrnn.storage.run import Run
+from charrnn.storage.run_lookup import read_found
 from charrnn.training.checkpoint import TRAINING, Checkpoint, read_checkpoint
 from charrnn.training.report import Evaluate, EvaluationRequest
 from charrnn.training.task import task_definition
@@ -74,3 +77,24 @@ def prepare_evaluation(
     """
     definition = task_definition(request.model.config.task)
     return definition.prepare_evaluation(request, progress)
+
+
+def evaluate_model(
+    model: str | Path | Model, file: str | None, *, read: ReadOptions, **settings: Any
+) -> dict[str, Any]:
+    """Evaluate a model by its name or directory, or one in memory; see `charrnn.evaluate`."""
+    directory: Path | None = None
+    checkpoint: Checkpoint | None = None
+    if isinstance(model, Model):
+        evaluated = model
+    else:
+        directory, (evaluated, checkpoint) = read_found(str(model), read_evaluated, lists=True)
+    request = EvaluationRequest(
+        model=evaluated,
+        read=read,
+        directory=directory,
+        checkpoint=checkpoint,
+        file=file,
+        **settings,
+    )
+    return prepare_evaluation(checked_request(request))(None).to_json()

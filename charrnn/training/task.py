@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from charrnn.data.tokenizer import Tokenizer
     from charrnn.data.two_pass_reading import ReadingProgress
     from charrnn.evaluation.baselines import Baseline
+    from charrnn.explanation.explanation import Explanation
+    from charrnn.explanation.request import ExplainRequest
     from charrnn.model.config import ModelConfig
     from charrnn.model.recurrent import RecurrentNetwork
     from charrnn.storage.model_directory import Model, Provenance
@@ -190,6 +192,13 @@ class TaskDefinition(CorpusDefinition, ABC):
         raise ModelError(
             f"the model of {request.model.provenance.corpus} was trained to {self.name}, which "
             f"charrnn evaluate does not measure: use it with {self.commands}"
+        )
+
+    def explain(self, request: "ExplainRequest") -> "Explanation":
+        """Explain a model and a text. Raises CorpusError, ModelError."""
+        raise ModelError(
+            f"the model of {request.model.provenance.corpus} was trained to {self.name}, which "
+            f"charrnn explain does not explain: use it with {self.commands}"
         )
 
 

@@ -22,14 +22,13 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from charrnn.cli import repl_surprise
 from charrnn.cli.app import app
 from charrnn.cli.repl import history_path
 from charrnn.cli.repl_adaptation import Adaptation
 from charrnn.cli.repl_ghost import Ghost
 from charrnn.cli.repl_session import Session, help_text
 from charrnn.cli.repl_settings import changed, option_help, option_kinds, shown
-from charrnn.cli.repl_surprise import LIMITS, surprise
+from charrnn.cli.surprise_colours import LIMITS, surprise
 from charrnn.errors import ConfigError
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.sampler import Sampler
@@ -711,9 +710,8 @@ def test_surprise_marks_what_was_unlikely(
         assert not re.search(rb"\x1b\[[0-9;]*(3[0-7]|38;[25];[0-9;]*|9[0-7])m", terminal.raw)
 
 
-def test_without_any_marks_surprise_is_in_digits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_any_marks_surprise_is_in_digits() -> None:
     plain = Console(width=5, color_system=None)
-    monkeypatch.setattr(repl_surprise, "messages", lambda: plain)
     bits = [
         ("a", 0.5),
         ("b", 1.0),
@@ -724,7 +722,7 @@ def test_without_any_marks_surprise_is_in_digits(monkeypatch: pytest.MonkeyPatch
         ("e", 0),
         ("f", 0),
     ]
-    *rows, legend = (text.plain for text in surprise(bits))
+    *rows, legend = (text.plain for text in surprise(bits, plain))
     assert rows == ["ab\n01", "語cde\n4 320", "f\n0"]
     assert legend.split() == [
         "bits:",
@@ -745,7 +743,7 @@ def test_without_any_marks_surprise_is_in_digits(monkeypatch: pytest.MonkeyPatch
 
 def test_brackets_in_a_text_are_no_markup(start: Start, here: Path) -> None:
     bits = [(each, 4.0) for each in "[red]x[/red]"]
-    assert next(surprise(bits)).plain.startswith("[red]x[/red]")
+    assert next(surprise(bits, Console())).plain.startswith("[red]x[/red]")
 
 
 # Keys

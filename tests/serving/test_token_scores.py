@@ -6,10 +6,11 @@ import pytest
 import charrnn
 from charrnn.data.tokenizer import ByteTokenizer
 from charrnn.errors import ConfigError, ModelError
+from charrnn.evaluation import token_scores
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.filters import log_softmax
 from charrnn.generation.sampler import Sampler
-from charrnn.serving import token_scores
+from charrnn.serving import token_scores as token_scorer
 from charrnn.serving.prefix_cache import PrefixCache
 from charrnn.serving.token_scores import TokenScorer
 from tests.serving.reader import model_of
@@ -73,7 +74,7 @@ def test_chunks_and_their_length_change_nothing(monkeypatch: pytest.MonkeyPatch)
     scorer = TokenScorer(Sampler(model_of()))
     ids = np.arange(60) % 67
     whole = scorer.score(ids, top=3)
-    monkeypatch.setattr(token_scores, "_CHUNK", 7)
+    monkeypatch.setattr(token_scorer, "_CHUNK", 7)
     assert len(list(scorer.stream(ids))) == 9
     for part, expected in zip(scorer.score(ids, top=3), whole, strict=True):
         np.testing.assert_array_equal(part, expected)

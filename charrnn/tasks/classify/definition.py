@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from charrnn.data.read_options import ReadOptions
     from charrnn.data.tokenizer import Tokenizer
     from charrnn.data.two_pass_reading import ReadingProgress
+    from charrnn.explanation.explanation import Explanation
+    from charrnn.explanation.request import ExplainRequest
     from charrnn.storage.model_directory import Model, Provenance
     from charrnn.tasks.classify.card import DocumentCard
     from charrnn.tasks.classify.documents import LabelledCorpus
@@ -165,6 +167,12 @@ class DocumentDefinition(TaskDefinition):
         from charrnn.tasks.classify.evaluation import prepare_evaluation
 
         return prepare_evaluation(request, progress)
+
+    def explain(self, request: "ExplainRequest") -> "Explanation":
+        """See `charrnn.tasks.classify.explanation`."""
+        from charrnn.tasks.classify.explanation import explain
+
+        return explain(request)
 
 
 class ClassifyDefinition(DocumentDefinition):

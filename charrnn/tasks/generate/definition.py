@@ -9,6 +9,8 @@ from charrnn.training.text_definition import TextTaskDefinition
 
 if TYPE_CHECKING:
     from charrnn.data.two_pass_reading import ReadingProgress
+    from charrnn.explanation.explanation import Explanation
+    from charrnn.explanation.request import ExplainRequest
     from charrnn.model.config import ModelConfig
     from charrnn.model.language_model import CharRNN
     from charrnn.storage.model_directory import Model
@@ -68,6 +70,12 @@ class GenerateDefinition(TextTaskDefinition):
         from charrnn.tasks.generate.evaluation import prepare_evaluation
 
         return prepare_evaluation(request, progress)
+
+    def explain(self, request: "ExplainRequest") -> "Explanation":
+        """See `charrnn.tasks.generate.explanation`."""
+        from charrnn.tasks.generate.explanation import explain
+
+        return explain(request)
 
 
 GENERATE: Final = GenerateDefinition()

@@ -1,6 +1,6 @@
-"""The lines of the training text, which novel samples are compared with."""
+"""The text that novel samples are compared with: the training text, or another."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from charrnn.data.corpus import open_corpus
@@ -17,7 +17,12 @@ _CHUNK: Final = 1 << 20
 
 
 def training_lines(model: str | None = None) -> Lines:
-    """Return the lines of the training text of a model, given by its name or path; None: the newest
+    """Return the lines of the training text of a model; see `training_texts`."""
+    return Lines(training_texts(model))
+
+
+def training_texts(model: str | None = None) -> Iterator[str]:
+    """Return the training text, in chunks, of a model given by its name or path; None: the newest
     run.
 
     Raises CorpusError where the text cannot be found or has changed.
@@ -28,15 +33,24 @@ def training_lines(model: str | None = None) -> Lines:
     except (CorpusError, ModelError) as error:
         raise CorpusError(f"--novel needs the training text: {error}; --corpus names it") from error
     chunks = (text.ids[begin : begin + _CHUNK] for begin in range(0, len(text.ids), _CHUNK))
-    return Lines(map(text.tokenizer.decode, chunks))
+    if text.tokenizer.kind == ByteTokenizer.kind:  # a chunk may end within a character
+        return text.tokenizer.decode_pieces(chunk.tobytes() for chunk in chunks)
+    return map(text.tokenizer.decode, chunks)
 
 
 def corpus_lines(
     names: Sequence[str], tokenizer: Tokenizer, options: ReadOptions | None = None
 ) -> Lines:
-    """Return the lines of a corpus, as a model with this tokenizer would write them. Raises
+    """Return the lines of a corpus; see `corpus_texts`."""
+    return Lines(corpus_texts(names, tokenizer, options))
+
+
+def corpus_texts(
+    names: Sequence[str], tokenizer: Tokenizer, options: ReadOptions | None = None
+) -> Iterator[str]:
+    """Return a corpus, in chunks, as a model with this tokenizer would write it. Raises
     CorpusError."""
     corpus = open_corpus(names, options)
     if tokenizer.kind == ByteTokenizer.kind:  # its text may be in no encoding
-        return Lines(chunk.decode("utf-8", "surrogateescape") for chunk in corpus.bytes())
-    return Lines(corpus.texts())
+        return tokenizer.decode_pieces(corpus.bytes())
+    return corpus.texts()

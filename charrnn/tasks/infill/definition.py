@@ -8,6 +8,8 @@ from charrnn.training.loss import Loss
 from charrnn.training.text_definition import TextTaskDefinition
 
 if TYPE_CHECKING:
+    from charrnn.explanation.explanation import Explanation
+    from charrnn.explanation.request import ExplainRequest
     from charrnn.model.config import ModelConfig
     from charrnn.tasks.infill.card import InfillCard
     from charrnn.tasks.infill.network import InfillNetwork
@@ -50,6 +52,12 @@ class InfillDefinition(TextTaskDefinition):
         from charrnn.tasks.infill.card import InfillCard
 
         return InfillCard()
+
+    def explain(self, request: "ExplainRequest") -> "Explanation":
+        """See `charrnn.tasks.infill.explanation`."""
+        from charrnn.tasks.infill.explanation import explain
+
+        return explain(request)
 
     def task_class(self) -> "type[InfillTask]":
         """Return InfillTask."""

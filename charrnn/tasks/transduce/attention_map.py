@@ -14,7 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-from charrnn.explain.attention_map import shown_character
+from charrnn.explanation.attention_map import shown_character
 from charrnn.storage.files import write_file
 from charrnn.tasks.transduce.translate import Translation
 from charrnn.wording import valid_text

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from charrnn.errors import ModelError, StorageError, UnknownCharacterError
-from charrnn.explain.attention_map import (
+from charrnn.explanation.attention_map import (
     LEAST,
     AttentionMap,
     attention_map,

@@ -1,0 +1,79 @@
+"""charrnn explain: shows what a model does with a text, by character and by unit."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from charrnn.cli.environment import refuse_unused
+from charrnn.cli.options_from_fields import Fields, takes_options
+from charrnn.cli.shared_arguments import Json, ModelArgument
+from charrnn.cli.text_argument import check_text, is_there
+from charrnn.cli.unicode_json import dumps
+from charrnn.data.read_options import ReadOptions
+from charrnn.explanation.config import ExplainConfig
+
+if TYPE_CHECKING:
+    from charrnn.data.tokenizer import Tokenizer
+
+
+@takes_options
+def explain(
+    *,
+    context: typer.Context,
+    model: ModelArgument = None,
+    text: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="FILE|-|TEXT",
+            help="An existing file or folder, - for stdin, or the text itself.",
+            show_default="the held-out part of the training text",
+        ),
+    ] = None,
+    config: ExplainConfig,
+    read: Annotated[ReadOptions, Fields(without=("label",))],
+    as_json: Json = False,
+) -> None:
+    """Explain what a model does with a text: what surprises it, what its units show, how far back
+    it remembers, what it copies, and what it learned when.
+
+    Of a model of labelled texts, show which characters made its prediction.
+    """
+    from charrnn.cli.display import results, warn, working
+    from charrnn.cli.explain_tables import tables
+    from charrnn.explanation.request import ExplainRequest
+    from charrnn.storage.model_directory import read_model
+    from charrnn.storage.run_lookup import read_found
+    from charrnn.training.explaining import explain_request
+
+    with working("reading ...") as say_stage:
+        directory, found = read_found(model, read_model)
+        refuse_unused(context, tokenizer=found.tokenizer.kind)
+        given, source = (None, "") if text is None else read_argument(text, found.tokenizer, read)
+        explanation = explain_request(
+            ExplainRequest(
+                model=found,
+                directory=directory,
+                text=given,
+                source=source,
+                config=config,
+                stage=lambda what: say_stage(f"{what} ..."),
+            )
+        )
+    if as_json:
+        print(dumps(explanation.to_json()))
+        return
+    for part, why in explanation.absent.items():
+        if part in config.parts:
+            warn(f"no {part}: {why}")
+    for table in tables(explanation):
+        results().print(table)
+
+
+def read_argument(name: str, tokenizer: "Tokenizer", read: ReadOptions) -> tuple[str, str]:
+    """Return the text of an argument, and where it comes from. Raises CorpusError."""
+    from charrnn.training.explained_text import read_text
+
+    if is_there(name):
+        return read_text(name, tokenizer, read), "stdin" if name == "-" else name
+    check_text(name)
+    return name, "the text"

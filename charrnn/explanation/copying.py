@@ -1,0 +1,241 @@
+"""Copying: the passages of texts that stand word for word in the training text.
+
+Of each place of a text, the longest passage that begins there and is somewhere in the training text
+is found in the suffix array of both: it is shared with one of the two neighbours among the suffixes
+of the training text. This is exact, and each of the other figures follows from it (the lengths are
+called matching statistics; Chang and Lawler, 1994).
+
+Legend: N ids of the training text, M ids of all texts together.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from charrnn.array_types import Int64Array
+from charrnn.data.corpus import newline_id
+from charrnn.data.excerpt import AnyIds, Excerpt
+from charrnn.data.tokenizer import Ids, Tokenizer
+from charrnn.explanation.copy_records import Copy, CopyFigures
+from charrnn.explanation.suffix_array import suffix_array
+
+LENGTHS: Final = (20, 50, 100, 200)
+"""The lengths from which passages are counted as copies."""
+
+LONGEST_NGRAM: Final = 50
+"""Novelty is measured for sequences of up to so many characters."""
+
+LISTED: Final = 10
+_SHOWN: Final = 400
+"""The most characters of a passage that are recorded."""
+
+
+@dataclass(frozen=True)
+class Matches:
+    """The longest passages of texts that are in the training text.
+
+    Attributes:
+        lengths: (M,) the length of the longest one that begins at each place.
+        places: (M,) where it stands in the training text; any of several.
+        ends: the end of each text among the M ids.
+    """
+
+    lengths: Int64Array
+    places: Int64Array
+    ends: tuple[int, ...]
+
+    def of(self, first: int, last: int) -> "Matches":
+        """Return those of the texts from number `first` up to (not including) `last`."""
+        begin = self.ends[first - 1] if first else 0
+        end = self.ends[last - 1] if last > first else begin
+        return Matches(
+            self.lengths[begin:end],
+            self.places[begin:end],
+            tuple(each - begin for each in self.ends[first:last]),
+        )
+
+
+def find_matches(training: Ids, texts: Sequence[Ids]) -> Matches:
+    """Find the longest passages of texts that are also in the training text (N,)."""
+    kind = np.result_type(training.dtype, *(text.dtype for text in texts))
+    joined = np.concatenate([*texts, training]).astype(kind)  # the training text comes last: its
+    ends = np.cumsum([len(text) for text in texts], dtype=np.int64)  # suffixes end with it
+    count = int(ends[-1]) if len(ends) else 0
+    below, above = _neighbours(suffix_array(joined), count)
+    remaining = np.repeat(ends, np.diff(ends, prepend=0)) - np.arange(count)
+    lengths, places = _extend(joined, below, above, remaining)
+    return Matches(lengths, places - count, tuple(ends.tolist()))
+
+
+def _neighbours(order: npt.NDArray[Any], count: int) -> tuple[Int64Array, Int64Array]:
+    """Return the suffixes of the training text that are next below and above each of the first
+    `count` suffixes (-1: none), in the order of all."""
+    is_training = order >= count
+    slots = np.flatnonzero(~is_training)
+    of_training = np.flatnonzero(is_training)
+    after = np.searchsorted(of_training, slots)
+    below, above = (np.full(count, -1, np.int64) for _ in range(2))
+    if len(of_training):
+        mine = order[slots]
+        below[mine] = np.where(after > 0, order[of_training[np.maximum(after - 1, 0)]], -1)
+        last = len(of_training) - 1
+        above[mine] = np.where(after <= last, order[of_training[np.minimum(after, last)]], -1)
+    return below, above
+
+
+def _extend(
+    joined: Ids, below: Int64Array, above: Int64Array, remaining: Int64Array
+) -> tuple[Int64Array, Int64Array]:
+    """Return how many ids each suffix shares with the better of its neighbours, at most
+    `remaining`, and that neighbour (-1: it shares none).
+
+    What begins one place further shares at least one id less, so that most ids are compared once
+    (Kasai et al., 2001).
+    """
+    size = joined.itemsize
+    content = joined.tobytes()
+    lengths, places = np.zeros(len(below), np.int64), np.full(len(below), -1, np.int64)
+    shared, last = 0, -1
+    bounds = zip(below.tolist(), above.tolist(), remaining.tolist(), strict=True)
+    for place, (*neighbours, most) in enumerate(bounds):
+        known, best, best_place = max(shared - 1, 0), 0, -1
+        here = place * size
+        for other in neighbours:
+            if other < 0:
+                continue
+            there = other * size
+            begin = known * size
+            if other != last + 1 and content[here : here + begin] != content[there : there + begin]:
+                begin = 0
+            length = min(_common(content, here, there, begin) // size, most)
+            if length > best:
+                best, best_place = length, other
+        lengths[place], places[place] = best, best_place
+        shared, last = best, best_place
+    return lengths, places
+
+
+def _common(content: bytes, here: int, there: int, known: int) -> int:
+    """Return how many bytes are equal from `here` and from `there` on; `known` of them are."""
+    step = 16
+    most = len(content) - max(here, there)
+    while known < most:
+        first, second = here + known, there + known
+        if content[first : first + step] == content[second : second + step]:
+            known += step
+            step *= 2
+        elif step == 1:
+            break
+        else:
+            step = max(step // 4, 1)
+    return min(known, most)
+
+
+def describe_copies(
+    name: str,
+    matches: Matches,
+    texts: Sequence[Ids],
+    training: AnyIds,
+    tokenizer: Tokenizer,
+) -> CopyFigures:
+    """Return how much of some texts is copied; `matches` are theirs."""
+    count = len(matches.lengths)
+    return CopyFigures(
+        name=name,
+        texts=len(texts),
+        characters=count,
+        longest=_longest(matches, texts, training, tokenizer),
+        shares={length: _share(matches, length) for length in LENGTHS},
+        novelty=_novelty(matches),
+    )
+
+
+def copied_passages(matches: Matches, least: int = LENGTHS[0]) -> list[tuple[int, int, int]]:
+    """Return (place, length, training place) of each copy of `least` ids or more that is as long as
+    it can be, in the order of the texts."""
+    lengths = matches.lengths
+    longer = np.append(0, lengths[:-1]) == lengths + 1  # the end of one that began before
+    longer[[end for end in (0, *matches.ends) if end < len(lengths)]] = False
+    chosen = np.flatnonzero((lengths >= least) & ~longer)
+    return [(int(at), int(lengths[at]), int(matches.places[at])) for at in chosen]
+
+
+def _share(matches: Matches, length: int) -> float:
+    """Return the share of ids that lie in copies of `length` ids or more."""
+    count = len(matches.lengths)
+    if not count:
+        return 0.0
+    places = np.flatnonzero(matches.lengths >= length)
+    depth = np.zeros(count + 1, np.int64)  # how many begin, less how many end
+    np.add.at(depth, places, 1)
+    np.add.at(depth, places + matches.lengths[places], -1)
+    return float((np.cumsum(depth)[:-1] > 0).mean())
+
+
+def _novelty(matches: Matches) -> tuple[float, ...]:
+    """Return for n from 1 on the share of the sequences of n ids that the training text lacks; of
+    texts that have no such sequence, 0."""
+    sizes = np.diff(matches.ends, prepend=0)
+    found = []
+    for length in range(1, LONGEST_NGRAM + 1):
+        sequences = int(np.maximum(sizes - length + 1, 0).sum())
+        known = int((matches.lengths >= length).sum())
+        found.append(1 - known / sequences if sequences else 0.0)
+    return tuple(found)
+
+
+def _longest(
+    matches: Matches, texts: Sequence[Ids], training: AnyIds, tokenizer: Tokenizer
+) -> tuple[Copy, ...]:
+    """Return the longest copies, no two of which overlap."""
+    found: list[Copy] = []
+    taken: list[tuple[int, int]] = []
+    copies = copied_passages(matches, least=1)
+    for place, length, other in sorted(copies, key=lambda each: (-each[1], each[0])):
+        if len(found) == LISTED:
+            break
+        if any(place < end and begin < place + length for begin, end in taken):
+            continue
+        taken.append((place, place + length))
+        number = int(np.searchsorted(matches.ends, place, side="right"))
+        within = place - (matches.ends[number - 1] if number else 0)
+        where = _original_place(training, other)
+        found.append(
+            Copy(
+                text_number=number,
+                place=within,
+                length=length,
+                passage=tokenizer.decode(texts[number][within : within + min(length, _SHOWN)]),
+                training_place=where,
+                training_line=_line(training, where, tokenizer),
+            )
+        )
+    return tuple(found)
+
+
+def _original_place(training: AnyIds, place: int) -> int:
+    """Return where a place of the training text is in the whole text."""
+    if not isinstance(training, Excerpt):
+        return place
+    starts, ends = training.passages()
+    bounds = np.cumsum(ends - starts)
+    passage = int(np.searchsorted(bounds, place, side="right"))
+    return int(ends[passage]) - int(bounds[passage]) + place
+
+
+def _line(training: AnyIds, place: int, tokenizer: Tokenizer) -> int:
+    """Return the number of a place's line from 1; 1 where no line ends are known."""
+    newline = newline_id(tokenizer)
+    ids = training.ids if isinstance(training, Excerpt) else training
+    return 1 if newline is None else 1 + int(np.count_nonzero(ids[:place] == newline))
+
+
+__all__ = [
+    "Matches",
+    "copied_passages",
+    "describe_copies",
+    "find_matches",
+]

@@ -1,0 +1,34 @@
+"""ExplainRequest: which model and text to explain, and how."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from charrnn.explanation.config import ExplainConfig
+from charrnn.storage.model_directory import Model
+
+
+def _no_stage(_: str) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainRequest:
+    """A model and a text to explain.
+
+    Attributes:
+        model: the model.
+        directory: its directory, which may say where its training text is; None for a model in
+            memory.
+        text: the text; None: the beginning of what was held out of the training text.
+        source: where the text comes from, in words.
+        config: how much to explain.
+        stage: called with what is computed next, in words.
+    """
+
+    model: Model
+    directory: Path | None = None
+    text: str | None = None
+    source: str = "a text"
+    config: ExplainConfig = field(default_factory=ExplainConfig)
+    stage: Callable[[str], None] = _no_stage
