@@ -145,10 +145,11 @@ def test_the_tensors_of_every_task_are_those_of_checkpoints_md() -> None:
         ModelConfig(
             vocabulary_size=9, task="classify", bidirectional=True, pooling="attention", outputs=3
         ),
+        ModelConfig(vocabulary_size=9, task="transduce", bidirectional=True, outputs=3),
     ]
     names = {name for config in configs for name in config.tensor_shapes()}
     plain = {re.sub(r"_l\d+(_reverse)?$", "_l{l}", name) for name in names}
-    assert listed(section(CHECKPOINTS, "model.safetensors")) - {"_reverse"} == plain
+    assert listed(section(CHECKPOINTS, "model.safetensors")) - {"_reverse", "others.0."} == plain
 
 
 def test_repl_md_lists_every_command() -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from charrnn.model.config import GATES, ModelConfig
-from charrnn.tasks.transduce.batches import Pairs
+from charrnn.tasks.transduce.batches import PairBatch, Pairs
 from charrnn.tasks.transduce.loss import pair_loss, target_nats
 from charrnn.tasks.transduce.network import Transducer
 
@@ -124,12 +124,14 @@ def test_backwards_reverses_each_pair_within_its_length(pairs: Pairs) -> None:
 def test_some_characters_are_hidden_but_no_ends(
     pairs: Pairs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = []
+    seen: list[PairBatch] = []
+
+    def keep(network: Transducer, batch: PairBatch, generator: torch.Generator) -> torch.Tensor:
+        seen.append(batch)
+        return torch.zeros(1)
+
     monkeypatch.setattr("charrnn.tasks.transduce.loss.HIDDEN", 0.5)
-    monkeypatch.setattr(
-        "charrnn.tasks.transduce.loss.member_nats",
-        lambda network, batch, generator: seen.append(batch) or torch.zeros(1),
-    )
+    monkeypatch.setattr("charrnn.tasks.transduce.loss.member_nats", keep)
     batch = pairs.batch(np.arange(3))
     pair_loss(network(), batch, None, random=np.random.default_rng(0), masks=torch.Generator())
     changed = seen[0].sources != batch.sources

@@ -39,7 +39,7 @@ def network() -> Transducer:
 def test_a_gradient_reaches_similar_symbols_of_every_member(network: Transducer) -> None:
     share_gradients(network, torch.tensor([[1.0, 1.0], [1.0, 0.0]]))  # of `a` and `b`
     for member in network.members:
-        (member.head.weight[2].sum() + member.decoder.embedding.weight[1].sum()).backward()
+        (member.head.weight[2].sum() + member.decoder.embedding.weight[1].sum()).backward()  # type: ignore[no-untyped-call]
         # Of the symbol itself once, and once for each of its two characters; of the other one once.
         assert member.head.weight.grad is not None
         assert member.head.weight.grad[:, 0].tolist() == [0, 0, 3, 1]

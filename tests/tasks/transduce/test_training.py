@@ -111,7 +111,7 @@ def test_a_fresh_and_a_resumed_network_share_gradients_once(tmp_path: Path) -> N
     )
     trainer = start(plan, folder / "run")
     weight = trainer.learner.network.head.weight
-    weight.sum().backward()
+    weight.sum().backward()  # type: ignore[no-untyped-call]
     assert weight.grad is not None
     rows = weight.grad[2:, 0].tolist()
     assert sorted(rows) == [3.0, 4.0]  # e: itself, `e` in both; é: itself, two characters, `e`
@@ -126,7 +126,9 @@ def test_copying_is_for_alphabets_that_overlap(tmp_path: Path) -> None:
     assert 0.6 < share < 0.7  # two of three symbols, unless the last letter is missing
 
     same = tmp_path / "same.tsv"
-    same.write_text("word\tloud\n" + "".join(f"{a}{b}{a}\t{a}{b}{a}!\n" for a in "abcd" for b in "abcd"))
+    same.write_text(
+        "word\tloud\n" + "".join(f"{a}{b}{a}\t{a}{b}{a}!\n" for a in "abcd" for b in "abcd")
+    )
     plan = make_plan(
         open_corpus([str(same)], READ), TrainingOptions(steps=2, hidden_size=4, batch_size=4)
     )
