@@ -92,7 +92,7 @@ def test_options_leave_everything_open() -> None:
         for field in dataclasses.fields(options)
         if getattr(options, field.name) is not None
     }
-    settled = {"seed", "validation_fraction", "lines", "keep"}
+    settled = {"seed", "lines", "keep"}
     assert decided == settled | {"bidirectional", "regress", "class_weights"}
 
 
