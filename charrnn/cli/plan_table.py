@@ -66,6 +66,7 @@ def _rows(plan: "Plan", *, named: bool, processes: int) -> list[tuple[str, str]]
     unnamed = "" if named else " (no corpus was named)"
     time = f", about {duration(plan.seconds)}" if plan.seconds is not None else ""
     epochs = f"{plan.epochs:.3g} epoch" + "s" * (f"{plan.epochs:.3g}" != "1")
+    members = f"{model.members} members, " if model.members > 1 else ""
     network = [
         _option("cell", model.cell),
         _option("layers", model.layers),
@@ -74,7 +75,7 @@ def _rows(plan: "Plan", *, named: bool, processes: int) -> list[tuple[str, str]]
         *(["--bidirectional"] if model.bidirectional and not pairs else []),
         *([_option("pooling", model.pooling)] if model.pooling is not None else []),
         *([_option("attention", model.attention)] if model.attention is not None else []),
-        f"({model.parameters:,} parameters)".replace(" ", _TIED),
+        f"({members}{model.parameters:,} parameters)".replace(" ", _TIED),
     ]
     options = {
         "network": network,

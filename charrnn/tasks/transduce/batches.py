@@ -29,6 +29,8 @@ class PairBatch:
         target_lengths: (B,).
         copies: (S, B) the number of the symbol that equals the source's character; -1 where none
             does.
+        unread: (U, B) which symbols the decoder reads as nothing, as it reads a copied character
+            that equals no symbol; None: none of them.
     """
 
     sources: Int64Array
@@ -36,6 +38,7 @@ class PairBatch:
     targets: Int64Array
     target_lengths: Int64Array
     copies: Int64Array
+    unread: npt.NDArray[np.bool_] | None = None
 
     @property
     def characters(self) -> int:
@@ -51,7 +54,10 @@ class PairBatch:
             [self.copies[:1], reversed_columns(self.copies[1:], self.source_lengths - 2)]
         )
         targets = reversed_columns(self.targets, self.target_lengths)
-        return replace(self, sources=sources, targets=targets, copies=copies)
+        unread = self.unread
+        if unread is not None:
+            unread = reversed_columns(unread.astype(np.int64), self.target_lengths) > 0
+        return replace(self, sources=sources, targets=targets, copies=copies, unread=unread)
 
 
 class Pairs:

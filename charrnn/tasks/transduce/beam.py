@@ -132,6 +132,8 @@ class _Search:
         before, last: (N,) the hash before its last symbol, and the output that wrote that; -1 where
             there is none.
         node: (N,) the node of its last symbol; -1 before the first.
+        copied: (N,) whether it has copied the character at its position, which it may do once: a
+            network that has never seen the character does not know when to go on.
         scale: (B,) the logarithm of the probability of which shares are shares.
     """
 
@@ -149,6 +151,7 @@ class _Search:
         self.hash, self.before = (np.zeros(batch, dtype=np.uint64) for _ in range(2))
         self.last = np.full(batch, -1, dtype=np.int64)
         self.node = np.full(batch, -1, dtype=np.int64)
+        self.copied = np.zeros(batch, dtype=np.bool_)
         self._nodes = _Nodes()
         self._finished: list[tuple[Int64Array, Float64Array, Int64Array]] = []
         self._best_finished = np.full((batch, n), -np.inf)
@@ -170,7 +173,7 @@ class _Search:
         is_copied = copying[equal] > probabilities[equal, columns]
         probabilities[equal, columns] += copying[equal]
         own = self._sources.own[places]
-        probabilities[own < 0, COPY] = 0
+        probabilities[(own < 0) | self.copied, COPY] = 0
         full = np.flatnonzero(self.count >= self._most_symbols[self.text])
         probabilities[full, COPY:] = 0
         probabilities[full, ADVANCE] = np.maximum(probabilities[full, ADVANCE], TINY)
@@ -268,6 +271,7 @@ class _Search:
         self.before, self.last = self.before[rows], self.last[rows]
         self.before[writers] = self.hash[rows[writers]]
         self.last[writers] = outputs[writers]
+        self.copied = writes & (self.copied[rows] | (outputs == COPY))
         self.position += ~writes
         self.count += writes
         self.share, self.hash = candidates.shares, candidates.hashes

@@ -169,7 +169,8 @@ class TransduceDefinition(TaskDefinition):
         from charrnn.tasks.transduce.tokenizer import PairTokenizer
 
         assert isinstance(model.tokenizer, PairTokenizer)
-        return model.tokenizer.rows(SYMBOLS_SHOWN)
+        members = ("members", str(model.config.members))
+        return (members, *model.tokenizer.rows(SYMBOLS_SHOWN))
 
     def card(self) -> "PairCard":
         """See TaskDefinition."""

@@ -20,9 +20,9 @@ from charrnn.training.loss import Learned
 TINY: Final = 1e-30
 """The least probability of an edge, so that its logarithm is finite."""
 
-HIDDEN: Final = 0.005
-"""The share of characters that are hidden from a step: a few hundred teach to copy the unknown. 3 %
-hidden cost one word in a hundred."""
+HIDDEN: Final = 0.01
+"""The share of characters, and of written symbols, that are hidden from a step: that teaches to
+copy the unknown, and to go on after it. 3 % hidden cost one word in a hundred."""
 
 
 def pair_loss(
@@ -40,7 +40,8 @@ def pair_loss(
     """
     # Features are never unknown, but hiding one now and then does no harm.
     hidden = (batch.sources >= SPECIAL) & (random.random(batch.sources.shape) < HIDDEN)
-    batch = replace(batch, sources=np.where(hidden, UNKNOWN, batch.sources))
+    unread = random.random(batch.targets.shape) < HIDDEN
+    batch = replace(batch, sources=np.where(hidden, UNKNOWN, batch.sources), unread=unread)
     return Learned(member_nats(network, batch, generator=masks).mean(), ())
 
 
@@ -69,7 +70,10 @@ def target_nats(
     nothing = (
         torch.zeros_like(targets[:1]) if len(targets) else sources.new_zeros(1, sources.shape[1])
     )
-    written = torch.cat([nothing, targets + 1])
+    read = targets + 1
+    if batch.unread is not None:
+        read = read.masked_fill(torch.from_numpy(batch.unread).to(device), 0)
+    written = torch.cat([nothing, read])
     logits = network(sources, lengths, written, generator=generator)
     nats: Tensor = _AlignmentLoss.apply(logits, targets, batch)  # type: ignore[no-untyped-call]
     return nats

@@ -225,3 +225,12 @@ def test_leaving_out_what_cannot_be_among_the_best_changes_nothing(
     monkeypatch.setattr("charrnn.tasks.transduce.beam._Search._may_be_best", everything)
     assert engine.translate_batch(sources, beam=beam, n=beam) == found
     assert calls
+
+
+def test_an_unknown_character_is_copied_at_most_once_where_it_stands() -> None:
+    """A network that has never seen it went on copying it for ever."""
+    network, model = make_network(advance=0.0)
+    network.head.bias.data[1] += 20
+    model.tensors["head.bias"][:] = network.head.bias.detach().numpy()
+    (found,) = TransducerEngine([model]).translate_batch([encode("?x")], beam=4, n=1)
+    assert [each.positions for each in found if each.symbols == (-1, -1)] == [(1, 2)]

@@ -1,5 +1,6 @@
 """The loss and its gradient, against sums over the lattice by PyTorch's autograd."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -138,3 +139,8 @@ def test_some_characters_are_hidden_but_no_ends(
     assert changed.any() and (seen[0].sources[changed] == 2).all()
     assert (batch.sources[changed] >= 3).all()
     assert (seen[0].copies == batch.copies).all()  # a hidden character is still copied
+    unread = seen[0].unread
+    assert unread is not None and unread.any() and not unread.all()
+    assert (seen[0].targets == batch.targets).all()  # a symbol that is not read is still written
+    nats = [target_nats(network().eval(), each) for each in (batch, replace(batch, unread=unread))]
+    assert not torch.equal(*nats)
