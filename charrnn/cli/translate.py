@@ -11,6 +11,7 @@ import typer
 from charrnn.cli.environment import is_typed
 from charrnn.cli.shared_arguments import complete_runs
 from charrnn.cli.unicode_json import dumps
+from charrnn.tasks.transduce import LARGEST_BEAM
 
 if TYPE_CHECKING:
     from charrnn.data.documents import Document
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from charrnn.tasks.transduce.translate import Translation, Translator
 
     Lines = Iterator[list[Document]]
-
-MOST: Final = 100
-"""The largest beam, and the most translations of a line."""
 
 
 def translate(
@@ -53,7 +51,7 @@ def translate(
         ),
     ] = None,
     beam: Annotated[
-        int, typer.Option(metavar="N", min=1, max=MOST, help="Keep the N best hypotheses.")
+        int, typer.Option(metavar="N", min=1, max=LARGEST_BEAM, help="Keep the N best hypotheses.")
     ] = 4,
     number: Annotated[
         int,
@@ -62,7 +60,7 @@ def translate(
             "-n",
             metavar="N",
             min=1,
-            max=MOST,
+            max=LARGEST_BEAM,
             help="Print the N best translations of each line, each on a line of its own: the "
             "source, the translation and its probability, separated by tabs.",
         ),

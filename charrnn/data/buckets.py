@@ -6,8 +6,9 @@ into batches and shuffles the batches, so every epoch has other batches.
 Legend: D sequences, B batch.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 
@@ -43,7 +44,23 @@ def in_characters(
         begin += max(int(fitting), 1)
 
 
-class BucketLoader:
+class Sequences(Protocol):
+    """What is cut into batches of sequences of similar length."""
+
+    def __len__(self) -> int: ...
+
+    def batches(self, order: Int64Array, batch_size: int) -> list[Int64Array]:
+        """Cut an order (D,) of places into batches."""
+        ...
+
+
+def count_batches(sequences: Sequences, batch_size: int) -> int:
+    """Return the number of batches of an epoch."""
+    places = np.arange(len(sequences))
+    return len(sequences.batches(places, min(batch_size, len(places))))
+
+
+class BucketLoader(ABC):
     """Endless epochs of sequences in batches. Its position is its state.
 
     Each epoch is a pure function of (sequences, settings, epoch). Subclasses implement `cut` and
@@ -69,16 +86,16 @@ class BucketLoader:
         """The number of steps of an epoch."""
         return len(self._batches)
 
+    @abstractmethod
     def cut(self, order: Int64Array) -> list[Int64Array]:
         """Cut an order (D,) of places into batches."""
-        raise NotImplementedError
 
-    def draw(self, generator: np.random.Generator) -> None:
-        """Draw what else is random in an epoch."""
+    def draw(self, generator: np.random.Generator) -> None:  # noqa: B027
+        """Draw what else is random in an epoch; by default, nothing is."""
 
+    @abstractmethod
     def read(self, places: Int64Array) -> Any:
         """Return the batch of some places (B,)."""
-        raise NotImplementedError
 
     def __iter__(self) -> "BucketLoader":
         return self

@@ -18,11 +18,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from charrnn.data.tokenizer import ByteTokenizer
+from charrnn.explanation.config import PARTS
 from charrnn.explanation.copy_records import Copying
 from charrnn.explanation.network_records import Cells, Embeddings, Memory
 from charrnn.explanation.record import Record
 from charrnn.explanation.text_records import Attribution, Learning, Surprise
 from charrnn.storage.model_directory import Model
+
+NOT_ASKED_FOR: Final = "it was not asked for"
 
 VERSION: Final = 1
 """The version of the shape of the record."""
@@ -99,6 +102,22 @@ class Explanation(Record):
     attribution: Attribution | None = None
     absent: dict[str, str] = field(default_factory=dict)
     version: int = VERSION
+
+
+def absent_parts(inapplicable: str, **parts: object) -> dict[str, str]:
+    """Return why parts are null, by their names.
+
+    Args:
+        inapplicable: why those that are not among `parts` do not apply.
+        parts: those that apply; None where they were not asked for.
+    """
+    absent = dict.fromkeys(PARTS, inapplicable)
+    for name, part in parts.items():
+        if part is None:
+            absent[name] = NOT_ASKED_FOR
+        else:
+            del absent[name]
+    return absent
 
 
 def model_facts(model: Model) -> ModelFacts:

@@ -11,9 +11,9 @@ import numpy as np
 from charrnn.array_types import Int64Array
 from charrnn.data.tokenizer import code_points
 from charrnn.data.window_hashes import Hashes, rolling_hashes
-from charrnn.errors import CharRNNError, CorpusError
+from charrnn.errors import CorpusError
 from charrnn.generation.request import Sample
-from charrnn.generation.selection import MOST_REJECTED
+from charrnn.generation.selection import accepted
 
 LARGEST: Final = 200_000_000
 """The most characters of a corpus; each takes eight bytes."""
@@ -60,16 +60,14 @@ def without_copies(
 
     Raises CharRNNError when none comes for MOST_REJECTED samples.
     """
-    rejected = 0
-    for sample in samples:
-        if known.find(prompt + sample.text) is None:
-            rejected = 0
-            yield sample
-        elif (rejected := rejected + 1) >= MOST_REJECTED:
-            raise CharRNNError(
-                f"--novel {known.length}: {rejected:,} texts in a row had {known.length} "
-                "characters of the training text; try a larger number or a higher --temperature"
-            )
+    return accepted(
+        samples,
+        lambda sample: known.find(prompt + sample.text) is None,
+        lambda rejected: (
+            f"--novel {known.length}: {rejected:,} texts in a row had {known.length} "
+            "characters of the training text; try a larger number or a higher --temperature"
+        ),
+    )
 
 
 def _overlapping(texts: Iterable[str], length: int) -> Iterator[Int64Array]:

@@ -3,7 +3,7 @@
 They compose: `islice(unique(novel(samples, known)), 10)` yields ten new and different texts.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Final
 
@@ -23,17 +23,20 @@ def unique(samples: Iterable[Sample]) -> Iterator[Sample]:
     Raises CharRNNError when no new text comes for MOST_REJECTED samples.
     """
     seen: set[str] = set()
-    rejected = 0
-    for sample in samples:
-        if sample.text not in seen:
-            seen.add(sample.text)
-            rejected = 0
-            yield sample
-        elif (rejected := rejected + 1) >= MOST_REJECTED:
-            raise CharRNNError(
-                f"--unique: found {len(seen):,} different texts; the next {rejected:,} repeated "
-                "them; try a higher --temperature"
-            )
+
+    def is_new(sample: Sample) -> bool:
+        known = len(seen)
+        seen.add(sample.text)
+        return len(seen) > known
+
+    return accepted(
+        samples,
+        is_new,
+        lambda rejected: (
+            f"--unique: found {len(seen):,} different texts; the next {rejected:,} repeated "
+            "them; try a higher --temperature"
+        ),
+    )
 
 
 def novel(samples: Iterable[Sample], known: "Lines", prompt: str = "") -> Iterator[Sample]:
@@ -41,16 +44,31 @@ def novel(samples: Iterable[Sample], known: "Lines", prompt: str = "") -> Iterat
 
     Raises CharRNNError when none comes for MOST_REJECTED samples.
     """
+    return accepted(
+        samples,
+        lambda sample: known_line(prompt + sample.text, known) is None,
+        lambda rejected: (
+            f"--novel: {rejected:,} texts in a row were all in the training text; "
+            "try a higher --temperature"
+        ),
+    )
+
+
+def accepted(
+    samples: Iterable[Sample], is_wanted: Callable[[Sample], bool], describe: Callable[[int], str]
+) -> Iterator[Sample]:
+    """Yield the wanted ones of samples.
+
+    Raises CharRNNError, with what `describe` returns of their number, when none comes for
+    MOST_REJECTED samples.
+    """
     rejected = 0
     for sample in samples:
-        if known_line(prompt + sample.text, known) is None:
+        if is_wanted(sample):
             rejected = 0
             yield sample
         elif (rejected := rejected + 1) >= MOST_REJECTED:
-            raise CharRNNError(
-                f"--novel: {rejected:,} texts in a row were all in the training text; "
-                "try a higher --temperature"
-            )
+            raise CharRNNError(describe(rejected))
 
 
 def known_line(text: str, known: "Lines") -> str | None:

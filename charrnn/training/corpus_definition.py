@@ -24,11 +24,14 @@ class CorpusDefinition:
     Attributes:
         labelled: whether each document has a label to learn.
         pairs: whether the corpus is pairs of strings.
+        held_out_items: what is drawn to be held out, such as `documents`; None: the last part of a
+            text is held out, or lines.
         validation_fraction: the share that is held out by default.
     """
 
     labelled: bool = False
     pairs: bool = False
+    held_out_items: str | None = None
     validation_fraction: float = VALIDATION_FRACTION
 
     def held_out_share(self, settings: "TrainingConfig | TrainingOptions") -> float:
@@ -69,8 +72,10 @@ class CorpusDefinition:
 
     def held_out_seed(self, settings: "TrainingConfig | Provenance") -> int | None:
         """Return the seed that drew the held-out part; None: it is the last part of the text."""
+        if settings.split_seed is None and self.held_out_items is not None:
+            return settings.seed
         return settings.split_seed
 
     def new_held_out_seed(self, options: "TrainingOptions") -> int | None:
         """Return the seed that draws the held-out part of a new training; None: its last part."""
-        return options.seed if options.lines else None
+        return options.seed if options.lines or self.held_out_items is not None else None

@@ -171,9 +171,11 @@ class TaskDefinition(CorpusDefinition, ABC):
     def describe_corpus(self, provenance: "Provenance") -> str:
         """Describe how the corpus of a model is read."""
 
-    @abstractmethod
     def describe_held_out(self, provenance: "Provenance") -> str:
-        """Describe what was held out of the corpus of a model."""
+        """Describe what was held out of the corpus of a model: `held_out_items` drawn by a seed."""
+        share = f"{100 * provenance.validation_fraction:.3g} %"
+        seed = self.held_out_seed(provenance)
+        return f"{share} of the {self.held_out_items}, drawn by the seed {seed}"
 
     # Evaluation
 

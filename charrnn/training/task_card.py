@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from charrnn.tasks import find_task
 from charrnn.training.report import Rows, Table
 
 if TYPE_CHECKING:
@@ -84,6 +85,19 @@ class TaskCard:
     def limits(self, source: CardSource) -> list[str]:
         """Return what the model is not good for, a sentence or two each."""
         return []
+
+
+def training_results(source: CardSource, rows: Rows, remark: str) -> Results:
+    """Return the rows that the training measured; where there are none, its loss.
+
+    Args:
+        remark: why nothing else could be measured.
+    """
+    loss = source.model.provenance.validation_nats
+    if not rows and loss is not None:
+        definition = find_task(source.model.config.task)
+        rows = (("loss", definition.describe_loss(source.model.tokenizer, loss)),)
+    return Results(rows, remarks=(remark,))
 
 
 def describe_alphabet(model: "Model") -> str:

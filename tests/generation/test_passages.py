@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import pytest
 
 from charrnn.errors import CharRNNError, ConfigError, CorpusError
-from charrnn.generation import passages
+from charrnn.generation import passages, selection
 from charrnn.generation.config import SelectionConfig
 from charrnn.generation.passages import Passages, without_copies
 from charrnn.generation.request import Sample
@@ -43,7 +43,7 @@ def test_texts_with_a_copy_are_left_out_also_where_it_begins_in_the_prompt() -> 
 
 
 def test_it_gives_up_where_there_seem_to_be_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passages, "MOST_REJECTED", 3)
+    monkeypatch.setattr(selection, "MOST_REJECTED", 3)
     with pytest.raises(CharRNNError, match="--novel 2: 3 texts in a row"):
         list(without_copies(samples(*["ab"] * 3), Passages(["ab"], 2)))
 

@@ -3,13 +3,13 @@
 from charrnn.data.two_pass_reading import no_progress
 from charrnn.tasks.classify.evaluation import prepare_evaluation
 from charrnn.tasks.classify.report import NAMES
-from charrnn.training.task import task_definition
 from charrnn.training.task_card import (
     CardSource,
     Results,
     TaskCard,
     describe_alphabet,
     describe_size,
+    training_results,
 )
 
 
@@ -37,16 +37,12 @@ class DocumentCard(TaskCard):
         if source.corpus is not None:
             report = prepare_evaluation(source.request, no_progress)(None)
             return Results(report.rows, report.table)
-        loss = source.model.provenance.validation_nats
-        rows = [(NAMES[name], f"{value:.3f}") for name, value in source.measures.items()]
-        if not rows and loss is not None:
-            definition = task_definition(source.model.config.task)
-            rows = [("loss", definition.describe_loss(source.model.tokenizer, loss))]
+        rows = tuple((NAMES[name], f"{value:.3f}") for name, value in source.measures.items())
         remark = (
             "These are the measures of the training, on documents held out from it. Which classes "
             "are taken for which could not be measured: the documents are not where they were."
         )
-        return Results(tuple(rows), remarks=(remark,))
+        return training_results(source, rows, remark)
 
     def limits(self, source: CardSource) -> list[str]:
         """See TaskCard."""

@@ -39,6 +39,7 @@ class DocumentDefinition(TaskDefinition):
 
     usage = ("predict {run} TEXT", "predict {run} FILE --lines")
     labelled = True
+    held_out_items = "documents"
     fields = frozenset({"pooling", "outputs"})
     bidirectional = None
     fewest_outputs: int = 1
@@ -97,14 +98,6 @@ class DocumentDefinition(TaskDefinition):
             raise CorpusError(f"{corpus.name}: its documents have no labels")
         return read_labelled(corpus, numbers=not self.has_classes, **how)
 
-    def held_out_seed(self, settings: "TrainingConfig | Provenance") -> int:
-        """Return the seed that drew the held-out documents."""
-        return settings.seed if settings.split_seed is None else settings.split_seed
-
-    def new_held_out_seed(self, options: "TrainingOptions") -> int:
-        """See TaskDefinition."""
-        return options.seed
-
     def make_task(
         self, corpus: Any, settings: "TrainingConfig | TrainingOptions", *, split_seed: int | None
     ) -> "DocumentTask":
@@ -121,11 +114,6 @@ class DocumentDefinition(TaskDefinition):
     def describe_corpus(self, provenance: "Provenance") -> str:
         """See TaskDefinition."""
         return "labelled documents" if self.has_classes else "documents with numbers"
-
-    def describe_held_out(self, provenance: "Provenance") -> str:
-        """See TaskDefinition."""
-        share = f"{100 * provenance.validation_fraction:.3g} %"
-        return f"{share} of the documents, drawn by the seed {self.held_out_seed(provenance)}"
 
     def model_rows(self, model: "Model") -> "Rows":
         """Return the classes and the pooling."""

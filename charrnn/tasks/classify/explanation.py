@@ -10,9 +10,14 @@ from typing import Final
 import numpy as np
 
 from charrnn.errors import ConfigError
-from charrnn.explanation.config import PARTS
 from charrnn.explanation.embeddings import explain_embeddings
-from charrnn.explanation.explanation import Explanation, alphabet, model_facts, text_facts
+from charrnn.explanation.explanation import (
+    Explanation,
+    absent_parts,
+    alphabet,
+    model_facts,
+    text_facts,
+)
 from charrnn.explanation.request import ExplainRequest
 from charrnn.explanation.text_records import Attribution, Piece
 from charrnn.tasks.classify.predict import Classifier, Prediction
@@ -47,11 +52,6 @@ def explain(request: ExplainRequest) -> Explanation:
     if config.wants("embeddings"):
         ids = model.tokenizer.encode(chosen.text)
         embeddings = explain_embeddings(model.tensors["embedding.weight"], ids)
-    absent = dict.fromkeys(PARTS, _INAPPLICABLE)
-    for part, value in (("attribution", attribution), ("embeddings", embeddings)):
-        absent.pop(part)
-        if value is None:
-            absent[part] = "it was not asked for"
     return Explanation(
         model=model_facts(model),
         text=text_facts(
@@ -64,7 +64,7 @@ def explain(request: ExplainRequest) -> Explanation:
         alphabet=alphabet(model),
         attribution=attribution,
         embeddings=embeddings,
-        absent=absent,
+        absent=absent_parts(_INAPPLICABLE, attribution=attribution, embeddings=embeddings),
     )
 
 

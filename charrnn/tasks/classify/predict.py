@@ -12,6 +12,7 @@ import numpy as np
 
 from charrnn.ambient import as_usual
 from charrnn.data.documents import Document
+from charrnn.data.grouping import grouped
 from charrnn.data.tokenizer import Ids
 from charrnn.errors import CorpusError
 from charrnn.storage.model_directory import Model
@@ -77,7 +78,7 @@ class Classifier:
 
         Raises ModelError when the model's numbers overflow.
         """
-        for group in _groups(texts):
+        for group in grouped(texts, most=TEXTS_AT_ONCE, size=_size, most_size=CHARACTERS_AT_ONCE):
             encoded = [self._encode(text) for text in group]
             outputs = iter(
                 self._engine.logits([each.ids for each in encoded if each.problem is None])
@@ -157,32 +158,6 @@ def _without_problem(prediction: Prediction, number: int) -> Prediction:
     if prediction.problem is not None:
         raise CorpusError(f"text {number}: {prediction.problem}; leave it out")
     return prediction
-
-
-def _groups(texts: Iterable[str | Document]) -> Iterator[list[str | Document]]:
-    """Yield texts in groups that are read together. Where the iterator of texts raises an error,
-    the last group comes before it."""
-    group: list[str | Document] = []
-    characters = 0
-    failure: Exception | None = None
-    remaining = iter(texts)
-    while True:
-        try:
-            text = next(remaining)
-        except StopIteration:
-            break
-        except Exception as error:
-            failure = error
-            break
-        group.append(text)
-        characters += _size(text)
-        if len(group) == TEXTS_AT_ONCE or characters > CHARACTERS_AT_ONCE:
-            yield group
-            group, characters = [], 0
-    if group:
-        yield group
-    if failure is not None:
-        raise failure
 
 
 def _size(text: object) -> int:

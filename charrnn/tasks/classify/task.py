@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from charrnn.array_types import Float64Array, Int64Array
-from charrnn.data.buckets import in_characters
+from charrnn.data.buckets import count_batches, in_characters
 from charrnn.data.corpus import TokenizedCorpus
 from charrnn.data.loader import LoaderSettings
 from charrnn.errors import CorpusError
@@ -149,8 +149,7 @@ class DocumentTask(Task):
 
     def steps_per_epoch(self, batch_size: int, sequence_length: int) -> int:
         """Return the number of batches of the documents."""
-        places = np.arange(len(self.training))
-        return len(self.training.batches(places, min(batch_size, len(places))))
+        return count_batches(self.training, batch_size)
 
     @torch.no_grad()
     def evaluate(

@@ -15,7 +15,13 @@ from charrnn.errors import CharRNNWarning, ModelError
 from charrnn.explanation.copy_records import Copying
 from charrnn.explanation.copying import copied_passages, describe_copies, find_matches
 from charrnn.explanation.embeddings import explain_embeddings
-from charrnn.explanation.explanation import Explanation, alphabet, model_facts, text_facts
+from charrnn.explanation.explanation import (
+    NOT_ASKED_FOR,
+    Explanation,
+    alphabet,
+    model_facts,
+    text_facts,
+)
 from charrnn.explanation.learning import explain_learning
 from charrnn.explanation.memory import LONGEST_CONTEXT, OCCLUSION_IDS, explain_memory
 from charrnn.explanation.network_records import Cells, Embeddings, Memory
@@ -99,7 +105,7 @@ class Explainer:
     def wants(self, part: str) -> bool:
         """Return whether a part is to be computed; where not, note that."""
         if not self.config.wants(part):
-            self.absent[part] = "it was not asked for"
+            self.absent[part] = NOT_ASKED_FOR
         return self.config.wants(part)
 
     def _read_text(self, text: str) -> ReadText:

@@ -8,9 +8,14 @@ import numpy as np
 
 from charrnn.array_types import Int64Array
 from charrnn.engines import Array
-from charrnn.explanation.config import PARTS
 from charrnn.explanation.embeddings import explain_embeddings
-from charrnn.explanation.explanation import Explanation, alphabet, model_facts, text_facts
+from charrnn.explanation.explanation import (
+    Explanation,
+    absent_parts,
+    alphabet,
+    model_facts,
+    text_facts,
+)
 from charrnn.explanation.request import ExplainRequest
 from charrnn.explanation.surprise import collect_surprisals, describe_surprise
 from charrnn.explanation.texts import ReadText
@@ -35,7 +40,6 @@ def explain(request: ExplainRequest) -> Explanation:
     chosen = choose_text(request, read_training_text(request), min(affordable, _MOST))
     text = ReadText.of(chosen.text, model.tokenizer, beginning=0)
     shown = min(config.shown, len(chosen.text))
-    absent = dict.fromkeys(PARTS, _INAPPLICABLE)
     surprise = embeddings = None
     if config.wants("surprise"):
         request.stage("measuring the surprise of each character")
@@ -45,10 +49,6 @@ def explain(request: ExplainRequest) -> Explanation:
     if config.wants("embeddings"):
         weight = model.tensors["embedding.weight"][: model.config.vocabulary_size]
         embeddings = explain_embeddings(weight, text.ids)
-    for part, value in (("surprise", surprise), ("embeddings", embeddings)):
-        absent.pop(part)
-        if value is None:
-            absent[part] = "it was not asked for"
     return Explanation(
         model=model_facts(model),
         text=text_facts(
@@ -61,7 +61,7 @@ def explain(request: ExplainRequest) -> Explanation:
         alphabet=alphabet(model),
         surprise=surprise,
         embeddings=embeddings,
-        absent=absent,
+        absent=absent_parts(_INAPPLICABLE, surprise=surprise, embeddings=embeddings),
     )
 
 

@@ -18,11 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.array_types import Float64Array, Int64Array
-
-ADVANCE: Final = 0
-COPY: Final = 1
-FIRST_SYMBOL: Final = 2
-"""The outputs of a network: advance, copy, and the first symbol of targets; see `network.py`."""
+from charrnn.tasks.transduce import ADVANCE, COPY, FIRST_SYMBOL
 
 TINY: Final = 1e-30
 """The least probability of advancing for a hypothesis that may not write any more, so that it

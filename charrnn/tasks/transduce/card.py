@@ -4,8 +4,7 @@ from charrnn.data.two_pass_reading import no_progress
 from charrnn.tasks.transduce.evaluation import prepare_evaluation
 from charrnn.tasks.transduce.report import NAMES, percent
 from charrnn.tasks.transduce.tokenizer import PairTokenizer
-from charrnn.training.task import task_definition
-from charrnn.training.task_card import CardSource, Results, TaskCard
+from charrnn.training.task_card import CardSource, Results, TaskCard, training_results
 
 
 class PairCard(TaskCard):
@@ -27,20 +26,16 @@ class PairCard(TaskCard):
         if source.corpus is not None:
             report = prepare_evaluation(source.request, no_progress)(None)
             return Results(report.rows, report.table, report.remarks)
-        rows = [
+        rows = tuple(
             (NAMES[name], percent(value))
             for name, value in source.measures.items()
             if name in NAMES
-        ]
-        loss = source.model.provenance.validation_nats
-        if not rows and loss is not None:
-            definition = task_definition(source.model.config.task)
-            rows = [("loss", definition.describe_loss(source.model.tokenizer, loss))]
+        )
         remark = (
             "These are the measures of the training, on pairs held out from it. What is confused "
             "with what could not be measured: the pairs are not where they were."
         )
-        return Results(tuple(rows), remarks=(remark,))
+        return training_results(source, rows, remark)
 
     def limits(self, source: CardSource) -> list[str]:
         """See TaskCard."""

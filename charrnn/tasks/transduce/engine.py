@@ -15,15 +15,8 @@ from charrnn.array_types import Float64Array, Int64Array
 from charrnn.data.tokenizer import Ids
 from charrnn.errors import ModelError
 from charrnn.storage.model_directory import Model
-from charrnn.tasks.transduce.beam import (
-    ADVANCE,
-    COPY,
-    FIRST_SYMBOL,
-    TINY,
-    Hypothesis,
-    Sources,
-    search,
-)
+from charrnn.tasks.transduce import ADVANCE, COPY, FIRST_SYMBOL
+from charrnn.tasks.transduce.beam import TINY, Hypothesis, Sources, search
 from charrnn.tasks.transduce.engine_members import HypothesisStates, Member, member_tensors
 from charrnn.tasks.transduce.lattice import align
 from charrnn.tasks.transduce.tokenizer import SPECIAL, UNKNOWN, PairTokenizer

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from charrnn.model.recurrent import State
+from charrnn.tasks.transduce import ADVANCE, COPY, FIRST_SYMBOL
 from charrnn.tasks.transduce.batches import PairBatch
 from charrnn.tasks.transduce.lattice import Posterior, align
-from charrnn.tasks.transduce.network import ADVANCE, COPY, FIRST_SYMBOL, Transducer
+from charrnn.tasks.transduce.network import Transducer
 from charrnn.tasks.transduce.tokenizer import SPECIAL, UNKNOWN
 from charrnn.training.loss import Learned
 
@@ -21,8 +22,8 @@ TINY: Final = 1e-30
 """The least probability of an edge, so that its logarithm is finite."""
 
 HIDDEN: Final = 0.005
-"""The share of characters, and of written symbols, that are hidden from a step. 3 % cost one word
-in a hundred."""
+"""The share of characters, and of written symbols, that are hidden from a step; many times as much
+leaves less to learn from."""
 
 
 def pair_loss(

@@ -10,8 +10,8 @@ each symbol of targets. The loss sums over all alignments; see `lattice.py`.
 
 The position i goes from left to right. What stands elsewhere, as the year in a date, is found by
 attention with scaled dot products (Luong et al., 2015, arXiv:1508.04025). It does not depend on i,
-so all nodes of a pair are computed at once. Of dates in many languages, 1 % are wrong with it and
-53 % without, after as many steps.
+so all nodes of a pair are computed at once. `python -m benchmarks.transduction dates --budget 60s`
+found 0.8 % of dates wrong with it, and 64 % without.
 
 Several such networks (members) learn side by side, and their probabilities are averaged, which is
 better than any one of them. Every other one reads and writes from the end, since networks that err
@@ -29,15 +29,11 @@ from torch import Tensor, nn
 
 from charrnn.model.config import ModelConfig
 from charrnn.model.recurrent import RecurrentNetwork, StackConfig, reset_linear
-
-ADVANCE: Final = 0
-COPY: Final = 1
-FIRST_SYMBOL: Final = 2
-"""The outputs of the head: advance, copy, and the first symbol of targets."""
+from charrnn.tasks.transduce import FIRST_SYMBOL
 
 EMBEDDING_SCALE: Final = 0.3
 """The standard deviation of fresh embeddings. With 1, a network learns a few hundred words by heart
-before it learns their rules: 25.5 % of words wrong, not 22.9 (docs/translation.md)."""
+before it learns their rules, and more of other words are wrong."""
 
 
 class Transducer(RecurrentNetwork):

@@ -1,7 +1,4 @@
-"""The plan of a training on pairs: sizes, members, dropout, and the weights of a base model.
-
-docs/translation.md has the measurements.
-"""
+"""The plan of a training on pairs: sizes, members, dropout, and the weights of a base model."""
 
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from charrnn.model.config import GATES
+from charrnn.tasks.transduce import FIRST_SYMBOL
 
 if TYPE_CHECKING:
     from charrnn.model.config import ModelConfig
@@ -32,8 +33,8 @@ def tensor_shapes(config: "ModelConfig") -> dict[str, tuple[int, ...]]:
     shapes["attention.query.bias"] = (hidden,)
     shapes["attention.key.weight"] = (hidden, 2 * hidden)
     shapes["attention.value.weight"] = (hidden, 2 * hidden)
-    shapes["head.weight"] = (config.outputs + 2, hidden)
-    shapes["head.bias"] = (config.outputs + 2,)
+    shapes["head.weight"] = (config.outputs + FIRST_SYMBOL, hidden)
+    shapes["head.bias"] = (config.outputs + FIRST_SYMBOL,)
     return shapes | {
         member_prefix(member) + name: shape
         for member in range(1, config.members)

@@ -17,7 +17,8 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from charrnn.tasks.transduce.network import FIRST_SYMBOL, Transducer
+from charrnn.tasks.transduce import FIRST_SYMBOL
+from charrnn.tasks.transduce.network import Transducer
 
 MOST_SYMBOLS: Final = 2000
 """With more different symbols, the sums would take longer than the rest of a step."""

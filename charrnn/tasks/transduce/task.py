@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from charrnn.array_types import Int64Array
+from charrnn.data.buckets import count_batches
 from charrnn.data.corpus import TokenizedCorpus
 from charrnn.data.loader import LoaderSettings
 from charrnn.errors import CorpusError
@@ -56,18 +57,21 @@ LONGEST_EXAMPLE: Final = 40
 
 LEAST_OVERLAP: Final = 0.7
 """The least share of the targets' symbols that occur in their sources for the network to copy: that
-`a` is pronounced `a` is no copying, and learning it so costs a word in a hundred."""
+`a` is pronounced `a` is no copying."""
 
 
 def overlap(corpus: PairCorpus, rows: Int64Array, copies: Int64Array) -> float:
     """Return the share of the symbols of targets that their sources have, too."""
-    found = total = 0
-    for row in rows:
-        equal = copies[corpus.source(row)]
-        target = corpus.target(row)
-        found += int(np.isin(target, equal).sum())
-        total += len(target)
-    return found / max(total, 1)
+    own = np.zeros(len(corpus), dtype=np.bool_)
+    own[rows] = True
+    row_of_id = np.repeat(np.arange(len(corpus)), corpus.source_lengths)
+    row_of_symbol = np.repeat(np.arange(len(corpus)), corpus.target_lengths)
+    equal = copies[corpus.source_ids]  # the symbol that equals each character; -1 for none
+    there, wanted = own[row_of_id] & (equal >= 0), own[row_of_symbol]
+    outputs = corpus.tokenizer.outputs
+    sources = row_of_id[there] * outputs + equal[there]
+    targets = row_of_symbol[wanted] * outputs + corpus.target_ids[wanted]
+    return float(np.isin(targets, sources).sum() / max(len(targets), 1))
 
 
 class PairTask(Task):
@@ -120,8 +124,7 @@ class PairTask(Task):
 
     def steps_per_epoch(self, batch_size: int, sequence_length: int) -> int:
         """Return the number of batches of the pairs."""
-        places = np.arange(len(self.training))
-        return len(self.training.batches(places, min(batch_size, len(places))))
+        return count_batches(self.training, batch_size)
 
     @torch.no_grad()
     def evaluate(

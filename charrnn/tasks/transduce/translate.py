@@ -3,6 +3,7 @@
 Legend: S characters of a source, U symbols of its translation.
 """
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,9 +14,10 @@ import numpy.typing as npt
 
 from charrnn.ambient import as_usual
 from charrnn.data.documents import EMPTY, Document
+from charrnn.data.grouping import grouped
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.storage.model_directory import Model
-from charrnn.tasks.transduce import LONGEST
+from charrnn.tasks.transduce import LARGEST_BEAM, LONGEST
 from charrnn.tasks.transduce.tokenizer import PairTokenizer
 
 TEXTS_AT_ONCE: Final = 256
@@ -25,9 +27,6 @@ next are read."""
 CHARACTERS_AT_ONCE: Final = 1 << 14
 """The most characters, with those that make texts equally long, that are translated side by side,
 unless a single text is longer."""
-
-LARGEST_BEAM: Final = 100
-"""The most hypotheses of a beam."""
 
 
 class Hypothesis(Protocol):
@@ -313,33 +312,14 @@ def _groups(
     waiting: Iterator[Any] | None = None
     if features is not None and not isinstance(features, str):
         waiting = iter(features)
-    group: list[str | Document] = []
-    each_features: list[str | None] = []
-    remaining = iter(texts)
-    failure: Exception | None = None
-    while True:
-        try:
-            text = next(remaining)
-        except StopIteration:
-            break
-        except Exception as error:
-            failure = error
-            break
+    for group in grouped(texts, most=TEXTS_AT_ONCE):
         if waiting is None:
-            each_features.append(for_all)
-        else:
-            each: Any = next(waiting, _NO_MORE)
-            if each is _NO_MORE:
-                raise ConfigError("features: fewer than texts; give as many, or one for all texts")
-            each_features.append(each)
-        group.append(text)
-        if len(group) == TEXTS_AT_ONCE:
-            yield group, each_features
-            group, each_features = [], []
-    if group:
-        yield group, each_features
-    if failure is not None:
-        raise failure
+            yield group, [for_all] * len(group)
+            continue
+        each = list(itertools.islice(waiting, len(group)))
+        if len(each) < len(group):
+            raise ConfigError("features: fewer than texts; give as many, or one for all texts")
+        yield group, each
     if waiting is not None and next(waiting, _NO_MORE) is not _NO_MORE:
         raise ConfigError("features: more than texts; give as many, or one for all texts")
 

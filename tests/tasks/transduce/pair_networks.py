@@ -9,7 +9,7 @@ import torch
 from charrnn.model.config import ModelConfig
 from charrnn.model.networks import build_network
 from charrnn.storage.model_directory import Model
-from charrnn.tasks.transduce.network import ADVANCE, COPY, FIRST_SYMBOL
+from charrnn.tasks.transduce import ADVANCE, COPY, FIRST_SYMBOL
 from charrnn.tasks.transduce.tokenizer import PairTokenizer
 from charrnn.training.plan import arrays
 from tests.provenance import make_provenance
