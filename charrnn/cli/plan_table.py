@@ -85,7 +85,7 @@ def _rows(plan: "Plan", *, named: bool, processes: int) -> list[tuple[str, str]]
         ],
         "batch": [
             _option("batch-size", config.batch_size),
-            _option("sequence-length", config.sequence_length),
+            *([] if pairs else [_option("sequence-length", config.sequence_length)]),
             f"({plan.task.describe_batch(config)})",
         ],
         "optimizer": [

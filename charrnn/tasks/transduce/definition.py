@@ -98,6 +98,8 @@ class TransduceDefinition(TaskDefinition):
             raise ConfigError("--lines: each row of a table is a pair already; leave that out")
         if options.attention is not None:
             raise ConfigError("--attention is for generating text; leave that out for pairs")
+        if options.sequence_length is not None:
+            raise ConfigError("--sequence-length: sources are read whole; leave that out for pairs")
         if options.bidirectional:
             raise ConfigError(
                 "--bidirectional: sources are read in both directions already; leave that out"

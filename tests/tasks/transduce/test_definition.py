@@ -125,6 +125,7 @@ def test_outputs_out_of_range_are_refused(outputs: Any) -> None:
 OPTIONS: dict[str, dict[str, Any]] = {
     "--lines": {"lines": True},
     "--attention": {"attention": 4},
+    "--sequence-length": {"sequence_length": 8},
     "--bidirectional": {"bidirectional": True},
     "--regress": {"regress": True},
     "--pooling": {"pooling": "max"},
