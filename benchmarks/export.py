@@ -17,7 +17,8 @@ from typing import Final
 from playwright.sync_api import Browser, sync_playwright
 
 from benchmarks.random_models import write_fresh_model
-from charrnn.export.html import html_page, pack
+from charrnn.export.html import html_page
+from charrnn.export.page_document import pack
 from charrnn.export.page_model import page_model
 from charrnn.storage.model_directory import read_model
 

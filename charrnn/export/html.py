@@ -1,36 +1,22 @@
 """A page in one file: a model, the engine that runs it, and the parts Write and Many of the page.
 
-The file makes no requests, and its policy allows none. It has three blocks that are no code: the
-model, the page's scripts and style, both compressed, and the loader that unpacks them. The policy
-names the hash of each script and of the style, so that nothing else can run.
+See page_document.py for what it may do.
 """
 
-import base64
 import hashlib
-import html
-import json
-import re
-import zlib
 from functools import cache
-from importlib.resources import files
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from charrnn.errors import ConfigError
-from charrnn.export.javascript import bundle
 from charrnn.export.page_config import SETTINGS, PageConfig
+from charrnn.export.page_document import PageParts, bundle_parts, encodable, page_document
 from charrnn.export.page_model import page_entry, page_model
-from charrnn.export.stylesheet import shortened_style
 from charrnn.generation.config import SamplingConfig
-from charrnn.page.assets import INDEX, read_asset
 from charrnn.storage.model_directory import Model
 
 _STYLES: Final = ("style.css", "tasks.css", "local/local.css")
-_LOADER: Final = "local/page_loader.js"
 _WORKER: Final = "local/local_worker.js"
 _MAIN: Final = "local/local_main.js"
-
-_DIGITS: Final = bytes.maketrans(b"<&", b",.")
-"""What stands for the digits of base 85 that mean something in HTML."""
 
 
 def html_page(
@@ -56,8 +42,7 @@ def html_page(
     content = page_model(model)
     for prompt in config.prompt:
         model.tokenizer.encode(prompt)
-    title = _encodable(config.title or model.provenance.corpus)
-    page = page_parts()
+    title = encodable(config.title or model.provenance.corpus)
     said = {
         "id": hashlib.sha256(content).hexdigest()[:16],
         "title": title,
@@ -67,39 +52,13 @@ def html_page(
         "sampling": {} if sampling is None else _slider_values(sampling),
         "entry": page_entry(model) | {"id": title},
     }
-    parts = [
-        ["style", None, "page-style", page.style],
-        ["script", "application/json", "page-config", json.dumps(said)],
-        ["script", "text/plain", "page-worker", page.worker],
-        ["script", None, "page-main", page.main],
-    ]
-    packed = pack(json.dumps(parts).encode())
-    return _document(title, page, parts=packed, model=pack(content)).encode()
-
-
-class PageParts(NamedTuple):
-    """The scripts and the style of every page."""
-
-    loader: str
-    main: str
-    worker: str
-    style: str
+    return page_document(title, page_parts(), config=said, blocks={"charrnn-model": content})
 
 
 @cache
 def page_parts() -> PageParts:
     """Return the scripts and the style of every page."""
-    loader, main, worker = (
-        bundle(name, read_page_file, short=True) for name in (_LOADER, _MAIN, _WORKER)
-    )
-    source = "".join(read_page_file(name) for name in _STYLES)
-    style = shortened_style(source, main + read_page_file(INDEX))
-    return PageParts(loader, main, worker, style)
-
-
-def _encodable(text: str) -> str:
-    """Return a text with question marks for lone surrogates, which UTF-8 does not have."""
-    return text.encode("utf-8", "replace").decode()
+    return bundle_parts(_MAIN, _STYLES, _WORKER)
 
 
 def _slider_values(sampling: SamplingConfig) -> dict[str, Any]:
@@ -107,66 +66,3 @@ def _slider_values(sampling: SamplingConfig) -> dict[str, Any]:
     if not sampling.length:
         raise ConfigError("length 0: the page's slider needs a length; give one above 0")
     return {name: getattr(sampling, name) for name in SETTINGS}
-
-
-def _policy(page: PageParts) -> str:
-    """Return the Content-Security-Policy: nothing is allowed but what is in the file."""
-    return (
-        f"default-src 'none'; script-src {_hash(page.loader)} {_hash(page.main)}; "
-        f"style-src {_hash(page.style)}; worker-src blob:; img-src data:; base-uri 'none'; "
-        "form-action 'none'"
-    )
-
-
-def _hash(text: str) -> str:
-    digest = hashlib.sha256(text.encode()).digest()
-    return f"'sha256-{base64.b64encode(digest).decode()}'"
-
-
-def pack(content: bytes) -> str:
-    """Return bytes as unpack_bytes.js reads them."""
-    return base64.b85encode(zlib.compress(content, 9)).translate(_DIGITS).decode()
-
-
-@cache
-def read_page_file(name: str) -> str:
-    """Return the source of a file of the page, or of its own engine in local/. Raises KeyError for
-    anything else."""
-    folder, _, file = name.rpartition("/")
-    if not folder:
-        return read_asset(name).decode()
-    own = {each.name: each for each in files("charrnn.page").joinpath("local").iterdir()}
-    if folder != "local" or file not in own or not own[file].is_file():
-        raise KeyError(name)
-    return own[file].read_text(encoding="utf-8")
-
-
-def _document(title: str, page: PageParts, *, parts: str, model: str) -> str:
-    """Return the document, with the body of the page that the server serves."""
-    icon = base64.b64encode(read_asset("icon.svg")).decode()
-    index = read_asset(INDEX).decode()
-    body = re.search(r"<body>\n(.*)  </body>", index, re.DOTALL)
-    named = '<h1 class="name">charrnn</h1>'
-    assert body is not None and body[1].count(named) == 1
-    shown = html.escape(title)
-    content = body[1].replace(named, f'<h1 class="name">{shown}</h1>').replace("\n    ", "\n")
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{_policy(page)}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="referrer" content="no-referrer">
-<meta name="generator" content="charrnn">
-<title>{shown}</title>
-<link rel="icon" type="image/svg+xml" href="data:image/svg+xml;base64,{icon}">
-</head>
-<body>
-{content.strip()}
-<script type="application/octet-stream" id="charrnn-model">{model}</script>
-<script type="application/octet-stream" id="charrnn-page">{parts}</script>
-<script>{page.loader}</script>
-</body>
-</html>
-"""

@@ -15,8 +15,9 @@ import pytest
 
 from charrnn.data.tokenizer import CharTokenizer
 from charrnn.errors import ConfigError, ModelError, UnknownCharacterError
-from charrnn.export.html import html_page, pack, read_page_file
+from charrnn.export.html import html_page
 from charrnn.export.page_config import SETTINGS, PageConfig
+from charrnn.export.page_document import pack, read_page_file
 from charrnn.export.page_model import page_model
 from charrnn.export.page_settings import page_settings
 from charrnn.generation.config import SamplingConfig

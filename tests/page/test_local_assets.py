@@ -5,7 +5,7 @@ import re
 import pytest
 
 import tests.page.test_assets as served
-from charrnn.export.html import read_page_file
+from charrnn.export.page_document import read_page_file
 from charrnn.page.assets import asset_names
 
 LOCAL = sorted(f"local/{each.name}" for each in (served.FOLDER / "local").glob("*.js"))

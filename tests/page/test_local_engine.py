@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import Page
 
 from charrnn.engines import Engine
-from charrnn.export.html import html_page, pack
+from charrnn.export.html import html_page
+from charrnn.export.page_document import pack
 from charrnn.export.page_model import page_model
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.draw import log_probabilities
