@@ -3,6 +3,7 @@
 import { button, element } from "./dom.js";
 import { HttpEngine } from "./engine.js";
 import { fillPart } from "./fill.js";
+import { insidePart } from "./inside.js";
 import { manyPart } from "./many.js";
 import { predictPart } from "./predict.js";
 import { proofreadPart } from "./proofread.js";
@@ -10,7 +11,9 @@ import { followTheme, startPage } from "./shell.js";
 import { watchPart } from "./watch.js";
 import { writePart } from "./write.js";
 
-const PARTS = [writePart, manyPart, fillPart, proofreadPart, predictPart, watchPart];
+const PARTS = [
+  writePart, manyPart, fillPart, proofreadPart, predictPart, insidePart, watchPart,
+];
 
 /** Asks people for the server's key, and keeps it until the tab is closed. */
 function askKey(refused) {

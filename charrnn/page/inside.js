@@ -1,0 +1,194 @@
+// Inside: what a model does with a text: what surprises it, what its units show, what it remembers.
+
+import { button, element, freshId, saveAs, setChildren, textField } from "./dom.js";
+import { wasAborted } from "./engine_error.js";
+import { attributionSection } from "./inside_attribution.js";
+import { cellsSection } from "./inside_cells.js";
+import { copyingSection } from "./inside_copying.js";
+import { embeddingsSection } from "./inside_embeddings.js";
+import { learningSection } from "./inside_learning.js";
+import { memorySection } from "./inside_memory.js";
+import { surpriseSection } from "./inside_surprise.js";
+import { InsideText, nameLetter } from "./inside_text.js";
+
+// The parts of the record, each with its title and what makes its section from the record and the
+// InsideText. A section is made anew each time that it is opened, over a text without colours.
+const INSIDE_SECTIONS = [
+  ["surprise", "Surprise", surpriseSection],
+  ["cells", "Cells", cellsSection],
+  ["memory", "Memory", memorySection],
+  ["copying", "Copying", copyingSection],
+  ["learning", "Learning", learningSection],
+  ["embeddings", "Embeddings", embeddingsSection],
+  ["attribution", "Classes", attributionSection],
+];
+
+export const insidePart = {
+  id: "inside",
+  title: "Inside",
+  needs: ["explain"],
+  suits: (model) => model.task !== "transduce",
+  mount: (root, context) => new Inside(root, context),
+};
+
+class Inside {
+  constructor(root, context) {
+    this.context = context;
+    this.isFixed = Boolean(context.charrnn.explained);
+    this.request = null;
+    this.output = element("div", { class: "stack" });
+    setChildren(root, this.isFixed ? null : this.makeForm(), this.output);
+    context.onModel((model) => this.change(model));
+    this.change(context.model());
+  }
+
+  show() {
+    if (this.isFixed && !this.record) this.explain(null);
+  }
+
+  hide() {}
+
+  makeForm() {
+    this.input = textField("Text", { rows: 4, class: "written", reason: " " });
+    this.start = button("Explain", () => this.explain(this.input.value() || null), {
+      kind: "primary",
+    });
+    this.stop = button("Stop", () => this.request?.abort());
+    this.stage = element("p", { class: "soft inside-stage", role: "status" });
+    this.form = element("details", { class: "card inside-form", open: true },
+      element("summary", {}, "The text to explain"),
+      this.input.node,
+      element("div", { class: "row" }, this.start, this.stop, this.stage));
+    this.stop.hidden = true;
+    return this.form;
+  }
+
+  /** Forgets what was explained of another model. */
+  change(model) {
+    this.request?.abort();
+    this.record = null;
+    setChildren(this.output);
+    if (!this.form) return;
+    this.form.open = true;
+    const isLabelled = model.task === "classify" || model.task === "regress";
+    this.input.node.querySelector(".reason").textContent = isLabelled
+      ? "Which of its characters make the prediction is shown."
+      : "Leave it empty for the beginning of the text that was held out of the training.";
+  }
+
+  async explain(text) {
+    this.request?.abort();
+    const request = new AbortController();
+    this.request = request;
+    this.showProgress(true);
+    try {
+      const record = await this.context.charrnn.explain(
+        { model: this.context.model().id, text },
+        { signal: request.signal, onStage: (stage) => this.showStage(stage) });
+      if (request.signal.aborted) return;
+      this.showRecord(record);
+    } catch (error) {
+      if (!wasAborted(error)) this.context.showError(error);
+    } finally {
+      if (this.request === request) this.showProgress(false);
+    }
+  }
+
+  showProgress(isRunning) {
+    if (!this.form) return;
+    this.start.disabled = isRunning;
+    this.stop.hidden = !isRunning;
+    this.showStage(isRunning ? "reading the text" : "");
+  }
+
+  showStage(stage) {
+    if (this.stage) this.stage.textContent = stage === "" ? "" : `Now: ${stage} …`;
+  }
+
+  // --- what was found out
+
+  showRecord(record) {
+    this.record = record;
+    if (this.form) this.form.open = false;
+    const text = new InsideText(record.text.text);
+    const made = INSIDE_SECTIONS.filter(([name]) => record[name]);
+    const panel = element("div", { class: "inside-section stack", role: "tabpanel", tabindex: "-1" });
+    const tabs = sectionTabs(made, (entry) => {
+      const [, , makeSection] = entry;
+      text.reset();
+      setChildren(panel, makeSection(record, text));
+    }, panel);
+    setChildren(this.output,
+      element("div", { class: "row spread inside-head" },
+        element("p", { class: "soft inside-facts" }, describeRecord(record)),
+        button("Save as JSON", () => saveAs("explanation.json", JSON.stringify(record),
+          "application/json"), { kind: "quiet" })),
+      tabs,
+      element("div", { class: "inside-work" }, text.node, panel),
+      absentNode(record));
+    this.context.announce?.("The text is explained.");
+  }
+}
+
+/** Makes the sections' tabs over a panel, and opens the first. `open(entry)` fills the panel. */
+function sectionTabs(entries, open, panel) {
+  panel.id = freshId("inside-section");
+  const tabs = entries.map((entry, k) => element("button", {
+    type: "button", role: "tab", id: freshId("inside-tab"), "aria-controls": panel.id,
+    onClick: () => choose(k),
+  }, entry[1]));
+  function choose(chosen) {
+    tabs.forEach((tab, k) => {
+      tab.setAttribute("aria-selected", String(k === chosen));
+      tab.tabIndex = k === chosen ? 0 : -1;
+    });
+    panel.setAttribute("aria-labelledby", tabs[chosen].id);
+    open(entries[chosen]);
+  }
+  const node = element("div", {
+    class: "tabs inside-tabs", role: "tablist", "aria-label": "What was found out",
+    onKeydown: (event) => {
+      const here = tabs.indexOf(document.activeElement);
+      const next = {
+        ArrowRight: here + 1, ArrowLeft: here - 1, Home: 0, End: tabs.length - 1,
+      }[event.key];
+      if (next === undefined) return;
+      event.preventDefault();
+      const chosen = (next + tabs.length) % tabs.length;
+      choose(chosen);
+      tabs[chosen].focus();
+    },
+  }, ...tabs);
+  if (tabs.length > 0) choose(0);
+  return node;
+}
+
+/** Says what was explained, of which model. */
+function describeRecord({ model, text }) {
+  const count = (number) => number.toLocaleString("en");
+  const facts = [`${model.cell.toUpperCase()}, ${model.layers} × ${model.hidden_size}, trained on ${
+    model.corpus}.`];
+  const read = text.characters < text.of_characters
+    ? `the first ${count(text.characters)} of ${count(text.of_characters)} characters`
+    : `${count(text.characters)} characters`;
+  facts.push(`It read ${read}: ${text.source}.`);
+  const shown = [...text.text].length;
+  if (shown < text.characters) facts.push(`The first ${count(shown)} are shown.`);
+  if (text.skipped.length > 0) {
+    facts.push(`Left out, for the model has never seen them: ${
+      text.skipped.map(nameLetter).join(", ")}.`);
+  }
+  return facts.join(" ");
+}
+
+/** Says which sections there are not, and why; null where all are there. */
+function absentNode({ absent }) {
+  const titles = new Map();
+  for (const [name, title] of INSIDE_SECTIONS) {
+    const reason = absent[name];
+    if (reason) titles.set(reason, [...(titles.get(reason) ?? []), title]);
+  }
+  if (titles.size === 0) return null;
+  return element("ul", { class: "soft inside-absent" }, ...[...titles].map(([reason, names]) => (
+    element("li", {}, `${names.join(", ")}: not here, for ${reason}.`))));
+}
