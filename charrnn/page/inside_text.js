@@ -2,7 +2,7 @@
 //
 // A place is the position of a character, from 0, as in the record: not of a UTF-16 unit.
 
-import { button, element, setChildren, slider } from "./dom.js";
+import { button, element, freshId, setChildren } from "./dom.js";
 import { nameCharacter } from "./surprise.js";
 
 const BLOCK_SHORTEST = 400; // characters before a block of lines may end
@@ -96,14 +96,16 @@ export class InsideText {
     this.panel = element("div", { class: "place-panel" }, this.heading, this.said, this.detail);
     this.status = element("p", { class: "unseen", role: "status" });
     const last = Math.max(this.letters.length - 1, 0);
-    this.walker = slider("Place", null, {
-      name: "place", min: 0, max: last, step: 1, value: 0,
-      format: (place) => this.describe(place),
-      onInput: (place) => this.show(place),
+    const id = freshId("walker");
+    this.walker = element("input", {
+      type: "range", id, min: 0, max: last, step: 1, value: 0, disabled: last === 0,
+      onInput: () => this.show(Number(this.walker.value)),
     });
-    this.walker.input.disabled = last === 0;
     this.node = element("section", { class: "card inside-text", "aria-label": "The text" },
-      this.legend, this.scroller, this.walker.node, this.panel, this.status);
+      this.legend, this.scroller, this.panel,
+      element("div", { class: "inside-walker" },
+        element("label", { class: "unseen", for: id }, "Place in the text"), this.walker),
+      this.status);
   }
 
   // --- what sections call
@@ -155,11 +157,10 @@ export class InsideText {
     return place >= 0 && place < this.letters.length;
   }
 
-  /** Makes a button that goes to a place; plain text where the place is not shown. */
+  /** Makes a button that goes to a place; only its label where the place is not shown. */
   link(place, ...label) {
     if (!this.has(place)) return element("span", { class: "place-beyond" }, ...label);
-    return button("", () => this.show(place), { kind: "place-link" }).appendChild(
-      element("span", {}, ...label)).parentNode;
+    return button(element("span", {}, ...label), () => this.show(place), { kind: "place-link" });
   }
 
   /** Calls back with the place that is pointed at or selected now, and null when there is none. */
@@ -257,7 +258,6 @@ export class InsideText {
     for (const each of [before, place]) {
       if (each !== null) this.spanOf(each).className = this.classOf(each);
     }
-    this.walker.set(place);
     this.placeChanged();
   }
 
@@ -268,6 +268,7 @@ export class InsideText {
 
   showPlace() {
     const { place } = this;
+    if (this.letters.length > 0) this.showWalker(this.selected ?? 0);
     if (place === null) {
       this.heading.textContent = "Point at a character, or go to one with the arrow keys.";
       this.said.textContent = "";
@@ -277,13 +278,18 @@ export class InsideText {
     this.heading.textContent = namePlace(this.letters, place);
     this.said.textContent = this.title(place);
     setChildren(this.detail, this.detailOf(place));
-    if (this.selected !== null) this.walker.set(this.selected);
+  }
+
+  showWalker(place) {
+    this.walker.value = place;
+    this.walker.setAttribute("aria-valuetext", this.describe(place));
+    const share = place / Math.max(this.letters.length - 1, 1);
+    this.walker.style.setProperty("--part", `${100 * share}%`);
   }
 
   /** Says everything of a place, for the slider and for screen readers. */
   describe(place) {
-    if (this.letters.length === 0) return "";
-    const title = this.title?.(place) ?? "";
+    const title = this.title(place);
     return `${namePlace(this.letters, place)}${title ? `: ${title}` : ""}`;
   }
 
