@@ -119,13 +119,12 @@ class Inside {
       setChildren(panel, makeSection(record, text));
     }, panel);
     setChildren(this.output,
-      element("div", { class: "row spread inside-head" },
-        element("p", { class: "soft inside-facts" }, describeRecord(record)),
-        button("Save as JSON", () => saveAs("explanation.json", JSON.stringify(record),
-          "application/json"), { kind: "quiet" })),
+      element("p", { class: "soft inside-facts" }, describeRecord(record)),
       tabs,
       element("div", { class: "inside-work" }, text.node, panel),
-      absentNode(record));
+      absentNode(record),
+      button("Save all numbers as JSON", () => saveAs("explanation.json", JSON.stringify(record),
+        "application/json")));
     this.context.announce?.("The text is explained.");
   }
 }

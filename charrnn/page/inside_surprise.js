@@ -118,7 +118,7 @@ function costliestCard({ costliest_places: places, costliest_words: words }, tex
 function placeRow({ place, character, nats, rank, before, after }, text) {
   const letter = nameLetter(character);
   const seen = /^\S$/u.test(character) && letter.length <= 4 ? character : `[${letter}]`;
-  const around = [oneLine(before).slice(-18), element("b", {}, seen), oneLine(after).slice(0, 14)];
+  const around = [oneLine(before).slice(-12), element("b", {}, seen), oneLine(after).slice(0, 10)];
   return element("li", {},
     text.link(place, element("span", { class: "written costly-around" }, ...around)),
     element("span", { class: "number soft", title: `rank ${rank}` }, `${asBits(nats).toFixed(1)} bits`));

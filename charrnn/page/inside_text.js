@@ -58,7 +58,7 @@ export class InsideText {
     this.letters = [...text];
     this.blocks = cutBlocks(this.letters);
     this.selected = null; // the place that was clicked or walked to
-    this.pointed = null; // the place under the pointer
+    this.pointed = null; // the place under the pointer; or that was, while none is selected
     this.makeNodes();
     for (const block of this.blocks) this.undress(block);
     this.observer = new IntersectionObserver((entries) => {
@@ -80,7 +80,7 @@ export class InsideText {
       class: "inside-scroller written", tabindex: "0", role: "group",
       "aria-label": "The text. Arrow keys go from character to character.",
       onPointermove: (event) => event.pointerType !== "touch" && this.point(placeOf(event)),
-      onPointerleave: () => this.point(null),
+      onPointerleave: () => this.selected !== null && this.point(null),
       onClick: (event) => {
         const place = placeOf(event);
         if (place !== null && getSelection().isCollapsed) this.select(place);
