@@ -1,16 +1,19 @@
 """charrnn explain: shows what a model does with a text, by character and by unit."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from charrnn.cli.environment import refuse_unused
 from charrnn.cli.options_from_fields import Fields, takes_options
-from charrnn.cli.shared_arguments import Json, ModelArgument
+from charrnn.cli.output_file import check_output, write_output
+from charrnn.cli.shared_arguments import OUTPUT, Json, ModelArgument
 from charrnn.cli.text_argument import check_text, is_there
 from charrnn.cli.unicode_json import dumps
 from charrnn.data.read_options import ReadOptions
 from charrnn.explanation.config import ExplainConfig
+from charrnn.option_declaration import Relations
 
 if TYPE_CHECKING:
     from charrnn.data.tokenizer import Tokenizer
@@ -31,6 +34,17 @@ def explain(
     ] = None,
     config: ExplainConfig,
     read: Annotated[ReadOptions, Fields(without=("label",))],
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "--html",
+            metavar="FILE.html",
+            help="Write a web page in one file, which shows all of it wherever it is opened, "
+            "without a server or a network; - is stdout.",
+            rich_help_panel=OUTPUT,
+        ),
+        Relations(excludes=("as_json",)),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Explain what a model does with a text: what surprises it, what its units show, how far back
@@ -45,6 +59,8 @@ def explain(
     from charrnn.storage.run_lookup import read_found
     from charrnn.training.explaining import explain_request
 
+    if html is not None:
+        check_output(html)
     with working("reading ...") as say_stage:
         directory, found = read_found(model, read_model)
         refuse_unused(context, tokenizer=found.tokenizer.kind)
@@ -65,6 +81,11 @@ def explain(
     for part, why in explanation.absent.items():
         if part in config.parts:
             warn(f"no {part}: {why}")
+    if html is not None:
+        from charrnn.export.explanation_page import explanation_page
+
+        write_output(html, explanation_page(explanation))
+        return
     for table in tables(explanation):
         results().print(table)
 

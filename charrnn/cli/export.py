@@ -1,6 +1,5 @@
 """charrnn export: writes a model in a form that other programs open."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -8,6 +7,7 @@ import typer
 
 from charrnn.cli.environment import refuse_typed
 from charrnn.cli.options_from_fields import Fields, takes_options
+from charrnn.cli.output_file import write_output
 from charrnn.cli.shared_arguments import OUTPUT, ModelArgument
 from charrnn.errors import ConfigError
 from charrnn.export.page_config import PAGE, SETTINGS, PageConfig
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from charrnn.storage.model_directory import Model
 
 _PAGE_LENGTH: Final = 200
-_STDOUT: Final = Path("-")
 
 
 @takes_options
@@ -80,13 +79,13 @@ def export(
     from charrnn.storage.run_lookup import load
 
     if html is not None:
-        _write(html, _html(load(model), page, sampling, card))
+        write_output(html, _html(load(model), page, sampling, card))
         return
     refuse_typed(context, *options_of(PageConfig), *SETTINGS, why="without --html")
     if zip_file is not None:
-        _write(zip_file, _zip(load(model)))
+        write_output(zip_file, _zip(load(model)))
     elif onnx is not None:
-        _write(onnx, _onnx(load(model)))
+        write_output(onnx, _onnx(load(model)))
     else:
         raise ConfigError(
             "what to write is missing; give --html FILE.html, --onnx FILE.onnx or --zip FILE.zip"
@@ -120,17 +119,3 @@ def _read_card(path: Path) -> str:
         raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: it is no text in UTF-8") from error
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file and say so, or write to stdout."""
-    from charrnn.cli.display import say
-    from charrnn.storage.files import write_file
-
-    if path == _STDOUT:
-        if sys.stdout.isatty():
-            raise ConfigError("this is not for the terminal: give a file, or redirect stdout")
-        sys.stdout.buffer.write(content)
-        return
-    write_file(path, content)
-    say(f"{path}: {len(content):,} bytes")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import charrnn
+from charrnn.export.explanation_page import explanation_page
 from tests.cli.conftest import TEXT, Charrnn
 from tests.labelled import rows, write_rows
 
@@ -48,6 +49,25 @@ def test_a_file_that_is_not_there(run: Charrnn) -> None:
 def test_an_unknown_part(run: Charrnn) -> None:
     found = run("explain", "small", "--part", "soul")
     assert (found.exit_code, "choose from surprise" in found.stderr) == (2, True)
+
+
+def test_a_page_in_one_file(run: Charrnn, here: Path) -> None:
+    options = ("--samples", "2", "--part", "surprise", "--part", "copying")
+    found = run("explain", "small", *options, "--html", "page.html")
+    assert (found.exit_code, found.stdout) == (0, ""), found.output
+    content = (here / "page.html").read_bytes()
+    assert f"page.html: {len(content):,} bytes" in found.stderr
+    explanation = charrnn.explain("small", samples=2, parts=("surprise", "copying"))
+    assert content == explanation_page(explanation)
+    piped = run("explain", "small", *options, "--html", "-")
+    assert (piped.stdout_bytes, piped.stderr) == (content, "")
+
+
+def test_a_page_that_cannot_be_written(run: Charrnn) -> None:
+    found = run("explain", "small", "--part", "surprise", "--html", "none/page.html")
+    assert (found.exit_code, "none/page.html: cannot be written" in found.stderr) == (1, True)
+    both = run("explain", "small", "--json", "--html", "page.html")
+    assert (both.exit_code, "exclude each other" in both.stderr) == (2, True)
 
 
 def test_texts_do_not_reach_the_terminal_as_control_characters(run: Charrnn, here: Path) -> None:

@@ -1,0 +1,29 @@
+"""The file that a command writes: `-` is stdout."""
+
+import sys
+from pathlib import Path
+from typing import Final
+
+from charrnn.errors import ConfigError
+
+_STDOUT: Final = Path("-")
+
+
+def check_output(path: Path) -> None:
+    """Raise ConfigError for stdout that is a terminal, which must not get the bytes of a file."""
+    if path == _STDOUT and sys.stdout.isatty():
+        raise ConfigError("this is not for the terminal: give a file, or redirect stdout")
+
+
+def write_output(path: Path, content: bytes) -> None:
+    """Write a file, or replace it, and say so; or write to stdout. Raises StorageError,
+    ConfigError."""
+    from charrnn.cli.display import say
+    from charrnn.storage.files import write_file
+
+    check_output(path)
+    if path == _STDOUT:
+        sys.stdout.buffer.write(content)
+        return
+    write_file(path, content)
+    say(f"{path}: {len(content):,} bytes")
