@@ -250,6 +250,7 @@ with TestClient(make_app(service), base_url="http://localhost") as client:
     assert client.post("/v1/completions", json=body).status_code == 200
     assert client.post("/api/score", json={{"text": "abc"}}).status_code == 200
     assert client.post("/api/suggest", json={{"prompt": "ab", "unit": "word"}}).status_code == 200
+    assert client.post("/api/explain", json={{"text": "abc" * 9}}).status_code == 200
     assert client.get("/api/runs").status_code == 200
     assert client.get("/").status_code == 200
 """

@@ -23,7 +23,10 @@ class ExplainRequest:
         text: the text; None: the beginning of what was held out of the training text.
         source: where the text comes from, in words.
         config: how much to explain.
-        stage: called with what is computed next, in words.
+        stage: called with what is computed next, in words. What it raises ends the explanation.
+        longest: the most characters that are read; large networks read less.
+        longest_training: the most ids of a training text in which copies are looked for.
+        unreadable: what is said where the training text cannot be read; None: why, with its path.
     """
 
     model: Model
@@ -32,3 +35,6 @@ class ExplainRequest:
     source: str = "a text"
     config: ExplainConfig = field(default_factory=ExplainConfig)
     stage: Callable[[str], None] = _no_stage
+    longest: int = 1_000_000
+    longest_training: int = 50_000_000
+    unreadable: str | None = None

@@ -18,6 +18,10 @@
 //   fill(text, options) -> [{text, probability, gaps}]
 //   proofread(text, options) -> [finding]
 //   predict(texts) -> [prediction]
+//   explain({model, text, parts, samples, seed}, {signal, onStage}) -> what charrnn explain --json
+//     prints. Without a text, it is of what was held out of the training text. `onStage` receives
+//     what is computed next, in words. Where `explained` is true, there is one explanation, and no
+//     other can be made.
 //   known(texts) -> [whether a line of the text is one of the training text]. An engine that does
 //     not have the training text lacks it.
 //   hasPatterns: false where `complete` refuses `regex`.
@@ -95,6 +99,17 @@ export class HttpEngine {
 
   async predict(texts, { signal, ...options } = {}) {
     return (await this.send("/api/predict", { texts, ...options }, { signal })).predictions;
+  }
+
+  async explain(given = {}, { signal, onStage } = {}) {
+    const answer = await this.ask("/api/explain", { body: { ...given, stream: true }, signal });
+    let found = null;
+    for await (const event of serverSentEvents(answer, signal)) {
+      if (event.error) throw errorFrom(event, 200, null);
+      if (event.stage) onStage?.(event.stage);
+      found = event.explanation ?? found;
+    }
+    return found;
   }
 
   async known(texts, { model, signal } = {}) {
@@ -242,7 +257,7 @@ async function* serverSentEvents(answer, signal) {
     reader.cancel().catch(() => {});
   }
   signal?.throwIfAborted();
-  throw new EngineError("The server ended before the text did.");
+  throw new EngineError("The server ended before its answer did.");
 }
 
 function emptyText() {

@@ -7,6 +7,7 @@ from starlette.routing import Router
 
 from charrnn.serving import (
     completions,
+    explain_endpoint,
     model_endpoints,
     openapi,
     page_endpoint,
@@ -23,6 +24,7 @@ ENDPOINTS: Final = (
     model_endpoints,
     tokens,
     task_endpoints,
+    explain_endpoint,
     run_endpoints,
     status_endpoints,
     page_endpoint,
@@ -49,6 +51,7 @@ def make_app(
         *model_endpoints.routes(service),
         *tokens.routes(service),
         *task_endpoints.routes(service),
+        *explain_endpoint.routes(service),
         *status_endpoints.routes(service),
         *run_endpoints.routes(service),
         *page_endpoint.routes(),

@@ -13,12 +13,10 @@ from charrnn.generation.ineffective_settings import ineffective_settings
 from charrnn.serving.api_errors import ApiError, ClientGone
 from charrnn.serving.choices import Choice, choices_of, likeliest
 from charrnn.serving.completion_request import Completion
+from charrnn.serving.events import COMPACT, DONE, HEADERS, event, response_body
 from charrnn.serving.large_json import encode_in_slices
 from charrnn.serving.service import Service, api_errors, disconnected, to_api_error
 from charrnn.serving.settled_text import Part
-
-DONE: Final = b"data: [DONE]\n\n"
-"""The end of a stream of events."""
 
 _LARGE: Final = 1000
 """The number of characters whose log-probabilities take more than a moment to become JSON."""
@@ -158,7 +156,7 @@ class CompletionResponse(Response):
         pacer.streams += 1
         try:
             events = await self._echoed(beginnings)
-            await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+            await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
             while True:
                 parts = {choice: choice.text.take() for choice in changed}
                 await self._score(parts, prompts=False)
@@ -166,7 +164,7 @@ class CompletionResponse(Response):
                     if part.text or part.ids or choice.finish_reason is not None:
                         reason = choice.finish_reason
                         events.append(beginnings.event(places[choice], choice, part, reason))
-                await send(_body(b"".join(events)))
+                await send(response_body(b"".join(events)))
                 events = []
                 if not self._left:
                     break
@@ -175,13 +173,13 @@ class CompletionResponse(Response):
             if self._completion.with_usage:
                 usage = {**self._head, "choices": [], "usage": self._usage()}
                 events.append(event(usage))
-            await send(_body(b"".join([*events, DONE]), is_last=True))
+            await send(response_body(b"".join([*events, DONE]), is_last=True))
         except ClientGone:
             raise
         except ApiError as error:
             if not beginnings.are_sent:
                 raise
-            await send(_body(event(error.to_json()) + DONE, is_last=True))
+            await send(response_body(event(error.to_json()) + DONE, is_last=True))
         finally:
             pacer.streams -= 1
 
@@ -220,7 +218,7 @@ class _Beginnings:
     """
 
     def __init__(self, head: dict[str, Any], *, with_usage: bool) -> None:
-        self._head = json.dumps(head, separators=_COMPACT)[:-1]
+        self._head = json.dumps(head, separators=COMPACT)[:-1]
         self._tail = b',"usage":null}\n\n' if with_usage else b"}\n\n"
         self._before: dict[int, bytes] = {}
         self.are_sent = False
@@ -241,17 +239,11 @@ class _Beginnings:
         if logprobs is not None and len(logprobs["tokens"]) > _LARGE:
             rest = encode_in_slices(end)
         else:
-            rest = json.dumps(end, separators=_COMPACT).encode()
+            rest = json.dumps(end, separators=COMPACT).encode()
         return before + text + b"," + rest[1:] + b"]" + self._tail
 
 
-_COMPACT: Final = (",", ":")
 _PLAIN_END: Final = b',"logprobs":null,"finish_reason":null}]'
-_HEADERS: Final = [
-    (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-store"),
-    (b"x-accel-buffering", b"no"),  # a proxy must not wait for more
-]
 
 
 def response_head(model: str, extension: dict[str, Any]) -> dict[str, Any]:
@@ -268,15 +260,6 @@ def response_head(model: str, extension: dict[str, Any]) -> dict[str, Any]:
 def usage_of(read: int, made: int) -> dict[str, int]:
     """Return the usage: how many ids the model has read and written."""
     return {"prompt_tokens": read, "completion_tokens": made, "total_tokens": read + made}
-
-
-def event(data: Any) -> bytes:
-    """Return an event with JSON data."""
-    return b"data: " + json.dumps(data, separators=_COMPACT).encode() + b"\n\n"
-
-
-def _body(content: bytes, *, is_last: bool = False) -> dict[str, Any]:
-    return {"type": "http.response.body", "body": content, "more_body": not is_last}
 
 
 def _joined(parts: list[Part]) -> Part:

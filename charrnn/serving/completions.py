@@ -10,7 +10,8 @@ from starlette.routing import BaseRoute, Route
 from charrnn.serving.api_errors import ApiError, shutting_down
 from charrnn.serving.completion_fields import BODY
 from charrnn.serving.completion_request import read_completion
-from charrnn.serving.completion_response import DONE, CompletionResponse, event
+from charrnn.serving.completion_response import CompletionResponse
+from charrnn.serving.events import DONE, EVENTS, event
 from charrnn.serving.fields import Schema
 from charrnn.serving.infilled_completion import infill, read_infilling
 from charrnn.serving.operations import (
@@ -66,11 +67,6 @@ COMPLETION: Final = object_of(
         "required": ["seed", "index"],
     },
 )
-
-EVENTS: Final = {
-    "description": "Server-sent events: each has the next part of the answer as JSON, the last one "
-    "is [DONE]."
-}
 
 OPERATIONS: Final = (
     Operation(

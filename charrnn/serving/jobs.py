@@ -22,9 +22,6 @@ Check = Callable[[], None]
 MOST_SECONDS: Final = 120.0
 """The longest time of a job."""
 
-_SECONDS_EACH: Final = 0.5
-"""The guess of how long a job takes, for Retry-After."""
-
 
 class JobCancelled(Exception):
     """Nobody waits for the job any more."""
@@ -80,10 +77,12 @@ class Jobs:
     Args:
         threads: how many jobs run at the same time.
         most_waiting: how many more may wait.
+        seconds_each: the guess of how long a job takes, for Retry-After.
     """
 
-    def __init__(self, threads: int, most_waiting: int) -> None:
+    def __init__(self, threads: int, most_waiting: int, seconds_each: float = 0.5) -> None:
         self._threads, self._most = threads, threads + most_waiting
+        self._seconds_each = seconds_each
         self._queue: queue.SimpleQueue[_Job] = queue.SimpleQueue()
         self._count = self._started = 0
 
@@ -94,7 +93,7 @@ class Jobs:
         the function raises.
         """
         if self._count >= self._most:
-            raise busy(self._count * _SECONDS_EACH / self._threads)
+            raise busy(self._count * self._seconds_each / self._threads)
         if self._started < min(self._count + 1, self._threads):
             self._started += 1
             threading.Thread(target=self._serve, name="charrnn-job", daemon=True).start()

@@ -36,11 +36,11 @@ class ServedModel:
         model: the model.
         engine: the engine that writes its texts, as for Sampler.
         created: when its files were written, in seconds since 1970.
-        source: the name or path that it was found by, to look for its training text; None: it is
-            the newest run.
+        directory: its directory, which may say where its training text is; None for a model in
+            memory.
 
     Attributes:
-        name, model, created: as given.
+        name, model, created, directory: as given.
     """
 
     def __init__(
@@ -49,10 +49,10 @@ class ServedModel:
         model: Model,
         engine: str | None = None,
         created: int = 0,
-        source: str | None = None,
+        directory: Path | None = None,
     ) -> None:
         self.name, self.model, self.created = name, model, created
-        self._engine, self._source = engine, source
+        self.directory, self._engine = directory, engine
 
     @cached_property
     def sampler(self) -> Sampler:
@@ -62,7 +62,7 @@ class ServedModel:
     @cached_property
     def training_lines(self) -> Lines:
         """The lines of its training text. Raises CorpusError where that is not found."""
-        return training_lines(self._source)
+        return training_lines(None if self.directory is None else str(self.directory))
 
     @property
     def task(self) -> str:
@@ -201,7 +201,7 @@ def read_models(names: Sequence[str], engine: str | None = None) -> ServedModels
             )
         if name in by_name:
             raise ConfigError(f"{name}: it is named twice; name each model once")
-        by_name[name] = ServedModel(name, model, engine, _written(directory), str(directory))
+        by_name[name] = ServedModel(name, model, engine, _written(directory), directory)
     return ServedModels(by_name)
 
 

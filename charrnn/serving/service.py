@@ -25,6 +25,8 @@ T = TypeVar("T")
 _JOB_THREADS: Final = 2
 _MOST_WAITING_JOBS: Final = 64
 _MOST_WAITING_PATTERNS: Final = 8
+_MOST_WAITING_LONG: Final = 4
+_SECONDS_OF_LONG: Final = 15.0
 
 
 class Service:
@@ -51,6 +53,7 @@ class Service:
         self._scorers: dict[str, TokenScorer] = {}
         self._jobs = Jobs(_JOB_THREADS, _MOST_WAITING_JOBS)
         self._patterns = Jobs(1, _MOST_WAITING_PATTERNS)
+        self._long_jobs = Jobs(1, _MOST_WAITING_LONG, _SECONDS_OF_LONG)
 
     def scheduler(self, model: ServedModel) -> Scheduler:
         """Return the scheduler of a language model, which delivers to the running event loop."""
@@ -87,15 +90,22 @@ class Service:
             else:
                 await self._patterns.run(lambda check: prepare(config))
 
-    async def answer(self, receive: Receive, work: Callable[[Check], T]) -> T:
+    async def answer(
+        self, receive: Receive, work: Callable[[Check], T], *, is_long: bool = False
+    ) -> T:
         """Return the result of a function that computes for a while, in a thread.
 
         Raises ApiError: ClientGone when the client goes away, which ends the work at its next
         check; when too many wait; and for what the function raises on purpose.
+
+        Args:
+            is_long: whether it takes long: such functions run one after the other, and leave the
+                threads of the others free.
         """
         if self.is_closing:
             raise shutting_down()
-        job = asyncio.ensure_future(self._jobs.run(work))
+        jobs = self._long_jobs if is_long else self._jobs
+        job = asyncio.ensure_future(jobs.run(work))
         gone = asyncio.ensure_future(disconnected(receive))
         self._waits.add(gone)
         try:

@@ -12,7 +12,7 @@ from charrnn.data.excerpt import AnyIds
 from charrnn.data.read_options import ReadOptions
 from charrnn.data.tokenizer import ByteTokenizer, Tokenizer, unknown_error
 from charrnn.data.two_pass_reading import no_progress
-from charrnn.errors import CharRNNWarning, CorpusError
+from charrnn.errors import CharRNNWarning, CorpusError, ModelError
 from charrnn.evaluation.scoring import held_out
 from charrnn.explanation.request import ExplainRequest
 from charrnn.storage import token_cache
@@ -58,15 +58,15 @@ def read_training_text(request: ExplainRequest) -> TrainingText:
     """Read the text that a model was trained on, as far as it can be found."""
     if request.directory is None:
         return TrainingText(None, None, "a model in memory does not say where its text is")
-    model, checkpoint = read_evaluated(request.directory)
-    asked = EvaluationRequest(
-        model=model, read=ReadOptions(), directory=request.directory, checkpoint=checkpoint
-    )
     try:
+        model, checkpoint = read_evaluated(request.directory)
+        asked = EvaluationRequest(
+            model=model, read=ReadOptions(), directory=request.directory, checkpoint=checkpoint
+        )
         corpus = read_training_corpus(asked, no_progress, token_cache.keep_for_now)
         return TrainingText(*held_out(model, corpus))
-    except CorpusError as error:
-        return TrainingText(None, None, str(error))
+    except (CorpusError, ModelError) as error:  # of a run that goes on, the checkpoint may be gone
+        return TrainingText(None, None, request.unreadable or str(error))
 
 
 def choose_text(request: ExplainRequest, known: TrainingText, most: int) -> ChosenText:

@@ -122,10 +122,13 @@ def other_endpoints(target: Target) -> None:
     path = target.chance.choice(
         (
             *("/tokenize", "/detokenize", "/api/score", "/api/suggest", "/api/fill"),
-            *("/api/proofread", "/api/predict", "/v1/chat/completions"),
+            *("/api/proofread", "/api/predict", "/api/explain", "/v1/chat/completions"),
         )
     )
-    names = ("prompt", "tokens", "text", "texts", "model", "unit", "count", "alternatives", "gap")
+    names = (
+        *("prompt", "tokens", "text", "texts", "model", "unit", "count", "alternatives", "gap"),
+        *("parts", "shown", "samples", "stream"),
+    )
     fields = target.chance.sample(names, target.chance.randint(0, 4))
     answers(target.post({field: target.chance.choice(VALUES) for field in fields}, path))
 

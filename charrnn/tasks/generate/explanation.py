@@ -44,7 +44,6 @@ _WORK: Final = 100e9
 """The products of any other part, about."""
 
 _LEAST: Final = 20_000
-_MOST: Final = 1_000_000
 _MOST_ACTIVITIES: Final = 30_000_000
 _MOST_COMPARED: Final = 100_000
 """The most activities that are in memory (characters times units), and the most characters on which
@@ -53,8 +52,6 @@ units are compared with concepts."""
 _OWN_SAMPLES: Final = 40
 _SAMPLE_LENGTH: Final = 500
 _CHECKPOINTS: Final = 12
-_LARGEST_TRAINING: Final = 50_000_000
-"""The most ids of a training text in which copies are looked for."""
 
 
 class Explainer:
@@ -71,7 +68,7 @@ class Explainer:
         self.sampler = Sampler(self.model, "float32")
         self.engine: Engine = self.sampler.engine
         affordable = max(int(_READING / self.model.config.parameters), _LEAST)
-        self.chosen = choose_text(request, self.corpus, min(affordable, _MOST))
+        self.chosen = choose_text(request, self.corpus, min(affordable, request.longest))
         self.text = self._read_text(self.chosen.text)
         self.shown = min(self.config.shown, len(self.chosen.text))
         self.absent: dict[str, str] = {"attribution": "the model does not classify texts"}
@@ -152,12 +149,12 @@ class Explainer:
     def _copying(self) -> Copying | None:
         if not self.wants("copying"):
             return None
-        training = self.corpus.training
-        if training is None or len(training) > _LARGEST_TRAINING:
+        training, longest = self.corpus.training, self.request.longest_training
+        if training is None or len(training) > longest:
             self.absent["copying"] = (
                 self.corpus.problem
                 if training is None
-                else f"the training text is longer than {_LARGEST_TRAINING:,}"
+                else f"the training text is longer than {longest:,}"
             )
             return None
         self.request.stage("looking for copies of the training text")

@@ -24,7 +24,6 @@ from charrnn.training.explained_text import choose_text, read_training_text
 
 _WORK: Final = 50e9
 _LEAST: Final = 20_000
-_MOST: Final = 1_000_000
 _INAPPLICABLE: Final = "the model reads in both directions, and writes no text by itself"
 
 
@@ -37,7 +36,7 @@ def explain(request: ExplainRequest) -> Explanation:
     model, config = request.model, request.config
     request.stage("reading the text")
     affordable = max(int(_WORK / model.config.parameters), _LEAST)
-    chosen = choose_text(request, read_training_text(request), min(affordable, _MOST))
+    chosen = choose_text(request, read_training_text(request), min(affordable, request.longest))
     text = ReadText.of(chosen.text, model.tokenizer, beginning=0)
     shown = min(config.shown, len(chosen.text))
     surprise = embeddings = None
