@@ -3,6 +3,7 @@
 import { button, chooser, element, setChildren } from "./dom.js";
 
 const SIGNED_LEVELS = 10; // on each side of the mean
+const NEXT_TO_NOTHING = 0.002; // nats per character
 
 /** Makes the section Cells, and draws the best unit over the text. */
 export function cellsSection(record, text) {
@@ -132,15 +133,14 @@ class InsideCells {
     if (!held) return `What it costs to hold ${nameUnit(unit)} at its mean was not measured.`;
     const there = held.concept === concept.name ? "right after these places" : `right after places of “${
       this.names.get(held.concept)?.description ?? held.concept.replaceAll("_", " ")}”`;
-    return `With ${nameUnit(unit)} held at its mean, the model loses ${nats(held.nats_there)} per `
-      + `character ${there} (${counted(held.characters_there)}), and ${
-        nats(held.nats_elsewhere)} elsewhere (${counted(held.characters_elsewhere)}). ${
-        judge(held)}`;
+    return `With ${nameUnit(unit)} held at its mean, the model ${lost(held.nats_there)} per character ${
+      there} (${counted(held.characters_there)}), and ${lost(held.nats_elsewhere)} elsewhere (${
+      counted(held.characters_elsewhere)}). ${judge(held)}`;
   }
 }
 
-function nats(value) {
-  return `${value < 0 ? "−" : ""}${Math.abs(value).toFixed(4)} nats`;
+function lost(value) {
+  return `${value < 0 ? "gains" : "loses"} ${Math.abs(value).toFixed(4)} nats`;
 }
 
 function counted(number) {
@@ -149,15 +149,14 @@ function counted(number) {
 
 /** Says what the losses of a held unit mean. */
 function judge({ nats_there: there, nats_elsewhere: elsewhere }) {
-  if (there <= 0 || there <= elsewhere) {
-    return "So it is not where the model uses it: others do the work there, or it only goes along "
-      + "with the concept.";
+  if (there < NEXT_TO_NOTHING) {
+    return "That is next to nothing: other units do the same work, or this one only goes along with "
+      + "the concept.";
   }
-  if (elsewhere > 0 && there < 100 * elsewhere) {
-    return `That is ${(there / elsewhere).toFixed(there < 10 * elsewhere ? 1 : 0)} times as much `
-      + "there: the model uses it.";
-  }
-  return "Nearly all of the loss is there: the model uses it.";
+  if (there <= elsewhere) return "So the model needs it no more there than elsewhere.";
+  if (elsewhere <= 0 || there > 100 * elsewhere) return "So the model needs it there, and only there.";
+  const ratio = there / elsewhere;
+  return `So it matters ${ratio.toFixed(ratio < 10 ? 1 : 0)} times as much there.`;
 }
 
 // --- activity

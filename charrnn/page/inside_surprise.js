@@ -11,8 +11,8 @@ const SHADES = [
   {
     title: "Surprisal",
     swatches: [[0, "0"], [2, "2"], [4, "4"], [6, "6"], [8, "8"], [10, "10+"]],
-    legend: "bits: the higher the colour, the less the model expected the character from all that "
-      + "stands before it. 1 bit is a chance of one in 2, 10 bits are one in 1,024.",
+    legend: "bits: the higher the colour, the less the model expected the character. 1 bit is a "
+      + "chance of one in 2, 10 bits are one in 1,024.",
   },
   {
     title: "Rank",
@@ -53,31 +53,33 @@ export function surpriseSection(record, text) {
         bits: asBits(surprise.nats[place]), rank: surprise.ranks[place],
       }),
       detail: (place) => likeliestNode(record, place, text.letters[place]),
-      legend: element("div", {}, chooserNode, swatchesNode(SHADES[k])),
+      legend: element("div", {}, chooserNode, swatchesNode(SHADES[k], record.model)),
     });
   }
   choose(shade);
   return element("div", { class: "stack" },
-    summaryCard(surprise),
+    summaryCard(record),
     costliestCard(surprise, text),
     lossesCard(surprise),
     histogramCard(surprise.histogram));
 }
 
-function swatchesNode({ swatches, legend }) {
+function swatchesNode({ swatches, legend }, { tokenizer }) {
   return element("p", { class: "legend hint" },
     element("span", { class: "swatches", "aria-hidden": "true" }, ...swatches.map(
       ([level, label]) => element("span", { class: `swatch surprise-${level}` }, label))),
-    ` ${legend}`);
+    ` ${legend}`, tokenizer === "byte" && " Ranks and likeliest bytes are those of a character's "
+      + "first byte.");
 }
 
 /** The five likeliest characters in a place, with their probabilities as bars. */
-function likeliestNode({ surprise, alphabet }, place, letter) {
+function likeliestNode({ surprise, alphabet, model }, place, letter) {
   const ids = surprise.likeliest[place];
+  const isPartial = model.tokenizer === "byte" && letter > "\x7f"; // a byte of the character
   return element("ol", { class: "place-likeliest", "aria-label": "The likeliest here" },
     ...ids.map((id, k) => {
       const probability = surprise.probabilities[place][k];
-      const isRight = alphabet[id] === letter;
+      const isRight = isPartial ? surprise.ranks[place] === k + 1 : alphabet[id] === letter;
       return element("li", { class: isRight ? "right" : null },
         element("span", { class: "likely-letter" }, nameLetter(alphabet[id]),
           isRight && element("span", { class: "unseen" }, ", which comes")),
@@ -86,13 +88,14 @@ function likeliestNode({ surprise, alphabet }, place, letter) {
     }));
 }
 
-function summaryCard({ bits_per_character: bits, nats, ranks, lanes }) {
+function summaryCard({ model, surprise: { bits_per_character: bits, nats, ranks, lanes } }) {
+  const known = model.task === "restore" ? "those on both sides" : "all before it";
   const first = ranks.filter((rank) => rank === 1).length / Math.max(ranks.length, 1);
   const certain = nats.filter((each) => each < Math.LN2).length / Math.max(nats.length, 1);
   return element("section", { class: "card", "aria-labelledby": "surprise-title" },
     element("h2", { id: "surprise-title" }, "Surprise"),
-    element("p", {}, "How well the model predicts each character of the text from all before it: it "
-      + `takes ${bits.toFixed(2)} bits per character, as a guess among ${
+    element("p", {}, `How well the model predicts each character of the text from ${known}: it takes ${
+      bits.toFixed(2)} bits per character, as a guess among ${
         (2 ** bits).toFixed(1)} equally likely ones would.`),
     element("p", { class: "soft" }, `Of the characters shown, ${percent(first)} were the likeliest `
       + `in their places, and ${percent(certain)} were likelier than all others together.`
