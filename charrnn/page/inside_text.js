@@ -128,7 +128,9 @@ export class InsideText {
    */
   color({ level = () => null, signed = false, title = () => "", detail = () => null, legend = null }) {
     Object.assign(this, { level, signed, title, detailOf: detail });
+    const focused = this.legend.contains(document.activeElement) ? document.activeElement : null;
     setChildren(this.legend, legend);
+    focused?.focus({ preventScroll: true }); // the same control, where it is in this legend too
     this.repaint();
     this.showPlace();
   }

@@ -1,16 +1,18 @@
 // The curves of runs: the server's SVG, and a reader that follows a place in time along them.
 
 import { element, setChildren } from "./dom.js";
+import { SVG_NAMESPACE, svgElement } from "./svg.js";
 
-const SVG = "http://www.w3.org/2000/svg";
 const ALLOWED = new Set(["svg", "title", "desc", "rect", "line", "polyline", "circle", "text"]);
 
 /** Returns the picture in an SVG text as an element of this page; throws for anything else. */
 export function readPicture(text) {
   const parsed = new DOMParser().parseFromString(text, "image/svg+xml").documentElement;
-  if (parsed.namespaceURI !== SVG || parsed.localName !== "svg") throw new Error("This is no SVG.");
+  if (parsed.namespaceURI !== SVG_NAMESPACE || parsed.localName !== "svg") {
+    throw new Error("This is no SVG.");
+  }
   for (const each of [parsed, ...parsed.querySelectorAll("*")]) {
-    const strange = each.namespaceURI !== SVG || !ALLOWED.has(each.localName)
+    const strange = each.namespaceURI !== SVG_NAMESPACE || !ALLOWED.has(each.localName)
       || [...each.attributes].some(({ localName }) => /^on|href$|^style$/i.test(localName));
     if (strange) throw new Error("This is not a picture that charrnn draws.");
   }
@@ -91,13 +93,11 @@ export class RunCurves {
 
   draw({ x, y }, number) {
     const { top, bottom } = this.limits();
-    const line = document.createElementNS(SVG, "line");
-    setAll(line, { class: "reader", x1: x, x2: x, y1: top, y2: bottom });
+    const line = svgElement("line", { class: "reader", x1: x, x2: x, y1: top, y2: bottom });
     this.picture.append(line);
     this.marks.push(line);
     if (y === null) return;
-    const dot = document.createElementNS(SVG, "circle");
-    setAll(dot, { class: `reader-dot run-${number}`, cx: x, cy: y, r: 6 });
+    const dot = svgElement("circle", { class: `reader-dot run-${number}`, cx: x, cy: y, r: 6 });
     this.picture.append(dot);
     this.marks.push(dot);
   }
@@ -148,8 +148,4 @@ export class RunCurves {
     });
     if (nearest) this.onPoint(nearest.seconds);
   }
-}
-
-function setAll(node, attributes) {
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
 }

@@ -131,7 +131,7 @@ def test_all_text_can_be_read(palette: dict[str, str]) -> None:
 
 
 def test_the_page_colours_pictures_by_the_same_rules() -> None:
-    style = (Path(charrnn.page.__file__).parent / "watch.css").read_text()
+    style = (Path(charrnn.page.__file__).parent / "plot.css").read_text()
     for rule in style_rules():
         assert rule in style
     for name in LIGHT:
