@@ -140,7 +140,7 @@ export function histogramChart({ title, xLabel, yLabel, edges, series }) {
       } else {
         const corners = values.flatMap((value, bin) => (
           [[axes.x(bin), axes.y(value)], [axes.x(bin + 1), axes.y(value)]]));
-        picture.append(polyline(k, corners));
+        picture.append(polyline(k, corners, null));
       }
     });
     return picture;
@@ -247,11 +247,11 @@ function dashOf(k) {
   return (k + Math.floor(k / RUN_COLOURS)) % DASHES.length;
 }
 
-function polyline(k, places) {
+function polyline(k, places, dashes = DASHES[dashOf(k)]) {
   return svgElement("polyline", {
     class: `run-${colourOf(k)}`, fill: "none", "stroke-width": 2.25, "stroke-linejoin": "round",
     points: places.map(([x, y]) => `${x.toFixed(1)},${y.toFixed(1)}`).join(" "),
-    "stroke-dasharray": DASHES[dashOf(k)],
+    "stroke-dasharray": dashes,
   });
 }
 

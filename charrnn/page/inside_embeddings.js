@@ -15,7 +15,9 @@ export function embeddingsSection(record, text) {
 /** A character as a short label on the plane: one that cannot be seen has a sign or its code. */
 function labelOf(letter) {
   if (EMBEDDING_SIGNS[letter]) return EMBEDDING_SIGNS[letter];
-  if (/^[\p{C}\p{Z}]$/u.test(letter)) return nameLetter(letter).replace("U+", "");
+  const code = letter.codePointAt(0);
+  if (/^\p{C}$/u.test(letter) && code < 0x80) return `\\x${code.toString(16).padStart(2, "0")}`;
+  if (/^[\p{C}\p{Z}]$/u.test(letter)) return nameLetter(letter);
   return /^\p{M}/u.test(letter) ? `◌${letter}` : letter;
 }
 

@@ -11,7 +11,8 @@ const POINTED_WITHIN = 40; // pixels from a point that is meant
 /** The plane. The first points keep their labels where several lie close together. */
 export class ScatterPlot {
   /**
-   * points: [{x, y, label, name}]: the label is short, the name is what it is called.
+   * points: [{x, y, label, name, key}]: the label is short, the name is what it is called, and the
+   *   key on the keyboard chooses it.
    * title: what is shown; onChoose(number): called with the number of a point that is chosen.
    */
   constructor(points, { title, onChoose }) {
