@@ -65,10 +65,10 @@ class Inside {
 
   /** Forgets what was explained of another model. */
   change(model) {
+    if (this.isFixed) return;
     this.request?.abort();
     this.record = null;
     setChildren(this.output);
-    if (!this.form) return;
     this.form.open = true;
     const isLabelled = model.task === "classify" || model.task === "regress";
     this.input.node.querySelector(".reason").textContent = isLabelled
