@@ -12,7 +12,10 @@ from charrnn.explanation.explanation import Explanation
 from charrnn.export.page_document import PageParts, bundle_parts, encodable, page_document
 from charrnn.wording import valid_text
 
-_STYLES: Final = ("style.css", "inside.css", "inside_parts.css", "local/local.css")
+_STYLES: Final = (
+    *("style.css", "tasks.css", "watch.css", "inside.css", "inside_parts.css"),
+    "local/local.css",
+)
 _MAIN: Final = "local/inside_main.js"
 
 

@@ -1,6 +1,7 @@
 """A page in one file of an explanation: its size, its policy, and that it cannot become code."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +13,10 @@ import charrnn
 from charrnn.data.tokenizer import CharTokenizer
 from charrnn.explanation.explanation import Explanation
 from charrnn.explanation.units import DRAWN
-from charrnn.export.explanation_page import explanation_page
+from charrnn.export.explanation_page import explanation_page, explanation_parts
+from charrnn.export.page_document import read_page_file
+from charrnn.export.stylesheet import shortened_style
+from charrnn.page.assets import INDEX
 from charrnn.storage.model_directory import Model
 from tests.export.blocks import (
     Blocks,
@@ -88,6 +92,12 @@ def test_nothing_in_the_file_names_another_place(page: bytes) -> None:
 
 def test_the_scripts_make_no_markup_of_text(page: bytes) -> None:
     check_makes_no_markup(page)
+
+
+def test_it_has_all_rules_of_the_style_that_it_needs() -> None:
+    index, page = read_page_file(INDEX), explanation_parts()
+    sheets = [*re.findall(r'href="page/([\w.]+\.css)"', index), "local/local.css"]
+    assert page.style == shortened_style("".join(map(read_page_file, sheets)), page.main + index)
 
 
 def test_hostile_texts_stay_texts(page: bytes) -> None:

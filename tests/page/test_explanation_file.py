@@ -65,7 +65,9 @@ def test_it_shows_every_part_and_asks_nobody_for_anything(
     assert tabs.all_inner_texts() == [*SECTIONS]
     for title in SECTIONS:
         page.get_by_role("tab", name=title).click()
-        expect(page.get_by_role("tabpanel", name=title).get_by_role("heading").first).to_be_visible()
+        expect(
+            page.get_by_role("tabpanel", name=title).get_by_role("heading").first
+        ).to_be_visible()
     assert requests == [page.url.partition("#")[0]]
     assert page.get_by_role("textbox").count() == 0
 
@@ -92,7 +94,7 @@ def test_texts_stay_texts(open_file: OpenFile, prose: Explanation, problems: lis
     text = (HOSTILE + prose.text.text)[: len(prose.text.text)]
     assert prose.cells is not None and prose.copying is not None
     figures = [
-        replace(each, longest=[replace(copy, passage=HOSTILE) for copy in each.longest])
+        replace(each, longest=tuple(replace(one, passage=HOSTILE) for one in each.longest))
         for each in prose.copying.figures
     ]
     page = open_file(

@@ -39,7 +39,12 @@ def memory(**changes: Any) -> dict[str, Any]:
             {"layer": 1, "distances": DISTANCES, "difference": [0.8, 0.7, 0.6, 0.4]},
         ],
         "occlusions": [
-            {"place": 13, "character": TEXT[13], "nats": 0.5, "earlier": [*map(list, FIRST.items())]},
+            {
+                "place": 13,
+                "character": TEXT[13],
+                "nats": 0.5,
+                "earlier": [*map(list, FIRST.items())],
+            },
             {"place": 40, "character": TEXT[40], "nats": 3.0, "earlier": [[39, 1.0]]},
         ],
         "attention": None,
@@ -86,9 +91,7 @@ def test_the_loss_is_drawn_by_the_length_of_the_context(open_page: Callable[...,
 def test_what_more_context_gains_is_computed(
     bits: list[float], said: str, open_page: Callable[..., Page]
 ) -> None:
-    context = [
-        {"characters": 2**k, "bits": each, "predictions": 9} for k, each in enumerate(bits)
-    ]
+    context = [{"characters": 2**k, "bits": each, "predictions": 9} for k, each in enumerate(bits)]
     page = open_record(open_page, record_of(memory=memory(context=context)))
     assert said in card(page, "Memory").inner_text()
 
@@ -140,9 +143,10 @@ def test_what_a_prediction_hangs_on_is_coloured_in_the_text(
         ["space, 2 before", "+0.25"],
     ]
     page.locator(".inside-block > span").nth(12).hover()
-    assert "+2.00 nats for the prediction of “h”, 1 farther on" in page.locator(
-        ".place-panel"
-    ).inner_text()
+    assert (
+        "+2.00 nats for the prediction of “h”, 1 farther on"
+        in page.locator(".place-panel").inner_text()
+    )
 
 
 def test_another_prediction_is_chosen_by_keys_and_found_in_the_text(
