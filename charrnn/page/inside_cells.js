@@ -47,6 +47,7 @@ class InsideCells {
     this.unitList = chooser("Draw", cells.units.map((unit) => [keyOf(unit), nameUnit(unit)]), {
       onChange: (key) => this.draw(this.units.get(key)),
     });
+    this.controls = element("div", { class: "inside-drawn" }, this.unitList.node);
     this.rows = cells.concepts.map((concept) => new ConceptRow(concept, this));
     this.node = element("div", { class: "stack" }, this.conceptsCard(), this.missingCard());
     if (this.rows.length > 0) this.open(this.rows[0]);
@@ -114,8 +115,8 @@ class InsideCells {
         ? Math.round((SIGNED_LEVELS * (values[place] - mean)) / farthest) : null),
       title: (place) => describeActivity(values[place], unit),
       detail: (place) => (place < values.length ? activityBar(values[place], unit) : null),
+      controls: this.controls,
       legend: element("div", {},
-        element("div", { class: "inside-drawn" }, this.unitList.node),
         signedSwatches(unit, farthest),
         element("p", { class: "legend hint" }, this.describeUnit(unit))),
     });

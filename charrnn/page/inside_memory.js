@@ -101,6 +101,7 @@ class MemoryOverText {
     this.text = text;
     this.occlusions = occlusions;
     this.attention = attention;
+    this.isLooking = false; // whether the text shows what was looked at
     this.looked = new Map(); // places that were looked at, with their weights
     this.largest = element("div");
     this.list = chooser("Prediction of", occlusions.map((each, k) => (
@@ -110,6 +111,12 @@ class MemoryOverText {
     if (attention) this.ways.push(["What was looked at", () => this.showAttention()]);
     this.buttons = this.ways.map(([title], k) => (
       button(title, () => this.turn(k), { kind: "segment" })));
+    this.chooserNode = element("div", { class: "inside-drawn" }, this.list.node);
+    this.controls = element("div", {},
+      this.ways.length > 1 && element("div", {
+        class: "segments", role: "group", "aria-label": "Show over the text",
+      }, ...this.buttons),
+      this.chooserNode);
     this.occlusionCard = occlusions.length > 0 ? this.makeCard() : null;
     text.onPlace((place) => this.isLooking && this.look(place));
     if (occlusions.length > 0) this.choose(0, false);
@@ -117,16 +124,10 @@ class MemoryOverText {
   }
 
   turn(k) {
+    const [, show] = this.ways[k];
     this.buttons.forEach((each, i) => each.setAttribute("aria-pressed", String(i === k)));
-    this.ways[k][1]();
-  }
-
-  legend(...below) {
-    return element("div", {},
-      this.ways.length > 1 && element("div", {
-        class: "segments", role: "group", "aria-label": "Show over the text",
-      }, ...this.buttons),
-      ...below);
+    show();
+    this.chooserNode.hidden = this.isLooking;
   }
 
   // --- occlusion
@@ -175,9 +176,9 @@ class MemoryOverText {
         return `${withSign(effects.get(at), farthest)} nats for the prediction of ${
           nameLetter(character)}, ${place - at} farther on`;
       },
-      legend: this.legend(element("div", { class: "inside-drawn" }, this.list.node),
-        effectLegend(farthest, "nats that a character brings to the prediction: from the foot up it "
-          + "helps, from the head down it misleads.")),
+      controls: this.controls,
+      legend: effectLegend(farthest, "nats that a character brings to the prediction: from the foot "
+        + "up it helps, from the head down it misleads."),
     });
     this.text.mark([place]);
   }
@@ -192,9 +193,10 @@ class MemoryOverText {
       level: (at) => this.looked.get(at) ?? null,
       title: (at) => describeLooks(looks[at]),
       detail: (at) => (looks[at]?.length ? this.looksNode(at, looks[at]) : null),
-      legend: this.legend(element("p", { class: "legend hint" }, "Point at a character, or go to one: "
-        + "the characters that were looked at to predict it are outlined, and the higher their "
-        + "colour, the more.")),
+      controls: this.controls,
+      legend: element("p", { class: "legend hint" }, "Point at a character, or go to one: the "
+        + "characters that were looked at to predict it are outlined, and the higher their colour, "
+        + "the more."),
     });
   }
 

@@ -53,7 +53,8 @@ export function surpriseSection(record, text) {
         bits: asBits(surprise.nats[place]), rank: surprise.ranks[place],
       }),
       detail: (place) => likeliestNode(record, place, text.letters[place]),
-      legend: element("div", {}, chooserNode, swatchesNode(SHADES[k], record.model)),
+      controls: chooserNode,
+      legend: swatchesNode(SHADES[k], record.model),
     });
   }
   choose(shade);

@@ -89,7 +89,9 @@ export class InsideText {
       onFocus: () => this.selected === null && this.scroller.matches(":focus-visible")
         && this.select(this.firstSeen()),
     }, ...this.blocks.map((block) => block.node));
-    this.legend = element("div", { class: "inside-legend" });
+    this.controls = element("div");
+    this.key = element("div");
+    this.legend = element("div", { class: "inside-legend" }, this.controls, this.key);
     this.heading = element("p", { class: "place-heading" });
     this.said = element("p", { class: "place-said" });
     this.detail = element("div", { class: "place-detail" });
@@ -124,13 +126,18 @@ export class InsideText {
    *     and colours on both sides of 0.
    *   title(place): what is to be said of a place, in words.
    *   detail(place): a node with more about a place, if there is more.
+   *   controls: a node with what changes the colours; the same one each time.
    *   legend: a node that says what the colours mean.
    */
-  color({ level = () => null, signed = false, title = () => "", detail = () => null, legend = null }) {
+  color({
+    level = () => null, signed = false, title = () => "", detail = () => null, controls = null,
+    legend = null,
+  }) {
     Object.assign(this, { level, signed, title, detailOf: detail });
-    const focused = this.legend.contains(document.activeElement) ? document.activeElement : null;
-    setChildren(this.legend, legend);
-    focused?.focus({ preventScroll: true }); // the same control, where it is in this legend too
+    this.legend.hidden = controls === null && legend === null;
+    // Controls that stay are left where they are, so that they keep the focus.
+    if (controls !== this.controls.firstChild) setChildren(this.controls, controls);
+    setChildren(this.key, legend);
     this.repaint();
     this.showPlace();
   }
