@@ -13,7 +13,7 @@ from charrnn.export.page_document import PageParts, bundle_parts, encodable, pag
 from charrnn.wording import valid_text
 
 _STYLES: Final = (
-    *("style.css", "tasks.css", "watch.css", "inside.css", "inside_parts.css"),
+    *("style.css", "tasks.css", "plot.css", "watch.css", "inside.css", "inside_parts.css"),
     "local/local.css",
 )
 _MAIN: Final = "local/inside_main.js"
