@@ -25,6 +25,8 @@ class ExplainRequest:
         config: how much to explain.
         stage: called with what is computed next, in words. What it raises ends the explanation.
         longest: the most characters that are read; large networks read less.
+        most_activities: the most activities of units, of all characters together, that are in
+            memory at once. They take some twenty bytes each.
         longest_training: the most ids of a training text in which copies are looked for.
         unreadable: what is said where the training text cannot be read; None: why, with its path.
     """
@@ -36,5 +38,6 @@ class ExplainRequest:
     config: ExplainConfig = field(default_factory=ExplainConfig)
     stage: Callable[[str], None] = _no_stage
     longest: int = 1_000_000
+    most_activities: int = 30_000_000
     longest_training: int = 50_000_000
     unreadable: str | None = None

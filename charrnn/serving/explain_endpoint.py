@@ -27,9 +27,10 @@ from charrnn.training.explaining import explain_request
 
 MOST_SHOWN: Final = 20_000
 MOST_SAMPLES: Final = 100
+MOST_ACTIVITIES: Final = 10_000_000
 LONGEST_TRAINING: Final = 10_000_000
-"""The most characters of a training text in which copies are looked for, which memory has to
-hold some fifty times."""
+"""The most activities that are in memory, and the most characters of a training text in which
+copies are looked for: fewer than on the command line, since other requests need memory as well."""
 
 UNREADABLE: Final = "the server cannot read the training text"
 """What clients are told instead of a path."""
@@ -118,6 +119,7 @@ def _explain(model: ServedModel, values: Mapping[str, Any], stage: Say) -> bytes
             config=ExplainConfig(parts=tuple(values["parts"] or ()), **settings),
             stage=stage,
             longest=LONGEST_TEXT,
+            most_activities=MOST_ACTIVITIES,
             longest_training=LONGEST_TRAINING,
             unreadable=UNREADABLE,
         )

@@ -16,7 +16,7 @@ import charrnn
 from charrnn.explanation.request import ExplainRequest
 from charrnn.serving import explain_endpoint
 from charrnn.serving.app import make_app
-from charrnn.serving.explain_endpoint import LONGEST_TRAINING, UNREADABLE
+from charrnn.serving.explain_endpoint import LONGEST_TRAINING, MOST_ACTIVITIES, UNREADABLE
 from charrnn.serving.options import ServingConfig
 from charrnn.serving.served_models import ServedModel, ServedModels, read_models
 from charrnn.serving.service import Service
@@ -139,6 +139,7 @@ def test_what_is_read_is_bounded(client: TestClient, monkeypatch: pytest.MonkeyP
     explained(client)
     (request,) = asked
     assert (request.longest, request.longest_training) == (LONGEST_TEXT, LONGEST_TRAINING)
+    assert request.most_activities == MOST_ACTIVITIES
     assert (request.config.shown, request.config.samples) == (20_000, 100)
 
 

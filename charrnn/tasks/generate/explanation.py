@@ -44,10 +44,8 @@ _WORK: Final = 100e9
 """The products of any other part, about."""
 
 _LEAST: Final = 20_000
-_MOST_ACTIVITIES: Final = 30_000_000
 _MOST_COMPARED: Final = 100_000
-"""The most activities that are in memory (characters times units), and the most characters on which
-units are compared with concepts."""
+"""The most characters on which units are compared with concepts."""
 
 _OWN_SAMPLES: Final = 40
 _SAMPLE_LENGTH: Final = 500
@@ -121,7 +119,7 @@ class Explainer:
         self.request.stage("comparing units with concepts")
         config = self.model.config
         units = config.layers * config.hidden_size
-        most = max(min(_MOST_ACTIVITIES // units, _MOST_COMPARED), 2_000)
+        most = max(min(self.request.most_activities // units, _MOST_COMPARED), 2_000)
         held = int(np.clip(_WORK / 8 / config.parameters, 2_000, 10_000))
         return explain_cells(
             self.model,
