@@ -45,7 +45,7 @@ class InsideCells {
     this.drawn = null; // the unit over the text
     this.opened = null; // the row of a concept
     this.unitList = chooser("Draw", cells.units.map((unit) => [keyOf(unit), nameUnit(unit)]), {
-      onChange: (key) => this.draw(this.units.get(key)),
+      onChange: (key) => this.choose(this.units.get(key)),
     });
     this.controls = element("div", { class: "inside-drawn" }, this.unitList.node);
     this.rows = cells.concepts.map((concept) => new ConceptRow(concept, this));
@@ -99,6 +99,13 @@ class InsideCells {
   close() {
     this.opened?.setOpen(false);
     this.opened = null;
+  }
+
+  /** Draws a unit, and opens the row of the concept that it shows best. */
+  choose(unit) {
+    const row = this.rows.find(({ concept }) => concept.name === unit.concepts[0]);
+    if (row) this.open(row);
+    else this.draw(unit);
   }
 
   // --- a unit over the text

@@ -1,6 +1,6 @@
 // Surprise: how well each character was expected, which cost most, and what is hard to predict.
 
-import { button, element, percent, setChildren } from "./dom.js";
+import { button, element, percent } from "./dom.js";
 import { histogramChart } from "./inside_charts.js";
 import { nameLetter } from "./inside_text.js";
 import { shareBar } from "./shares.js";
@@ -186,13 +186,12 @@ function histogramCard({ edges, text, samples, text_bits: bits, samples_bits: sa
   const series = [{ name: "this text", values: text }];
   if (samples.length > 0) series.push({ name: "the model's own samples", values: samples });
   const own = samplesBits === null || samples.length === 0 ? "" : ` The model's own samples take ${
-    samplesBits.toFixed(2)} bits per character, this text ${bits.toFixed(2)}: where samples take `
-    + "fewer, the text has more than the model writes by itself.";
-  const chart = element("div", { class: "inside-chart" });
-  setChildren(chart, histogramChart({
+    samplesBits.toFixed(2)} bits per character, this text ${bits.toFixed(2)}: if people wrote as the `
+    + "model does, both would be alike.";
+  const chart = histogramChart({
     title: "Shares of characters by surprisal", xLabel: "bits", yLabel: "share of characters",
     edges, series,
-  }));
+  });
   return element("section", { class: "card", "aria-labelledby": "histogram-title" },
     element("h2", { id: "histogram-title" }, "How often it is surprised"),
     element("p", { class: "soft" }, `How many characters take how many bits.${own}`),

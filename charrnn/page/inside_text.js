@@ -279,8 +279,8 @@ export class InsideText {
     const { place } = this;
     if (this.letters.length > 0) this.showWalker(this.selected ?? 0);
     if (place === null) {
-      this.heading.textContent = "Point at a character, or go to one with the arrow keys.";
-      this.said.textContent = "";
+      this.heading.textContent = "";
+      this.said.textContent = "Point at a character, tap it, or go to it with the arrow keys.";
       setChildren(this.detail);
       return;
     }

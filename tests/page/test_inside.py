@@ -128,9 +128,9 @@ def test_a_text_or_none_is_explained_and_the_wait_can_be_ended(
     assert [each["text"] for each in asked] == ["slow", "wrong", None]
     assert {each["model"] for each in asked} == {"one"}
     # What is shown of one model is not left there for another.
-    page.get_by_label("Model").select_option("two")
+    page.get_by_label("Model", exact=True).select_option("two")
     expect(page.locator(".inside-text")).to_have_count(0)
-    page.get_by_label("Model").select_option("three")
+    page.get_by_label("Model", exact=True).select_option("three")
     expect(page.get_by_role("tab", name="Inside")).to_be_hidden()
 
 
@@ -187,7 +187,10 @@ def test_colours_are_those_of_the_surprisal_or_of_the_rank(
     page = open_inside(record)
     count = 60
     assert classes(page, count) == surprise_levels(record, count)
-    page.get_by_role("button", name="Rank").click()
+    by_rank = page.get_by_role("button", name="Rank")
+    by_rank.press("Enter")
+    expect(by_rank).to_be_focused()
+    expect(by_rank).to_have_attribute("aria-pressed", "true")
     ranks = record["surprise"]["ranks"][:count]
     levels = [min(10, math.floor(2 * math.log2(each) + 0.5)) for each in ranks]
     assert classes(page, count) == [f"surprise-{each}" for each in levels]
@@ -433,8 +436,14 @@ def test_any_recorded_unit_can_be_chosen_and_concepts_that_come_too_seldom_are_n
     page = open_inside(record)
     open_section(page, "Cells")
     unit = record["cells"]["units"][-1]
-    page.get_by_label("Draw", exact=True).select_option(f"{unit['layer']}-{unit['unit']}")
+    chooser = page.get_by_label("Draw", exact=True)
+    chooser.focus()
+    chooser.select_option(f"{unit['layer']}-{unit['unit']}")
+    expect(chooser).to_be_focused()
     assert alike(classes(page, 100), levels_of(unit, 100))
+    opened = page.locator('.concept-toggle[aria-expanded="true"]')
+    names = {each["name"]: each["description"] for each in record["cells"]["concepts"]}
+    assert opened.inner_text().startswith(names[unit["concepts"][0]])
     missing = [name.replace("_", " ") for name in record["cells"]["missing_concepts"]]
     assert missing and page.locator(".missing-list li").all_inner_texts() == missing
 
