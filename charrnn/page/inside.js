@@ -14,13 +14,13 @@ import { InsideText, nameLetter } from "./inside_text.js";
 // The parts of the record, each with its title and what makes its section from the record and the
 // InsideText. A section is made anew each time that it is opened, over a text without colours.
 const INSIDE_SECTIONS = [
+  ["attribution", "Classes", attributionSection],
   ["surprise", "Surprise", surpriseSection],
   ["cells", "Cells", cellsSection],
   ["memory", "Memory", memorySection],
   ["copying", "Copying", copyingSection],
   ["learning", "Learning", learningSection],
   ["embeddings", "Embeddings", embeddingsSection],
-  ["attribution", "Classes", attributionSection],
 ];
 
 export const insidePart = {
@@ -111,10 +111,10 @@ class Inside {
     this.record = record;
     if (this.form) this.form.open = false;
     const text = new InsideText(record.text.text);
-    const made = INSIDE_SECTIONS.filter(([name]) => record[name]);
+    const made = INSIDE_SECTIONS.filter(([name]) => record[name]).map(([name, title, make]) => (
+      [name === "attribution" && record[name].label === null ? "Number" : title, make]));
     const panel = element("div", { class: "inside-section stack", role: "tabpanel", tabindex: "-1" });
-    const tabs = sectionTabs(made, (entry) => {
-      const [, , makeSection] = entry;
+    const tabs = sectionTabs(made, (makeSection) => {
       text.reset();
       setChildren(panel, makeSection(record, text));
     }, panel);
@@ -129,20 +129,23 @@ class Inside {
   }
 }
 
-/** Makes the sections' tabs over a panel, and opens the first. `open(entry)` fills the panel. */
+/**
+ * Makes the sections' tabs over a panel, and opens the first. An entry is a title and what
+ * `open(make)` fills the panel with.
+ */
 function sectionTabs(entries, open, panel) {
   panel.id = freshId("inside-section");
-  const tabs = entries.map((entry, k) => element("button", {
+  const tabs = entries.map(([title], k) => element("button", {
     type: "button", role: "tab", id: freshId("inside-tab"), "aria-controls": panel.id,
     onClick: () => choose(k),
-  }, entry[1]));
+  }, title));
   function choose(chosen) {
     tabs.forEach((tab, k) => {
       tab.setAttribute("aria-selected", String(k === chosen));
       tab.tabIndex = k === chosen ? 0 : -1;
     });
     panel.setAttribute("aria-labelledby", tabs[chosen].id);
-    open(entries[chosen]);
+    open(entries[chosen][1]);
   }
   const node = element("div", {
     class: "tabs inside-tabs", role: "tablist", "aria-label": "What was found out",
@@ -189,5 +192,5 @@ function absentNode({ absent }) {
   }
   if (titles.size === 0) return null;
   return element("ul", { class: "soft inside-absent" }, ...[...titles].map(([reason, names]) => (
-    element("li", {}, `${names.join(", ")}: not here, for ${reason}.`))));
+    element("li", {}, `${names.join(", ")}: not here, because ${reason}.`))));
 }

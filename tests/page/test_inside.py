@@ -149,7 +149,7 @@ def test_the_parts_that_are_there_have_sections_and_the_others_a_reason(
     sections = page.get_by_role("tablist", name="What was found out").get_by_role("tab")
     titles = sections.all_inner_texts()
     assert titles[:2] == ["Surprise", "Cells"] and "Memory" not in titles
-    page.get_by_text("Memory: not here, for it was not asked for.").wait_for()
+    page.get_by_text("Memory: not here, because it was not asked for.").wait_for()
     sections.first.focus()
     page.keyboard.press("ArrowLeft")
     assert sections.last.get_attribute("aria-selected") == "true"
