@@ -12,7 +12,7 @@ import { HIGHEST_LEVEL } from "./surprise.js";
 const LITTLE_GAIN = 0.01; // bits that are not worth more context
 const FORGOTTEN = 0.1; // the share of a difference that is as good as nothing
 const NEAR = 8; // characters before, which are summed up
-const AROUND = 12; // characters before a place that name it
+const NAMED_BY = 12; // characters before a place that name it
 
 /** Makes the section Memory, and draws over the text what a prediction hangs on. */
 export function memorySection(record, text) {
@@ -133,7 +133,7 @@ class MemoryOverText {
   // --- occlusion
 
   nameOcclusion({ place, character, nats }) {
-    const before = onOneLine(this.text.letters.slice(Math.max(place - AROUND, 0), place).join(""));
+    const before = onOneLine(this.text.letters.slice(Math.max(place - NAMED_BY, 0), place).join(""));
     return `${nameLetter(character)} after “${before}” (${nats.toFixed(2)} nats)`;
   }
 

@@ -1,6 +1,7 @@
 """The section Memory of the part Inside."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -65,7 +66,7 @@ def test_the_loss_is_drawn_by_the_length_of_the_context(open_page: Callable[...,
     chart = found.locator(".chart")
     assert heights(chart) == [pytest.approx(list(BITS.values()), abs=0.01)]
     places = [x for x, _ in curves(chart)[0]]
-    steps = [after - before for before, after in zip(places, places[1:], strict=False)]
+    steps = [after - before for before, after in pairwise(places)]
     assert steps == pytest.approx([steps[0]] * 4, abs=0.2)  # equal for each doubling
     level = chart.locator("line.level")
     assert level.count() == 1
@@ -130,7 +131,7 @@ def test_what_a_prediction_hangs_on_is_coloured_in_the_text(
 ) -> None:
     page = open_record(open_page, record_of(memory=memory()))
     found = dict(enumerate(classes(page, 14)))
-    # 2 nats are the strongest of 10 levels, 0.25 the first, and −0.6 lies on the other side.
+    # 2 nats are the strongest of 10 levels, 0.25 the first, and -0.6 lies on the other side.
     assert (found[12], found[11], found[10]) == ("above-10", "above-1", "below-3")
     assert set(found.values()) == {"above-10", "above-1", "below-3", "marked", ""}
     assert places_with(page, "marked") == {13}
