@@ -173,7 +173,8 @@ function describeRecord({ model, text }) {
   const read = text.characters < text.of_characters
     ? `the first ${count(text.characters)} of ${count(text.of_characters)} characters`
     : `${count(text.characters)} characters`;
-  facts.push(`It read ${read}: ${text.source}.`);
+  const source = text.source === "the text" ? "" : `: ${text.source}`;
+  facts.push(`It read ${read}${source}.`);
   const shown = [...text.text].length;
   if (shown < text.characters) facts.push(`The first ${count(shown)} are shown.`);
   if (text.skipped.length > 0) {
