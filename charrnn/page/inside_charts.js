@@ -11,7 +11,7 @@ const CHART_HEIGHT = 250;
 const CHART_LETTER = 7.8; // about the width of a letter of the labels
 const CHART_LINE = 17;
 const CHART_DOTS = 40; // a curve of more points has no dots
-const RUN_COLOURS = 8; // of plot.css
+const CHART_COLOURS = [0, 1, 2, 3, 4, 6, 7]; // of plot.css; 5 is too near to 0
 const DASHES = [null, "8 4", "2 4", "10 3 2 3"]; // curves can be told apart without their colours
 
 /** Formats a number for the labels of an axis: 1,024, but 1.2M. */
@@ -101,7 +101,7 @@ export function lineChart({
     return Number.isFinite(y) ? yFormat(y) : "";
   })]);
   const keys = [
-    ...series.map(({ name }, k) => chartKey(name, k, DASHES[dashOf(k)])),
+    ...series.map(({ name }, k) => chartKey(name, k, dashesOf(k))),
     ...levels.map(({ name, value }, k) => (
       chartKey(`${name}: ${yFormat(value)}`, series.length + k, "5 4"))),
   ];
@@ -240,14 +240,14 @@ function chartFrame(draw) {
 }
 
 function colourOf(k) {
-  return k % RUN_COLOURS;
+  return CHART_COLOURS[k % CHART_COLOURS.length];
 }
 
-function dashOf(k) {
-  return (k + Math.floor(k / RUN_COLOURS)) % DASHES.length;
+function dashesOf(k) {
+  return DASHES[k % DASHES.length];
 }
 
-function polyline(k, places, dashes = DASHES[dashOf(k)]) {
+function polyline(k, places, dashes = dashesOf(k)) {
   return svgElement("polyline", {
     class: `run-${colourOf(k)}`, fill: "none", "stroke-width": 2.25, "stroke-linejoin": "round",
     points: places.map(([x, y]) => `${x.toFixed(1)},${y.toFixed(1)}`).join(" "),

@@ -153,7 +153,7 @@ function copyRow(copy, { name, texts }, text, unit) {
   const facts = [`${length.toLocaleString("en")} ${unit}`,
     `line ${line.toLocaleString("en")} of the training text (${unit.slice(0, -1)} ${
       (training + 1).toLocaleString("en")})`];
-  if (texts > 1) facts.push(`in number ${copy.text_number + 1}`);
+  if (texts > 1) facts.push(`in ${name === "samples" ? "sample" : "text"} ${copy.text_number + 1}`);
   return element("li", {},
     element("span", { class: "written copied" }, `“${onOneLine(passage)}${isCut ? " …" : ""}”`),
     element("span", { class: "soft copy-facts" }, facts.join(" · "),

@@ -25,13 +25,14 @@ class EmbeddingPlane {
   constructor({ embeddings, alphabet, model }, text) {
     this.alphabet = alphabet;
     this.text = text;
-    this.counts = countLetters(text.letters);
-    const count = ({ id }) => this.counts.get(alphabet[id]) ?? 0;
+    this.places = placesOfIds(text.letters, alphabet, model.tokenizer === "byte");
+    const count = ({ id }) => this.placesOf(id).length;
     // Those that come often keep their labels where there is no room for all.
     this.characters = [...embeddings.characters].sort((a, b) => count(b) - count(a) || a.id - b.id);
     this.numbers = new Map(this.characters.map(({ id }, k) => [id, k]));
     this.plot = new ScatterPlot(this.characters.map(({ id, x, y }) => ({
       x, y, label: labelOf(alphabet[id]), name: nameLetter(alphabet[id]), key: alphabet[id],
+      isFaint: count({ id }) === 0,
     })), {
       title: "The characters by their embeddings. Arrow keys go to the next in a direction, a "
         + "letter to itself.",
@@ -42,26 +43,28 @@ class EmbeddingPlane {
     this.node = element("section", { class: "card", "aria-labelledby": "embeddings-title" },
       element("h2", { id: "embeddings-title" }, "Embeddings"),
       element("p", {}, `What the model takes the ${kinds} for: those that it treats alike lie close `
-        + "together. Choose one for its neighbours."),
+        + "together. Choose one for its neighbours. Those in grey do not come in the text."),
       element("p", { class: "soft" }, describePlane(embeddings, model, kinds)),
       this.plot.node, this.plot.tip, this.found);
     if (this.characters.length > 0) this.plot.choose(0);
   }
 
+  /** The places of the text that have a character, or a byte. */
+  placesOf(id) {
+    return this.places.get(this.alphabet[id]) ?? [];
+  }
+
   /** Shows the neighbours of a character, and outlines it in the text. */
   show({ id, neighbours }) {
-    const letter = this.alphabet[id];
-    const count = this.counts.get(letter) ?? 0;
-    const places = count === 0 ? [] : [...this.text.letters.keys()]
-      .filter((place) => this.text.letters[place] === letter);
-    this.text.mark(places);
+    const { length: count } = this.placesOf(id);
+    this.text.mark(this.placesOf(id));
     this.plot.relate(neighbours.map(([other]) => this.numbers.get(other))
       .filter((k) => k !== undefined));
     const times = count === 0 ? "It does not come in the text that is shown."
       : `It is outlined in the text, where it comes ${count.toLocaleString("en")} time${
         count === 1 ? "" : "s"}.`;
     setChildren(this.found,
-      element("h3", {}, `Most like ${nameLetter(letter)}`),
+      element("h3", {}, `Most like ${nameLetter(this.alphabet[id])}`),
       element("ol", { class: "bar-list neighbour-list" },
         ...neighbours.map(([other, cosine]) => this.neighbourRow(other, cosine))),
       element("p", { class: "soft" }, `${times} The numbers are cosine similarities: 1 is the same `
@@ -87,8 +90,16 @@ function describePlane({ characters, variance: [first, second] }, model, kinds) 
     + `lies apart on it may still be alike, so neighbours are found by all the numbers.${few}`;
 }
 
-function countLetters(letters) {
-  const counts = new Map();
-  for (const letter of letters) counts.set(letter, (counts.get(letter) ?? 0) + 1);
-  return counts;
+/** The places of a text by what stands there: a character of the alphabet, or each of its bytes. */
+function placesOfIds(letters, alphabet, isBytes) {
+  const encoder = new TextEncoder();
+  const places = new Map();
+  letters.forEach((letter, place) => {
+    const parts = isBytes ? [...encoder.encode(letter)].map((byte) => alphabet[byte]) : [letter];
+    for (const part of new Set(parts)) {
+      if (!places.has(part)) places.set(part, []);
+      places.get(part).push(place);
+    }
+  });
+  return places;
 }

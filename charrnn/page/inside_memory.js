@@ -57,9 +57,9 @@ function describeContext(context, full, unit) {
     characters === 1 ? unit.slice(0, -1) : unit}`;
   if (enough === -1) {
     const last = context.length - 1;
-    return `Even beyond ${count(context[last])} more context gains ${gain(last).toFixed(3)} bits.`;
+    return `Even beyond ${count(context[last])}, more context gains ${gain(last).toFixed(3)} bits.`;
   }
-  return `Beyond ${count(context[enough])} more context gains less than ${LITTLE_GAIN} bits.`;
+  return `Beyond ${count(context[enough])}, more context gains less than ${LITTLE_GAIN} bits.`;
 }
 
 // --- forgetting
@@ -70,7 +70,7 @@ function forgettingCard(forgetting, unit) {
   return element("section", { class: "card", "aria-labelledby": "forgetting-title" },
     element("h2", { id: "forgetting-title" }, "Forgetting"),
     element("p", {}, "How different the state of each layer still is when one character before was "
-      + "another: 100 % is as different as in unrelated places, 0 % is forgotten."),
+      + "another: 100\u00a0% is as different as in unrelated places, 0\u00a0% is forgotten."),
     element("p", { class: "inside-finding" }, found),
     lineChart({
       title: "The difference that is left by distance, for each layer",

@@ -11,8 +11,8 @@ const POINTED_WITHIN = 40; // pixels from a point that is meant
 /** The plane. The first points keep their labels where several lie close together. */
 export class ScatterPlot {
   /**
-   * points: [{x, y, label, name, key}]: the label is short, the name is what it is called, and the
-   *   key on the keyboard chooses it.
+   * points: [{x, y, label, name, key, isFaint}]: the label is short, the name is what it is called,
+   *   and the key on the keyboard chooses it.
    * title: what is shown; onChoose(number): called with the number of a point that is chosen.
    */
   constructor(points, { title, onChoose }) {
@@ -22,7 +22,7 @@ export class ScatterPlot {
     this.points = points;
     const { place, ratio } = placesOf(points);
     this.dots = points.map((point, k) => element("span", {
-      class: "scatter-point", role: "option", id: freshId("point"), "aria-label": point.name,
+      class: point.isFaint ? "scatter-point faint" : "scatter-point", role: "option", id: freshId("point"), "aria-label": point.name,
       "aria-selected": "false", style: { "--x": `${place[k].x}%`, "--y": `${place[k].y}%` },
     }, element("span", { class: "scatter-label written", "aria-hidden": "true" }, point.label)));
     this.place = place;

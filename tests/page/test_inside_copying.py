@@ -108,7 +108,7 @@ def test_the_longest_copies_are_listed_with_their_lines(open_page: Callable[...,
     rows = found.get_by_role("list", name="The longest copies in the samples", exact=True)
     first = rows.get_by_role("listitem").first.inner_text()
     assert "“passage 0 …”" in first  # 9 of its 30 characters are recorded
-    assert "30 characters · line 29 of the training text (character 1,010) · in number 1" in first
+    assert "30 characters · line 29 of the training text (character 1,010) · in sample 1" in first
     assert rows.get_by_role("listitem").count() == 3
     found.get_by_text("2 more").click()
     rest = found.get_by_role("list", name="The longest copies in the samples, continued")

@@ -143,9 +143,22 @@ def test_labels_that_would_lie_on_others_are_left_out_but_not_the_chosen(
     expect(last.locator(".scatter-label")).to_be_visible()
 
 
-def test_byte_models_have_bytes(open_page: Callable[..., Page]) -> None:
-    page = open_record(open_page, record(tokenizer="byte"))
+def test_byte_models_have_bytes_which_are_parts_of_characters(
+    open_page: Callable[..., Page],
+) -> None:
+    text = "éa€é"
+    alphabet = [chr(byte) if byte < 128 else f"\\x{byte:02x}" for byte in range(256)]
+    found = [{"id": k, "x": k / 9, "y": k % 7, "neighbours": [[97, 0.5]]} for k in range(256)]
+    byte = record_of(text, tokenizer="byte", embeddings={"characters": found, "variance": [1, 0]})
+    page = open_record(open_page, byte | {"alphabet": alphabet})
     assert "What the model takes the bytes for" in page.locator(".inside-section").inner_text()
+    assert chosen(page) == "“\\xa9”"  # it comes twice, as does \xc3
+    assert places_with(page, "marked", text) == {0, 3}
+    page.get_by_role("button", name="“a”").click()
+    assert places_with(page, "marked", text) == {1}
+    faint = page.locator(".scatter-point.faint").count()
+    assert faint == 256 - len(set(text.encode()))
+    assert {"\\x00", "\\x1f"} < set(page.locator(".scatter-label").all_text_contents())
 
 
 def test_everyone_can_use_embeddings(open_page: Callable[..., Page]) -> None:

@@ -71,7 +71,7 @@ def test_the_loss_is_drawn_by_the_length_of_the_context(open_page: Callable[...,
     level = chart.locator("line.level")
     assert level.count() == 1
     assert "with the whole text before: 2.098 bits" in chart.inner_text()
-    said = "Beyond 8 characters more context gains less than 0.01 bits."
+    said = "Beyond 8 characters, more context gains less than 0.01 bits."
     assert said in found.inner_text()
     assert said in (chart.get_by_role("img").get_attribute("aria-label") or "")
     rows = table(chart)
@@ -82,10 +82,10 @@ def test_the_loss_is_drawn_by_the_length_of_the_context(open_page: Callable[...,
 @pytest.mark.parametrize(
     ("bits", "said"),
     [
-        ([2.4, 2.2, 2.15], "Even beyond 4 characters more context gains 0.052 bits."),
-        ([2.1, 2.11, 2.1], "Beyond 1 character more context gains less than 0.01 bits."),
+        ([2.4, 2.2, 2.15], "Even beyond 4 characters, more context gains 0.052 bits."),
+        ([2.1, 2.11, 2.1], "Beyond 1 character, more context gains less than 0.01 bits."),
         # A length that is no worse than the next ones, but worse than a later one, is not enough.
-        ([2.2, 2.2, 2.1], "Beyond 4 characters more context gains less than 0.01 bits."),
+        ([2.2, 2.2, 2.1], "Beyond 4 characters, more context gains less than 0.01 bits."),
         ([], "The text is too short to measure this."),
     ],
 )
