@@ -43,7 +43,8 @@ function cutBlocks(letters) {
     }
     const isCut = to < letters.length && letters[to - 1] !== "\n";
     if (isCut && space > from) to = space;
-    blocks.push({ from, to, isDressed: false, node: element("div", { class: "inside-block" }) });
+    const node = element("div", { class: "inside-block" });
+    blocks.push({ from, to, node, isDressed: false, isNear: false });
     from = to;
   }
   return blocks;
@@ -64,9 +65,10 @@ export class InsideText {
     this.observer = new IntersectionObserver((entries) => {
       for (const { target, isIntersecting } of entries) {
         const block = this.blocks[target.dataset.number];
+        block.isNear = isIntersecting;
         if (isIntersecting) this.dress(block);
-        else if (!this.isKept(block)) this.undress(block);
       }
+      this.tidy();
     }, { root: this.scroller, rootMargin: DRESSED_MARGIN });
     this.blocks.forEach((block, k) => {
       block.node.dataset.number = k;
@@ -206,9 +208,12 @@ export class InsideText {
     block.node.textContent = this.letters.slice(block.from, block.to).join("");
   }
 
-  /** Whether a block has the selected place, whose element is not to be taken away. */
-  isKept(block) {
-    return this.selected !== null && this.selected >= block.from && this.selected < block.to;
+  /** Makes plain text of the blocks far from what is seen, but for that of the selected place. */
+  tidy() {
+    const kept = this.selected === null ? null : this.blockOf(this.selected);
+    for (const block of this.blocks) {
+      if (block.isDressed && !block.isNear && block !== kept) this.undress(block);
+    }
   }
 
   repaint() {
@@ -267,6 +272,7 @@ export class InsideText {
     for (const each of [before, place]) {
       if (each !== null) this.spanOf(each).className = this.classOf(each);
     }
+    this.tidy();
     this.placeChanged();
   }
 
