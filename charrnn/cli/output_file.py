@@ -4,15 +4,19 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from charrnn.errors import ConfigError
+from charrnn.errors import ConfigError, StorageError
 
 _STDOUT: Final = Path("-")
 
 
 def check_output(path: Path) -> None:
-    """Raise ConfigError for stdout that is a terminal, which must not get the bytes of a file."""
-    if path == _STDOUT and sys.stdout.isatty():
-        raise ConfigError("this is not for the terminal: give a file, or redirect stdout")
+    """Raise an error for what cannot be written, before long work: ConfigError for stdout that is a
+    terminal, which must not get the bytes of a file; StorageError where there is no folder."""
+    if path == _STDOUT:
+        if sys.stdout.isatty():
+            raise ConfigError("this is not for the terminal: give a file, or redirect stdout")
+    elif not path.parent.is_dir():
+        raise StorageError(f"{path}: cannot be written: there is no folder {path.parent}")
 
 
 def write_output(path: Path, content: bytes) -> None:
