@@ -61,6 +61,7 @@ export function lineChart({
     ...series.flatMap(({ points }) => points.map(([, y]) => y)),
     ...levels.map(({ value }) => value),
   ].filter(Number.isFinite);
+  if (values.length === 0) values.push(0);
   const yTicks = roundTicks(Math.min(floor, ...values), Math.max(ceiling, ...values), 4);
   const xTicks = log ? logTicks(xs) : roundTicks(xs[0], xs.at(-1), 5)
     .filter((each) => each >= xs[0] && each <= xs.at(-1));

@@ -119,6 +119,12 @@ def test_values_that_are_missing_leave_a_gap_in_the_table_and_no_point(page: Pag
     assert page.locator("main b").count() == 0
 
 
+def test_a_chart_without_any_number_has_axes(page: Page) -> None:
+    line_chart(page, series=[{"name": "a", "points": [[1, None], [2, None]]}])
+    ticks = page.locator(".chart-frame text[text-anchor=end]").all_inner_texts()
+    assert len(ticks) >= 2 and "NaN" not in ticks
+
+
 def test_curves_can_be_told_apart_without_their_colours(page: Page) -> None:
     series = [{"name": str(k), "points": [[0, k], [1, k]]} for k in range(12)]
     line_chart(page, series=series)
