@@ -50,6 +50,11 @@ def show_watch(page: Page) -> None:
     page.wait_for_selector(".plot")
 
 
+def show_inside(page: Page) -> None:
+    page.get_by_role("button", name="Explain", exact=True).click()
+    page.wait_for_selector(".inside-block > span")
+
+
 VIEWS = {
     "write": ("prose", show_write),
     "many": ("towns", show_many),
@@ -57,6 +62,7 @@ VIEWS = {
     "proofread": ("both", show_proofread),
     "predict": ("moods", show_predict),
     "predictions": ("moods", show_predictions),
+    "inside": ("prose", show_inside),
     "watch": ("prose", show_watch),
 }
 
