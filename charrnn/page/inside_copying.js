@@ -77,9 +77,10 @@ function sharesCard({ figures, training_characters: count }, unit) {
       element("table", { class: "copy-table" },
         element("caption", { class: "unseen" }, `The share of ${unit} that lie in copies`),
         element("thead", {}, element("tr", {},
-          element("th", { scope: "col" }, "In copies of"), ...figures.map(head))),
+          element("th", { scope: "col" }, `${unit[0].toUpperCase()}${unit.slice(1)} in a row`),
+          ...figures.map(head))),
         element("tbody", {}, ...lengths.map((length) => element("tr", {},
-          element("th", { scope: "row" }, `${length} ${unit} or more`),
+          element("th", { scope: "row" }, `${length} or more`),
           ...figures.map(({ shares }) => (
             element("td", { class: "number" }, percent(shares[length]))))))))));
 }

@@ -20,7 +20,7 @@ Check = Callable[[], None]
 """To be called now and then by what computes for long: it raises the error that ends it."""
 
 MOST_SECONDS: Final = 120.0
-"""The longest time of a job."""
+"""The longest time of a job, unless it is a long one."""
 
 
 class JobCancelled(Exception):
@@ -30,8 +30,9 @@ class JobCancelled(Exception):
 class _Job:
     """A job, and the future of its result."""
 
-    def __init__(self, work: Callable[[Check], Any]) -> None:
+    def __init__(self, work: Callable[[Check], Any], most_seconds: float) -> None:
         self.work = work
+        self._most_seconds = most_seconds
         self.loop = asyncio.get_running_loop()
         self.future: asyncio.Future[Any] = self.loop.create_future()
         self.is_cancelled = False
@@ -39,7 +40,7 @@ class _Job:
 
     def run(self) -> None:
         """Do the work, in a thread."""
-        self._end = time.monotonic() + MOST_SECONDS
+        self._end = time.monotonic() + self._most_seconds
         result, failure = None, None
         try:
             self._check()
@@ -54,7 +55,7 @@ class _Job:
             raise JobCancelled
         if time.monotonic() > self._end:
             raise ApiError(
-                f"the answer takes longer than {MOST_SECONDS:.0f} s; send a shorter text",
+                f"the answer takes longer than {self._most_seconds:.0f} s; send a shorter text",
                 status=503,
                 kind=SERVER_ERROR,
                 code="takes_too_long",
@@ -78,11 +79,19 @@ class Jobs:
         threads: how many jobs run at the same time.
         most_waiting: how many more may wait.
         seconds_each: the guess of how long a job takes, for Retry-After.
+        most_seconds: the longest time of a job.
     """
 
-    def __init__(self, threads: int, most_waiting: int, seconds_each: float = 0.5) -> None:
+    def __init__(
+        self,
+        threads: int,
+        most_waiting: int,
+        *,
+        seconds_each: float = 0.5,
+        most_seconds: float = MOST_SECONDS,
+    ) -> None:
         self._threads, self._most = threads, threads + most_waiting
-        self._seconds_each = seconds_each
+        self._seconds_each, self._most_seconds = seconds_each, most_seconds
         self._queue: queue.SimpleQueue[_Job] = queue.SimpleQueue()
         self._count = self._started = 0
 
@@ -97,7 +106,7 @@ class Jobs:
         if self._started < min(self._count + 1, self._threads):
             self._started += 1
             threading.Thread(target=self._serve, name="charrnn-job", daemon=True).start()
-        job = _Job(work)
+        job = _Job(work, self._most_seconds)
         self._count += 1
         self._queue.put(job)
         try:

@@ -27,6 +27,7 @@ _MOST_WAITING_JOBS: Final = 64
 _MOST_WAITING_PATTERNS: Final = 8
 _MOST_WAITING_LONG: Final = 4
 _SECONDS_OF_LONG: Final = 15.0
+_MOST_SECONDS_OF_LONG: Final = 600.0
 
 
 class Service:
@@ -53,7 +54,9 @@ class Service:
         self._scorers: dict[str, TokenScorer] = {}
         self._jobs = Jobs(_JOB_THREADS, _MOST_WAITING_JOBS)
         self._patterns = Jobs(1, _MOST_WAITING_PATTERNS)
-        self._long_jobs = Jobs(1, _MOST_WAITING_LONG, _SECONDS_OF_LONG)
+        self._long_jobs = Jobs(
+            1, _MOST_WAITING_LONG, seconds_each=_SECONDS_OF_LONG, most_seconds=_MOST_SECONDS_OF_LONG
+        )
 
     def scheduler(self, model: ServedModel) -> Scheduler:
         """Return the scheduler of a language model, which delivers to the running event loop."""

@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 import charrnn
 from charrnn.data.tokenizer import REPLACEMENT, CharTokenizer
 from charrnn.model.config import ModelConfig
+from charrnn.serving.api_errors import ApiError
 from charrnn.serving.app import make_app
 from charrnn.serving.completion_fields import BODY
 from charrnn.serving.jobs import Check, Jobs
@@ -387,6 +388,19 @@ def test_a_job_that_nobody_waits_for_ends_at_its_next_check() -> None:
 
     asyncio.run(main())
     assert ended == ["work"]
+
+
+def test_a_job_that_takes_too_long_ends_at_its_next_check() -> None:
+    def work(check: Check) -> None:
+        while True:
+            check()
+
+    async def main() -> None:
+        with pytest.raises(ApiError, match="longer than 0 s") as late:
+            await Jobs(1, 0, most_seconds=0.05).run(work)
+        assert late.value.status == 503
+
+    asyncio.run(main())
 
 
 def test_errors_of_a_job_reach_the_one_who_waits() -> None:
