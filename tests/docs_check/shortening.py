@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 _LENGTHS: Final = ("budget", "epochs", "steps")
-_SMALL: Final[dict[str, Any]] = {"hidden_size": 16, "batch_size": 8, "sequence_length": 16}
+_SMALL: Final[dict[str, Any]] = {"hidden_size": 16, "batch_size": 8}
 _STEPS: Final = 4
 _EPOCHS: Final = 2
 

@@ -181,8 +181,7 @@ def test_trainings_in_python_are_shortened() -> None:
         "charrnn.train('x', budget='1h', hidden_size=512)\ncharrnn.train(resume='x')\nE(epochs=40)"
     )
     assert ast.unparse(shortened_code(ast.parse(code))).splitlines() == [
-        "charrnn.train('x', hidden_size=16, batch_size=8, sequence_length=16, steps=4, "
-        "precision='fp32')",
+        "charrnn.train('x', hidden_size=16, batch_size=8, steps=4, precision='fp32')",
         "charrnn.train(resume='x')",
         "E(epochs=2)",
     ]
