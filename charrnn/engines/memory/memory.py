@@ -137,6 +137,10 @@ class Memory:
         """Whether the id that was begun has further decisions."""
         return self._core.undecided
 
+    def bit(self, number: int) -> int:
+        """Return the next decision of id `number`, if the decisions so far are its."""
+        return self._core.bit(number)
+
     def predict_bit(self) -> int:
         """Return the probability that the next decision is 1, in units of 2^-PROBABILITY_BITS."""
         return self._core.predict_bit()
