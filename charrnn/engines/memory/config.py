@@ -14,7 +14,7 @@ CONTEXT: Final = 32
 
 
 PARTS: Final = (
-    *("order-1", "order-2", "order-3", "order-4", "order-5", "order-6", "order-8"),
+    *("order-1", "order-2", "order-3", "order-4", "order-6", "order-8"),
     *("word", "two-words", "matches"),
     *("by-match", "by-knowledge", "by-decision", "by-network", "by-last-id"),
     *("adjustment-1", "adjustment-2", "network-alone"),

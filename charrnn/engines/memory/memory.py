@@ -5,8 +5,8 @@ is certain, and left out. Each decision has a probability, a mixture of what the
 what was counted, so that a whole distribution, a score and an arithmetic coder all use the same
 numbers. They are the same on every machine.
 
-Counted is what followed the last 1 to 7 ids, the beginning of a word, and this with the word
-before; and where the same 12 or 20 last ids came before, and what followed there.
+Counted is what followed the last 1, 2, 3, 4, 6 and 8 ids, the beginning of a word, and this with
+the word before; and where the same 12 or 20 last ids came before, and what followed there.
 
 Legend: V vocabulary, D decisions of an id, N ids.
 """

@@ -13,7 +13,7 @@ from charrnn.array_types import Float32Array
 from charrnn.engines.memory.config import CONTEXT, MemoryConfig
 from charrnn.engines.memory.numbers import logarithm
 
-ORDERS: Final = (1, 2, 3, 4, 5, 6, 8)
+ORDERS: Final = (1, 2, 3, 4, 6, 8)
 COUNTERS: Final = len(ORDERS) + 2
 MATCHES: Final = 2
 MATCH_LEAST: Final = (12, 20)

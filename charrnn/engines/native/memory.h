@@ -26,8 +26,8 @@
 
 #define MEMORY_BITS 22
 #define CONTEXT 32  /* the last ids, on which a distribution depends */
-#define ORDERS 7
-#define COUNTERS 9  /* the orders, the word, and the word with the one before */
+#define ORDERS 6
+#define COUNTERS 8  /* the orders, the word, and the word with the one before */
 #define MATCHES 2
 #define INPUTS 32   /* of a mixture: two of each counter and match, and so on; the rest is 0 */
 #define SETS 5      /* of weights, each with a selected row */

@@ -20,7 +20,7 @@ typedef struct {
     size_t lengths[MATCHES];
 } View;
 
-static const size_t orders[ORDERS] = {1, 2, 3, 4, 5, 6, 8}, match_least[MATCHES] = {12, 20};
+static const size_t orders[ORDERS] = {1, 2, 3, 4, 6, 8}, match_least[MATCHES] = {12, 20};
 
 static inline uint32_t mixed(uint32_t hash, uint32_t value) {
     hash = (hash + value + 1) * 0x9E3779B1u;
