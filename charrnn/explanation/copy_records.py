@@ -40,7 +40,7 @@ class CopyFigures(Record):
         shares: for a length, the share of characters that lie in copies of so many characters or
             more; the keys are 20, 50, 100 and 200.
         novelty: (50,) for n from 1 to 50, the share of the sequences of n characters that do not
-            occur in the training text.
+            occur in the training text; null where all texts are shorter.
     """
 
     name: str

@@ -8,6 +8,7 @@ called matching statistics; Chang and Lawler, 1994).
 Legend: N ids of the training text, M ids of all texts together.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -176,14 +177,14 @@ def _share(matches: Matches, length: int) -> float:
 
 
 def _novelty(matches: Matches) -> tuple[float, ...]:
-    """Return for n from 1 on the share of the sequences of n ids that the training text lacks; of
-    texts that have no such sequence, 0."""
+    """Return for n from 1 on the share of the sequences of n ids that the training text lacks; NaN
+    where all texts are shorter."""
     sizes = np.diff(matches.ends, prepend=0)
     found = []
     for length in range(1, LONGEST_NGRAM + 1):
         sequences = int(np.maximum(sizes - length + 1, 0).sum())
         known = int((matches.lengths >= length).sum())
-        found.append(1 - known / sequences if sequences else 0.0)
+        found.append(1 - known / sequences if sequences else math.nan)
     return tuple(found)
 
 
@@ -202,7 +203,7 @@ def _longest(
         taken.append((place, place + length))
         number = int(np.searchsorted(matches.ends, place, side="right"))
         within = place - (matches.ends[number - 1] if number else 0)
-        where = _original_place(training, other)
+        (where,) = original_places(training, [other])
         found.append(
             Copy(
                 text_number=number,
@@ -216,14 +217,15 @@ def _longest(
     return tuple(found)
 
 
-def _original_place(training: AnyIds, place: int) -> int:
-    """Return where a place of the training text is in the whole text."""
+def original_places(training: AnyIds, places: Sequence[int]) -> list[int]:
+    """Return where places of the training text are in the whole text."""
     if not isinstance(training, Excerpt):
-        return place
+        return list(places)
     starts, ends = training.passages()
     bounds = np.cumsum(ends - starts)
-    passage = int(np.searchsorted(bounds, place, side="right"))
-    return int(ends[passage]) - int(bounds[passage]) + place
+    passages = np.searchsorted(bounds, places, side="right")
+    found: list[int] = (ends[passages] - bounds[passages] + np.asarray(places)).tolist()
+    return found
 
 
 def _line(training: AnyIds, place: int, tokenizer: Tokenizer) -> int:
@@ -238,4 +240,5 @@ __all__ = [
     "copied_passages",
     "describe_copies",
     "find_matches",
+    "original_places",
 ]

@@ -11,6 +11,8 @@ import { memorySection } from "./inside_memory.js";
 import { surpriseSection } from "./inside_surprise.js";
 import { InsideText, nameLetter } from "./inside_text.js";
 
+const SKIPPED_NAMED = 20; // characters that were left out
+
 // The parts of the record, each with its title and what makes its section from the record and the
 // InsideText. A section is made anew each time that it is opened, over a text without colours.
 const INSIDE_SECTIONS = [
@@ -96,8 +98,11 @@ class Inside {
 
   showProgress(isRunning) {
     if (!this.form) return;
+    const [left, next] = isRunning ? [this.start, this.stop] : [this.stop, this.start];
+    const hasFocus = document.activeElement === left; // which it is about to lose
     this.start.disabled = isRunning;
     this.stop.hidden = !isRunning;
+    if (hasFocus) (this.form.open ? next : this.form.firstChild).focus();
     this.showStage(isRunning ? "reading the text" : "");
   }
 
@@ -114,14 +119,14 @@ class Inside {
     const made = INSIDE_SECTIONS.filter(([name]) => record[name]).map(([name, title, make]) => (
       [name === "attribution" && record[name].label === null ? "Number" : title, make]));
     const panel = element("div", { class: "inside-section stack", role: "tabpanel", tabindex: "-1" });
-    const tabs = sectionTabs(made, (makeSection) => {
+    const tabs = made.length === 0 ? null : sectionTabs(made, (makeSection) => {
       text.reset();
       setChildren(panel, makeSection(record, text));
     }, panel);
     setChildren(this.output,
       element("p", { class: "soft inside-facts" }, describeRecord(record)),
       tabs,
-      element("div", { class: "inside-work" }, text.node, panel),
+      element("div", { class: "inside-work" }, text.node, tabs && panel),
       absentNode(record),
       button("Save all numbers as JSON", () => saveAs("explanation.json", JSON.stringify(record),
         "application/json")));
@@ -161,7 +166,7 @@ function sectionTabs(entries, open, panel) {
       tabs[chosen].focus();
     },
   }, ...tabs);
-  if (tabs.length > 0) choose(0);
+  choose(0);
   return node;
 }
 
@@ -178,8 +183,10 @@ function describeRecord({ model, text }) {
   const shown = [...text.text].length;
   if (shown < text.characters) facts.push(`The first ${count(shown)} are shown.`);
   if (text.skipped.length > 0) {
-    facts.push(`Left out, for the model has never seen them: ${
-      text.skipped.map(nameLetter).join(", ")}.`);
+    const named = text.skipped.slice(0, SKIPPED_NAMED).map(nameLetter);
+    const rest = text.skipped.length - named.length;
+    facts.push(`Left out, for the model has never seen them: ${named.join(", ")}${
+      rest > 0 ? ` and ${count(rest)} more` : ""}.`);
   }
   return facts.join(" ");
 }

@@ -75,7 +75,7 @@ function predictionCard(attribution) {
 
 function describePrediction({ label, number, probabilities }) {
   return label === null ? `The model predicts ${formatNumber(number)}.`
-    : `The model holds the text for “${label}”, with a probability of ${percent(probabilities[label])}.`;
+    : `The model predicts “${label}”, with a probability of ${percent(probabilities[label])}.`;
 }
 
 function formatNumber(number) {
@@ -95,7 +95,8 @@ function probabilityLists(probabilities) {
 
 function piecesCard(attribution, text) {
   const kind = PIECES[attribution.unit] ?? attribution.unit;
-  const what = isOfClass(attribution) ? `the log-odds of “${attribution.label}” fall without it, in nats`
+  const what = isOfClass(attribution) ? `the log-odds of “${attribution.label}” fall without it, in nats (the natural logarithm of its `
+      + "probability over that of all others)"
     : "the number falls without it";
   const rows = attribution.pieces.map((piece) => ({
     effect: piece.effect, place: piece.place, label: pieceOf(piece, text),

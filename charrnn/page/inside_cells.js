@@ -72,7 +72,7 @@ class InsideCells {
         + "perfect). That of an amount is the correlation (0 is chance). The line across each bar is "
         + "the best of as many random directions: a unit below it shows nothing of its own. Units "
         + `were chosen on one half of ${characters.toLocaleString("en")} characters, and scored on `
-        + "the other."),
+        + "the other. Losses are in nats: 1 nat is 1.44 bits."),
       element("ol", { class: "concept-list", "aria-label": "Concepts, the best shown first" },
         ...this.rows.map((row) => row.node)));
   }
@@ -132,7 +132,8 @@ class InsideCells {
 
   describeUnit({ concepts }) {
     const found = concepts.map((name) => this.names.get(name)?.description).filter(Boolean);
-    return found.length === 0 ? "" : `It shows best of all units: ${found.join("; ")}.`;
+    return found.length === 0 ? ""
+      : `Of all units, it shows best: ${found.map((each) => `“${each}”`).join(", ")}.`;
   }
 
   /** Says in a sentence or two what it costs to hold a unit at its mean. */
@@ -244,7 +245,7 @@ class ConceptRow {
         element("thead", {}, element("tr", {},
           element("th", { scope: "col" }, "Unit"),
           element("th", { scope: "col", class: "number" }, measureName(concept)),
-          element("th", { scope: "col", class: "number" }, "where chosen"),
+          element("th", { scope: "col", class: "number" }, "in choosing"),
           element("td"))),
         this.unitRows),
       element("p", { class: "soft" }, describeSum(concept)),
@@ -259,7 +260,7 @@ class ConceptRow {
       const unit = owner.units.get(keyOf(each));
       const isDrawn = unit !== undefined && unit === owner.drawn;
       return element("tr", {},
-        element("th", { scope: "row" }, nameUnit(each), each.sign < 0 && " (less active)"),
+        element("th", { scope: "row" }, nameUnit(each), each.sign < 0 && " (less active there)"),
         element("td", { class: "number" }, each.score.toFixed(3)),
         element("td", { class: "number" }, each.chosen_score.toFixed(3)),
         element("td", { class: "unit-draw" }, unit && button("Draw", () => {

@@ -8,7 +8,7 @@ import { svgElement } from "./svg.js";
 const CHART_WIDTH = 560; // before a chart is on the page
 const CHART_LEAST = 200;
 const CHART_HEIGHT = 250;
-const CHART_LETTER = 7.8; // about the width of a letter of the labels
+const CHART_LETTER = 8.3; // about the width of a digit of the labels
 const CHART_LINE = 17;
 const CHART_DOTS = 40; // a curve of more points has no dots
 const CHART_COLOURS = [0, 1, 2, 3, 4, 6, 7]; // of plot.css; 5 is too near to 0
@@ -125,7 +125,8 @@ export function histogramChart({ title, xLabel, yLabel, edges, series }) {
     ? `${compact(edges[k])} and more` : `${compact(edges[k])}–${compact(edges[k + 1])}`);
   const summary = series.map(({ name, values }) => {
     const most = values.indexOf(Math.max(...values));
-    return `Of ${name}, most lie at ${nameBin(most)} ${xLabel}: ${sharePercent(values[most])}.`;
+    return `Of ${name}, the largest share lies at ${nameBin(most)} ${xLabel}: ${
+      sharePercent(values[most])}.`;
   }).join(" ");
   const draw = (width) => {
     const axes = new ChartAxes({ width, yTicks, yTick: wholePercent, xLow: 0, xHigh: count });

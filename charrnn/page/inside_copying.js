@@ -45,10 +45,10 @@ function colourCopies(passages, text, unit) {
     title: (place) => (lengths.has(place)
       ? `in a copy of ${lengths.get(place).toLocaleString("en")} characters, from ${unit.slice(0, -1)} `
         + `${(owners.get(place) + 1).toLocaleString("en")} of the training text on`
-      : "in no copy of 20 characters or more"),
+      : `in no copy of 20 ${unit} or more`),
     legend: passages.length === 0
-      ? element("p", { class: "legend hint" }, "No passage of 20 characters or more of what is shown "
-        + "stands in the training text.")
+      ? element("p", { class: "legend hint" }, `No passage of 20 ${unit} or more of what is shown stands `
+        + "in the training text.")
       : element("p", { class: "legend hint" },
         element("span", { class: "swatches", "aria-hidden": "true" }, ...swatches),
         " characters: the higher the colour, the longer the passage that stands word for word in "
@@ -117,9 +117,11 @@ function noveltyCard(figures, unit) {
 
 function describeNovelty(figures, unit) {
   const name = nameCopied(figures);
-  const from = figures.novelty.findIndex((share) => share >= NEW_MOSTLY);
+  // A text has no sequences that are longer than it is: the record has null for those.
+  const from = figures.novelty.findIndex((share) => share !== null && share >= NEW_MOSTLY);
   if (from === -1) {
-    return `Even of ${figures.novelty.length} ${unit}, most sequences in ${name} are known.`;
+    return `Even of ${figures.novelty.findLastIndex(Number.isFinite) + 1} ${unit}, most sequences in ${
+      name} are known.`;
   }
   return `In ${name}, most sequences of ${from + 1} ${from === 0 ? unit.slice(0, -1) : unit} are new.`;
 }
@@ -150,13 +152,13 @@ function longestList(figures, text, unit) {
 
 function copyRow(copy, { name, texts }, text, unit) {
   const { passage, length, training_line: line, training_place: training } = copy;
-  const isCut = [...passage].length < length && unit === "characters";
+  const shown = unit === "bytes" ? new TextEncoder().encode(passage) : [...passage];
   const facts = [`${length.toLocaleString("en")} ${unit}`,
     `line ${line.toLocaleString("en")} of the training text (${unit.slice(0, -1)} ${
       (training + 1).toLocaleString("en")})`];
   if (texts > 1) facts.push(`in ${name === "samples" ? "sample" : "text"} ${copy.text_number + 1}`);
   return element("li", {},
-    element("span", { class: "written copied" }, `“${onOneLine(passage)}${isCut ? " …" : ""}”`),
+    element("span", { class: "written copied" }, `“${onOneLine(passage)}${shown.length < length ? " …" : ""}”`),
     element("span", { class: "soft copy-facts" }, facts.join(" · "),
       name === "text" && placeInText(copy, text, unit)));
 }

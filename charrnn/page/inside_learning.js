@@ -4,6 +4,7 @@ import { element } from "./dom.js";
 import { lineChart } from "./inside_charts.js";
 
 const WIDE_SPAN = 30; // checkpoints farther apart than this are drawn on a logarithmic axis
+const LITTLE_LEARNED = 0.05; // bits that are not worth a sentence about when they were gained
 
 /** Makes the section Learning. */
 export function learningSection(record) {
@@ -20,8 +21,8 @@ function curvesCard({ kinds, checkpoints }) {
     last.characters.toLocaleString("en")}.`;
   return element("section", { class: "card", "aria-labelledby": "learning-title" },
     element("h2", { id: "learning-title" }, "Learning"),
-    element("p", {}, `How hard each kind of character still was at the ${
-      checkpoints.length} checkpoints that are kept: the lower a curve, the better it was known.`),
+    element("p", {}, `How hard each kind of character still was at ${
+      checkpoints.length} of the checkpoints that are kept: the lower a curve, the better it was known.`),
     element("p", { class: "inside-finding" }, found),
     lineChart({
       title: "The loss by kind of character over the checkpoints",
@@ -45,8 +46,8 @@ function learnedCard({ kinds, counts, checkpoints, learned }) {
       describeLearned(name, step, checkpoints, kindAt(name), counts[kindAt(name)])));
   return element("section", { class: "card", "aria-labelledby": "learned-title" },
     element("h2", { id: "learned-title" }, "What was learned when"),
-    element("p", {}, "A kind counts as learned at the first kept checkpoint with nine tenths of what "
-      + "the best one has gained on the first."),
+    element("p", {}, "A kind counts as learned at the first of these checkpoints with nine tenths of "
+      + "what the best one has gained on the first."),
     element("ul", { class: "learned-list" },
       ...sentences.map((each) => element("li", {}, ...each))));
 }
@@ -59,6 +60,11 @@ function describeLearned(name, step, checkpoints, k, count) {
   if (step === null) {
     return [bold, `: never better than at the first of these checkpoints, with ${bits(first)} bits.`,
       size];
+  }
+  const best = checkpoints.reduce((a, b) => (b.bits[k] < a.bits[k] ? b : a));
+  if (first.bits[k] - best.bits[k] < LITTLE_LEARNED) {
+    return [bold, `: hardly better than at the first of these checkpoints: from ${bits(first)} to ${
+      bits(best)} bits at best.`, size];
   }
   const at = checkpoints.find((each) => each.step === step);
   return [bold, `: by step ${step.toLocaleString("en")}, after ${

@@ -142,7 +142,7 @@ class MemoryOverText {
       element("h2", { id: "occlusion-title" }, "What a prediction hangs on"),
       element("p", {}, "Each earlier character was exchanged for others: the text shows in colour by "
         + "how many nats the prediction then becomes worse, or better. Half of the places that one "
-        + "can choose surprised the model, the others did not."),
+        + "can choose surprised the model, the others did not. 1 nat is 1.44 bits."),
       this.largest);
   }
 

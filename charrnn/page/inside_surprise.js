@@ -17,8 +17,8 @@ const SHADES = [
   {
     title: "Rank",
     swatches: [[0, "1"], [2, "2"], [4, "4"], [6, "8"], [8, "16"], [10, "32+"]],
-    legend: "is the character's rank: 1 where the model held no other for likelier. The higher the "
-      + "colour, the more characters it would have written sooner.",
+    legend: "is the character's rank: 1 where the model thought no other likelier. The higher the "
+      + "colour, the more characters it thought likelier.",
   },
 ];
 
@@ -92,14 +92,16 @@ function likeliestNode({ surprise, alphabet, model }, place, letter) {
 function summaryCard({ model, surprise: { bits_per_character: bits, nats, ranks, lanes } }) {
   const known = model.task === "restore" ? "those on both sides" : "all before it";
   const first = ranks.filter((rank) => rank === 1).length / Math.max(ranks.length, 1);
+  const isBytes = model.tokenizer === "byte";
   const certain = nats.filter((each) => each < Math.LN2).length / Math.max(nats.length, 1);
   return element("section", { class: "card", "aria-labelledby": "surprise-title" },
     element("h2", { id: "surprise-title" }, "Surprise"),
     element("p", {}, `How well the model predicts each character of the text from ${known}: it takes ${
       bits.toFixed(2)} bits per character, as a guess among ${
         (2 ** bits).toFixed(1)} equally likely ones would.`),
-    element("p", { class: "soft" }, `Of the characters shown, ${percent(first)} were the likeliest `
-      + `in their places, and ${percent(certain)} were likelier than all others together.`
+    element("p", { class: "soft" }, `Of the characters shown, ${percent(first)} ${isBytes
+      ? "had the likeliest first byte" : "were the likeliest"} in their places, and ${
+      percent(certain)} were likelier than all others together.`
       + `${lanes > 1 ? ` The text was read in ${lanes} parts side by side.` : ""}`));
 }
 

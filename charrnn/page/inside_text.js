@@ -319,7 +319,7 @@ export class InsideText {
       ArrowRight: () => here + 1,
       ArrowUp: () => this.besideRow(here, -1),
       ArrowDown: () => this.besideRow(here, 1),
-      Home: () => this.letters.lastIndexOf("\n", here - 1) + 1,
+      Home: () => this.letters.slice(0, here).lastIndexOf("\n") + 1,
       End: () => (this.letters.indexOf("\n", here) + last + 1) % (last + 1),
     }[event.key];
     if (!next) return;

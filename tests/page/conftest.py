@@ -85,11 +85,17 @@ def problems() -> Iterator[list[str]]:
 
 @pytest.fixture
 def open_page(browser: Browser, address: str, problems: list[str]) -> Iterator[Callable[..., Page]]:
-    """Opens the page: open_page("#many", width=360, dark=True)."""
+    """Opens the page: open_page("#many", width=360, dark=True). A script runs before its own."""
     contexts = []
 
     def make(
-        place: str = "", *, width: int = 1280, dark: bool = False, at: str = address, **more: Any
+        place: str = "",
+        *,
+        width: int = 1280,
+        dark: bool = False,
+        at: str = address,
+        script: str | None = None,
+        **more: Any,
     ) -> Page:
         context = browser.new_context(
             base_url=at,
@@ -102,6 +108,8 @@ def open_page(browser: Browser, address: str, problems: list[str]) -> Iterator[C
         contexts.append(context)
         context.set_default_timeout(TIMEOUT)
         context.add_init_script(REPORT_VIOLATIONS)
+        if script is not None:
+            context.add_init_script(script)
         page = context.new_page()
         watch(page, at, problems)
         page.goto(f"/{place}")

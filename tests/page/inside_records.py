@@ -62,9 +62,8 @@ def record_of(text: str = TEXT, *, tokenizer: str = "char", **parts: Any) -> Rec
 
 def open_record(open_page: Callable[..., Page], record: Record, **more: Any) -> Page:
     """Opens the part Inside with a record, in its first section."""
-    page = open_page(**more)
-    page.add_init_script(_ENGINE.replace("RECORD", json.dumps(record)))
-    page.goto("/?fake#inside")
+    script = _ENGINE.replace("RECORD", json.dumps(record))
+    page = open_page("#inside", script=script, **more)
     page.wait_for_selector(".inside-text")
     return page
 

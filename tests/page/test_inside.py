@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 import charrnn
+from charrnn.explanation.config import PARTS
 from tests.page.accessibility import check_accessibility, check_width
 
 pytestmark = pytest.mark.browser
@@ -57,10 +58,8 @@ def open_inside(open_page: Callable[..., Page]) -> Callable[..., Page]:
     """Opens the part Inside with an engine that gives a record; explains unless told otherwise."""
 
     def make(record: Record, *, fixed: bool = False, start: bool = True, **more: Any) -> Page:
-        page = open_page(**more)
         engine = ENGINE.replace("FIXED", json.dumps(fixed)).replace("RECORD", json.dumps(record))
-        page.add_init_script(engine)
-        page.goto("/?fake#inside")
+        page = open_page("#inside", script=engine, **more)
         page.wait_for_selector("html[data-ready]")
         if start and not fixed:
             page.get_by_role("button", name="Explain", exact=True).click()
@@ -112,18 +111,21 @@ def test_a_text_or_none_is_explained_and_the_wait_can_be_ended(
     box = page.get_by_role("textbox", name="Text")
     start = page.get_by_role("button", name="Explain", exact=True)
     box.fill("slow")
-    start.click()
+    start.press("Enter")
     page.get_by_text("Now: writing samples …").wait_for()
     expect(start).to_be_disabled()
-    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_role("button", name="Stop")).to_be_focused()
+    page.keyboard.press("Enter")
     expect(start).to_be_enabled()
+    expect(start).to_be_focused()
     assert page.locator(".inside-text").count() == 0
     box.fill("wrong")
     start.click()
     page.get_by_role("alert").get_by_text("no character of the text is known").wait_for()
     box.fill("")
-    start.click()
+    start.press("Enter")
     page.wait_for_selector(".inside-text")
+    expect(page.get_by_text("The text to explain")).to_be_focused()
     asked = page.evaluate("window.asked")
     assert [each["text"] for each in asked] == ["slow", "wrong", None]
     assert {each["model"] for each in asked} == {"one"}
@@ -145,7 +147,9 @@ def test_a_record_that_is_fixed_is_shown_at_once_without_a_form(
 def test_the_parts_that_are_there_have_sections_and_the_others_a_reason(
     open_inside: Callable[..., Page], record: Record
 ) -> None:
-    page = open_inside({**record, "memory": None, "absent": {"memory": "it was not asked for"}})
+    skipped = [chr(0x4E00 + k) for k in range(23)]
+    changes = {"memory": None, "absent": {"memory": "it was not asked for"}}
+    page = open_inside({**record, **changes, "text": {**record["text"], "skipped": skipped}})
     sections = page.get_by_role("tablist", name="What was found out").get_by_role("tab")
     titles = sections.all_inner_texts()
     assert titles[:2] == ["Surprise", "Cells"] and "Memory" not in titles
@@ -157,9 +161,20 @@ def test_the_parts_that_are_there_have_sections_and_the_others_a_reason(
     assert sections.first.get_attribute("aria-selected") == "true"
     facts = page.locator(".inside-facts").inner_text()
     assert f"It read {len(record['text']['text']):,} characters" in facts
+    assert facts.endswith(f"“{skipped[18]}”, “{skipped[19]}” and 3 more.")
     with page.expect_download() as saved:
         page.get_by_role("button", name="Save all numbers as JSON").click()
     assert json.loads(saved.value.path().read_text())["surprise"] == record["surprise"]
+
+
+def test_a_record_without_parts_has_its_text_alone(
+    open_inside: Callable[..., Page], record: Record
+) -> None:
+    page = open_inside({**record, **dict.fromkeys(PARTS)})
+    assert page.get_by_role("tablist", name="What was found out").count() == 0
+    letter(page, 4).hover()
+    assert heading(page) == "“f”, character 5"
+    check_accessibility(page)
 
 
 # --- the text
@@ -232,6 +247,8 @@ def test_the_text_is_walked_by_keys_and_by_the_slider(
     assert heading(page) == f"new line, character {TEXT.index(chr(10)) + 1}"
     page.keyboard.press("Home")
     page.keyboard.press("ArrowLeft")
+    assert heading(page) == "“T”, character 1"
+    page.keyboard.press("Home")
     assert heading(page) == "“T”, character 1"
     first = letter(page, 0).bounding_box()
     page.keyboard.press("ArrowDown")

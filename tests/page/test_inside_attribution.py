@@ -45,7 +45,7 @@ def test_the_class_its_probabilities_and_the_largest_effects_are_said(
 ) -> None:
     page = open_record(open_page, record_of(TEXT, attribution=attribution()))
     found = card(page, "Classes")
-    assert "The model holds the text for “<up>”, with a probability of 70 %." in found.inner_text()
+    assert "The model predicts “<up>”, with a probability of 70 %." in found.inner_text()
     rows = found.get_by_role("listitem").all_inner_texts()
     assert [row.split("\n") for row in rows] == [
         ["<up>", "70 %"],

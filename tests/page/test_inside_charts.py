@@ -78,8 +78,8 @@ def test_a_histogram_has_bars_for_one_series_and_an_outline_for_the_other(page: 
     ys = [float(point.split(",")[1]) for point in outline.split()]
     assert len(ys) == 6 and ys[0] == ys[1] and ys[2] < ys[0] < ys[4]
     label = page.get_by_role("img", name="Shares").get_attribute("aria-label") or ""
-    assert "Of this text, most lie at 0–1 bits: 40 %." in label
-    assert "Of samples, most lie at 1–2 bits: 30 %." in label
+    assert "Of this text, the largest share lies at 0–1 bits: 40 %." in label
+    assert "Of samples, the largest share lies at 1–2 bits: 30 %." in label
     page.get_by_text("The numbers as a table").click()
     rows = page.locator("tbody tr").all_inner_texts()
     assert rows[-1].split("\t") == ["2 and more", "10 %", "0 %"]

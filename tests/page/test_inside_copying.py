@@ -32,7 +32,7 @@ def copy(place: int, length: int, *, number: int = 0, passage: str | None = None
     }
 
 
-def figures(name: str, novelty: list[float], **more: Any) -> dict[str, Any]:
+def figures(name: str, novelty: list[float | None], **more: Any) -> dict[str, Any]:
     return {
         "name": name,
         "texts": 1,
@@ -102,6 +102,13 @@ def test_novelty_is_drawn_for_each_text(open_page: Callable[..., Page]) -> None:
     assert table(chart)[2] == ["2", "30 %", "10 %", "50 %"]
 
 
+def test_a_short_text_has_no_long_sequences(open_page: Callable[..., Page]) -> None:
+    short = copying(figures=[figures("text", [0.0, 0.25, None, None])])
+    found = card(open_record(open_page, record_of(TEXT, copying=short)), "Novelty")
+    assert "Even of 2 characters, most sequences in this text are known." in found.inner_text()
+    assert heights(found.locator(".chart")) == [pytest.approx([0, 0.25], abs=0.005)]
+
+
 def test_the_longest_copies_are_listed_with_their_lines(open_page: Callable[..., Page]) -> None:
     page = open_record(open_page, record_of(TEXT, copying=copying()))
     found = card(page, "The longest copies")
@@ -135,12 +142,14 @@ def test_copies_are_coloured_by_length_and_underlined_when_chosen(
 
 def test_places_in_bytes_are_found_in_the_text(open_page: Callable[..., Page]) -> None:
     """An é is two bytes, so the copy begins and ends one character sooner than its bytes say."""
-    byte = copying(figures=[figures("text", [0.0], longest=[copy(10, 30)])])
+    cut = copy(60, 20, passage="é" * 9)
+    byte = copying(figures=[figures("text", [0.0], longest=[copy(10, 30), cut])])
     page = open_record(open_page, record_of(TEXT, copying=byte, tokenizer="byte"))
     assert (
         "30 bytes · line 30 of the training text (byte 1,011)"
         in card(page, "The longest copies").inner_text()
     )
+    assert "“ééééééééé …”" in page.locator(".copy-list").inner_text()  # 18 of its 20 bytes
     page.get_by_role("button", name="Show the copy at character 10").click()
     assert places_with(page, "ranged", TEXT) == set(range(9, 39))
 

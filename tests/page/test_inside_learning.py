@@ -64,6 +64,20 @@ def test_what_was_learned_when_is_said_the_earliest_first(open_page: Callable[..
     ]
 
 
+def test_what_was_hardly_learned_is_not_said_to_be_learned(open_page: Callable[..., Page]) -> None:
+    kept = learning()
+    kept["checkpoints"] = [
+        each | {"bits": [3.0 - k / 50]} for k, each in enumerate(kept["checkpoints"])
+    ]
+    changes = {"kinds": ["spaces"], "counts": [9], "learned": [["spaces", 30]]}
+    page = open_record(open_page, record_of(learning=kept | changes))
+    (row,) = card(page, "What was learned when").get_by_role("listitem").all_inner_texts()
+    assert row == (
+        "Spaces: hardly better than at the first of these checkpoints: from 3.00 to 2.96 bits at "
+        "best. 9 in the text."
+    )
+
+
 def test_everyone_can_use_learning(open_page: Callable[..., Page]) -> None:
     page = open_record(open_page, record_of(learning=learning()))
     page.get_by_text("The numbers as a table").click()

@@ -9,11 +9,18 @@ from typing import Final
 
 import numpy as np
 
+from charrnn.data.excerpt import AnyIds
 from charrnn.data.tokenizer import Ids
 from charrnn.engines import Engine, best_engine
 from charrnn.errors import CharRNNWarning, ModelError
 from charrnn.explanation.copy_records import Copying
-from charrnn.explanation.copying import copied_passages, describe_copies, find_matches
+from charrnn.explanation.copying import (
+    Matches,
+    copied_passages,
+    describe_copies,
+    find_matches,
+    original_places,
+)
 from charrnn.explanation.embeddings import explain_embeddings
 from charrnn.explanation.explanation import (
     NOT_ASKED_FOR,
@@ -174,18 +181,21 @@ class Explainer:
             part = matches.of(first, last)
             figures.append(describe_copies(name, part, group, training, self.model.tokenizer))
             if name == "text":
-                passages = self._in_characters(copied_passages(part))
+                passages = self._shown_passages(part, training)
         return Copying(
             training_characters=len(training), figures=tuple(figures), passages=tuple(passages)
         )
 
-    def _in_characters(self, passages: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
-        """Return the passages whose beginning is shown, in characters instead of ids."""
+    def _shown_passages(self, matches: Matches, training: AnyIds) -> list[tuple[int, int, int]]:
+        """Return the copies whose beginning is shown, in characters instead of ids, with their
+        places in the whole training text."""
+        passages = copied_passages(matches)
+        origins = original_places(training, [other for *_, other in passages])
         found = []
-        for place, length, other in passages:
+        for (place, length, _), origin in zip(passages, origins, strict=True):
             begin, end = np.searchsorted(self.text.starts, [place, place + length]).tolist()
             if begin < self.shown and end > begin:
-                found.append((begin, end - begin, other))
+                found.append((begin, end - begin, origin))
         return found
 
     def _learning(self) -> Learning | None:
