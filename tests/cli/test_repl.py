@@ -619,7 +619,7 @@ def test_each_line_is_learned_from_where_lines_are_texts(here: Path) -> None:
     session = Session(small_sampler(), CONFIG, lambda header, suggestions: 0, adapt=True)
     for line in ("/set lines on", "The fox", "", "The hen"):
         session.handle(line)
-    assert session.adaptation.learned == 14
+    assert session.learning.adaptation.learned == 14
     adaptation = Adaptation(sampler := small_sampler(), on=True)
     for line in ("The fox", "The hen"):
         adaptation.learn("", line, lines=True)
@@ -632,7 +632,7 @@ def test_another_model_begins_with_nothing_learned(here: Path) -> None:
     session = Session(small_sampler(), CONFIG, lambda header, suggestions: 0, adapt=True)
     session.handle("It was it! It was it!")
     session.handle("/model other")
-    assert (session.adaptation.on, session.adaptation.learned) == (True, 0)
+    assert (session.learning.adaptation.on, session.learning.adaptation.learned) == (True, 0)
     session.handle("/new")
     session.handle("")
     assert session.manuscript.text == made(Manuscript(small_sampler()))
