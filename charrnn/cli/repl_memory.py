@@ -113,7 +113,7 @@ class TypedMemory:
             if self._text.training is None:
                 warn(f"the memory begins empty, without the training text: {self._text.problem}")
         model = self._sampler.model
-        memory = primed_memory(model.tokenizer.vocabulary_size, self._text.training)
+        memory = primed_memory(model.tokenizer, self._text.training)
         held_out = self._text.validation
         if held_out is not None and len(held_out) > 1:
             engine = self._sampler.new_engine(model)

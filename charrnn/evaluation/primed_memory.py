@@ -5,6 +5,7 @@ from typing import Final
 import numpy as np
 
 from charrnn.data.excerpt import AnyIds
+from charrnn.data.tokenizer import Tokenizer
 from charrnn.engines.memory import Memory, MemoryConfig
 
 MOST_LEARNED: Final = 20_000_000
@@ -14,13 +15,14 @@ _CHUNK: Final = 1 << 20
 
 
 def primed_memory(
-    vocabulary_size: int, training: AnyIds | None, config: MemoryConfig | None = None
+    tokenizer: Tokenizer, training: AnyIds | None, config: MemoryConfig | None = None
 ) -> Memory:
-    """Return a memory that has learned the training text (N,), or nothing for None.
+    """Return a memory of a tokenizer's ids that has learned a training text (N,), or nothing for
+    None.
 
     What was held out of the text is not to be in it.
     """
-    memory = Memory(vocabulary_size, config)
+    memory = Memory.of(tokenizer, config)
     if training is not None:
         for begin in range(max(len(training) - MOST_LEARNED, 0), len(training), _CHUNK):
             memory.learn(np.asarray(training[begin : begin + _CHUNK]))

@@ -197,7 +197,7 @@ def _memory(
     if not memory:
         return None
     config = memory if isinstance(memory, MemoryConfig) else None
-    return primed_memory(model.tokenizer.vocabulary_size, training, config)
+    return primed_memory(model.tokenizer, training, config)
 
 
 def _scaled(nats: float | None, factor: float) -> float | None:

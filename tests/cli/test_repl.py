@@ -666,7 +666,7 @@ def test_a_memory_that_is_switched_on_later_learns_what_was_typed_before(
             session.handle("/memory on")
             assert "memory on, 32 typed" in capsys.readouterr().err
         texts.append(session.manuscript.probabilities())
-    np.testing.assert_allclose(*texts, rtol=1e-5)
+    np.testing.assert_allclose(texts[0], texts[1], rtol=1e-5)
 
 
 def test_the_memory_learns_a_text_that_is_loaded_and_moves_to_another_model(

@@ -4,7 +4,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from charrnn.data.tokenizer import Ids
+from charrnn.data.tokenizer import CharTokenizer, Ids
 from charrnn.engines import ENGINES, int8_engine
 from charrnn.engines.memory import Memory
 from charrnn.errors import ConfigError, ModelError
@@ -16,7 +16,7 @@ from charrnn.evaluation.scoring import evaluate
 from charrnn.storage.model_directory import Model
 
 MakeModel = Callable[..., Model]
-SIZE = len("\n abcdefgh")
+TOKENIZER = CharTokenizer("\n abcdefgh")
 TEXT = "ab cab\nbad cab ab\nfed gab\n"
 
 
@@ -27,14 +27,14 @@ def ids_of(model: Model, text: str) -> Ids:
 def test_it_is_the_score_of_a_plain_loop(make_model: MakeModel) -> None:
     model = make_model()
     engine, ids = int8_engine(model), ids_of(model, TEXT * 3)
-    memory = Memory(SIZE)
+    memory = Memory.of(TOKENIZER)
     memory.learn(ids[:1])
     logits, _ = engine.advance([ids[:-1]], None)
     expected = sum(
         float(memory.score(ids[place + 1 : place + 2], logits[0, place : place + 1])[0])
         for place in range(len(ids) - 1)
     ) / (len(ids) - 1)
-    found = score_with_memory(engine, Memory(SIZE), ids)
+    found = score_with_memory(engine, Memory.of(TOKENIZER), ids)
     assert found.nats == pytest.approx(expected, rel=1e-12)
     assert found.network == pytest.approx(score(engine, ids), rel=1e-6)
 
@@ -45,9 +45,9 @@ def test_it_does_not_depend_on_how_the_text_is_cut(
 ) -> None:
     model = make_model()
     engine, ids, told = int8_engine(model), ids_of(model, TEXT * 3), []
-    expected = score_with_memory(engine, Memory(SIZE), ids)
+    expected = score_with_memory(engine, Memory.of(TOKENIZER), ids)
     monkeypatch.setattr(memory_scoring, "_CHUNK", chunk)
-    found = score_with_memory(engine, Memory(SIZE), ids, lambda *each: told.append(each))
+    found = score_with_memory(engine, Memory.of(TOKENIZER), ids, lambda *each: told.append(each))
     assert found == pytest.approx(expected, rel=1e-12)
     assert told[-1] == (len(ids), len(ids)) and sorted(told) == told
 
@@ -84,7 +84,7 @@ def test_of_bytes_a_character_is_still_a_character(make_model: MakeModel) -> Non
     text = "é€ é€ é€ " * 5
     ids = ids_of(model, text)
     found = evaluate(model, ids, memory=True)
-    nats = score_with_memory(int8_engine(model), Memory(256), ids)
+    nats = score_with_memory(int8_engine(model), Memory.of(model.tokenizer), ids)
     ratio = len(ids) / len(text)
     assert found.nats_per_character == pytest.approx(nats.nats * ratio, rel=1e-9)
     assert found.network_nats_per_character == pytest.approx(nats.network * ratio, rel=1e-9)
@@ -94,7 +94,7 @@ def test_a_network_may_adapt_beside_a_memory(make_model: MakeModel) -> None:
     model = make_model()
     ids = ids_of(model, TEXT * 5)
     config = AdaptationConfig(segment=10)
-    found = score_adapted_with_memory(model, config, Memory(SIZE), ids)
+    found = score_adapted_with_memory(model, config, Memory.of(TOKENIZER), ids)
     assert found.network == pytest.approx(score_adapted(Adapter(model, config), ids), rel=1e-5)
     assert found.nats < found.network
     result = evaluate(model, ids, memory=True, adapt=config)
@@ -122,7 +122,8 @@ def test_a_memory_needs_a_text_in_its_order(make_model: MakeModel) -> None:
 def test_numbers_that_overflow_are_an_error(make_model: MakeModel) -> None:
     model = make_model()
     ids = ids_of(model, TEXT)
-    tensors = model.tensors | {"head.bias": np.full(SIZE, np.inf, dtype=np.float32)}
+    biases = np.full(TOKENIZER.vocabulary_size, np.inf, dtype=np.float32)
+    tensors = {**model.tensors, "head.bias": biases}
     broken = dataclasses.replace(model, tensors=tensors)
     with pytest.raises(ModelError, match="overflow"), np.errstate(all="ignore"):
-        score_with_memory(ENGINES["numpy"](broken), Memory(SIZE), ids)
+        score_with_memory(ENGINES["numpy"](broken), Memory.of(TOKENIZER), ids)

@@ -17,7 +17,7 @@ TEXT = "ab cab\nbad cab ab\n" * 6
 
 
 def memory_of(model: Model, text: str = TEXT) -> Memory:
-    memory = Memory(model.tokenizer.vocabulary_size)
+    memory = Memory.of(model.tokenizer)
     memory.learn(model.tokenizer.encode(text))
     return memory
 

@@ -70,7 +70,7 @@ def open_sampler(
     learned = _training_ids(directory) if corpus is None else _ids_of(corpus, found.tokenizer, read)
     mixed = MemoryEngine(
         inner,
-        primed_memory(found.tokenizer.vocabulary_size, learned),
+        primed_memory(found.tokenizer, learned),
         weight=mixture.memory,
         matches=mixture.memory_matches,
     )

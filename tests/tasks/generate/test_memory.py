@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -63,7 +64,7 @@ def test_the_verbs_of_the_api_take_the_mixture_too(run: Path) -> None:
     sampler, _ = open_sampler(run, mixture=MixtureConfig(memory=0.5))
     config = SamplingConfig(length=30, seed=3)
     expected = sampler.sample("the ", config, index=2)
-    settings = {"length": 30, "seed": 3, "index": 2, "memory": 0.5}
+    settings: dict[str, Any] = {"length": 30, "seed": 3, "index": 2, "memory": 0.5}
     assert charrnn.sample(run, "the ", **settings) == expected
     assert "".join(charrnn.stream_sample(run, "the ", **settings)) == expected
     assert charrnn.sample(run, "the ", length=30, seed=3, index=2) != expected
