@@ -3,9 +3,10 @@
     python -m benchmarks.repl [--keys 300] [--hidden-size 256] [--layers 2] [--json]
 
 Keys are typed on a real pseudo-terminal of 80x24, with a model of fresh weights, first while ghost
-text is computed, then also with a memory, then without ghost text. The gaps between the keys are so short that the ghost text of the
-last key is mostly still being computed. The output is the median, the 99th percentile and the
-largest latency in milliseconds; the bar is 16 ms, a frame, for the 99th percentile.
+text is computed, then while it is computed with a memory, then without ghost text. The gaps between
+the keys are so short that the ghost text of the last key is mostly still being computed. The output
+is the median, the 99th percentile and the largest latency in milliseconds; the bar is 16 ms, a
+frame, for the 99th percentile.
 """
 
 import argparse
