@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from charrnn.cli.display import warn
+from charrnn.cli.display import time_left, warn
 from charrnn.data.corpus import newline_id
 from charrnn.engines import Engine
 from charrnn.engines.memory import Memory
@@ -113,9 +113,10 @@ class TypedMemory:
             if self._text.training is None:
                 warn(f"the memory begins empty, without the training text: {self._text.problem}")
         model = self._sampler.model
-        memory = primed_memory(model.tokenizer, self._text.training)
-        held_out = self._text.validation
-        if held_out is not None and len(held_out) > 1:
-            engine = self._sampler.new_engine(model)
-            score_with_memory(engine, memory, held_out[:_HELD_OUT])
+        with time_left("remembering the training text") as progress:
+            memory = primed_memory(model.tokenizer, self._text.training, progress=progress)
+            held_out = self._text.validation
+            if held_out is not None and len(held_out) > 1:
+                engine = self._sampler.new_engine(model)
+                score_with_memory(engine, memory, held_out[:_HELD_OUT], progress)
         return memory

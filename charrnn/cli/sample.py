@@ -121,7 +121,7 @@ def sample(
     The prompt and the text go to stdout, messages to stderr. Several texts are separated by a line
     of ---, or by newlines if each is a line.
     """
-    from charrnn.cli.display import TextOutput, say, tracked
+    from charrnn.cli.display import TextOutput, say, time_left, tracked
     from charrnn.cli.escapes import warn_of_escapes
     from charrnn.cli.prompts import known_characters, read_prompt
     from charrnn.errors import ConfigError
@@ -132,7 +132,12 @@ def sample(
     from charrnn.generation.selection import Lines
     from charrnn.tasks.generate.memory import open_sampler
 
-    sampler, learned = open_sampler(model, running.engine, mixture, corpus=corpus, read=read)
+    learning = mixture.memory is not None
+    shown = time_left("remembering the text") if learning else contextlib.nullcontext()
+    with shown as progress:
+        sampler, learned = open_sampler(
+            model, running.engine, mixture, corpus=corpus, read=read, progress=progress
+        )
     tokenizer = sampler.model.tokenizer
     config = decided(sampling, context, trained_on_lines=sampler.model.provenance.lines)
     refuse_unused(context, tokenizer=tokenizer.kind)

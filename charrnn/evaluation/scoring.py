@@ -145,7 +145,7 @@ def evaluate(
         protocol,
         engine=engine,
         adapt=adapt,
-        memory=_memory(model, training, memory),
+        memory=_memory(model, training, memory, progress),
         progress=progress,
     )
     if not math.isfinite(found.nats):
@@ -191,13 +191,16 @@ def _per_character(
 
 
 def _memory(
-    model: Model, training: AnyIds | None, memory: MemoryConfig | bool | None
+    model: Model,
+    training: AnyIds | None,
+    memory: MemoryConfig | bool | None,
+    progress: Callable[[int, int], None] | None,
 ) -> Memory | None:
     """Return the memory that reads the text together with the network, if there is to be one."""
     if not memory:
         return None
     config = memory if isinstance(memory, MemoryConfig) else None
-    return primed_memory(model.tokenizer, training, config)
+    return primed_memory(model.tokenizer, training, config, progress=progress)
 
 
 def _scaled(nats: float | None, factor: float) -> float | None:

@@ -24,7 +24,10 @@ def learned(ids: np.typing.NDArray[np.uint8]) -> Memory:
 
 def test_it_knows_the_training_text(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_CHUNK", 70)
-    assert predictions(primed_memory(TOKENIZER, IDS)) == predictions(learned(IDS))
+    told: list[tuple[int, int]] = []
+    primed = primed_memory(TOKENIZER, IDS, progress=lambda *each: told.append(each))
+    assert predictions(primed) == predictions(learned(IDS))
+    assert told == [(70, 300), (140, 300), (210, 300), (280, 300), (300, 300)]
     held_out = Excerpt(IDS, np.array([0, 200]), np.array([90, 300]))
     both = np.concatenate([IDS[:90], IDS[200:]])
     assert predictions(primed_memory(TOKENIZER, held_out)) == predictions(learned(both))

@@ -138,7 +138,8 @@ def test_what_the_memory_learns_later_changes_what_follows_a_state(make_model: M
     ids = model.tokenizer.encode("fed g")
     _, state = mixed.advance([ids[:-1]], None)
     before = mixed.advance([ids[-1:]], state)[0][0, -1]
-    mixed.memory.learn(model.tokenizer.encode("fed gh" * 20))
+    typed = model.tokenizer.encode("fed gh" * 20)
+    mixed.memory.score(typed[1:], mixed.engine.advance([typed], None)[0][0, :-1])
     after = mixed.advance([ids[-1:]], state)[0][0, -1]
     expected = int(model.tokenizer.encode("h")[0])
     assert after[expected] > before[expected]

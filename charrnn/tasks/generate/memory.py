@@ -3,7 +3,7 @@
 Legend: N ids.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -45,6 +45,7 @@ def open_sampler(
     *,
     corpus: Sequence[str] | None = None,
     read: ReadOptions | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> MixedSampler:
     """Return a sampler of a language model, whose engine has a memory if that has a weight.
 
@@ -55,6 +56,7 @@ def open_sampler(
         corpus: the texts that the memory learns; None: the training text, without what was held
             out.
         read: how to read them.
+        progress: called with the number of ids that the memory has learned, and their total.
 
     Raises ModelError, ConfigError; CorpusError where the memory has no text to learn.
     """
@@ -70,7 +72,7 @@ def open_sampler(
     learned = _training_ids(directory) if corpus is None else _ids_of(corpus, found.tokenizer, read)
     mixed = MemoryEngine(
         inner,
-        primed_memory(found.tokenizer, learned),
+        primed_memory(found.tokenizer, learned, progress=progress),
         weight=mixture.memory,
         matches=mixture.memory_matches,
     )
