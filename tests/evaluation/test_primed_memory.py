@@ -37,6 +37,16 @@ def test_without_a_text_it_knows_nothing() -> None:
     assert predictions(primed_memory(TOKENIZER, None)) == predictions(Memory.of(TOKENIZER))
 
 
+def test_a_memory_that_is_to_predict_alone_scores_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_CHUNK", 70)
+    for most, count in ((45, 45), (1000, 60)):
+        monkeypatch.setattr(module, "_SCORED", most)
+        memory = learned(IDS[:-count])
+        memory.score(IDS[-count:])
+        assert predictions(primed_memory(TOKENIZER, IDS, alone=True)) == predictions(memory)
+        assert predictions(memory) != predictions(learned(IDS))
+
+
 def test_of_a_long_text_it_knows_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_LEARNED", 120)
     assert predictions(primed_memory(TOKENIZER, IDS)) == predictions(learned(IDS[-120:]))

@@ -72,7 +72,7 @@ def open_sampler(
     learned = _training_ids(directory) if corpus is None else _ids_of(corpus, found.tokenizer, read)
     mixed = MemoryEngine(
         inner,
-        primed_memory(found.tokenizer, learned, progress=progress),
+        primed_memory(found.tokenizer, learned, alone=True, progress=progress),
         weight=mixture.memory,
         matches=mixture.memory_matches,
     )
