@@ -1,13 +1,15 @@
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import charrnn
 from charrnn.data.tokenizer import CharTokenizer, Ids
 from charrnn.engines import ENGINES, int8_engine
 from charrnn.engines.memory import Memory
-from charrnn.errors import ConfigError, ModelError
+from charrnn.errors import CharRNNWarning, ConfigError, ModelError
 from charrnn.evaluation import memory_scoring
 from charrnn.evaluation.dynamic_evaluation import AdaptationConfig, Adapter
 from charrnn.evaluation.memory_scoring import score_adapted_with_memory, score_with_memory
@@ -111,6 +113,18 @@ def test_of_a_long_text_the_beginning_is_read(make_model: MakeModel) -> None:
     assert found.of_characters == len(ids)
     whole = evaluate(model, ids[:100], memory=True)
     assert found.nats_per_character == whole.nats_per_character
+
+
+def test_a_model_in_memory_has_a_memory_that_begins_empty_and_it_says_so(
+    make_model: MakeModel, tmp_path: Path
+) -> None:
+    path = tmp_path / "text.txt"
+    path.write_text(TEXT * 3)
+    model = make_model()
+    with pytest.warns(CharRNNWarning, match="a memory that is empty at first"):
+        found = charrnn.evaluate(model, path, memory=True)
+    expected = evaluate(model, ids_of(model, TEXT * 3), memory=True)
+    assert found["nats_per_character"] == expected.nats_per_character
 
 
 def test_a_memory_needs_a_text_in_its_order(make_model: MakeModel) -> None:

@@ -32,13 +32,9 @@ def prepare_evaluation(request: EvaluationRequest, progress: ReadingProgress) ->
     except CorpusError as error:
         if request.file is None:
             raise
-        if request.directory is not None:
-            lacking = (
-                "no baselines, and a memory that is empty at first"
-                if request.memory
-                else ("no baselines")
-            )
-            message = f"{lacking}, as both learn from the training text: {error}"
+        if request.directory is not None or request.memory:
+            empty = ", and a memory that is empty at first" if request.memory else ""
+            message = f"no baselines{empty}, for want of the training text: {error}"
             warnings.warn(message, CharRNNWarning, stacklevel=2)
     return partial(_evaluate, request, training, validation)
 
