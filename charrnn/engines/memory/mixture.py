@@ -160,7 +160,7 @@ def shares_after(shares: Float32Array, decisions: Decisions, bit: int) -> Float3
     """Return the shares (2, n) after a decision."""
     averaged = decisions.averaged
     earned = shares * (averaged if bit else _ONE - averaged)
-    return earned / (earned[0] + earned[1])
+    return np.asarray(earned / (earned[0] + earned[1]))
 
 
 def _inputs(

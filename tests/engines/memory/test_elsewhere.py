@@ -35,8 +35,8 @@ def test_bits_are_the_same_elsewhere(name: str, tmp_path: Path) -> None:
     config = MemoryConfig(table_bits=10, history_bits=8)
     words = (np.arange(SIZE) % 9).astype(np.int32)
     memory = Memory(SIZE, config, word_ids=words, native=False)
-    ids = text(SIZE, 60).astype(np.int32)
-    logits = logits_of(ids, SIZE)
+    drawn = text(SIZE, 60)
+    ids, logits = drawn.astype(np.int32), logits_of(drawn, SIZE)
     settings = [SIZE, 7, config.table_bits, config.history_bits, place_bits(config), 0]
     tables = memory._core.tables
     arrays: list[npt.NDArray[Any]] = [
