@@ -68,7 +68,7 @@ class EvaluationRequest:
         checkpoint: its checkpoint, which names the training text; None where the directory holds
             only a model.
         file: a text, or labelled documents, to evaluate on; None: the held-out part.
-        protocol, adapt, at_most, engine: see `charrnn.evaluation.scoring.evaluate`.
+        protocol, adapt, memory, at_most, engine: see `charrnn.evaluation.scoring.evaluate`.
     """
 
     model: "Model"
@@ -78,8 +78,9 @@ class EvaluationRequest:
     file: str | None = None
     protocol: str = "stream"
     adapt: bool = False
+    memory: bool = False
     at_most: int | None = None
-    engine: str = "float32"
+    engine: str | None = None
 
 
 Evaluate = Callable[[Callable[[int, int], None] | None], EvaluationReport]

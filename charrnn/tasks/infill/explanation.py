@@ -20,7 +20,7 @@ from charrnn.explanation.request import ExplainRequest
 from charrnn.explanation.surprise import collect_surprisals, describe_surprise
 from charrnn.explanation.texts import ReadText
 from charrnn.tasks.infill.engine import InfillEngine
-from charrnn.training.explained_text import choose_text, read_training_text
+from charrnn.training.explained_text import choose_text, explained_training_text
 
 _WORK: Final = 50e9
 _LEAST: Final = 20_000
@@ -36,7 +36,8 @@ def explain(request: ExplainRequest) -> Explanation:
     model, config = request.model, request.config
     request.stage("reading the text")
     affordable = max(int(_WORK / model.config.parameters), _LEAST)
-    chosen = choose_text(request, read_training_text(request), min(affordable, request.longest))
+    known = explained_training_text(request)
+    chosen = choose_text(request, known, min(affordable, request.longest))
     text = ReadText.of(chosen.text, model.tokenizer, beginning=0)
     shown = min(config.shown, len(chosen.text))
     surprise = embeddings = None

@@ -14,8 +14,8 @@ from charrnn.explanation.request import ExplainRequest
 from charrnn.storage.model_directory import Model
 from charrnn.storage.run_lookup import load
 from charrnn.tasks.generate import explanation
-from charrnn.training.explained_text import TrainingText
 from charrnn.training.explaining import explain_request
+from charrnn.training.training_text import TrainingText
 from tests.conftest import PROSE
 
 TEXT = PROSE * 2
@@ -90,7 +90,7 @@ def test_passages_of_bytes_are_given_in_characters(
     training = np.frombuffer(f"xx{passage}yy".encode(), np.uint8)
     monkeypatch.setattr(
         explanation,
-        "read_training_text",
+        "explained_training_text",
         lambda _: TrainingText(training, training[:0]),
     )
     found = charrnn.explain(model, f"ö{passage}b", parts=("copying",), samples=0)
