@@ -25,7 +25,8 @@ from charrnn.data.two_pass_reading import no_progress
 from charrnn.engines import int8_engine
 from charrnn.engines.engine import chunks
 from charrnn.engines.memory import PARTS, Memory, MemoryConfig
-from charrnn.evaluation.scoring import held_out, negative_log_likelihood
+from charrnn.evaluation.protocols import negative_log_likelihood
+from charrnn.evaluation.scoring import held_out
 from charrnn.storage.model_directory import Model
 from charrnn.training.report import EvaluationRequest
 from charrnn.training.saved_model_evaluation import read_evaluated, read_training_corpus
