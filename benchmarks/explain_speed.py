@@ -1,4 +1,4 @@
-"""python -m benchmarks.explain_speed FILE: how long `charrnn explain` takes, for all kinds of networks.
+"""python -m benchmarks.explain_speed FILE: how long `charrnn explain` takes, by kind of network.
 
 The networks have random weights and are explained on the first million characters of a text, with
 one line of JSON for each: how many characters it read, and the seconds that it took, of the clock
