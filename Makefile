@@ -53,9 +53,10 @@ docs-check: $(READY)  ## check links, commands and code of the documents; FULL=1
 pictures: $(READY)  ## make docs/pictures from real trainings, in two to three minutes
 	@$(BIN)/python docs/pictures/make_pictures.py
 
-page-pictures: $(READY)  ## make those of the page of charrnn serve, in about five minutes
+page-pictures: $(READY)  ## make those of the page of charrnn serve and of explanations, in about seven minutes
 	@$(BIN)/python -m pip install --quiet --editable ".[dev,serve,benchmarks]"
 	@$(BIN)/python docs/pictures/make_page_pictures.py
+	@$(BIN)/python docs/pictures/make_inside_pictures.py
 
 format: $(READY)  ## fix formatting and lint where ruff can
 	@$(BIN)/ruff format .

@@ -8,6 +8,7 @@ that concept with an AUC of 0.95 or more on held-out text that was not used to c
 
 import argparse
 import json
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -75,26 +76,37 @@ RULES: Final[dict[str, tuple[Callable[[np.random.Generator, int], str], str]]] =
 """The texts, and the concept that each must be followed by."""
 
 
-def measure(rule: str, seed: int, *, steps: int, characters: int = CHARACTERS) -> dict[str, Any]:
-    """Train a network on the text of a rule, and return how well its units show the concept."""
+def train(rule: str, seed: int, folder: Path, *, steps: int, text: str) -> Path:
+    """Train a network on the text of a rule; return the directory of the run, which has another
+    name as long as the training goes on."""
+    path, out = folder / f"{rule}-{seed}.txt", folder / f"{rule}-{seed}"
+    unfinished = folder / f"{rule}-{seed}-unfinished"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    path.write_text(text)
+    charrnn.train(
+        path,
+        out=unfinished,
+        steps=steps,
+        hidden_size=64,
+        layers=1,
+        seed=seed,
+        batch_size=32,
+        sequence_length=96,
+        precision="fp32",
+        progress_bar=False,
+    )
+    return unfinished.rename(out)
+
+
+def measure(rule: str, seed: int, folder: Path, *, steps: int) -> dict[str, Any]:
+    """Train a network on the text of a rule, unless its run is in the folder already; return how
+    well its units show the concept."""
     generate, concept = RULES[rule]
-    text = generate(np.random.default_rng(seed), characters)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"{rule}.txt"
-        path.write_text(text)
-        run = charrnn.train(
-            path,
-            out=Path(folder) / "run",
-            steps=steps,
-            hidden_size=64,
-            layers=1,
-            seed=seed,
-            batch_size=32,
-            sequence_length=96,
-            precision="fp32",
-            progress_bar=False,
-        )
-        found = charrnn.explain(run.best_model(), text[-characters // 10 :], parts=("cells",))
+    text = generate(np.random.default_rng(seed), CHARACTERS)
+    run = folder / f"{rule}-{seed}"
+    if not run.exists():
+        train(rule, seed, folder, steps=steps, text=text)
+    found = charrnn.explain(charrnn.load(run), text[-CHARACTERS // 10 :], parts=("cells",))
     assert found.cells is not None
     score = next((each for each in found.cells.concepts if each.name == concept), None)
     if score is None:
@@ -111,17 +123,22 @@ def measure(rule: str, seed: int, *, steps: int, characters: int = CHARACTERS) -
 def main() -> None:
     """Train on each rule with each seed; print a line of JSON for each, and how many are found."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=10, help="trainings of each rule")
+    parser.add_argument("--seed", type=int, action="append", help="0 to 9 by default")
     parser.add_argument("--steps", type=int, default=1500, help="steps of a training")
     parser.add_argument("--rule", choices=[*RULES], action="append", help="all by default")
+    parser.add_argument("--runs", type=Path, help="keep the runs here, and use those that are here")
     options = parser.parse_args()
-    for rule in options.rule or RULES:
-        found = 0
-        for seed in range(options.seeds):
-            row = measure(rule, seed, steps=options.steps)
-            print(json.dumps(row), flush=True)
-            found += max(row["unit"] or 0, row["sum"] or 0) >= ENOUGH
-        print(f"{rule}: {found} of {options.seeds} with an AUC of {ENOUGH} or more", flush=True)
+    seeds = options.seed or range(10)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.runs or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        for rule in options.rule or RULES:
+            found = 0
+            for seed in seeds:
+                row = measure(rule, seed, folder, steps=options.steps)
+                print(json.dumps(row), flush=True)
+                found += max(row["unit"] or 0, row["sum"] or 0) >= ENOUGH
+            print(f"{rule}: {found} of {len(seeds)} with an AUC of {ENOUGH} or more", flush=True)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from charrnn.data.tokenizer import CharTokenizer
+from charrnn.data.tokenizer import CharTokenizer, Tokenizer
 from charrnn.model.config import ModelConfig
 from charrnn.storage.model_directory import Model, Provenance, write_model
 
@@ -23,13 +23,19 @@ def write_fresh_model(directory: Path, layers: int, hidden_size: int) -> None:
         hidden_size=hidden_size,
         layers=layers,
     )
+    model = random_model(config, tokenizer)
+    newline = int(tokenizer.encode("\n")[0])
+    model.tensors["head.bias"][newline] = -20.0  # a newline would end every ghost text
+    write_model(directory, model)
+
+
+def random_model(config: ModelConfig, tokenizer: Tokenizer) -> Model:
+    """Return a model with random weights."""
     generator = np.random.default_rng(0)
     tensors = {
         name: generator.normal(0, 0.1, shape).astype(np.float32)
         for name, shape in config.tensor_shapes().items()
     }
-    newline = int(tokenizer.encode("\n")[0])
-    tensors["head.bias"][newline] = -20.0  # a newline would end every ghost text
     provenance = Provenance(
         corpus="benchmark",
         sha256="0" * 64,
@@ -43,4 +49,4 @@ def write_fresh_model(directory: Path, layers: int, hidden_size: int) -> None:
         seed=0,
         validation_nats=None,
     )
-    write_model(directory, Model(config, tokenizer, tensors, provenance))
+    return Model(config, tokenizer, tensors, provenance)

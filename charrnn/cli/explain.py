@@ -29,7 +29,7 @@ def explain(
         typer.Argument(
             metavar="FILE|-|TEXT",
             help="An existing file or folder, - for stdin, or the text itself.",
-            show_default="the held-out part of the training text",
+            show_default="what was held out of the training text",
         ),
     ] = None,
     config: ExplainConfig,
@@ -50,7 +50,8 @@ def explain(
     """Explain what a model does with a text: what surprises it, what its units show, how far back
     it remembers, what it copies, and what it learned when.
 
-    Of a model of labelled texts, show which characters made its prediction.
+    Of a model of labelled texts, show which characters made its prediction; of a model of pairs,
+    which characters of each line made which symbols of its translation.
     """
     from charrnn.cli.display import results, warn, working
     from charrnn.cli.explain_tables import tables

@@ -12,14 +12,22 @@ if TYPE_CHECKING:
     from rich.table import Table as RichTable
     from rich.text import Text
 
+    from charrnn.explanation.alignment_records import AlignedPair, Alignment
     from charrnn.explanation.copy_records import Copying
     from charrnn.explanation.explanation import Explanation
     from charrnn.explanation.network_records import Cells, Memory
     from charrnn.explanation.text_records import Attribution, GroupLoss, Learning, Surprise
 
 _ROWS: Final = 12
+_PAIRS: Final = 8
+"""The most rows of a table, and tables of pairs."""
+
 _LONGEST: Final = 60
 """The most characters of a passage in a table."""
+
+_EFFECTS: Final = 3
+_LEAST_EFFECT: Final = 0.5
+"""The characters that are listed for a symbol, and the nats from which they are."""
 
 
 def tables(found: "Explanation") -> "Iterator[RichTable | Group | Text]":
@@ -42,6 +50,10 @@ def tables(found: "Explanation") -> "Iterator[RichTable | Group | Text]":
         yield _learning(found.learning)
     if found.attribution is not None:
         yield from _attribution(found.attribution, found.text.text)
+    if found.alignment is not None:
+        for pair in found.alignment.pairs[:_PAIRS]:
+            yield _pair(pair, found.text.text)
+        yield from _unshown(found.alignment)
 
 
 def _describe_text(found: "Explanation") -> str:
@@ -209,3 +221,49 @@ def _attribution(found: "Attribution", text: str) -> "Iterator[RichTable | Text]
             for each in order
         ]
     )
+
+
+def _pair(pair: "AlignedPair", text: str) -> "Group":
+    """Return the table of a translation: where each symbol was written, and what it hangs on."""
+    source = text[pair.place : pair.place + pair.length]
+    columns = [*source, *pair.features]
+    title = f"{_quoted(source)} -> {pair.problem or _quoted(pair.target)}"
+    if pair.problem is None:
+        title += f", {pair.probability:.1%}"
+    if pair.correct and pair.target not in pair.correct:
+        title += f" (correct: {_quoted(' or '.join(pair.correct))})"
+    rows = []
+    for number, symbol in enumerate(pair.symbols):
+        written = (f"{_at(columns, at)} {share:.0%}" for at, share in pair.written_at[number])
+        effects = pair.effects[number]
+        order = sorted(range(len(pair.pieces)), key=lambda each: -effects[each])
+        hangs = (
+            f"{_piece(columns, *pair.pieces[each])} {effects[each]:+.1f}"
+            for each in order[:_EFFECTS]
+            if effects[each] >= _LEAST_EFFECT
+        )
+        shown = ", ".join(list(written)[:_EFFECTS])
+        rows.append((_quoted(symbol), f"{pair.nats[number]:.2f}", shown, ", ".join(hangs)))
+    header = ("symbol", "nats", "written at", "nats more without")
+    return report_table(Table(printable(title), header, tuple(rows), left=4))
+
+
+def _at(columns: Sequence[str], number: int) -> str:
+    """Return a character or feature of a source, with the number of those like it before it, as
+    `l` and `l2`."""
+    nth = columns[: number + 1].count(columns[number])
+    shown = _quoted(columns[number]).replace(" ", "\u2423")  # a blank would not be seen
+    return shown + (str(nth) if nth > 1 else "")
+
+
+def _piece(columns: Sequence[str], number: int, count: int) -> str:
+    return _at(columns, number) if count == 1 else _quoted("".join(columns[number:][:count]))
+
+
+def _unshown(found: "Alignment") -> "Iterator[Text]":
+    from rich.text import Text
+
+    more = found.of_pairs - min(len(found.pairs), _PAIRS)
+    if more:
+        explained = f"; --json has {len(found.pairs):,}" if len(found.pairs) > _PAIRS else ""
+        yield Text(f"and {more:,} more{explained}")

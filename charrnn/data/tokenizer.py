@@ -179,7 +179,7 @@ class CharTokenizer:
 
     def without_unknown(self, text: str) -> str:
         """Return the text without the characters that cannot be encoded."""
-        if REPLACEMENT in self._ids:
+        if REPLACEMENT in self._ids or self._ids.keys() >= set(text):
             return text
         return "".join(character for character in text if character in self._ids)
 

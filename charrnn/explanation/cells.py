@@ -162,27 +162,31 @@ def scores(activity: npt.NDArray[np.floating], values: Float64Array, binary: Mas
 
 def average_ranks(values: npt.NDArray[np.floating]) -> Float64Array:
     """Return the rank (M,) of each value from 1; equal values have the mean of their ranks."""
-    order = np.argsort(values, kind="stable")
+    values = np.ascontiguousarray(values)
+    order = np.argsort(values)  # in any order of equal ones, for which NumPy has a faster way
     ordered = values[order]
-    is_new = np.append(True, ordered[1:] != ordered[:-1])
-    begins = np.flatnonzero(is_new)
+    begins = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
     ends = np.append(begins[1:], len(values))
     ranks = np.empty(len(values))
-    ranks[order] = ((begins + 1 + ends) / 2)[np.cumsum(is_new) - 1]
+    ranks[order] = np.repeat((begins + 1 + ends) / 2, ends - begins)
     return ranks
 
 
 def _correlations(activity: npt.NDArray[np.floating], values: Float64Array) -> Float64Array:
     """Return Pearson's correlation (U, C)."""
-    found: Float64Array = _standardized(activity).T @ _standardized(values) / max(len(values), 1)
-    return found
+    if not values.shape[1]:
+        return np.zeros((activity.shape[1], 0))
+    products = _standardized(activity).T @ _standardized(values)
+    return products.astype(np.float64) / max(len(values), 1)
 
 
-def _standardized(values: npt.NDArray[np.floating]) -> Float64Array:
+def _standardized(values: npt.NDArray[np.floating]) -> Float32Array:
     """Return columns with mean 0 and standard deviation 1; of constants, with 0 and 0."""
-    centred: Float64Array = values - values.mean(axis=0, dtype=np.float64)
-    deviation = np.sqrt((centred**2).mean(axis=0))
-    centred /= np.where(deviation > 1e-9, deviation, np.inf)
+    means = values.mean(axis=0, dtype=np.float64).astype(values.dtype)
+    centred: Float32Array = (values - means).astype(np.float32, copy=False)
+    squares = np.einsum("mu,mu->u", centred, centred) / max(len(values), 1)
+    deviation = np.sqrt(squares, dtype=np.float32)
+    centred /= np.where(deviation > 1e-9, deviation, np.float32(np.inf))
     return centred
 
 
@@ -192,7 +196,7 @@ def _random_scores(
     """Return the score (C,) of the best of U random directions in the space of standardized
     activities, chosen and scored as units are."""
     generator = np.random.default_rng(seed)
-    standardized = _standardized(activity).astype(np.float32)
+    standardized = _standardized(activity)
     count = activity.shape[1]
     directions = generator.standard_normal((count, count), dtype=np.float32)
     projected = standardized @ directions
@@ -214,7 +218,7 @@ def _sums(
     activity: Float32Array, measured: Measured, half: Mask, hidden_size: int
 ) -> list[UnitSum]:
     """Return the best sum of SUMMED units for each concept, by orthogonal matching pursuit."""
-    standardized = _standardized(activity).astype(np.float32)
+    standardized = _standardized(activity)
     inputs, targets = standardized[half], _standardized(measured.values[half])
     chosen: list[list[int]] = [[] for _ in measured.names]
     weights: list[Float64Array] = [np.zeros(0) for _ in measured.names]

@@ -46,7 +46,8 @@ def values_of(name: str, text: str) -> Values:
 
 def kinds_of(text: str) -> list[str]:
     """Return the kind of each character, an entry of KINDS."""
-    return [_kind(character) for character in text]
+    known = {character: _kind(character) for character in set(text)}
+    return list(map(known.__getitem__, text))
 
 
 KINDS: Final = (

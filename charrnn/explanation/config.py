@@ -8,7 +8,7 @@ from charrnn.option_declaration import check, documented, option
 
 PARTS: Final = (
     *("surprise", "cells", "memory", "copying", "learning", "embeddings"),
-    "attribution",
+    *("attribution", "alignment"),
 )
 """The parts of an Explanation."""
 

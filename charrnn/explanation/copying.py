@@ -30,6 +30,9 @@ LONGEST_NGRAM: Final = 50
 """Novelty is measured for sequences of up to so many characters."""
 
 LISTED: Final = 10
+_FEW: Final = 500
+"""As few passages are compared one by one."""
+
 _SHOWN: Final = 400
 """The most characters of a passage that are recorded."""
 
@@ -61,14 +64,27 @@ class Matches:
 
 def find_matches(training: Ids, texts: Sequence[Ids]) -> Matches:
     """Find the longest passages of texts that are also in the training text (N,)."""
-    kind = np.result_type(training.dtype, *(text.dtype for text in texts))
-    joined = np.concatenate([*texts, training]).astype(kind)  # the training text comes last: its
-    ends = np.cumsum([len(text) for text in texts], dtype=np.int64)  # suffixes end with it
-    count = int(ends[-1]) if len(ends) else 0
+    lengths = [len(text) for text in texts]
+    ends = np.cumsum(lengths, dtype=np.int64)
+    joined = _join(texts, training)
+    count = len(joined) - len(training)
     below, above = _neighbours(suffix_array(joined), count)
-    remaining = np.repeat(ends, np.diff(ends, prepend=0)) - np.arange(count)
-    lengths, places = _extend(joined, below, above, remaining)
-    return Matches(lengths, places - count, tuple(ends.tolist()))
+    shared, places = _extend(joined, below, above)
+    is_text = np.ones(count, np.bool_)
+    is_text[ends + np.arange(len(ends))] = False
+    return Matches(shared[is_text], places[is_text] - count, tuple(ends.tolist()))
+
+
+def _join(texts: Sequence[Ids], training: Ids) -> Ids:
+    """Return all texts, each with a 0 after it, and then the training text; ids are one higher.
+
+    So no passage goes past the end of a text, and those that repeat themselves have neighbours that
+    do so as long.
+    """
+    largest = max(int(each.max(initial=0)) for each in (training, *texts))
+    kind = np.min_scalar_type(largest + 1)
+    parts = [part for text in texts for part in (text.astype(kind) + kind.type(1), [0])]
+    return np.concatenate([*parts, training.astype(kind) + kind.type(1)]).astype(kind)
 
 
 def _neighbours(order: npt.NDArray[Any], count: int) -> tuple[Int64Array, Int64Array]:
@@ -87,36 +103,54 @@ def _neighbours(order: npt.NDArray[Any], count: int) -> tuple[Int64Array, Int64A
     return below, above
 
 
-def _extend(
-    joined: Ids, below: Int64Array, above: Int64Array, remaining: Int64Array
-) -> tuple[Int64Array, Int64Array]:
-    """Return how many ids each suffix shares with the better of its neighbours, at most
-    `remaining`, and that neighbour (-1: it shares none).
+def _extend(joined: Ids, below: Int64Array, above: Int64Array) -> tuple[Int64Array, Int64Array]:
+    """Return how many ids each suffix shares with the better of its neighbours, and that neighbour
+    (-1: it shares none)."""
+    shared = [_shared(joined, each) for each in (below, above)]
+    is_above = shared[1] > shared[0]
+    lengths = np.where(is_above, shared[1], shared[0])
+    places = np.where(is_above, above, below)
+    return lengths, np.where(lengths > 0, places, -1)
 
-    What begins one place further shares at least one id less, so that most ids are compared once
-    (Kasai et al., 2001).
+
+def _shared(joined: Ids, others: Int64Array) -> Int64Array:
+    """Return how many ids each of the first M suffixes shares with its neighbour of the training
+    text on one side (-1: it has none).
+
+    Where the ids before a suffix and before its neighbour are equal, the suffixes that begin with
+    them are neighbours too, and share one id more. So only the others are compared, whose shared
+    ids are few (Kärkkäinen, Manzini and Puglisi, 2009).
     """
-    size = joined.itemsize
-    content = joined.tobytes()
-    lengths, places = np.zeros(len(below), np.int64), np.full(len(below), -1, np.int64)
-    shared, last = 0, -1
-    bounds = zip(below.tolist(), above.tolist(), remaining.tolist(), strict=True)
-    for place, (*neighbours, most) in enumerate(bounds):
-        known, best, best_place = max(shared - 1, 0), 0, -1
-        here = place * size
-        for other in neighbours:
-            if other < 0:
-                continue
-            there = other * size
-            begin = known * size
-            if other != last + 1 and content[here : here + begin] != content[there : there + begin]:
-                begin = 0
-            length = min(_common(content, here, there, begin) // size, most)
-            if length > best:
-                best, best_place = length, other
-        lengths[place], places[place] = best, best_place
-        shared, last = best, best_place
-    return lengths, places
+    count = len(others)
+    here = np.arange(count)
+    follows = np.zeros(count, np.bool_)
+    known = np.flatnonzero(others[1:] > count) + 1
+    follows[known] = joined[known - 1] == joined[others[known] - 1]
+    first = np.flatnonzero(~follows & (others >= 0))
+    lengths = np.zeros(count, np.int64)
+    lengths[first] = _compare(joined, first, others[first])
+    begins = np.maximum.accumulate(np.where(follows, 0, here))
+    found: Int64Array = np.where(others < 0, 0, lengths[begins] - (here - begins))
+    return found
+
+
+def _compare(joined: Ids, first: Int64Array, second: Int64Array) -> Int64Array:
+    """Return how many ids are equal from each place of the first and of the second on: all are
+    compared together as long as many are equal, and the few long ones one by one."""
+    lengths = np.zeros(len(first), np.int64)
+    active = np.arange(len(first))
+    most = len(joined) - np.maximum(first, second)
+    length = 0
+    while len(active) > _FEW:
+        active = active[most[active] > length]
+        active = active[joined[first[active] + length] == joined[second[active] + length]]
+        length += 1
+        lengths[active] = length
+    content, size = joined.tobytes() if len(active) else b"", joined.itemsize
+    for each in active.tolist():
+        bounds = int(first[each]) * size, int(second[each]) * size
+        lengths[each] = _common(content, *bounds, length * size) // size
+    return lengths
 
 
 def _common(content: bytes, here: int, there: int, known: int) -> int:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from charrnn.data.tokenizer import ByteTokenizer
+from charrnn.explanation.alignment_records import Alignment
 from charrnn.explanation.config import PARTS
 from charrnn.explanation.copy_records import Copying
 from charrnn.explanation.network_records import Cells, Embeddings, Memory
@@ -42,7 +43,8 @@ class ModelFacts(Record):
             is W, or null.
         tokenizer: `char` or `byte`.
         step: the training steps taken.
-        validation_bits: the loss on the held-out part, in bits per character or byte, or null.
+        validation_bits: the loss on the held-out part, in bits per character or byte; null where it
+            is not known, and of a model that does not predict characters.
     """
 
     corpus: str
@@ -84,9 +86,11 @@ class Explanation(Record):
     Attributes:
         version: VERSION.
         model, text: what was explained.
-        alphabet: the character of each id; of a byte model, a byte that is not ASCII is `\\xNN`.
+        alphabet: the character of each id; of a byte model, a byte that is not ASCII is `\\xNN`; of
+            a model of pairs, the characters of sources and then their features.
         surprise, cells, memory, copying, learning, embeddings: the parts for models of text.
         attribution: the part for models of labelled texts.
+        alignment: the part for models of pairs of strings.
         absent: for each part that is null, why, in words.
     """
 
@@ -100,6 +104,7 @@ class Explanation(Record):
     learning: Learning | None = None
     embeddings: Embeddings | None = None
     attribution: Attribution | None = None
+    alignment: Alignment | None = None
     absent: dict[str, str] = field(default_factory=dict)
     version: int = VERSION
 
@@ -120,10 +125,11 @@ def absent_parts(inapplicable: str, **parts: object) -> dict[str, str]:
     return absent
 
 
-def model_facts(model: Model) -> ModelFacts:
-    """Return the facts of a model."""
+def model_facts(model: Model, *, predicts_characters: bool = True) -> ModelFacts:
+    """Return the facts of a model. `predicts_characters` says whether its loss is of characters, in
+    nats."""
     config, provenance = model.config, model.provenance
-    nats = provenance.validation_nats
+    nats = provenance.validation_nats if predicts_characters else None
     return ModelFacts(
         corpus=provenance.corpus,
         task=config.task,

@@ -2,6 +2,7 @@
 
 import { button, element, freshId, saveAs, setChildren, textField } from "./dom.js";
 import { wasAborted } from "./engine_error.js";
+import { alignmentSection } from "./inside_alignment.js";
 import { attributionSection } from "./inside_attribution.js";
 import { cellsSection } from "./inside_cells.js";
 import { copyingSection } from "./inside_copying.js";
@@ -22,14 +23,22 @@ const INSIDE_SECTIONS = [
   ["memory", "Memory", memorySection],
   ["copying", "Copying", copyingSection],
   ["learning", "Learning", learningSection],
+  ["alignment", "Translations", alignmentSection],
   ["embeddings", "Embeddings", embeddingsSection],
 ];
+
+const LABELLED_HINT = "Which of its characters make the prediction is shown.";
+const INSIDE_HINTS = {
+  classify: LABELLED_HINT,
+  regress: LABELLED_HINT,
+  transduce: "A source on each line. Leave it empty for some that were held out of the training.",
+};
 
 export const insidePart = {
   id: "inside",
   title: "Inside",
   needs: ["explain"],
-  suits: (model) => model.task !== "transduce",
+  suits: () => true,
   mount: (root, context) => new Inside(root, context),
 };
 
@@ -72,10 +81,8 @@ class Inside {
     this.record = null;
     setChildren(this.output);
     this.form.open = true;
-    const isLabelled = model.task === "classify" || model.task === "regress";
-    this.input.node.querySelector(".reason").textContent = isLabelled
-      ? "Which of its characters make the prediction is shown."
-      : "Leave it empty for the beginning of the text that was held out of the training.";
+    this.input.node.querySelector(".reason").textContent = INSIDE_HINTS[model.task]
+      ?? "Leave it empty for the beginning of the text that was held out of the training.";
   }
 
   async explain(text) {

@@ -1,8 +1,10 @@
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from benchmarks import explain
 from benchmarks.explain import RULES, brackets, columns, measure, quotes
 from charrnn.explanation.concepts import values_of
 
@@ -38,7 +40,12 @@ def test_lines_have_one_length() -> None:
     assert len(list(itertools.groupby(lengths))) == 1
 
 
-def test_a_measurement() -> None:
-    row = measure("columns", 0, steps=2, characters=6000)
-    assert (row["rule"], row["seed"]) == ("columns", 0)
+def test_a_measurement_and_that_of_a_run_that_was_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(explain, "CHARACTERS", 6000)
+    row = measure("columns", 3, tmp_path, steps=2)
+    assert (row["rule"], row["seed"]) == ("columns", 3)
     assert 0 <= row["unit"] <= 1
+    monkeypatch.delattr(explain, "train")
+    assert measure("columns", 3, tmp_path, steps=2) == row

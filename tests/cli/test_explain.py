@@ -8,8 +8,10 @@ import pytest
 
 import charrnn
 from charrnn.export.explanation_page import explanation_page
+from charrnn.storage.model_directory import write_model
 from tests.cli.conftest import TEXT, Charrnn
 from tests.labelled import rows, write_rows
+from tests.tasks.transduce.pair_networks import make_network
 
 
 def test_json_has_what_the_api_returns(run: Charrnn) -> None:
@@ -108,6 +110,21 @@ def test_the_class_of_a_text(run: Charrnn, here: Path) -> None:
     assert attribution["label"] in shown.stdout
     without = run("explain", "kinds")
     assert (without.exit_code, "name a text" in without.stderr) == (2, True)
+
+
+def test_the_alignments_of_translations(run: Charrnn, here: Path) -> None:
+    write_model(here / "pairs", make_network(advance=0.0)[1])
+    found = run("explain", "pairs", "abx\n\x1b[1mq", "--json")
+    assert found.exit_code == 0, found.output
+    pairs = json.loads(found.stdout)["alignment"]["pairs"]
+    assert [each["length"] for each in pairs] == [3, 5]
+    shown = run("explain", "pairs", "abx\n\x1b[1mq" + "\na" * 9)
+    assert shown.exit_code == 0, shown.output
+    assert f"abx -> {pairs[0]['target']}" in shown.stdout
+    assert "\x1b[1mq" not in shown.stdout
+    assert "and 3 more; --json has 11" in shown.stdout
+    without = run("explain", "pairs")
+    assert (without.exit_code, "name a text" in without.stderr) == (4, True)
 
 
 def test_score_shows_a_text_and_its_bits(run: Charrnn) -> None:

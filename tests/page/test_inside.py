@@ -132,8 +132,8 @@ def test_a_text_or_none_is_explained_and_the_wait_can_be_ended(
     # What is shown of one model is not left there for another.
     page.get_by_label("Model", exact=True).select_option("two")
     expect(page.locator(".inside-text")).to_have_count(0)
-    page.get_by_label("Model", exact=True).select_option("three")
-    expect(page.get_by_role("tab", name="Inside")).to_be_hidden()
+    page.get_by_label("Model", exact=True).select_option("three")  # of pairs
+    expect(page.get_by_text("A source on each line.")).to_be_visible()
 
 
 def test_a_record_that_is_fixed_is_shown_at_once_without_a_form(

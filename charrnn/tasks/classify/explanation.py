@@ -53,7 +53,7 @@ def explain(request: ExplainRequest) -> Explanation:
         ids = model.tokenizer.encode(chosen.text)
         embeddings = explain_embeddings(model.tensors["embedding.weight"], ids)
     return Explanation(
-        model=model_facts(model),
+        model=model_facts(model, predicts_characters=False),
         text=text_facts(
             chosen.text,
             source=chosen.source,

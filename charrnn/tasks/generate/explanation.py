@@ -76,7 +76,10 @@ class Explainer:
         self.chosen = choose_text(request, self.corpus, min(affordable, request.longest))
         self.text = self._read_text(self.chosen.text)
         self.shown = min(self.config.shown, len(self.chosen.text))
-        self.absent: dict[str, str] = {"attribution": "the model does not classify texts"}
+        self.absent: dict[str, str] = {
+            "attribution": "the model does not classify texts",
+            "alignment": "the model does not translate strings",
+        }
 
     def explain(self) -> Explanation:
         """Return all parts that the request wants."""

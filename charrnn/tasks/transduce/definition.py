@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from charrnn.data.read_options import ReadOptions
     from charrnn.data.tokenizer import Tokenizer
     from charrnn.data.two_pass_reading import ReadingProgress
+    from charrnn.explanation.explanation import Explanation
+    from charrnn.explanation.request import ExplainRequest
     from charrnn.model.config import ModelConfig
     from charrnn.storage.model_directory import Model, Provenance
     from charrnn.tasks.transduce.card import PairCard
@@ -195,6 +197,12 @@ class TransduceDefinition(TaskDefinition):
         from charrnn.tasks.transduce.evaluation import prepare_evaluation
 
         return prepare_evaluation(request, progress)
+
+    def explain(self, request: "ExplainRequest") -> "Explanation":
+        """See `charrnn.tasks.transduce.explanation`."""
+        from charrnn.tasks.transduce.explanation import explain
+
+        return explain(request)
 
 
 TRANSDUCE: Final = TransduceDefinition()

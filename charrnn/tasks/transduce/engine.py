@@ -1,13 +1,13 @@
 """TransducerEngine: translates with a recurrent neural transducer, without torch.
 
-Legend: B sources, S positions of a source, P positions of all sources, N hypotheses, H hidden,
-K outputs.
+Legend: B sources, S positions of a source, U symbols of a target, P positions of all sources, N
+hypotheses, H hidden, K outputs.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from charrnn.storage.model_directory import Model
 from charrnn.tasks.transduce import ADVANCE, COPY, FIRST_SYMBOL
 from charrnn.tasks.transduce.beam import TINY, Hypothesis, Sources, search
 from charrnn.tasks.transduce.engine_members import HypothesisStates, Member, member_tensors
-from charrnn.tasks.transduce.lattice import align
+from charrnn.tasks.transduce.lattice import align, symbol_nats
 from charrnn.tasks.transduce.tokenizer import SPECIAL, UNKNOWN, PairTokenizer
 
 MARGIN: Final = 7.0
@@ -33,7 +33,22 @@ _MOST_NODES: Final = 1 << 14
 """The most nodes (source position, hypothesis) that are computed together, except those of a single
 source."""
 
-__all__ = ["Hypothesis", "TransducerEngine"]
+__all__ = ["Hypothesis", "TransducerEngine", "Written"]
+
+
+class Written(NamedTuple):
+    """How a target is written.
+
+    Attributes:
+        nats: (U + 1,) what each symbol costs, given the source and the symbols before it; of
+            members that read from the end, those after it. The last is what it costs that the
+            target ends. Their sum is that of the target.
+        shares: (U, S) the probability that a symbol is written at a position of the source, given
+            source and target.
+    """
+
+    nats: Float64Array
+    shares: Float64Array
 
 
 class TransducerEngine:
@@ -100,6 +115,34 @@ class TransducerEngine:
                 found[number] = hypotheses
         return found
 
+    def written(
+        self, sources: Sequence[Sequence[int]], targets: Sequence[Hypothesis]
+    ) -> list[Written]:
+        """Return how a target of each source is written: the mean of both directions, where some
+        members read from the end.
+
+        Args:
+            sources: the ids of each, see `translate_batch`.
+            targets: one of each. Where a position is NOWHERE, the character that is copied from
+                there (the symbol -1) cannot be written.
+
+        Raises ModelError when the model's numbers overflow.
+        """
+        order = sorted(range(len(sources)), key=lambda number: -len(sources[number]))
+        texts = [sources[number] for number in order]
+        found: list[Written | None] = [None] * len(sources)
+        some = [(place, [targets[number]]) for place, number in enumerate(order)]
+        for group in _of_few_nodes(some, texts):
+            batch = [texts[place] for place, _ in group], [each[0] for _, each in group]
+            with np.errstate(all="ignore"):  # the results are checked
+                sides = [side.written(*batch) for side in self._sides]
+            for (place, _), *each in zip(group, *sides, strict=True):
+                mean = Written(*(np.mean(parts, axis=0) for parts in zip(*each, strict=True)))
+                if not np.isfinite(mean.nats).all():
+                    raise _overflow()
+                found[order[place]] = mean
+        return [each for each in found if each is not None]
+
     def _translate(self, sources: list[Sequence[int]], beam: int, n: int) -> list[list[Hypothesis]]:
         """Translate sources, the longest first."""
         with np.errstate(all="ignore"):  # the results are checked
@@ -107,9 +150,7 @@ class TransducerEngine:
                 each = [side.search(sources, beam, n) for side in self._sides]
                 return each[0] if len(each) == 1 else self._compare(sources, each, n)
             except FloatingPointError:
-                raise ModelError(
-                    "the model's weights are so large that its numbers overflow"
-                ) from None
+                raise _overflow() from None
 
     def _compare(
         self, sources: list[Sequence[int]], each: list[list[list[Hypothesis]]], n: int
@@ -185,6 +226,27 @@ class _Side:
     ) -> list[Float64Array]:
         """Return the logarithm of the probability of each target of each source, over all
         alignments; the longest source comes first."""
+        nats = align(*self._lattice(sources, targets)).nats
+        return np.split(-nats, np.cumsum([len(each) for each in targets])[:-1])
+
+    def written(self, sources: list[Sequence[int]], targets: list[Hypothesis]) -> list[Written]:
+        """Return how a target of each source is written, by these members; the longest source comes
+        first."""
+        lattice = self._lattice(sources, [[each] for each in targets])
+        nats, shares = symbol_nats(*lattice), align(*lattice).write
+        found = []
+        for number, (span, length) in enumerate(zip(*lattice[2:], strict=True)):
+            costs, where = nats[: length + 1, number], shares[:span, :length, number].T
+            if self._backwards:  # what ends the target stays last
+                costs, where = np.append(costs[:-1][::-1], costs[-1:]), where[::-1, ::-1]
+            found.append(Written(costs, where))
+        return found
+
+    def _lattice(
+        self, sources: list[Sequence[int]], targets: list[list[Hypothesis]]
+    ) -> tuple[Float64Array, Float64Array, Int64Array, Int64Array]:
+        """Return the arguments of `align` for each target (N) of each source, the longest source
+        first."""
         texts = [self._ordered(source) for source in sources]
         sizes = np.array([len(text) for text in texts])
         counts = np.array([len(each) for each in targets])
@@ -199,9 +261,11 @@ class _Side:
         symbols = np.full((len(rows), int(lengths.max()) + 1), NOTHING)
         characters = np.full(symbols.shape, NOTHING)
         for number, each in enumerate(rows):
-            places = starts[number] + np.array(each.positions, dtype=np.int64)
+            positions = np.array(each.positions, dtype=np.int64)
             symbols[number, : lengths[number]] = each.symbols
-            characters[number, : lengths[number]] = own[places]
+            characters[number, : lengths[number]] = np.where(
+                positions == NOWHERE, NOTHING, own[starts[number] + positions]
+            )
         decoder = HypothesisStates(self._members, texts)
         decoder.follow(of_source, *_NO_WRITERS)
         edges = np.zeros((2, int(sizes[0]), symbols.shape[1], len(rows)))
@@ -223,8 +287,7 @@ class _Side:
             inputs = np.maximum(symbols[writers, written], -1) + 1
             decoder.follow(np.arange(len(rows)), writers, inputs)
         np.log(np.maximum(edges, TINY, out=edges), out=edges)
-        nats = align(edges[0], edges[1], spans, lengths).nats
-        return np.split(-nats, np.cumsum(counts)[:-1])
+        return edges[0], edges[1], spans, lengths
 
     def _ordered(self, source: Sequence[int]) -> Ids:
         ids = np.asarray(source, dtype=np.uint32)
@@ -257,6 +320,13 @@ def _of_few_nodes(
         yield some
 
 
+def _overflow() -> ModelError:
+    return ModelError("the model's weights are so large that its numbers overflow")
+
+
+NOWHERE: Final = -1
+"""The position of a target's symbol that is none of its source."""
+
 NOTHING: Final = -2
 """What is written after the end of a target."""
 
@@ -278,7 +348,10 @@ def _turned(hypothesis: Hypothesis, length: int) -> Hypothesis:
     return Hypothesis(
         hypothesis.symbols[::-1],
         hypothesis.log_probability,
-        tuple(length - 1 - position for position in reversed(hypothesis.positions)),
+        tuple(
+            position if position == NOWHERE else length - 1 - position
+            for position in reversed(hypothesis.positions)
+        ),
         hypothesis.copied[::-1],
     )
 

@@ -29,7 +29,7 @@ def prepare_evaluation(request: EvaluationRequest, progress: ReadingProgress) ->
     """
     model = request.model
     if request.file is None:
-        references = _held_out(request, progress)
+        references = held_out_pairs(request, progress)
     else:
         assert isinstance(model.tokenizer, PairTokenizer)
         separator = request.read.target_separator
@@ -47,7 +47,11 @@ def prepare_evaluation(request: EvaluationRequest, progress: ReadingProgress) ->
     )
 
 
-def _held_out(request: EvaluationRequest, progress: ReadingProgress) -> References:
+def held_out_pairs(request: EvaluationRequest, progress: ReadingProgress) -> References:
+    """Read the pairs that were held out of the training of a model, or of all models of a list.
+
+    Raises CorpusError where they cannot be read, ConfigError where there are none.
+    """
     model = request.model
     definition = task_definition(model.config.task)
     held_out = {

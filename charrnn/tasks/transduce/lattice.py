@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from charrnn.array_types import Float64Array, Int64Array
 from charrnn.native_library import open_library, switched_off
@@ -70,24 +71,12 @@ def align_in_numpy(
     All nodes with the same i + j, a diagonal, are computed together, for all pairs.
     """
     length, width, lanes = advance.shape
-    i, j = np.arange(length)[:, None, None], np.arange(width)[None, :, None]
-    inside = (i < sources) & (j <= targets)
-    # One row and column more than there are nodes: what comes from there has no probability.
-    a, w = (np.full((length + 1, width + 1, lanes), -np.inf) for _ in range(2))
-    a[1:, 1:][inside] = advance[inside]
-    w[1:, 1:][inside & (j < targets)] = write[inside & (j < targets)]
-    forward = np.full_like(a, -np.inf)
-    forward[1, 1] = 0
-    diagonals = list(_diagonals(length, width))
-    for rows, columns in diagonals[1:]:
-        forward[rows, columns] = np.logaddexp(
-            forward[rows - 1, columns] + a[rows - 1, columns],
-            forward[rows, columns - 1] + w[rows, columns - 1],
-        )
+    a, w, forward = _forward(advance, write, sources, targets)
+    inside = _inside(length, width, sources, targets)
     backward = np.full((length + 2, width + 2, lanes), -np.inf)
     lane = np.arange(lanes)
     backward[sources + 1, targets + 1, lane] = 0  # past the last position
-    for rows, columns in reversed(diagonals):
+    for rows, columns in reversed(_diagonals(length, width)):
         ahead = np.logaddexp(
             backward[rows + 1, columns] + a[rows, columns],
             backward[rows, columns + 1] + w[rows, columns],
@@ -101,6 +90,59 @@ def align_in_numpy(
         np.exp(here + a[1:, 1:] + backward[2:, 1:-1]),
         np.exp(here + w[1:, 1:] + backward[1:-1, 2:]),
     )
+
+
+def symbol_nats(
+    advance: Float64Array, write: Float64Array, sources: Int64Array, targets: Int64Array
+) -> Float64Array:
+    """Return what each symbol of each target costs, given the source and the symbols before it, and
+    in the place after the last one what it costs that the target ends there: (U + 1, B) nats; 0
+    after that. Their sum is `Posterior.nats`. See `align` for the arguments.
+
+    A symbol is written at one position, so the probability that a target begins with some symbols
+    is the sum over the positions at which the last of them may be written.
+    """
+    _, w, forward = _forward(advance, write, sources, targets)
+    begins = np.logaddexp.reduce(forward[1:, 1:] + w[1:, 1:], axis=0)  # (U + 1, B)
+    lane = np.arange(len(sources))
+    last = sources - 1, targets, lane
+    begins[targets, lane] = forward[1:, 1:][last] + advance[last]
+    after = np.arange(len(begins))[:, None] > targets
+    begins[after] = np.broadcast_to(begins[targets, lane], begins.shape)[after]
+    found: Float64Array = -np.diff(begins, axis=0, prepend=0)
+    return found
+
+
+def _forward(
+    advance: Float64Array, write: Float64Array, sources: Int64Array, targets: Int64Array
+) -> tuple[Float64Array, Float64Array, Float64Array]:
+    """Return the arguments, and the logarithm of the probability of coming to each node.
+
+    They have one row and column more than there are nodes, the first: what comes from there has no
+    probability, and neither has what lies outside the lattice of a pair.
+    """
+    length, width, lanes = advance.shape
+    inside = _inside(length, width, sources, targets)
+    writes = inside & (np.arange(width)[None, :, None] < targets)
+    a, w = (np.full((length + 1, width + 1, lanes), -np.inf) for _ in range(2))
+    a[1:, 1:][inside] = advance[inside]
+    w[1:, 1:][writes] = write[writes]
+    forward = np.full_like(a, -np.inf)
+    forward[1, 1] = 0
+    for rows, columns in _diagonals(length, width)[1:]:
+        forward[rows, columns] = np.logaddexp(
+            forward[rows - 1, columns] + a[rows - 1, columns],
+            forward[rows, columns - 1] + w[rows, columns - 1],
+        )
+    return a, w, forward
+
+
+def _inside(
+    length: int, width: int, sources: Int64Array, targets: Int64Array
+) -> npt.NDArray[np.bool_]:
+    """Return which nodes (S, U + 1, B) lie in the lattices of the pairs."""
+    i, j = np.arange(length)[:, None, None], np.arange(width)[None, :, None]
+    return (i < sources) & (j <= targets)
 
 
 def _diagonals(length: int, width: int) -> list[tuple[Int64Array, Int64Array]]:

@@ -8,7 +8,7 @@ import pytest
 
 from charrnn.array_types import Float64Array
 from charrnn.tasks.transduce import lattice
-from charrnn.tasks.transduce.lattice import Posterior, align, align_in_numpy
+from charrnn.tasks.transduce.lattice import Posterior, align, align_in_numpy, symbol_nats
 
 SOURCES = np.array([4, 3, 1, 2])
 TARGETS = np.array([3, 2, 2, 0])
@@ -51,6 +51,34 @@ def test_it_sums_over_all_alignments(edges: tuple[Float64Array, Float64Array]) -
         assert found.nats[lane] == pytest.approx(-np.log(total))
         np.testing.assert_allclose(found.advance[..., lane], advanced / total, atol=1e-12)
         np.testing.assert_allclose(found.write[..., lane], written / total, atol=1e-12)
+
+
+def test_the_costs_of_symbols(edges: tuple[Float64Array, Float64Array]) -> None:
+    """The probability that a target begins with some symbols is that of all alignments up to the
+    last of them; where a target ends, that of whole alignments."""
+    advance, write = edges
+    found = symbol_nats(advance, write, SOURCES, TARGETS)
+    for lane, (positions, symbols) in enumerate(zip(SOURCES, TARGETS, strict=True)):
+        before = 0.0
+        for count in range(symbols + 1):
+            begun = {
+                tuple(path if count == symbols else path[: _written(path, count)])
+                for path in paths(positions, symbols)
+            }
+            total = sum(
+                np.exp(sum((write if writes else advance)[i, j, lane] for i, j, writes in path))
+                for path in begun
+            )
+            assert found[count, lane] == pytest.approx(-np.log(total) - before)
+            before = -np.log(total)
+        assert (found[symbols + 1 :, lane] == 0).all()
+    totals = align_in_numpy(advance, write, SOURCES, TARGETS).nats
+    np.testing.assert_allclose(found.sum(axis=0), totals)
+
+
+def _written(path: list[tuple[int, int, bool]], count: int) -> int:
+    """The edges of an alignment up to the one that writes symbol number `count`."""
+    return [place for place, edge in enumerate(path) if edge[2]][count] + 1
 
 
 def test_c_computes_the_same(edges: tuple[Float64Array, Float64Array]) -> None:
