@@ -30,6 +30,7 @@ setup(
     ext_modules=[
         library("charrnn/engines/native", "step"),
         library("charrnn/engines/native", "int8"),
+        library("charrnn/engines/native", "memory"),
         library("charrnn/model/kernels/native", "recurrence"),
         library("charrnn/tasks/transduce/native", "lattice"),
     ]
