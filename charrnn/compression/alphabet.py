@@ -1,4 +1,4 @@
-"""Alphabets: bytes of any kind as the ids that a model knows, and what it does not know beside them.
+"""Alphabets: any bytes as the ids that a model knows, and beside them what it does not know.
 
 A model of bytes, and a memory without a model, read the bytes themselves. A model of characters
 reads the characters that it knows. The others, and bytes that are not UTF-8, are left out of the

@@ -107,6 +107,7 @@ class ArchiveReader:
         name: its name, for messages.
 
     Attributes:
+        name: the same.
         header: what the archive was made with.
         read: how many bytes were read.
         content: the first bytes of the SHA-256 of the content, once all blocks are read.
@@ -115,7 +116,7 @@ class ArchiveReader:
     """
 
     def __init__(self, source: Source, name: str) -> None:
-        self._source, self._name = source, name
+        self._source, self.name = source, name
         self.read = 0
         self.content = b""
         self.header = self._read_header()
@@ -140,18 +141,18 @@ class ArchiveReader:
 
     def damaged(self, why: str) -> CorpusError:
         """Return the error for an archive that is not as it was written."""
-        return CorpusError(f"{self._name}: damaged, or not whole: {why}")
+        return CorpusError(f"{self.name}: damaged, or not whole: {why}")
 
     def _read_header(self) -> Header:
         beginning = self._some(len(MAGIC) + 2)
         if beginning[: len(MAGIC)] != MAGIC:
-            raise CorpusError(f"{self._name}: it is not an archive of charrnn compress")
+            raise CorpusError(f"{self.name}: it is not an archive of charrnn compress")
         if len(beginning) < len(MAGIC) + 2:
             raise self.damaged("it ends too early")
         version, flags = beginning[len(MAGIC) :]
         if version != VERSION:
             raise CorpusError(
-                f"{self._name}: an archive of version {version}, of which this charrnn knows "
+                f"{self.name}: an archive of version {version}, of which this charrnn knows "
                 f"{VERSION}; use the charrnn that wrote it"
             )
         if flags not in (0, _HAS_MODEL, _HAS_MODEL | _HAS_TEXT):

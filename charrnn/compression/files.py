@@ -11,7 +11,6 @@ from charrnn.compression.archive import (
     CONTENT_DIGEST,
     ArchiveReader,
     Block,
-    Source,
     block_bytes,
     end_bytes,
 )
@@ -108,9 +107,8 @@ def compress(
 
 
 def decompress(
-    archive: Source,
-    name: str,
-    find: Callable[[bool], Known],
+    reader: ArchiveReader,
+    known: Known,
     *,
     sizes: Sizes | None = None,
     progress: Progress = _no_progress,
@@ -120,19 +118,16 @@ def decompress(
     What is yielded is right only when all of it was: the checksum of the content comes last.
 
     Args:
-        archive: the file or pipe, which is read as far as the archive goes.
-        name: its name, for messages.
-        find: returns what may decompress it, given whether its training text is needed.
+        reader: the archive.
+        known: what it may have been made with.
         sizes: receives the sizes.
         progress: called with the bytes of the archive that are decompressed.
 
-    Raises CorpusError for what is no archive or is damaged, and where the training text is not
-    there; ModelError for another model than that of the archive.
+    Raises CorpusError for an archive that is damaged, and where the training text is not there;
+    ModelError for another model than that of the archive.
     """
     sizes = sizes or Sizes()
-    reader = ArchiveReader(archive, name)
-    known = find(reader.header.text is not None)
-    check_known(reader, known, name)
+    _check_known(reader, known)
     predictor = Predictor(known)
     digest = hashlib.sha256()
     before = reader.read
@@ -145,7 +140,8 @@ def decompress(
             raise reader.damaged(str(error)) from error
         digest.update(content)
         before = reader.read
-        sizes.content, sizes.archive = sizes.content + len(content), before
+        sizes.content += len(content)
+        sizes.characters += len(content.decode("utf-8", "surrogateescape"))
         progress(before)
         yield content
     if reader.content != digest.digest()[:CONTENT_DIGEST]:
@@ -154,9 +150,9 @@ def decompress(
     sizes.stop_clock()
 
 
-def check_known(reader: ArchiveReader, known: Known, name: str) -> None:
+def _check_known(reader: ArchiveReader, known: Known) -> None:
     """Raise ModelError or CorpusError unless an archive was made with this model and text."""
-    wanted = reader.header
+    wanted, name = reader.header, reader.name
     if wanted.model is None and known.model is None:
         return
     if wanted.model is None:

@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from charrnn.array_types import Float32Array
 from charrnn.compression.alphabet import Alphabet, Bytes, Ids, alphabet_of
 from charrnn.compression.archive import MODEL_DIGEST, TEXT_DIGEST, Header
 from charrnn.data.corpus import newline_id
@@ -168,14 +169,15 @@ class Predictor:
             piece[:] = decoder.decode(self._memory_of_others(), len(piece))
         return found, beside.astype(np.uint8).tobytes()
 
-    def _logits(self, ids: Ids) -> np.typing.NDArray[np.float32] | None:
+    def _logits(self, ids: Ids) -> Float32Array | None:
         """Return what the network predicts for each of the next ids (N,): (N, V)."""
         if self._engine is None:
             return None
         inputs = np.concatenate([[self._last], ids[:-1]])
         logits, self._state = self._engine.advance(inputs[None], self._state)
         self._last = int(ids[-1])
-        return logits[0]
+        first: Float32Array = logits[0]
+        return first
 
     def _memory_of_others(self) -> Memory:
         """Return the memory of the bytes that stand beside the ids."""

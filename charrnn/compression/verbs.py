@@ -2,21 +2,16 @@
 
 import contextlib
 import io
-import os
-import stat
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Final
 
 from charrnn.compression import files
+from charrnn.compression.archive import ArchiveReader
+from charrnn.compression.input import Input
 from charrnn.compression.predictor import Known, read_known
 from charrnn.data.two_pass_reading import ReadingProgress, no_progress
-from charrnn.errors import CharRNNWarning, CorpusError
+from charrnn.errors import CharRNNWarning
 from charrnn.storage.model_directory import Model
-
-
-_PIECE: Final = 1 << 16
 
 
 def compress(
@@ -33,10 +28,9 @@ def compress(
 def decompress(model: str | Path | Model | None, archive: bytes | Path) -> bytes:
     """Return the content of an archive; see `charrnn.decompress`."""
     with contextlib.closing(_input_of(archive)) as file:
-        found = files.decompress(
-            file, file.name, lambda needed: read_known(model, training_text=needed)
-        )
-        return b"".join(found)
+        reader = ArchiveReader(file, file.name)
+        known = read_known(model, training_text=reader.header.text is not None)
+        return b"".join(files.decompress(reader, known))
 
 
 def find_for_compressing(
@@ -60,54 +54,8 @@ def find_for_compressing(
     return known
 
 
-class Input:
-    """A file or pipe that is read. All methods raise CorpusError where that fails.
-
-    Args:
-        file: the file.
-        name: its name, for messages.
-    """
-
-    def __init__(self, file: BinaryIO, name: str) -> None:
-        self._file, self.name = file, name
-
-    @classmethod
-    def at(cls, path: Path) -> "Input":
-        """Open a file."""
-        try:
-            return cls(open(path, "rb"), str(path))
-        except OSError as error:
-            raise _unreadable(str(path), error) from error
-
-    @property
-    def size(self) -> int | None:
-        """The size of a file in bytes; None for a pipe or device."""
-        status = os.fstat(self._file.fileno())
-        return status.st_size if stat.S_ISREG(status.st_mode) else None
-
-    def read(self, size: int, /) -> bytes:
-        """Return the next bytes, at most so many; none at the end."""
-        try:
-            return self._file.read(size)
-        except OSError as error:
-            raise _unreadable(self.name, error) from error
-
-    def pieces(self) -> Iterator[bytes]:
-        """Yield all that follows, in pieces."""
-        while piece := self.read(_PIECE):
-            yield piece
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-
-
 def _input_of(content: bytes | Path) -> Input:
     """Open the file at a path, or bytes as a file. Raises CorpusError."""
     if isinstance(content, Path):
         return Input.at(content)
     return Input(io.BytesIO(content), "the archive")
-
-
-def _unreadable(name: str, error: OSError) -> CorpusError:
-    return CorpusError(f"{name}: cannot be read: {error.strerror or error}")

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from charrnn.array_types import Float32Array
+from charrnn.engines.memory import coder_structures
 from charrnn.engines.memory.config import CONTEXT, MemoryConfig
 from charrnn.native_library import open_library, switched_off
 
@@ -43,7 +44,12 @@ _FUNCTIONS: Final[tuple[tuple[str, list[Any], Any], ...]] = (
 def library() -> ctypes.CDLL | None:
     """Return the library built from memory.c; None where it is not compiled."""
     folder = Path(__file__).parent.parent / "native"
-    return open_library(folder, "memory", structures=(CMemory,), functions=_FUNCTIONS)
+    return open_library(
+        folder,
+        "memory",
+        structures=(*coder_structures.STRUCTURES, CMemory),
+        functions=(*_FUNCTIONS, *coder_structures.FUNCTIONS),
+    )
 
 
 def available() -> bool:

@@ -1,6 +1,7 @@
 /* The memory, for Python. See memory.h. */
 
 #include "memory.h"
+#include "range_coder.h"
 
 #include "layout.h"
 
@@ -14,6 +15,7 @@ int32_t charrnn_memory_end(Memory *memory) { return memory_end(memory); }
 
 uint64_t charrnn_layout(void) {
     uint64_t hash = LAYOUT_START;
+    CODER_STRUCTURES
     STRUCTURE(Memory)
     FIELD(Memory, vocabulary)
     FIELD(Memory, decisions)
@@ -28,5 +30,6 @@ uint64_t charrnn_layout(void) {
     FUNCTION(charrnn_memory_predict_bit, 1, sizeof(uint32_t))
     FUNCTION(charrnn_memory_update_bit, 2, 0)
     FUNCTION(charrnn_memory_end, 1, sizeof(int32_t))
+    CODER_FUNCTIONS
     return hash;
 }

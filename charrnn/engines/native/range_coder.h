@@ -113,3 +113,15 @@ size_t charrnn_memory_decode(Memory *memory, Decoder *decoder, const Network *ne
     }
     return count;
 }
+
+#define CODER_STRUCTURES                                                                           \
+    STRUCTURE(Encoder) FIELD(Encoder, low) FIELD(Encoder, range) FIELD(Encoder, code)              \
+    FIELD(Encoder, size) FIELD(Encoder, room)                                                      \
+    STRUCTURE(Decoder) FIELD(Decoder, offset) FIELD(Decoder, range) FIELD(Decoder, code)           \
+    FIELD(Decoder, size) FIELD(Decoder, read)                                                      \
+    STRUCTURE(Network) FIELD(Network, step) FIELD(Network, lanes) FIELD(Network, attention)        \
+    FIELD(Network, id) FIELD(Network, logits)
+
+#define CODER_FUNCTIONS                                                                            \
+    FUNCTION(charrnn_memory_encode, 5, sizeof(size_t))                                             \
+    FUNCTION(charrnn_memory_decode, 5, sizeof(size_t))
