@@ -29,7 +29,7 @@ from charrnn.data.corpus import TokenizedCorpus, open_corpus, tokenize
 from charrnn.data.dataloader import Lanes, TBPTTLoader
 from charrnn.data.loader import LoaderSettings
 from charrnn.engines import TorchEngine
-from charrnn.evaluation.scoring import score
+from charrnn.evaluation.protocols import score
 from charrnn.model.config import ModelConfig
 from charrnn.model.language_model import CharRNN
 from charrnn.tasks.generate.task import GenerationTask, validation_lanes

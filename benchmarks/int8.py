@@ -31,7 +31,8 @@ from charrnn.data.read_options import ReadOptions
 from charrnn.data.two_pass_reading import no_progress
 from charrnn.engines import ENGINES
 from charrnn.engines.int8_description import int8_bits
-from charrnn.evaluation.scoring import held_out, score
+from charrnn.evaluation.protocols import score
+from charrnn.evaluation.scoring import held_out
 from charrnn.training.report import EvaluationRequest
 from charrnn.training.saved_model_evaluation import read_evaluated, read_training_corpus
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from charrnn.engines.memory import MemoryConfig
     from charrnn.explanation.explanation import Explanation
     from charrnn.tasks.classify.predict import Prediction
     from charrnn.tasks.infill.corrections import Finding
@@ -170,8 +171,9 @@ def evaluate(
     read: ReadOptions | None = None,
     protocol: str = "stream",
     adapt: bool = False,
+    memory: "MemoryConfig | bool" = False,
     at_most: int | None = None,
-    engine: str = "float32",
+    engine: str | None = None,
 ) -> dict[str, Any]:
     """Measure how well a model predicts a text, or the labels of documents; return what `charrnn
     evaluate --json` prints.
@@ -185,10 +187,12 @@ def evaluate(
         protocol: `stream`, or `windows` to compare with nanoGPT; see `evaluation/scoring.py`.
         adapt: whether to keep learning from the text while reading it. The model itself does not
             change.
+        memory: whether to mix the network's predictions with those of a memory, which has learned
+            the training text and goes on to learn from the text.
         at_most: how many characters (or bytes) of a longer text to read, in passages spread over
             it; None: all.
-        engine: the entry of ENGINES that reads the text; with `int8`, the result also has the loss
-            in float32.
+        engine: the entry of ENGINES that reads the text; None: `float32`, and `int8` with a memory.
+            With `int8` and no memory, the result also has the loss in float32.
 
     Raises ModelError; CorpusError when the text cannot be read or is too short, and for a model in
     memory where no text is given; ConfigError for settings that contradict each other.
@@ -201,6 +205,7 @@ def evaluate(
         read=read or ReadOptions(),
         protocol=protocol,
         adapt=adapt,
+        memory=memory,
         at_most=at_most,
         engine=engine,
     )

@@ -56,14 +56,24 @@ def evaluate(
         ),
         Relations(excludes=("protocol",)),
     ] = False,
+    memory: Annotated[
+        bool,
+        typer.Option(
+            "--memory",
+            help="Mix the network's predictions with counts and repeated passages of the training "
+            "text and of what was read, as compress does.",
+        ),
+        Relations(excludes=("protocol",)),
+    ] = False,
     engine: Annotated[
-        Literal["float32", "int8"],
+        Literal["float32", "int8"] | None,
         typer.Option(
             help="Read with this engine. float32 is the official one; int8 shows its loss, and by "
-            "how much that differs from float32."
+            "how much that differs from float32.",
+            show_default="float32, with --memory int8",
         ),
         Relations(excludes=("adapt",)),
-    ] = "float32",
+    ] = None,
     everything: Annotated[
         bool,
         typer.Option(
@@ -79,7 +89,7 @@ def evaluate(
             help=f"Show the first {SHOWN:,} characters in the colours of their surprisal as well; "
             "with --json, those of each character.",
         ),
-        Relations(excludes=("protocol", "adapt", "engine")),
+        Relations(excludes=("protocol", "adapt", "memory", "engine")),
     ] = False,
     read: ReadOptions,
     as_json: Json = False,
@@ -133,7 +143,7 @@ def _settings(context: typer.Context, definition: "TaskDefinition") -> dict[str,
     """
     return {
         name: context.params[name]
-        for name in ("protocol", "adapt", "engine")
+        for name in ("protocol", "adapt", "memory", "engine")
         if name in definition.evaluation_options or is_typed(context, name)
     }
 

@@ -21,18 +21,20 @@ Legend: N characters, T time, P weights, all in one flat tensor.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from charrnn.ambient import as_usual
+from charrnn.array_types import Float32Array, Int64Array
 from charrnn.data.tokenizer import Ids
 from charrnn.engines import State as EngineState
 from charrnn.engines import best_engine
 from charrnn.generation.draw import log_probabilities
+from charrnn.generation.filters import log_softmax
 from charrnn.option_declaration import check, limits
 from charrnn.storage.model_directory import Model
 
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
 
     from charrnn.model.language_model import CharRNN, State
 
+
+Observe = Callable[[Int64Array, Float32Array], None]
 
 _PIECE: Final = 4096
 """The characters read at a time when the model does not learn."""
@@ -84,13 +88,21 @@ class Adapter:
     Args:
         model: the trained model.
         config: the settings of dynamic evaluation.
+        observe: called with the ids (T,) of each segment that was predicted, and the
+            log-probabilities (T, V) of the mixture in the place of each.
 
     Attributes:
         learned: the number of characters learned from.
     """
 
     @as_usual
-    def __init__(self, model: Model, config: AdaptationConfig | None = None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        config: AdaptationConfig | None = None,
+        *,
+        observe: Observe | None = None,
+    ) -> None:
         import torch
 
         from charrnn.model.language_model import CharRNN
@@ -98,6 +110,7 @@ class Adapter:
         model.require("generate")
         self.model, self.config = model, config or AdaptationConfig()
         self.learned = 0
+        self._observe = observe
         # All initial weights are replaced; the generator keeps PyTorch's global one from advancing.
         network = CharRNN(model.config, kernel="native", generator=torch.Generator()).eval()
         network.load_state_dict({k: torch.from_numpy(v) for k, v in model.tensors.items()})
@@ -180,13 +193,22 @@ class Adapter:
             adapted = self._read(ids, learn=learn)
         finally:
             torch.set_num_threads(threads)
-        logits, self._engine_state = self._engine.advance([ids[:-1]], self._engine_state)
+        trained, self._engine_state = self._engine.advance([ids[:-1]], self._engine_state)
+        targets = np.array(ids[1:], dtype=np.int64)
         with np.errstate(over="ignore", invalid="ignore"):  # an overflow shows in the nats
-            trained = -log_probabilities(logits[0], np.array(ids[1:]))
-            return self._mix(adapted, trained)
+            nats, trust = self._mix(
+                adapted.nats, -log_probabilities(trained[0], targets.astype(np.intp))
+            )
+            if learn and self._observe is not None:
+                mixed = np.logaddexp(
+                    log_softmax(adapted.logits) + np.log(trust)[:, None],
+                    log_softmax(trained[0]) + np.log(1 - trust)[:, None],
+                )
+                self._observe(targets, mixed.astype(np.float32))
+        return nats
 
-    def _read(self, ids: list[int], *, learn: bool) -> npt.NDArray[np.float64]:
-        """Return the nats (T,) of ids (T + 1,) after the first, under the adapted weights."""
+    def _read(self, ids: list[int], *, learn: bool) -> "_Adapted":
+        """Predict ids (T + 1,) after the first with the adapted weights."""
         import torch
         from torch.nn.functional import cross_entropy
 
@@ -200,19 +222,21 @@ class Adapter:
             nats.mean().backward()  # type: ignore[no-untyped-call]
             self._step(len(nats) / self.config.segment)
             self.learned += len(nats)
-        return nats.detach().double().numpy()
+        return _Adapted(nats.detach().double().numpy(), logits[0].detach().numpy())
 
     def _mix(
         self, adapted: npt.NDArray[np.float64], trained: npt.NDArray[np.float64]
-    ) -> npt.NDArray[np.float64]:
-        """Return the nats (T,) of characters under the mixture of both predictions."""
-        share, mixed = self.config.share, np.empty(len(adapted))
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Return the nats (T,) of characters under the mixture of both predictions, and the weight
+        (T,) that the adapted one had in it."""
+        share, mixed, trusts = self.config.share, np.empty(len(adapted)), np.empty(len(adapted))
         for index, costs in enumerate(zip(adapted, trained, strict=True)):
+            trusts[index] = self._trust
             likelihoods = np.log([self._trust, 1 - self._trust]) - costs
             mixed[index] = -np.logaddexp(*likelihoods)
             trust = math.exp(likelihoods[0] + mixed[index])
             self._trust = (1 - share) * trust + share / 2
-        return mixed
+        return mixed, trusts
 
     def _step(self, weight: float) -> None:
         """Take a gradient step, with decay towards the trained weights.
@@ -233,6 +257,13 @@ class Adapter:
             usual.add_(config.damping * mean)
             self._weights.addcdiv_(self._gradient, usual, value=-weight * config.learning_rate)
             self._weights.lerp_(self._trained, share)
+
+
+class _Adapted(NamedTuple):
+    """What the adapted weights predict of T characters."""
+
+    nats: npt.NDArray[np.float64]  # (T,)
+    logits: npt.NDArray[np.float32]  # (T, V)
 
 
 def _flatten_parameters(network: "CharRNN") -> "tuple[Tensor, Tensor]":

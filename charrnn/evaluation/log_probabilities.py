@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from charrnn.data.tokenizer import check_text
 from charrnn.errors import ModelError
-from charrnn.evaluation.scoring import negative_log_likelihood
+from charrnn.evaluation.protocols import negative_log_likelihood
 from charrnn.generation.sampler import Sampler
 from charrnn.storage.model_directory import Model
 

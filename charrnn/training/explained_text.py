@@ -1,4 +1,4 @@
-"""The text that is explained, and the text that the model was trained on."""
+"""The text that is explained."""
 
 import warnings
 from collections.abc import Iterator
@@ -8,33 +8,14 @@ from typing import Final
 import numpy as np
 
 from charrnn.data.corpus import open_corpus
-from charrnn.data.excerpt import AnyIds
 from charrnn.data.read_options import ReadOptions
 from charrnn.data.tokenizer import ByteTokenizer, Tokenizer, unknown_error
-from charrnn.data.two_pass_reading import no_progress
 from charrnn.errors import CharRNNWarning, CorpusError
-from charrnn.evaluation.scoring import held_out
 from charrnn.explanation.request import ExplainRequest
-from charrnn.storage import token_cache
-from charrnn.training.report import EvaluationRequest
-from charrnn.training.saved_model_evaluation import read_evaluated, read_training_corpus
+from charrnn.training.training_text import TrainingText
 
 _MOST: Final = 4_000_000
 """The most ids of the held-out text that are decoded, and characters of a file that are read."""
-
-
-@dataclass(frozen=True)
-class TrainingText:
-    """The text that a model was trained on, as far as it can be read.
-
-    Attributes:
-        training, validation: its ids; None where it cannot be read.
-        problem: why it cannot be read.
-    """
-
-    training: AnyIds | None
-    validation: AnyIds | None
-    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,21 +33,6 @@ class ChosenText:
     source: str
     of_characters: int
     skipped: tuple[str, ...] = ()
-
-
-def read_training_text(request: ExplainRequest) -> TrainingText:
-    """Read the text that a model was trained on, as far as it can be found."""
-    if request.directory is None:
-        return TrainingText(None, None, "a model in memory does not say where its text is")
-    model, checkpoint = read_evaluated(request.directory)
-    asked = EvaluationRequest(
-        model=model, read=ReadOptions(), directory=request.directory, checkpoint=checkpoint
-    )
-    try:
-        corpus = read_training_corpus(asked, no_progress, token_cache.keep_for_now)
-        return TrainingText(*held_out(model, corpus))
-    except CorpusError as error:
-        return TrainingText(None, None, str(error))
 
 
 def choose_text(request: ExplainRequest, known: TrainingText, most: int) -> ChosenText:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from charrnn.data.read_options import ReadOptions
+    from charrnn.engines.memory import MemoryConfig
     from charrnn.storage.model_directory import Model
     from charrnn.training.checkpoint import Checkpoint
 
@@ -68,7 +69,7 @@ class EvaluationRequest:
         checkpoint: its checkpoint, which names the training text; None where the directory holds
             only a model.
         file: a text, or labelled documents, to evaluate on; None: the held-out part.
-        protocol, adapt, at_most, engine: see `charrnn.evaluation.scoring.evaluate`.
+        protocol, adapt, memory, at_most, engine: see `charrnn.evaluation.scoring.evaluate`.
     """
 
     model: "Model"
@@ -78,8 +79,9 @@ class EvaluationRequest:
     file: str | None = None
     protocol: str = "stream"
     adapt: bool = False
+    memory: "MemoryConfig | bool" = False
     at_most: int | None = None
-    engine: str = "float32"
+    engine: str | None = None
 
 
 Evaluate = Callable[[Callable[[int, int], None] | None], EvaluationReport]

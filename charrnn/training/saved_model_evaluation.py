@@ -1,6 +1,6 @@
 """Evaluation of a saved model of any task."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -42,8 +42,10 @@ def checked_request(request: EvaluationRequest) -> EvaluationRequest:
     Raises ConfigError for settings that do not apply to models of its task.
     """
     definition = task_definition(request.model.config.task)
-    for name, off in (("protocol", "stream"), ("adapt", False), ("engine", "float32")):
-        if getattr(request, name) != off and name not in definition.evaluation_options:
+    defaults = {each.name: each.default for each in fields(EvaluationRequest)}
+    for name in ("protocol", "adapt", "memory", "engine"):
+        is_set = getattr(request, name) != defaults[name]
+        if is_set and name not in definition.evaluation_options:
             raise ConfigError(
                 f"{name} does not apply to a model trained to {definition.name}; leave it out"
             )

@@ -58,7 +58,8 @@ class TaskDefinition(CorpusDefinition, ABC):
         several_processes: whether several processes can train together.
         hopeless_loss: see HOPELESS_LOSS.
         betas: the decay rates of AdamW's moments.
-        evaluation_options: which of `protocol`, `adapt` and `engine` apply to `charrnn evaluate`.
+        evaluation_options: which of `protocol`, `adapt`, `memory` and `engine` apply to `charrnn
+            evaluate`.
         has_int8: whether the int8 engine runs its networks.
         several_models: whether several models can work together.
         shown_measure: the entry of `Task.measures` that is shown beside the loss.

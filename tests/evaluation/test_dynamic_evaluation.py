@@ -20,7 +20,7 @@ from charrnn.engines import best_engine
 from charrnn.errors import ConfigError
 from charrnn.evaluation import dynamic_evaluation
 from charrnn.evaluation.dynamic_evaluation import AdaptationConfig, Adapter
-from charrnn.evaluation.scoring import score
+from charrnn.evaluation.protocols import score
 from charrnn.model import language_model
 from charrnn.model.cells import CELLS
 from charrnn.storage.model_directory import TENSORS, Model, read_model, write_model

@@ -32,7 +32,7 @@ from charrnn.errors import (
     TrainingError,
 )
 from charrnn.evaluation.baselines import unigram
-from charrnn.evaluation.scoring import score, score_in_steps
+from charrnn.evaluation.protocols import score, score_in_steps
 from charrnn.model.cells import CELLS
 from charrnn.model.kernels import KERNELS
 from charrnn.storage import files
@@ -577,7 +577,7 @@ def test_of_a_long_validation_text_so_much_is_read_as_was_planned(
             yield nats
 
     monkeypatch.setattr(task, "score_in_steps", counted)
-    monkeypatch.setattr("charrnn.evaluation.scoring._CHUNK", 10)
+    monkeypatch.setattr("charrnn.evaluation.protocols._CHUNK", 10)
     trainer = make_trainer("run", prose[:330], steps=6)
     trainer.config = dataclasses.replace(trainer.config, evaluation_characters=20)
     list(trainer)

@@ -27,7 +27,7 @@ class GenerateDefinition(TextTaskDefinition):
     fields = frozenset({"attention"})
     carries_state = True
     several_processes = True
-    evaluation_options = frozenset({"protocol", "adapt", "engine"})
+    evaluation_options = frozenset({"protocol", "adapt", "memory", "engine"})
     has_int8 = True
 
     def network(self) -> "Callable[..., CharRNN]":

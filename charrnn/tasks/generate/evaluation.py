@@ -1,5 +1,6 @@
 """Evaluation of a saved language model."""
 
+import math
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict
@@ -32,7 +33,12 @@ def prepare_evaluation(request: EvaluationRequest, progress: ReadingProgress) ->
         if request.file is None:
             raise
         if request.directory is not None:
-            message = f"no baselines, which learn from the training text: {error}"
+            lacking = (
+                "no baselines, and a memory that is empty at first"
+                if request.memory
+                else ("no baselines")
+            )
+            message = f"{lacking}, as both learn from the training text: {error}"
             warnings.warn(message, CharRNNWarning, stacklevel=2)
     return partial(_evaluate, request, training, validation)
 
@@ -52,6 +58,7 @@ def _evaluate(
         protocol=request.protocol,
         read=request.read,
         adapt=request.adapt,
+        memory=request.memory,
         at_most=request.at_most,
         engine=request.engine,
         keep=token_cache.keep_for_now,
@@ -59,7 +66,8 @@ def _evaluate(
     )
     remarks = []
     if result.of_characters is not None:
-        where = "from the beginning" if request.adapt else "in passages from all over the text"
+        learns = request.adapt or request.memory
+        where = "from the beginning" if learns else "in passages from all over the text"
         remarks.append(
             f"read {result.characters:,} of {result.of_characters:,} characters, {where}; "
             "--all reads everything"
@@ -90,6 +98,9 @@ def _rows(request: EvaluationRequest, result: Evaluation) -> tuple[tuple[str, st
         ("nats per character", f"{result.nats_per_character:.4f}"),
         ("perplexity", f"{result.perplexity:.3f}"),
     ]
+    if (network := result.network_nats_per_character) is not None:
+        bits = network / math.log(2)
+        rows.append(("network alone", f"{bits:.4f} bits per character, {result.engine}"))
     if (exact := result.float32_nats_per_character) is not None:
         difference = result.nats_per_character - exact
         rows.append((f"{result.engine} - float32", f"{difference:+.5f} nats per character"))

@@ -34,7 +34,8 @@ from charrnn.generation.config import SamplingConfig
 from charrnn.generation.sampler import Sampler
 from charrnn.storage.model_directory import read_model
 from charrnn.storage.run import Run, is_run
-from charrnn.training.explained_text import choose_text, read_training_text
+from charrnn.training.explained_text import choose_text
+from charrnn.training.training_text import read_training_text
 
 _READING: Final = 800e9
 """The products of reading the text, about: ten to twenty seconds of a processor. Larger networks
@@ -67,7 +68,7 @@ class Explainer:
     def __init__(self, request: ExplainRequest) -> None:
         self.request, self.config, self.model = request, request.config, request.model
         request.stage("reading the text")
-        self.corpus = read_training_text(request)
+        self.corpus = read_training_text(request.directory)
         self.sampler = Sampler(self.model, "float32")
         self.engine: Engine = self.sampler.engine
         affordable = max(int(_READING / self.model.config.parameters), _LEAST)

@@ -17,7 +17,7 @@ from charrnn.data.dataloader import IGNORED, Chunk, Lanes, TBPTTLoader
 from charrnn.data.loader import LoaderSettings
 from charrnn.engines import TorchEngine
 from charrnn.evaluation.baselines import BASELINES, Baseline, prepare_baselines
-from charrnn.evaluation.scoring import score_in_steps
+from charrnn.evaluation.protocols import score_in_steps
 from charrnn.generation.config import SamplingConfig
 from charrnn.generation.sampler import Sampler
 from charrnn.model.language_model import CharRNN

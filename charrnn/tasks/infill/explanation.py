@@ -20,7 +20,8 @@ from charrnn.explanation.request import ExplainRequest
 from charrnn.explanation.surprise import collect_surprisals, describe_surprise
 from charrnn.explanation.texts import ReadText
 from charrnn.tasks.infill.engine import InfillEngine
-from charrnn.training.explained_text import choose_text, read_training_text
+from charrnn.training.explained_text import choose_text
+from charrnn.training.training_text import read_training_text
 
 _WORK: Final = 50e9
 _LEAST: Final = 20_000
@@ -37,7 +38,7 @@ def explain(request: ExplainRequest) -> Explanation:
     model, config = request.model, request.config
     request.stage("reading the text")
     affordable = max(int(_WORK / model.config.parameters), _LEAST)
-    chosen = choose_text(request, read_training_text(request), min(affordable, _MOST))
+    chosen = choose_text(request, read_training_text(request.directory), min(affordable, _MOST))
     text = ReadText.of(chosen.text, model.tokenizer, beginning=0)
     shown = min(config.shown, len(chosen.text))
     surprise = embeddings = None

@@ -17,7 +17,7 @@ from torch.nn.functional import cross_entropy
 from charrnn.data.dataloader import IGNORED
 from charrnn.data.loader import LoaderSettings
 from charrnn.data.tokenizer import Ids
-from charrnn.evaluation.scoring import negative_log_likelihood
+from charrnn.evaluation.protocols import negative_log_likelihood
 from charrnn.model.recurrent import RecurrentNetwork, State
 from charrnn.storage.model_directory import Model
 from charrnn.storage.run import Run
