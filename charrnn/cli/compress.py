@@ -14,6 +14,7 @@ from charrnn.cli.compression_common import (
     working_through,
     write_output,
 )
+from charrnn.cli.options_from_fields import takes_options
 from charrnn.cli.shared_arguments import OUTPUT, Json
 from charrnn.cli.unicode_json import dumps
 from charrnn.option_declaration import Relations
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from charrnn.compression.files import Sizes
 
 
+@takes_options
 def compress(
+    *,
     file: Annotated[
         str,
         typer.Argument(

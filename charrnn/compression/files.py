@@ -128,10 +128,11 @@ def decompress(
     """
     sizes = sizes or Sizes()
     _check_known(reader, known)
-    predictor = Predictor(known)
+    predictor: Predictor | None = None
     digest = hashlib.sha256()
     before = reader.read
     for block in reader.blocks():
+        predictor = predictor or Predictor(known)  # for what is damaged, it is not made at all
         size = reader.read - before
         note = _share(progress, before, size / max(block.ids, 1))
         try:
