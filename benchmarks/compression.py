@@ -68,7 +68,7 @@ class Row:
 
     def speed(self, seconds: float) -> float:
         """Return kB of the file per second, without the start."""
-        return self.content / max(seconds - self.start_seconds, 1e-6) / 1000
+        return self.content / max(seconds - self.start_seconds, 0.001) / 1000
 
 
 def main(arguments: list[str] | None = None) -> None:

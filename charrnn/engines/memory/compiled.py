@@ -6,11 +6,15 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
-from charrnn.array_types import Float32Array
+from charrnn.array_types import Float32Array, Float64Array
 from charrnn.engines.memory import coder_structures
-from charrnn.engines.memory.config import CONTEXT, MemoryConfig
+from charrnn.engines.memory.config import MemoryConfig
+from charrnn.engines.memory.tables import Tables, place_bits, stretched
 from charrnn.native_library import open_library, switched_off
+
+Ids = npt.NDArray[np.int32]
 
 
 class CMemory(ctypes.Structure):
@@ -20,23 +24,43 @@ class CMemory(ctypes.Structure):
         ("vocabulary", ctypes.c_size_t),
         ("decisions", ctypes.c_size_t),
         ("table_bits", ctypes.c_size_t),
-        ("prefix", ctypes.c_size_t),
-        ("left", ctypes.c_size_t),
-        ("has_network", ctypes.c_size_t),
+        ("history_bits", ctypes.c_size_t),
+        ("place_bits", ctypes.c_size_t),
+        ("matches", ctypes.c_size_t),
         ("context", ctypes.c_void_p),
-        ("counters", ctypes.c_void_p),
-        ("shares", ctypes.c_void_p),
+        ("words", ctypes.c_void_p),
+        ("stretched", ctypes.c_void_p),
+        ("table", ctypes.c_void_p),
+        ("maps", ctypes.c_void_p),
+        ("history", ctypes.c_void_p),
+        ("places", ctypes.c_void_p),
+        ("match_maps", ctypes.c_void_p),
+        ("weights", ctypes.c_void_p),
+        ("final_weights", ctypes.c_void_p),
+        ("adjustments", ctypes.c_void_p),
+        ("totals", ctypes.c_void_p),
+        ("scratch", ctypes.c_void_p),
     ]
-    prefix: int
-    left: int
 
 
 _MEMORY: Final = ctypes.POINTER(CMemory)
+_ADDRESS: Final = ctypes.c_void_p
 _FUNCTIONS: Final[tuple[tuple[str, list[Any], Any], ...]] = (
-    ("charrnn_memory_begin", [_MEMORY, ctypes.c_void_p], None),
+    ("charrnn_memory_scratch", [], ctypes.c_size_t),
+    ("charrnn_memory_prepare", [_MEMORY, _ADDRESS], None),
+    ("charrnn_memory_begin", [_MEMORY, _ADDRESS], None),
+    ("charrnn_memory_undecided", [_MEMORY], ctypes.c_int),
+    ("charrnn_memory_bit", [_MEMORY, ctypes.c_int32], ctypes.c_int),
     ("charrnn_memory_predict_bit", [_MEMORY], ctypes.c_uint32),
     ("charrnn_memory_update_bit", [_MEMORY, ctypes.c_int], None),
     ("charrnn_memory_end", [_MEMORY], ctypes.c_int32),
+    ("charrnn_memory_learn", [_MEMORY, _ADDRESS, ctypes.c_size_t], None),
+    ("charrnn_memory_score", [_MEMORY, _ADDRESS, _ADDRESS, _ADDRESS, ctypes.c_size_t], None),
+    (
+        "charrnn_memory_distribution",
+        [_MEMORY, _ADDRESS, _ADDRESS, ctypes.c_int, _ADDRESS, _ADDRESS],
+        None,
+    ),
 )
 
 
@@ -60,36 +84,44 @@ def available() -> bool:
 class CompiledMemory:
     """See Memory."""
 
-    def __init__(self, vocabulary_size: int, config: MemoryConfig) -> None:
+    def __init__(self, words: Ids, config: MemoryConfig, tables: Tables) -> None:
         opened = library()
         assert opened is not None
-        self._library = opened
-        self.context = np.full(CONTEXT, -1, dtype=np.int32)
-        self.counters = np.full(1 << config.table_bits, 1 << 15, dtype=np.uint16)
-        self._shares = np.zeros(vocabulary_size, dtype=np.uint32)
+        self._library, self.tables = opened, tables
+        self._words, self._stretched = words, stretched()
+        decisions = (len(words) - 1).bit_length()
+        self._tree_size = 2 << decisions
+        self._tree = np.zeros(self._tree_size, dtype=np.float32)
+        self._scratch = np.zeros(opened.charrnn_memory_scratch() // 8 + 1, dtype=np.float64)
+        arrays = (
+            *(tables.context, words, self._stretched, tables.table, tables.maps, tables.history),
+            *(tables.places, tables.match_maps, tables.weights, tables.final_weights),
+            *(tables.adjustments, tables.totals, self._scratch),
+        )
         self.structure = CMemory(
-            vocabulary_size,
-            (vocabulary_size - 1).bit_length(),
+            len(words),
+            decisions,
             config.table_bits,
-            0,
-            0,
-            0,
-            self.context.ctypes.data,
-            self.counters.ctypes.data,
-            self._shares.ctypes.data,
+            config.history_bits,
+            place_bits(config),
+            config.matches,
+            *(each.ctypes.data for each in arrays),
         )
         self._pointer = ctypes.byref(self.structure)
+        opened.charrnn_memory_prepare(self._pointer, self._tree.ctypes.data)
 
     def begin(self, logits: Float32Array | None) -> None:
         """See Memory."""
-        given = None if logits is None else np.ascontiguousarray(logits, dtype=np.float32)
-        address = None if given is None else given.ctypes.data
-        self._library.charrnn_memory_begin(self._pointer, address)
+        self._library.charrnn_memory_begin(self._pointer, _address(logits))
 
     @property
     def undecided(self) -> bool:
         """See Memory."""
-        return self.structure.left > 0
+        return bool(self._library.charrnn_memory_undecided(self._pointer))
+
+    def bit(self, number: int) -> int:
+        """See Memory."""
+        return int(self._library.charrnn_memory_bit(self._pointer, number))
 
     def predict_bit(self) -> int:
         """See Memory."""
@@ -103,6 +135,29 @@ class CompiledMemory:
         """See Memory."""
         return int(self._library.charrnn_memory_end(self._pointer))
 
-    def bit(self, number: int) -> int:
-        """Return the next decision of an id."""
-        return number >> (self.structure.left - 1) & 1
+    def learn(self, ids: Ids) -> None:
+        """See Memory."""
+        self._library.charrnn_memory_learn(self._pointer, ids.ctypes.data, len(ids))
+
+    def score(self, ids: Ids, network: Float32Array | None) -> Float64Array:
+        """Return the probabilities (N,) of ids; see Memory."""
+        found = np.zeros(len(ids))
+        addresses = (ids.ctypes.data, _address(network), found.ctypes.data)
+        self._library.charrnn_memory_score(self._pointer, *addresses, len(ids))
+        return found
+
+    def distribution(
+        self, context: Ids, logits: Float32Array | None, matches: bool
+    ) -> Float64Array:
+        """See Memory; `context` has CONTEXT ids, after -1 for none."""
+        found = np.zeros(len(self._words))
+        tree = np.empty(self._tree_size, dtype=np.float32)
+        addresses = (tree.ctypes.data, found.ctypes.data)
+        self._library.charrnn_memory_distribution(
+            self._pointer, context.ctypes.data, _address(logits), matches, *addresses
+        )
+        return found
+
+
+def _address(array: Float32Array | None) -> int | None:
+    return None if array is None else array.ctypes.data

@@ -1,80 +1,238 @@
-"""The memory in NumPy, whose bits native/memory.c has too.
+"""The memory in NumPy, whose bits native/memory.h has too.
 
-Legend: V vocabulary, D decisions of an id, N ids.
+Legend: V vocabulary, D decisions of an id, N ids, n decisions that are predicted together.
 """
 
+from typing import Final
+
 import numpy as np
+import numpy.typing as npt
 
-from charrnn.array_types import Float32Array
+from charrnn.array_types import Float32Array, Float64Array
 from charrnn.engines.int8_numbers import exp
-from charrnn.engines.memory.config import CONTEXT, PROBABILITY_BITS, MemoryConfig
+from charrnn.engines.memory.config import PROBABILITY_BITS, MemoryConfig
+from charrnn.engines.memory.mixture import Decisions, decide, learn_mixture
+from charrnn.engines.memory.tables import (
+    COUNTERS,
+    MAP_LIMIT,
+    MATCHES,
+    SHORT,
+    Tables,
+    Words,
+    stretched,
+)
+from charrnn.engines.memory.view import IDS_READ, View, find_or_make, look, nodes, slot_hash
 
-ONE = 1 << PROBABILITY_BITS
+_GROUP: Final = 4
+"""The decisions of a slot."""
 
 
 class ReferenceMemory:
     """See Memory."""
 
-    def __init__(self, vocabulary_size: int, config: MemoryConfig) -> None:
-        self.vocabulary_size, self.config = vocabulary_size, config
-        self.decisions = (vocabulary_size - 1).bit_length()
-        self.context = np.full(CONTEXT, -1, dtype=np.int64)
-        self.counters = np.full(1 << config.table_bits, 1 << 15, dtype=np.uint16)
-        self._shares: list[int] | None = None
-        self._prefix, self._left = 0, 0
+    def __init__(self, words: npt.NDArray[np.int32], config: MemoryConfig, tables: Tables) -> None:
+        self.tables, self._words, self._config = tables, words, config
+        self._stretched = stretched()
+        self._size, self._decisions = len(words), (len(words) - 1).bit_length()
+        self._made: list[tuple[Decisions, int]] = []
+        self._left = 0
 
     def begin(self, logits: Float32Array | None) -> None:
         """See Memory."""
-        self._shares = None if logits is None else shares(logits)
-        self._prefix, self._left = 0, self.decisions
+        self._view = self._look(self.tables.context, self._config.matches)
+        self._tree = self._sum_tree(logits)
+        self._prefix, self._left, self._made = 1, self._decisions, []
         self._skip()
-
-    def _skip(self) -> None:
-        """Take the decisions whose other side holds no id."""
-        while self._left and (self._prefix * 2 + 1) << (self._left - 1) >= self.vocabulary_size:
-            self._prefix, self._left = self._prefix * 2, self._left - 1
 
     @property
     def undecided(self) -> bool:
         """See Memory."""
         return self._left > 0
 
-    def _slot(self) -> int:
-        hashed = 0
-        for each in (*(int(x) + 1 for x in self.context[-2:]), self._prefix + (1 << self._left)):
-            hashed = (hashed + each) * 0x9E3779B1 % (1 << 32)
-        return hashed >> (32 - self.config.table_bits)
+    def bit(self, number: int) -> int:
+        """See Memory."""
+        return number >> (self._left - 1) & 1
 
     def predict_bit(self) -> int:
         """See Memory."""
-        p = int(self.counters[self._slot()]) << (PROBABILITY_BITS - 16)
-        if self._shares is not None:
-            half = 1 << (self._left - 1)
-            first = self._prefix << self._left
-            zero = sum(self._shares[first : first + half])
-            one = sum(self._shares[first + half : first + 2 * half])
-            p = (p + 3 * ((one << PROBABILITY_BITS) // (zero + one))) // 4
-        return min(max(p, 1), ONE - 1)
+        inner = (self._decisions - self._left) % _GROUP
+        number = (self._prefix & ((1 << inner) - 1)) | 1 << inner
+        self._decision = self._decide([self._prefix], self._nodes[:, number - 1][None])
+        return int(self._decision.whole[0])
 
     def update_bit(self, bit: int) -> None:
         """See Memory."""
-        slot = self._slot()
-        p = int(self.counters[slot])
-        self.counters[slot] = p + (65535 - p >> 4) if bit else p - (p >> 4)
+        self._made.append((self._decision, bit))
         self._prefix, self._left = self._prefix * 2 + bit, self._left - 1
         self._skip()
 
     def end(self) -> int:
         """See Memory."""
-        self.context[:-1] = self.context[1:]
-        self.context[-1] = self._prefix
-        return self._prefix
+        number = self._prefix - (1 << self._decisions)
+        for decision, bit in self._made:
+            learn_mixture(self.tables, decision, bit)
+        self._learn_counts(self._view, number)
+        self._append(self._view, number)
+        return number
 
-    def bit(self, number: int) -> int:
-        """Return the next decision of an id."""
-        return number >> (self._left - 1) & 1
+    def learn(self, ids: npt.NDArray[np.int32]) -> None:
+        """See Memory."""
+        for each in ids.tolist():
+            view = self._look(self.tables.context, self._config.matches)
+            self._learn_counts(view, each)
+            self._append(view, each)
+
+    def score(self, ids: npt.NDArray[np.int32], network: Float32Array | None) -> Float64Array:
+        """Return the probabilities (N,) of ids; see Memory."""
+        found = np.ones(len(ids))
+        for place, each in enumerate(ids.tolist()):
+            self.begin(None if network is None else network[place])
+            while self.undecided:
+                one, bit = self.predict_bit() / (1 << PROBABILITY_BITS), self.bit(each)
+                found[place] *= one if bit else 1 - one
+                self.update_bit(bit)
+            self.end()
+        return found
+
+    def distribution(
+        self, context: npt.NDArray[np.int32], logits: Float32Array | None, matches: bool
+    ) -> Float64Array:
+        """See Memory; all decisions at the same depth are computed together."""
+        asked = ReferenceMemory(self._words, self._config, self.tables)
+        asked._view = self._look(context, matches and self._config.matches)
+        asked._tree = self._sum_tree(logits)
+        return asked._spread()
+
+    def _spread(self) -> Float64Array:
+        """Return the distribution (V,) of the id that was begun."""
+        products, groups = np.ones(1), np.zeros((0, COUNTERS, 0), dtype=np.uint32)
+        for depth in range(self._decisions):
+            self._left = self._decisions - depth
+            inner = depth % _GROUP
+            count = -(-self._size >> self._left)  # the beginnings of ids
+            prefixes = (1 << depth) + np.arange(count)
+            if inner == 0:
+                groups = np.stack([nodes(self.tables, self._view, int(p)) for p in prefixes])
+            numbers = (prefixes & ((1 << inner) - 1)) | 1 << inner
+            opened = groups[np.arange(count) >> inner, :, numbers - 1]
+            ones = self._decide(prefixes.tolist(), opened).whole / (1 << PROBABILITY_BITS)
+            certain = [self._is_certain(int(prefix), self._left) for prefix in prefixes]
+            ones[certain] = 0
+            products = np.stack([products * (1 - ones), products * ones], axis=1).reshape(-1)
+            products = products[: -(-self._size >> self._left - 1)]
+        return products
+
+    def _look(self, context: npt.NDArray[np.int32], matches: bool) -> View:
+        return look(self.tables, self._config, self._words, context, matches=matches)
+
+    def _decide(self, prefixes: list[int], opened: Words) -> Decisions:
+        return decide(
+            self.tables,
+            self._stretched,
+            self._view,
+            self._tree,
+            np.array(prefixes, dtype=np.int64),
+            opened,
+            states_of(opened),
+            self._decisions,
+            self._left,
+        )
+
+    def _is_certain(self, prefix: int, left: int) -> bool:
+        one = prefix * 2 + 1 - (1 << (self._decisions - left + 1))
+        return one << (left - 1) >= self._size
+
+    def _skip(self) -> None:
+        """Take the decisions that are certain, and find slots where the next four begin."""
+        while self._left:
+            if (self._decisions - self._left) % _GROUP == 0:
+                self._nodes = nodes(self.tables, self._view, self._prefix)
+            if not self._is_certain(self._prefix, self._left):
+                return
+            self._prefix, self._left = self._prefix * 2, self._left - 1
+
+    def _sum_tree(self, logits: Float32Array | None) -> Float32Array | None:
+        """Return the sums (2^(D + 1),) of the network's probabilities by the beginnings of ids;
+        None without a network, or where a logit is not finite."""
+        if logits is None or not np.isfinite(logits).all():
+            return None
+        with np.errstate(over="ignore"):
+            level = exp(np.maximum(logits - logits.max(), np.float32(-60)))
+        leaves = 1 << self._decisions
+        tree = np.zeros(2 * leaves, dtype=np.float32)
+        tree[leaves : leaves + self._size] = level
+        while leaves > 1:
+            leaves //= 2
+            below = tree[2 * leaves : 4 * leaves]
+            tree[leaves : 2 * leaves] = below[::2] + below[1::2]
+        return tree
+
+    def _learn_counts(self, view: View, number: int) -> None:
+        """Count that an id came."""
+        whole = number | 1 << self._decisions
+        first = self._decisions
+        while first > 0:
+            last = max(first - _GROUP, 0)
+            for counter in range(COUNTERS):
+                slot = find_or_make(self.tables, slot_hash(view, counter, whole >> first))
+                for left in range(first, last, -1):
+                    if self._is_certain(whole >> left, left):
+                        continue
+                    inner = first - left
+                    place = ((whole >> left & ((1 << inner) - 1)) | 1 << inner) - 1
+                    bit = whole >> (left - 1) & 1
+                    node = int(slot[place])
+                    if node >> 8 & 255:
+                        state = int(states_of(slot[place : place + 1])[0])
+                        _learn_entry(self.tables.maps[counter], state, bit)
+                    slot[place] = _learned_node(node, bit)
+            first = last
+        for left in range(self._decisions, 0, -1):
+            if self._is_certain(whole >> left, left):
+                continue
+            for match, expected in enumerate(view.expected):
+                prefix = (expected | 1 << self._decisions) >> left
+                if expected >= 0 and prefix == whole >> left:
+                    entry = view.lengths[match] // 2 * 2 + (left == self._decisions)
+                    right = (expected ^ whole) >> (left - 1) & 1 == 0
+                    _learn_entry(self.tables.match_maps[match], entry, right)
+
+    def _append(self, view: View, number: int) -> None:
+        """Append an id to what was read."""
+        tables = self.tables
+        read = int(tables.totals[IDS_READ])
+        for match in range(MATCHES):
+            place = view.places[match]
+            if place is not None:
+                tables.places[match, place] = read
+        tables.history[read % len(tables.history)] = number
+        tables.totals[IDS_READ] += np.uint64(1)
+        tables.context[:-1] = tables.context[1:].copy()
+        tables.context[-1] = number
 
 
-def shares(logits: Float32Array) -> list[int]:
-    """Return whole numbers in proportion to the probabilities, each at least 1."""
-    return [int(x) + 1 for x in exp(logits - logits.max()) * np.float32(1 << 24)]
+def states_of(given: Words) -> npt.NDArray[np.int64]:
+    """Return the states of nodes: their decisions where they have few; else their last four, about
+    how often they were seen, and their probability."""
+    wide = given.astype(np.int64)
+    seen, last = wide >> 8 & 255, wide & 255
+    short = np.minimum(seen, SHORT)
+    often = (seen >= 12).astype(np.int64) + (seen >= 32)
+    many = 64 + ((often * 32 + (wide >> 27)) * 16 + (last & 15))
+    return np.where(seen <= SHORT, (1 << short) | (last & ((1 << short) - 1)), many)
+
+
+def _learned_node(node: int, bit: int) -> int:
+    p, seen = node >> 16, node >> 8 & 255
+    rate = 131072 // (2 * seen + 3)
+    p = p + ((65535 - p) * rate >> 16) if bit else p - (p * rate >> 16)
+    return p << 16 | min(seen + 1, 255) << 8 | (node << 1 & 254) | bit
+
+
+def _learn_entry(entries: Words, place: int, outcome: int) -> None:
+    """Move an entry of a map, 22 bits of a probability and 10 of a count, to an outcome."""
+    entry = int(entries[place])
+    p, count = entry >> 10, entry & 1023
+    rate, most = 131072 // (2 * count + 3), (1 << 22) - 1
+    p = p + ((most - p) * rate >> 16) if outcome else p - (p * rate >> 16)
+    entries[place] = p << 10 | min(count + 1, MAP_LIMIT)

@@ -1,5 +1,5 @@
 /* A memory: what followed where in the text that was read, mixed with what a network predicts. See
-   engines/memory/memory.py; reference.py computes the same bits.
+   engines/memory/memory.py; engines/memory/reference.py computes the same bits.
 
    An id is coded as decisions, its bits from the highest on:
 
@@ -9,109 +9,96 @@
            int bit = ...;                               encoding: memory_bit(memory, id)
            memory_update_bit(memory, bit);
        }
-       int32_t id = memory_end(memory);                 appended to what was read
+       int32_t id = memory_end(memory);                 learns from it
 
    memory_predict_bit comes before each memory_update_bit. Decisions whose other side holds no id
-   are left out. */
+   are left out. Nothing is learned before the end, so that the decisions of an id are those of the
+   distribution before it.
 
+   The arrays are trusted to have the sizes that tables.py gives them; ids are checked there. */
+
+#include <float.h>
+#include <math.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define MEMORY_BITS 22
-#define CONTEXT 32
+#define CONTEXT 32  /* the last ids, on which a distribution depends */
+#define ORDERS 7
+#define COUNTERS 9  /* the orders, the word, and the word with the one before */
+#define MATCHES 2
+#define INPUTS 32   /* of a mixture: two of each counter and match, and so on; the rest is 0 */
+#define SETS 5      /* of weights, each with a selected row */
+#define STAGES 2    /* of the final adjustment */
+#define LEVELS 33
+#define DEEPEST 21  /* the most decisions of an id */
+
+enum { IDS_READ, STEPS }; /* of `totals`; there are two STEPS: without and with a network */
 
 typedef struct {
-    size_t vocabulary, decisions, table_bits;
-    size_t prefix, left; /* the bits that were decided, and how many are not */
-    size_t has_network;
-    int32_t *context;    /* (CONTEXT): the last ids; -1 before the first */
-    uint16_t *counters;  /* (2^table_bits) */
-    uint32_t *shares;    /* (V): in proportion to the network's probabilities */
+    size_t vocabulary, decisions, table_bits, history_bits, place_bits, matches;
+    int32_t *context;            /* (CONTEXT): the last ids; -1 before the first */
+    const int32_t *words;        /* (V): 0 outside words; the same for both cases of a letter */
+    const float *stretched;      /* (4096): the log-odds of probabilities */
+    uint32_t *table;             /* (2^table_bits, 16): 15 nodes and a check */
+    uint32_t *maps;              /* (COUNTERS, MAP): how often a state of a node came out as 1 */
+    int32_t *history;            /* (2^history_bits): a ring of the ids that were read */
+    uint32_t *places;            /* (MATCHES, 2^place_bits): the last place after a context; 0: none */
+    uint32_t *match_maps;        /* (MATCHES, 64): how often a match was right, by its length */
+    float *weights;              /* (2, ROWS, INPUTS): without and with a network */
+    float *final_weights;        /* (2, 16) */
+    float *adjustments;          /* (2, ADJUSTMENTS, LEVELS) */
+    uint64_t *totals;            /* (3) */
+    void *scratch;               /* what is known of the id that was begun */
 } Memory;
 
-static inline int memory_undecided(const Memory *memory) { return memory->left > 0; }
+#include "memory_numbers.h"
 
+#include "memory_counts.h"
+
+#include "memory_mixture.h"
+
+/* Begin the next id, of which a network predicts `logits` (V). */
+static void memory_begin(Memory *memory, const float *logits) {
+    Guess *guess = memory->scratch;
+    guess_begin(memory, guess, memory->context, logits, memory->matches != 0);
+    guess->left = memory->decisions;
+    guess->prefix = 1;
+    guess->count = 0;
+    guess_skip(memory, guess);
+}
+
+static inline int memory_undecided(const Memory *memory) {
+    return ((const Guess *)memory->scratch)->left > 0;
+}
+
+/* Return the next decision of an id. */
 static inline int memory_bit(const Memory *memory, int32_t id) {
-    return (int)((size_t)id >> (memory->left - 1) & 1);
+    return (int)((uint32_t)id >> (((const Guess *)memory->scratch)->left - 1) & 1);
 }
 
-/* Take the decisions whose other side holds no id. */
-static inline void memory_skip(Memory *memory) {
-    while (memory->left > 0 &&
-           (memory->prefix * 2 + 1) << (memory->left - 1) >= memory->vocabulary) {
-        memory->prefix *= 2;
-        memory->left--;
-    }
+static uint32_t memory_predict_bit(Memory *memory) {
+    Guess *guess = memory->scratch;
+    Decision *decision = guess->made + guess->count;
+    return decide(memory, guess, guess->slots, guess->prefix, guess->left, decision);
 }
 
-static inline float memory_exp(float x) {
-    const float rounding = 12582912.0f;
-    x = x < -104.0f ? -104.0f : x;
-    const float shifted = x * 1.44269504f + rounding;
-    const float k = shifted - rounding;
-    const float r = x - k * 0.693359375f - k * -2.12194440e-4f;
-    float p = r * 0.0013813372f + 0.008369412f;
-    p = p * r + 0.041668452f;
-    p = p * r + 0.16666515f;
-    p = p * r + 0.49999994f;
-    p = p * (r * r) + r + 1.0f;
-    uint32_t bits, high, low;
-    float first, second;
-    memcpy(&bits, &shifted, 4);
-    const int32_t whole = (int32_t)(bits - 0x4b400000u), half = whole >> 1;
-    high = ((uint32_t)half + 127u) << 23;
-    low = ((uint32_t)(whole - half) + 127u) << 23;
-    memcpy(&first, &high, 4);
-    memcpy(&second, &low, 4);
-    return p * first * second;
+static void memory_update_bit(Memory *memory, int bit) {
+    Guess *guess = memory->scratch;
+    guess->made[guess->count++].bit = bit;
+    guess->prefix = guess->prefix * 2 + (size_t)bit;
+    guess->left--;
+    guess_skip(memory, guess);
 }
 
-static inline void memory_begin(Memory *memory, const float *logits) {
-    memory->has_network = logits != NULL;
-    if (logits) {
-        float most = logits[0];
-        for (size_t i = 1; i < memory->vocabulary; i++)
-            most = logits[i] > most ? logits[i] : most;
-        for (size_t i = 0; i < memory->vocabulary; i++)
-            memory->shares[i] = (uint32_t)(memory_exp(logits[i] - most) * 16777216.0f) + 1;
-    }
-    memory->prefix = 0;
-    memory->left = memory->decisions;
-    memory_skip(memory);
-}
-
-static inline size_t memory_slot(const Memory *memory) {
-    uint32_t hash = (uint32_t)(memory->context[CONTEXT - 2] + 1) * 0x9E3779B1u;
-    hash = (hash + (uint32_t)(memory->context[CONTEXT - 1] + 1)) * 0x9E3779B1u;
-    hash = (hash + (uint32_t)(memory->prefix + ((size_t)1 << memory->left))) * 0x9E3779B1u;
-    return hash >> (32 - memory->table_bits);
-}
-
-static inline uint32_t memory_predict_bit(Memory *memory) {
-    uint64_t p = (uint64_t)memory->counters[memory_slot(memory)] << (MEMORY_BITS - 16);
-    if (memory->has_network) {
-        const size_t half = (size_t)1 << (memory->left - 1), first = memory->prefix * 2 * half;
-        uint64_t zero = 0, one = 0;
-        for (size_t i = first; i < first + half; i++)
-            zero += memory->shares[i];
-        for (size_t i = first + half; i < first + 2 * half && i < memory->vocabulary; i++)
-            one += memory->shares[i];
-        p = (p + 3 * ((one << MEMORY_BITS) / (zero + one))) / 4;
-    }
-    const uint64_t most = (1 << MEMORY_BITS) - 1;
-    return (uint32_t)(p < 1 ? 1 : p > most ? most : p);
-}
-
-static inline void memory_update_bit(Memory *memory, int bit) {
-    uint16_t *counter = memory->counters + memory_slot(memory);
-    *counter = (uint16_t)(bit ? *counter + ((65535 - *counter) >> 4) : *counter - (*counter >> 4));
-    memory->prefix = memory->prefix * 2 + (size_t)bit;
-    memory->left--;
-    memory_skip(memory);
-}
-
-static inline int32_t memory_end(Memory *memory) {
-    memmove(memory->context, memory->context + 1, (CONTEXT - 1) * sizeof *memory->context);
-    return memory->context[CONTEXT - 1] = (int32_t)memory->prefix;
+/* Learn the id that was decided, and return it. */
+static int32_t memory_end(Memory *memory) {
+    Guess *guess = memory->scratch;
+    const int32_t id = (int32_t)(guess->prefix - ((size_t)1 << memory->decisions));
+    learn_mixture(memory, guess);
+    learn_counts(memory, &guess->view, id);
+    append(memory, &guess->view, id);
+    return id;
 }

@@ -1,0 +1,223 @@
+/* The mixture of a memory: the probability of a decision from all that predicts it, as in PAQ
+   (Mahoney, 2005; Mattern, 2013).
+
+   Each prediction is a log-odds. There are SETS of weights, of which each has a row selected by
+   something small; each makes a prediction of its own, from which it learns. Their weighted sum
+   is adjusted by how such sums came out after the same last ids. */
+
+#define FIRST_ROWS 16
+#define KNOWN_ROWS 16
+#define PREFIX_ROWS 1024
+#define NETWORK_ROWS 128
+#define LAST_ROWS 1024
+#define ROWS (FIRST_ROWS + KNOWN_ROWS + PREFIX_ROWS + NETWORK_ROWS + LAST_ROWS)
+#define ADJUSTED 8192 /* the rows of a stage */
+#define ADJUSTMENTS (STAGES * ADJUSTED)
+
+/* A decision, and what is needed to learn from it. */
+typedef struct {
+    float inputs[INPUTS];
+    float odds[16], probabilities[16]; /* of the sets */
+    size_t rows[SETS];
+    size_t stages[STAGES]; /* the level below, of all levels of a network's kind */
+    float adjusted[STAGES];
+    float share, mean, probability; /* of the level above; before the adjustment */
+    int bit;
+} Decision;
+
+/* The id that was begun. */
+typedef struct {
+    View view;
+    int has_network;
+    size_t prefix, left, count; /* the decisions so far after a 1, those ahead, those not certain */
+    const uint32_t *slots[COUNTERS];
+    Decision made[DEEPEST + 1];
+    float *tree; /* (2^(D + 1)): what the network gives each beginning of an id */
+} Guess;
+
+static const uint32_t no_slot[16] = {
+    NODE_START, NODE_START, NODE_START, NODE_START, NODE_START, NODE_START, NODE_START, NODE_START,
+    NODE_START, NODE_START, NODE_START, NODE_START, NODE_START, NODE_START, NODE_START, 0};
+
+/* Sum up the network's probabilities by the beginnings of ids. Returns 0 if a logit is not finite,
+   and the network is then left out. */
+static int sum_tree(const Memory *memory, float *tree, const float *logits) {
+    const size_t leaves = (size_t)1 << memory->decisions;
+    float *leaf = tree + leaves, most = logits[0];
+    int lost = 0;
+    for (size_t i = 0; i < memory->vocabulary; i++) {
+        lost |= !(fabsf(logits[i]) <= FLT_MAX);
+        most = logits[i] > most ? logits[i] : most;
+    }
+    if (lost)
+        return 0;
+    for (size_t i = 0; i < memory->vocabulary; i += 16) {
+        float x[16];
+        for (size_t k = 0; k < 16; k++) {
+            const float difference = i + k < memory->vocabulary ? logits[i + k] - most : -60.0f;
+            x[k] = difference < -60.0f ? -60.0f : difference;
+        }
+        exponents_of(x);
+        for (size_t k = 0; k < 16 && i + k < memory->vocabulary; k++)
+            leaf[i + k] = x[k];
+    }
+    for (size_t i = memory->vocabulary; i < leaves; i++)
+        leaf[i] = 0.0f;
+    for (size_t i = leaves - 1; i > 0; i--)
+        tree[i] = tree[2 * i] + tree[2 * i + 1];
+    return 1;
+}
+
+static void guess_begin(const Memory *memory, Guess *guess, const int32_t *context,
+                        const float *logits, int matches) {
+    look(memory, &guess->view, context, matches);
+    guess->has_network = logits != NULL && sum_tree(memory, guess->tree, logits);
+}
+
+/* Find the slots of the next four decisions. */
+static void open_slots(const Memory *memory, const Guess *guess, const uint32_t **slots,
+                       size_t prefix) {
+    for (size_t counter = 0; counter < COUNTERS; counter++)
+        __builtin_prefetch(memory->table +
+                           slot_index(memory, slot_hash(&guess->view, counter, prefix)) * 16);
+    for (size_t counter = 0; counter < COUNTERS; counter++) {
+        const uint32_t *slot = find(memory, slot_hash(&guess->view, counter, prefix));
+        slots[counter] = slot ? slot : no_slot;
+    }
+}
+
+/* Return the last decisions at which slots were found: those of groups of four, from the left. */
+static inline size_t group_of(const Memory *memory, size_t left) {
+    return (memory->decisions - left) % 4;
+}
+
+static inline float stretch_entry(const Memory *memory, uint32_t entry) {
+    return memory->stretched[entry >> 20];
+}
+
+/* Return the probability of 1, of 2^MEMORY_BITS, and write down how it came about. */
+static uint32_t decide(const Memory *memory, const Guess *guess, const uint32_t *const *slots,
+                       size_t prefix, size_t left, Decision *decision) {
+    const size_t depth = memory->decisions - left, inner = group_of(memory, left);
+    const size_t node_number = (prefix & (((size_t)1 << inner) - 1)) | (size_t)1 << inner;
+    const size_t kind = (size_t)guess->has_network;
+    float *x = decision->inputs;
+    size_t known = 0, longest = 0;
+    memset(x, 0, sizeof decision->inputs);
+    for (size_t counter = 0; counter < COUNTERS; counter++) {
+        const uint32_t node = slots[counter][node_number - 1];
+        if (!(node >> 8 & 255))
+            continue;
+        known++;
+        x[2 * counter] = clamped(memory->stretched[node >> 20], 8.0f);
+        x[2 * counter + 1] =
+            stretch_entry(memory, memory->maps[counter * MAP + state_of(node)]);
+    }
+    for (size_t match = 0; match < MATCHES; match++) {
+        if (!agrees(memory, &guess->view, match, prefix, left))
+            continue;
+        const uint32_t entry =
+            memory->match_maps[match_entry(memory, &guess->view, match, left)];
+        const int one = guess->view.expected[match] >> (left - 1) & 1;
+        const float odds = stretch_entry(memory, entry);
+        const float certainty = (float)(entry >> 10) * 0x1p-21f - 1.0f;
+        x[2 * COUNTERS + 2 * match] = one ? odds : -odds;
+        x[2 * COUNTERS + 2 * match + 1] = one ? certainty : -certainty;
+        if (guess->view.lengths[match] > longest)
+            longest = guess->view.lengths[match];
+    }
+    size_t confidence = 0;
+    if (guess->has_network) {
+        const float *halves = guess->tree + 2 * prefix;
+        const float odds =
+            clamped(logarithm(halves[1] + 1e-30f) - logarithm(halves[0] + 1e-30f), 12.0f);
+        x[2 * (COUNTERS + MATCHES)] = odds;
+        confidence = (size_t)(fabsf(odds) * 1.5f);
+        confidence = confidence > 15 ? 15 : confidence;
+    }
+    x[2 * (COUNTERS + MATCHES) + 1] = 0.3f;
+    const int32_t last = guess->view.context[CONTEXT - 1];
+    const size_t selected[SETS] = {longest < 16 ? longest / 2 : 6 + longest / 8, known, prefix % 1024,
+                                   confidence * 8 + (depth < 7 ? depth : 7),
+                                   (size_t)(last + 1) % 1024};
+    static const size_t sizes[SETS] = {FIRST_ROWS, KNOWN_ROWS, PREFIX_ROWS, NETWORK_ROWS,
+                                       LAST_ROWS};
+    size_t base = kind * ROWS;
+    memset(decision->odds, 0, sizeof decision->odds);
+    for (size_t set = 0; set < SETS; set++) {
+        decision->rows[set] = (base + selected[set]) * INPUTS;
+        base += sizes[set];
+        const float *weights = memory->weights + decision->rows[set];
+        float sums[16];
+        STORE(sums, LOAD(x) * LOAD(weights) + LOAD(x + 16) * LOAD(weights + 16));
+        decision->odds[set] = clamped(sum_of(sums), 16.0f);
+    }
+    logistic_of(decision->odds, decision->probabilities);
+    float weighted[16];
+    STORE(weighted, LOAD(decision->odds) * LOAD(memory->final_weights + kind * 16));
+    const float odds = clamped(sum_of(weighted), 16.0f);
+    const float place = (clamped(odds, 7.999f) + 8.0f) * 2.0f;
+    const size_t level = (size_t)place;
+    float outcomes[16] = {0}, all = odds * 2.0f;
+    decision->share = place - (float)level;
+    uint32_t hash = 3;
+    for (size_t stage = 0; stage < STAGES; stage++) {
+        hash = mixed(hash, (uint32_t)guess->view.context[CONTEXT - 1 - stage]);
+        const size_t row = mixed(hash, (uint32_t)prefix) % ADJUSTED;
+        decision->stages[stage] = ((kind * STAGES + stage) * ADJUSTED + row) * LEVELS + level;
+        const float *levels = memory->adjustments + decision->stages[stage];
+        decision->adjusted[stage] =
+            levels[0] * (1.0f - decision->share) + levels[1] * decision->share;
+        all += decision->adjusted[stage];
+        outcomes[stage] = clamped(decision->adjusted[stage], 16.0f);
+    }
+    outcomes[STAGES] = odds;
+    outcomes[STAGES + 1] = clamped(all * (1.0f / (STAGES + 2)), 16.0f);
+    logistic_of(outcomes, outcomes);
+    for (size_t stage = 0; stage < STAGES; stage++)
+        decision->adjusted[stage] = outcomes[stage];
+    decision->mean = outcomes[STAGES];
+    const float p = outcomes[STAGES + 1] * (float)(1 << MEMORY_BITS);
+    const uint32_t whole = (uint32_t)p, most = (1u << MEMORY_BITS) - 1;
+    return whole < 1 ? 1 : whole > most ? most : whole;
+}
+
+/* Move the weights of an id's decisions towards what came. */
+static void learn_mixture(Memory *memory, const Guess *guess) {
+    const size_t kind = (size_t)guess->has_network;
+    for (size_t k = 0; k < guess->count; k++) {
+        const Decision *decision = guess->made + k;
+        const float bit = (float)decision->bit;
+        const float late = 1.0f + (float)memory->totals[STEPS + kind]++ * (1.0f / 3000.0f);
+        const float rate = 0.004f + 0.016f / late, final_rate = 0.0005f + 0.0045f / late;
+        float *final_weights = memory->final_weights + kind * 16;
+        STORE(final_weights, LOAD(final_weights) + LOAD(decision->odds) *
+                                                       ((bit - decision->mean) * final_rate));
+        for (size_t set = 0; set < SETS; set++) {
+            const float step = (bit - decision->probabilities[set]) * rate;
+            float *weights = memory->weights + decision->rows[set];
+            STORE(weights, LOAD(weights) + LOAD(decision->inputs) * step);
+            STORE(weights + 16, LOAD(weights + 16) + LOAD(decision->inputs + 16) * step);
+        }
+        for (size_t stage = 0; stage < STAGES; stage++) {
+            const float step = (bit - decision->adjusted[stage]) * 0.08f;
+            float *levels = memory->adjustments + decision->stages[stage];
+            levels[0] += (1.0f - decision->share) * step;
+            levels[1] += decision->share * step;
+        }
+    }
+}
+
+/* Take the decisions that are certain, and find slots where the next four begin. */
+static void guess_skip(const Memory *memory, Guess *guess) {
+    for (;;) {
+        if (guess->left == 0)
+            return;
+        if (group_of(memory, guess->left) == 0)
+            open_slots(memory, guess, guess->slots, guess->prefix);
+        if (!is_certain(memory, guess->prefix, guess->left))
+            return;
+        guess->prefix *= 2;
+        guess->left--;
+    }
+}
