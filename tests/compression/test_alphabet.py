@@ -51,7 +51,7 @@ def test_any_bytes_come_back(alphabet: Alphabet, content: bytes, cut: int) -> No
 
 
 @ALL
-@pytest.mark.parametrize("size", [BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK + 2])
+@pytest.mark.parametrize("size", [BLOCK - 1, BLOCK + 1])
 def test_characters_may_lie_across_blocks(alphabet: Alphabet, size: int) -> None:
     for content in (
         "é🦊".encode() * (size // 6),
