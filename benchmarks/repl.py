@@ -3,9 +3,10 @@
     python -m benchmarks.repl [--keys 300] [--hidden-size 256] [--layers 2] [--json]
 
 Keys are typed on a real pseudo-terminal of 80x24, with a model of fresh weights, first while ghost
-text is computed, then without it. The gaps between the keys are so short that the ghost text of the
-last key is mostly still being computed. The output is the median, the 99th percentile and the
-largest latency in milliseconds; the bar is 16 ms, a frame, for the 99th percentile.
+text is computed, then while it is computed with a memory, then without ghost text. The gaps between
+the keys are so short that the ghost text of the last key is mostly still being computed. The output
+is the median, the 99th percentile and the largest latency in milliseconds; the bar is 16 ms, a
+frame, for the 99th percentile.
 """
 
 import argparse
@@ -36,6 +37,14 @@ LONGEST_GAP: Final = 0.05
 
 LINE: Final = 60
 """The keys between one Ctrl-C and the next."""
+
+
+VARIANTS: Final = {
+    "ghost text": (),
+    "with a memory": ("--memory",),
+    "no ghost text": ("--no-ghost",),
+}
+"""What is measured, and the options of the REPL for it."""
 
 
 class Terminal:
@@ -138,7 +147,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "model"
         write_fresh_model(model, arguments.layers, arguments.hidden_size)
-        for name, options in (("ghost text", ()), ("no ghost text", ("--no-ghost",))):
+        for name, options in VARIANTS.items():
             with started(model, *options) as terminal:
                 results[name] = summary(measure(terminal, arguments.keys))
     if arguments.json:
@@ -147,7 +156,7 @@ def main() -> None:
     print(f"{arguments.layers}x{arguments.hidden_size}, {arguments.keys} keys, milliseconds")
     for name, numbers in results.items():
         print(f"{name:<14}", *(f"{key} {value:6.2f}" for key, value in numbers.items()), sep="   ")
-    p99 = results["ghost text"]["p99"]
+    p99 = max(numbers["p99"] for numbers in results.values())
     print(f"p99 under {BAR:g} ms: {'yes' if p99 < BAR else 'NO'}")
 
 

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from charrnn.engines.memory import MemoryConfig
     from charrnn.explanation.explanation import Explanation
     from charrnn.tasks.classify.predict import Prediction
     from charrnn.tasks.infill.corrections import Finding
@@ -126,13 +125,12 @@ def stream_sample(
 
     With `length=None`, the text is endless.
 
-    Raises ModelError, ConfigError, UnknownCharacterError.
+    Raises as `sample` does.
     """
-    from charrnn.generation.config import SamplingConfig
-    from charrnn.generation.sampler import Sampler
+    from charrnn.tasks.generate.memory import prepare_sampling
 
-    config = SamplingConfig(**settings)
-    return iter(Sampler(load(model), engine).stream(prompt, config, index=index, score=False))
+    sampler, config = prepare_sampling(model, engine, **settings)
+    return iter(sampler.stream(prompt, config, index=index, score=False))
 
 
 @as_usual
@@ -152,15 +150,16 @@ def sample(
         prompt: the beginning of the text.
         index: the number of the text, from 0, among those of the seed.
         engine: `int8` or `float32`; None is as in `charrnn sample`.
-        settings: the attributes of SamplingConfig. The default seed is 0, which gives the same text
-            again.
+        settings: the attributes of SamplingConfig, and of MixtureConfig (`memory`,
+            `memory_matches`). The default seed is 0, which gives the same text again.
 
-    Raises ModelError, UnknownCharacterError; ConfigError also where no setting ends the text.
+    Raises ModelError, UnknownCharacterError; ConfigError also where no setting ends the text;
+    CorpusError where a memory is wanted and the training text cannot be read.
     """
-    from charrnn.generation.config import SamplingConfig
-    from charrnn.generation.sampler import Sampler
+    from charrnn.tasks.generate.memory import prepare_sampling
 
-    return Sampler(load(model), engine).sample(prompt, SamplingConfig(**settings), index=index)
+    sampler, config = prepare_sampling(model, engine, **settings)
+    return sampler.sample(prompt, config, index=index)
 
 
 @as_usual
@@ -171,7 +170,7 @@ def evaluate(
     read: ReadOptions | None = None,
     protocol: str = "stream",
     adapt: bool = False,
-    memory: "MemoryConfig | bool" = False,
+    memory: bool = False,
     at_most: int | None = None,
     engine: str | None = None,
 ) -> dict[str, Any]:
@@ -184,13 +183,10 @@ def evaluate(
     Args:
         text: a file (or anything `open_corpus` opens); None: the held-out part of the run's text.
         read: how to read the file; columns of a table that are None are those of the training.
-        protocol: `stream`, or `windows` to compare with nanoGPT; see `evaluation/scoring.py`.
-        adapt: whether to keep learning from the text while reading it. The model itself does not
-            change.
-        memory: whether to mix the network's predictions with those of a memory, which has learned
-            the training text and goes on to learn from the text.
-        at_most: how many characters (or bytes) of a longer text to read, in passages spread over
-            it; None: all.
+        protocol: `stream`, or `windows` to compare with nanoGPT; see `evaluation/protocols.py`.
+        adapt: whether to learn from the text while reading it. The model itself does not change.
+        memory: whether to mix in a memory of the training text and of what was read.
+        at_most: how many characters of a longer text to read, in passages spread over it.
         engine: the entry of ENGINES that reads the text; None: `float32`, and `int8` with a memory.
             With `int8` and no memory, the result also has the loss in float32.
 

@@ -12,6 +12,11 @@ FLAGS_WITH_NUMBERS: Final = {"--novel": "--novel-length"}
 """Flags that a number may follow, and the option that is meant then."""
 
 
+WITH_OWN_VARIABLE: Final = {("sample", "memory")}
+"""Commands and options for which there is only the command's own environment variable: for other
+commands, the option of this name is a switch."""
+
+
 class Command(TyperCommand):
     """A command whose options all have environment variables, one for each of their names.
 
@@ -29,7 +34,8 @@ class Command(TyperCommand):
                 long = [each for each in option.opts if each.startswith("--")] or option.opts
                 names = [each.lstrip("-").replace("-", "_").upper() for each in long]
                 own = [f"CHARRNN_{str(name).upper()}_{each}" for each in names]
-                option.envvar = [*own, *(f"CHARRNN_{each}" for each in names)]
+                common = [] if (name, option.name) in WITH_OWN_VARIABLE else names
+                option.envvar = [*own, *(f"CHARRNN_{each}" for each in common)]
                 option.show_envvar = False  # thirty of them would bury the help
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

@@ -120,7 +120,8 @@ def _names_read(command: str, params: dict[str, Any]) -> list[str]:
     if command == "evaluate":
         return [] if params["file"] is None else [params["file"]]
     if command == "sample":
-        return (params["corpus"] or []) if params["novel"] or params["novel_length"] else []
+        uses = ("novel", "novel_length", "memory")
+        return (params["corpus"] or []) if any(map(params.get, uses)) else []
     text: str | None = params["text"]
     return [text] if text is not None and is_there(text) else []
 

@@ -66,7 +66,7 @@ def evaluate(
         Relations(excludes=("protocol",)),
     ] = False,
     engine: Annotated[
-        Literal["float32", "int8"] | None,
+        Literal["int8", "float32"] | None,
         typer.Option(
             help="Read with this engine. float32 is the official one; int8 shows its loss, and by "
             "how much that differs from float32.",

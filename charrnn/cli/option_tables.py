@@ -46,7 +46,8 @@ def _table(command: Any, panel: str, options: list[TyperOption]) -> Iterator[str
         if value := _value(option, context):
             written[-1] += f" {value}"
         flags = ", ".join(f"`{each}`" for each in written)
-        variables = [each for each in option.envvar or () if not _is_own(command, each)]
+        known = list(option.envvar or ())
+        variables = [each for each in known if not _is_own(command, each)] or known
         cells = (
             flags,
             ", ".join(f"`{each}`" for each in variables),

@@ -14,7 +14,7 @@ from charrnn.cli.shared_arguments import ModelArgument
 from charrnn.generation.config import EngineConfig, SamplingConfig
 
 if TYPE_CHECKING:
-    from charrnn.cli.repl_adaptation import Adaptation
+    from charrnn.cli.repl_learning import Learning
     from charrnn.generation.sampler import Sampler
 
 
@@ -31,6 +31,13 @@ def repl(
         bool,
         typer.Option("--adapt", help="Learn from what you type. The saved model does not change."),
     ] = False,
+    memory: Annotated[
+        bool,
+        typer.Option(
+            "--memory",
+            help="Expect again what you type, such as names, and what the training text repeats.",
+        ),
+    ] = False,
     vi: Annotated[bool, typer.Option("--vi", help="Use the key bindings of vi.")] = False,
     no_ghost: Annotated[
         bool, typer.Option("--no-ghost", help="Do not show a dim continuation while you type.")
@@ -43,26 +50,28 @@ def repl(
 
     If stdin is not a terminal, each of its lines is continued separately.
     """
-    from charrnn.cli.repl_adaptation import Adaptation
+    from charrnn.cli.repl_learning import Learning
     from charrnn.cli.repl_model import open_sampler
     from charrnn.data.standard_input import standard_input_lines
     from charrnn.errors import ConfigError
 
-    sampler, name = open_sampler(model, running.engine)
+    sampler, name, directory = open_sampler(model, running.engine)
     config = decided(sampling, context, trained_on_lines=sampler.model.provenance.lines)
     if sys.stdin is None or not sys.stdin.isatty():
         if config.length is None and not config.lines:
             raise ConfigError("--length 0 needs a terminal; give a length when stdin is a pipe")
-        adaptation = Adaptation(sampler, on=adapt)
+        learning = Learning(sampler, directory, adapt=adapt, memory=memory)
         for line in standard_input_lines():
             beginning = line.decode("utf-8", "surrogateescape").rstrip("\r\n")
-            complete(sampler, config, beginning, adaptation)
+            complete(sampler, config, beginning, learning)
         return
     from charrnn.cli.display import say
     from charrnn.cli.repl_prompt import Prompt, choose, plain_where_dumb
     from charrnn.cli.repl_session import Session
 
-    session = Session(sampler, config, choose, name=name, adapt=adapt)
+    session = Session(
+        sampler, config, choose, name=name, directory=directory, adapt=adapt, memory=memory
+    )
     with plain_where_dumb():
         gc.freeze()  # so that no collection of all loaded modules delays a key
         prompt = Prompt(session, None if no_history else history_path(), vi=vi, ghost=not no_ghost)
@@ -77,15 +86,14 @@ def repl(
                 return
 
 
-def complete(
-    sampler: "Sampler", config: "SamplingConfig", line: str, adaptation: "Adaptation"
-) -> None:
-    """Print a line and its continuation; learn from the line first if the model adapts."""
+def complete(sampler: "Sampler", config: "SamplingConfig", line: str, learning: "Learning") -> None:
+    """Print a line and its continuation; learn from the line first, as far as that is on."""
     from charrnn.cli.display import TextOutput
     from charrnn.cli.prompts import known_characters
 
     beginning = known_characters(sampler.model.tokenizer, line, strict=False)
-    adaptation.learn("", beginning, lines=config.lines)
+    learning.learn_before("", beginning, lines=config.lines)
+    learning.learn_after("", beginning, lines=config.lines)
     output = TextOutput()
     output.write(beginning)
     for text in sampler.stream(beginning, config):

@@ -1,7 +1,9 @@
 """Adaptation of a REPL's model to what is typed. The model on disk does not change."""
 
+from collections.abc import Callable
 from typing import Final
 
+from charrnn.engines import Engine
 from charrnn.evaluation.dynamic_evaluation import Adapter
 from charrnn.generation.sampler import Sampler
 
@@ -23,13 +25,21 @@ class Adaptation:
 
     Args:
         sampler: the sampler, whose engine is replaced by that of the adapted model.
+        engine_with: returns the engine to use for that of a network; None: the same.
 
     Attributes:
         on: whether the model learns, and the sampler uses what it has learned.
     """
 
-    def __init__(self, sampler: Sampler, *, on: bool = False) -> None:
+    def __init__(
+        self,
+        sampler: Sampler,
+        *,
+        on: bool = False,
+        engine_with: Callable[[Engine], Engine] | None = None,
+    ) -> None:
         self.on = False
+        self._engine_with = engine_with
         self._sampler = sampler
         self._trained = sampler.engine
         self._adapter: Adapter | None = None
@@ -50,7 +60,7 @@ class Adaptation:
         self.on = on
         if on and self._adapter is None:
             self._adapter = Adapter(self._sampler.model)
-        self._use()
+        self.use()
 
     def forget(self) -> None:
         """Discard what was learned."""
@@ -71,12 +81,12 @@ class Adaptation:
         self._adapter.begin(self._sampler.prompt_ids(before, lines=lines))
         self._adapter.read(self._sampler.model.tokenizer.encode(typed))
         self._adapter.finish()
-        self._use()
+        self.use()
 
-    def _use(self) -> None:
+    def use(self) -> None:
         """Set the sampler's engine to that of the adapted or the trained model."""
+        engine = self._trained
         if self.on and self.learned:
             assert self._adapter is not None
-            self._sampler.engine = self._sampler.new_engine(self._adapter.adapted())
-        else:
-            self._sampler.engine = self._trained
+            engine = self._sampler.new_engine(self._adapter.adapted())
+        self._sampler.engine = engine if self._engine_with is None else self._engine_with(engine)

@@ -27,10 +27,11 @@ from prompt_toolkit.output.plain_text import PlainTextOutput
 from prompt_toolkit.styles import Style
 from prompt_toolkit.utils import get_cwidth, is_dumb_terminal
 
-from charrnn.cli import repl_adaptation
 from charrnn.cli.display import printable, say, warn
 from charrnn.cli.repl_ghost import Ghost
-from charrnn.cli.repl_session import COMMANDS, Session, is_command, unescaped
+from charrnn.cli.repl_input import is_command, unescaped
+from charrnn.cli.repl_learning import CHOICES
+from charrnn.cli.repl_session import COMMANDS, Session
 from charrnn.cli.repl_settings import option_choices, option_help
 from charrnn.interactive.suggestions import UNITS
 from charrnn.storage.run_lookup import run_names
@@ -165,8 +166,8 @@ class CommandCompleter(Completer):
             yield from _completions(argument.split(" ")[-1], dict.fromkeys(UNITS, ""))
         elif name == "/surprise":
             yield from _completions(argument, {"all": "not only the end"})
-        elif name == "/adapt":
-            yield from _completions(argument, repl_adaptation.CHOICES)
+        elif name in ("/adapt", "/memory"):
+            yield from _completions(argument, CHOICES[name[1:]])
         elif name == "/set":
             option, value_follows, value = argument.partition(" ")
             if value_follows:

@@ -11,7 +11,8 @@ from typing import Final, NamedTuple
 from charrnn.cli import repl_adaptation
 from charrnn.cli.display import TextOutput, key_value_table, messages, printable, say, warn
 from charrnn.cli.prompts import known_characters
-from charrnn.cli.repl_adaptation import Adaptation
+from charrnn.cli.repl_input import is_command, regular_file, unescaped
+from charrnn.cli.repl_learning import Learning
 from charrnn.cli.repl_model import open_sampler
 from charrnn.cli.repl_settings import changed, option_help, option_kinds, shown
 from charrnn.cli.repl_terminal import CONTEXT, last_line, read_to_end, show_context, stoppable
@@ -50,7 +51,8 @@ class Session:
         config: the sampling settings.
         choose: shows a menu of texts and their probabilities; returns the index of one, or None.
         name: the name of the model's run.
-        adapt: whether the model learns from what is typed.
+        directory: the model's directory, which may say where its training text is.
+        adapt, memory: whether the model learns from what is typed, and whether a memory does.
     """
 
     def __init__(
@@ -60,10 +62,12 @@ class Session:
         choose: "Callable[[str, list[tuple[str, float]]], int | None]",
         *,
         name: str = "",
+        directory: Path | None = None,
         adapt: bool = False,
+        memory: bool = False,
     ) -> None:
         self.sampler, self.config, self.name = sampler, config, name
-        self.adaptation = Adaptation(sampler, on=adapt)
+        self.learning = Learning(sampler, directory, adapt=adapt, memory=memory)
         self.manuscript = Manuscript(sampler, lines=config.lines)
         self.file: Path | None = None  # the file last loaded or saved
         self._choose = choose
@@ -109,9 +113,15 @@ class Session:
         before = self.manuscript.tail(CONTEXT + 1)
         pieces = self.manuscript.continuation(self.config)
         context = self.manuscript.tail(repl_adaptation.CONTEXT)
-        self.adaptation.learn(context, typed, lines=self.config.lines)
+        self.learning.learn_before(context, typed, lines=self.config.lines)
         self.manuscript.write(typed)
+        self._remember(context, typed)
         self._write_on(before, typed, pieces)
+
+    def _remember(self, before: str, typed: str) -> None:
+        """Let the memory learn text that was written, if it is on."""
+        self.learning.learn_after(before, typed, lines=self.config.lines)
+        self.manuscript.refresh()
 
     def _write_on(self, before: str, typed: str, pieces: Generator[str, None, None]) -> None:
         """Write a continuation to stdout while it is generated, until Ctrl-C."""
@@ -259,28 +269,24 @@ class Session:
         rows = [
             ("model", self.name),
             ("text", length),
-            ("adapt", self.adaptation.description),
+            *self.learning.descriptions.items(),
             *((name, shown(self.config, name)) for name in option_kinds()),
         ]
         messages().print(key_value_table(rows))
 
-    def _adapt(self, argument: str) -> None:
-        if argument and argument not in repl_adaptation.CHOICES:
-            choices = ", ".join(repl_adaptation.CHOICES)
-            raise ConfigError(f"/adapt {argument}: choose one of {choices}")
+    def _learn(self, argument: str, *, name: str) -> None:
         engine = self.sampler.engine
-        if argument == "forget":
-            self.adaptation.forget()
-        elif argument:
-            self.adaptation.switch(argument == "on")
+        if argument:
+            typed = [each.text for each in self.manuscript.segments() if not each.made]
+            self.learning.change(name, argument, typed, lines=self.config.lines)
         if self.sampler.engine is not engine:
             self.manuscript.reread()  # its states are those of the previous engine
-        say(f"adapt {self.adaptation.description}", "dim")
+        say(f"{name} {self.learning.descriptions[name]}", "dim")
 
     def _save(self, argument: str, *, replace_others: bool = False) -> None:
         if not argument and self.file is None:
             raise ConfigError("name a file: /save FILE")
-        path = _regular_file(argument or str(self.file))
+        path = regular_file(argument or str(self.file))
         if path.exists() and path != self.file and not replace_others:
             raise ConfigError(f"{path}: the file exists; /save! {argument} replaces it")
         write_file(path, self.manuscript.text.encode("utf-8", "surrogateescape"))
@@ -290,7 +296,7 @@ class Session:
     def _load(self, argument: str) -> None:
         if not argument:
             raise ConfigError("name a file: /load FILE")
-        path = _regular_file(argument)
+        path = regular_file(argument)
         read = read_bytes_file if self.sampler.model.tokenizer.kind == "byte" else read_text_file
         file = read(str(path))
         whole = file.text
@@ -299,6 +305,7 @@ class Session:
         if not read_to_end(manuscript.reading(text), len(text), path.name):
             return
         self.manuscript = manuscript
+        self._remember("", text)
         # /save writes UTF-8, so it must not replace a file whose text is not here in full.
         is_whole = text == whole and not file.mark and file.encoding == UTF_8
         self.file = path if is_whole else None
@@ -309,8 +316,10 @@ class Session:
         if not argument:
             say(self.name, "dim")
             return
-        sampler, name = open_sampler(argument, self.sampler.engine_name)
+        sampler, name, directory = open_sampler(argument, self.sampler.engine_name)
         lines = sampler.model.provenance.lines
+        old = self.learning
+        learning = Learning(sampler, directory, adapt=old.adaptation.on, memory=old.memory.on)
         manuscript = Manuscript(sampler, lines=lines)
         whole = self.manuscript.text
         text = known_characters(sampler.model.tokenizer, whole, strict=False)
@@ -323,8 +332,11 @@ class Session:
             return
         manuscript.next_index = self.manuscript.next_index
         self.sampler, self.name, self.manuscript = sampler, name, manuscript
-        self.adaptation = Adaptation(sampler, on=self.adaptation.on)
+        self.learning = learning
         self.config = replace(self.config, lines=lines)
+        for segment in manuscript.segments():
+            if not segment.made:
+                self._remember("", segment.text)
         self._warn_of_ineffective()
         if text != whole:
             self.file = None
@@ -352,7 +364,14 @@ COMMANDS: Final = {
     "/new": Command(Session._new, "", "begin a new text"),
     "/surprise": Command(Session._surprise, "[all]", "colour the text by how surprising it is"),
     "/adapt": Command(
-        Session._adapt, "on|off|forget", "learn from what you type, stop learning, or forget it"
+        partial(Session._learn, name="adapt"),
+        "on|off|forget",
+        "learn from what you type, stop learning, or forget it",
+    ),
+    "/memory": Command(
+        partial(Session._learn, name="memory"),
+        "on|off|forget",
+        "expect again what you type, or not, or forget it",
     ),
     "/set": Command(Session._set, "NAME VALUE", "change an option; off turns it off"),
     "/show": Command(Session._show, "", "show all options, and how long the text is"),
@@ -377,24 +396,3 @@ def help_text() -> str:
             *(f"{left:<21} {right}" for left, right in rows),
         ]
     )
-
-
-def is_command(line: str) -> bool:
-    """Return whether a line is a command, not text."""
-    return line.startswith("/") and not line.startswith("//")
-
-
-def unescaped(line: str) -> str:
-    """Return the text of a line that is no command; an initial `//` becomes `/`."""
-    return line.removeprefix("/") if line.startswith("//") else line
-
-
-def _regular_file(name: str) -> Path:
-    """Return the absolute path of a file that is regular or does not exist. Raises ConfigError."""
-    try:
-        path = Path(name).expanduser().resolve()
-    except RuntimeError as error:
-        raise ConfigError(f"{name}: no such home folder; write the path in full") from error
-    if path.exists() and not path.is_file():
-        raise ConfigError(f"{path}: not a regular file")
-    return path

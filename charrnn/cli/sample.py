@@ -16,6 +16,7 @@ from charrnn.generation.config import (
     ENDS,
     SELECTION,
     EngineConfig,
+    MixtureConfig,
     SamplingConfig,
     SelectionConfig,
 )
@@ -23,6 +24,7 @@ from charrnn.option_declaration import Relations
 
 if TYPE_CHECKING:
     from charrnn.cli.display import TextOutput
+    from charrnn.data.excerpt import AnyIds
     from charrnn.data.tokenizer import Tokenizer
     from charrnn.generation.request import Sample
     from charrnn.generation.sampler import Sampler
@@ -60,6 +62,7 @@ def sample(
             rich_help_panel=ENDS,
         ),
     ] = False,
+    mixture: MixtureConfig,
     selection: SelectionConfig,
     running: EngineConfig,
     corpus: Annotated[
@@ -67,11 +70,11 @@ def sample(
         typer.Option(
             "--corpus",
             metavar="CORPUS",
-            help="Compare with this text for --novel.",
+            help="Compare with this text for --novel, and learn it for --memory.",
             show_default="the training text",
             rich_help_panel=SELECTION,
         ),
-        Relations(needs=("novel", "novel_length")),
+        Relations(needs=("novel", "novel_length", "memory")),
     ] = None,
     as_json: Annotated[
         bool,
@@ -118,7 +121,7 @@ def sample(
     The prompt and the text go to stdout, messages to stderr. Several texts are separated by a line
     of ---, or by newlines if each is a line.
     """
-    from charrnn.cli.display import TextOutput, say, tracked
+    from charrnn.cli.display import TextOutput, say, time_left, tracked
     from charrnn.cli.escapes import warn_of_escapes
     from charrnn.cli.prompts import known_characters, read_prompt
     from charrnn.errors import ConfigError
@@ -126,11 +129,15 @@ def sample(
     from charrnn.generation.generate import generate_samples
     from charrnn.generation.ineffective_settings import ineffective_settings
     from charrnn.generation.passages import Passages
-    from charrnn.generation.sampler import Sampler
     from charrnn.generation.selection import Lines
-    from charrnn.storage.run_lookup import load
+    from charrnn.tasks.generate.memory import open_sampler
 
-    sampler = Sampler(load(model), running.engine)
+    learning = mixture.memory is not None
+    shown = time_left("remembering the text") if learning else contextlib.nullcontext()
+    with shown as progress:
+        sampler, learned = open_sampler(
+            model, running.engine, mixture, corpus=corpus, read=read, progress=progress
+        )
     tokenizer = sampler.model.tokenizer
     config = decided(sampling, context, trained_on_lines=sampler.model.provenance.lines)
     refuse_unused(context, tokenizer=tokenizer.kind)
@@ -165,9 +172,10 @@ def sample(
         )
         with contextlib.closing(samples):
             if is_record:
+                found = tracked(samples, selection.number)
                 records = (
-                    _record(each, prompt, config, tokenizer, log_probabilities)
-                    for each in tracked(samples, selection.number)
+                    _record(each, prompt, config, tokenizer, log_probabilities) | copied
+                    for each, copied in _with_copies(found, learned, tokenizer)
                 )
                 _write_records(output, records, as_array=as_json)
             else:
@@ -233,6 +241,24 @@ def _write_records(
         return
     for record in records:
         output.write(dumps(record) + "\n")
+
+
+def _with_copies(
+    samples: "Iterator[Sample]", learned: "AnyIds | None", tokenizer: "Tokenizer"
+) -> "Iterator[tuple[Sample, dict[str, Any]]]":
+    """Yield each sample with the fields about its longest copy of the text that the memory learned,
+    for which all samples are needed; without a memory, there are no such fields."""
+    from charrnn.tasks.generate.memory import longest_copies
+
+    if learned is None:
+        yield from ((sample, {}) for sample in samples)
+        return
+    written = list(samples)
+    copies = longest_copies(learned, written, tokenizer)
+    for number, sample in enumerate(written):
+        copy = None if copies is None else copies[number]
+        count = None if copy is None else len(tokenizer.encode(copy))
+        yield sample, {"longest_copy_characters": count, "longest_copy": copy}
 
 
 def _record(

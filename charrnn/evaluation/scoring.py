@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from charrnn.ambient import as_usual
 from charrnn.data.corpus import (
@@ -25,6 +25,7 @@ from charrnn.data.corpus import (
 from charrnn.data.excerpt import AnyIds, passages
 from charrnn.data.read_options import ReadOptions
 from charrnn.data.splitting import count_repeated
+from charrnn.data.tokenizer import Tokenizer
 from charrnn.data.two_pass_reading import KeepIds
 from charrnn.engines.memory import Memory, MemoryConfig
 from charrnn.errors import CorpusError, ModelError
@@ -32,7 +33,7 @@ from charrnn.evaluation.baselines import LONGEST_MEMORY, baselines
 from charrnn.evaluation.copies import copied_share
 from charrnn.evaluation.dynamic_evaluation import AdaptationConfig
 from charrnn.evaluation.primed_memory import primed_memory
-from charrnn.evaluation.protocols import check_settings, score_by_protocol
+from charrnn.evaluation.protocols import Scores, check_settings, score_by_protocol
 from charrnn.storage.model_directory import Model
 
 _LARGEST_SEARCHED: Final = 100_000_000
@@ -144,48 +145,62 @@ def evaluate(
         protocol,
         engine=engine,
         adapt=adapt,
-        memory=_memory(model, training, memory),
+        memory=_memory(model, training, memory, progress),
         progress=progress,
     )
-    nats = found.nats
-    if not math.isfinite(nats):
+    if not math.isfinite(found.nats):
         raise ModelError("the model's weights are so large that its numbers overflow")
     lines, lines_in_training = _count_lines(model, searched, ids)
-    memory = LONGEST_MEMORY if at_most is None else _SHORT_MEMORY
-    simpler = {} if training is None else baselines(training, ids, model.tokenizer, memory=memory)
-    # Until here, nats are per id; for a byte model, an id is not a character.
-    bits_per_byte = nats / math.log(2) * len(ids) / utf8_bytes(model.tokenizer, ids)
-    ids_per_character = len(ids) / utf8_characters(model.tokenizer, ids)
-    nats *= ids_per_character
+    most = LONGEST_MEMORY if at_most is None else _SHORT_MEMORY
+    simpler = {} if training is None else baselines(training, ids, model.tokenizer, memory=most)
+    return _per_character(
+        found,
+        simpler,
+        model.tokenizer,
+        ids,
+        skipped=skipped,
+        lines=lines,
+        lines_in_training=lines_in_training,
+        copied_from_training=copied,
+        of_characters=of_characters,
+    )
+
+
+def _per_character(
+    found: Scores, simpler: dict[str, float], tokenizer: Tokenizer, ids: AnyIds, **others: Any
+) -> Evaluation:
+    """Return the evaluation of ids (N,) from nats per id: of a byte model, an id is not a
+    character."""
+    ids_per_character = len(ids) / utf8_characters(tokenizer, ids)
+    nats = found.nats * ids_per_character
     return Evaluation(
         nats_per_character=nats,
         bits_per_character=nats / math.log(2),
-        bits_per_byte=bits_per_byte,
+        bits_per_byte=found.nats / math.log(2) * len(ids) / utf8_bytes(tokenizer, ids),
         perplexity=math.exp(nats) if nats < 700 else math.inf,
         characters=round(found.predicted / ids_per_character),
         protocol=found.protocol,
         baselines={
             name: value * ids_per_character / math.log(2) for name, value in simpler.items()
         },
-        skipped=skipped,
-        lines=lines,
-        lines_in_training=lines_in_training,
-        copied_from_training=copied,
-        of_characters=of_characters,
         engine=found.precision,
         float32_nats_per_character=_scaled(found.exact, ids_per_character),
         network_nats_per_character=_scaled(found.network, ids_per_character),
+        **others,
     )
 
 
 def _memory(
-    model: Model, training: AnyIds | None, memory: MemoryConfig | bool | None
+    model: Model,
+    training: AnyIds | None,
+    memory: MemoryConfig | bool | None,
+    progress: Callable[[int, int], None] | None,
 ) -> Memory | None:
     """Return the memory that reads the text together with the network, if there is to be one."""
     if not memory:
         return None
     config = memory if isinstance(memory, MemoryConfig) else None
-    return primed_memory(model.tokenizer.vocabulary_size, training, config)
+    return primed_memory(model.tokenizer, training, config, progress=progress)
 
 
 def _scaled(nats: float | None, factor: float) -> float | None:

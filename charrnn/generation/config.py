@@ -1,4 +1,5 @@
-"""SamplingConfig: how to sample. SelectionConfig: which samples to return."""
+"""SamplingConfig: how to sample. SelectionConfig: which samples to return. EngineConfig and
+MixtureConfig: what computes the probabilities."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from charrnn.option_declaration import check, documented, option
 ENDS: Final = "Prompt and end of the text"
 FILTERS: Final = "Filters, in the order in which they apply"
 SELECTION: Final = "Number and selection of texts"
+MIXTURE: Final = "Mixture with n-grams"
 COMPUTATION: Final = "Computation"
 """The panels of `--help`."""
 
@@ -212,6 +214,35 @@ class EngineConfig:
         "or of float32.",
         panel=COMPUTATION,
         choices=("int8", "float32"),
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+@documented
+@dataclass(frozen=True, kw_only=True)
+class MixtureConfig:
+    """Whether texts are drawn from a mixture of the network and n-grams of the training text.
+
+    The filters apply to the probabilities of the mixture. None is the network alone. Raises
+    ConfigError when a setting is out of range.
+    """
+
+    memory: float | None = option(
+        None,
+        "Draw from a mixture of the network, and with weight W of n-grams of the training text.",
+        panel=MIXTURE,
+        metavar="W",
+        above=0,
+        most=1,
+    )
+    memory_matches: bool = option(
+        False,
+        "Let the n-grams also continue the longest earlier passage that is like the end of the "
+        "text. This copies the training text.",
+        panel=MIXTURE,
+        needs=("memory",),
     )
 
     def __post_init__(self) -> None:

@@ -62,3 +62,11 @@ class KeptStates:
         for after in range(length + 1, end + 2):
             self._states.pop(after, None)
         self._thinned = min(self._thinned, length)
+
+
+def blocks(begin: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield the parts of a range of ids, each of which ends where a state is to be kept."""
+    while begin < end:
+        stop = min(begin - begin % SPACING + SPACING, end)
+        yield begin, stop
+        begin = stop

@@ -25,7 +25,7 @@ from charrnn.generation.request import EncodedPrompt, GenerationRequest
 from charrnn.generation.sampler import Sampler
 from charrnn.generation.smc import smc_steps
 from charrnn.interactive.ghost_text import GhostText
-from charrnn.interactive.kept_states import SPACING, KeptStates
+from charrnn.interactive.kept_states import KeptStates, blocks
 from charrnn.interactive.suggestions import UNITS, Suggestion, find_suggestions
 
 
@@ -126,6 +126,10 @@ class Manuscript:
         """
         for _ in self.reading(text, made=True):
             pass
+
+    def refresh(self) -> None:
+        """Forget what is predicted at the end, as the engine's memory has learned something."""
+        self._end = None
 
     def reread(self) -> None:
         """Read the whole text again with the sampler's current engine."""
@@ -330,7 +334,7 @@ class Manuscript:
         """
         begin, done = len(self._ids), False
         try:
-            for start, end in _blocks(begin, begin + len(ids)):
+            for start, end in blocks(begin, begin + len(ids)):
                 self._read(ids[start - begin : end - begin])
                 yield end - begin
             done = True
@@ -390,11 +394,3 @@ class Manuscript:
         """Forget the ids after the first `length`."""
         self._states.truncate(length, max(len(self._ids), len(self._nats)))
         del self._ids[length:], self._nats[length:]
-
-
-def _blocks(begin: int, end: int) -> Iterator[tuple[int, int]]:
-    """Yield the parts of a range of ids, each of which ends where a state is to be kept."""
-    while begin < end:
-        stop = min(begin - begin % SPACING + SPACING, end)
-        yield begin, stop
-        begin = stop

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from charrnn.data.read_options import ReadOptions
-    from charrnn.engines.memory import MemoryConfig
     from charrnn.storage.model_directory import Model
     from charrnn.training.checkpoint import Checkpoint
 
@@ -79,7 +78,7 @@ class EvaluationRequest:
     file: str | None = None
     protocol: str = "stream"
     adapt: bool = False
-    memory: "MemoryConfig | bool" = False
+    memory: bool = False
     at_most: int | None = None
     engine: str | None = None
 

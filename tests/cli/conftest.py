@@ -1,5 +1,6 @@
 """A small trained run that the tests of the command line share."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 import charrnn
 from charrnn.cli.app import app
+from tests.conftest import reseal
 
 TEXT = "The fox met the hen. The hen met the fox. Was it a fox? It was a hen!\n" * 40
 
@@ -44,6 +46,15 @@ def here(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 
 
 Charrnn = Callable[..., Result]
+
+
+def lose_training_text(here: Path) -> None:
+    """Makes the run `small` say that its text was a file that is not there."""
+    path = here / "checkpoints" / "small" / "best" / "training.json"
+    training = json.loads(path.read_text())
+    training["corpus"]["sources"] = [str(here / "gone.txt")]
+    path.write_text(json.dumps(training))
+    reseal(path.parent)
 
 
 @pytest.fixture

@@ -14,8 +14,7 @@ import pytest
 import charrnn
 from charrnn.cli.app import app
 from charrnn.storage.run import Run
-from tests.cli.conftest import Charrnn
-from tests.conftest import reseal
+from tests.cli.conftest import Charrnn, lose_training_text
 
 
 def test_evaluate_reports_every_number_beside_baselines(run: Charrnn) -> None:
@@ -54,6 +53,32 @@ def test_adapted_numbers_say_so_and_change_nothing(run: Charrnn, here: Path) -> 
     assert {path: path.read_bytes() for path in here.rglob("*") if path.is_file()} == files
 
 
+def test_a_memory_is_another_protocol_and_needs_the_training_text(run: Charrnn, here: Path) -> None:
+    (here / "other.txt").write_text("It was it! Was it? " * 40)
+    static = json.loads(run("evaluate", "small", "other.txt", "--engine", "int8", "--json").stdout)
+    result = run("evaluate", "small", "other.txt", "--memory", "--json")
+    record = json.loads(result.stdout)
+    assert (record["protocol"], record["engine"], result.stderr) == ("memory", "int8", "")
+    network = record["network_nats_per_character"]
+    assert network == pytest.approx(static["nats_per_character"], rel=1e-6)
+    assert record["nats_per_character"] < network
+    said = " ".join(run("evaluate", "small", "other.txt", "--memory").stdout.split())
+    assert "protocol memory" in said and f"network alone {network / math.log(2):.4f} bits" in said
+    both = json.loads(run("evaluate", "small", "other.txt", "--memory", "--adapt", "--json").stdout)
+    assert both["protocol"] == "adapted+memory"
+    lose_training_text(here)
+    empty = run("evaluate", "small", "other.txt", "--memory", "--json")
+    assert "no baselines, and a memory that is empty at first" in empty.stderr
+    assert json.loads(empty.stdout)["nats_per_character"] != record["nats_per_character"]
+    assert run("evaluate", "small", "--memory").exit_code == 4
+
+
+def test_a_memory_does_not_read_windows(run: Charrnn) -> None:
+    result = run("evaluate", "small", "--memory", "--protocol", "windows")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "error: --memory and --protocol exclude each other; choose one\n"
+
+
 def test_windows_cannot_be_adapted_to(run: Charrnn) -> None:
     result = run("evaluate", "small", "--adapt", "--protocol", "windows")
     assert (result.exit_code, result.stdout) == (2, "")
@@ -70,11 +95,7 @@ def test_evaluate_reads_another_file_and_says_what_it_skipped(run: Charrnn, here
 
 
 def test_evaluate_without_the_training_text_has_no_baselines(run: Charrnn, here: Path) -> None:
-    path = here / "checkpoints" / "small" / "best" / "training.json"
-    training = json.loads(path.read_text())
-    training["corpus"]["sources"] = [str(here / "gone.txt")]
-    path.write_text(json.dumps(training))
-    reseal(path.parent)
+    lose_training_text(here)
     result = run("evaluate", "small", "text.txt", "--json")
     assert json.loads(result.stdout)["baselines"] == {}
     assert "no baselines" in result.stderr

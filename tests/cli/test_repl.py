@@ -35,6 +35,7 @@ from charrnn.generation.sampler import Sampler
 from charrnn.interactive.manuscript import Manuscript
 from charrnn.option_declaration import options_of
 from charrnn.storage.run_lookup import load
+from tests.cli.conftest import Charrnn, lose_training_text
 
 SECONDS = 20
 CONFIG = SamplingConfig(length=15, seed=1)
@@ -609,6 +610,99 @@ def test_it_learns_from_what_is_typed_and_from_nothing_else(
     assert contents(here / "checkpoints") == before
 
 
+def test_what_was_typed_is_expected_again_at_once_and_changes_no_file(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = contents(here / "checkpoints")
+    name = "Waxhat ate "
+    session = Session(
+        small_sampler(),
+        CONFIG,
+        lambda *_: 0,
+        directory=here / "checkpoints/small/best",
+        memory=True,
+    )
+    plain = Session(small_sampler(), CONFIG, lambda *_: 0)
+
+    def answer(line: str) -> str:
+        session.handle(line)
+        return capsys.readouterr().err
+
+    def cost(one: Session) -> float:
+        """The bits of the name, were it typed next."""
+        manuscript = Manuscript(one.sampler)
+        manuscript.write(f"\n{name}")
+        return sum(nats for _, nats in manuscript.surprisals(len(name)))
+
+    unknown = cost(session)
+    for _ in range(3):
+        answer(name)
+        plain.handle(name)
+    typed = 3 * len(name)
+    assert cost(session) < unknown - 3 and cost(session) < cost(plain) - 3
+    made = [each.made for each in session.manuscript.segments()]
+    assert made == 3 * [False, True], "what the model wrote is not remembered"
+    assert f"memory on, {typed} typed characters remembered" in answer("/memory")
+    assert f"memory off, {typed}" in answer("/memory off")
+    assert cost(session) == pytest.approx(cost(plain))
+    assert f"memory on, {typed}" in answer("/memory on")
+    assert cost(session) < unknown - 3
+    assert "memory on, 0" in answer("/memory forget")
+    assert cost(session) == pytest.approx(unknown)
+    assert "choose one of on, off, forget" in answer("/memory perhaps")
+    assert contents(here / "checkpoints") == before
+
+
+def test_a_memory_that_is_switched_on_later_learns_what_was_typed_before(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = []
+    directory = here / "checkpoints" / "small" / "best"
+    for early in (True, False):
+        session = Session(small_sampler(), CONFIG, lambda *_: 0, directory=directory, memory=early)
+        session.handle("/set length 1")
+        session.handle("The fox sat it. The fox sat it. ")
+        if not early:
+            session.handle("/memory on")
+            assert "memory on, 32 typed" in capsys.readouterr().err
+        manuscript = Manuscript(session.sampler)
+        manuscript.write("The fox s")
+        found.append(manuscript.probabilities())
+    np.testing.assert_array_equal(found[0], found[1])
+
+
+def test_the_memory_learns_a_text_that_is_loaded_and_moves_to_another_model(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(here / "checkpoints" / "small", here / "checkpoints" / "other", symlinks=True)
+    directory = here / "checkpoints" / "small" / "best"
+    session = Session(small_sampler(), CONFIG, lambda *_: 0, directory=directory, memory=True)
+    (here / "letter.txt").write_text("Waxhat ate it. " * 50)
+    session.handle("/load letter.txt")
+    for line in ("/memory", "/model other", "/memory"):
+        session.handle(line)
+        if line == "/memory":
+            assert "memory on, 750 typed" in capsys.readouterr().err
+    assert session.manuscript.greedy(9).startswith("Waxhat")
+
+
+def test_a_memory_without_the_training_text_says_that_it_begins_empty(
+    run: Charrnn, here: Path
+) -> None:
+    lose_training_text(here)
+    result = run("repl", *ARGUMENTS, "--memory", stdin="The fox\n")
+    assert result.stdout.startswith("The fox") and result.exit_code == 0
+    assert result.stderr.startswith("warning: the memory begins empty, without the training text")
+
+
+def test_it_remembers_in_a_terminal_and_offers_it_at_once(start: Start) -> None:
+    terminal = start("--memory")
+    terminal.enter("Waxhat ate. Waxhat ate. Waxhat ate.")
+    assert "memory on, 35 typed" in terminal.answer("/memory")
+    terminal.type("Waxh")
+    terminal.until(lambda: "Waxhat ate" in terminal.line)
+
+
 def test_it_learns_in_a_terminal_where_that_is_asked_for(start: Start) -> None:
     terminal = start("--adapt")
     terminal.enter("It was it! It was it!")
@@ -619,7 +713,7 @@ def test_each_line_is_learned_from_where_lines_are_texts(here: Path) -> None:
     session = Session(small_sampler(), CONFIG, lambda header, suggestions: 0, adapt=True)
     for line in ("/set lines on", "The fox", "", "The hen"):
         session.handle(line)
-    assert session.adaptation.learned == 14
+    assert session.learning.adaptation.learned == 14
     adaptation = Adaptation(sampler := small_sampler(), on=True)
     for line in ("The fox", "The hen"):
         adaptation.learn("", line, lines=True)
@@ -632,7 +726,7 @@ def test_another_model_begins_with_nothing_learned(here: Path) -> None:
     session = Session(small_sampler(), CONFIG, lambda header, suggestions: 0, adapt=True)
     session.handle("It was it! It was it!")
     session.handle("/model other")
-    assert (session.adaptation.on, session.adaptation.learned) == (True, 0)
+    assert (session.learning.adaptation.on, session.learning.adaptation.learned) == (True, 0)
     session.handle("/new")
     session.handle("")
     assert session.manuscript.text == made(Manuscript(small_sampler()))

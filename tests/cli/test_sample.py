@@ -20,7 +20,7 @@ from charrnn.generation import selection
 from charrnn.generation.config import DEFAULT_ENGINE, SamplingConfig
 from charrnn.generation.sampler import Sampler
 from charrnn.storage.run import Run
-from tests.cli.conftest import TEXT, Charrnn
+from tests.cli.conftest import TEXT, Charrnn, lose_training_text
 from tests.patterns import needs_regex
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
@@ -593,3 +593,37 @@ def test_sampling_loads_no_torch(
     assert stdout.startswith(b"The")
     if "--novel" in options:
         assert not set(TEXT.splitlines()) & set(stdout.decode().splitlines())
+
+
+def test_a_mixture_with_n_grams_is_written_and_says_what_it_copied(run: Charrnn) -> None:
+    options = ("--length", "80", "--seed", "1", "--memory", "0.9")
+    found = records(run, *options, "-n", "3")
+    texts = [charrnn.sample("small", length=80, seed=1, index=i, memory=0.9) for i in range(3)]
+    assert [each["text"] for each in found] == texts
+    trained = TEXT[: round(0.9 * len(TEXT))]
+    for each in found:
+        assert each["longest_copy"] in each["text"] and each["longest_copy"] in trained
+        assert each["longest_copy_characters"] == len(each["longest_copy"]) > 2
+    assert json.loads(printed(run, *options, "--json"))[0] == found[0]
+    assert printed(run, *options) == texts[0] != printed(run, *options[:4])
+    assert "longest_copy" not in records(run, *options[:4])[0]
+
+
+def test_a_memory_without_its_text_is_refused_or_named(run: Charrnn, here: Path) -> None:
+    lose_training_text(here)
+    options = ("--length", "20", "--seed", "1", "--memory", "0.5")
+    result = run("sample", "small", *options)
+    assert (result.exit_code, result.stdout) == (4, "")
+    assert "--memory needs the training text" in result.stderr and "--corpus" in result.stderr
+    assert len(printed(run, *options, "--corpus", "text.txt")) == 20
+
+
+def test_matches_need_a_memory(run: Charrnn, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = run("sample", "small", "--memory-matches")
+    assert result.exit_code == 2 and "--memory-matches needs --memory" in result.stderr
+    options = ("--length", "20", "--seed", "1")
+    plain = printed(run, *options)
+    monkeypatch.setenv("CHARRNN_MEMORY", "1")  # the switch of other commands
+    assert printed(run, *options) == plain
+    monkeypatch.setenv("CHARRNN_SAMPLE_MEMORY", "0.9")
+    assert printed(run, *options) == printed(run, *options, "--memory", "0.9") != plain

@@ -150,7 +150,7 @@ def _set_clock(ahead: float, rate: float) -> None:
 def _report_what_happens(pipe: Pipe, life: Life) -> None:
     """Has the library report, and stand still, where `life` says so."""
     from charrnn.data.dataloader import Chunk
-    from charrnn.evaluation import scoring
+    from charrnn.evaluation import protocols
     from charrnn.storage import files
     from charrnn.tasks.generate import task
     from charrnn.training import trainer
@@ -158,7 +158,7 @@ def _report_what_happens(pipe: Pipe, life: Life) -> None:
 
     during = "a start"
     take, log, save = Learner.step, Run.log, trainer.Trainer.save
-    score_in_steps = scoring.score_in_steps
+    score_in_steps = protocols.score_in_steps
 
     def before_change(operation: str, path: Path) -> None:
         pipe.send("operation", operation, str(path), during)
@@ -200,10 +200,10 @@ def _report_what_happens(pipe: Pipe, life: Life) -> None:
 
 def _stop_as_asked(stopped: Any, life: Life) -> None:
     """Makes a trainer ask itself to stop, where `life` says so."""
-    from charrnn.evaluation import scoring
+    from charrnn.evaluation import protocols
     from charrnn.tasks.generate import task
 
-    take, score_in_steps = stopped.learner.step, scoring.score_in_steps
+    take, score_in_steps = stopped.learner.step, protocols.score_in_steps
 
     def step(chunk: Any, number: int) -> Any:
         if life.stop_at is not None and number + 1 >= life.stop_at:

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from charrnn.array_types import Float32Array, Float64Array
 from charrnn.engines.memory import coder_structures
-from charrnn.engines.memory.config import MemoryConfig
-from charrnn.engines.memory.tables import Tables, place_bits, stretched
+from charrnn.engines.memory.config import PARTS, MemoryConfig
+from charrnn.engines.memory.tables import Tables, per_stage, place_bits, stretched
 from charrnn.native_library import open_library, switched_off
 
 Ids = npt.NDArray[np.int32]
@@ -26,7 +26,8 @@ class CMemory(ctypes.Structure):
         ("table_bits", ctypes.c_size_t),
         ("history_bits", ctypes.c_size_t),
         ("place_bits", ctypes.c_size_t),
-        ("matches", ctypes.c_size_t),
+        ("left_out", ctypes.c_size_t),
+        ("per_stage", ctypes.c_float),
         ("context", ctypes.c_void_p),
         ("words", ctypes.c_void_p),
         ("stretched", ctypes.c_void_p),
@@ -38,6 +39,7 @@ class CMemory(ctypes.Structure):
         ("weights", ctypes.c_void_p),
         ("final_weights", ctypes.c_void_p),
         ("adjustments", ctypes.c_void_p),
+        ("trust", ctypes.c_void_p),
         ("totals", ctypes.c_void_p),
         ("scratch", ctypes.c_void_p),
     ]
@@ -96,7 +98,7 @@ class CompiledMemory:
         arrays = (
             *(tables.context, words, self._stretched, tables.table, tables.maps, tables.history),
             *(tables.places, tables.match_maps, tables.weights, tables.final_weights),
-            *(tables.adjustments, tables.totals, self._scratch),
+            *(tables.adjustments, tables.trust, tables.totals, self._scratch),
         )
         self.structure = CMemory(
             len(words),
@@ -104,7 +106,8 @@ class CompiledMemory:
             config.table_bits,
             config.history_bits,
             place_bits(config),
-            config.matches,
+            sum(1 << bit for bit, part in enumerate(PARTS) if not config.has(part)),
+            float(per_stage(config)),
             *(each.ctypes.data for each in arrays),
         )
         self._pointer = ctypes.byref(self.structure)

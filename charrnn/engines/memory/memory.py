@@ -6,7 +6,7 @@ what was counted, so that a whole distribution, a score and an arithmetic coder 
 numbers. They are the same on every machine.
 
 Counted is what followed the last 1 to 7 ids, the beginning of a word, and this with the word
-before; and where the same 6 or 12 last ids came before, and what followed there.
+before; and where the same 12 or 20 last ids came before, and what followed there.
 
 Legend: V vocabulary, D decisions of an id, N ids.
 """

@@ -8,10 +8,17 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from charrnn.array_types import Float32Array, Float64Array
+from charrnn.array_types import Float32Array, Float64Array, Int64Array
 from charrnn.engines.int8_numbers import exp
 from charrnn.engines.memory.config import PROBABILITY_BITS, MemoryConfig
-from charrnn.engines.memory.mixture import Decisions, decide, learn_mixture
+from charrnn.engines.memory.mixture import (
+    Decisions,
+    Guess,
+    decide,
+    learn_mixture,
+    learn_shares,
+    shares_after,
+)
 from charrnn.engines.memory.tables import (
     COUNTERS,
     MAP_LIMIT,
@@ -39,8 +46,8 @@ class ReferenceMemory:
 
     def begin(self, logits: Float32Array | None) -> None:
         """See Memory."""
-        self._view = self._look(self.tables.context, self._config.matches)
-        self._tree = self._sum_tree(logits)
+        self._begun = self._guess(self._look(self.tables.context), logits)
+        self._now = self._shares(self._begun)
         self._prefix, self._left, self._made = 1, self._decisions, []
         self._skip()
 
@@ -57,28 +64,32 @@ class ReferenceMemory:
         """See Memory."""
         inner = (self._decisions - self._left) % _GROUP
         number = (self._prefix & ((1 << inner) - 1)) | 1 << inner
-        self._decision = self._decide([self._prefix], self._nodes[:, number - 1][None])
+        prefixes, opened = np.array([self._prefix]), self._nodes[:, number - 1][None]
+        self._decision = self._decide(self._begun, self._now, prefixes, opened, self._left)
         return int(self._decision.whole[0])
 
     def update_bit(self, bit: int) -> None:
         """See Memory."""
         self._made.append((self._decision, bit))
+        self._now = shares_after(self._now, self._decision, bit)
         self._prefix, self._left = self._prefix * 2 + bit, self._left - 1
         self._skip()
 
     def end(self) -> int:
         """See Memory."""
         number = self._prefix - (1 << self._decisions)
+        if self._begun.tree is not None:
+            learn_shares(self.tables, self._config, self._now[:, 0])
         for decision, bit in self._made:
-            learn_mixture(self.tables, decision, bit)
-        self._learn_counts(self._view, number)
-        self._append(self._view, number)
+            learn_mixture(self.tables, self._config, decision, bit)
+        self._learn_counts(self._begun.view, number)
+        self._append(self._begun.view, number)
         return number
 
     def learn(self, ids: npt.NDArray[np.int32]) -> None:
         """See Memory."""
         for each in ids.tolist():
-            view = self._look(self.tables.context, self._config.matches)
+            view = self._look(self.tables.context)
             self._learn_counts(view, each)
             self._append(view, each)
 
@@ -98,45 +109,45 @@ class ReferenceMemory:
         self, context: npt.NDArray[np.int32], logits: Float32Array | None, matches: bool
     ) -> Float64Array:
         """See Memory; all decisions at the same depth are computed together."""
-        asked = ReferenceMemory(self._words, self._config, self.tables)
-        asked._view = self._look(context, matches and self._config.matches)
-        asked._tree = self._sum_tree(logits)
-        return asked._spread()
-
-    def _spread(self) -> Float64Array:
-        """Return the distribution (V,) of the id that was begun."""
-        products, groups = np.ones(1), np.zeros((0, COUNTERS, 0), dtype=np.uint32)
+        guess = self._guess(self._look(context, matches), logits)
+        shares, products = self._shares(guess), np.ones(1)
+        groups = np.zeros((0, COUNTERS, 0), dtype=np.uint32)
         for depth in range(self._decisions):
-            self._left = self._decisions - depth
-            inner = depth % _GROUP
-            count = -(-self._size >> self._left)  # the beginnings of ids
+            left, inner = self._decisions - depth, depth % _GROUP
+            count = -(-self._size >> left)  # the beginnings of ids
             prefixes = (1 << depth) + np.arange(count)
             if inner == 0:
-                groups = np.stack([nodes(self.tables, self._view, int(p)) for p in prefixes])
+                groups = np.stack([nodes(self.tables, guess.view, int(p)) for p in prefixes])
             numbers = (prefixes & ((1 << inner) - 1)) | 1 << inner
             opened = groups[np.arange(count) >> inner, :, numbers - 1]
-            ones = self._decide(prefixes.tolist(), opened).whole / (1 << PROBABILITY_BITS)
-            certain = [self._is_certain(int(prefix), self._left) for prefix in prefixes]
-            ones[certain] = 0
+            decisions = self._decide(guess, shares, prefixes, opened, left)
+            certain = np.array([self._is_certain(int(prefix), left) for prefix in prefixes])
+            ones = np.where(certain, 0, decisions.whole / (1 << PROBABILITY_BITS))
+            zero = np.where(certain, shares, shares_after(shares, decisions, 0))
+            both = np.stack([zero, shares_after(shares, decisions, 1)], axis=2)
+            shares = both.reshape(2, -1)[:, : -(-self._size >> left - 1)]
             products = np.stack([products * (1 - ones), products * ones], axis=1).reshape(-1)
-            products = products[: -(-self._size >> self._left - 1)]
+            products = products[: -(-self._size >> left - 1)]
         return products
 
-    def _look(self, context: npt.NDArray[np.int32], matches: bool) -> View:
+    def _look(self, context: npt.NDArray[np.int32], matches: bool = True) -> View:
+        matches = matches and self._config.has("matches")
         return look(self.tables, self._config, self._words, context, matches=matches)
 
-    def _decide(self, prefixes: list[int], opened: Words) -> Decisions:
-        return decide(
-            self.tables,
-            self._stretched,
-            self._view,
-            self._tree,
-            np.array(prefixes, dtype=np.int64),
-            opened,
-            states_of(opened),
-            self._decisions,
-            self._left,
-        )
+    def _guess(self, view: View, logits: Float32Array | None) -> Guess:
+        tree = self._sum_tree(logits)
+        return Guess(self._config, self._stretched, view, tree, self._decisions)
+
+    def _shares(self, guess: Guess) -> Float32Array:
+        """Return the shares (2, 1) of the mixture and of the network alone before an id."""
+        alone = np.array([1, 0], dtype=np.float32)
+        return (alone if guess.tree is None else self.tables.trust)[:, None]
+
+    def _decide(
+        self, guess: Guess, shares: Float32Array, prefixes: Int64Array, opened: Words, left: int
+    ) -> Decisions:
+        states = states_of(opened)
+        return decide(self.tables, guess, shares, prefixes, opened, states, left)
 
     def _is_certain(self, prefix: int, left: int) -> bool:
         one = prefix * 2 + 1 - (1 << (self._decisions - left + 1))
@@ -146,7 +157,7 @@ class ReferenceMemory:
         """Take the decisions that are certain, and find slots where the next four begin."""
         while self._left:
             if (self._decisions - self._left) % _GROUP == 0:
-                self._nodes = nodes(self.tables, self._view, self._prefix)
+                self._nodes = nodes(self.tables, self._begun.view, self._prefix)
             if not self._is_certain(self._prefix, self._left):
                 return
             self._prefix, self._left = self._prefix * 2, self._left - 1
@@ -219,7 +230,7 @@ def states_of(given: Words) -> npt.NDArray[np.int64]:
     short = np.minimum(seen, SHORT)
     often = (seen >= 12).astype(np.int64) + (seen >= 32)
     many = 64 + ((often * 32 + (wide >> 27)) * 16 + (last & 15))
-    return np.where(seen <= SHORT, (1 << short) | (last & ((1 << short) - 1)), many)
+    return np.asarray(np.where(seen <= SHORT, (1 << short) | (last & ((1 << short) - 1)), many))
 
 
 def _learned_node(node: int, bit: int) -> int:

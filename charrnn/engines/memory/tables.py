@@ -16,11 +16,12 @@ from charrnn.engines.memory.numbers import logarithm
 ORDERS: Final = (1, 2, 3, 4, 5, 6, 8)
 COUNTERS: Final = len(ORDERS) + 2
 MATCHES: Final = 2
-MATCH_LEAST: Final = (6, 12)
+MATCH_LEAST: Final = (12, 20)
 INPUTS: Final = 32
 SET_ROWS: Final = (16, 16, 1024, 128, 1024)
 SETS: Final = len(SET_ROWS)
 STAGES: Final = 2
+STAGE_PARTS: Final = ("adjustment-1", "adjustment-2")
 LEVELS: Final = 33
 ADJUSTED: Final = 8192
 NODES: Final = 15
@@ -29,7 +30,7 @@ STATES: Final = 1600
 SHORT: Final = 5
 """The longest history of a node that is a state of its own."""
 
-MAP_LIMIT: Final = 255
+MAP_LIMIT: Final = 1023
 MATCH_INPUT: Final = 2 * COUNTERS
 NETWORK_INPUT: Final = MATCH_INPUT + 2 * MATCHES
 BIAS_INPUT: Final = NETWORK_INPUT + 1
@@ -50,6 +51,7 @@ class Tables:
     weights: Float32Array  # (2, rows, INPUTS)
     final_weights: Float32Array  # (2, 16)
     adjustments: Float32Array  # (2, STAGES, ADJUSTED, LEVELS)
+    trust: Float32Array  # (2,) the shares of the mixture and of the network alone
     totals: npt.NDArray[np.uint64]  # (3,)
 
     def copy(self) -> "Tables":
@@ -74,8 +76,14 @@ def new_tables(config: MemoryConfig) -> Tables:
         _new_weights(),
         np.tile(np.array([0.2] * SETS + [0] * (16 - SETS), dtype=np.float32), (2, 1)),
         np.tile(_levels(), (2, STAGES, ADJUSTED, 1)),
+        _new_trust(config),
         np.zeros(3, dtype=np.uint64),
     )
+
+
+def per_stage(config: MemoryConfig) -> np.float32:
+    """Return the weight of the mean of the mixture, which counts twice, and of the stages."""
+    return np.float32(1 / (2 + sum(config.has(each) for each in STAGE_PARTS)))
 
 
 def stretched() -> Float32Array:
@@ -110,6 +118,10 @@ def _new_weights() -> Float32Array:
     weights[1, :, MATCH_INPUT:NETWORK_INPUT:2] = 0.15
     weights[1, :, NETWORK_INPUT] = 1
     return weights
+
+
+def _new_trust(config: MemoryConfig) -> Float32Array:
+    return np.array([0.5, 0.5] if config.has("network-alone") else [1, 0], dtype=np.float32)
 
 
 def _levels() -> Float32Array:

@@ -139,10 +139,10 @@ def nodes(tables: Tables, view: View, prefix: int) -> Words:
 def find_or_make(tables: Tables, hashed: int) -> Words:
     """Return a slot; a new one takes the place of the one whose first node was seen least."""
     rows = _bucket(tables, hashed)
-    for row in rows:
-        if tables.table[row, NODES] == hashed:
-            return tables.table[row]
-    slots = [tables.table[row] for row in rows]
+    slots: list[Words] = [tables.table[row] for row in rows]
+    for each in slots:
+        if each[NODES] == hashed:
+            return each
     seen = [1 + (int(slot[0]) >> 8 & 255) if slot[NODES] else 0 for slot in slots]
     slot = slots[seen.index(min(seen))]
     slot[:NODES], slot[NODES] = NODE_START, hashed

@@ -28,7 +28,7 @@ int32_t charrnn_memory_end(Memory *memory) { return memory_end(memory); }
 void charrnn_memory_learn(Memory *memory, const int32_t *ids, size_t count) {
     Guess *guess = memory->scratch;
     for (size_t i = 0; i < count; i++) {
-        look(memory, &guess->view, memory->context, memory->matches != 0);
+        look(memory, &guess->view, memory->context, 1);
         learn_counts(memory, &guess->view, ids[i]);
         append(memory, &guess->view, ids[i]);
     }
@@ -54,7 +54,7 @@ void charrnn_memory_score(Memory *memory, const int32_t *ids, const float *logit
 
 /* Write the probabilities of the ids under a beginning. */
 static void spread(const Memory *memory, const Guess *guess, const uint32_t *const *slots,
-                   size_t prefix, size_t left, double product, double *probabilities) {
+                   Shares shares, size_t prefix, size_t left, double product, double *probabilities) {
     if (left == 0) {
         probabilities[prefix - ((size_t)1 << memory->decisions)] = product;
         return;
@@ -65,14 +65,16 @@ static void spread(const Memory *memory, const Guess *guess, const uint32_t *con
         slots = opened;
     }
     if (is_certain(memory, prefix, left)) {
-        spread(memory, guess, slots, prefix * 2, left - 1, product, probabilities);
+        spread(memory, guess, slots, shares, prefix * 2, left - 1, product, probabilities);
         return;
     }
     Decision decision;
     const double one =
-        decide(memory, guess, slots, prefix, left, &decision) / (double)(1 << MEMORY_BITS);
-    spread(memory, guess, slots, prefix * 2, left - 1, product * (1.0 - one), probabilities);
-    spread(memory, guess, slots, prefix * 2 + 1, left - 1, product * one, probabilities);
+        decide(memory, guess, slots, shares, prefix, left, &decision) / (double)(1 << MEMORY_BITS);
+    spread(memory, guess, slots, shares_after(shares, &decision, 0), prefix * 2, left - 1,
+           product * (1.0 - one), probabilities);
+    spread(memory, guess, slots, shares_after(shares, &decision, 1), prefix * 2 + 1, left - 1,
+           product * one, probabilities);
 }
 
 /* Write the distribution (V) of the id after a context (CONTEXT). `tree` has room for that of the
@@ -81,8 +83,8 @@ void charrnn_memory_distribution(const Memory *memory, const int32_t *context, c
                                  int matches, float *tree, double *probabilities) {
     Guess guess;
     guess.tree = tree;
-    guess_begin(memory, &guess, context, logits, matches && memory->matches);
-    spread(memory, &guess, NULL, 1, memory->decisions, 1.0, probabilities);
+    guess_begin(memory, &guess, context, logits, matches);
+    spread(memory, &guess, NULL, guess.shares, 1, memory->decisions, 1.0, probabilities);
 }
 
 uint64_t charrnn_layout(void) {
@@ -94,7 +96,8 @@ uint64_t charrnn_layout(void) {
     FIELD(Memory, table_bits)
     FIELD(Memory, history_bits)
     FIELD(Memory, place_bits)
-    FIELD(Memory, matches)
+    FIELD(Memory, left_out)
+    FIELD(Memory, per_stage)
     FIELD(Memory, context)
     FIELD(Memory, words)
     FIELD(Memory, stretched)
@@ -106,6 +109,7 @@ uint64_t charrnn_layout(void) {
     FIELD(Memory, weights)
     FIELD(Memory, final_weights)
     FIELD(Memory, adjustments)
+    FIELD(Memory, trust)
     FIELD(Memory, totals)
     FIELD(Memory, scratch)
     FUNCTION(charrnn_memory_scratch, 0, sizeof(size_t))

@@ -35,10 +35,16 @@
 #define LEVELS 33
 #define DEEPEST 21  /* the most decisions of an id */
 
+/* The bits of `left_out`: each counter, the matches, each set's selection, each stage, and the
+   average with the network alone. */
+enum { MATCH_BIT = COUNTERS, SET_BIT, STAGE_BIT = SET_BIT + SETS, TRUST_BIT = STAGE_BIT + STAGES };
+
 enum { IDS_READ, STEPS }; /* of `totals`; there are two STEPS: without and with a network */
 
 typedef struct {
-    size_t vocabulary, decisions, table_bits, history_bits, place_bits, matches;
+    size_t vocabulary, decisions, table_bits, history_bits, place_bits;
+    size_t left_out;             /* a bit for each part that is left out */
+    float per_stage;             /* the weight of the mean of sums and stages */
     int32_t *context;            /* (CONTEXT): the last ids; -1 before the first */
     const int32_t *words;        /* (V): 0 outside words; the same for both cases of a letter */
     const float *stretched;      /* (4096): the log-odds of probabilities */
@@ -50,6 +56,7 @@ typedef struct {
     float *weights;              /* (2, ROWS, INPUTS): without and with a network */
     float *final_weights;        /* (2, 16) */
     float *adjustments;          /* (2, ADJUSTMENTS, LEVELS) */
+    float *trust;                /* (2): the shares of the mixture and of the network alone */
     uint64_t *totals;            /* (3) */
     void *scratch;               /* what is known of the id that was begun */
 } Memory;
@@ -63,7 +70,7 @@ typedef struct {
 /* Begin the next id, of which a network predicts `logits` (V). */
 static void memory_begin(Memory *memory, const float *logits) {
     Guess *guess = memory->scratch;
-    guess_begin(memory, guess, memory->context, logits, memory->matches != 0);
+    guess_begin(memory, guess, memory->context, logits, 1);
     guess->left = memory->decisions;
     guess->prefix = 1;
     guess->count = 0;
@@ -82,12 +89,14 @@ static inline int memory_bit(const Memory *memory, int32_t id) {
 static uint32_t memory_predict_bit(Memory *memory) {
     Guess *guess = memory->scratch;
     Decision *decision = guess->made + guess->count;
-    return decide(memory, guess, guess->slots, guess->prefix, guess->left, decision);
+    return decide(memory, guess, guess->slots, guess->shares, guess->prefix, guess->left, decision);
 }
 
 static void memory_update_bit(Memory *memory, int bit) {
     Guess *guess = memory->scratch;
-    guess->made[guess->count++].bit = bit;
+    Decision *decision = guess->made + guess->count++;
+    decision->bit = bit;
+    guess->shares = shares_after(guess->shares, decision, bit);
     guess->prefix = guess->prefix * 2 + (size_t)bit;
     guess->left--;
     guess_skip(memory, guess);

@@ -7,7 +7,7 @@
 #define NODES 15
 #define BUCKET 4
 #define MAP 1600 /* the states of a node */
-#define MAP_LIMIT 255
+#define MAP_LIMIT 1023
 #define NODE_START 0x80000000u
 
 /* What is known before an id. */
@@ -20,7 +20,7 @@ typedef struct {
     size_t lengths[MATCHES];
 } View;
 
-static const size_t orders[ORDERS] = {1, 2, 3, 4, 5, 6, 8}, match_least[MATCHES] = {6, 12};
+static const size_t orders[ORDERS] = {1, 2, 3, 4, 5, 6, 8}, match_least[MATCHES] = {12, 20};
 
 static inline uint32_t mixed(uint32_t hash, uint32_t value) {
     hash = (hash + value + 1) * 0x9E3779B1u;
@@ -56,7 +56,7 @@ static void look(const Memory *memory, View *view, const int32_t *context, int m
     for (size_t match = 0; match < MATCHES; match++) {
         view->expected[match] = -1;
         view->lengths[match] = 0;
-        if (!matches || !view->known[match])
+        if (!matches || memory->left_out >> MATCH_BIT & 1 || !view->known[match])
             continue;
         const uint64_t place = memory->places[(match << memory->place_bits) + view->hashes[match]];
         if (place == 0 || place >= read || read - place + CONTEXT >= ring)

@@ -3,7 +3,11 @@
 
    Each prediction is a log-odds. There are SETS of weights, of which each has a row selected by
    something small; each makes a prediction of its own, from which it learns. Their weighted sum
-   is adjusted by how such sums came out after the same last ids. */
+   is adjusted by how such sums came out after the same last ids.
+
+   With a network, the result is averaged with the network alone, each with the share that it has
+   earned so far (the fixed share of Herbster & Warmuth, 1998): on a text of which there is nothing
+   to remember, hardly more is lost than the share that the mixture begins with. */
 
 #define FIRST_ROWS 16
 #define KNOWN_ROWS 16
@@ -21,15 +25,22 @@ typedef struct {
     size_t rows[SETS];
     size_t stages[STAGES]; /* the level below, of all levels of a network's kind */
     float adjusted[STAGES];
-    float share, mean, probability; /* of the level above; before the adjustment */
+    float share, mean; /* of the level above; the probability before the adjustment */
+    float mixture, network; /* the probabilities that are averaged */
     int bit;
 } Decision;
+
+/* The shares of the mixture and of the network alone, given the decisions so far. */
+typedef struct {
+    float mixture, network;
+} Shares;
 
 /* The id that was begun. */
 typedef struct {
     View view;
     int has_network;
     size_t prefix, left, count; /* the decisions so far after a 1, those ahead, those not certain */
+    Shares shares;
     const uint32_t *slots[COUNTERS];
     Decision made[DEEPEST + 1];
     float *tree; /* (2^(D + 1)): what the network gives each beginning of an id */
@@ -72,6 +83,8 @@ static void guess_begin(const Memory *memory, Guess *guess, const int32_t *conte
                         const float *logits, int matches) {
     look(memory, &guess->view, context, matches);
     guess->has_network = logits != NULL && sum_tree(memory, guess->tree, logits);
+    guess->shares.mixture = guess->has_network ? memory->trust[0] : 1.0f;
+    guess->shares.network = guess->has_network ? memory->trust[1] : 0.0f;
 }
 
 /* Find the slots of the next four decisions. */
@@ -97,16 +110,17 @@ static inline float stretch_entry(const Memory *memory, uint32_t entry) {
 
 /* Return the probability of 1, of 2^MEMORY_BITS, and write down how it came about. */
 static uint32_t decide(const Memory *memory, const Guess *guess, const uint32_t *const *slots,
-                       size_t prefix, size_t left, Decision *decision) {
+                       Shares shares, size_t prefix, size_t left, Decision *decision) {
     const size_t depth = memory->decisions - left, inner = group_of(memory, left);
     const size_t node_number = (prefix & (((size_t)1 << inner) - 1)) | (size_t)1 << inner;
     const size_t kind = (size_t)guess->has_network;
     float *x = decision->inputs;
     size_t known = 0, longest = 0;
+    float odds_of_network = 0.0f;
     memset(x, 0, sizeof decision->inputs);
     for (size_t counter = 0; counter < COUNTERS; counter++) {
         const uint32_t node = slots[counter][node_number - 1];
-        if (!(node >> 8 & 255))
+        if (!(node >> 8 & 255) || memory->left_out >> counter & 1)
             continue;
         known++;
         x[2 * counter] = clamped(memory->stretched[node >> 20], 8.0f);
@@ -129,15 +143,15 @@ static uint32_t decide(const Memory *memory, const Guess *guess, const uint32_t 
     size_t confidence = 0;
     if (guess->has_network) {
         const float *halves = guess->tree + 2 * prefix;
-        const float odds =
+        odds_of_network =
             clamped(logarithm(halves[1] + 1e-30f) - logarithm(halves[0] + 1e-30f), 12.0f);
-        x[2 * (COUNTERS + MATCHES)] = odds;
-        confidence = (size_t)(fabsf(odds) * 1.5f);
+        x[2 * (COUNTERS + MATCHES)] = odds_of_network;
+        confidence = (size_t)(fabsf(odds_of_network) * 1.5f);
         confidence = confidence > 15 ? 15 : confidence;
     }
     x[2 * (COUNTERS + MATCHES) + 1] = 0.3f;
     const int32_t last = guess->view.context[CONTEXT - 1];
-    const size_t selected[SETS] = {longest < 16 ? longest / 2 : 6 + longest / 8, known, prefix % 1024,
+    size_t selected[SETS] = {longest < 16 ? longest / 2 : 6 + longest / 8, known, prefix % 1024,
                                    confidence * 8 + (depth < 7 ? depth : 7),
                                    (size_t)(last + 1) % 1024};
     static const size_t sizes[SETS] = {FIRST_ROWS, KNOWN_ROWS, PREFIX_ROWS, NETWORK_ROWS,
@@ -145,6 +159,8 @@ static uint32_t decide(const Memory *memory, const Guess *guess, const uint32_t 
     size_t base = kind * ROWS;
     memset(decision->odds, 0, sizeof decision->odds);
     for (size_t set = 0; set < SETS; set++) {
+        if (memory->left_out >> (SET_BIT + set) & 1)
+            selected[set] = 0;
         decision->rows[set] = (base + selected[set]) * INPUTS;
         base += sizes[set];
         const float *weights = memory->weights + decision->rows[set];
@@ -168,28 +184,49 @@ static uint32_t decide(const Memory *memory, const Guess *guess, const uint32_t 
         const float *levels = memory->adjustments + decision->stages[stage];
         decision->adjusted[stage] =
             levels[0] * (1.0f - decision->share) + levels[1] * decision->share;
-        all += decision->adjusted[stage];
         outcomes[stage] = clamped(decision->adjusted[stage], 16.0f);
+        if (!(memory->left_out >> (STAGE_BIT + stage) & 1))
+            all += decision->adjusted[stage];
     }
     outcomes[STAGES] = odds;
-    outcomes[STAGES + 1] = clamped(all * (1.0f / (STAGES + 2)), 16.0f);
+    outcomes[STAGES + 1] = clamped(all * memory->per_stage, 16.0f);
+    outcomes[STAGES + 2] = odds_of_network;
     logistic_of(outcomes, outcomes);
     for (size_t stage = 0; stage < STAGES; stage++)
         decision->adjusted[stage] = outcomes[stage];
     decision->mean = outcomes[STAGES];
-    const float p = outcomes[STAGES + 1] * (float)(1 << MEMORY_BITS);
-    const uint32_t whole = (uint32_t)p, most = (1u << MEMORY_BITS) - 1;
+    decision->mixture = outcomes[STAGES + 1];
+    decision->network = outcomes[STAGES + 2];
+    const float p = shares.mixture * decision->mixture + shares.network * decision->network;
+    const uint32_t whole = (uint32_t)(p * (float)(1 << MEMORY_BITS));
+    const uint32_t most = (1u << MEMORY_BITS) - 1;
     return whole < 1 ? 1 : whole > most ? most : whole;
+}
+
+/* Return the shares after a decision. */
+static inline Shares shares_after(Shares shares, const Decision *decision, int bit) {
+    const float mixture =
+        shares.mixture * (bit ? decision->mixture : 1.0f - decision->mixture);
+    const float network =
+        shares.network * (bit ? decision->network : 1.0f - decision->network);
+    const float all = mixture + network;
+    shares.mixture = mixture / all;
+    shares.network = network / all;
+    return shares;
 }
 
 /* Move the weights of an id's decisions towards what came. */
 static void learn_mixture(Memory *memory, const Guess *guess) {
     const size_t kind = (size_t)guess->has_network;
+    if (guess->has_network && !(memory->left_out >> TRUST_BIT & 1)) {
+        memory->trust[0] = guess->shares.mixture * 0.999f + 0.0005f;
+        memory->trust[1] = guess->shares.network * 0.999f + 0.0005f;
+    }
     for (size_t k = 0; k < guess->count; k++) {
         const Decision *decision = guess->made + k;
         const float bit = (float)decision->bit;
         const float late = 1.0f + (float)memory->totals[STEPS + kind]++ * (1.0f / 3000.0f);
-        const float rate = 0.004f + 0.016f / late, final_rate = 0.0005f + 0.0045f / late;
+        const float rate = 0.006f + 0.014f / late, final_rate = 0.0005f + 0.0045f / late;
         float *final_weights = memory->final_weights + kind * 16;
         STORE(final_weights, LOAD(final_weights) + LOAD(decision->odds) *
                                                        ((bit - decision->mean) * final_rate));
@@ -200,6 +237,8 @@ static void learn_mixture(Memory *memory, const Guess *guess) {
             STORE(weights + 16, LOAD(weights + 16) + LOAD(decision->inputs + 16) * step);
         }
         for (size_t stage = 0; stage < STAGES; stage++) {
+            if (memory->left_out >> (STAGE_BIT + stage) & 1)
+                continue;
             const float step = (bit - decision->adjusted[stage]) * 0.08f;
             float *levels = memory->adjustments + decision->stages[stage];
             levels[0] += (1.0f - decision->share) * step;

@@ -14,8 +14,8 @@ from charrnn.explanation.request import ExplainRequest
 from charrnn.storage.model_directory import Model
 from charrnn.storage.run_lookup import load
 from charrnn.tasks.generate import explanation
-from charrnn.training.explained_text import TrainingText
 from charrnn.training.explaining import explain_request
+from charrnn.training.training_text import TrainingText
 from tests.conftest import PROSE
 
 TEXT = PROSE * 2
