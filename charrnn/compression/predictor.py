@@ -10,11 +10,12 @@ from typing import Final
 import numpy as np
 
 from charrnn.array_types import Float32Array
-from charrnn.compression.alphabet import Alphabet, Bytes, Ids, alphabet_of
+from charrnn.compression.alphabet import Alphabet, Ids, alphabet_of
 from charrnn.compression.archive import MODEL_DIGEST, TEXT_DIGEST, Header
 from charrnn.data.corpus import newline_id
 from charrnn.data.excerpt import AnyIds
 from charrnn.data.memmap import chunks
+from charrnn.data.tokenizer import ByteTokenizer
 from charrnn.data.two_pass_reading import ReadingProgress, no_progress
 from charrnn.engines import Engine, State, int8_engine
 from charrnn.engines.memory import Memory
@@ -125,13 +126,14 @@ class Predictor:
     def __init__(self, known: Known) -> None:
         model = known.model
         self.alphabet: Alphabet = alphabet_of(None if model is None else model.tokenizer)
-        self._memory = primed_memory(max(self.alphabet.size, 2), known.training)
+        tokenizer = ByteTokenizer() if model is None else model.tokenizer
+        self._memory = primed_memory(tokenizer, known.training)
         self._memory.forget_context()
         self._others: Memory | None = None
         self._engine: Engine | None = None
         self._state: State | None = None
         self._reader: NetworkReader | None = None
-        if model is not None and self.alphabet.size > 1:
+        if model is not None:
             self._engine = int8_engine(model)
             newline = newline_id(model.tokenizer)
             self._last = 0 if newline is None else newline
@@ -182,5 +184,5 @@ class Predictor:
     def _memory_of_others(self) -> Memory:
         """Return the memory of the bytes that stand beside the ids."""
         if self._others is None:
-            self._others = Memory(Bytes.size)
+            self._others = Memory.of(ByteTokenizer())
         return self._others

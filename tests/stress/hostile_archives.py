@@ -5,11 +5,9 @@ import random
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from charrnn.compression import predictor
 from charrnn.compression.archive import (
     BLOCK,
     CONTENT_DIGEST,
@@ -23,9 +21,8 @@ from charrnn.compression.archive import (
 from charrnn.compression.files import compress, decompress
 from charrnn.compression.predictor import Known
 from charrnn.data.tokenizer import ByteTokenizer, CharTokenizer, Tokenizer
-from charrnn.engines.memory import Memory, MemoryConfig
+from charrnn.engines.memory import MemoryConfig, memory
 from charrnn.errors import CorpusError, ModelError
-from charrnn.evaluation import primed_memory
 from charrnn.model.config import ModelConfig
 from charrnn.storage.model_directory import Model
 from tests.provenance import make_provenance
@@ -53,9 +50,7 @@ def check_archives(
 
 def archive_trials(work: str, seed: int) -> Callable[[int], Trial]:
     """Returns what makes a trial of an index."""
-    small: Any = lambda size, *_: Memory(size, SMALL)  # noqa: E731
-    predictor.Memory = small  # type: ignore[misc]
-    primed_memory.Memory = small  # type: ignore[misc]
+    memory.MemoryConfig = lambda: SMALL  # type: ignore[misc, assignment]
     kinds = list(_kinds())
     archives = [[b"".join(compress([content], known)) for content in CONTENTS] for known in kinds]
 

@@ -101,7 +101,7 @@ def test_every_processor_writes_and_reads_one_code(network: str, kind: str, engi
 
 @pytest.mark.parametrize("native", MEMORIES.values())
 def test_a_code_is_as_long_as_the_memory_scores_it(native: bool) -> None:
-    ids = drawn_ids(200)
+    ids = drawn_ids(100)
     bits = float(Memory(V, SMALL, native=native).score(ids).sum()) / np.log(2)
     assert len(encode(Memory(V, SMALL, native=native), ids, None)) == pytest.approx(bits / 8, abs=2)
 
@@ -127,13 +127,13 @@ def test_any_bytes_are_the_code_of_ids(native: bool, code: bytes) -> None:
 
 @pytest.mark.parametrize("native", MEMORIES.values())
 def test_two_memories_share_a_code(native: bool) -> None:
-    ids, others = drawn_ids(), np.arange(256, dtype=np.int32)
+    ids, others = drawn_ids(), np.arange(0, 256, 8, dtype=np.int32)
     encoder = Encoder()
     encoder.encode(Memory(V, SMALL, native=native), ids)
     encoder.encode(Memory(256, SMALL, native=native), others)
     decoder = Decoder(encoder.finish())
     np.testing.assert_array_equal(decoder.decode(Memory(V, SMALL, native=native), N), ids)
-    np.testing.assert_array_equal(decoder.decode(Memory(256, SMALL, native=native), 256), others)
+    np.testing.assert_array_equal(decoder.decode(Memory(256, SMALL, native=native), 32), others)
 
 
 @pytest.mark.parametrize("native", MEMORIES.values())
