@@ -48,12 +48,12 @@ class CNetwork(ctypes.Structure):
     ]
 
 
-STRUCTURES: Final = (CEncoder, CDecoder, CNetwork)
+CODER_STRUCTURES: Final = (CEncoder, CDecoder, CNetwork)
 """The structures in the order of memory.c's charrnn_layout."""
 
 _ADDRESS: Final = ctypes.c_void_p
 _SIZE: Final = ctypes.c_size_t
-FUNCTIONS: Final[tuple[tuple[str, list[Any], Any], ...]] = (
+CODER_FUNCTIONS: Final[tuple[tuple[str, list[Any], Any], ...]] = (
     ("charrnn_memory_encode", [_ADDRESS, _ADDRESS, _ADDRESS, _ADDRESS, _SIZE], _SIZE),
     ("charrnn_memory_decode", [_ADDRESS, _ADDRESS, _ADDRESS, _ADDRESS, _SIZE], _SIZE),
 )

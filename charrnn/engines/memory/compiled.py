@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.array_types import Float32Array, Float64Array
-from charrnn.engines.memory import coder_structures
+from charrnn.engines.memory.coder_structures import CODER_FUNCTIONS, CODER_STRUCTURES
 from charrnn.engines.memory.config import PARTS, MemoryConfig
 from charrnn.engines.memory.tables import Tables, per_stage, place_bits, stretched
 from charrnn.native_library import open_library, switched_off
@@ -73,8 +73,8 @@ def library() -> ctypes.CDLL | None:
     return open_library(
         folder,
         "memory",
-        structures=(*coder_structures.STRUCTURES, CMemory),
-        functions=(*_FUNCTIONS, *coder_structures.FUNCTIONS),
+        structures=(*CODER_STRUCTURES, CMemory),
+        functions=(*_FUNCTIONS, *CODER_FUNCTIONS),
     )
 
 
