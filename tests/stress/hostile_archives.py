@@ -50,7 +50,7 @@ def check_archives(
 
 def archive_trials(work: str, seed: int) -> Callable[[int], Trial]:
     """Returns what makes a trial of an index."""
-    memory.MemoryConfig = lambda: SMALL  # type: ignore[attr-defined]
+    memory.MemoryConfig = lambda: SMALL  # type: ignore[attr-defined, misc, assignment]
     kinds = list(_kinds())
     archives = [[b"".join(compress([content], known)) for content in CONTENTS] for known in kinds]
 
