@@ -6,9 +6,9 @@
     print(charrnn.sample("book", "It was", length=300, temperature=0.7))
     print(charrnn.evaluate("book", "another.txt")["bits_per_character"])
 
-The functions are `train`, `sample`, `evaluate`, `explain`, `score`, `fill`, `proofread`, `predict`
-and `translate`; see charrnn.api and docs/python.md. `stream_train`, `stream_sample` and
-`stream_translate` yield while they work.
+The functions are `train`, `sample`, `evaluate`, `explain`, `score`, `fill`, `proofread`, `predict`,
+`translate`, `compress` and `decompress`; see charrnn.api and docs/python.md. `stream_train`,
+`stream_sample` and `stream_translate` yield while they work.
 
 Names are imported when they are first used, so that `import charrnn` is fast.
 """
@@ -20,6 +20,8 @@ import charrnn.forks  # noqa: F401  (it watches for forks from now on)
 
 if TYPE_CHECKING:
     from charrnn.api import (
+        compress,
+        decompress,
         evaluate,
         explain,
         fill,
@@ -86,6 +88,8 @@ _HOMES: Final = {
         "predict",
         "translate",
         "stream_translate",
+        "compress",
+        "decompress",
         "load",
     ),
     "charrnn.data.corpus": ("Corpus", "TokenizedCorpus", "open_corpus", "tokenize"),
@@ -168,6 +172,8 @@ __all__ = [
     "Translator",
     "UnknownCharacterError",
     "apply_corrections",
+    "compress",
+    "decompress",
     "evaluate",
     "explain",
     "fill",

@@ -6,22 +6,16 @@ model is the name of a run under `checkpoints/`, a run directory, a model direct
 """
 
 import contextlib
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from charrnn.ambient import as_usual, with_parameters_of
-from charrnn.data.folders import warn_of_surprises
-from charrnn.data.read_options import PAIRS, ReadOptions
-from charrnn.errors import ConfigError
+from charrnn.data.read_options import ReadOptions
 from charrnn.storage.model_directory import Model
 from charrnn.storage.run import Run
 from charrnn.storage.run_lookup import load
-from charrnn.training.options import TrainingOptions, parse_duration
-from charrnn.training.parallel.torchrun import join_group
-from charrnn.training.progress_bar import reading_bar, with_bar
-from charrnn.training.session import resume_training, start_training
+from charrnn.training.steps import training_steps
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,6 +29,8 @@ if TYPE_CHECKING:
     from charrnn.training.progress import Progress
 
 __all__ = [
+    "compress",
+    "decompress",
     "evaluate",
     "explain",
     "fill",
@@ -51,24 +47,9 @@ __all__ = [
 ]
 
 
+@with_parameters_of(training_steps)
 @as_usual
-def stream_train(
-    corpus: str | Path | Sequence[str | Path] = (),
-    *,
-    name: str | None = None,
-    out: str | Path | None = None,
-    resume: str | Path | None = None,
-    start_from: str | Path | Model | None = None,
-    tokenizer: str | None = None,
-    min_count: int = 1,
-    read: ReadOptions | None = None,
-    text: str | None = None,
-    label: str | None = None,
-    budget: str | float | None = None,
-    log: str | None = None,
-    progress_bar: bool = True,
-    **options: Any,
-) -> "Generator[Progress, None, Run]":
+def stream_train(*arguments: Any, **settings: Any) -> "Generator[Progress, None, Run]":
     """Train as `train` does, with the same arguments; yield Progress after each step.
 
     Training begins when the generator is iterated over. After a `break` or an exception in the
@@ -82,49 +63,8 @@ def stream_train(
 
     Raises CorpusError, ConfigError, ModelError, TrainingError, StorageError.
     """
-    names = [str(item) for item in ([corpus] if isinstance(corpus, str | Path) else corpus)]
-    if text is not None or label is not None:
-        read = replace(read or ReadOptions(), column=text, label=label)
-    if pairs := {name: options.pop(name) for name in PAIRS if name in options}:
-        read = replace(read or ReadOptions(), **pairs)
-    group = join_group()
-    if group.rank > 0:
-        group.follow()
-        assert group.run_directory is not None
-        return Run(group.run_directory)
-    with group.failures_reported(), reading_bar(progress_bar) as reading:
-        if resume is not None:
-            others = (name, out, start_from, tokenizer, budget, read if not names else None)
-            if options or min_count != 1 or any(each is not None for each in others):
-                raise ConfigError(
-                    "resume keeps the run's own settings; leave out all but the corpus"
-                )
-            trainer = resume_training(
-                str(resume), names, read, group=group, progress=reading, log=log
-            )
-        else:
-            seconds = parse_duration(budget) if isinstance(budget, str) else budget
-            trainer, _ = start_training(
-                names,
-                TrainingOptions(budget=seconds, **options),
-                name=name,
-                out=Path(out) if out is not None else None,
-                start_from=start_from,
-                tokenizer=tokenizer,
-                min_count=min_count,
-                read=read,
-                group=group,
-                progress=reading,
-                log=log,
-            )
-    with contextlib.closing(trainer):
-        if names:
-            with group.failures_reported():
-                warn_of_surprises(
-                    trainer.corpus.folders, classes=trainer.corpus.options.label is not None
-                )
-        yield from with_bar(trainer) if progress_bar else trainer
-    return trainer.run
+    run = yield from training_steps(*arguments, **settings)
+    return run
 
 
 @with_parameters_of(stream_train)
@@ -398,3 +338,42 @@ def stream_translate(
     from charrnn.tasks.transduce.translate import stream_translate as stream_texts
 
     return stream_texts(load(model), texts, **settings)
+
+
+@as_usual
+def compress(
+    model: str | Path | Model | None, content: bytes | str | Path, *, training_text: bool = True
+) -> bytes:
+    """Compress a text, or any bytes, without loss; return the archive.
+
+    >>> archive = charrnn.compress("fables", "The fox met a crow.")
+    >>> charrnn.decompress("fables", archive).decode()
+    'The fox met a crow.'
+
+    Args:
+        model: a language model, which must be there to decompress; None compresses with what comes
+            before in the content alone.
+        content: the bytes, a text (of which UTF-8 is compressed), or the path of a file.
+        training_text: whether the model's training text helps, where it can be read; it must then
+            be there to decompress as well. A model in memory does not say where its text is.
+
+    Raises ModelError; CorpusError for a file that cannot be read.
+    """
+    from charrnn.compression.verbs import compress as compress_content
+
+    return compress_content(model, content, training_text=training_text)
+
+
+@as_usual
+def decompress(model: str | Path | Model | None, archive: bytes | Path) -> bytes:
+    """Return the content of an archive of `compress`, given the model that it was made with.
+
+    Args:
+        archive: the archive, or the path of its file.
+
+    Raises CorpusError for what is no archive or is damaged, and where the training text is missing;
+    ModelError for another model.
+    """
+    from charrnn.compression.verbs import decompress as decompress_archive
+
+    return decompress_archive(model, archive)

@@ -36,6 +36,7 @@ FLOORS = {
     "evaluation": 6,
     "explanation": 7,
     "training": 8,
+    "compression": 9,
     "interactive": 9,
     "plots": 9,
     "tasks": 10,

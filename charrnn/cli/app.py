@@ -16,7 +16,9 @@ from typer.core import TyperGroup
 from charrnn import __version__
 from charrnn.cli import (
     card,
+    compress,
     corpora,
+    decompress,
     evaluate,
     explain,
     export,
@@ -164,6 +166,7 @@ for command in (
     *(train.train, plan.plan, sample.sample, repl.repl, predict.predict),
     *(translate.translate, evaluate.evaluate, explain.explain, score.score),
     *(fill.fill, proofread.proofread, serve.serve),
+    *(compress.compress, decompress.decompress),
     *(info.info, plot.plot, card.card, export.export, import_.import_),
     *(push.push, pull.pull, corpora.corpora),
 ):

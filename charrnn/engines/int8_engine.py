@@ -241,6 +241,11 @@ class Int8Lanes(CompiledLanes):
         return self._ids
 
     @property
+    def logits(self) -> Array:
+        """The logits (B, V) that the last step has written."""
+        return self._logits
+
+    @property
     def attention_address(self) -> int | None:
         """The address of attention in C; None without attention."""
         return None if self._memory is None else ctypes.addressof(self._attention)

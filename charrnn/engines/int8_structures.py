@@ -195,6 +195,7 @@ _FUNCTIONS: Final[tuple[tuple[str, list[Any], Any], ...]] = (
         [ctypes.POINTER(CLanes), ctypes.POINTER(CAttention), _ADDRESS, _ADDRESS],
         None,
     ),
+    ("charrnn_int8_next", [_ADDRESS, _ADDRESS], ctypes.c_int),
     ("charrnn_exp", [_SIZE, _ADDRESS, _SIZE], None),
     (
         "charrnn_choose",

@@ -16,6 +16,7 @@ from tests.stress import (
     budgets,
     corpora,
     faults,
+    hostile_archives,
     hostile_commands,
     hostile_models,
     hostile_runs,
@@ -53,6 +54,10 @@ STRESS_TESTS: dict[str, tuple[float, StressTest]] = {
     ),
     "payloads": (120, lambda work, end: payloads.payloads(work, deadline=end)),
     "corpora": (300, lambda work, end: corpora.hostile_corpora(work, big=True, deadline=end)),
+    "archives": (
+        900,
+        lambda work, end: hostile_archives.check_archives(100_000, work, deadline=end),
+    ),
     "serving": (1200, lambda work, end: serving.abuse(10_000, work, deadline=end)),
     "round-trips": (120, lambda work, end: texts.round_trips(10_000)),
     "terminals": (120, lambda work, end: texts.terminals(10_000)),

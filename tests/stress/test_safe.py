@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from tests.stress.corpora import hostile_corpora
+from tests.stress.hostile_archives import check_archives
 from tests.stress.hostile_commands import run_commands
 from tests.stress.hostile_models import check_model_commands, check_models
 from tests.stress.hostile_runs import check_resuming
@@ -31,6 +32,12 @@ def test_hostile_models_are_an_exit_code_and_a_line(tmp_path: Path) -> None:
     report = check_model_commands(30, tmp_path)
     assert report.failures == []
     assert report.tried == 30
+
+
+def test_hostile_archives_are_refused_soon(tmp_path: Path) -> None:
+    report = check_archives(300, tmp_path)
+    assert report.failures == []
+    assert report.tried == 300
 
 
 def test_payloads_are_live_and_never_run(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.array_types import Float32Array, Float64Array
+from charrnn.engines.memory.coder_structures import CODER_FUNCTIONS, CODER_STRUCTURES
 from charrnn.engines.memory.config import PARTS, MemoryConfig
 from charrnn.engines.memory.tables import Tables, per_stage, place_bits, stretched
 from charrnn.native_library import open_library, switched_off
@@ -69,7 +70,12 @@ _FUNCTIONS: Final[tuple[tuple[str, list[Any], Any], ...]] = (
 def library() -> ctypes.CDLL | None:
     """Return the library built from memory.c; None where it is not compiled."""
     folder = Path(__file__).parent.parent / "native"
-    return open_library(folder, "memory", structures=(CMemory,), functions=_FUNCTIONS)
+    return open_library(
+        folder,
+        "memory",
+        structures=(*CODER_STRUCTURES, CMemory),
+        functions=(*_FUNCTIONS, *CODER_FUNCTIONS),
+    )
 
 
 def available() -> bool:

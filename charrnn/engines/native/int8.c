@@ -300,6 +300,7 @@ uint64_t charrnn_layout(void) {
     FUNCTION(charrnn_int8_step, 1, sizeof(int))
     FUNCTION(charrnn_int8_read, 8, sizeof(int))
     FUNCTION(charrnn_int8_attend, 4, 0)
+    FUNCTION(charrnn_int8_next, 2, sizeof(int))
     FUNCTION(charrnn_exp, 3, 0)
     FUNCTION(charrnn_choose, 11, sizeof(int))
     FUNCTION(charrnn_int8_write, 3, sizeof(int64_t))

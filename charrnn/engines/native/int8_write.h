@@ -207,6 +207,21 @@ static void slide(Attention *attention, size_t active) {
     attention->start = 0;
 }
 
+/* Read one character in every active lane, as charrnn_int8_step does, and then with attention, which
+   may be NULL. Both are given without their types, so that other libraries can call it. */
+int charrnn_int8_next(const void *lanes_of_any_type, void *attention_of_any_type) {
+    const Lanes *lanes = lanes_of_any_type;
+    Attention *attention = attention_of_any_type;
+    if (charrnn_int8_step(lanes))
+        return 1;
+    if (attention) {
+        const size_t top = (lanes->model->layer_count - 2) * lanes->count * lanes->state_stride;
+        charrnn_int8_attend(lanes, attention, lanes->h + top, lanes->scores);
+        slide(attention, lanes->active);
+    }
+    return 0;
+}
+
 /* Write the next characters of all texts, at most `steps` of each, and begin those of the queue,
    which may be NULL, in lanes that are free. Lanes behind the last text cost nothing. Returns the
    number of steps: fewer once a lane becomes free and no text waits, or after the first step that
@@ -214,7 +229,6 @@ static void slide(Attention *attention, size_t active) {
 int64_t charrnn_int8_write(Writer *writer, Queue *queue, size_t steps) {
     Lanes lanes = *writer->lanes;
     Attention *attention = writer->attention;
-    const size_t top = (lanes.model->layer_count - 2) * lanes.count * lanes.state_stride;
     lanes.active = 0;
     for (size_t lane = 0; lane < lanes.count; lane++) {
         int64_t *begun = writer->begun + lane * (writer->room + 1);
@@ -224,11 +238,7 @@ int64_t charrnn_int8_write(Writer *writer, Queue *queue, size_t steps) {
     }
     int64_t step = 0;
     for (int last = lanes.active == 0; step < (int64_t)steps && !last; step++) {
-        charrnn_int8_step(&lanes);
-        if (attention) {
-            charrnn_int8_attend(&lanes, attention, lanes.h + top, lanes.scores);
-            slide(attention, lanes.active);
-        }
+        charrnn_int8_next(&lanes, attention);
         for (size_t lane = 0; lane < lanes.count; lane++) {
             const size_t place = lane * writer->room + (size_t)step;
             int64_t *begun = writer->begun + place + lane + 1;

@@ -1,6 +1,7 @@
 /* The memory, for Python. See memory.h. */
 
 #include "memory.h"
+#include "range_coder.h"
 
 #include "layout.h"
 
@@ -88,6 +89,7 @@ void charrnn_memory_distribution(const Memory *memory, const int32_t *context, c
 
 uint64_t charrnn_layout(void) {
     uint64_t hash = LAYOUT_START;
+    CODER_STRUCTURES
     STRUCTURE(Memory)
     FIELD(Memory, vocabulary)
     FIELD(Memory, decisions)
@@ -121,5 +123,6 @@ uint64_t charrnn_layout(void) {
     FUNCTION(charrnn_memory_learn, 3, 0)
     FUNCTION(charrnn_memory_score, 5, 0)
     FUNCTION(charrnn_memory_distribution, 6, 0)
+    CODER_FUNCTIONS
     return hash;
 }

@@ -1,5 +1,5 @@
 /* Runs a memory, for test_elsewhere.py: reads it from standard input, as written there, scores ids
-   with and without a network, and writes their probabilities, a distribution and what it learned. */
+   with and without a network, and writes their probabilities, a distribution, what it learned, and the code of the ids. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,5 +49,12 @@ int main(void) {
     put(found, (count + vocabulary) * sizeof *found);
     for (size_t i = 0; i < 13; i++)
         put(arrays[i], sizes[i]);
+    uint8_t *code = calloc(count, 3 * memory.decisions);
+    Encoder encoder = {0, (uint64_t)1 << CODE_BITS, code, 0, count * 3 * memory.decisions};
+    if (charrnn_memory_encode(&memory, &encoder, ids, logits, count) != count)
+        return 4;
+    put(&encoder.low, sizeof encoder.low);
+    put(&encoder.range, sizeof encoder.range);
+    put(code, encoder.size);
     return 0;
 }

@@ -13,6 +13,8 @@ import numpy.typing as npt
 import pytest
 
 from charrnn.engines.memory import Memory, MemoryConfig
+from charrnn.engines.memory.arithmetic import shortest
+from charrnn.engines.memory.coder import Encoder
 from charrnn.engines.memory.tables import per_stage, place_bits, stretched
 from tests.engines.memory.test_memory import logits_of, text
 from tests.engines.test_int8_elsewhere import MACHINES, PACKAGE
@@ -57,4 +59,10 @@ def test_bits_are_the_same_elsewhere(name: str, tmp_path: Path) -> None:
     found = np.frombuffer(output[: 8 * (len(ids) + SIZE)], dtype=np.float64)
     np.testing.assert_array_equal(-np.log(found[: len(ids)]), nats)
     np.testing.assert_array_equal(found[len(ids) :], distribution)
-    assert output[8 * (len(ids) + SIZE) :] == b"".join(each.tobytes() for each in arrays)
+    learned = b"".join(each.tobytes() for each in arrays)
+    state, code = output[8 * (len(ids) + SIZE) :], output[8 * (len(ids) + SIZE) + len(learned) :]
+    assert state.startswith(learned)
+    encoder = Encoder()
+    encoder.encode(memory, ids, logits)
+    low, length = np.frombuffer(code[:16], dtype=np.uint64).tolist()
+    assert shortest(low, length, code[16:]) == encoder.finish()
