@@ -17,7 +17,7 @@ HELD_OUT_SHARE: Final = 0.1
 STEPS_WITHOUT_HELD_OUT: Final = 400
 """The training steps where there are too few sequences to hold some out."""
 
-MOST_STEPS: Final = 10_000
+MOST_STEPS: Final = 5000
 """The most steps in which the epochs are measured, if 20 epochs do not take more."""
 
 LONG: Final = 64

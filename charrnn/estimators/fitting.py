@@ -37,6 +37,9 @@ OPTIMIZERS: Final[dict[str, Callable[..., torch.optim.Optimizer]]] = {
 WARM_UP: Final = 0.05
 """The share of a training with a falling rate in which the rate first rises."""
 
+MUCH_LOWER: Final = 0.6
+"""The share of the loss of the first pooling below which the loss of another one is much lower."""
+
 EVALUATED_AT_ONCE: Final = 256
 
 
@@ -221,7 +224,8 @@ def _measure(
     """Train on all but a held-out tenth of the sequences; return the best of several networks, and
     its held-out losses after each epoch up to the best one.
 
-    After as many epochs as the patience, only the best network goes on.
+    After as many epochs as the patience, only one network goes on: the first, or the best where its
+    loss is much lower. Early losses of few sequences differ by chance.
     """
     tenth = round(1 / HELD_OUT_SHARE)
     held_out = order[tenth // 2 :: tenth]
@@ -239,7 +243,10 @@ def _measure(
             next(training)
             losses[name].append(fittings[name].loss(held_out))
         if epoch + 1 == settings.patience:
-            chosen = min(trainings, key=lambda name: losses[name][best(name)].mean())
+            reached = {name: losses[name][best(name)].mean() for name in trainings}
+            leader = min(reached, key=lambda name: reached[name])
+            if reached[leader] < MUCH_LOWER * reached[chosen]:
+                chosen = leader
             trainings = {chosen: trainings[chosen]}
         if epoch - best(chosen) >= max(settings.patience, best(chosen) // 2):
             break

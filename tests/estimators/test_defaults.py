@@ -7,6 +7,7 @@ import pytest
 
 import charrnn
 from benchmarks.vowels import BANDS, VOWELS, speak
+from charrnn.errors import ConfigError
 from charrnn.estimators.defaults import MEASURED_POOLINGS, Settings, choose_settings
 from charrnn.estimators.sequences import read_sequences
 
@@ -83,6 +84,13 @@ def test_a_number_that_is_nearly_always_the_same_stays_small() -> None:
     assert scale[:2].tolist() == [1, 1]
     assert scale[2] == pytest.approx(9.95, rel=0.01)
     assert abs(read_sequences(x).scaled(mean, scale).vectors[0]).max() <= 10.0001
+
+
+def test_numbers_that_overflow_when_standardized_are_refused() -> None:
+    x = np.random.default_rng(0).normal(size=(10, 3, 1)) * 1e-6
+    regressor = charrnn.RecurrentRegressor(hidden_size=4, epochs=1).fit(x, x.sum((1, 2)))
+    with pytest.raises(ConfigError, match=r"sequence 0 of X, standardized, has inf at \[0, 0\]"):
+        regressor.predict(np.full((1, 3, 1), 1e38))
 
 
 def test_vowels_are_the_same_for_the_same_seed_and_differ_by_speaker() -> None:
