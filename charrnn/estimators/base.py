@@ -208,7 +208,7 @@ class RecurrentEstimator:
         )
         for name, value in fitted.items():
             setattr(self, name, value)
-        self._engine = None
+        self._engine = VectorEngine(self.network_config_, self.tensors_)
         return self
 
     def _shuffled(self, ranks: Array) -> Int64Array:
@@ -276,11 +276,9 @@ class RecurrentEstimator:
         self._check_fitted()
         sequences = read_sequences(X, self.n_features_in_)
         sequences = sequences.scaled(self.input_mean_, self.input_scale_)
-        if self._engine is None:
-            self._engine = VectorEngine(self.network_config_, self.tensors_)
         return self._engine.answers(sequences).astype(np.float64)
 
-    _engine: VectorEngine | None = None
+    _engine: VectorEngine
     n_features_in_: int
     losses_: list[float]
     validation_losses_: list[float]
@@ -290,6 +288,12 @@ class RecurrentEstimator:
     def __getstate__(self) -> dict[str, Any]:
         """Return what a pickle or a copy needs: the engine is made of the weights."""
         return {name: value for name, value in vars(self).items() if name != "_engine"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore what `__getstate__` returned."""
+        vars(self).update(state)
+        if "tensors_" in state:
+            self._engine = VectorEngine(self.network_config_, self.tensors_)
 
     # Storage
 
@@ -349,6 +353,7 @@ class RecurrentEstimator:
         loaded.validation_losses_ = numbers_from_json(validation_losses, where).tolist()
         loaded.n_features_in_ = size
         loaded.network_config_, loaded.tensors_ = stored.network, dict(stored.tensors)
+        loaded._engine = VectorEngine(loaded.network_config_, loaded.tensors_)
         for name, value in cls._fitted_from_json(data, stored.network.outputs, where).items():
             setattr(loaded, name, value)
         return loaded
