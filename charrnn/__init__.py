@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         UnknownCharacterError,
     )
     from charrnn.estimators.classifier import RecurrentClassifier
+    from charrnn.estimators.loading import load_estimator
     from charrnn.estimators.regressor import RecurrentRegressor
     from charrnn.evaluation.dynamic_evaluation import AdaptationConfig, Adapter
     from charrnn.generation.config import SamplingConfig
@@ -110,6 +111,7 @@ _HOMES: Final = {
         "UnknownCharacterError",
     ),
     "charrnn.estimators.classifier": ("RecurrentClassifier",),
+    "charrnn.estimators.loading": ("load_estimator",),
     "charrnn.estimators.regressor": ("RecurrentRegressor",),
     "charrnn.evaluation.dynamic_evaluation": ("AdaptationConfig", "Adapter"),
     "charrnn.generation.config": ("SamplingConfig",),
@@ -178,6 +180,7 @@ __all__ = [
     "explain",
     "fill",
     "load",
+    "load_estimator",
     "open_corpus",
     "predict",
     "proofread",

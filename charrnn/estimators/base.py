@@ -7,36 +7,35 @@ Legend: N sequences, T steps, E numbers of a step, B batch, K outputs.
 """
 
 import inspect
-import math
-from collections.abc import Callable
-from functools import partial
+from dataclasses import replace
 from importlib import import_module
-from numbers import Integral, Real
-from typing import Any, Final, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import numpy.typing as npt
-import torch
-from torch import Tensor
 
 from charrnn.ambient import as_usual
-from charrnn.errors import ConfigError, DivergedError
+from charrnn.array_types import Float32Array, Float64Array, Int64Array
+from charrnn.errors import ConfigError, ModelError
+from charrnn.estimators.arrays import Array
+from charrnn.estimators.defaults import Settings, choose_settings
+from charrnn.estimators.engine import VectorEngine
+from charrnn.estimators.network_config import NetworkConfig
+from charrnn.estimators.parameters import check_parameters
 from charrnn.estimators.scikit_learn import not_fitted
-from charrnn.estimators.sequences import Sequences, read_sequences
-from charrnn.forks import forked
-from charrnn.model.config import GATES, POOLINGS
-from charrnn.model.many_to_one import ManyToOne
-from charrnn.model.recurrent import StackConfig
-from charrnn.training.learner import threads
-from charrnn.training.loss import BETAS
-from charrnn.training.probe import choose_device, kernels, usual_threads
+from charrnn.estimators.sequences import Sequences, Targets, read_sequences
+from charrnn.estimators.storage import (
+    StoredEstimator,
+    numbers_from_json,
+    read_estimator,
+    write_estimator,
+)
+from charrnn.storage.model_directory import CONFIG
 
-OPTIMIZERS: Final[dict[str, Callable[..., torch.optim.Optimizer]]] = {
-    # Loshchilov & Hutter, 2019, with the settings of the text trainer.
-    "adamw": partial(torch.optim.AdamW, betas=BETAS, weight_decay=0.0),
-    # Hinton's lecture of 2012, with averages over about a hundred steps.
-    "rmsprop": torch.optim.RMSprop,
-}
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from charrnn.model.many_to_one import ManyToOne
 
 
 class RecurrentEstimator:
@@ -44,22 +43,29 @@ class RecurrentEstimator:
     losses."""
 
     estimator_type: str
+    few_dropout: float
+    """The dropout of few sequences; see choose_settings."""
+
+    tensors_: dict[str, Float32Array]
+    network_config_: NetworkConfig
+    settings_: Settings
 
     def __init__(
         self,
         *,
         input_size: int | None = None,
-        hidden_size: int = 32,
+        hidden_size: int | None = None,
         cell: str = "lstm",
         layers: int = 1,
-        bidirectional: bool = False,
-        pooling: str = "last",
-        dropout: float = 0.0,
+        bidirectional: bool = True,
+        pooling: str | None = None,
+        dropout: float | None = None,
         optimizer: str = "adamw",
-        learning_rate: float = 3e-3,
-        epochs: int = 10,
-        batch_size: int = 32,
+        learning_rate: float | None = None,
+        epochs: int | None = None,
+        batch_size: int | None = None,
         clip: float | None = 1.0,
+        standardize: bool = True,
         random_state: int | None = 0,
         device: str = "cpu",
         verbose: bool = False,
@@ -77,6 +83,7 @@ class RecurrentEstimator:
         self.epochs = epochs
         self.batch_size = batch_size
         self.clip = clip
+        self.standardize = standardize
         self.random_state = random_state
         self.device = device
         self.verbose = verbose
@@ -126,43 +133,28 @@ class RecurrentEstimator:
         )
 
     def _check_params(self) -> None:
-        for name in ("hidden_size", "layers", "epochs", "batch_size"):
-            _check_whole(name, getattr(self, name), 1)
-        if self.input_size is not None:
-            _check_whole("input_size", self.input_size, 1)
-        if self.random_state is not None:
-            _check_whole("random_state", self.random_state, 0)
-        choices = {"cell": GATES, "pooling": POOLINGS, "optimizer": OPTIMIZERS}
-        for name, known in choices.items():
-            value = getattr(self, name)
-            if not (isinstance(value, str) and value in known):
-                raise ConfigError(f"{name} {value!r}: choose from {', '.join(known)}")
-        for name in ("bidirectional", "verbose"):
-            if not isinstance(getattr(self, name), bool | np.bool_ | int):
-                raise ConfigError(f"{name} {getattr(self, name)!r}: choose True or False")
-        if not (isinstance(self.dropout, Real) and 0 <= self.dropout < 1):
-            raise ConfigError(f"dropout {self.dropout!r}: choose from 0 up to (not including) 1")
-        for name in ("learning_rate", "clip"):
-            value = getattr(self, name)
-            if name == "clip" and value is None:
-                continue
-            if not (isinstance(value, Real) and 0 < value < math.inf):
-                raise ConfigError(f"{name} {value!r}: choose a number above 0")
+        check_parameters(self.get_params())
 
     # Fitting
 
     @as_usual
-    def fit(self, X: Any, y: Any) -> Self:
-        """Fit the network to sequences, from fresh weights.
+    def fit(
+        self, X: Any, y: Any, *, resume_from: "RecurrentEstimator | Path | str | None" = None
+    ) -> Self:
+        """Fit the network to sequences, from fresh weights or from those of another fit.
 
         PyTorch's global random state and number of threads do not change.
 
         Args:
             X: an array (N, T, E), or N arrays (T, E) that may differ in T.
             y: the N targets.
+            resume_from: a fitted estimator of the same class, or the directory of one. The fit
+                begins with its weights, and keeps its sizes, its pooling, its classes and its
+                scaling, whatever the parameters are. None draws fresh weights.
 
         Raises:
             ConfigError: when a parameter, a shape or a number is not valid.
+            ModelError: when the directory `resume_from` is not one of such an estimator.
             DivergedError: when the loss is no longer finite; the earlier fit, if any, is kept.
         """
         self._check_params()
@@ -170,120 +162,231 @@ class RecurrentEstimator:
             raise ConfigError(
                 f"{type(self).__name__} requires y to be passed, but the target y is None"
             )
-        sequences = read_sequences(X, self.input_size)
-        fitted, targets = self._read_targets(y, len(sequences))
-        random = np.random.default_rng(self.random_state)
-        device = choose_device(self.device)
-        kernel = kernels(device, self.cell, "fp32")[0]
-        count = usual_threads(device, kernel, self.cell, self.hidden_size)
-        with threads(count):
-            stack = StackConfig(
-                cell=self.cell,
-                input_size=sequences.size,
-                hidden_size=int(self.hidden_size),
-                layers=int(self.layers),
-                dropout=float(self.dropout),
-                bidirectional=bool(self.bidirectional),
-            )
-            network = ManyToOne(
-                stack,
-                outputs=self._output_size(fitted),
-                pooling=self.pooling,
-                kernel=kernel,
-                generator=torch.Generator().manual_seed(int(random.integers(2**63))),
-            ).to(device)
-            losses = self._train(network, sequences, targets.to(device), random)
-        self.n_features_in_ = sequences.size
-        self.network_ = network.eval()
-        self.threads_ = count
-        self.losses_ = [self._report(loss, fitted) for loss in losses]
+        before = None if resume_from is None else self._earlier(resume_from)
+        size = self.input_size if before is None else before.n_features_in_
+        sequences = read_sequences(X, size)
+        fitted, targets = self._read_targets(y, len(sequences), before)
+        fitted["n_features_in_"] = sequences.size
+        fitted["input_mean_"], fitted["input_scale_"] = self._scaling(sequences, before)
+        sequences = sequences.scaled(fitted["input_mean_"], fitted["input_scale_"])
+        outputs = self._output_size(fitted)
+        settings = self._settings(sequences, outputs, before)
+        config = NetworkConfig(
+            cell=self.cell,
+            input_size=sequences.size,
+            hidden_size=settings.hidden_size,
+            layers=int(self.layers),
+            bidirectional=bool(self.bidirectional),
+            pooling=settings.poolings[0],
+            outputs=outputs,
+        )
+        if before is not None:
+            config = before.network_config_
+        from charrnn.estimators.fitting import fit_network
+
+        learned = fit_network(
+            config,
+            settings,
+            sequences,
+            targets,
+            self._losses,
+            optimizer=self.optimizer,
+            clip=None if self.clip is None else float(self.clip),
+            seed=self.random_state,
+            device=self.device,
+            verbose=bool(self.verbose),
+            begin=None if before is None else before.tensors_,
+        )
+        fitted["losses_"] = [self._report(loss, fitted) for loss in learned.losses]
+        fitted["validation_losses_"] = [
+            self._report(loss, fitted) for loss in learned.validation_losses
+        ]
+        fitted.update(
+            tensors_=learned.tensors,
+            network_config_=replace(config, pooling=learned.pooling),
+            settings_=settings,
+        )
         for name, value in fitted.items():
             setattr(self, name, value)
+        self._engine = VectorEngine(self.network_config_, self.tensors_)
         return self
 
-    def _train(
-        self, network: ManyToOne, sequences: Sequences, targets: Tensor, random: np.random.Generator
-    ) -> list[npt.NDArray[np.float64]]:
-        """Train the network; return the mean losses (K or 1,) during each epoch."""
-        network.train()
-        optimizer = OPTIMIZERS[self.optimizer](network.parameters(), lr=float(self.learning_rate))
-        masks = torch.Generator(targets.device).manual_seed(int(random.integers(2**63)))
-        epochs = []
-        for epoch in self._progress(int(self.epochs)):
-            total = torch.zeros((), device=targets.device)
-            for chosen in sequences.shuffled(int(self.batch_size), random):
-                outputs = network(*_batch(sequences, chosen, targets.device), generator=masks)
-                losses = self._losses(outputs, targets[torch.from_numpy(chosen)])  # (B, K or 1)
-                optimizer.zero_grad(set_to_none=True)
-                losses.mean().backward()  # type: ignore[no-untyped-call]
-                limit = math.inf if self.clip is None else float(self.clip)
-                torch.nn.utils.clip_grad_norm_(network.parameters(), limit)
-                optimizer.step()
-                total = total + losses.detach().sum(0)
-            loss = total.double().cpu().numpy() / len(sequences)
-            if not np.isfinite(loss).all():
-                raise DivergedError(
-                    f"epoch {epoch + 1}: the loss is {loss.max():.3g}; choose a learning_rate "
-                    f"below {self.learning_rate:g}"
-                )
-            epochs.append(loss)
-        return epochs
+    def _shuffled(self, ranks: Array) -> Int64Array:
+        """Return the places of the targets in an order in which every tenth is a fair sample:
+        shuffled, then by their rank (N,)."""
+        shuffled = np.random.default_rng(self.random_state).permutation(len(ranks))
+        ordered: Int64Array = shuffled[np.argsort(ranks[shuffled], kind="stable")]
+        return ordered
 
-    def _progress(self, epochs: int) -> Any:
-        """Iterate over the numbers of the epochs, with a progress bar if `verbose`."""
-        if not self.verbose:
-            return range(epochs)
-        from tqdm.auto import tqdm
+    def _earlier(self, resume_from: "RecurrentEstimator | Path | str") -> Self:
+        """Return the fitted estimator that is resumed. Raises ConfigError for another class."""
+        if isinstance(resume_from, str | Path):
+            return type(self).load(resume_from)
+        if not isinstance(resume_from, type(self)):
+            raise ConfigError(
+                f"resume_from is a {type(resume_from).__name__}: give a fitted "
+                f"{type(self).__name__}, or its directory"
+            )
+        resume_from._check_fitted()
+        return resume_from
 
-        return tqdm(range(epochs), unit="epoch")
+    def _scaling(self, sequences: Sequences, before: Self | None) -> tuple[Any, Any]:
+        """Return the mean and the scale (E,) of the numbers of a step."""
+        if before is not None:
+            return before.input_mean_, before.input_scale_
+        if self.standardize:
+            return sequences.scaling()
+        return np.zeros(sequences.size), np.ones(sequences.size)
+
+    def _settings(self, sequences: Sequences, outputs: int, before: Self | None) -> Settings:
+        """Return the given settings, and those that are chosen for the data."""
+        hidden_size, pooling = _whole(self.hidden_size), self.pooling
+        if before is not None:
+            hidden_size = before.network_config_.hidden_size
+            pooling = before.network_config_.pooling
+        return choose_settings(
+            sequences,
+            outputs=outputs,
+            dropout=self.few_dropout,
+            hidden_size=hidden_size,
+            pooling=pooling,
+            given_dropout=None if self.dropout is None else float(self.dropout),
+            batch_size=_whole(self.batch_size),
+            learning_rate=None if self.learning_rate is None else float(self.learning_rate),
+            epochs=_whole(self.epochs),
+        )
 
     # Predicting
 
-    @as_usual
-    def _predict(self, X: Any) -> npt.NDArray[np.float64]:
-        """Compute the outputs of the network for each sequence, (N, K). Raises NotFittedError."""
-        if not hasattr(self, "network_"):
+    @property
+    def network_(self) -> "ManyToOne":
+        """The fitted network as a module of PyTorch, which reads standardized sequences."""
+        from charrnn.estimators.fitting import make_network
+
+        self._check_fitted()
+        return make_network(self.network_config_, tensors=self.tensors_).eval()
+
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "tensors_"):
             raise not_fitted(f"this {type(self).__name__} has learned nothing yet: call fit first")
+
+    @as_usual
+    def _predict(self, X: Any) -> Float64Array:
+        """Compute the outputs of the network for each sequence, (N, K). Raises NotFittedError."""
+        self._check_fitted()
         sequences = read_sequences(X, self.n_features_in_)
-        device = self.network_.head.bias.device
-        outputs = np.empty((len(sequences), self.network_.head.out_features))
-        with threads(1 if forked() else self.threads_), torch.inference_mode():
-            for chosen in sequences.sorted(int(self.batch_size)):
-                batch = self.network_(*_batch(sequences, chosen, device))
-                outputs[chosen] = batch.cpu().numpy()
-        return outputs
+        sequences = sequences.scaled(self.input_mean_, self.input_scale_)
+        return self._engine.answers(sequences).astype(np.float64)
+
+    _engine: VectorEngine
+    n_features_in_: int
+    losses_: list[float]
+    validation_losses_: list[float]
+    input_mean_: Float64Array
+    input_scale_: Float64Array
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a pickle or a copy needs: the engine is made of the weights."""
+        return {name: value for name, value in vars(self).items() if name != "_engine"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore what `__getstate__` returned."""
+        vars(self).update(state)
+        if "tensors_" in state:
+            self._engine = VectorEngine(self.network_config_, self.tensors_)
+
+    # Storage
+
+    def save(self, directory: Path | str) -> None:
+        """Write the fitted estimator to a directory, or replace one: config.json and
+        model.safetensors, nothing in which can run.
+
+        Raises NotFittedError, StorageError; ConfigError for a parameter or a class that cannot be
+        saved.
+        """
+        self._check_fitted()
+        fitted = {
+            "input_mean": self.input_mean_.tolist(),
+            "input_scale": self.input_scale_.tolist(),
+            "losses": self.losses_,
+            "validation_losses": self.validation_losses_,
+            **self._fitted_to_json(),
+        }
+        stored = StoredEstimator(
+            type(self).__name__, self.get_params(), self.network_config_, self.tensors_, fitted
+        )
+        write_estimator(Path(directory), stored)
+
+    @classmethod
+    def load(cls, directory: Path | str) -> Self:
+        """Read a fitted estimator that `save` wrote. It predicts the same numbers to the last bit,
+        without PyTorch.
+
+        Raises ModelError where the directory is damaged, or has another estimator.
+        """
+        return cls._of(read_estimator(Path(directory)), Path(directory) / CONFIG)
+
+    @classmethod
+    def _of(cls, stored: StoredEstimator, path: Path) -> Self:
+        if stored.estimator != cls.__name__:
+            raise ModelError(
+                f"{path}: the estimator is a {stored.estimator:.100}, not a {cls.__name__}"
+            )
+        if set(stored.parameters) != set(cls._names()):
+            raise ModelError(f"{path}: its parameters are not those of a {cls.__name__}")
+        loaded = cls(**stored.parameters)
+        try:
+            loaded._check_params()
+        except ConfigError as error:
+            raise ModelError(f"{path}: parameters: {error}") from error
+        data, size = dict(stored.fitted), stored.network.input_size
+        where = f"{path}: fitted"
+        missing = {"input_mean", "input_scale", "losses", "validation_losses"} - data.keys()
+        if missing or stored.network.pooling is None:
+            raise ModelError(f"{where}: {', '.join(sorted(missing)) or 'pooling'} is missing")
+        loaded.input_mean_ = numbers_from_json(data.pop("input_mean"), where, size)
+        loaded.input_scale_ = numbers_from_json(data.pop("input_scale"), where, size)
+        if (loaded.input_scale_ <= 0).any():
+            raise ModelError(f"{where}: input_scale is not above 0")
+        loaded.losses_ = numbers_from_json(data.pop("losses"), where).tolist()
+        validation_losses = data.pop("validation_losses")
+        loaded.validation_losses_ = numbers_from_json(validation_losses, where).tolist()
+        loaded.n_features_in_ = size
+        loaded.network_config_, loaded.tensors_ = stored.network, dict(stored.tensors)
+        loaded._engine = VectorEngine(loaded.network_config_, loaded.tensors_)
+        for name, value in cls._fitted_from_json(data, stored.network.outputs, where).items():
+            setattr(loaded, name, value)
+        return loaded
 
     # Differences between the classifier and the regressor
 
-    def _read_targets(self, y: Any, count: int) -> tuple[dict[str, Any], Tensor]:
-        """Validate y; return the fitted attributes that it sets, and the network's targets (N,
-        ...)."""
+    def _read_targets(self, y: Any, count: int, before: Any) -> tuple[dict[str, Any], Targets]:
+        """Validate y; return the fitted attributes that it sets, and the network's targets. They
+        are those of the fit `before`, if there is one."""
+        raise NotImplementedError
+
+    def _fitted_to_json(self) -> dict[str, Any]:
+        """Return what was learned of the targets, as JSON."""
+        raise NotImplementedError
+
+    @staticmethod
+    def _fitted_from_json(data: dict[str, Any], outputs: int, where: str) -> dict[str, Any]:
+        """Return the fitted attributes of `_fitted_to_json`. Raises ModelError."""
         raise NotImplementedError
 
     def _output_size(self, fitted: dict[str, Any]) -> int:
         """Return K from the fitted attributes."""
         raise NotImplementedError
 
-    def _losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
+    @staticmethod
+    def _losses(outputs: "Tensor", targets: "Tensor") -> "Tensor":
         """Compute the losses (B, K or 1) of outputs (B, K) and targets (B, ...)."""
         raise NotImplementedError
 
-    def _report(self, losses: npt.NDArray[np.float64], fitted: dict[str, Any]) -> float:
+    def _report(self, losses: Float64Array, fitted: dict[str, Any]) -> float:
         """Convert the mean losses of an epoch to one number, in the unit of `losses_`."""
         raise NotImplementedError
 
 
-def _batch(
-    sequences: Sequences, chosen: npt.NDArray[np.int64], device: torch.device
-) -> tuple[Tensor, Tensor | None]:
-    """Pad some sequences to (T, B, E), with their lengths (B,), or None if all are equal."""
-    batch = torch.from_numpy(sequences.padded(chosen)).to(device)
-    lengths = sequences.lengths[chosen]
-    if (lengths == len(batch)).all():
-        return batch, None
-    return batch, torch.from_numpy(lengths).to(device)
-
-
-def _check_whole(name: str, value: Any, least: int) -> None:
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
-        raise ConfigError(f"{name} {value!r}: choose a whole number from {least} on")
+def _whole(value: Any) -> int | None:
+    return None if value is None else int(value)

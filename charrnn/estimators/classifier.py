@@ -4,19 +4,22 @@ Legend: N sequences, B batch, K classes.
 """
 
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from charrnn.ambient import as_usual
-from charrnn.errors import ConfigError
+from charrnn.array_types import Float64Array
+from charrnn.errors import ConfigError, ModelError
 from charrnn.estimators.arrays import Array, as_classes
 from charrnn.estimators.base import RecurrentEstimator
 from charrnn.estimators.scikit_learn import data_conversion_warning
+from charrnn.estimators.sequences import Targets
+from charrnn.estimators.storage import classes_from_json, classes_to_json
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class RecurrentClassifier(RecurrentEstimator):
@@ -27,10 +30,13 @@ class RecurrentClassifier(RecurrentEstimator):
     Attributes:
         classes_: (K,) the classes, sorted.
         losses_: the mean nats per sequence of each epoch, measured during the epoch.
-        network_, n_features_in_: see RecurrentRegressor.
+        validation_losses_: the same of the held-out tenth; see RecurrentRegressor.
+        settings_, network_config_, tensors_, network_, n_features_in_, input_mean_, input_scale_:
+            see RecurrentRegressor.
     """
 
     estimator_type = "classifier"
+    few_dropout = 0.5
 
     classes_: npt.NDArray[Any]
 
@@ -42,11 +48,11 @@ class RecurrentClassifier(RecurrentEstimator):
         return classes
 
     @as_usual
-    def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
+    def predict_proba(self, X: Any) -> Float64Array:
         """Predict the probability (N, K) of each class, in the order of `classes_`."""
         logits = self._predict(X)
         exponentials = np.exp(logits - logits.max(1, keepdims=True))
-        probabilities: npt.NDArray[np.float64] = exponentials / exponentials.sum(1, keepdims=True)
+        probabilities: Float64Array = exponentials / exponentials.sum(1, keepdims=True)
         return probabilities
 
     @as_usual
@@ -61,23 +67,48 @@ class RecurrentClassifier(RecurrentEstimator):
             )
         return float((labels == predicted).mean())
 
-    def _read_targets(self, y: Any, count: int) -> tuple[dict[str, Any], Tensor]:
+    def _read_targets(
+        self, y: Any, count: int, before: "RecurrentClassifier | None"
+    ) -> tuple[dict[str, Any], Targets]:
         labels = _read_classes(y, count)
         classes, numbers = np.unique(labels, return_inverse=True)
+        if before is not None:
+            known = {name: number for number, name in enumerate(before.classes_.tolist())}
+            for name in classes.tolist():
+                if name not in known:
+                    raise ConfigError(
+                        f"y has the class {name!r}, which the fit that is resumed has not: it "
+                        f"knows {', '.join(map(repr, list(known)[:5]))}"
+                    )
+            numbers = np.array([known[name] for name in labels.tolist()])
+            classes = before.classes_
         if len(classes) < 2:
             raise ConfigError(
                 f"y has the class {classes.tolist()[0]!r} only, and of one class there is "
                 "nothing to tell apart"
             )
-        return {"classes_": classes}, torch.from_numpy(numbers.astype(np.int64))
+        numbers = numbers.astype(np.int64)
+        return {"classes_": classes}, Targets(numbers, self._shuffled(numbers))
+
+    def _fitted_to_json(self) -> dict[str, Any]:
+        return {"classes": classes_to_json(self.classes_)}
+
+    @staticmethod
+    def _fitted_from_json(data: dict[str, Any], outputs: int, where: str) -> dict[str, Any]:
+        if data.keys() != {"classes"}:
+            raise ModelError(f"{where}: expected the classes")
+        return {"classes_": classes_from_json(data["classes"], f"{where}: classes", outputs)}
 
     def _output_size(self, fitted: dict[str, Any]) -> int:
         return len(fitted["classes_"])
 
-    def _losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
+    @staticmethod
+    def _losses(outputs: "Tensor", targets: "Tensor") -> "Tensor":
+        from torch.nn.functional import cross_entropy
+
         return cross_entropy(outputs, targets, reduction="none")[:, None]
 
-    def _report(self, losses: npt.NDArray[np.float64], fitted: dict[str, Any]) -> float:
+    def _report(self, losses: Float64Array, fitted: dict[str, Any]) -> float:
         return float(losses.mean())
 
 

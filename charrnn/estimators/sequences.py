@@ -5,14 +5,17 @@ Legend: N sequences, T steps (may differ between sequences), E numbers of a step
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
-from charrnn.array_types import Float32Array, Int64Array
+from charrnn.array_types import Float32Array, Float64Array, Int64Array
 from charrnn.data.buckets import similar_in_length
 from charrnn.errors import ConfigError
-from charrnn.estimators.arrays import as_numbers, check_finite, unwrap
+from charrnn.estimators.arrays import Array, as_numbers, check_finite, unwrap
+
+LARGEST_SCALED: Final = 0.1
+"""The scale of a number as a share of its largest distance from the mean, at least."""
 
 
 @dataclass(frozen=True)
@@ -39,16 +42,57 @@ class Sequences:
             batch[: self.lengths[number], row] = self.vectors[number]
         return batch
 
-    def shuffled(self, batch_size: int, generator: np.random.Generator) -> Iterator[Int64Array]:
-        """Yield the numbers of all sequences in random batches (B,) of similar length."""
-        order = generator.permutation(len(self))
+    def shuffled(
+        self, batch_size: int, generator: np.random.Generator, places: Int64Array
+    ) -> Iterator[Int64Array]:
+        """Yield the sequences at some places in random batches (B,) of similar length."""
+        order = generator.permutation(places)
         batches = similar_in_length(self.lengths, order, batch_size)
         return (batches[number] for number in generator.permutation(len(batches)))
 
-    def sorted(self, batch_size: int) -> Iterator[Int64Array]:
-        """Yield the numbers of all sequences in batches (B,), the shortest first."""
-        order = np.argsort(self.lengths, kind="stable")
+    def sorted(self, batch_size: int, places: Int64Array) -> Iterator[Int64Array]:
+        """Yield the sequences at some places in batches (B,), the shortest first."""
+        order = places[np.argsort(self.lengths[places], kind="stable")]
         return (order[at : at + batch_size] for at in range(0, len(order), batch_size))
+
+    def scaling(self) -> tuple[Float64Array, Float64Array]:
+        """Return the mean and the scale (E,) of the numbers over all steps of all sequences.
+
+        The scale is the standard deviation, but at least a tenth of the largest distance from the
+        mean: a number that is nearly always the same would otherwise be very large where it is not.
+        It is 1 for a number that is always the same.
+        """
+        count = int(self.lengths.sum())
+        first = self.vectors[0][0].astype(np.float64)  # subtracted, so that equal numbers give 0
+        mean = first + sum((each - first).sum(0) for each in self.vectors) / count
+        squares = sum(np.square(each - mean).sum(0) for each in self.vectors) / count
+        largest = np.max([np.abs(each - mean).max(0) for each in self.vectors], axis=0)
+        scale = np.maximum(np.sqrt(squares), LARGEST_SCALED * largest)
+        same = np.all([(each == self.vectors[0][0]).all(0) for each in self.vectors], axis=0)
+        scale[same | (scale == 0)] = 1.0
+        return mean, scale
+
+    def scaled(self, mean: Float64Array, scale: Float64Array) -> "Sequences":
+        """Return the sequences with (numbers - mean) / scale. Raises ConfigError for numbers that
+        are then too large for float32."""
+        with np.errstate(over="ignore"):  # infinities are refused below
+            vectors = [((each - mean) / scale).astype(np.float32) for each in self.vectors]
+        for number, each in enumerate(vectors):
+            check_finite(each, f"sequence {number} of X, standardized,")
+        return Sequences(tuple(vectors), self.lengths, self.size)
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What a network is to compute for N sequences.
+
+    Attributes:
+        values: (N, ...), one for each sequence.
+        order: (N,), the places of the sequences in an order in which every tenth is a fair sample.
+    """
+
+    values: Array
+    order: Int64Array
 
 
 def read_sequences(x: Any, size: int | None = None) -> Sequences:

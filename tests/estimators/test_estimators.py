@@ -11,7 +11,7 @@ import torch
 from charrnn import RecurrentClassifier, RecurrentRegressor
 from charrnn.errors import CharRNNWarning, ConfigError, DivergedError, NotFittedError
 from charrnn.estimators import scikit_learn
-from charrnn.estimators.base import OPTIMIZERS
+from charrnn.estimators.fitting import OPTIMIZERS
 from charrnn.model.config import GATES, POOLINGS
 
 random = np.random.default_rng(0)
@@ -163,7 +163,7 @@ def test_a_copy_says_the_same(kind: Any) -> None:
         ({"hidden_size": 0}, "hidden_size 0: choose a whole number from 1 on"),
         ({"layers": 1.5}, "layers 1.5: choose"),
         ({"epochs": True}, "epochs True: choose"),
-        ({"batch_size": None}, "batch_size None: choose"),
+        ({"batch_size": 0.5}, "batch_size 0.5: choose"),
         ({"dropout": 1.0}, "dropout 1.0: choose from 0"),
         ({"learning_rate": 0}, "learning_rate 0: choose a number above 0"),
         ({"learning_rate": float("nan")}, "learning_rate nan"),
@@ -339,8 +339,8 @@ class Rows:
         tags.input_tags.two_d_array, tags.input_tags.three_d_array = True, False
         return tags
 
-    def fit(self, X: Any, y: Any = None) -> Any:
-        return super().fit(_as_sequences(X), y)  # type: ignore[misc]
+    def fit(self, X: Any, y: Any = None, *, resume_from: Any = None) -> Any:
+        return super().fit(_as_sequences(X), y, resume_from=resume_from)  # type: ignore[misc]
 
     def _predict(self, X: Any) -> Any:
         return super()._predict(_as_sequences(X))  # type: ignore[misc]

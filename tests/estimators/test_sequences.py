@@ -35,7 +35,8 @@ def lengths_of(sequences: Sequences, batches: Any) -> list[list[int]]:
 def test_every_sequence_comes_once_an_epoch_beside_others_of_its_length() -> None:
     sequences = read_sequences(ragged(*np.random.default_rng(0).integers(1, 40, size=50)))
     first, again, other = (
-        list(sequences.shuffled(8, np.random.default_rng(seed))) for seed in (0, 0, 1)
+        list(sequences.shuffled(8, np.random.default_rng(seed), np.arange(50)))
+        for seed in (0, 0, 1)
     )
     assert sorted(np.concatenate(first).tolist()) == list(range(50))
     assert [len(places) for places in first].count(8) == 6
@@ -47,7 +48,7 @@ def test_every_sequence_comes_once_an_epoch_beside_others_of_its_length() -> Non
 
 def test_sorted_is_shortest_first() -> None:
     sequences = read_sequences(ragged(5, 1, 3, 2))
-    assert lengths_of(sequences, sequences.sorted(3)) == [[1, 2, 3], [5]]
+    assert lengths_of(sequences, sequences.sorted(3, np.arange(4))) == [[1, 2, 3], [5]]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,126 @@
+"""VectorEngine: the network of an estimator in NumPy, without torch.
+
+Legend: N sequences, B batch, R rows (B padded), T time, E numbers of a step, H hidden, F features
+(H, or 2 H of both directions), K outputs.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from charrnn.array_types import Float32Array, Int64Array
+from charrnn.engines.deterministic_matmul import multiply, whole_rows
+from charrnn.engines.layers import Layer, prepared_layer
+from charrnn.engines.numpy_engine import run_layer
+from charrnn.errors import ModelError
+from charrnn.estimators.network_config import NetworkConfig
+from charrnn.estimators.sequences import Sequences
+from charrnn.model.config import STATES
+from charrnn.storage.tensor_file import Tensors
+from charrnn.tasks.classify.engine_pooling import pooler
+
+MOST_OUTPUTS: Final = 1 << 22
+"""The most numbers of the outputs of a batch; a longer sequence is a batch by itself."""
+
+LARGEST_BATCH: Final = 256
+
+States = list[tuple[Float32Array, ...]]
+"""h, or h and c, of each layer, each (R, H), padded."""
+
+
+class VectorEngine:
+    """The network of an estimator in float32, on the CPU.
+
+    A sequence's numbers are the same to the last bit in any batch.
+
+    Args:
+        config: the sizes of the network.
+        tensors: its weights.
+    """
+
+    def __init__(self, config: NetworkConfig, tensors: Tensors) -> None:
+        self.config = config
+        self._layers = [
+            [
+                prepared_layer(config.cell, tensors, f"_l{number}{direction}")
+                for direction in config.directions
+            ]
+            for number in range(config.layers)
+        ]
+        self._weight = tensors.get("pooling.weight")
+        self._head = np.ascontiguousarray(tensors["head.weight"].T)  # (F, K)
+        self._head_bias = tensors["head.bias"]
+
+    def answers(self, sequences: Sequences) -> Float32Array:
+        """Compute the outputs (N, K) of sequences, whose steps are pooled.
+
+        Raises ModelError where numbers overflow.
+        """
+        answers = np.empty((len(sequences), self.config.outputs), np.float32)
+        longest_first = np.argsort(-sequences.lengths, kind="stable")
+        begin = 0
+        while begin < len(sequences):
+            steps = int(sequences.lengths[longest_first[begin]])
+            fitting = MOST_OUTPUTS // (steps * self.config.features)
+            chosen = longest_first[begin : begin + min(max(fitting, 1), LARGEST_BATCH)]
+            with np.errstate(all="ignore"):  # the answers are checked
+                answers[chosen] = self._pooled(sequences, chosen)
+            begin += len(chosen)
+        if not np.isfinite(answers).all():
+            raise ModelError(
+                "the numbers of the network overflow: the weights, or what it reads, are too large"
+            )
+        return answers
+
+    def _pooled(self, sequences: Sequences, chosen: Int64Array) -> Float32Array:
+        """Compute the outputs (B, K) of some sequences, the longest first."""
+        lengths = sequences.lengths[chosen]
+        outputs = sequences.padded(chosen)  # (T, B, E)
+        for directions in self._layers:
+            read = [self._run(directions[0], outputs)]
+            if self.config.bidirectional:
+                order = _reversal(lengths)
+                backwards = self._run(directions[1], _in_order(outputs, order))
+                read.append(_in_order(backwards, order))
+            outputs = np.concatenate(read, axis=2)
+        assert self.config.pooling is not None
+        pool = pooler(self.config.pooling, lengths, self.config.hidden_size, self._weight)
+        pool.add(0, outputs.swapaxes(0, 1))
+        return self._headed(pool.result())
+
+    def _run(self, layer: Layer, inputs: Float32Array) -> Float32Array:
+        """Run a layer over inputs (T, B, I) from its zero state; return its outputs (T, B, H)."""
+        states = self._zeros(inputs.shape[1])
+        outputs = run_layer(self.config.cell, layer, _padded(layer, inputs), states)
+        return outputs[:, : inputs.shape[1], : self.config.hidden_size]
+
+    def _zeros(self, count: int) -> tuple[Float32Array, ...]:
+        size = self._layers[0][0].weight_hh.shape[1]
+        shape = whole_rows(count), size
+        return tuple(np.zeros(shape, np.float32) for _ in STATES[self.config.cell])
+
+    def _headed(self, features: Float32Array) -> Float32Array:
+        """Compute the outputs (..., K) of features (..., F)."""
+        flat = multiply(features.reshape(-1, features.shape[-1]), self._head) + self._head_bias
+        headed: Float32Array = flat.reshape(*features.shape[:-1], -1)
+        return headed
+
+
+def _padded(layer: Layer, inputs: Float32Array) -> Float32Array:
+    """Pad inputs (T, B, I) with zeros to the rows and columns that a layer reads."""
+    steps, count, size = inputs.shape
+    filled = np.zeros((steps, whole_rows(count), layer.weight_ih.shape[1]), np.float32)
+    filled[:, :count, :size] = inputs
+    return filled
+
+
+def _reversal(lengths: Int64Array) -> Int64Array:
+    """Return the steps (T, B) that reverse each sequence within its length."""
+    steps = np.arange(lengths.max())[:, None]
+    return np.where(steps < lengths, lengths - 1 - steps, steps)
+
+
+def _in_order(values: Float32Array, order: Int64Array) -> Float32Array:
+    """Return values (T, B, F) with the steps of each sequence in an order (T, B)."""
+    taken: Float32Array = np.take_along_axis(values, order[:, :, None], axis=0)
+    return taken

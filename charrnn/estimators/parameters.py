@@ -1,0 +1,46 @@
+"""Validation of the parameters of estimators. No torch."""
+
+import math
+from collections.abc import Mapping
+from numbers import Integral, Real
+from typing import Any, Final
+
+import numpy as np
+
+from charrnn.errors import ConfigError
+from charrnn.model.config import GATES, POOLINGS
+
+OPTIMIZERS: Final = ("adamw", "rmsprop")
+
+
+def check_parameters(parameters: Mapping[str, Any]) -> None:
+    """Raise ConfigError for a parameter of a RecurrentEstimator that is out of range; None, where
+    it is allowed, is chosen by `fit`."""
+    _check_whole("layers", parameters["layers"], 1)
+    for name in ("input_size", "hidden_size", "epochs", "batch_size", "random_state"):
+        if parameters[name] is not None:
+            _check_whole(name, parameters[name], 0 if name == "random_state" else 1)
+    choices = {"cell": tuple(GATES), "pooling": POOLINGS, "optimizer": OPTIMIZERS}
+    for name, known in choices.items():
+        value = parameters[name]
+        if name == "pooling" and value is None:
+            continue
+        if not (isinstance(value, str) and value in known):
+            raise ConfigError(f"{name} {value!r}: choose from {', '.join(known)}")
+    for name in ("bidirectional", "standardize", "verbose"):
+        if not isinstance(parameters[name], bool | np.bool_ | int):
+            raise ConfigError(f"{name} {parameters[name]!r}: choose True or False")
+    share = parameters["dropout"]
+    if share is not None and not (isinstance(share, Real) and 0 <= float(share) < 1):
+        raise ConfigError(f"dropout {share!r}: choose from 0 up to (not including) 1")
+    for name in ("learning_rate", "clip"):
+        value = parameters[name]
+        if value is not None and not (isinstance(value, Real) and 0 < float(value) < math.inf):
+            raise ConfigError(f"{name} {value!r}: choose a number above 0")
+    if not isinstance(parameters["device"], str):
+        raise ConfigError(f"device {parameters['device']!r}: choose a device of PyTorch, or 'auto'")
+
+
+def _check_whole(name: str, value: Any, least: int) -> None:
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+        raise ConfigError(f"{name} {value!r}: choose a whole number from {least} on")
