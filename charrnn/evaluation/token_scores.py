@@ -78,6 +78,8 @@ def score_logits(logits: npt.NDArray[np.float32], targets: Int64Array, top: int)
 
 def _likeliest(logits: npt.NDArray[np.float32], count: int) -> Int64Array:
     """Return the ids (T, K) of the largest logits (T, V); of equals, the smaller ids first."""
+    if not count:
+        return np.empty((len(logits), 0), dtype=np.int64)
     if logits.shape[1] <= _SORTED or not len(logits):
         return np.argsort(-logits, axis=1, kind="stable")[:, :count].astype(np.int64)
     rows = [largest(row.astype(np.float64), count) for row in logits]

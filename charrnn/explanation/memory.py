@@ -22,6 +22,7 @@ from charrnn.explanation.network_records import (
 )
 from charrnn.explanation.texts import LARGEST_OUTPUTS, ReadText
 from charrnn.generation.draw import check_finite
+from charrnn.generation.filters import log_softmax
 from charrnn.storage.model_directory import Model
 
 CONTEXTS: Final = tuple(2**power for power in range(11))
@@ -93,8 +94,8 @@ def context_losses(
 
 def _log_probabilities(logits: np.typing.NDArray[np.float32], targets: Int64Array) -> Float64Array:
     """Return the log-probabilities (B, T) of targets (B, T) under logits (B, T, V)."""
-    flat = score_logits(logits.reshape(-1, logits.shape[-1]), targets.reshape(-1), 0)
-    return flat.log_probabilities.reshape(targets.shape)
+    found: Float64Array = np.take_along_axis(log_softmax(logits), targets[..., None], axis=-1)
+    return found[..., 0]
 
 
 def forgetting(
