@@ -68,6 +68,8 @@ def test_a_page_in_one_file(run: Charrnn, here: Path) -> None:
 def test_a_page_that_cannot_be_written(run: Charrnn) -> None:
     found = run("explain", "small", "--part", "surprise", "--html", "none/page.html")
     assert (found.exit_code, "none/page.html: cannot be written" in found.stderr) == (1, True)
+    folder = run("explain", "small", "--part", "surprise", "--html", ".")
+    assert (folder.exit_code, "it is a folder" in folder.stderr) == (1, True)
     both = run("explain", "small", "--json", "--html", "page.html")
     assert (both.exit_code, "exclude each other" in both.stderr) == (2, True)
 

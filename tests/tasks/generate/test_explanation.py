@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import charrnn
+from charrnn.data.excerpt import Excerpt
 from charrnn.errors import CharRNNWarning, ConfigError, CorpusError
 from charrnn.explanation.config import PARTS, ExplainConfig
 from charrnn.explanation.request import ExplainRequest
@@ -97,6 +98,25 @@ def test_passages_of_bytes_are_given_in_characters(
     found = charrnn.explain(model, f"ö{passage}b", parts=("copying",), samples=0)
     assert found.copying is not None
     assert found.copying.passages == ((1, 12, 2),)
+
+
+def test_passages_have_their_places_in_the_whole_training_text(
+    make_model: Callable[..., Model], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where lines in between were held out, what was read in training is an excerpt."""
+    model = make_model("\n abcdefghijklmnopqrstuvwxyz")
+    whole = "the hen met the fox again\nheld out\nthe fox asked the hen for bread\n"
+    ids = model.tokenizer.encode(whole)
+    held = whole.index("held"), whole.index("the fox asked")
+    training = Excerpt(ids, np.array([0, held[1]]), np.array([held[0], len(ids)]))
+    monkeypatch.setattr(
+        explanation, "read_training_text", lambda _: TrainingText(training, ids[slice(*held)])
+    )
+    given = "fox asked the hen for bread"
+    found = charrnn.explain(model, given, parts=("copying",), samples=0)
+    assert found.copying is not None
+    assert found.copying.passages == ((0, len(given), whole.index(given)),)
+    assert found.copying.figures[0].longest[0].training_place == whole.index(given)
 
 
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
