@@ -16,6 +16,16 @@ def check_accessibility(page: Page) -> None:
     assert found.violations_count == 0, found.generate_report()
 
 
+def check_for_everyone(page: Page) -> None:
+    """Asserts that nothing is wrong with what a page shows in the light on a wide screen, and in
+    the dark on a narrow one."""
+    for dark, width in ((False, 1280), (True, 375)):
+        page.emulate_media(color_scheme="dark" if dark else "light")
+        page.set_viewport_size({"width": width, "height": 800})
+        check_accessibility(page)
+        check_width(page)
+
+
 def check_width(page: Page) -> None:
     """Asserts that a page does not need to be scrolled sideways."""
     wide: int = page.evaluate(

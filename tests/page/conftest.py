@@ -18,6 +18,8 @@ TIMEOUT: Final = 30_000
 """How long to wait for something in the page, in milliseconds, on however busy a machine."""
 expect.set_options(timeout=TIMEOUT)
 
+OpenOffline = Callable[..., Page]
+
 REPORT_VIOLATIONS: Final = """
 document.addEventListener("securitypolicyviolation", (event) =>
     console.error(`the policy forbids ${event.effectiveDirective} ${event.blockedURI}`));
@@ -118,6 +120,29 @@ def open_page(browser: Browser, address: str, problems: list[str]) -> Iterator[C
     yield make
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def open_offline(browser: Browser, tmp_path: Path, problems: list[str]) -> Iterator[OpenOffline]:
+    """Opens a page in one file from the disk: open_offline(content, width=360)."""
+    context = browser.new_context(offline=True, reduced_motion="reduce")
+    context.set_default_timeout(TIMEOUT)
+    context.add_init_script(REPORT_VIOLATIONS)
+
+    def make(content: bytes, *, name: str = "page", width: int = 1280) -> Page:
+        file = tmp_path / f"{name} & co.html"
+        file.write_bytes(content)
+        page = context.new_page()
+        page.set_viewport_size({"width": width, "height": 900})
+        watch(page, "file://", problems)
+        page.goto(file.as_uri())
+        page.locator("html[data-ready]").wait_for()
+        return page
+
+    yield make
+    context.close()
+    own = ("a request to blob:null/", "a request to file://")
+    problems[:] = [each for each in problems if not each.startswith(own)]
 
 
 @pytest.fixture

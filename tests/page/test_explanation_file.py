@@ -1,19 +1,19 @@
 """The page in one file of an explanation, opened from the disk; and explanations over HTTP."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 import charrnn
 from charrnn.explanation.explanation import Explanation
 from charrnn.export.explanation_page import explanation_page
 from tests.page.accessibility import check_accessibility, check_width
-from tests.page.conftest import REPORT_VIOLATIONS, TIMEOUT, watch
+from tests.page.conftest import OpenOffline
 
 pytestmark = pytest.mark.browser
 
@@ -31,25 +31,13 @@ def prose(served: Path) -> Explanation:
 
 
 @pytest.fixture
-def open_file(browser: Browser, tmp_path: Path, problems: list[str]) -> Iterator[OpenFile]:
+def open_file(open_offline: OpenOffline) -> OpenFile:
     """Opens a page of an explanation: open_file(explanation, width=360)."""
-    context = browser.new_context(offline=True, reduced_motion="reduce")
-    context.set_default_timeout(TIMEOUT)
-    context.add_init_script(REPORT_VIOLATIONS)
 
     def make(explanation: Explanation, *, width: int = 1280) -> Page:
-        file = tmp_path / "inside & out.html"
-        file.write_bytes(explanation_page(explanation))
-        page = context.new_page()
-        page.set_viewport_size({"width": width, "height": 900})
-        watch(page, "file://", problems)
-        page.goto(file.as_uri())
-        page.locator("html[data-ready]").wait_for()
-        return page
+        return open_offline(explanation_page(explanation), width=width)
 
-    yield make
-    context.close()
-    problems[:] = [each for each in problems if not each.startswith("a request to file://")]
+    return make
 
 
 def test_it_shows_every_part_and_asks_nobody_for_anything(
@@ -81,13 +69,15 @@ def test_it_has_the_record(open_file: OpenFile, prose: Explanation) -> None:
     assert json.loads(saved.value.path().read_text()) == json.loads(found)
 
 
-@pytest.mark.parametrize("width", [360, 1440])
-def test_it_is_accessible_and_fits(open_file: OpenFile, prose: Explanation, width: int) -> None:
-    page = open_file(prose, width=width)
+def test_it_is_accessible_and_fits(open_file: OpenFile, prose: Explanation) -> None:
+    page = open_file(prose, width=360)
     for title in SECTIONS:
         page.get_by_role("tab", name=title).click()
         check_accessibility(page)
-        check_width(page)
+        for width in (360, 1440):
+            page.set_viewport_size({"width": width, "height": 900})
+            check_width(page)
+        page.set_viewport_size({"width": 360, "height": 900})
 
 
 def test_texts_stay_texts(open_file: OpenFile, prose: Explanation, problems: list[str]) -> None:

@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 
 import charrnn
 from charrnn.explanation.config import PARTS
-from tests.page.accessibility import check_accessibility, check_width
+from tests.page.accessibility import check_accessibility, check_for_everyone
 
 pytestmark = pytest.mark.browser
 
@@ -483,8 +483,4 @@ def test_everyone_can_use_it(
     page = open_inside(record)
     open_section(page, section)
     letter(page, 4).click()
-    for dark, width in ((False, 1280), (True, 375)):
-        page.emulate_media(color_scheme="dark" if dark else "light")
-        page.set_viewport_size({"width": width, "height": 800})
-        check_accessibility(page)
-        check_width(page)
+    check_for_everyone(page)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from tests.page.accessibility import check_accessibility, check_width
+from tests.page.accessibility import check_for_everyone
 from tests.page.inside_records import (
     card,
     heights,
@@ -164,8 +164,4 @@ def test_everyone_can_use_copying(open_page: Callable[..., Page]) -> None:
     page = open_record(open_page, record_of(TEXT, copying=copying()))
     page.get_by_text("The numbers as a table").click()
     page.get_by_text("2 more").click()
-    for dark, width in ((False, 1280), (True, 375)):
-        page.emulate_media(color_scheme="dark" if dark else "light")
-        page.set_viewport_size({"width": width, "height": 800})
-        check_accessibility(page)
-        check_width(page)
+    check_for_everyone(page)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.page.accessibility import check_accessibility, check_width
+from tests.page.accessibility import check_for_everyone
 from tests.page.inside_records import TEXT, open_record, places_with, record_of
 
 pytestmark = pytest.mark.browser
@@ -163,8 +163,4 @@ def test_byte_models_have_bytes_which_are_parts_of_characters(
 
 def test_everyone_can_use_embeddings(open_page: Callable[..., Page]) -> None:
     page = open_record(open_page, record())
-    for dark, width in ((False, 1280), (True, 375)):
-        page.emulate_media(color_scheme="dark" if dark else "light")
-        page.set_viewport_size({"width": width, "height": 800})
-        check_accessibility(page)
-        check_width(page)
+    check_for_everyone(page)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from tests.page.accessibility import check_accessibility, check_width
+from tests.page.accessibility import check_for_everyone
 from tests.page.inside_records import card, curves, heights, open_record, record_of, table
 
 pytestmark = pytest.mark.browser
@@ -81,8 +81,4 @@ def test_what_was_hardly_learned_is_not_said_to_be_learned(open_page: Callable[.
 def test_everyone_can_use_learning(open_page: Callable[..., Page]) -> None:
     page = open_record(open_page, record_of(learning=learning()))
     page.get_by_text("The numbers as a table").click()
-    for dark, width in ((False, 1280), (True, 375)):
-        page.emulate_media(color_scheme="dark" if dark else "light")
-        page.set_viewport_size({"width": width, "height": 800})
-        check_accessibility(page)
-        check_width(page)
+    check_for_everyone(page)

@@ -1,18 +1,18 @@
 """The page in one file, opened from the disk without a network."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 import charrnn
 from charrnn.export.html import html_page
 from charrnn.export.page_config import PageConfig
 from charrnn.generation.config import SamplingConfig
 from tests.page.accessibility import check_accessibility, check_width
-from tests.page.conftest import REPORT_VIOLATIONS, TIMEOUT, watch
+from tests.page.conftest import OpenOffline
 
 pytestmark = pytest.mark.browser
 
@@ -23,31 +23,16 @@ OpenFile = Callable[..., Page]
 
 
 @pytest.fixture
-def open_file(
-    browser: Browser, served: Path, tmp_path: Path, problems: list[str]
-) -> Iterator[OpenFile]:
+def open_file(open_offline: OpenOffline, served: Path) -> OpenFile:
     """Opens a page of a model: open_file("towns", config, card=..., width=360)."""
-    context = browser.new_context(offline=True, reduced_motion="reduce")
-    context.set_default_timeout(TIMEOUT)
-    context.add_init_script(REPORT_VIOLATIONS)
 
     def make(
         name: str, config: PageConfig | None = None, *, width: int = 1280, **more: Any
     ) -> Page:
         model = charrnn.load(served / "checkpoints" / name)
-        file = tmp_path / f"{name} & co.html"
-        file.write_bytes(html_page(model, config, **more))
-        page = context.new_page()
-        page.set_viewport_size({"width": width, "height": 900})
-        watch(page, "file://", problems)
-        page.goto(file.as_uri())
-        page.locator("html[data-ready]").wait_for()
-        return page
+        return open_offline(html_page(model, config, **more), name=name, width=width)
 
-    yield make
-    context.close()
-    own = ("a request to blob:null/", "a request to file://")
-    problems[:] = [each for each in problems if not each.startswith(own)]
+    return make
 
 
 def test_it_asks_nobody_for_anything(open_file: OpenFile) -> None:
