@@ -158,6 +158,7 @@ function counted(number) {
 
 /** Says what the losses of a held unit mean. */
 function judge({ nats_there: there, nats_elsewhere: elsewhere }) {
+  if (there <= -NEXT_TO_NOTHING) return "So the model predicts better there without it.";
   if (there < NEXT_TO_NOTHING) {
     return "That is next to nothing: other units do the same work, or this one only goes along with "
       + "the concept.";

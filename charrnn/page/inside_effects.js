@@ -1,6 +1,7 @@
 // Effects of pieces of a text, which raise or lower something: their colours, numbers and lists.
 
 import { element } from "./dom.js";
+import { withoutTurns } from "./inside_text.js";
 
 const EFFECT_LEVELS = 10; // on each side of nothing
 const EFFECT_DIGITS = 3; // of the largest effect
@@ -49,5 +50,5 @@ export function effectList(rows, text, label, count = 8) {
 
 /** Shows a piece of a text on one line: its line ends and tabs as signs. */
 export function onOneLine(piece) {
-  return piece.replaceAll("\n", "⏎").replaceAll("\r", "").replaceAll("\t", "⇥");
+  return withoutTurns(piece).replaceAll("\n", "⏎").replaceAll("\r", "").replaceAll("\t", "⇥");
 }

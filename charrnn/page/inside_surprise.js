@@ -2,7 +2,7 @@
 
 import { button, element, percent } from "./dom.js";
 import { histogramChart } from "./inside_charts.js";
-import { nameLetter } from "./inside_text.js";
+import { nameLetter, withoutTurns } from "./inside_text.js";
 import { shareBar } from "./shares.js";
 import { HIGHEST_LEVEL, describeScore, surpriseLevel } from "./surprise.js";
 
@@ -98,7 +98,7 @@ function summaryCard({ model, surprise: { bits_per_character: bits, nats, ranks,
     element("h2", { id: "surprise-title" }, "Surprise"),
     element("p", {}, `How well the model predicts each character of the text from ${known}: it takes ${
       bits.toFixed(2)} bits per character, as a guess among ${
-        (2 ** bits).toFixed(1)} equally likely ones would.`),
+        (2 ** bits).toLocaleString("en", { maximumFractionDigits: 1 })} equally likely ones would.`),
     element("p", { class: "soft" }, `Of the characters shown, ${percent(first)} ${isBytes
       ? "had the likeliest first byte" : "were the likeliest"} in their places, and ${
       percent(certain)} were likelier than all others together.`
@@ -131,13 +131,13 @@ function placeRow({ place, character, nats, rank, before, after }, text) {
 }
 
 function oneLine(text) {
-  return text.replace(/\s+/g, " ");
+  return withoutTurns(text).replace(/\s+/g, " ");
 }
 
 function wordRow({ word, count, nats, place }, text) {
   const times = count > 1 ? ` × ${count.toLocaleString("en")}` : "";
   return element("li", {},
-    text.link(place, element("span", { class: "written" }, word), times),
+    text.link(place, element("bdi", { class: "written" }, word), times),
     element("span", { class: "number soft" }, `${asBits(nats).toFixed(1)} bits`));
 }
 

@@ -17,6 +17,11 @@ export function nameLetter(letter) {
   return isHidden ? `U+${codePoint(letter)}` : nameCharacter(letter);
 }
 
+/** Shows signs for the direction of writing, which would turn what follows them. */
+export function withoutTurns(text) {
+  return text.replace(/[\u202a-\u202e\u2066-\u2069]/g, "◌");
+}
+
 function codePoint(letter) {
   return letter.codePointAt(0).toString(16).toUpperCase().padStart(4, "0");
 }

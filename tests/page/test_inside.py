@@ -324,6 +324,7 @@ def test_what_cost_most_is_found_in_the_text(
     expect(page.locator(".selected")).to_have_text(worst["character"])
     expect(page.locator(".selected")).to_be_in_viewport()
     word = record["surprise"]["costliest_words"][0]
+    assert page.locator(".costly-list bdi").first.inner_text() == word["word"]
     row = page.locator(".costly-list").last.get_by_role("listitem").first
     assert f"{word['nats'] / math.log(2):.1f} bits" in row.inner_text()
     row.get_by_role("button").click()
@@ -445,6 +446,41 @@ def test_a_concept_says_what_its_unit_causes_and_which_others_there_are(
     assert f"A sum of {len(summed['units'])} unit" in said and f"{summed['score']:.3f}" in said
     page.locator(".concept-toggle").first.click()
     assert page.locator(".concept-detail:visible").count() == 0
+
+
+HELD = [
+    (-0.05, 0.0, "gains 0.0500 nats per character", "predicts better there without it."),
+    (0.0005, 0.0001, "loses 0.0005 nats per character", "That is next to nothing: other units"),
+    (0.01, 0.02, "loses 0.0200 nats elsewhere", "needs it no more there than elsewhere."),
+    (0.3, -0.001, "gains 0.0010 nats elsewhere", "needs it there, and only there."),
+    (0.06, 0.02, "loses 0.0600 nats per character", "it matters 3.0 times as much there."),
+]
+
+
+def test_what_a_held_unit_loses_is_said_in_words(
+    open_inside: Callable[..., Page], record: Record
+) -> None:
+    cells = record["cells"]
+    concepts, units = [], []
+    for k, (there, elsewhere, *_) in enumerate(HELD):
+        held = {
+            "concept": f"rule_{k}",
+            "nats_there": there, "nats_elsewhere": elsewhere,
+            "characters_there": 1, "characters_elsewhere": 999,
+        }
+        units.append(cells["units"][0] | {"unit": k, "concepts": [f"rule_{k}"], "held": held})
+        best = cells["concepts"][0]["units"][0] | {"layer": units[0]["layer"], "unit": k}
+        changes = {"name": f"rule_{k}", "description": f"rule {k}", "units": [best]}
+        concepts.append(cells["concepts"][0] | changes)
+    page = open_inside({**record, "cells": {**cells, "concepts": concepts, "units": units}})
+    open_section(page, "Cells")
+    for k, (*_, loss, meaning) in enumerate(HELD):
+        toggle = page.locator(".concept-toggle").nth(k)
+        if toggle.get_attribute("aria-expanded") == "false":
+            toggle.click()
+        said = page.locator(".concept-detail:visible").inner_text()
+        assert loss in said and meaning in said and "(1 character)" in said
+    assert f"it shows best: “rule {k}”." in page.locator(".inside-legend").inner_text()
 
 
 def test_any_recorded_unit_can_be_chosen_and_concepts_that_come_too_seldom_are_named(
