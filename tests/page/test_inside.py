@@ -465,8 +465,10 @@ def test_what_a_held_unit_loses_is_said_in_words(
     for k, (there, elsewhere, *_) in enumerate(HELD):
         held = {
             "concept": f"rule_{k}",
-            "nats_there": there, "nats_elsewhere": elsewhere,
-            "characters_there": 1, "characters_elsewhere": 999,
+            "nats_there": there,
+            "nats_elsewhere": elsewhere,
+            "characters_there": 1,
+            "characters_elsewhere": 999,
         }
         units.append(cells["units"][0] | {"unit": k, "concepts": [f"rule_{k}"], "held": held})
         best = cells["concepts"][0]["units"][0] | {"layer": units[0]["layer"], "unit": k}

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from tests.page.accessibility import check_accessibility, check_width
+from tests.page.accessibility import check_for_everyone
 from tests.page.inside_records import card, classes, open_record, places_with, record_of
 
 pytestmark = pytest.mark.browser
@@ -132,8 +132,4 @@ def test_a_source_without_a_translation_says_why(open_page: Callable[..., Page])
 
 def test_everyone_can_use_translations(open_page: Callable[..., Page]) -> None:
     page = open_translations(open_page)
-    for dark, width in ((False, 1280), (True, 375)):
-        page.emulate_media(color_scheme="dark" if dark else "light")
-        page.set_viewport_size({"width": width, "height": 800})
-        check_accessibility(page)
-        check_width(page)
+    check_for_everyone(page)
