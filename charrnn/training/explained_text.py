@@ -38,7 +38,7 @@ class ChosenText:
 def explained_training_text(request: ExplainRequest) -> TrainingText:
     """Read the text that a model was trained on, as far as it can be found."""
     found = read_training_text(request.directory)
-    if found.problem and request.unreadable:
+    if request.directory is not None and found.problem and request.unreadable:
         return TrainingText(None, None, request.unreadable)
     return found
 

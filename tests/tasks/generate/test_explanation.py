@@ -110,7 +110,9 @@ def test_passages_have_their_places_in_the_whole_training_text(
     held = whole.index("held"), whole.index("the fox asked")
     training = Excerpt(ids, np.array([0, held[1]]), np.array([held[0], len(ids)]))
     monkeypatch.setattr(
-        explanation, "read_training_text", lambda _: TrainingText(training, ids[slice(*held)])
+        explanation,
+        "explained_training_text",
+        lambda _: TrainingText(training, ids[slice(*held)]),
     )
     given = "fox asked the hen for bread"
     found = charrnn.explain(model, given, parts=("copying",), samples=0)
