@@ -81,7 +81,7 @@ class ReferenceMemory:
         if self._begun.tree is not None:
             learn_shares(self.tables, self._config, self._now[:, 0])
         for decision, bit in self._made:
-            learn_mixture(self.tables, self._config, decision, bit)
+            learn_mixture(self.tables, decision, bit)
         self._learn_counts(self._begun.view, number)
         self._append(self._begun.view, number)
         return number

@@ -97,7 +97,6 @@ uint64_t charrnn_layout(void) {
     FIELD(Memory, history_bits)
     FIELD(Memory, place_bits)
     FIELD(Memory, left_out)
-    FIELD(Memory, per_stage)
     FIELD(Memory, context)
     FIELD(Memory, words)
     FIELD(Memory, stretched)
