@@ -29,7 +29,6 @@ from charrnn.engines.memory.tables import (
     MATCH_INPUT,
     NETWORK_INPUT,
     SET_ROWS,
-    SETS,
     Tables,
     Words,
 )
@@ -66,7 +65,7 @@ class Decisions:
     Attributes:
         kind: 1 with a network, 0 without.
         inputs: (n, INPUTS).
-        odds: (n, 16) the log-odds of each set, then zeros.
+        odds: (n, SETS) the log-odds of each set.
         rows: (SETS, n) the selected rows.
         mean: (n,) the probability of 1 before the adjustment.
         levels: (n,) the level below.
@@ -126,8 +125,7 @@ def decide(
     rows = np.stack([each * config.has(name) for name, each in selected.items()])
     rows += np.cumsum([0, *SET_ROWS[:-1]])[:, None]
     products = x * tables.weights[kind, rows]  # (SETS, n, INPUTS)
-    odds_of_sets = np.zeros((len(prefixes), 16), dtype=np.float32)
-    odds_of_sets[:, :SETS] = _clamped(sum_of(products[..., :16] + products[..., 16:]), _LIMIT).T
+    odds_of_sets = _clamped(sum_of(products), _LIMIT).T
     odds = _clamped(sum_of(odds_of_sets * tables.final_weights[kind]), _LIMIT)
     place = (_clamped(odds, np.float32(7.999)) + np.float32(8)) * np.float32(2)
     levels = place.astype(np.int64)
@@ -194,7 +192,7 @@ def learn_mixture(tables: Tables, decision: Decisions, bit: int) -> None:
     final_rate = np.float32(0.0005) + np.float32(0.0045) / late
     odds = decision.odds[0]
     tables.final_weights[kind] += odds * ((outcome - decision.mean[0]) * final_rate)
-    steps_of_sets = (outcome - logistic(odds)[:SETS]) * rate
+    steps_of_sets = (outcome - logistic(odds)) * rate
     tables.weights[kind, decision.rows[:, 0]] += steps_of_sets[:, None] * decision.inputs[0]
     level, share = int(decision.levels[0]), decision.share[0]
     step = (outcome - decision.adjusted[0]) * np.float32(0.08)

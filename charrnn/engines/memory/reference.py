@@ -31,7 +31,7 @@ from charrnn.engines.memory.tables import (
 from charrnn.engines.memory.view import IDS_READ, View, find_or_make, look, nodes, slot_hash
 
 _GROUP: Final = 4
-"""The decisions of a slot."""
+"""The decisions of a slot, counted from the last."""
 
 
 class ReferenceMemory:
@@ -62,7 +62,7 @@ class ReferenceMemory:
 
     def predict_bit(self) -> int:
         """See Memory."""
-        inner = (self._decisions - self._left) % _GROUP
+        inner = self._passed(self._left)
         number = (self._prefix & ((1 << inner) - 1)) | 1 << inner
         prefixes, opened = np.array([self._prefix]), self._nodes[:, number - 1][None]
         self._decision = self._decide(self._begun, self._now, prefixes, opened, self._left)
@@ -113,7 +113,8 @@ class ReferenceMemory:
         shares, products = self._shares(guess), np.ones(1)
         groups = np.zeros((0, COUNTERS, 0), dtype=np.uint32)
         for depth in range(self._decisions):
-            left, inner = self._decisions - depth, depth % _GROUP
+            left = self._decisions - depth
+            inner = self._passed(left)
             count = -(-self._size >> left)  # the beginnings of ids
             prefixes = (1 << depth) + np.arange(count)
             if inner == 0:
@@ -149,6 +150,10 @@ class ReferenceMemory:
         states = states_of(opened)
         return decide(self.tables, guess, shares, prefixes, opened, states, left)
 
+    def _passed(self, left: int) -> int:
+        """Return how many decisions of a slot are passed."""
+        return min((left - 1) // _GROUP * _GROUP + _GROUP, self._decisions) - left
+
     def _is_certain(self, prefix: int, left: int) -> bool:
         one = prefix * 2 + 1 - (1 << (self._decisions - left + 1))
         return one << (left - 1) >= self._size
@@ -156,7 +161,7 @@ class ReferenceMemory:
     def _skip(self) -> None:
         """Take the decisions that are certain, and find slots where the next four begin."""
         while self._left:
-            if (self._decisions - self._left) % _GROUP == 0:
+            if self._passed(self._left) == 0:
                 self._nodes = nodes(self.tables, self._begun.view, self._prefix)
             if not self._is_certain(self._prefix, self._left):
                 return
@@ -183,7 +188,7 @@ class ReferenceMemory:
         whole = number | 1 << self._decisions
         first = self._decisions
         while first > 0:
-            last = max(first - _GROUP, 0)
+            last = (first - 1) // _GROUP * _GROUP
             for counter in range(COUNTERS):
                 slot = find_or_make(self.tables, slot_hash(view, counter, whole >> first))
                 for left in range(first, last, -1):

@@ -47,7 +47,7 @@ class Tables:
     places: Words  # (MATCHES, 2^place_bits)
     match_maps: Words  # (MATCHES, 64)
     weights: Float32Array  # (2, rows, INPUTS)
-    final_weights: Float32Array  # (2, 16)
+    final_weights: Float32Array  # (2, SETS)
     adjustments: Float32Array  # (2, ADJUSTED, LEVELS)
     trust: Float32Array  # (2,) the shares of the mixture and of the network alone
     totals: npt.NDArray[np.uint64]  # (3,)
@@ -72,7 +72,7 @@ def new_tables(config: MemoryConfig) -> Tables:
         np.zeros((MATCHES, 1 << place_bits(config)), dtype=np.uint32),
         np.tile(_entries(1 - 0.25 / (1 + np.arange(64) // 2), 6), (MATCHES, 1)),
         _new_weights(),
-        np.tile(np.array([1 / SETS] * SETS + [0] * (16 - SETS), dtype=np.float32), (2, 1)),
+        np.full((2, SETS), 1 / SETS, dtype=np.float32),
         np.tile(_levels(), (2, ADJUSTED, 1)),
         _new_trust(config),
         np.zeros(3, dtype=np.uint64),

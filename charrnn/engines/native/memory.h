@@ -30,7 +30,7 @@
 #define COUNTERS 8  /* the orders, the word, and the word with the one before */
 #define MATCHES 2
 #define INPUTS 32   /* of a mixture: two of each counter and match, and so on; the rest is 0 */
-#define SETS 4      /* of weights, each with a selected row */
+#define SETS 4      /* of weights, each with a selected row; as many as LANES */
 #define LEVELS 33
 #define DEEPEST 21  /* the most decisions of an id */
 
@@ -52,7 +52,7 @@ typedef struct {
     uint32_t *places;            /* (MATCHES, 2^place_bits): the last place after a context; 0: none */
     uint32_t *match_maps;        /* (MATCHES, 64): how often a match was right, by its length */
     float *weights;              /* (2, ROWS, INPUTS): without and with a network */
-    float *final_weights;        /* (2, 16) */
+    float *final_weights;        /* (2, SETS) */
     float *adjustments;          /* (2, ADJUSTED, LEVELS) */
     float *trust;                /* (2): the shares of the mixture and of the network alone */
     uint64_t *totals;            /* (3) */

@@ -19,7 +19,7 @@
 /* A decision, and what is needed to learn from it. */
 typedef struct {
     float inputs[INPUTS];
-    float odds[16], probabilities[16]; /* of the sets */
+    float odds[SETS];
     size_t rows[SETS];
     size_t level; /* the one below, of all levels of all rows */
     float share;  /* of the level above */
@@ -60,14 +60,14 @@ static int sum_tree(const Memory *memory, float *tree, const float *logits) {
     }
     if (lost)
         return 0;
-    for (size_t i = 0; i < memory->vocabulary; i += 16) {
-        float x[16];
-        for (size_t k = 0; k < 16; k++) {
+    for (size_t i = 0; i < memory->vocabulary; i += LANES) {
+        float x[LANES];
+        for (size_t k = 0; k < LANES; k++) {
             const float difference = i + k < memory->vocabulary ? logits[i + k] - most : -60.0f;
             x[k] = difference < -60.0f ? -60.0f : difference;
         }
         exponents_of(x);
-        for (size_t k = 0; k < 16 && i + k < memory->vocabulary; k++)
+        for (size_t k = 0; k < LANES && i + k < memory->vocabulary; k++)
             leaf[i + k] = x[k];
     }
     for (size_t i = memory->vocabulary; i < leaves; i++)
@@ -97,11 +97,6 @@ static void open_slots(const Memory *memory, const Guess *guess, const uint32_t 
     }
 }
 
-/* Return the last decisions at which slots were found: those of groups of four, from the left. */
-static inline size_t group_of(const Memory *memory, size_t left) {
-    return (memory->decisions - left) % 4;
-}
-
 static inline float stretch_entry(const Memory *memory, uint32_t entry) {
     return memory->stretched[entry >> 20];
 }
@@ -109,7 +104,7 @@ static inline float stretch_entry(const Memory *memory, uint32_t entry) {
 /* Return the probability of 1, of 2^MEMORY_BITS, and write down how it came about. */
 static uint32_t decide(const Memory *memory, const Guess *guess, const uint32_t *const *slots,
                        Shares shares, size_t prefix, size_t left, Decision *decision) {
-    const size_t inner = group_of(memory, left);
+    const size_t inner = passed(memory, left);
     const size_t node_number = (prefix & (((size_t)1 << inner) - 1)) | (size_t)1 << inner;
     const size_t kind = (size_t)guess->has_network;
     float *x = decision->inputs;
@@ -150,21 +145,16 @@ static uint32_t decide(const Memory *memory, const Guess *guess, const uint32_t 
                              (size_t)(last + 1) % LAST_ROWS};
     static const size_t sizes[SETS] = {FIRST_ROWS, KNOWN_ROWS, PREFIX_ROWS, LAST_ROWS};
     size_t base = kind * ROWS;
-    memset(decision->odds, 0, sizeof decision->odds);
     for (size_t set = 0; set < SETS; set++) {
         if (memory->left_out >> (SET_BIT + set) & 1)
             selected[set] = 0;
         decision->rows[set] = (base + selected[set]) * INPUTS;
         base += sizes[set];
-        const float *weights = memory->weights + decision->rows[set];
-        float sums[16];
-        STORE(sums, LOAD(x) * LOAD(weights) + LOAD(x + 16) * LOAD(weights + 16));
-        decision->odds[set] = clamped(sum_of(sums), 16.0f);
+        decision->odds[set] =
+            clamped(dot(x, memory->weights + decision->rows[set], INPUTS), 16.0f);
     }
-    logistic_of(decision->odds, decision->probabilities);
-    float weighted[16];
-    STORE(weighted, LOAD(decision->odds) * LOAD(memory->final_weights + kind * 16));
-    const float odds = clamped(sum_of(weighted), 16.0f);
+    const float odds =
+        clamped(dot(decision->odds, memory->final_weights + kind * SETS, SETS), 16.0f);
     const float place = (clamped(odds, 7.999f) + 8.0f) * 2.0f;
     const size_t level = (size_t)place;
     const size_t row = mixed(mixed(3, (uint32_t)last), (uint32_t)prefix) % ADJUSTED;
@@ -173,9 +163,9 @@ static uint32_t decide(const Memory *memory, const Guess *guess, const uint32_t 
     const float *levels = memory->adjustments + decision->level;
     const float adjusted = levels[0] * (1.0f - decision->share) + levels[1] * decision->share;
     const int is_adjusted = !(memory->left_out >> ADJUSTMENT_BIT & 1);
-    float outcomes[16] = {odds, clamped(adjusted, 16.0f),
-                          is_adjusted ? clamped((odds + adjusted) * 0.5f, 16.0f) : odds,
-                          odds_of_network};
+    float outcomes[LANES] = {odds, clamped(adjusted, 16.0f),
+                         is_adjusted ? clamped((odds + adjusted) * 0.5f, 16.0f) : odds,
+                         odds_of_network};
     logistic_of(outcomes, outcomes);
     decision->mean = outcomes[0];
     decision->adjusted = outcomes[1];
@@ -211,14 +201,15 @@ static void learn_mixture(Memory *memory, const Guess *guess) {
         const float bit = (float)decision->bit;
         const float late = 1.0f + (float)memory->totals[STEPS + kind]++ * (1.0f / 3000.0f);
         const float rate = 0.006f + 0.014f / late, final_rate = 0.0005f + 0.0045f / late;
-        float *final_weights = memory->final_weights + kind * 16;
-        STORE(final_weights, LOAD(final_weights) + LOAD(decision->odds) *
-                                                       ((bit - decision->mean) * final_rate));
+        float *final_weights = memory->final_weights + kind * SETS, probabilities[SETS];
+        logistic_of(decision->odds, probabilities);
+        const float final_step = (bit - decision->mean) * final_rate;
         for (size_t set = 0; set < SETS; set++) {
-            const float step = (bit - decision->probabilities[set]) * rate;
+            const float step = (bit - probabilities[set]) * rate;
             float *weights = memory->weights + decision->rows[set];
-            STORE(weights, LOAD(weights) + LOAD(decision->inputs) * step);
-            STORE(weights + 16, LOAD(weights + 16) + LOAD(decision->inputs + 16) * step);
+            for (size_t k = 0; k < INPUTS; k++)
+                weights[k] += decision->inputs[k] * step;
+            final_weights[set] += decision->odds[set] * final_step;
         }
         const float step = (bit - decision->adjusted) * 0.08f;
         float *levels = memory->adjustments + decision->level;
@@ -232,7 +223,7 @@ static void guess_skip(const Memory *memory, Guess *guess) {
     for (;;) {
         if (guess->left == 0)
             return;
-        if (group_of(memory, guess->left) == 0)
+        if (passed(memory, guess->left) == 0)
             open_slots(memory, guess, guess->slots, guess->prefix);
         if (!is_certain(memory, guess->prefix, guess->left))
             return;
