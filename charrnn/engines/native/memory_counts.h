@@ -87,6 +87,10 @@ static inline size_t slot_index(const Memory *memory, uint32_t hash) {
     return (size_t)(hash * 0x297A2D39u >> (32 - memory->table_bits));
 }
 
+static inline void prefetch(const Memory *memory, uint32_t hash) {
+    __builtin_prefetch(memory->table + slot_index(memory, hash) * 16);
+}
+
 /* Return a slot, or NULL. */
 static inline const uint32_t *find(const Memory *memory, uint32_t hash) {
     const size_t index = slot_index(memory, hash);
@@ -174,6 +178,9 @@ static inline size_t passed(const Memory *memory, size_t left) {
 /* Count that an id came. */
 static void learn_counts(Memory *memory, const View *view, int32_t id) {
     const size_t whole = (size_t)id | (size_t)1 << memory->decisions;
+    for (size_t first = memory->decisions; first > 0; first = after_slot(first))
+        for (size_t counter = 0; counter < COUNTERS; counter++)
+            prefetch(memory, slot_hash(view, counter, whole >> first));
     for (size_t first = memory->decisions; first > 0; first = after_slot(first)) {
         for (size_t counter = 0; counter < COUNTERS; counter++) {
             uint32_t *slot = find_or_make(memory, slot_hash(view, counter, whole >> first));

@@ -89,8 +89,7 @@ static void guess_begin(const Memory *memory, Guess *guess, const int32_t *conte
 static void open_slots(const Memory *memory, const Guess *guess, const uint32_t **slots,
                        size_t prefix) {
     for (size_t counter = 0; counter < COUNTERS; counter++)
-        __builtin_prefetch(memory->table +
-                           slot_index(memory, slot_hash(&guess->view, counter, prefix)) * 16);
+        prefetch(memory, slot_hash(&guess->view, counter, prefix));
     for (size_t counter = 0; counter < COUNTERS; counter++) {
         const uint32_t *slot = find(memory, slot_hash(&guess->view, counter, prefix));
         slots[counter] = slot ? slot : no_slot;
