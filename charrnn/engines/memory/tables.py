@@ -104,12 +104,15 @@ def _entries(p: npt.NDArray[Any], count: int) -> Words:
 
 
 def _new_weights() -> Float32Array:
-    """Return the weights: without a network, the counters share; with one, it leads."""
+    """Return weights like those that texts of many kinds led to: without a network, the counters
+    share; with one, it leads."""
     weights = np.zeros((2, sum(SET_ROWS), INPUTS), dtype=np.float32)
-    weights[0, :, 1:MATCH_INPUT:2] = 0.3
-    weights[0, :, MATCH_INPUT:NETWORK_INPUT:2] = 0.3
+    weights[0, :, 1:MATCH_INPUT:2] = 0.2
+    weights[0, :, MATCH_INPUT:NETWORK_INPUT:2] = 0.2
+    weights[1, :, :MATCH_INPUT:2] = -0.06
+    weights[1, :, 1:MATCH_INPUT:2] = 0.12
     weights[1, :, MATCH_INPUT:NETWORK_INPUT:2] = 0.15
-    weights[1, :, NETWORK_INPUT] = 1
+    weights[1, :, NETWORK_INPUT] = 0.8
     return weights
 
 
