@@ -111,8 +111,8 @@ def decide(
     x, known, longest = _inputs(tables, guess, prefixes, opened, states, left)
     odds_of_network = np.zeros(len(prefixes), dtype=np.float32)
     if tree is not None:
-        one, zero = tree[2 * prefixes + 1] + _TINY, tree[2 * prefixes] + _TINY
-        odds_of_network = _clamped(logarithm(one) - logarithm(zero), np.float32(12))
+        zero, one = logarithm(tree[2 * prefixes + np.array([[0], [1]])] + _TINY)
+        odds_of_network = _clamped(one - zero, np.float32(12))
         x[:, NETWORK_INPUT] = odds_of_network
     x[:, BIAS_INPUT] = np.float32(0.3)
     kind = int(tree is not None)
@@ -135,14 +135,14 @@ def decide(
     below, above = (tables.adjustments[kind, adjustments, levels + k] for k in (0, 1))
     adjusted = below * (_ONE - share) + above * share
     both = _clamped((odds + adjusted) * np.float32(0.5), _LIMIT)
-    mixture = logistic(both if config.has("adjustment") else odds)
-    network = logistic(odds_of_network)
+    outcomes = [odds, _clamped(adjusted, _LIMIT), both if config.has("adjustment") else odds]
+    before, alone, mixture, network = logistic(np.stack([*outcomes, odds_of_network]))
     mean = shares[0] * mixture + shares[1] * network
     units = (mean * np.float32(1 << PROBABILITY_BITS)).astype(np.int64)
     whole = np.minimum(np.maximum(units, 1), (1 << PROBABILITY_BITS) - 1)
     return Decisions(
-        *(kind, x, odds_of_sets, rows, logistic(odds), levels, share),
-        *(adjustments, logistic(_clamped(adjusted, _LIMIT)), np.stack([mixture, network]), whole),
+        *(kind, x, odds_of_sets, rows, before, levels, share),
+        *(adjustments, alone, np.stack([mixture, network]), whole),
     )
 
 

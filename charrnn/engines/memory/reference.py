@@ -199,8 +199,7 @@ class ReferenceMemory:
                     bit = whole >> (left - 1) & 1
                     node = int(slot[place])
                     if node >> 8 & 255:
-                        state = int(states_of(slot[place : place + 1])[0])
-                        _learn_entry(self.tables.maps[counter], state, bit)
+                        _learn_entry(self.tables.maps[counter], state_of(node), bit)
                     slot[place] = _learned_node(node, bit)
             first = last
         for left in range(self._decisions, 0, -1):
@@ -236,6 +235,15 @@ def states_of(given: Words) -> npt.NDArray[np.int64]:
     often = (seen >= 12).astype(np.int64) + (seen >= 32)
     many = 64 + ((often * 32 + (wide >> 27)) * 16 + (last & 15))
     return np.asarray(np.where(seen <= SHORT, (1 << short) | (last & ((1 << short) - 1)), many))
+
+
+def state_of(node: int) -> int:
+    """Return the state of one node."""
+    seen, last = node >> 8 & 255, node & 255
+    if seen <= SHORT:
+        return 1 << seen | last & ((1 << seen) - 1)
+    often = (seen >= 12) + (seen >= 32)
+    return 64 + (often * 32 + (node >> 27)) * 16 + (last & 15)
 
 
 def _learned_node(node: int, bit: int) -> int:
