@@ -140,8 +140,8 @@ static uint32_t decide(const Memory *memory, const Guess *guess, const uint32_t 
     }
     x[2 * (COUNTERS + MATCHES) + 1] = 0.3f;
     const int32_t last = guess->view.context[CONTEXT - 1];
-    size_t selected[SETS] = {longest < 16 ? longest / 2 : 6 + longest / 8, known, prefix % PREFIX_ROWS,
-                             (size_t)(last + 1) % LAST_ROWS};
+    size_t selected[SETS] = {longest < 16 ? longest / 2 : 6 + longest / 8, known,
+                             prefix % PREFIX_ROWS, (size_t)(last + 1) % LAST_ROWS};
     static const size_t sizes[SETS] = {FIRST_ROWS, KNOWN_ROWS, PREFIX_ROWS, LAST_ROWS};
     size_t base = kind * ROWS;
     for (size_t set = 0; set < SETS; set++) {
@@ -163,8 +163,8 @@ static uint32_t decide(const Memory *memory, const Guess *guess, const uint32_t 
     const float adjusted = levels[0] * (1.0f - decision->share) + levels[1] * decision->share;
     const int is_adjusted = !(memory->left_out >> ADJUSTMENT_BIT & 1);
     float outcomes[LANES] = {odds, clamped(adjusted, 16.0f),
-                         is_adjusted ? clamped((odds + adjusted) * 0.5f, 16.0f) : odds,
-                         odds_of_network};
+                             is_adjusted ? clamped((odds + adjusted) * 0.5f, 16.0f) : odds,
+                             odds_of_network};
     logistic_of(outcomes, outcomes);
     decision->mean = outcomes[0];
     decision->adjusted = outcomes[1];
@@ -206,8 +206,8 @@ static void learn_mixture(Memory *memory, const Guess *guess) {
         for (size_t set = 0; set < SETS; set++) {
             const float step = (bit - probabilities[set]) * rate;
             float *weights = memory->weights + decision->rows[set];
-            for (size_t k = 0; k < INPUTS; k++)
-                weights[k] += decision->inputs[k] * step;
+            for (size_t i = 0; i < INPUTS; i++)
+                weights[i] += decision->inputs[i] * step;
             final_weights[set] += decision->odds[set] * final_step;
         }
         const float step = (bit - decision->adjusted) * 0.08f;
