@@ -11,7 +11,7 @@ import numpy.typing as npt
 from charrnn.array_types import Float32Array, Float64Array
 from charrnn.engines.memory.coder_structures import CODER_FUNCTIONS, CODER_STRUCTURES
 from charrnn.engines.memory.config import PARTS, MemoryConfig
-from charrnn.engines.memory.tables import Tables, per_stage, place_bits, stretched
+from charrnn.engines.memory.tables import Tables, place_bits, stretched
 from charrnn.native_library import open_library, switched_off
 
 Ids = npt.NDArray[np.int32]
@@ -27,7 +27,6 @@ class CMemory(ctypes.Structure):
         ("history_bits", ctypes.c_size_t),
         ("place_bits", ctypes.c_size_t),
         ("left_out", ctypes.c_size_t),
-        ("per_stage", ctypes.c_float),
         ("context", ctypes.c_void_p),
         ("words", ctypes.c_void_p),
         ("stretched", ctypes.c_void_p),
@@ -107,7 +106,6 @@ class CompiledMemory:
             config.history_bits,
             place_bits(config),
             sum(1 << bit for bit, part in enumerate(PARTS) if not config.has(part)),
-            float(per_stage(config)),
             *(each.ctypes.data for each in arrays),
         )
         self._pointer = ctypes.byref(self.structure)

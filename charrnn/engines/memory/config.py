@@ -16,11 +16,11 @@ CONTEXT: Final = 32
 PARTS: Final = (
     *("order-1", "order-2", "order-3", "order-4", "order-6", "order-8"),
     *("word", "two-words", "matches"),
-    *("by-match", "by-knowledge", "by-decision", "by-network", "by-last-id"),
-    *("adjustment-1", "adjustment-2", "network-alone"),
+    *("by-match", "by-knowledge", "by-decision", "by-last-id"),
+    *("adjustment", "network-alone"),
 )
-"""The parts of a memory: counters, matches, the selections of weights, the stages of the
-adjustment, and the average with the network alone; in the order of the bits of memory.h."""
+"""The parts of a memory: counters, matches, the selections of weights, the adjustment, and the
+average with the network alone; in the order of the bits of memory.h."""
 
 
 @dataclass(frozen=True, kw_only=True)

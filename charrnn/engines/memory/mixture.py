@@ -29,11 +29,8 @@ from charrnn.engines.memory.tables import (
     MATCH_INPUT,
     NETWORK_INPUT,
     SET_ROWS,
-    SETS,
-    STAGE_PARTS,
     Tables,
     Words,
-    per_stage,
 )
 from charrnn.engines.memory.view import View, mixed
 
@@ -68,13 +65,13 @@ class Decisions:
     Attributes:
         kind: 1 with a network, 0 without.
         inputs: (n, INPUTS).
-        odds: (n, 16) the log-odds of each set, then zeros.
+        odds: (n, SETS) the log-odds of each set.
         rows: (SETS, n) the selected rows.
         mean: (n,) the probability of 1 before the adjustment.
         levels: (n,) the level below.
         share: (n,) of the level above.
-        stages: (STAGES, n) the rows of the adjustment.
-        adjusted: (STAGES, n) the probability of each stage.
+        adjustments: (n,) the rows of the adjustment.
+        adjusted: (n,) the probability of the adjustment alone.
         averaged: (2, n) the probabilities of the mixture and of the network alone.
         whole: (n,) the probability of 1, in units of 2^-PROBABILITY_BITS.
     """
@@ -86,7 +83,7 @@ class Decisions:
     mean: Float32Array
     levels: Int64Array
     share: Float32Array
-    stages: Int64Array
+    adjustments: Int64Array
     adjusted: Float32Array
     averaged: Float32Array
     whole: Int64Array
@@ -114,45 +111,38 @@ def decide(
     x, known, longest = _inputs(tables, guess, prefixes, opened, states, left)
     odds_of_network = np.zeros(len(prefixes), dtype=np.float32)
     if tree is not None:
-        one, zero = tree[2 * prefixes + 1] + _TINY, tree[2 * prefixes] + _TINY
-        odds_of_network = _clamped(logarithm(one) - logarithm(zero), np.float32(12))
+        zero, one = logarithm(tree[2 * prefixes + np.array([[0], [1]])] + _TINY)
+        odds_of_network = _clamped(one - zero, np.float32(12))
         x[:, NETWORK_INPUT] = odds_of_network
-    confidence = np.minimum((np.abs(odds_of_network) * np.float32(1.5)).astype(np.int64), 15)
     x[:, BIAS_INPUT] = np.float32(0.3)
     kind = int(tree is not None)
     selected = {
         "by-match": np.where(longest < 16, longest // 2, 6 + longest // 8),
         "by-knowledge": known,
         "by-decision": prefixes % SET_ROWS[2],
-        "by-network": confidence * 8 + min(guess.decisions - left, 7),
-        "by-last-id": np.full_like(prefixes, (view.context[0] + 1) % SET_ROWS[4]),
+        "by-last-id": np.full_like(prefixes, (view.context[0] + 1) % SET_ROWS[3]),
     }
     rows = np.stack([each * config.has(name) for name, each in selected.items()])
     rows += np.cumsum([0, *SET_ROWS[:-1]])[:, None]
     products = x * tables.weights[kind, rows]  # (SETS, n, INPUTS)
-    odds_of_sets = np.zeros((len(prefixes), 16), dtype=np.float32)
-    odds_of_sets[:, :SETS] = _clamped(sum_of(products[..., :16] + products[..., 16:]), _LIMIT).T
+    odds_of_sets = _clamped(sum_of(products), _LIMIT).T
     odds = _clamped(sum_of(odds_of_sets * tables.final_weights[kind]), _LIMIT)
     place = (_clamped(odds, np.float32(7.999)) + np.float32(8)) * np.float32(2)
     levels = place.astype(np.int64)
     share = place - levels.astype(np.float32)
-    sum_of_all, stages, adjusted, hashed = odds * np.float32(2), [], [], 3
-    for stage, part in enumerate(STAGE_PARTS):
-        hashed = mixed(hashed, view.context[stage])
-        row = np.array([mixed(hashed, each) % ADJUSTED for each in prefixes.tolist()])
-        below, above = (tables.adjustments[kind, stage, row, levels + k] for k in (0, 1))
-        moved = below * (_ONE - share) + above * share
-        sum_of_all = sum_of_all + moved if config.has(part) else sum_of_all
-        stages.append(row)
-        adjusted.append(logistic(_clamped(moved, _LIMIT)))
-    mixture = logistic(_clamped(sum_of_all * per_stage(config), _LIMIT))
-    network = logistic(odds_of_network)
+    hashed = mixed(3, view.context[0])
+    adjustments = np.array([mixed(hashed, each) % ADJUSTED for each in prefixes.tolist()])
+    below, above = (tables.adjustments[kind, adjustments, levels + k] for k in (0, 1))
+    adjusted = below * (_ONE - share) + above * share
+    both = _clamped((odds + adjusted) * np.float32(0.5), _LIMIT)
+    outcomes = [odds, _clamped(adjusted, _LIMIT), both if config.has("adjustment") else odds]
+    before, alone, mixture, network = logistic(np.stack([*outcomes, odds_of_network]))
     mean = shares[0] * mixture + shares[1] * network
     units = (mean * np.float32(1 << PROBABILITY_BITS)).astype(np.int64)
     whole = np.minimum(np.maximum(units, 1), (1 << PROBABILITY_BITS) - 1)
     return Decisions(
-        *(kind, x, odds_of_sets, rows, logistic(odds), levels, share),
-        *(np.stack(stages), np.stack(adjusted), np.stack([mixture, network]), whole),
+        *(kind, x, odds_of_sets, rows, before, levels, share),
+        *(adjustments, alone, np.stack([mixture, network]), whole),
     )
 
 
@@ -192,7 +182,7 @@ def _inputs(
     return x, seen.sum(axis=1), longest
 
 
-def learn_mixture(tables: Tables, config: MemoryConfig, decision: Decisions, bit: int) -> None:
+def learn_mixture(tables: Tables, decision: Decisions, bit: int) -> None:
     """Move the weights of one decision towards what came."""
     kind, outcome = decision.kind, np.float32(bit)
     steps = np.float32(tables.totals[1 + kind])
@@ -202,16 +192,13 @@ def learn_mixture(tables: Tables, config: MemoryConfig, decision: Decisions, bit
     final_rate = np.float32(0.0005) + np.float32(0.0045) / late
     odds = decision.odds[0]
     tables.final_weights[kind] += odds * ((outcome - decision.mean[0]) * final_rate)
-    steps_of_sets = (outcome - logistic(odds)[:SETS]) * rate
+    steps_of_sets = (outcome - logistic(odds)) * rate
     tables.weights[kind, decision.rows[:, 0]] += steps_of_sets[:, None] * decision.inputs[0]
     level, share = int(decision.levels[0]), decision.share[0]
-    for stage, part in enumerate(STAGE_PARTS):
-        if not config.has(part):
-            continue
-        step = (outcome - decision.adjusted[stage, 0]) * np.float32(0.08)
-        entries = tables.adjustments[kind, stage, decision.stages[stage, 0]]
-        entries[level] += (_ONE - share) * step
-        entries[level + 1] += share * step
+    step = (outcome - decision.adjusted[0]) * np.float32(0.08)
+    entries = tables.adjustments[kind, decision.adjustments[0]]
+    entries[level] += (_ONE - share) * step
+    entries[level + 1] += share * step
 
 
 def learn_shares(tables: Tables, config: MemoryConfig, shares: Float32Array) -> None:

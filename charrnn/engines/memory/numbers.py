@@ -32,7 +32,8 @@ def logistic(x: Float32Array) -> Float32Array:
 
 
 def sum_of(x: Float32Array) -> Float32Array:
-    """Return the sums of the last axis, 16 numbers: 0 and 8, 1 and 9, ..., then 0 and 4, ..."""
+    """Return the sums of the last axis, whose size is a power of 2: of 16 numbers, those of 0 and
+    8, 1 and 9, ..., then 0 and 4, and so on."""
     while x.shape[-1] > 1:
         middle = x.shape[-1] // 2
         x = x[..., :middle] + x[..., middle:]

@@ -31,7 +31,7 @@ from charrnn.engines.memory.tables import (
 from charrnn.engines.memory.view import IDS_READ, View, find_or_make, look, nodes, slot_hash
 
 _GROUP: Final = 4
-"""The decisions of a slot."""
+"""The decisions of a slot, counted from the last."""
 
 
 class ReferenceMemory:
@@ -62,7 +62,7 @@ class ReferenceMemory:
 
     def predict_bit(self) -> int:
         """See Memory."""
-        inner = (self._decisions - self._left) % _GROUP
+        inner = self._passed(self._left)
         number = (self._prefix & ((1 << inner) - 1)) | 1 << inner
         prefixes, opened = np.array([self._prefix]), self._nodes[:, number - 1][None]
         self._decision = self._decide(self._begun, self._now, prefixes, opened, self._left)
@@ -81,7 +81,7 @@ class ReferenceMemory:
         if self._begun.tree is not None:
             learn_shares(self.tables, self._config, self._now[:, 0])
         for decision, bit in self._made:
-            learn_mixture(self.tables, self._config, decision, bit)
+            learn_mixture(self.tables, decision, bit)
         self._learn_counts(self._begun.view, number)
         self._append(self._begun.view, number)
         return number
@@ -113,7 +113,8 @@ class ReferenceMemory:
         shares, products = self._shares(guess), np.ones(1)
         groups = np.zeros((0, COUNTERS, 0), dtype=np.uint32)
         for depth in range(self._decisions):
-            left, inner = self._decisions - depth, depth % _GROUP
+            left = self._decisions - depth
+            inner = self._passed(left)
             count = -(-self._size >> left)  # the beginnings of ids
             prefixes = (1 << depth) + np.arange(count)
             if inner == 0:
@@ -149,6 +150,10 @@ class ReferenceMemory:
         states = states_of(opened)
         return decide(self.tables, guess, shares, prefixes, opened, states, left)
 
+    def _passed(self, left: int) -> int:
+        """Return how many decisions of a slot are passed."""
+        return min((left - 1) // _GROUP * _GROUP + _GROUP, self._decisions) - left
+
     def _is_certain(self, prefix: int, left: int) -> bool:
         one = prefix * 2 + 1 - (1 << (self._decisions - left + 1))
         return one << (left - 1) >= self._size
@@ -156,7 +161,7 @@ class ReferenceMemory:
     def _skip(self) -> None:
         """Take the decisions that are certain, and find slots where the next four begin."""
         while self._left:
-            if (self._decisions - self._left) % _GROUP == 0:
+            if self._passed(self._left) == 0:
                 self._nodes = nodes(self.tables, self._begun.view, self._prefix)
             if not self._is_certain(self._prefix, self._left):
                 return
@@ -183,7 +188,7 @@ class ReferenceMemory:
         whole = number | 1 << self._decisions
         first = self._decisions
         while first > 0:
-            last = max(first - _GROUP, 0)
+            last = (first - 1) // _GROUP * _GROUP
             for counter in range(COUNTERS):
                 slot = find_or_make(self.tables, slot_hash(view, counter, whole >> first))
                 for left in range(first, last, -1):
@@ -194,8 +199,7 @@ class ReferenceMemory:
                     bit = whole >> (left - 1) & 1
                     node = int(slot[place])
                     if node >> 8 & 255:
-                        state = int(states_of(slot[place : place + 1])[0])
-                        _learn_entry(self.tables.maps[counter], state, bit)
+                        _learn_entry(self.tables.maps[counter], state_of(node), bit)
                     slot[place] = _learned_node(node, bit)
             first = last
         for left in range(self._decisions, 0, -1):
@@ -231,6 +235,15 @@ def states_of(given: Words) -> npt.NDArray[np.int64]:
     often = (seen >= 12).astype(np.int64) + (seen >= 32)
     many = 64 + ((often * 32 + (wide >> 27)) * 16 + (last & 15))
     return np.asarray(np.where(seen <= SHORT, (1 << short) | (last & ((1 << short) - 1)), many))
+
+
+def state_of(node: int) -> int:
+    """Return the state of one node."""
+    seen, last = node >> 8 & 255, node & 255
+    if seen <= SHORT:
+        return 1 << seen | last & ((1 << seen) - 1)
+    often = (seen >= 12) + (seen >= 32)
+    return 64 + (often * 32 + (node >> 27)) * 16 + (last & 15)
 
 
 def _learned_node(node: int, bit: int) -> int:

@@ -18,10 +18,8 @@ COUNTERS: Final = len(ORDERS) + 2
 MATCHES: Final = 2
 MATCH_LEAST: Final = (12, 20)
 INPUTS: Final = 32
-SET_ROWS: Final = (16, 16, 1024, 128, 1024)
+SET_ROWS: Final = (16, 16, 1024, 1024)
 SETS: Final = len(SET_ROWS)
-STAGES: Final = 2
-STAGE_PARTS: Final = ("adjustment-1", "adjustment-2")
 LEVELS: Final = 33
 ADJUSTED: Final = 8192
 NODES: Final = 15
@@ -49,8 +47,8 @@ class Tables:
     places: Words  # (MATCHES, 2^place_bits)
     match_maps: Words  # (MATCHES, 64)
     weights: Float32Array  # (2, rows, INPUTS)
-    final_weights: Float32Array  # (2, 16)
-    adjustments: Float32Array  # (2, STAGES, ADJUSTED, LEVELS)
+    final_weights: Float32Array  # (2, SETS)
+    adjustments: Float32Array  # (2, ADJUSTED, LEVELS)
     trust: Float32Array  # (2,) the shares of the mixture and of the network alone
     totals: npt.NDArray[np.uint64]  # (3,)
 
@@ -74,16 +72,11 @@ def new_tables(config: MemoryConfig) -> Tables:
         np.zeros((MATCHES, 1 << place_bits(config)), dtype=np.uint32),
         np.tile(_entries(1 - 0.25 / (1 + np.arange(64) // 2), 6), (MATCHES, 1)),
         _new_weights(),
-        np.tile(np.array([0.2] * SETS + [0] * (16 - SETS), dtype=np.float32), (2, 1)),
-        np.tile(_levels(), (2, STAGES, ADJUSTED, 1)),
+        np.full((2, SETS), 1 / SETS, dtype=np.float32),
+        np.tile(_levels(), (2, ADJUSTED, 1)),
         _new_trust(config),
         np.zeros(3, dtype=np.uint64),
     )
-
-
-def per_stage(config: MemoryConfig) -> np.float32:
-    """Return the weight of the mean of the mixture, which counts twice, and of the stages."""
-    return np.float32(1 / (2 + sum(config.has(each) for each in STAGE_PARTS)))
 
 
 def stretched() -> Float32Array:
@@ -111,12 +104,15 @@ def _entries(p: npt.NDArray[Any], count: int) -> Words:
 
 
 def _new_weights() -> Float32Array:
-    """Return the weights: without a network, the counters share; with one, it leads."""
+    """Return weights like those that texts of many kinds led to: without a network, the counters
+    share; with one, it leads."""
     weights = np.zeros((2, sum(SET_ROWS), INPUTS), dtype=np.float32)
-    weights[0, :, 1:MATCH_INPUT:2] = 0.3
-    weights[0, :, MATCH_INPUT:NETWORK_INPUT:2] = 0.3
+    weights[0, :, 1:MATCH_INPUT:2] = 0.2
+    weights[0, :, MATCH_INPUT:NETWORK_INPUT:2] = 0.2
+    weights[1, :, :MATCH_INPUT:2] = -0.06
+    weights[1, :, 1:MATCH_INPUT:2] = 0.12
     weights[1, :, MATCH_INPUT:NETWORK_INPUT:2] = 0.15
-    weights[1, :, NETWORK_INPUT] = 1
+    weights[1, :, NETWORK_INPUT] = 0.8
     return weights
 
 

@@ -129,21 +129,24 @@ def nodes(tables: Tables, view: View, prefix: int) -> Words:
     found = np.full((COUNTERS, NODES), NODE_START, dtype=np.uint32)
     for counter in range(COUNTERS):
         hashed = slot_hash(view, counter, prefix)
-        for row in _bucket(tables, hashed):
-            if tables.table[row, NODES] == hashed:
-                found[counter] = tables.table[row, :NODES]
-                break
+        rows = _bucket(tables, hashed)
+        checks = tables.table[rows, NODES].tolist()
+        if hashed in checks:
+            found[counter] = tables.table[rows[checks.index(hashed)], :NODES]
     return found
 
 
 def find_or_make(tables: Tables, hashed: int) -> Words:
     """Return a slot; a new one takes the place of the one whose first node was seen least."""
     rows = _bucket(tables, hashed)
-    slots: list[Words] = [tables.table[row] for row in rows]
-    for each in slots:
-        if each[NODES] == hashed:
-            return each
-    seen = [1 + (int(slot[0]) >> 8 & 255) if slot[NODES] else 0 for slot in slots]
-    slot = slots[seen.index(min(seen))]
+    checks = tables.table[rows, NODES].tolist()
+    if hashed in checks:
+        found: Words = tables.table[rows[checks.index(hashed)]]
+        return found
+    firsts = tables.table[rows, 0].tolist()
+    seen = [
+        1 + (first >> 8 & 255) if check else 0 for first, check in zip(firsts, checks, strict=True)
+    ]
+    slot: Words = tables.table[rows[seen.index(min(seen))]]
     slot[:NODES], slot[NODES] = NODE_START, hashed
     return slot

@@ -60,7 +60,7 @@ static void spread(const Memory *memory, const Guess *guess, const uint32_t *con
         return;
     }
     const uint32_t *opened[COUNTERS];
-    if (group_of(memory, left) == 0) {
+    if (passed(memory, left) == 0) {
         open_slots(memory, guess, opened, prefix);
         slots = opened;
     }
@@ -97,7 +97,6 @@ uint64_t charrnn_layout(void) {
     FIELD(Memory, history_bits)
     FIELD(Memory, place_bits)
     FIELD(Memory, left_out)
-    FIELD(Memory, per_stage)
     FIELD(Memory, context)
     FIELD(Memory, words)
     FIELD(Memory, stretched)

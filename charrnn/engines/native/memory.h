@@ -30,21 +30,19 @@
 #define COUNTERS 8  /* the orders, the word, and the word with the one before */
 #define MATCHES 2
 #define INPUTS 32   /* of a mixture: two of each counter and match, and so on; the rest is 0 */
-#define SETS 5      /* of weights, each with a selected row */
-#define STAGES 2    /* of the final adjustment */
+#define SETS 4      /* of weights, each with a selected row; as many as LANES */
 #define LEVELS 33
 #define DEEPEST 21  /* the most decisions of an id */
 
-/* The bits of `left_out`: each counter, the matches, each set's selection, each stage, and the
+/* The bits of `left_out`: each counter, the matches, each set's selection, the adjustment, and the
    average with the network alone. */
-enum { MATCH_BIT = COUNTERS, SET_BIT, STAGE_BIT = SET_BIT + SETS, TRUST_BIT = STAGE_BIT + STAGES };
+enum { MATCH_BIT = COUNTERS, SET_BIT, ADJUSTMENT_BIT = SET_BIT + SETS, TRUST_BIT };
 
 enum { IDS_READ, STEPS }; /* of `totals`; there are two STEPS: without and with a network */
 
 typedef struct {
     size_t vocabulary, decisions, table_bits, history_bits, place_bits;
     size_t left_out;             /* a bit for each part that is left out */
-    float per_stage;             /* the weight of the mean of sums and stages */
     int32_t *context;            /* (CONTEXT): the last ids; -1 before the first */
     const int32_t *words;        /* (V): 0 outside words; the same for both cases of a letter */
     const float *stretched;      /* (4096): the log-odds of probabilities */
@@ -54,8 +52,8 @@ typedef struct {
     uint32_t *places;            /* (MATCHES, 2^place_bits): the last place after a context; 0: none */
     uint32_t *match_maps;        /* (MATCHES, 64): how often a match was right, by its length */
     float *weights;              /* (2, ROWS, INPUTS): without and with a network */
-    float *final_weights;        /* (2, 16) */
-    float *adjustments;          /* (2, ADJUSTMENTS, LEVELS) */
+    float *final_weights;        /* (2, SETS) */
+    float *adjustments;          /* (2, ADJUSTED, LEVELS) */
     float *trust;                /* (2): the shares of the mixture and of the network alone */
     uint64_t *totals;            /* (3) */
     void *scratch;               /* what is known of the id that was begun */

@@ -1,7 +1,8 @@
 /* What a memory counts, and where it looks: contexts, slots of nodes, maps and matches.
 
-   A context has a slot for every four decisions of an id, with a node for each that may come: 1 for
-   the first, 2 and 3 for the second, and so on. A node has the probability of 1 (16 bits, the
+   A context has a slot for every four decisions of an id, counted from the last, so that there are
+   few slots to be found for a whole distribution; with a node for each that may come: 1 for the
+   first, 2 and 3 for the second, and so on. A node has the probability of 1 (16 bits, the
    highest), how often it was seen (8 bits) and its last 8 decisions. */
 
 #define NODES 15
@@ -86,6 +87,10 @@ static inline size_t slot_index(const Memory *memory, uint32_t hash) {
     return (size_t)(hash * 0x297A2D39u >> (32 - memory->table_bits));
 }
 
+static inline void prefetch(const Memory *memory, uint32_t hash) {
+    __builtin_prefetch(memory->table + slot_index(memory, hash) * 16);
+}
+
 /* Return a slot, or NULL. */
 static inline const uint32_t *find(const Memory *memory, uint32_t hash) {
     const size_t index = slot_index(memory, hash);
@@ -161,15 +166,26 @@ static inline int is_certain(const Memory *memory, size_t prefix, size_t left) {
     return one << (left - 1) >= memory->vocabulary;
 }
 
+/* Return how many decisions ahead come after those of a slot. */
+static inline size_t after_slot(size_t left) { return (left - 1) / 4 * 4; }
+
+/* Return how many decisions of a slot are passed. */
+static inline size_t passed(const Memory *memory, size_t left) {
+    const size_t first = after_slot(left) + 4;
+    return (first < memory->decisions ? first : memory->decisions) - left;
+}
+
 /* Count that an id came. */
 static void learn_counts(Memory *memory, const View *view, int32_t id) {
     const size_t whole = (size_t)id | (size_t)1 << memory->decisions;
-    for (size_t first = memory->decisions; first > 0; first = first > 4 ? first - 4 : 0) {
-        const size_t last = first > 4 ? first - 4 : 0;
+    for (size_t first = memory->decisions; first > 0; first = after_slot(first))
+        for (size_t counter = 0; counter < COUNTERS; counter++)
+            prefetch(memory, slot_hash(view, counter, whole >> first));
+    for (size_t first = memory->decisions; first > 0; first = after_slot(first)) {
         for (size_t counter = 0; counter < COUNTERS; counter++) {
             uint32_t *slot = find_or_make(memory, slot_hash(view, counter, whole >> first));
             uint32_t *map = memory->maps + counter * MAP;
-            for (size_t left = first; left > last; left--) {
+            for (size_t left = first; left > after_slot(first); left--) {
                 if (is_certain(memory, whole >> left, left))
                     continue;
                 const int bit = (int)(whole >> (left - 1) & 1);

@@ -12,20 +12,18 @@
 #define FIRST_ROWS 16
 #define KNOWN_ROWS 16
 #define PREFIX_ROWS 1024
-#define NETWORK_ROWS 128
 #define LAST_ROWS 1024
-#define ROWS (FIRST_ROWS + KNOWN_ROWS + PREFIX_ROWS + NETWORK_ROWS + LAST_ROWS)
-#define ADJUSTED 8192 /* the rows of a stage */
-#define ADJUSTMENTS (STAGES * ADJUSTED)
+#define ROWS (FIRST_ROWS + KNOWN_ROWS + PREFIX_ROWS + LAST_ROWS)
+#define ADJUSTED 8192 /* the rows of the adjustment */
 
 /* A decision, and what is needed to learn from it. */
 typedef struct {
     float inputs[INPUTS];
-    float odds[16], probabilities[16]; /* of the sets */
+    float odds[SETS];
     size_t rows[SETS];
-    size_t stages[STAGES]; /* the level below, of all levels of a network's kind */
-    float adjusted[STAGES];
-    float share, mean; /* of the level above; the probability before the adjustment */
+    size_t level; /* the one below, of all levels of all rows */
+    float share;  /* of the level above */
+    float mean, adjusted; /* the probabilities before the adjustment, and of the adjustment alone */
     float mixture, network; /* the probabilities that are averaged */
     int bit;
 } Decision;
@@ -62,14 +60,14 @@ static int sum_tree(const Memory *memory, float *tree, const float *logits) {
     }
     if (lost)
         return 0;
-    for (size_t i = 0; i < memory->vocabulary; i += 16) {
-        float x[16];
-        for (size_t k = 0; k < 16; k++) {
+    for (size_t i = 0; i < memory->vocabulary; i += LANES) {
+        float x[LANES];
+        for (size_t k = 0; k < LANES; k++) {
             const float difference = i + k < memory->vocabulary ? logits[i + k] - most : -60.0f;
             x[k] = difference < -60.0f ? -60.0f : difference;
         }
         exponents_of(x);
-        for (size_t k = 0; k < 16 && i + k < memory->vocabulary; k++)
+        for (size_t k = 0; k < LANES && i + k < memory->vocabulary; k++)
             leaf[i + k] = x[k];
     }
     for (size_t i = memory->vocabulary; i < leaves; i++)
@@ -91,17 +89,11 @@ static void guess_begin(const Memory *memory, Guess *guess, const int32_t *conte
 static void open_slots(const Memory *memory, const Guess *guess, const uint32_t **slots,
                        size_t prefix) {
     for (size_t counter = 0; counter < COUNTERS; counter++)
-        __builtin_prefetch(memory->table +
-                           slot_index(memory, slot_hash(&guess->view, counter, prefix)) * 16);
+        prefetch(memory, slot_hash(&guess->view, counter, prefix));
     for (size_t counter = 0; counter < COUNTERS; counter++) {
         const uint32_t *slot = find(memory, slot_hash(&guess->view, counter, prefix));
         slots[counter] = slot ? slot : no_slot;
     }
-}
-
-/* Return the last decisions at which slots were found: those of groups of four, from the left. */
-static inline size_t group_of(const Memory *memory, size_t left) {
-    return (memory->decisions - left) % 4;
 }
 
 static inline float stretch_entry(const Memory *memory, uint32_t entry) {
@@ -111,7 +103,7 @@ static inline float stretch_entry(const Memory *memory, uint32_t entry) {
 /* Return the probability of 1, of 2^MEMORY_BITS, and write down how it came about. */
 static uint32_t decide(const Memory *memory, const Guess *guess, const uint32_t *const *slots,
                        Shares shares, size_t prefix, size_t left, Decision *decision) {
-    const size_t depth = memory->decisions - left, inner = group_of(memory, left);
+    const size_t inner = passed(memory, left);
     const size_t node_number = (prefix & (((size_t)1 << inner) - 1)) | (size_t)1 << inner;
     const size_t kind = (size_t)guess->has_network;
     float *x = decision->inputs;
@@ -140,63 +132,44 @@ static uint32_t decide(const Memory *memory, const Guess *guess, const uint32_t 
         if (guess->view.lengths[match] > longest)
             longest = guess->view.lengths[match];
     }
-    size_t confidence = 0;
     if (guess->has_network) {
         const float *halves = guess->tree + 2 * prefix;
         odds_of_network =
             clamped(logarithm(halves[1] + 1e-30f) - logarithm(halves[0] + 1e-30f), 12.0f);
         x[2 * (COUNTERS + MATCHES)] = odds_of_network;
-        confidence = (size_t)(fabsf(odds_of_network) * 1.5f);
-        confidence = confidence > 15 ? 15 : confidence;
     }
     x[2 * (COUNTERS + MATCHES) + 1] = 0.3f;
     const int32_t last = guess->view.context[CONTEXT - 1];
-    size_t selected[SETS] = {longest < 16 ? longest / 2 : 6 + longest / 8, known, prefix % 1024,
-                                   confidence * 8 + (depth < 7 ? depth : 7),
-                                   (size_t)(last + 1) % 1024};
-    static const size_t sizes[SETS] = {FIRST_ROWS, KNOWN_ROWS, PREFIX_ROWS, NETWORK_ROWS,
-                                       LAST_ROWS};
+    size_t selected[SETS] = {longest < 16 ? longest / 2 : 6 + longest / 8, known,
+                             prefix % PREFIX_ROWS, (size_t)(last + 1) % LAST_ROWS};
+    static const size_t sizes[SETS] = {FIRST_ROWS, KNOWN_ROWS, PREFIX_ROWS, LAST_ROWS};
     size_t base = kind * ROWS;
-    memset(decision->odds, 0, sizeof decision->odds);
     for (size_t set = 0; set < SETS; set++) {
         if (memory->left_out >> (SET_BIT + set) & 1)
             selected[set] = 0;
         decision->rows[set] = (base + selected[set]) * INPUTS;
         base += sizes[set];
-        const float *weights = memory->weights + decision->rows[set];
-        float sums[16];
-        STORE(sums, LOAD(x) * LOAD(weights) + LOAD(x + 16) * LOAD(weights + 16));
-        decision->odds[set] = clamped(sum_of(sums), 16.0f);
+        decision->odds[set] =
+            clamped(dot(x, memory->weights + decision->rows[set], INPUTS), 16.0f);
     }
-    logistic_of(decision->odds, decision->probabilities);
-    float weighted[16];
-    STORE(weighted, LOAD(decision->odds) * LOAD(memory->final_weights + kind * 16));
-    const float odds = clamped(sum_of(weighted), 16.0f);
+    const float odds =
+        clamped(dot(decision->odds, memory->final_weights + kind * SETS, SETS), 16.0f);
     const float place = (clamped(odds, 7.999f) + 8.0f) * 2.0f;
     const size_t level = (size_t)place;
-    float outcomes[16] = {0}, all = odds * 2.0f;
+    const size_t row = mixed(mixed(3, (uint32_t)last), (uint32_t)prefix) % ADJUSTED;
     decision->share = place - (float)level;
-    uint32_t hash = 3;
-    for (size_t stage = 0; stage < STAGES; stage++) {
-        hash = mixed(hash, (uint32_t)guess->view.context[CONTEXT - 1 - stage]);
-        const size_t row = mixed(hash, (uint32_t)prefix) % ADJUSTED;
-        decision->stages[stage] = ((kind * STAGES + stage) * ADJUSTED + row) * LEVELS + level;
-        const float *levels = memory->adjustments + decision->stages[stage];
-        decision->adjusted[stage] =
-            levels[0] * (1.0f - decision->share) + levels[1] * decision->share;
-        outcomes[stage] = clamped(decision->adjusted[stage], 16.0f);
-        if (!(memory->left_out >> (STAGE_BIT + stage) & 1))
-            all += decision->adjusted[stage];
-    }
-    outcomes[STAGES] = odds;
-    outcomes[STAGES + 1] = clamped(all * memory->per_stage, 16.0f);
-    outcomes[STAGES + 2] = odds_of_network;
+    decision->level = (kind * ADJUSTED + row) * LEVELS + level;
+    const float *levels = memory->adjustments + decision->level;
+    const float adjusted = levels[0] * (1.0f - decision->share) + levels[1] * decision->share;
+    const int is_adjusted = !(memory->left_out >> ADJUSTMENT_BIT & 1);
+    float outcomes[LANES] = {odds, clamped(adjusted, 16.0f),
+                             is_adjusted ? clamped((odds + adjusted) * 0.5f, 16.0f) : odds,
+                             odds_of_network};
     logistic_of(outcomes, outcomes);
-    for (size_t stage = 0; stage < STAGES; stage++)
-        decision->adjusted[stage] = outcomes[stage];
-    decision->mean = outcomes[STAGES];
-    decision->mixture = outcomes[STAGES + 1];
-    decision->network = outcomes[STAGES + 2];
+    decision->mean = outcomes[0];
+    decision->adjusted = outcomes[1];
+    decision->mixture = outcomes[2];
+    decision->network = outcomes[3];
     const float p = shares.mixture * decision->mixture + shares.network * decision->network;
     const uint32_t whole = (uint32_t)(p * (float)(1 << MEMORY_BITS));
     const uint32_t most = (1u << MEMORY_BITS) - 1;
@@ -227,23 +200,20 @@ static void learn_mixture(Memory *memory, const Guess *guess) {
         const float bit = (float)decision->bit;
         const float late = 1.0f + (float)memory->totals[STEPS + kind]++ * (1.0f / 3000.0f);
         const float rate = 0.006f + 0.014f / late, final_rate = 0.0005f + 0.0045f / late;
-        float *final_weights = memory->final_weights + kind * 16;
-        STORE(final_weights, LOAD(final_weights) + LOAD(decision->odds) *
-                                                       ((bit - decision->mean) * final_rate));
+        float *final_weights = memory->final_weights + kind * SETS, probabilities[SETS];
+        logistic_of(decision->odds, probabilities);
+        const float final_step = (bit - decision->mean) * final_rate;
         for (size_t set = 0; set < SETS; set++) {
-            const float step = (bit - decision->probabilities[set]) * rate;
+            const float step = (bit - probabilities[set]) * rate;
             float *weights = memory->weights + decision->rows[set];
-            STORE(weights, LOAD(weights) + LOAD(decision->inputs) * step);
-            STORE(weights + 16, LOAD(weights + 16) + LOAD(decision->inputs + 16) * step);
+            for (size_t i = 0; i < INPUTS; i++)
+                weights[i] += decision->inputs[i] * step;
+            final_weights[set] += decision->odds[set] * final_step;
         }
-        for (size_t stage = 0; stage < STAGES; stage++) {
-            if (memory->left_out >> (STAGE_BIT + stage) & 1)
-                continue;
-            const float step = (bit - decision->adjusted[stage]) * 0.08f;
-            float *levels = memory->adjustments + decision->stages[stage];
-            levels[0] += (1.0f - decision->share) * step;
-            levels[1] += decision->share * step;
-        }
+        const float step = (bit - decision->adjusted) * 0.08f;
+        float *levels = memory->adjustments + decision->level;
+        levels[0] += (1.0f - decision->share) * step;
+        levels[1] += decision->share * step;
     }
 }
 
@@ -252,7 +222,7 @@ static void guess_skip(const Memory *memory, Guess *guess) {
     for (;;) {
         if (guess->left == 0)
             return;
-        if (group_of(memory, guess->left) == 0)
+        if (passed(memory, guess->left) == 0)
             open_slots(memory, guess, guess->slots, guess->prefix);
         if (!is_certain(memory, guess->prefix, guess->left))
             return;

@@ -1,31 +1,34 @@
-/* The float32 functions of the memory, which have the bits of engines/memory/numbers.py. Vectors of
-   16 numbers are what the compiler makes of them on each processor; each operation is rounded once,
-   element by element, and the library is compiled without fusing products and sums. */
+/* The float32 functions of the memory, which have the bits of engines/memory/numbers.py. Each
+   operation is rounded once, element by element, in vectors as in loops, and the library is compiled
+   without fusing products and sums. */
 
 #define INLINE static inline __attribute__((always_inline))
 
-typedef float Floats __attribute__((vector_size(64)));
-typedef int32_t Wholes __attribute__((vector_size(64)));
-typedef uint32_t Words __attribute__((vector_size(64)));
-typedef float FloatsInMemory __attribute__((vector_size(64), aligned(4), may_alias));
+#define LANES 4
+
+typedef float Floats __attribute__((vector_size(16)));
+typedef int32_t Wholes __attribute__((vector_size(16)));
+typedef uint32_t Words __attribute__((vector_size(16)));
+typedef float FloatsInMemory __attribute__((vector_size(16), aligned(4), may_alias));
 
 #define LOAD(from) (*(const FloatsInMemory *)(from))
 #define STORE(to, x) (*(FloatsInMemory *)(to) = (x))
 
 INLINE float clamped(float x, float limit) { return x < -limit ? -limit : x > limit ? limit : x; }
 
-/* Return the sum of 16 numbers: 0 and 8, 1 and 9, ..., then 0 and 4, and so on. */
-INLINE float sum_of(const float *x) {
-    float sums[8];
-    for (size_t k = 0; k < 8; k++)
-        sums[k] = x[k] + x[k + 8];
-    for (size_t middle = 4; middle > 0; middle /= 2)
+/* Return the sum of the products of two rows of numbers, as many as a power of 2, at most 32: of 16,
+   those of 0 and 8, 1 and 9, ..., then 0 and 4, and so on. */
+INLINE float dot(const float *x, const float *y, size_t count) {
+    float sums[32];
+    for (size_t k = 0; k < count; k++)
+        sums[k] = x[k] * y[k];
+    for (size_t middle = count / 2; middle > 0; middle /= 2)
         for (size_t k = 0; k < middle; k++)
             sums[k] += sums[k + middle];
     return sums[0];
 }
 
-/* Replace 16 numbers from -104 to 89 by exp(x), as int8_numbers.py computes it. */
+/* Replace LANES numbers from -104 to 89 by exp(x), as int8_numbers.py computes it. */
 INLINE void exponents_of(float *numbers) {
     const float rounding = 12582912.0f;
     const Floats x = LOAD(numbers);
@@ -42,10 +45,9 @@ INLINE void exponents_of(float *numbers) {
                        (Floats)(((Words)(whole - half) + 127u) << 23));
 }
 
-/* Write the logistic function of 16 numbers. */
+/* Write the logistic function of LANES numbers. */
 INLINE void logistic_of(const float *x, float *y) {
-    for (size_t k = 0; k < 16; k++)
-        y[k] = -x[k];
+    STORE(y, -LOAD(x));
     exponents_of(y);
     STORE(y, 1.0f / (1.0f + LOAD(y)));
 }

@@ -27,13 +27,12 @@ static void put(const void *memory, size_t size) {
 
 int main(void) {
     const uint64_t *settings = array(0);
-    const float *per_stage = array(0);
     void *arrays[13];
     for (size_t i = 0; i < 13; i++)
         arrays[i] = array(i);
     Memory memory = {settings[0], settings[1], settings[2], settings[3], settings[4], settings[5],
-                     *per_stage, arrays[0], arrays[1], arrays[2], arrays[3], arrays[4], arrays[5],
-                     arrays[6], arrays[7], arrays[8], arrays[9], arrays[10], arrays[11], arrays[12],
+                     arrays[0], arrays[1], arrays[2], arrays[3], arrays[4], arrays[5], arrays[6],
+                     arrays[7], arrays[8], arrays[9], arrays[10], arrays[11], arrays[12],
                      calloc(1, charrnn_memory_scratch())};
     const size_t vocabulary = memory.vocabulary;
     float *tree = calloc((size_t)2 << memory.decisions, sizeof *tree);

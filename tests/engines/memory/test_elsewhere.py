@@ -15,7 +15,7 @@ import pytest
 from charrnn.engines.memory import Memory, MemoryConfig
 from charrnn.engines.memory.arithmetic import shortest
 from charrnn.engines.memory.coder import Encoder
-from charrnn.engines.memory.tables import per_stage, place_bits, stretched
+from charrnn.engines.memory.tables import place_bits, stretched
 from tests.engines.memory.test_memory import logits_of, text
 from tests.engines.test_int8_elsewhere import MACHINES, PACKAGE
 
@@ -46,8 +46,7 @@ def test_bits_are_the_same_elsewhere(name: str, tmp_path: Path) -> None:
         *(tables.places, tables.match_maps, tables.weights, tables.final_weights),
         *(tables.adjustments, tables.trust, tables.totals),
     ]
-    part = np.array([per_stage(config)])
-    given = [np.array(settings, dtype=np.uint64), part, *arrays, ids, logits]
+    given = [np.array(settings, dtype=np.uint64), *arrays, ids, logits]
     data = b"".join(np.uint64(each.nbytes).tobytes() + each.tobytes() for each in given)
     command = [*emulator, str(program)]
     output = subprocess.run(command, input=data, capture_output=True, check=True).stdout
