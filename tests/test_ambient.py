@@ -310,7 +310,7 @@ for progress in training:
 training.close()
 expected = regressor.predict(x)
 forked(lambda: np.abs(regressor.predict(x) - expected).max() < 1e-4)
-forked(lambda: fitted().threads_)
+forked(lambda: len(fitted().predict(x)))
 forked(lambda: trained(corpus=folder + "/text.txt", out=folder + "/other", steps=2,
     hidden_size=256))
 forked(lambda: trained(resume=folder + "/run"))
@@ -334,8 +334,8 @@ def test_a_fork_of_a_process_that_has_trained_computes_or_says_why_not(tmp_path:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    predicted, threads, steps, refused, length, warned = done.stdout.splitlines()
-    assert (predicted, threads, steps, length) == ("True", "1", "[1, 2]", "20")
+    predicted, fitted, steps, refused, length, warned = done.stdout.splitlines()
+    assert (predicted, fitted, steps, length) == ("True", "40", "[1, 2]", "20")
     assert refused.startswith("TrainingError this process was forked from one that had loaded")
     assert warned == "warned"
     assert "it trains on one thread instead of 2, with other rounding" in done.stderr

@@ -265,6 +265,11 @@ VERBS: dict[str, tuple[str, Callable[..., Any]]] = {
         "generate",
         lambda model: api.explain(model, "bad cafe", parts=("surprise",), samples=1).to_json(),
     ),
+    "compress": ("generate", lambda model: api.compress(model, "bad cafe")),
+    "decompress": (
+        "generate",
+        lambda model: api.decompress(model, api.compress(model, "bad cafe")),
+    ),
     "score": ("generate", lambda model: api.score(model, "bad cafe").tolist()),
     "fill": ("restore", lambda model: api.fill(model, "b_d c_fe")),
     "proofread": ("restore", lambda model: api.proofread(model, "bad cafe bxd")),
@@ -277,7 +282,7 @@ VERBS: dict[str, tuple[str, Callable[..., Any]]] = {
 }
 SEVERAL_TASKS = {
     "evaluate": {"generate", "classify", "transduce"},
-    "explain": {"generate", "restore", "classify"},
+    "explain": {"generate", "restore", "classify", "transduce"},
 }
 COMMANDS = {
     "generate": "charrnn sample or charrnn repl",
@@ -329,7 +334,8 @@ def test_a_verb_refuses_a_model_that_is_not_there(verb: str) -> None:
 def test_a_verb_loads_no_pytorch(verb: str, models: dict[str, Model], tmp_path: Path) -> None:
     (tmp_path / "bad").write_text("bad cafe")
     write_model(tmp_path / "model", models[VERBS[verb][0]])
-    code = f"import sys, charrnn; result = charrnn.{verb}('model', 'bad'); "
+    given = "charrnn.compress('model', 'bad')" if verb == "decompress" else "'bad'"
+    code = f"import sys, charrnn; result = charrnn.{verb}('model', {given}); "
     code += "text = ''.join(result); " if verb == "stream_sample" else ""
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", f"{code}sys.exit('torch' in sys.modules)"],

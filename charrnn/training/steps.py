@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from charrnn.data.folders import warn_of_surprises
 from charrnn.data.read_options import PAIRS, ReadOptions
@@ -12,10 +12,9 @@ from charrnn.errors import ConfigError
 from charrnn.storage.model_directory import Model
 from charrnn.storage.run import Run
 from charrnn.training.options import TrainingOptions, parse_duration
-from charrnn.training.parallel.torchrun import join_group
-from charrnn.training.progress import Progress
-from charrnn.training.progress_bar import reading_bar, with_bar
-from charrnn.training.session import resume_training, start_training
+
+if TYPE_CHECKING:
+    from charrnn.training.progress import Progress
 
 
 def training_steps(
@@ -34,8 +33,12 @@ def training_steps(
     log: str | None = None,
     progress_bar: bool = True,
     **options: Any,
-) -> Generator[Progress, None, Run]:
+) -> "Generator[Progress, None, Run]":
     """Train, and yield Progress after each step; see `charrnn.stream_train`."""
+    from charrnn.training.parallel.torchrun import join_group
+    from charrnn.training.progress_bar import reading_bar, with_bar
+    from charrnn.training.session import resume_training, start_training
+
     names = [str(item) for item in ([corpus] if isinstance(corpus, str | Path) else corpus)]
     if text is not None or label is not None:
         read = replace(read or ReadOptions(), column=text, label=label)
