@@ -88,6 +88,14 @@ def test_what_is_there_is_not_replaced_unless_asked(run: Charrnn, here: Path) ->
         (("compress", "checkpoints"), 4, "checkpoints: cannot be read: Is a directory"),
         (("compress", "text.txt", "--model", "none"), 3, "none: no such model"),
         (("compress", "text.txt", "-o", "none/a.crnn"), 1, "none/a.crnn: cannot be written"),
+        (
+            ("compress", "text.txt", "-f", "-o", "pipe"),
+            1,
+            "pipe: cannot be written: it is a device",
+        ),
+        (("compress", "text.txt", "-o", "checkpoints"), 1, "it is a folder"),
+        (("compress", "text.txt", "-o", ""), 1, "it is a folder"),
+        (("decompress", "pipe.crnn", "-o", ""), 1, "it is a folder"),
         (("compress", "text.txt", "--no-training-text"), 2, "needs --model"),
         (("compress", "text.txt", "-o", "-", "--json"), 2, "--json prints on stdout too"),
         (("decompress", "text.txt"), 2, "does not end with .crnn"),
@@ -99,6 +107,7 @@ def test_what_is_there_is_not_replaced_unless_asked(run: Charrnn, here: Path) ->
 def test_what_cannot_be_done_is_a_line(
     run: Charrnn, here: Path, arguments: tuple[str, ...], code: int, message: str
 ) -> None:
+    os.mkfifo(here / "pipe")
     before = sorted(here.iterdir())
     result = run(*arguments)
     assert result.exit_code == code

@@ -159,6 +159,17 @@ def test_progress_goes_to_the_end(known: dict[str, Known]) -> None:
     assert read == sorted(read) and read[-1] <= len(archive) and len(read) > 5
 
 
+def test_progress_tells_of_learning_too(known: dict[str, Known]) -> None:
+    learned: list[tuple[int, int]] = []
+    archive = b"".join(
+        compress([b"fox"], known["primed"], learning=lambda *each: learned.append(each))
+    )
+    reader = ArchiveReader(io.BytesIO(archive), "archive")
+    list(decompress(reader, known["primed"], learning=lambda *each: learned.append(each)))
+    count = 3 * len(LETTERS)
+    assert learned == [(count, count)] * 2
+
+
 # What an archive needs
 
 
