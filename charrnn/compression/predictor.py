@@ -82,7 +82,7 @@ def read_known(
     if isinstance(model, Model):
         directory, found = None, model
     else:
-        directory, (found, _) = read_found(str(model), read_evaluated)
+        directory, (found, _) = read_found(str(model), read_evaluated, lists=True)
     found.require("generate")
     if found.others:
         raise ModelError("models that work together cannot compress; name one of them")

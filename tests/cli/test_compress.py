@@ -9,9 +9,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import charrnn
+from charrnn.compression.archive import ArchiveReader
 from charrnn.errors import CorpusError, ModelError
 from charrnn.storage import files
 from tests.cli.conftest import TEXT, Charrnn
@@ -67,6 +69,19 @@ def test_json_has_the_sizes(run: Charrnn, here: Path) -> None:
     assert {key: again[key] for key in ("bytes", "compressed_bytes")} == {
         key: record[key] for key in ("bytes", "compressed_bytes")
     }
+
+
+def test_an_archive_is_as_small_as_evaluate_says(run: Charrnn, here: Path) -> None:
+    words = np.random.default_rng(0).choice(TEXT.split(), 1500)
+    (here / "other.txt").write_text(" ".join(words))
+    evaluation = json.loads(run("evaluate", "small", "other.txt", "--memory", "--json").stdout)
+    assert run("compress", "other.txt", "--model", "small").exit_code == 0
+    with (here / "other.txt.crnn").open("rb") as file:
+        archive = ArchiveReader(file, "archive")
+        size = sum(len(block.code) for block in archive.blocks())
+    assert archive.header.text is not None
+    bits = 8 * size / len(" ".join(words))
+    assert bits == pytest.approx(evaluation["bits_per_character"], rel=0.005)
 
 
 def test_what_is_there_is_not_replaced_unless_asked(run: Charrnn, here: Path) -> None:
