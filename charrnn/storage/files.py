@@ -62,7 +62,9 @@ def check_replaceable(path: Path) -> None:
     """Raise StorageError for a device or pipe, such as /dev/null, which a file would replace."""
     with contextlib.suppress(OSError):
         mode = path.stat().st_mode
-        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        # /dev/stdout is a link into /proc/, also where stdout is a file.
+        opened = path.is_symlink() and os.readlink(path).startswith("/proc/")
+        if opened or not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
             message = "it is a device or pipe, which a file would replace; name a file"
             raise StorageError(f"{path}: cannot be written: {message}")
 
