@@ -92,7 +92,7 @@ def working_through(file: "Input", what: str) -> "Iterator[Shown]":
     from charrnn.cli.display import stages_left
 
     size = file.size
-    with stages_left() as show:
+    with stages_left(what) as show:
         yield Shown(
             lambda done: None if size is None else show(what, done, size),
             partial(show, "remembering the training text"),
