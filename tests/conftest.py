@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+import charrnn
 from charrnn.data.corpus import Corpus, open_corpus
 from charrnn.data.tokenizer import ByteTokenizer, CharTokenizer, Tokenizer
 from charrnn.model.config import ModelConfig
@@ -66,6 +67,19 @@ def corpus_of(tmp_path: Path) -> Callable[..., Corpus]:
         return open_corpus([str(path)])
 
     return make
+
+
+def brief_run(folder: Path, text: str) -> Path:
+    """Writes text.txt into a folder, trains a small model on it, and returns the run's folder."""
+    (folder / "text.txt").write_text(text)
+    return charrnn.train(
+        folder / "text.txt",
+        out=folder / "run",
+        steps=2,
+        hidden_size=8,
+        precision="fp32",
+        progress_bar=False,
+    ).directory
 
 
 @pytest.fixture(scope="session")

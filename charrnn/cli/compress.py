@@ -78,9 +78,10 @@ def compress(
             )
         sizes = Sizes()
         with working_through(opened, "compressing") as show:
-            write_output(
-                output, compress_pieces(opened.pieces(), known, sizes=sizes, progress=show)
+            archive = compress_pieces(
+                opened.pieces(), known, sizes=sizes, progress=show.work, learning=show.learning
             )
+            write_output(output, archive)
     if as_json:
         header = known.header()
         record = {

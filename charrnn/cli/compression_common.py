@@ -2,14 +2,15 @@
 
 import codecs
 import os
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import typer
 
+from charrnn.cli import output_file
 from charrnn.cli.shared_arguments import OUTPUT, complete_runs
 from charrnn.errors import ConfigError
 
@@ -40,19 +41,29 @@ CompressionModel = Annotated[
 ]
 
 
+class Shown(NamedTuple):
+    """Functions that show how much is done.
+
+    Attributes:
+        work: takes the bytes that were read.
+        learning: takes how much of the training text the memory has learned, and how much there is.
+    """
+
+    work: Callable[[int], None]
+    learning: Callable[[int, int], None]
+
+
 def check_output(output: str, *, overwrite: bool, as_json: bool, terminal: bool) -> None:
-    """Raise ConfigError for an output that may not be written: a file that is there already, or a
-    terminal unless `terminal`."""
-    if output != STANDARD:
-        if os.path.lexists(output) and not overwrite:
-            raise ConfigError(
-                f"{output} is there already; name another file with --output, or give --force"
-            )
-        return
-    if as_json:
+    """Raise an error for an output that may not be written: a file that is there already, a
+    terminal unless `terminal`, and what `output_file.check_output` refuses."""
+    if output == STANDARD and as_json:
         raise ConfigError("--json prints on stdout too; name a file with --output")
-    if sys.stdout.isatty() and not terminal:
-        raise ConfigError("this is not for the terminal: give --output FILE, or redirect stdout")
+    if output != STANDARD or not terminal:
+        output_file.check_output(Path(output))
+    if output != STANDARD and os.path.lexists(output) and not overwrite:
+        raise ConfigError(
+            f"{output} is there already; name another file with --output, or give --force"
+        )
 
 
 def write_output(output: str, content: Iterable[bytes]) -> None:
@@ -70,15 +81,19 @@ def write_output(output: str, content: Iterable[bytes]) -> None:
             shown.write(decoder.decode(piece))
         else:
             shown.write_bytes(piece)
+    if shown.terminal:
+        shown.write(decoder.decode(b"", final=True))
     shown.close()
 
 
 @contextmanager
-def working_through(file: "Input", what: str) -> "Iterator[Callable[[int], None]]":
-    """Show how much of a file is done, and the time left, on terminals. Yields a function that
-    takes the bytes done."""
-    from charrnn.cli.display import time_left
+def working_through(file: "Input", what: str) -> "Iterator[Shown]":
+    """Show how much of a file is done, and the time left, on terminals."""
+    from charrnn.cli.display import stages_left
 
     size = file.size
-    with time_left(what) as show:
-        yield lambda done: None if size is None else show(done, size)
+    with stages_left(what) as show:
+        yield Shown(
+            lambda done: None if size is None else show(what, done, size),
+            partial(show, "remembering the training text"),
+        )

@@ -51,7 +51,7 @@ def decompress(
     from charrnn.compression.input import Input
     from charrnn.compression.predictor import read_known
 
-    output = output or _default_output(file)
+    output = _default_output(file) if output is None else output
     check_output(output, overwrite=overwrite, as_json=as_json, terminal=True)
 
     with contextlib.closing(Input.at(file)) as opened:
@@ -62,7 +62,10 @@ def decompress(
             )
         sizes = Sizes()
         with working_through(opened, "decompressing") as show:
-            write_output(output, decompress_archive(archive, known, sizes=sizes, progress=show))
+            content = decompress_archive(
+                archive, known, sizes=sizes, progress=show.work, learning=show.learning
+            )
+            write_output(output, content)
     if as_json:
         print(dumps({"file": output, **sizes.to_json()}, indent=2))
     elif output != STANDARD:

@@ -10,7 +10,7 @@ import time
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 if TYPE_CHECKING:
@@ -150,6 +150,16 @@ def time_left(what: str) -> "Iterator[Callable[[int, int], None]]":
 
     Yields a function that takes the amount done and the total.
     """
+    with stages_left(what) as show:
+        yield partial(show, what)
+
+
+@contextmanager
+def stages_left(first: str = "") -> "Iterator[Callable[[str, int, int], None]]":
+    """Show a progress bar with the time left of each stage of some work, on terminals.
+
+    Yields a function that takes the name of the stage, the amount done and the total.
+    """
     from rich.progress import (
         BarColumn,
         Progress,
@@ -169,8 +179,15 @@ def time_left(what: str) -> "Iterator[Callable[[int, int], None]]":
         disable=not console.is_terminal,
     )
     with bars:
-        task = bars.add_task(what, total=None)
-        yield lambda done, total: bars.update(task, completed=done, total=total)
+        task = bars.add_task(first, total=None)
+
+        def show(stage: str, done: int, total: int) -> None:
+            if bars.tasks[0].description != stage:
+                bars.reset(task, description=stage)  # its speed is another one
+                bars.refresh()
+            bars.update(task, completed=done, total=total)
+
+        yield show
 
 
 def say(message: str, style: str = "") -> None:

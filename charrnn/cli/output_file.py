@@ -12,7 +12,9 @@ _STDOUT: Final = Path("-")
 def check_output(path: Path) -> None:
     """Raise an error for what cannot be written, before long work: ConfigError for stdout that is a
     terminal, which must not get the bytes of a file; StorageError where there is no folder, or one
-    of this name."""
+    of this name, or a device."""
+    from charrnn.storage.files import check_replaceable
+
     if path == _STDOUT:
         if sys.stdout.isatty():
             raise ConfigError("this is not for the terminal: give a file, or redirect stdout")
@@ -20,6 +22,8 @@ def check_output(path: Path) -> None:
         raise StorageError(f"{path}: cannot be written: there is no folder {path.parent}")
     elif path.is_dir():
         raise StorageError(f"{path}: cannot be written: it is a folder; name a file in it")
+    else:
+        check_replaceable(path)
 
 
 def write_output(path: Path, content: bytes) -> None:

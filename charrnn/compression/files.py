@@ -14,7 +14,7 @@ from charrnn.compression.archive import (
     block_bytes,
     end_bytes,
 )
-from charrnn.compression.predictor import Known, Predictor
+from charrnn.compression.predictor import Known, Learning, Predictor
 from charrnn.errors import CorpusError, ModelError
 
 Progress = Callable[[int], None]
@@ -68,6 +68,7 @@ def compress(
     *,
     sizes: Sizes | None = None,
     progress: Progress = _no_progress,
+    learning: Learning | None = None,
 ) -> Iterator[bytes]:
     """Yield the archive of some content, which comes in pieces of any size, in pieces.
 
@@ -75,6 +76,7 @@ def compress(
         known: what it is made with.
         sizes: receives the sizes.
         progress: called with the bytes of the content that are compressed.
+        learning: called while the memory learns the training text.
 
     Raises ModelError when the model's numbers overflow.
     """
@@ -89,7 +91,7 @@ def compress(
     beginning = known.header().to_bytes()
     sizes.archive += len(beginning)
     yield beginning
-    predictor = Predictor(known)
+    predictor = Predictor(known, learning)
     for part in parts(predictor.alphabet, digested()):
         note = _share(progress, sizes.content, part.size / max(len(part.ids), 1))
         code = predictor.encode(part.ids, part.others, note)
@@ -112,6 +114,7 @@ def decompress(
     *,
     sizes: Sizes | None = None,
     progress: Progress = _no_progress,
+    learning: Learning | None = None,
 ) -> Iterator[bytes]:
     """Yield the content of an archive, which may come from anyone, in pieces.
 
@@ -122,6 +125,7 @@ def decompress(
         known: what it may have been made with.
         sizes: receives the sizes.
         progress: called with the bytes of the archive that are decompressed.
+        learning: called while the memory learns the training text.
 
     Raises CorpusError for an archive that is damaged, and where the training text is not there;
     ModelError for another model than that of the archive.
@@ -132,7 +136,8 @@ def decompress(
     digest = hashlib.sha256()
     before = reader.read
     for block in reader.blocks():
-        predictor = predictor or Predictor(known)  # for what is damaged, it is not made at all
+        if predictor is None:  # for what is damaged, it is not made at all
+            predictor = Predictor(known, learning)
         size = reader.read - before
         note = _share(progress, before, size / max(block.ids, 1))
         try:

@@ -30,6 +30,9 @@ from charrnn.training.training_text import read_training_text
 Note = Callable[[int], None]
 """A function that is called with how many ids were coded since its last call."""
 
+Learning = Callable[[int, int], None]
+"""A function that is called with how many ids of a training text were learned, and their total."""
+
 _AT_ONCE: Final = 4096
 """The ids that a call codes, so that Ctrl-C need not wait."""
 
@@ -79,7 +82,7 @@ def read_known(
     if isinstance(model, Model):
         directory, found = None, model
     else:
-        directory, (found, _) = read_found(str(model), read_evaluated)
+        directory, (found, _) = read_found(str(model), read_evaluated, lists=True)
     found.require("generate")
     if found.others:
         raise ModelError("models that work together cannot compress; name one of them")
@@ -121,13 +124,14 @@ class Predictor:
 
     Args:
         known: the model, and the text that the memory learns first.
+        learning: called while it learns.
     """
 
-    def __init__(self, known: Known) -> None:
+    def __init__(self, known: Known, learning: Learning | None = None) -> None:
         model = known.model
         self.alphabet: Alphabet = alphabet_of(None if model is None else model.tokenizer)
         tokenizer = ByteTokenizer() if model is None else model.tokenizer
-        self._memory = primed_memory(tokenizer, known.training)
+        self._memory = primed_memory(tokenizer, known.training, progress=learning)
         self._memory.forget_context()
         self._others: Memory | None = None
         self._engine: Engine | None = None

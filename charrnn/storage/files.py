@@ -13,6 +13,7 @@ import contextlib
 import errno
 import os
 import shutil
+import stat
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -43,6 +44,7 @@ def write_file(path: Path, content: bytes | Iterable[bytes], *, size: int | None
     The content may come in chunks; `size` is then their total number of bytes, where it is known,
     for the error message of a full disk.
     """
+    check_replaceable(path)
     temporary = _temporary(path)
     chunks, size = ([content], len(content)) if isinstance(content, bytes) else (content, size)
     with _writing(path, size):
@@ -54,6 +56,17 @@ def write_file(path: Path, content: bytes | Iterable[bytes], *, size: int | None
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+
+def check_replaceable(path: Path) -> None:
+    """Raise StorageError for a device or pipe, such as /dev/null, which a file would replace."""
+    with contextlib.suppress(OSError):
+        mode = path.stat().st_mode
+        # /dev/stdout is a link into /proc/, also where stdout is a file.
+        opened = path.is_symlink() and os.readlink(path).startswith("/proc/")
+        if opened or not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            message = "it is a device or pipe, which a file would replace; name a file"
+            raise StorageError(f"{path}: cannot be written: {message}")
 
 
 def write_directory(path: Path, files: Mapping[str, bytes]) -> None:

@@ -9,9 +9,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import charrnn
+from charrnn.compression.archive import ArchiveReader
 from charrnn.errors import CorpusError, ModelError
 from charrnn.storage import files
 from tests.cli.conftest import TEXT, Charrnn
@@ -69,6 +71,19 @@ def test_json_has_the_sizes(run: Charrnn, here: Path) -> None:
     }
 
 
+def test_an_archive_is_as_small_as_evaluate_says(run: Charrnn, here: Path) -> None:
+    words = np.random.default_rng(0).choice(TEXT.split(), 1500)
+    (here / "other.txt").write_text(" ".join(words))
+    evaluation = json.loads(run("evaluate", "small", "other.txt", "--memory", "--json").stdout)
+    assert run("compress", "other.txt", "--model", "small").exit_code == 0
+    with (here / "other.txt.crnn").open("rb") as file:
+        archive = ArchiveReader(file, "archive")
+        size = sum(len(block.code) for block in archive.blocks())
+    assert archive.header.text is not None
+    bits = 8 * size / len(" ".join(words))
+    assert bits == pytest.approx(evaluation["bits_per_character"], rel=0.005)
+
+
 def test_what_is_there_is_not_replaced_unless_asked(run: Charrnn, here: Path) -> None:
     (here / "text.txt.crnn").write_bytes(b"precious")
     result = run("compress", "text.txt")
@@ -88,6 +103,14 @@ def test_what_is_there_is_not_replaced_unless_asked(run: Charrnn, here: Path) ->
         (("compress", "checkpoints"), 4, "checkpoints: cannot be read: Is a directory"),
         (("compress", "text.txt", "--model", "none"), 3, "none: no such model"),
         (("compress", "text.txt", "-o", "none/a.crnn"), 1, "none/a.crnn: cannot be written"),
+        (
+            ("compress", "text.txt", "-f", "-o", "pipe"),
+            1,
+            "pipe: cannot be written: it is a device",
+        ),
+        (("compress", "text.txt", "-o", "checkpoints"), 1, "it is a folder"),
+        (("compress", "text.txt", "-o", ""), 1, "it is a folder"),
+        (("decompress", "pipe.crnn", "-o", ""), 1, "it is a folder"),
         (("compress", "text.txt", "--no-training-text"), 2, "needs --model"),
         (("compress", "text.txt", "-o", "-", "--json"), 2, "--json prints on stdout too"),
         (("decompress", "text.txt"), 2, "does not end with .crnn"),
@@ -99,6 +122,7 @@ def test_what_is_there_is_not_replaced_unless_asked(run: Charrnn, here: Path) ->
 def test_what_cannot_be_done_is_a_line(
     run: Charrnn, here: Path, arguments: tuple[str, ...], code: int, message: str
 ) -> None:
+    os.mkfifo(here / "pipe")
     before = sorted(here.iterdir())
     result = run(*arguments)
     assert result.exit_code == code

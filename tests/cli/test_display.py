@@ -1,12 +1,16 @@
 """What reaches a terminal."""
 
+import io
+import re
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
-from charrnn.cli.display import clock, duration, printable, sparkline
+from charrnn.cli import display
+from charrnn.cli.display import clock, duration, printable, sparkline, stages_left
 from charrnn.wording import thousands
 
 
@@ -69,3 +73,20 @@ def test_a_long_name_is_shortened() -> None:
 
     assert shortened("fables", 10) == "fables"
     assert shortened("a very long name", 10) == "a very lo…"
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_the_stages_of_some_work_follow_each_other_in_one_bar(
+    terminal: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=80)
+    monkeypatch.setattr(display, "messages", lambda: console)
+    with stages_left() as show:
+        for stage, total in (("learning", 4), ("working", 20)):
+            for done in range(total + 1):
+                show(stage, done, total)
+            console.print(f"{stage} ends")
+    assert isinstance(console.file, io.StringIO)
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", console.file.getvalue())
+    for expected in ("learning ━", "working ━", "100%"):
+        assert (expected in shown) == terminal

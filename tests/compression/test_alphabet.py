@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from charrnn.compression import alphabet as module
 from charrnn.compression.alphabet import Alphabet, Bytes, alphabet_of, parts
 from charrnn.compression.archive import BLOCK, MOST_IDS, MOST_OTHERS, number_bytes
 from charrnn.data.tokenizer import REPLACEMENT, ByteTokenizer, CharTokenizer
@@ -29,12 +30,13 @@ CONTENT = st.one_of(
 )
 
 
-def restored(alphabet: Alphabet, content: Iterator[bytes]) -> bytes:
+def restored(alphabet: Alphabet, content: Iterator[bytes], block: int = BLOCK) -> bytes:
+    most_ids, most_others = block + MOST_IDS - BLOCK, block * MOST_OTHERS // BLOCK
     found = b""
     for part in parts(alphabet, content):
         assert part.ids.dtype == np.int32
         assert len(part.ids) + len(part.others) > 0
-        assert len(part.ids) <= MOST_IDS and len(part.others) <= MOST_OTHERS
+        assert len(part.ids) <= most_ids and len(part.others) <= most_others
         assert not part.ids.size or 0 <= part.ids.min() <= part.ids.max() < alphabet.size
         again = alphabet.content(part.ids, part.others)
         assert len(again) == part.size
@@ -51,14 +53,23 @@ def test_any_bytes_come_back(alphabet: Alphabet, content: bytes, cut: int) -> No
 
 
 @ALL
-@pytest.mark.parametrize("size", [BLOCK - 1, BLOCK + 1])
-def test_characters_may_lie_across_blocks(alphabet: Alphabet, size: int) -> None:
+@pytest.mark.parametrize("size", [499, 501, 1001])
+def test_characters_may_lie_across_blocks(
+    alphabet: Alphabet, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    block = 500
+    monkeypatch.setattr(module, "BLOCK", block)
     for content in (
         "é🦊".encode() * (size // 6),
         b"\xf0\x9f\xa6" * (size // 3),
         b"ax" * (size // 2),
     ):
-        assert restored(alphabet, iter([content[:1000], content[1000:]])) == content
+        assert restored(alphabet, iter([content[:40], content[40:]]), block) == content
+
+
+def test_a_block_of_the_usual_size_holds_unknown_characters_one_by_one() -> None:
+    content = b"ax" * (BLOCK // 2)
+    assert restored(ALPHABETS["characters"], iter([content])) == content
 
 
 def test_what_a_model_knows_has_nothing_beside_it() -> None:

@@ -625,3 +625,24 @@ def test_what_was_replaced_and_cannot_be_deleted_costs_nothing_of_the_new(
     with pytest.warns(CharRNNWarning, match="replaced-it: it cannot be deleted"):
         write_directory(tmp_path / "it", NEW)
     assert {path.name: path.read_bytes() for path in (tmp_path / "it").iterdir()} == NEW
+
+
+def test_a_file_does_not_replace_a_pipe_or_device(tmp_path: Path) -> None:
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    for path in (pipe, link):
+        with pytest.raises(StorageError, match="it is a device or pipe"):
+            write_file(path, b"new")
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert sorted(tmp_path.iterdir()) == [link, pipe]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="no /proc")
+def test_a_file_does_not_replace_the_link_of_an_open_file(tmp_path: Path) -> None:
+    link = tmp_path / "stdout"
+    with (tmp_path / "redirected").open("w") as file:
+        link.symlink_to(f"/proc/self/fd/{file.fileno()}")
+        with pytest.raises(StorageError, match="it is a device or pipe"):
+            write_file(link, b"new")
+    assert link.is_symlink()

@@ -7,6 +7,7 @@ import pytest
 import charrnn
 from charrnn.storage.model_directory import Model, write_model
 from charrnn.training.training_text import read_training_text
+from tests.conftest import brief_run
 
 TEXT = "The fox met the hen. The hen met the fox.\n" * 30
 
@@ -14,16 +15,7 @@ TEXT = "The fox met the hen. The hen met the fox.\n" * 30
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
-    (folder / "text.txt").write_text(TEXT)
-    trained = charrnn.train(
-        folder / "text.txt",
-        out=folder / "run",
-        steps=2,
-        hidden_size=8,
-        precision="fp32",
-        progress_bar=False,
-    )
-    return trained.directory
+    return brief_run(folder, TEXT)
 
 
 def test_the_text_is_what_was_trained_on_and_what_was_held_out(run: Path) -> None:

@@ -16,7 +16,7 @@ from charrnn.errors import ModelError
 from tests.engines.int8_models import NETWORKS, drawn_model
 
 SMALL = MemoryConfig(table_bits=12, history_bits=10)
-V, N, BEGINNING = 67, 80, 5
+V, N, BEGINNING = 67, 50, 5
 
 MEMORIES = {
     "numpy": False,
@@ -34,13 +34,13 @@ if available():
 def drawn_ids(count: int = N) -> Ids:
     """Ids that repeat, so that there is something to remember."""
     random = np.random.default_rng(1)
-    words = random.integers(0, V, (6, 9))
-    return np.concatenate([words[i] for i in random.integers(0, 6, count)])[:count].astype(np.int32)
+    words = random.integers(0, V, (2, 9))
+    return np.concatenate([words[i] for i in random.integers(0, 2, count)])[:count].astype(np.int32)
 
 
 def pieces(ids: Ids) -> Iterator[Ids]:
-    for begin in range(0, len(ids), 64):
-        yield ids[begin : begin + 64]
+    for begin in range(0, len(ids), 40):
+        yield ids[begin : begin + 40]
 
 
 def encode(memory: Memory, ids: Ids, lanes: Lanes | None) -> bytes:
@@ -101,7 +101,7 @@ def test_every_processor_writes_and_reads_one_code(network: str, kind: str, engi
 
 @pytest.mark.parametrize("native", MEMORIES.values())
 def test_a_code_is_as_long_as_the_memory_scores_it(native: bool) -> None:
-    ids = drawn_ids(100)
+    ids = drawn_ids(80)
     bits = float(Memory(V, SMALL, native=native).score(ids).sum()) / np.log(2)
     assert len(encode(Memory(V, SMALL, native=native), ids, None)) == pytest.approx(bits / 8, abs=2)
 
@@ -109,7 +109,7 @@ def test_a_code_is_as_long_as_the_memory_scores_it(native: bool) -> None:
 @pytest.mark.parametrize("vocabulary", [2, 3, 64, 65, 256, 300])
 @pytest.mark.parametrize("native", MEMORIES.values())
 def test_vocabularies_of_any_size(vocabulary: int, native: bool) -> None:
-    ids = np.random.default_rng(0).integers(0, vocabulary, 80).astype(np.int32)
+    ids = np.random.default_rng(0).integers(0, vocabulary, 50).astype(np.int32)
     ids[-1] = vocabulary - 1
     encoder = Encoder()
     encoder.encode(Memory(vocabulary, SMALL, native=native), ids)

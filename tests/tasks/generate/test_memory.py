@@ -14,6 +14,7 @@ from charrnn.generation.memory_engine import MemoryEngine
 from charrnn.generation.request import Sample
 from charrnn.tasks.generate import memory as module
 from charrnn.tasks.generate.memory import longest_copies, open_sampler
+from tests.conftest import brief_run
 
 TEXT = "the ant met the bee\nthe bee met the cow\n" * 20
 
@@ -21,17 +22,8 @@ TEXT = "the ant met the bee\nthe bee met the cow\n" * 20
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
-    (folder / "text.txt").write_text(TEXT)
     (folder / "other.txt").write_text("cow bee ant é\n" * 20)
-    trained = charrnn.train(
-        folder / "text.txt",
-        out=folder / "run",
-        steps=2,
-        hidden_size=8,
-        precision="fp32",
-        progress_bar=False,
-    )
-    return trained.directory
+    return brief_run(folder, TEXT)
 
 
 def test_the_memory_knows_the_training_text_without_what_was_held_out(run: Path) -> None:
