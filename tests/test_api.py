@@ -265,10 +265,10 @@ VERBS: dict[str, tuple[str, Callable[..., Any]]] = {
         "generate",
         lambda model: api.explain(model, "bad cafe", parts=("surprise",), samples=1).to_json(),
     ),
-    "compress": ("generate", lambda model: api.compress(model, "bad cafe")),
+    "compress": ("generate", lambda model: api.compress(model, "bad cafe", training_text=False)),
     "decompress": (
         "generate",
-        lambda model: api.decompress(model, api.compress(model, "bad cafe")),
+        lambda model: api.decompress(model, api.compress(model, "bad cafe", training_text=False)),
     ),
     "score": ("generate", lambda model: api.score(model, "bad cafe").tolist()),
     "fill": ("restore", lambda model: api.fill(model, "b_d c_fe")),

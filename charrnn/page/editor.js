@@ -30,6 +30,7 @@ export class Editor {
     this.pen = element("span", { class: "pen" });
     this.lines = [];
     this.caretBefore = 0;
+    this.selected = [0, 0]; // kept here while another element has the focus: browsers may lose it
 
     this.area.addEventListener("compositionstart", () => {
       this.composing = true;
@@ -58,20 +59,36 @@ export class Editor {
     document.addEventListener("selectionchange", () => {
       if (document.activeElement === this.area) onCaret();
     });
+    this.area.addEventListener("blur", () => {
+      this.selected = [this.area.selectionStart, this.area.selectionEnd];
+    });
+    this.area.addEventListener("focus", () => this.area.setSelectionRange(...this.selected));
     manuscript.onChange((change) => this.changed(change));
     this.rebuild();
   }
 
+  /** The units between which the selection lies; twice the caret where nothing is selected. */
+  get selection() {
+    if (document.activeElement !== this.area) return this.selected;
+    return [this.area.selectionStart, this.area.selectionEnd];
+  }
+
+  set selection(selected) {
+    this.selected = selected;
+    this.area.setSelectionRange(...selected);
+  }
+
   get caret() {
-    return this.area.selectionEnd;
+    return this.selection[1];
   }
 
   set caret(position) {
-    this.area.setSelectionRange(position, position);
+    this.selection = [position, position];
   }
 
   get hasSelection() {
-    return this.area.selectionStart !== this.area.selectionEnd;
+    const [start, end] = this.selection;
+    return start !== end;
   }
 
   /** Takes over what a person did to the text area. */
@@ -100,10 +117,10 @@ export class Editor {
         if (place < start || (place === start && removed !== "")) return place;
         return place <= end ? start + inserted.length : place + inserted.length - removed.length;
       };
-      const { selectionStart, selectionEnd } = this.area;
+      const selected = this.selection.map(moved);
       this.area.setRangeText(inserted, start, end, "preserve");
       if (this.area.value !== this.manuscript.text) this.area.value = this.manuscript.text;
-      this.area.setSelectionRange(moved(selectionStart), moved(selectionEnd));
+      this.selection = selected;
     }
     const first = this.lineAt(start);
     const last = this.lineAt(end);
