@@ -9,10 +9,7 @@ docs/inside.md says. Needs what make_page_pictures.py needs, whose pictures thes
 
 import argparse
 import contextlib
-import io
-import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,9 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from make_page_pictures import ARGUMENTS, BROWSERS, COLORS, LARGEST_BYTES, NEVER, SCALE
-from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from make_page_pictures import save_shot, started_browser, window
+from playwright.sync_api import Browser, Page
 
 TRAINING: Final = ("fables", "--epochs", "30", "--checkpoint-every", "20", "--keep", "40")
 """What docs/inside.md trains with."""
@@ -93,28 +89,14 @@ def _charrnn(*arguments: str) -> None:
     subprocess.run([sys.executable, "-m", "charrnn", *arguments], check=True)
 
 
-def take(browser: Browser, address: str, picture: Picture, theme: str) -> bytes:
-    """Takes a picture in a theme, light or dark; returns the PNG."""
-    context = browser.new_context(
-        viewport={"width": WIDTH, "height": picture.height},
-        color_scheme="dark" if theme == "dark" else "light",
-        device_scale_factor=SCALE,
-        reduced_motion="reduce",
-        locale="en-GB",
-    )
-    context.set_default_timeout(NEVER)
-    page = context.new_page()
-    page.goto(address)
-    page.get_by_role("tab", name=picture.section, exact=True).click()
-    picture.prepare(page)
-    page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
-    shot = page.screenshot(caret="hide", animations="disabled")
-    context.close()
-    with Image.open(io.BytesIO(shot)) as image:  # as few colors as a page has, it is small
-        few = image.convert("RGB").quantize(COLORS, dither=Image.Dither.NONE)
-        content = io.BytesIO()
-        few.save(content, "png", optimize=True)
-    return content.getvalue()
+def take(browser: Browser, address: str, picture: Picture, to: Path) -> None:
+    """Takes a picture in both themes."""
+    for theme in ("light", "dark"):
+        with window(browser, WIDTH, picture.height, theme) as page:
+            page.goto(address)
+            page.get_by_role("tab", name=picture.section, exact=True).click()
+            picture.prepare(page)
+            save_shot(page, to / f"inside-{picture.section.lower()}-{theme}.png")
 
 
 def main() -> None:
@@ -124,10 +106,6 @@ def main() -> None:
     parser.add_argument("--to", type=Path, default=here, help="The folder for the pictures.")
     parser.add_argument("--model", help="A model of the fables that is there already.")
     arguments = parser.parse_args()
-    chosen = os.environ.get("CHARRNN_BROWSER")
-    executable = next(filter(None, map(shutil.which, [chosen] if chosen else BROWSERS)), None)
-    if executable is None:
-        sys.exit("there is no browser; install Chromium, or name it in CHARRNN_BROWSER")
     with contextlib.ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         model = arguments.model
@@ -135,17 +113,9 @@ def main() -> None:
             model = str(directory / "fables")
             _charrnn("train", *TRAINING, "--out", model, "--quiet")
         address = make_page(model, directory)
-        playwright = stack.enter_context(sync_playwright())
-        browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
-        stack.callback(browser.close)
+        browser = stack.enter_context(started_browser())
         for picture in PICTURES:
-            for theme in ("light", "dark"):
-                path = arguments.to / f"inside-{picture.section.lower()}-{theme}.png"
-                content = take(browser, address, picture, theme)
-                path.write_bytes(content)
-                print(f"{path}: {len(content):,} bytes", flush=True)
-                if len(content) > LARGEST_BYTES:
-                    sys.exit(f"{path} has more than {LARGEST_BYTES:,} bytes")
+            take(browser, address, picture, arguments.to)
 
 
 if __name__ == "__main__":

@@ -217,8 +217,50 @@ def serving(directory: Path) -> Iterator[str]:
 # The pictures
 
 
-def take(browser: Browser, address: str, picture: Picture, to: Path) -> Iterator[Path]:
-    """Takes a picture in all its forms, and yields their files.
+@contextlib.contextmanager
+def started_browser() -> Iterator[Browser]:
+    """Starts the browser. Exits where there is none."""
+    chosen = os.environ.get("CHARRNN_BROWSER")
+    executable = next(filter(None, map(shutil.which, [chosen] if chosen else BROWSERS)), None)
+    if executable is None:
+        sys.exit("there is no browser; install Chromium, or name it in CHARRNN_BROWSER")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@contextlib.contextmanager
+def window(browser: Browser, width: int, height: int, theme: str) -> Iterator[Page]:
+    """Opens an empty window in a theme, light or dark."""
+    context = browser.new_context(
+        viewport={"width": width, "height": height},
+        color_scheme="dark" if theme == "dark" else "light",
+        device_scale_factor=SCALE,
+        reduced_motion="reduce",
+        locale="en-GB",
+    )
+    context.set_default_timeout(NEVER)
+    yield context.new_page()
+    context.close()
+
+
+def save_shot(page: Page, path: Path) -> None:
+    """Saves what a window shows from the top of the page on. Exits where the file is too large."""
+    page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
+    page.wait_for_load_state("networkidle")
+    shot = page.screenshot(caret="hide", animations="disabled")
+    with Image.open(io.BytesIO(shot)) as image:  # as few colors as a page has, it is small
+        few = image.convert("RGB").quantize(COLORS, dither=Image.Dither.NONE)
+        few.save(path, optimize=True)
+    size = path.stat().st_size
+    print(f"{path}: {size:,} bytes", flush=True)
+    if size > LARGEST_BYTES:
+        sys.exit(f"{path} has more than {LARGEST_BYTES:,} bytes")
+
+
+def take(browser: Browser, address: str, picture: Picture, to: Path) -> None:
+    """Takes a picture in all its forms.
 
     Args:
         address: where the server listens, or that of the page in one file.
@@ -226,29 +268,13 @@ def take(browser: Browser, address: str, picture: Picture, to: Path) -> Iterator
     for phone in (False, True) if picture.phone else (False,):
         width, height = NARROW if phone else (WIDE, picture.height)
         for theme in ("light", "dark"):
-            context = browser.new_context(
-                viewport={"width": width, "height": height},
-                color_scheme="dark" if theme == "dark" else "light",
-                device_scale_factor=SCALE,
-                reduced_motion="reduce",
-                locale="en-GB",
-            )
-            context.set_default_timeout(NEVER)
-            page = context.new_page()
-            page.goto(f"{address}{'' if picture.is_file else '/'}#{picture.part}")
-            if not picture.is_file:
-                page.get_by_label("Model").select_option(picture.model)
-            page.get_by_role("tab", name=re.compile(picture.part, re.IGNORECASE)).click()
-            picture.prepare(page)
-            page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
-            page.wait_for_load_state("networkidle")
-            path = to / f"{picture.name}{'-phone' if phone else ''}-{theme}.png"
-            shot = page.screenshot(caret="hide", animations="disabled")
-            context.close()
-            with Image.open(io.BytesIO(shot)) as image:  # as few colors as a page has, it is small
-                few = image.convert("RGB").quantize(COLORS, dither=Image.Dither.NONE)
-                few.save(path, optimize=True)
-            yield path
+            with window(browser, width, height, theme) as page:
+                page.goto(f"{address}{'' if picture.is_file else '/'}#{picture.part}")
+                if not picture.is_file:
+                    page.get_by_label("Model").select_option(picture.model)
+                page.get_by_role("tab", name=re.compile(picture.part, re.IGNORECASE)).click()
+                picture.prepare(page)
+                save_shot(page, to / f"{picture.name}{'-phone' if phone else ''}-{theme}.png")
 
 
 def main() -> None:
@@ -259,26 +285,16 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=600, help="How long to train each model.")
     parser.add_argument("--models", type=Path, help="A folder that has the models already.")
     arguments = parser.parse_args()
-    chosen = os.environ.get("CHARRNN_BROWSER")
-    executable = next(filter(None, map(shutil.which, [chosen] if chosen else BROWSERS)), None)
-    if executable is None:
-        sys.exit("there is no browser; install Chromium, or name it in CHARRNN_BROWSER")
     with contextlib.ExitStack() as stack:
         directory = arguments.models
         if directory is None:
             directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             train_models(directory, arguments.steps)
         address = stack.enter_context(serving(directory))
-        playwright = stack.enter_context(sync_playwright())
-        browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
-        stack.callback(browser.close)
+        browser = stack.enter_context(started_browser())
         for picture in PICTURES:
             at = export_page(directory, picture.model) if picture.is_file else address
-            for path in take(browser, at, picture, arguments.to):
-                size = path.stat().st_size
-                print(f"{path}: {size:,} bytes", flush=True)
-                if size > LARGEST_BYTES:
-                    sys.exit(f"{path} has more than {LARGEST_BYTES:,} bytes")
+            take(browser, at, picture, arguments.to)
 
 
 if __name__ == "__main__":
