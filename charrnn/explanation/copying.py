@@ -255,7 +255,7 @@ def original_places(training: AnyIds, places: Sequence[int]) -> list[int]:
     """Return where places of the training text are in the whole text."""
     if not isinstance(training, Excerpt):
         return list(places)
-    starts, ends = training.passages()
+    starts, ends = (each.astype(np.int64) for each in training.passages())
     bounds = np.cumsum(ends - starts)
     passages = np.searchsorted(bounds, places, side="right")
     found: list[int] = (ends[passages] - bounds[passages] + np.asarray(places)).tolist()

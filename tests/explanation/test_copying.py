@@ -82,7 +82,8 @@ def test_two_texts_that_continue_each_other_are_two_copies() -> None:
 def test_places_are_those_of_the_whole_text() -> None:
     """Where lines in between are held out, the training text is an excerpt."""
     (ids,) = encode("one\ntwo\nthree\nfour\n")
-    training = Excerpt(ids, np.array([0, 8]), np.array([4, 19]))  # without "two"
+    kind = np.uint64  # as of lines that are held out
+    training = Excerpt(ids, np.array([0, 8], kind), np.array([4, 19], kind))  # without "two"
     texts = encode("xfourx")
     matches = find_matches(np.asarray(training), texts)
     first = describe_copies("text", matches, texts, training, TOKENIZER).longest[0]
