@@ -17,7 +17,7 @@ from charrnn.tasks.transduce.beam import Hypothesis
 from charrnn.tasks.transduce.engine import NOWHERE, TransducerEngine
 from charrnn.tasks.transduce.explanation import pieces_of, without
 from tests.tasks.transduce.pair_networks import TOKENIZER, exact_probability, make_network
-from tests.tasks.transduce.test_training import write_pairs
+from tests.tasks.transduce.test_training import train_loud
 
 
 def aligned(model: Model, text: str) -> list[AlignedPair]:
@@ -145,19 +145,7 @@ def test_without_a_text_there_must_be_pairs_of_the_training() -> None:
 
 def test_held_out_pairs_of_a_run(tmp_path: Path) -> None:
     """The first letter of `abc` makes the first of `Acc`, and the last one the others."""
-    table = write_pairs(tmp_path / "pairs.tsv")
-    run = charrnn.train(
-        table,
-        source="word",
-        target="loud",
-        steps=150,
-        hidden_size=24,
-        dropout=0.1,
-        weight_dropout=0.0,
-        batch_size=16,
-        out=tmp_path / "loud",
-        progress_bar=False,
-    )
+    run = train_loud(tmp_path)
     found = charrnn.explain(run.directory)
     assert found.alignment is not None
     assert found.text.source == "held out of pairs"

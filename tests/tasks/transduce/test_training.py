@@ -42,11 +42,10 @@ def task_of(trainer: Trainer) -> PairTask:
     return trainer.task
 
 
-def test_a_rule_is_learned_and_translates(tmp_path: Path) -> None:
-    table = write_pairs(tmp_path / "pairs.tsv")
-    out = tmp_path / "loud"
-    charrnn.train(
-        str(table),
+def train_loud(folder: Path) -> Run:
+    """Train on the pairs of `write_pairs` until their rule is learned."""
+    return charrnn.train(
+        str(write_pairs(folder / "pairs.tsv")),
         source="word",
         target="loud",
         steps=150,
@@ -54,8 +53,13 @@ def test_a_rule_is_learned_and_translates(tmp_path: Path) -> None:
         dropout=0.1,
         weight_dropout=0.0,
         batch_size=16,
-        out=str(out),
+        out=str(folder / "loud"),
+        progress_bar=False,
     )
+
+
+def test_a_rule_is_learned_and_translates(tmp_path: Path) -> None:
+    out = train_loud(tmp_path).directory
     translations = charrnn.translate(str(out), ["abc", "dab", "cca"])
     assert [each.text for each in translations] == ["Acc", "Dbb", "Caa"]
     measured = charrnn.evaluate(str(out))
