@@ -83,7 +83,7 @@ def compress(
             )
             write_output(output, archive)
     if as_json:
-        header = known.header()
+        header = known.header
         record = {
             "archive": output,
             "model": None if header.model is None else header.model.hex(),

@@ -88,7 +88,7 @@ def compress(
             digest.update(piece)
             yield piece
 
-    beginning = known.header().to_bytes()
+    beginning = known.header.to_bytes()
     sizes.archive += len(beginning)
     yield beginning
     predictor = Predictor(known, learning)
@@ -168,7 +168,7 @@ def _check_known(reader: ArchiveReader, known: Known) -> None:
             f"{name}: it was made with a model, of the SHA-256 {wanted.model.hex()}...; "
             "name that model"
         )
-    found = known.header()
+    found = known.header
     if found.model != wanted.model:
         assert found.model is not None
         raise ModelError(

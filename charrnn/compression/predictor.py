@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -56,8 +57,9 @@ class Known:
     training: AnyIds | None = None
     problem: str = ""
 
+    @cached_property
     def header(self) -> Header:
-        """Return the beginning of an archive that is made with all of it."""
+        """The beginning of an archive that is made with all of it."""
         model = None if self.model is None else model_digest(self.model)[:MODEL_DIGEST]
         text = None if self.training is None else ids_digest(self.training)[:TEXT_DIGEST]
         return Header(model, text)

@@ -145,9 +145,20 @@ def load(model: str | Path | Model | None = None) -> Model:
     Args:
         model: the name of a run, a run directory or a model directory.
     """
+    return load_with_directory(model)[1]
+
+
+def load_with_directory(
+    model: str | Path | Model | None = None, *, lists: bool = True
+) -> tuple[Path | None, Model]:
+    """Read a model as `load` does; return its directory as well, which is None for a Model.
+
+    Args:
+        lists: whether a list of models may be read.
+    """
     if isinstance(model, Model):
-        return model
-    return read_found(None if model is None else str(model), read_model_or_list, lists=True)[1]
+        return None, model
+    return read_found(None if model is None else str(model), read_model_or_list, lists=lists)
 
 
 def name_of(directory: Path) -> str:

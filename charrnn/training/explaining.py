@@ -7,8 +7,8 @@ from charrnn.data.tokenizer import check_text
 from charrnn.explanation.config import ExplainConfig
 from charrnn.explanation.explanation import Explanation
 from charrnn.explanation.request import ExplainRequest
-from charrnn.storage.model_directory import Model, read_model
-from charrnn.storage.run_lookup import read_found
+from charrnn.storage.model_directory import Model
+from charrnn.storage.run_lookup import load_with_directory
 from charrnn.training.explained_text import read_text
 from charrnn.training.task import task_definition
 
@@ -18,11 +18,7 @@ def explain(
 ) -> Explanation:
     """Explain a model and a text; see `charrnn.explain`."""
     config, source = ExplainConfig(**settings), "the text"
-    directory: Path | None = None
-    if isinstance(model, Model):
-        found = model
-    else:
-        directory, found = read_found(str(model), read_model)
+    directory, found = load_with_directory(model, lists=False)
     if isinstance(text, Path):
         source, text = text.name, read_text(str(text), found.tokenizer)
     elif text is not None:

@@ -240,7 +240,7 @@ def test_another_content_than_the_checksum_says_is_refused() -> None:
 def test_any_code_ends_in_an_error(known: dict[str, Known], kind: str) -> None:
     """Also one whose checksum is right, as from somebody who means harm."""
     random = np.random.default_rng(0)
-    header = known[kind].header().to_bytes()
+    header = known[kind].header.to_bytes()
     for _ in range(20):
         ids, others = (int(each) for each in random.integers(0, 60, 2))
         block = block_bytes(Block(ids, others, random.bytes(int(random.integers(0, 30)))))

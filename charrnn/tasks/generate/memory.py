@@ -23,8 +23,7 @@ from charrnn.generation.sampler import Sampler
 from charrnn.option_declaration import options_of
 from charrnn.storage import token_cache
 from charrnn.storage.model_directory import Model
-from charrnn.storage.model_list import read_model_or_list
-from charrnn.storage.run_lookup import load, read_found
+from charrnn.storage.run_lookup import load, load_with_directory
 from charrnn.training.training_text import read_training_text
 
 _LARGEST_COMPARED: Final = 50_000_000
@@ -62,12 +61,7 @@ def open_sampler(
     """
     if mixture is None or mixture.memory is None:
         return MixedSampler(Sampler(load(model), engine), None)
-    directory: Path | None = None
-    if isinstance(model, Model):
-        found = model
-    else:
-        name = None if model is None else str(model)
-        directory, found = read_found(name, read_model_or_list, lists=True)
+    directory, found = load_with_directory(model)
     inner = Sampler(found, engine).engine
     learned = _training_ids(directory) if corpus is None else _ids_of(corpus, found.tokenizer, read)
     mixed = MemoryEngine(
