@@ -13,16 +13,16 @@ from charrnn.ambient import as_usual
 from charrnn.array_types import Float64Array
 from charrnn.errors import ConfigError, ModelError
 from charrnn.estimators.arrays import Array, as_classes
-from charrnn.estimators.base import RecurrentEstimator
 from charrnn.estimators.scikit_learn import data_conversion_warning
 from charrnn.estimators.sequences import Targets
 from charrnn.estimators.storage import classes_from_json, classes_to_json
+from charrnn.estimators.supervised import SequenceEstimator
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class RecurrentClassifier(RecurrentEstimator):
+class RecurrentClassifier(SequenceEstimator):
     """A classifier of sequences of vectors: a recurrent network with the cross-entropy loss.
 
     Args: see RecurrentRegressor.
@@ -90,11 +90,11 @@ class RecurrentClassifier(RecurrentEstimator):
         numbers = numbers.astype(np.int64)
         return {"classes_": classes}, Targets(numbers, self._shuffled(numbers))
 
-    def _fitted_to_json(self) -> dict[str, Any]:
+    def _targets_to_json(self) -> dict[str, Any]:
         return {"classes": classes_to_json(self.classes_)}
 
     @staticmethod
-    def _fitted_from_json(data: dict[str, Any], outputs: int, where: str) -> dict[str, Any]:
+    def _targets_from_json(data: dict[str, Any], outputs: int, where: str) -> dict[str, Any]:
         if data.keys() != {"classes"}:
             raise ModelError(f"{where}: expected the classes")
         return {"classes_": classes_from_json(data["classes"], f"{where}: classes", outputs)}

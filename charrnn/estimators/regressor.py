@@ -11,16 +11,16 @@ from charrnn.ambient import as_usual
 from charrnn.array_types import Float64Array
 from charrnn.errors import ConfigError, ModelError
 from charrnn.estimators.arrays import as_numbers, check_finite
-from charrnn.estimators.base import RecurrentEstimator
 from charrnn.estimators.sequences import Targets
 from charrnn.estimators.storage import numbers_from_json
+from charrnn.estimators.supervised import SequenceEstimator
 from charrnn.evaluation.metrics import r_squared
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class RecurrentRegressor(RecurrentEstimator):
+class RecurrentRegressor(SequenceEstimator):
     """A regressor of sequences of vectors: a recurrent network with the mean squared error, which
     predicts one number or K numbers for each sequence.
 
@@ -111,7 +111,7 @@ class RecurrentRegressor(RecurrentEstimator):
         targets = ((columns - mean) / scale).astype(np.float32)
         return fitted, Targets(targets, self._shuffled(targets[:, 0]))
 
-    def _fitted_to_json(self) -> dict[str, Any]:
+    def _targets_to_json(self) -> dict[str, Any]:
         return {
             "target_mean": self.target_mean_.tolist(),
             "target_scale": self.target_scale_.tolist(),
@@ -119,7 +119,7 @@ class RecurrentRegressor(RecurrentEstimator):
         }
 
     @staticmethod
-    def _fitted_from_json(data: dict[str, Any], outputs: int, where: str) -> dict[str, Any]:
+    def _targets_from_json(data: dict[str, Any], outputs: int, where: str) -> dict[str, Any]:
         if data.keys() != {"target_mean", "target_scale", "one_d"}:
             raise ModelError(f"{where}: expected the mean and the scale of the targets")
         if not isinstance(data["one_d"], bool) or (data["one_d"] and outputs != 1):
