@@ -71,10 +71,11 @@ def test_every_verb_has_a_section_in_python_md() -> None:
         assert re.search(rf"charrnn\.{verb}\(", code), verb
 
 
-def test_the_code_of_python_md_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("page", ["python.md", "sequences.md"])
+def test_the_code_of_pages_about_python_runs(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """All of it in order, as in a notebook, with small trainings in the place of its budgets."""
     monkeypatch.setattr(os, "environ", os.environ.copy())
-    outcome = run_document(ROOT / "docs" / "python.md")
+    outcome = run_document(ROOT / "docs" / page)
     assert outcome.blocks
     assert outcome.problems == []
 

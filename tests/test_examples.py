@@ -28,6 +28,6 @@ def test_the_regression_of_the_mission() -> None:
     assert score and float(score[1]) > 0.25
 
 
-def test_python_md_has_the_example_as_it_is() -> None:
+def test_sequences_md_has_the_example_as_it_is() -> None:
     code = (EXAMPLES / "sequence_regression.py").read_text().split('"""')[2].strip()
-    assert code in (ROOT / "docs" / "python.md").read_text()
+    assert code in (ROOT / "docs" / "sequences.md").read_text()
