@@ -54,6 +54,9 @@ if TYPE_CHECKING:
         UnknownCharacterError,
     )
     from charrnn.estimators.classifier import RecurrentClassifier
+    from charrnn.estimators.forecasting.backtest import Backtest, backtest
+    from charrnn.estimators.forecasting.forecast import Forecast
+    from charrnn.estimators.forecasting.forecaster import RecurrentForecaster
     from charrnn.estimators.loading import load_estimator
     from charrnn.estimators.regressor import RecurrentRegressor
     from charrnn.evaluation.dynamic_evaluation import AdaptationConfig, Adapter
@@ -111,6 +114,9 @@ _HOMES: Final = {
         "UnknownCharacterError",
     ),
     "charrnn.estimators.classifier": ("RecurrentClassifier",),
+    "charrnn.estimators.forecasting.backtest": ("Backtest", "backtest"),
+    "charrnn.estimators.forecasting.forecast": ("Forecast",),
+    "charrnn.estimators.forecasting.forecaster": ("RecurrentForecaster",),
     "charrnn.estimators.loading": ("load_estimator",),
     "charrnn.estimators.regressor": ("RecurrentRegressor",),
     "charrnn.evaluation.dynamic_evaluation": ("AdaptationConfig", "Adapter"),
@@ -135,6 +141,7 @@ _HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in name
 __all__ = [
     "AdaptationConfig",
     "Adapter",
+    "Backtest",
     "ByteTokenizer",
     "Candidate",
     "CharRNN",
@@ -149,6 +156,7 @@ __all__ = [
     "FillConfig",
     "Filling",
     "Finding",
+    "Forecast",
     "HubError",
     "Model",
     "ModelConfig",
@@ -159,6 +167,7 @@ __all__ = [
     "ProofreadConfig",
     "ReadOptions",
     "RecurrentClassifier",
+    "RecurrentForecaster",
     "RecurrentRegressor",
     "Run",
     "Sampler",
@@ -174,6 +183,7 @@ __all__ = [
     "Translator",
     "UnknownCharacterError",
     "apply_corrections",
+    "backtest",
     "compress",
     "decompress",
     "evaluate",

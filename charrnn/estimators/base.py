@@ -6,7 +6,7 @@ that they work in its pipelines, searches and cross-validation; none needs sciki
 
 import inspect
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from charrnn.array_types import Float32Array
 from charrnn.errors import ConfigError, ModelError
@@ -21,10 +21,14 @@ class RecurrentEstimator:
     """The base class: parameters, storage and pickles. Subclasses add `__init__`, whose arguments
     are the parameters, `fit` and `predict`."""
 
+    network_type: ClassVar[type[NetworkConfig]] = NetworkConfig
+    """The class of `network_config_`."""
+
     tensors_: dict[str, Float32Array]
     network_config_: NetworkConfig
 
-    _engine: VectorEngine
+    _engine: Any
+    """What computes the network; see `_make_engine`."""
 
     # Parameters
 
@@ -79,6 +83,10 @@ class RecurrentEstimator:
         resume_from._check_fitted()
         return resume_from
 
+    def _make_engine(self) -> Any:
+        """Return what computes the fitted network, of `network_config_` and `tensors_`."""
+        return VectorEngine(self.network_config_, self.tensors_)
+
     def __getstate__(self) -> dict[str, Any]:
         """Return what a pickle or a copy needs: the engine is made of the weights."""
         return {name: value for name, value in vars(self).items() if name != "_engine"}
@@ -87,7 +95,7 @@ class RecurrentEstimator:
         """Restore what `__getstate__` returned."""
         vars(self).update(state)
         if "tensors_" in state:
-            self._engine = VectorEngine(self.network_config_, self.tensors_)
+            self._engine = self._make_engine()
 
     # Storage
 
@@ -115,7 +123,8 @@ class RecurrentEstimator:
 
         Raises ModelError where the directory is damaged, or has another estimator.
         """
-        return cls._of(read_estimator(Path(directory)), Path(directory) / CONFIG)
+        stored = read_estimator(Path(directory), {cls.__name__: cls.network_type})
+        return cls._of(stored, Path(directory) / CONFIG)
 
     @classmethod
     def _of(cls, stored: StoredEstimator, path: Path) -> Self:
@@ -132,7 +141,7 @@ class RecurrentEstimator:
             raise ModelError(f"{path}: parameters: {error}") from error
         loaded.network_config_, loaded.tensors_ = stored.network, dict(stored.tensors)
         loaded._restore_fitted(dict(stored.fitted), f"{path}: fitted")
-        loaded._engine = VectorEngine(loaded.network_config_, loaded.tensors_)
+        loaded._engine = loaded._make_engine()
         return loaded
 
     def _fitted_to_json(self) -> dict[str, Any]:

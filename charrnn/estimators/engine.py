@@ -91,7 +91,7 @@ class VectorEngine:
     def _run(self, layer: Layer, inputs: Float32Array) -> Float32Array:
         """Run a layer over inputs (T, B, I) from its zero state; return its outputs (T, B, H)."""
         states = self._zeros(inputs.shape[1])
-        outputs = run_layer(self.config.cell, layer, _padded(layer, inputs), states)
+        outputs = run_layer(self.config.cell, layer, padded_inputs(layer, inputs), states)
         return outputs[:, : inputs.shape[1], : self.config.hidden_size]
 
     def _zeros(self, count: int) -> tuple[Float32Array, ...]:
@@ -106,7 +106,7 @@ class VectorEngine:
         return headed
 
 
-def _padded(layer: Layer, inputs: Float32Array) -> Float32Array:
+def padded_inputs(layer: Layer, inputs: Float32Array) -> Float32Array:
     """Pad inputs (T, B, I) with zeros to the rows and columns that a layer reads."""
     steps, count, size = inputs.shape
     filled = np.zeros((steps, whole_rows(count), layer.weight_ih.shape[1]), np.float32)

@@ -63,8 +63,14 @@ def write_estimator(directory: Path, stored: StoredEstimator) -> None:
     write_directory(directory, with_manifest(files))
 
 
-def read_estimator(directory: Path) -> StoredEstimator:
-    """Read the directory of an estimator. Raises ModelError where it is not one, or is damaged."""
+def read_estimator(
+    directory: Path, network_types: Mapping[str, type[NetworkConfig]]
+) -> StoredEstimator:
+    """Read the directory of an estimator. Raises ModelError where it is not one, or is damaged.
+
+    Args:
+        network_types: the class of the sizes of the network, for each name of an estimator.
+    """
     manifest = read_manifest(directory)
     path = directory / CONFIG
     data = read_json(path, manifest, largest=LARGEST_CONFIG)
@@ -75,7 +81,8 @@ def read_estimator(directory: Path) -> StoredEstimator:
             raise ModelError(f"{path}: {name}: expected an object")
     if not isinstance(data["estimator"], str):
         raise ModelError(f"{path}: estimator: expected the name of a class")
-    network = from_json(NetworkConfig, data["network"], where=f"{path}: network")
+    network_type = network_types.get(data["estimator"], NetworkConfig)
+    network = from_json(network_type, data["network"], where=f"{path}: network")
     tensors = read_tensors(directory / TENSORS, network.tensor_shapes(), manifest)
     return StoredEstimator(data["estimator"], data["parameters"], network, tensors, data["fitted"])
 

@@ -36,6 +36,7 @@ class SequenceEstimator(RecurrentEstimator):
     few_dropout: float
     """The dropout of few sequences; see choose_settings."""
 
+    _engine: VectorEngine
     settings_: Settings
     n_features_in_: int
     losses_: list[float]
@@ -172,7 +173,7 @@ class SequenceEstimator(RecurrentEstimator):
         )
         for name, value in fitted.items():
             setattr(self, name, value)
-        self._engine = VectorEngine(self.network_config_, self.tensors_)
+        self._engine = self._make_engine()
         return self
 
     def _shuffled(self, ranks: Array) -> Int64Array:
