@@ -91,14 +91,15 @@ def backtest(
     origins: int | Iterable[int] = 10,
     step: int = 1,
     refit: bool = False,
+    season_length: int | None = None,
     n: int = 1000,
     seed: int = 0,
 ) -> Backtest:
     """Forecast the end of a series from rolling origins, and compare with what came.
 
     The forecaster itself does not change: a copy is fitted to the steps before the first origin,
-    and reads all steps before each origin. The MASE of each forecast is scaled by the history that
-    the forecast was made from, by the season that the fit found.
+    and reads all steps before each origin. The errors of each forecast are scaled by the history
+    that it was made from.
 
     Args:
         forecaster: the forecaster, fitted or not; only its parameters are used.
@@ -108,6 +109,7 @@ def backtest(
         origins: the number of origins, of which the last one leaves H steps; or the origins.
         step: the steps between origins, if their number is given.
         refit: whether to fit again at each origin.
+        season_length: the season of the MASE and of the naive forecast; None takes that of the fit.
         n: the sample paths of each forecast.
         seed: the seed of the paths.
 
@@ -115,6 +117,8 @@ def backtest(
     """
     for name, value in (("horizon", horizon), ("step", step), ("n", n)):
         check_whole(name, value, 1)
+    if season_length is not None:
+        check_whole("season_length", season_length, 1)
     read = read_series(series, covariates)
     if not read.single:
         raise ConfigError("series is a list: backtest one series at a time")
@@ -135,7 +139,7 @@ def backtest(
             covariates=None if known is None else known[: place + horizon],
         )
         assert isinstance(paths, np.ndarray)
-        parts.append(_compared(paths, values, place, fitted.season_length_))
+        parts.append(_compared(paths, values, place, season_length or fitted.season_length_))
     columns = {name: np.array([part[name] for part in parts]) for name in parts[0]}
     over = tuple(axis for axis in range(values.ndim + 1) if axis != 1)
     means = {f"{name}_by_step": columns.pop(name).mean(over) for name in _METRICS}

@@ -58,8 +58,8 @@ def fitted_from_json(data: dict[str, Any], config: ForecastConfig, where: str) -
         from_json(Transform, each, where=f"{where}: transforms")
         for each in _list(data["transforms"], f"{where}: transforms")
     )
-    if len({(each.log, each.season_length) for each in transforms}) != 1:
-        raise ModelError(f"{where}: transforms: expected one season and one logarithm")
+    if len({(each.power, each.season_length) for each in transforms}) != 1:
+        raise ModelError(f"{where}: transforms: expected one season and one power")
     lags = choose_lags(transforms[0].season_length)
     if config.input_size != config.variables * len(lags) + config.covariates:
         raise ModelError(f"{where}: the network reads {config.input_size} numbers of a step")

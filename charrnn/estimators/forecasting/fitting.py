@@ -4,7 +4,7 @@ of the series asks for.
 Legend: B windows, T time, E inputs of a step, V variables.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -68,7 +68,6 @@ def fit_member(
     longest_lag: int,
     random: np.random.Generator,
     device: str,
-    epochs_shown: Iterable[int] | None = None,
 ) -> Learned:
     """Train one network.
 
@@ -176,18 +175,18 @@ class Training:
     def loss(self, counted: Tensor) -> float:
         """Compute the mean loss of some steps, in nats for each value."""
         self.network.eval()
-        places = torch.arange(counted.shape[1], device=counted.device)
-        total = sum(
-            float(self._sum(each, counted[:, each], None))
-            for each in places.split(self.settings.batch_size)
-        )
+        total, size = 0.0, self.settings.batch_size
+        for at in range(0, counted.shape[1], size):
+            places = torch.arange(at, min(at + size, counted.shape[1]), device=counted.device)
+            total += float(self._sum(places, counted[:, places], None))
         return total / float(counted.sum())
 
     def _sum(self, places: Tensor, counted: Tensor, masks: torch.Generator | None) -> Tensor:
         """Sum the losses of some windows; of several variables, their mean."""
         distribution = self.network(self.windows.inputs[:, places], generator=masks)
         losses = distribution.negative_log_likelihood(self.windows.targets[:, places])
-        return (losses.mean(-1) * counted).sum()
+        total: Tensor = (losses.mean(-1) * counted).sum()
+        return total
 
 
 def _cut(examples: Sequence[Example], device: str) -> Windows:

@@ -25,7 +25,7 @@ from charrnn.estimators.forecasting.parameters import Settings, check_parameters
 from charrnn.estimators.forecasting.rules import choose_transforms
 from charrnn.estimators.forecasting.sampling import sample_paths
 from charrnn.estimators.forecasting.series import SeriesList, read_series
-from charrnn.estimators.forecasting.transforms import Transform
+from charrnn.estimators.forecasting.transforms import POWERS, Transform
 from charrnn.estimators.parameters import check_whole
 
 LEAST_STEPS = 8
@@ -41,7 +41,7 @@ class RecurrentForecaster(RecurrentEstimator):
     >>> forecast = forecaster.fit(series).predict(12)
     >>> forecast.mean, forecast[0.1], forecast[0.9]
 
-    Each series is transformed so that it is stationary, by a logarithm and differences; the members
+    Each series is transformed so that it is stationary, by a power and differences; the members
     of the ensemble differ in these, and in their weights. Each series is standardized by itself, so
     that one fit learns from series of any level.
 
@@ -51,8 +51,8 @@ class RecurrentForecaster(RecurrentEstimator):
         members: M, the number of networks, each of which draws the same share of the sample paths.
         likelihood: the distribution of the next value: "student-t" or "gaussian".
         season_length: the steps of a season; 1 for none; None finds it by the autocorrelation.
-        log: whether the logarithm of the series is taken; None decides it by whether the series
-            varies in proportion to its level.
+        power: 0 takes the logarithm of the series, 0.5 the square root, 1 neither (Box & Cox,
+            1964); None decides it by whether the series varies in proportion to its level.
         differences: "none", "first" or "seasonal"; None decides it by the strength of the season,
             and by the test of Kwiatkowski et al. (1992).
         learning_rate: the learning rate of AdamW.
@@ -102,7 +102,7 @@ class RecurrentForecaster(RecurrentEstimator):
         dropout: float = 0.1,
         likelihood: str = "student-t",
         season_length: int | None = None,
-        log: bool | None = None,
+        power: float | None = None,
         differences: str | None = None,
         learning_rate: float = 0.005,
         weight_decay: float = 0.01,
@@ -121,7 +121,7 @@ class RecurrentForecaster(RecurrentEstimator):
         self.dropout = dropout
         self.likelihood = likelihood
         self.season_length = season_length
-        self.log = log
+        self.power = power
         self.differences = differences
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
@@ -169,7 +169,7 @@ class RecurrentForecaster(RecurrentEstimator):
             transforms = choose_transforms(
                 read.values,
                 season_length=None if self.season_length is None else int(self.season_length),
-                log=None if self.log is None else bool(self.log),
+                power=None if self.power is None else float(self.power),
                 differences=self.differences,
             )
         else:
@@ -378,9 +378,10 @@ def _check_transformable(read: SeriesList, transforms: tuple[Transform, ...], le
                 f"{name} has {len(values)} steps: at least {needed} are needed for "
                 f"{transforms[-1]}; a shorter season_length, or differences='none', needs fewer"
             )
-        if transforms[0].log and (values <= 0).any():
+        power = transforms[0].power
+        if (power == 0 and (values <= 0).any()) or (power == 0.5 and (values < 0).any()):
             raise ConfigError(
-                f"{name} has {values[values <= 0][0]:g}, which has no logarithm: fit with log=False"
+                f"{name} has {values.min():g}, which has no {POWERS[power]}: fit with power=1"
             )
 
 

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from charrnn.array_types import Float64Array
-from charrnn.estimators.forecasting.transforms import Transform
+from charrnn.estimators.forecasting.transforms import Transform, raised
 
 STRONG_SEASON: Final = 0.5
 """The strength of a season from which seasonal differences are taken."""
@@ -37,7 +37,7 @@ def choose_transforms(
     series: Sequence[Float64Array],
     *,
     season_length: int | None = None,
-    log: bool | None = None,
+    power: float | None = None,
     differences: str | None = None,
 ) -> tuple[Transform, ...]:
     """Return the transforms of the members of an ensemble, in turn, with the season length S (1
@@ -46,7 +46,7 @@ def choose_transforms(
     Args:
         series: N series (T, V).
         season_length: S; None finds it; see `find_season_length`.
-        log: whether the logarithm is taken; see `needs_log`.
+        power: an entry of POWERS; see `choose_power`.
         differences: an entry of DIFFERENCES.
 
     Raises ConfigError for a seasonal difference without a season.
@@ -54,11 +54,10 @@ def choose_transforms(
     columns = [column for each in series for column in each.T]
     if season_length is None:
         season_length = find_season_length(columns)
-    if log is None:
-        log = _median([needs_log(each, season_length) for each in columns]) > 0.5
-        log = log and all((each > 0).all() for each in columns)
+    if power is None:
+        power = choose_power(columns, season_length)
     if differences is None:
-        read = [np.log(each) if log else each for each in columns]
+        read = [raised(each, power) for each in columns]
         if _median([season_strength(each, season_length) for each in read]) >= STRONG_SEASON:
             differences = "seasonal"
         elif _median([kpss(each, season_length) for each in read]) > KPSS_CRITICAL:
@@ -66,7 +65,7 @@ def choose_transforms(
         else:
             differences = "none"
     return tuple(
-        Transform(log=log, level=level, season=season, season_length=season_length)
+        Transform(power=power, level=level, season=season, season_length=season_length)
         for level, season in DIFFERENCES[differences]
     )
 
@@ -86,25 +85,34 @@ def find_season_length(columns: Sequence[Float64Array]) -> int:
     return int(peaks[correlations[peaks] >= NEARLY_HIGHEST * correlations[peaks].max()][0])
 
 
-def needs_log(column: Float64Array, season_length: int) -> float:
-    """Return 1 if the values of a series (T,) are positive and vary about in proportion to their
-    level, else 0.
+def choose_power(columns: Sequence[Float64Array], season_length: int) -> float:
+    """Return 0, for a logarithm, if most series (T,) vary in proportion to their level; 0.5, for a
+    square root, if some of their values are 0; else 1."""
+    if _median([grows(each, season_length) for each in columns]) <= 0.5:
+        return 1.0
+    smallest = min(each.min() for each in columns)
+    return 0.0 if smallest > 0 else 0.5 if smallest == 0 else 1.0
+
+
+def grows(column: Float64Array, season_length: int) -> bool:
+    """Return whether the spread of a series (T,) grows about in proportion to its level.
 
     The series is cut into parts of a season; the slope of the logarithm of their standard deviation
     on that of their mean is more than a half, as in Guerrero (1993).
     """
     size = season_length if season_length > 1 else max(8, len(column) // 10)
     count = len(column) // size
-    if (column <= 0).any() or count < 4:
-        return 0.0
+    if (column < 0).any() or count < 4:
+        return False
     parts = column[len(column) - count * size :].reshape(count, size)
+    parts = parts[parts.mean(1) > 0]
     spread = np.std(parts if season_length > 1 else np.diff(parts, axis=1), axis=1)
-    level, spread = np.log(parts.mean(1)), np.log(spread + 1e-9 * parts.mean())
-    if level.std() == 0 or spread.std() == 0:
-        return 0.0
+    level, spread = np.log(parts.mean(1)), np.log(spread + 1e-9 * column.mean())
+    if len(parts) < 4 or level.std() == 0 or spread.std() == 0:
+        return False
     correlation = float(np.corrcoef(level, spread)[0, 1])
     slope = correlation * float(spread.std() / level.std())
-    return float(slope > 0.5 and correlation > LEAST_CORRELATION)
+    return slope > 0.5 and correlation > LEAST_CORRELATION
 
 
 def season_strength(column: Float64Array, season_length: int) -> float:

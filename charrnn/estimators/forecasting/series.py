@@ -37,12 +37,12 @@ class SeriesList:
     @property
     def variables(self) -> int:
         """V."""
-        return self.values[0].shape[1]
+        return int(self.values[0].shape[1])
 
     @property
     def covariate_count(self) -> int:
         """C."""
-        return 0 if self.covariates is None else self.covariates[0].shape[1]
+        return 0 if self.covariates is None else int(self.covariates[0].shape[1])
 
 
 def read_series(series: Any, covariates: Any, horizon: int = 0) -> SeriesList:

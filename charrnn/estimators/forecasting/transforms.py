@@ -14,10 +14,13 @@ from charrnn.errors import ConfigError
 LARGEST_SEASON: Final = 1 << 16
 """The longest season that is read from a file."""
 
+POWERS: Final = {0.0: "log", 0.5: "square root", 1.0: "none"}
+"""The powers of Box & Cox (1964), with the names of the functions."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Transform:
-    """A logarithm, a difference and a seasonal difference, each of which may be off.
+    """A power, a difference and a seasonal difference, each of which may be off.
 
     A difference is taken to an exponentially weighted mean of the earlier values: with B as the
     operator that shifts a series by one step, z = (1 - B) / (1 - (1 - level) B) x, and the same
@@ -25,7 +28,8 @@ class Transform:
     weights below 1 are those of the airline model (Box & Jenkins, 1976).
 
     Attributes:
-        log: whether the logarithm is taken first.
+        power: an entry of POWERS, which is taken first: 0 for the logarithm, 0.5 for the square
+            root, 1 for neither (Box & Cox, 1964).
         level: the weight of the newest value in the mean; 0 takes no difference.
         season: the same for values a season apart.
         season_length: S; 1 where there is no season.
@@ -33,12 +37,14 @@ class Transform:
     Raises ConfigError when one is out of range.
     """
 
-    log: bool
+    power: float
     level: float
     season: float
     season_length: int
 
     def __post_init__(self) -> None:
+        if self.power not in POWERS:
+            raise ConfigError(f"power {self.power}: choose from 0, 0.5 and 1")
         for name in ("level", "season"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} {getattr(self, name)}: choose from 0 to 1")
@@ -55,7 +61,7 @@ class Transform:
         return (self.level > 0) + (self.season_length if self.season else 0)
 
     def __str__(self) -> str:
-        parts = ["log"] if self.log else []
+        parts = [POWERS[self.power]] if self.power != 1 else []
         if self.level:
             parts.append("difference" + _weight(self.level))
         if self.season:
@@ -64,7 +70,7 @@ class Transform:
 
     def apply(self, values: Float64Array) -> "Transformed":
         """Transform a series (T, V), where T is more than `burn_in`."""
-        x = np.log(values) if self.log else values
+        x = raised(values, self.power)
         x, level = difference(x, 1, self.level)
         x, season = difference(x, self.season_length, self.season)
         kept = x[self.burn_in :]
@@ -77,14 +83,17 @@ class Transform:
         x, _ = difference(values, 1, self.level, known)
         x, _ = difference(x, self.season_length, self.season, known)
         kept = x[self.burn_in : known]
-        return (x - kept.mean(0)) / _scale(kept)
+        standardized: Float64Array = (x - kept.mean(0)) / _scale(kept)
+        return standardized
 
     def invert(self, paths: Float64Array, end: "Transformed") -> Float64Array:
         """Return the values (H, N, V) of standardized paths that continue a transformed series."""
         x = paths * end.scale + end.mean
         x = integrate(x, end.season, self.season)
         x = integrate(x, end.level, self.level)
-        return np.exp(x) if self.log else x
+        if self.power == 0:
+            return np.exp(x)
+        return np.square(np.maximum(x, 0)) if self.power == 0.5 else x
 
 
 @dataclass(frozen=True)
@@ -103,6 +112,13 @@ class Transformed:
     scale: Float64Array
     level: Float64Array
     season: Float64Array
+
+
+def raised(values: Float64Array, power: float) -> Float64Array:
+    """Return a power of values."""
+    if power == 0:
+        return np.log(values)
+    return np.sqrt(values) if power == 0.5 else values
 
 
 def difference(
