@@ -72,11 +72,13 @@ def choose_transforms(
 
 def find_season_length(columns: Sequence[Float64Array]) -> int:
     """Return the lag of the first of the nearly highest peaks of the mean autocorrelation of series
-    (T,), whose straight line is subtracted; 1 where no peak is high."""
+    (T,), or of their logarithms where they are positive, less their straight line; 1 where no peak
+    is high."""
     longest = min(len(each) for each in columns) // 3
     if longest < 3:
         return 1
-    correlations = np.mean([_autocorrelation(_detrended(each), longest) for each in columns], 0)
+    lines = [_detrended(np.log(each) if (each > 0).all() else each) for each in columns]
+    correlations = np.mean([_autocorrelation(each, longest) for each in lines], 0)
     inner = correlations[1:-1]
     peaks = 1 + np.flatnonzero((inner > correlations[:-2]) & (inner >= correlations[2:]))
     peaks = peaks[(peaks > 1) & (correlations[peaks] > LEAST_CORRELATION)]

@@ -18,7 +18,7 @@ POWERS: Final = {0.0: "log", 0.5: "square root", 1.0: "none"}
 """The powers of Box & Cox (1964), with the names of the functions."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Transform:
     """A power, a difference and a seasonal difference, each of which may be off.
 
@@ -67,6 +67,9 @@ class Transform:
         if self.season:
             parts.append(f"seasonal difference of {self.season_length}" + _weight(self.season))
         return ", ".join(parts) or "none"
+
+    def __repr__(self) -> str:
+        return f"<Transform: {self}>"
 
     def apply(self, values: Float64Array) -> "Transformed":
         """Transform a series (T, V), where T is more than `burn_in`."""
