@@ -11,7 +11,7 @@ import numpy as np
 
 from charrnn.ambient import as_usual
 from charrnn.array_types import Float64Array
-from charrnn.errors import ConfigError
+from charrnn.errors import ConfigError, ModelError
 from charrnn.estimators.base import RecurrentEstimator
 from charrnn.estimators.forecasting.engine import MemberEngine
 from charrnn.estimators.forecasting.examples import choose_lags, make_example
@@ -30,6 +30,9 @@ from charrnn.estimators.parameters import check_whole
 
 LEAST_STEPS = 8
 """The fewest steps of a series that a fit needs after those without a difference."""
+
+LEAST_CONTINUED = 2
+"""The fewest that a series needs to be continued: one has no scale."""
 
 
 class RecurrentForecaster(RecurrentEstimator):
@@ -337,7 +340,7 @@ class RecurrentForecaster(RecurrentEstimator):
             )
         read = read_series(series, covariates, horizon)
         self._check_same_numbers(read)
-        _check_transformable(read, self.transforms_, 2)
+        _check_transformable(read, self.transforms_, LEAST_CONTINUED)
         return read
 
     def _check_same_numbers(self, read: SeriesList) -> None:
@@ -366,6 +369,11 @@ class RecurrentForecaster(RecurrentEstimator):
     def _restore_fitted(self, data: dict[str, Any], where: str) -> None:
         for name, value in fitted_from_json(data, self.network_config_, where).items():
             setattr(self, name, value)
+        if self._series is not None:
+            try:
+                _check_transformable(self._series, self.transforms_, LEAST_CONTINUED)
+            except ConfigError as error:
+                raise ModelError(f"{where}: {error}") from error
 
 
 def _check_transformable(read: SeriesList, transforms: tuple[Transform, ...], least: int) -> None:

@@ -48,12 +48,13 @@ def sample_paths(
 
 
 def _noise(seed: int, path: int, horizon: int, engine: MemberEngine) -> Float64Array:
-    """Draw the noise (H, V) of a path: standard Gaussian, or Student's t."""
-    random = np.random.default_rng([seed, path])
-    noise = random.standard_normal((horizon, engine.config.variables))
+    """Draw the noise (H, V) of a path: standard Gaussian, or Student's t. The first steps are the
+    same for any H."""
+    normal = np.random.default_rng([seed, path, 0])
+    noise = normal.standard_normal((horizon, engine.config.variables))
     if engine.degrees is not None:
-        half = engine.degrees.astype(np.float64) / 2
-        noise /= np.sqrt(random.standard_gamma(half, noise.shape) / half)
+        gamma, half = np.random.default_rng([seed, path, 1]), engine.degrees.astype(np.float64) / 2
+        noise /= np.sqrt(gamma.standard_gamma(half, noise.shape) / half)
     return np.clip(noise, -LARGEST_NOISE, LARGEST_NOISE)
 
 
