@@ -117,7 +117,7 @@ class Smoothing:
         from statsmodels.tsa.exponential_smoothing.ets import ETSModel
 
         candidates = list(forms(values, self.season_length)) if choose else [self.form]
-        fits = []
+        fits: list[tuple[float, int, Any, dict[str, Any]]] = []
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # optimizers that stop early
             for form in candidates:

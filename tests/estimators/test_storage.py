@@ -35,7 +35,7 @@ def answers(estimator: Any) -> Any:
     return getattr(estimator, "predict_proba", estimator.predict)(X)
 
 
-@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize("name", ESTIMATORS)
 @pytest.mark.parametrize("cell", GATES)
 @pytest.mark.parametrize("pooling", POOLINGS)
 def test_what_is_loaded_predicts_the_same_bits(
@@ -160,7 +160,7 @@ def test_errors_of_saving_and_loading(tmp_path: Path) -> None:
 # Resuming
 
 
-@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize("name", ESTIMATORS)
 def test_a_fit_is_resumed_from_an_estimator_and_from_its_directory(
     name: str, tmp_path: Path
 ) -> None:

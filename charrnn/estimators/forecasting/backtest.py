@@ -138,7 +138,6 @@ def backtest(
             series=values[:place],
             covariates=None if known is None else known[: place + horizon],
         )
-        assert isinstance(paths, np.ndarray)
         parts.append(_compared(paths, values, place, season_length or fitted.season_length_))
     columns = {name: np.array([part[name] for part in parts]) for name in parts[0]}
     over = tuple(axis for axis in range(values.ndim + 1) if axis != 1)

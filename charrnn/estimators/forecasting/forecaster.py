@@ -10,7 +10,6 @@ from typing import Any, Self
 import numpy as np
 
 from charrnn.ambient import as_usual
-from charrnn.array_types import Float64Array
 from charrnn.errors import ConfigError, ModelError
 from charrnn.estimators.base import RecurrentEstimator
 from charrnn.estimators.forecasting.engine import MemberEngine
@@ -19,13 +18,13 @@ from charrnn.estimators.forecasting.fitted import (
     fitted_from_json,
     fitted_to_json,
 )
-from charrnn.estimators.forecasting.forecast import Forecast, check_quantiles, summarize
+from charrnn.estimators.forecasting.forecast import check_quantiles, summarize
 from charrnn.estimators.forecasting.network_config import ForecastConfig
 from charrnn.estimators.forecasting.parameters import Settings, check_parameters, choose_settings
 from charrnn.estimators.forecasting.rules import choose_transforms
 from charrnn.estimators.forecasting.sampling import sample_paths
-from charrnn.estimators.forecasting.series import SeriesList, read_series
-from charrnn.estimators.forecasting.transforms import POWERS, Transform
+from charrnn.estimators.forecasting.series import SeriesList, check_transformable, read_series
+from charrnn.estimators.forecasting.transforms import Transform
 from charrnn.estimators.parameters import check_whole
 
 LEAST_STEPS = 8
@@ -178,7 +177,7 @@ class RecurrentForecaster(RecurrentEstimator):
         else:
             transforms = before.transforms_
             before._check_same_numbers(read)
-        _check_transformable(read, transforms, LEAST_STEPS)
+        check_transformable(read, transforms, LEAST_STEPS)
         lags = choose_lags(transforms[0].season_length)
         steps = sum(len(each) for each in read.values)
         settings = choose_settings(self.get_params(), steps)
@@ -267,7 +266,7 @@ class RecurrentForecaster(RecurrentEstimator):
         seed: int = 0,
         series: Any = None,
         covariates: Any = None,
-    ) -> Forecast | list[Forecast]:
+    ) -> Any:
         """Predict the steps that follow each series, by sample paths.
 
         Args:
@@ -299,7 +298,7 @@ class RecurrentForecaster(RecurrentEstimator):
         seed: int = 0,
         series: Any = None,
         covariates: Any = None,
-    ) -> Float64Array | list[Float64Array]:
+    ) -> Any:
         """Draw n paths that continue each series, (n, H) or (n, H, V), or a list of N of these.
 
         Path number k of a seed is the same for any n and beside any other series. It is drawn by
@@ -340,7 +339,7 @@ class RecurrentForecaster(RecurrentEstimator):
             )
         read = read_series(series, covariates, horizon)
         self._check_same_numbers(read)
-        _check_transformable(read, self.transforms_, LEAST_CONTINUED)
+        check_transformable(read, self.transforms_, LEAST_CONTINUED)
         return read
 
     def _check_same_numbers(self, read: SeriesList) -> None:
@@ -371,26 +370,9 @@ class RecurrentForecaster(RecurrentEstimator):
             setattr(self, name, value)
         if self._series is not None:
             try:
-                _check_transformable(self._series, self.transforms_, LEAST_CONTINUED)
+                check_transformable(self._series, self.transforms_, LEAST_CONTINUED)
             except ConfigError as error:
                 raise ModelError(f"{where}: {error}") from error
-
-
-def _check_transformable(read: SeriesList, transforms: tuple[Transform, ...], least: int) -> None:
-    """Raise ConfigError for a series that is too short, or has no logarithm."""
-    needed = max(each.burn_in for each in transforms) + least
-    for number, values in enumerate(read.values):
-        name = "the series" if read.single else f"series {number}"
-        if len(values) < needed:
-            raise ConfigError(
-                f"{name} has {len(values)} steps: at least {needed} are needed for "
-                f"{transforms[-1]}; a shorter season_length, or differences='none', needs fewer"
-            )
-        power = transforms[0].power
-        if (power == 0 and (values <= 0).any()) or (power == 0.5 and (values < 0).any()):
-            raise ConfigError(
-                f"{name} has {values.min():g}, which has no {POWERS[power]}: fit with power=1"
-            )
 
 
 def _shown(members: int, verbose: bool) -> Iterable[int]:

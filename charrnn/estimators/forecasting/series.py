@@ -11,6 +11,7 @@ import numpy as np
 from charrnn.array_types import Float64Array
 from charrnn.errors import ConfigError
 from charrnn.estimators.arrays import Array, as_numbers, check_finite, unwrap
+from charrnn.estimators.forecasting.transforms import POWERS, Transform
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,23 @@ def read_series(series: Any, covariates: Any, horizon: int = 0) -> SeriesList:
                 )
         read = tuple(each.reshape(len(each), -1) for each in known)
     return SeriesList(values, read, single, flat)
+
+
+def check_transformable(read: SeriesList, transforms: tuple[Transform, ...], least: int) -> None:
+    """Raise ConfigError for a series that is too short, or has no logarithm."""
+    needed = max(each.burn_in for each in transforms) + least
+    for number, values in enumerate(read.values):
+        name = "the series" if read.single else f"series {number}"
+        if len(values) < needed:
+            raise ConfigError(
+                f"{name} has {len(values)} steps: at least {needed} are needed for "
+                f"{transforms[-1]}; a shorter season_length, or differences='none', needs fewer"
+            )
+        power = transforms[0].power
+        if (power == 0 and (values <= 0).any()) or (power == 0.5 and (values < 0).any()):
+            raise ConfigError(
+                f"{name} has {values.min():g}, which has no {POWERS[power]}: fit with power=1"
+            )
 
 
 def _items(given: Any, what: str) -> tuple[list[Any], bool]:

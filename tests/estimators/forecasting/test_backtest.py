@@ -78,4 +78,5 @@ def test_several_variables_and_covariates() -> None:
 )
 def test_what_cannot_be_tested_is_refused(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        charrnn.backtest(small(), **{"series": Y, "horizon": 6} | arguments)
+        usual: dict[str, Any] = {"series": Y, "horizon": 6}
+        charrnn.backtest(small(), **usual | arguments)

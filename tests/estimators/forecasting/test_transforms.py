@@ -43,7 +43,8 @@ def test_what_follows_a_series_comes_back(
 
 def undone(transform: Transform, series: Any, known: int) -> Any:
     """The differences of a whole series whose growth is known up to some step, (H, V)."""
-    power = {0.0: np.log, 0.5: np.sqrt, 1.0: np.copy}[transform.power]
+    powers: dict[float, Any] = {0.0: np.log, 0.5: np.sqrt, 1.0: np.copy}
+    power = powers[transform.power]
     x, _ = difference(power(series), 1, transform.level, known)
     x, _ = difference(x, transform.season_length, transform.season, known)
     return x[known:]
