@@ -4,9 +4,11 @@ Legend: N sequences, T steps, E numbers of a step, B batch, L characters of a st
 blank and the characters.
 """
 
+import math
 import warnings
 from collections.abc import Iterable
 from dataclasses import replace
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -152,6 +154,14 @@ class RecurrentTranscriber(SequenceEstimator):
         check_whole("beam_width", self.beam_width, 1)
         if self.subsampling is not None:
             check_whole("subsampling", self.subsampling, 1)
+        weight = self.language_model_weight
+        if weight is not None and not (isinstance(weight, Real) and 0 <= weight < math.inf):
+            raise ConfigError(f"language_model_weight {weight!r}: choose a number from 0 on")
+        if not isinstance(self.language_model, str | Path | Model | None):
+            raise ConfigError(
+                f"language_model {self.language_model!r:.40}: choose the name of a run, a "
+                "directory or a Model"
+            )
 
     # Predicting
 
