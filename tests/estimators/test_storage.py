@@ -45,6 +45,7 @@ def test_what_is_loaded_predicts_the_same_bits(
 ) -> None:
     model = fitted(name, cell=cell, pooling=pooling, layers=2)
     model.save(tmp_path / "model")
+    loaded: Any
     for loaded in (load_estimator(tmp_path / "model"), type(model).load(str(tmp_path / "model"))):
         assert type(loaded) is type(model)
         assert loaded.get_params() == model.get_params()

@@ -4,11 +4,9 @@ Legend: N sequences, T steps, E numbers of a step, B batch, L characters of a st
 blank and the characters.
 """
 
-import math
 import warnings
 from collections.abc import Iterable
 from dataclasses import replace
-from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -20,7 +18,7 @@ from charrnn.array_types import Float32Array, Float64Array, Int64Array
 from charrnn.errors import CharRNNWarning, ConfigError, ModelError
 from charrnn.estimators.base import RecurrentEstimator
 from charrnn.estimators.defaults import Settings
-from charrnn.estimators.parameters import check_parameters, check_whole
+from charrnn.estimators.parameters import check_parameters, check_transcription
 from charrnn.estimators.sequences import Sequences, Targets, read_sequences
 from charrnn.estimators.storage import LANGUAGE_MODEL, StoredEstimator
 from charrnn.estimators.supervised import SequenceEstimator
@@ -151,17 +149,7 @@ class RecurrentTranscriber(SequenceEstimator):
 
     def _check_params(self) -> None:
         check_parameters({**self.get_params(), "pooling": None})
-        check_whole("beam_width", self.beam_width, 1)
-        if self.subsampling is not None:
-            check_whole("subsampling", self.subsampling, 1)
-        weight = self.language_model_weight
-        if weight is not None and not (isinstance(weight, Real) and 0 <= weight < math.inf):
-            raise ConfigError(f"language_model_weight {weight!r}: choose a number from 0 on")
-        if not isinstance(self.language_model, str | Path | Model | None):
-            raise ConfigError(
-                f"language_model {self.language_model!r:.40}: choose the name of a run, a "
-                "directory or a Model"
-            )
+        check_transcription(self.get_params())
 
     # Predicting
 
