@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from charrnn.estimators.forecasting.forecaster import RecurrentForecaster
     from charrnn.estimators.loading import load_estimator
     from charrnn.estimators.regressor import RecurrentRegressor
+    from charrnn.estimators.transcription.transcriber import RecurrentTranscriber
     from charrnn.evaluation.dynamic_evaluation import AdaptationConfig, Adapter
     from charrnn.generation.config import SamplingConfig
     from charrnn.generation.sampler import Sampler
@@ -119,6 +120,7 @@ _HOMES: Final = {
     "charrnn.estimators.forecasting.forecaster": ("RecurrentForecaster",),
     "charrnn.estimators.loading": ("load_estimator",),
     "charrnn.estimators.regressor": ("RecurrentRegressor",),
+    "charrnn.estimators.transcription.transcriber": ("RecurrentTranscriber",),
     "charrnn.evaluation.dynamic_evaluation": ("AdaptationConfig", "Adapter"),
     "charrnn.generation.config": ("SamplingConfig",),
     "charrnn.generation.sampler": ("Sampler",),
@@ -169,6 +171,7 @@ __all__ = [
     "RecurrentClassifier",
     "RecurrentForecaster",
     "RecurrentRegressor",
+    "RecurrentTranscriber",
     "Run",
     "Sampler",
     "SamplingConfig",

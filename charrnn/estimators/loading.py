@@ -9,10 +9,17 @@ from charrnn.estimators.classifier import RecurrentClassifier
 from charrnn.estimators.forecasting.forecaster import RecurrentForecaster
 from charrnn.estimators.regressor import RecurrentRegressor
 from charrnn.estimators.storage import read_estimator
+from charrnn.estimators.transcription.transcriber import RecurrentTranscriber
 from charrnn.storage.model_directory import CONFIG
 
 ESTIMATORS: Final[dict[str, type[RecurrentEstimator]]] = {
-    each.__name__: each for each in (RecurrentClassifier, RecurrentForecaster, RecurrentRegressor)
+    each.__name__: each
+    for each in (
+        RecurrentClassifier,
+        RecurrentForecaster,
+        RecurrentRegressor,
+        RecurrentTranscriber,
+    )
 }
 
 

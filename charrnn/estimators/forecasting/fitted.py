@@ -70,8 +70,8 @@ def fitted_from_json(data: dict[str, Any], config: ForecastConfig, where: str) -
         "validation_losses_": _losses(
             data["validation_losses"], config.members, f"{where}: validation_losses"
         ),
-        "_series": _series(data, config, where),
-        "_flat": data["flat"],
+        "series_": _series(data, config, where),
+        "flat_": data["flat"],
     }
 
 

@@ -79,6 +79,9 @@ class RecurrentForecaster(RecurrentEstimator):
             each member.
         validation_losses_: the same of the held-out steps, before the first epoch and after each
             one up to the best; empty where `epochs` was given.
+        series_: the series of the fit, which `predict` continues; None after loading where they
+            were too large to be saved.
+        flat_: whether they were arrays (T,).
     """
 
     network_type = ForecastConfig
@@ -89,10 +92,10 @@ class RecurrentForecaster(RecurrentEstimator):
     settings_: Settings
     losses_: list[list[float]]
     validation_losses_: list[list[float]]
+    series_: SeriesList | None
+    flat_: bool
 
     _engine: list[MemberEngine]
-    _series: SeriesList | None
-    _flat: bool
 
     def __init__(
         self,
@@ -198,7 +201,7 @@ class RecurrentForecaster(RecurrentEstimator):
             config = before.network_config_
         self._learn(config, settings, transforms, lags, read, before)
         self.transforms_, self.lags_, self.settings_ = transforms, lags, settings
-        self._series, self._flat = read, read.flat
+        self.series_, self.flat_ = read, read.flat
         self._engine = self._make_engine()
         return self
 
@@ -327,11 +330,11 @@ class RecurrentForecaster(RecurrentEstimator):
     def _read(self, series: Any, covariates: Any, horizon: int) -> SeriesList:
         """Return the series to continue, with their covariates."""
         if series is None:
-            if self._series is None:
+            if self.series_ is None:
                 raise ConfigError(
                     "the series of the fit were too large to be saved: give series to predict"
                 )
-            series = self._series.given()
+            series = self.series_.given()
         if covariates is None and self.network_config_.covariates:
             raise ConfigError(
                 "the fit had covariates: give those of each step of the series and of the "
@@ -347,11 +350,11 @@ class RecurrentForecaster(RecurrentEstimator):
         step."""
         config = self.network_config_
         found = (read.variables, read.covariate_count, read.flat)
-        if found != (config.variables, config.covariates, self._flat):
+        if found != (config.variables, config.covariates, self.flat_):
             raise ConfigError(
                 f"the series have {read.variables} variables and {read.covariate_count} covariates"
                 f": the fit had {config.variables} and {config.covariates}"
-                + (", in arrays (T,)" if self._flat else ", in arrays (T, V)")
+                + (", in arrays (T,)" if self.flat_ else ", in arrays (T, V)")
             )
 
     # Storage
@@ -361,16 +364,16 @@ class RecurrentForecaster(RecurrentEstimator):
             transforms=self.transforms_,
             losses=self.losses_,
             validation_losses=self.validation_losses_,
-            series=self._series,
-            flat=self._flat,
+            series=self.series_,
+            flat=self.flat_,
         )
 
     def _restore_fitted(self, data: dict[str, Any], where: str) -> None:
         for name, value in fitted_from_json(data, self.network_config_, where).items():
             setattr(self, name, value)
-        if self._series is not None:
+        if self.series_ is not None:
             try:
-                check_transformable(self._series, self.transforms_, LEAST_CONTINUED)
+                check_transformable(self.series_, self.transforms_, LEAST_CONTINUED)
             except ConfigError as error:
                 raise ModelError(f"{where}: {error}") from error
 
