@@ -3,8 +3,6 @@
 Legend: N lanes, T time, E inputs of a step, H hidden, V variables, F features.
 """
 
-from typing import Final
-
 import numpy as np
 
 from charrnn.array_types import Float32Array
@@ -13,15 +11,12 @@ from charrnn.engines.layers import prepared_layer
 from charrnn.engines.numpy_engine import run_layer
 from charrnn.errors import ModelError
 from charrnn.estimators.engine import padded_inputs
-from charrnn.estimators.forecasting.network_config import ForecastConfig
+from charrnn.estimators.forecasting.network_config import LOG_SCALES, ForecastConfig
 from charrnn.model.config import STATES
 from charrnn.storage.tensor_file import Tensors
 
 States = list[tuple[Float32Array, ...]]
 """h, or h and c, of each layer, each (R, H): rows and columns padded."""
-
-LOG_SCALES: Final = (-7.0, 7.0)
-"""The limits of the logarithm of a standardized scale."""
 
 
 class MemberEngine:

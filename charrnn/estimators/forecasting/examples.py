@@ -13,6 +13,10 @@ from charrnn.array_types import Float32Array, Float64Array
 from charrnn.estimators.arrays import Array
 from charrnn.estimators.forecasting.transforms import Transform, Transformed
 
+CONTEXT: Final = 256
+"""The steps of a window of a series in training, and the last steps of a history that are read to
+continue it."""
+
 PENALTY: Final = 0.05
 """The penalty of the squared weights of the initial linear autoregression, for each step."""
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from charrnn.array_types import Float32Array
 from charrnn.errors import DivergedError
-from charrnn.estimators.forecasting.examples import Example, linear_autoregression
+from charrnn.estimators.forecasting.examples import CONTEXT, Example, linear_autoregression
 from charrnn.estimators.forecasting.network import ForecastNetwork
 from charrnn.estimators.forecasting.network_config import ForecastConfig
 from charrnn.estimators.forecasting.parameters import Settings
@@ -22,9 +22,6 @@ from charrnn.storage.tensor_file import Tensors
 from charrnn.training.learner import threads
 from charrnn.training.loss import BETAS
 from charrnn.training.probe import choose_device, kernels, usual_threads
-
-WINDOW: Final = 256
-"""The steps of a window of a series in training, and the last steps of a history that are read."""
 
 WARM_UP: Final = 64
 """The first steps of a window that do not count, but in the first window of a series."""
@@ -192,7 +189,7 @@ class Training:
 def _cut(examples: Sequence[Example], device: str) -> Windows:
     """Cut series into windows; each but the first of a series begins with some steps of the one
     before, from which its state is warm."""
-    longest = min(WINDOW, max(len(each.targets) for each in examples))
+    longest = min(CONTEXT, max(len(each.targets) for each in examples))
     inputs, targets, counted, held_out = [], [], [], []
     for each in examples:
         steps = len(each.targets)

@@ -10,11 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from charrnn.array_types import Float32Array
-from charrnn.estimators.forecasting.network_config import ForecastConfig
+from charrnn.estimators.forecasting.network_config import LOG_SCALES, ForecastConfig
 from charrnn.model.recurrent import RecurrentNetwork, StackConfig, reset_linear
-
-SMALLEST_LOG_SCALE = -7.0
-"""The smallest logarithm of a scale: a series that can be predicted exactly has no likelihood."""
 
 
 class Distribution(NamedTuple):
@@ -102,6 +99,4 @@ class ForecastNetwork(RecurrentNetwork):
         features = self.read(inputs, generator=generator)
         location, log_scale = self.head(features).chunk(2, dim=-1)
         degrees = None if self.log_degrees is None else 2 + self.log_degrees.exp()
-        return Distribution(
-            location + self.skip(inputs), log_scale.clamp_min(SMALLEST_LOG_SCALE), degrees
-        )
+        return Distribution(location + self.skip(inputs), log_scale.clamp(*LOG_SCALES), degrees)

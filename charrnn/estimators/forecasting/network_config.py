@@ -13,6 +13,10 @@ from charrnn.estimators.network_config import NetworkConfig
 LIKELIHOODS: Final = ("student-t", "gaussian")
 """The distributions of the next value, given those before."""
 
+LOG_SCALES: Final = (-7.0, 7.0)
+"""The limits of the logarithm of a standardized scale: a series that can be predicted exactly has
+no likelihood, and one that the network does not know no largest scale."""
+
 MOST_MEMBERS: Final = 1 << 10
 
 

@@ -11,11 +11,8 @@ import numpy as np
 
 from charrnn.array_types import Float64Array
 from charrnn.estimators.forecasting.engine import MemberEngine, spread
-from charrnn.estimators.forecasting.examples import make_example
+from charrnn.estimators.forecasting.examples import CONTEXT, make_example
 from charrnn.estimators.forecasting.transforms import Transform
-
-CONTEXT: Final = 256
-"""The last steps of a history that a network reads."""
 
 LARGEST_NOISE: Final = 8.0
 """The largest noise, in units of the scale: the exponential of a variable of Student's t

@@ -14,12 +14,12 @@ import charrnn
 from charrnn.errors import CharRNNError, ConfigError, DivergedError, ModelError, NotFittedError
 from charrnn.estimators.forecasting.engine import MemberEngine
 from charrnn.estimators.forecasting.examples import (
+    CONTEXT,
     choose_lags,
     lagged,
     linear_autoregression,
     make_example,
 )
-from charrnn.estimators.forecasting.fitting import WINDOW
 from charrnn.estimators.forecasting.network import ForecastNetwork
 from charrnn.estimators.forecasting.network_config import LIKELIHOODS, ForecastConfig
 from charrnn.estimators.forecasting.transforms import Transform
@@ -169,13 +169,13 @@ def test_all_windows_of_a_long_series_are_learned_and_its_end_is_held_out() -> N
     from charrnn.estimators.forecasting.fitting import _cut
 
     transform = Transform(power=1.0, level=1.0, season=0.0, season_length=1)
-    series = [np.random.default_rng(0).normal(size=(steps, 1)) for steps in (3 * WINDOW, 40)]
+    series = [np.random.default_rng(0).normal(size=(steps, 1)) for steps in (3 * CONTEXT, 40)]
     examples = [make_example(transform, transform.apply(each), None, (1, 2, 3)) for each in series]
     windows = _cut(examples, "cpu")
-    assert windows.inputs.shape[0] == WINDOW
+    assert windows.inputs.shape[0] == CONTEXT
     counted, held_out = windows.counted.sum(), windows.held_out.sum()
-    assert counted + held_out == 3 * WINDOW - 1 + 39
-    assert held_out == int(0.2 * (3 * WINDOW - 1)) + int(0.2 * 39)
+    assert counted + held_out == 3 * CONTEXT - 1 + 39
+    assert held_out == int(0.2 * (3 * CONTEXT - 1)) + int(0.2 * 39)
     assert not (windows.counted * windows.held_out).any()
 
 
