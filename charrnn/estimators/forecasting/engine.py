@@ -3,6 +3,8 @@
 Legend: N lanes, T time, E inputs of a step, H hidden, V variables, F features.
 """
 
+from typing import Final
+
 import numpy as np
 
 from charrnn.array_types import Float32Array
@@ -17,6 +19,10 @@ from charrnn.storage.tensor_file import Tensors
 
 States = list[tuple[Float32Array, ...]]
 """h, or h and c, of each layer, each (R, H): rows and columns padded."""
+
+
+LARGEST_LOG_DEGREES: Final = 20.0
+"""The largest logarithm of the degrees of freedom: the distribution is then Gaussian."""
 
 
 class MemberEngine:
@@ -42,8 +48,7 @@ class MemberEngine:
         self._skip = np.ascontiguousarray(own["skip.weight"].T)  # (E, V)
         self.degrees: Float32Array | None = None
         if config.likelihood == "student-t":
-            with np.errstate(all="ignore"):
-                self.degrees = 2 + np.exp(own["log_degrees"])
+            self.degrees = 2 + np.exp(np.minimum(own["log_degrees"], LARGEST_LOG_DEGREES))
 
     def zero_states(self, lanes: int) -> States:
         """Return the states before the first step."""

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from charrnn.array_types import Float64Array
+from charrnn.errors import ModelError
 from charrnn.estimators.forecasting.engine import MemberEngine, spread
 from charrnn.estimators.forecasting.examples import CONTEXT, make_example
 from charrnn.estimators.forecasting.transforms import Transform
@@ -32,15 +33,21 @@ def sample_paths(
     """Draw N paths (N, H, V) that continue a history (T, V) with covariates (T + H, C).
 
     Path number p is drawn by network number p modulo M with its own random numbers, so that it is
-    the same among any number of paths.
+    the same among any number of paths. Raises ModelError where numbers overflow.
     """
     drawn = np.empty((paths, horizon, history.shape[1]))
     for member, engine in enumerate(engines[:paths]):
         numbers = range(member, paths, len(engines))
         transform = transforms[member % len(transforms)]
         noise = np.stack([_noise(seed, each, horizon, engine) for each in numbers], axis=1)
-        continued = _member_paths(engine, transform, lags, history, covariates, noise)
+        with np.errstate(over="ignore"):  # infinities are refused below
+            continued = _member_paths(engine, transform, lags, history, covariates, noise)
         drawn[member :: len(engines)] = continued.swapaxes(0, 1)
+    if not np.isfinite(drawn).all():
+        raise ModelError(
+            "the forecast overflows: fit to a series without sudden jumps, with power=1, or with a "
+            "shorter horizon"
+        )
     return drawn
 
 

@@ -288,6 +288,19 @@ def test_a_series_of_one_number_is_continued() -> None:
     assert np.allclose(forecast.mean, 3.0, atol=0.1)
 
 
+def test_numbers_that_overflow_are_an_error(model: Any) -> None:
+    """Weights from a file may be of any size."""
+    for name, weight in (("head.bias", 1e38), ("skip.weight", 1e38), ("log_degrees", 1e38)):
+        changed = copy.deepcopy(model)
+        changed.tensors_[f"members.1.{name}"][:] = weight
+        changed = pickle.loads(pickle.dumps(changed))  # with an engine of these weights
+        if name == "log_degrees":
+            assert np.isfinite(changed.predict(9).mean).all()
+        else:
+            with pytest.raises(ModelError, match="overflow"):
+                changed.predict(9)
+
+
 def test_zeros_are_never_below_zero() -> None:
     bursts = np.maximum(np.random.default_rng(0).normal(size=80), 0)
     assert fitted(bursts, power=0.5).sample_paths(10, 50).min() >= 0
