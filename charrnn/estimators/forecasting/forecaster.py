@@ -5,7 +5,7 @@ Legend: N series, T steps, V variables, C covariates, H horizon, E inputs of a s
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 
@@ -27,10 +27,10 @@ from charrnn.estimators.forecasting.series import SeriesList, check_transformabl
 from charrnn.estimators.forecasting.transforms import Transform
 from charrnn.estimators.parameters import check_whole
 
-LEAST_STEPS = 8
+LEAST_STEPS: Final = 8
 """The fewest steps of a series that a fit needs after those without a difference."""
 
-LEAST_CONTINUED = 2
+LEAST_CONTINUED: Final = 2
 """The fewest that a series needs to be continued: one has no scale."""
 
 

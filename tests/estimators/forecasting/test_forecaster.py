@@ -295,10 +295,10 @@ def test_numbers_that_overflow_are_an_error(model: Any) -> None:
         changed.tensors_[f"members.1.{name}"][:] = weight
         changed = pickle.loads(pickle.dumps(changed))  # with an engine of these weights
         if name == "log_degrees":
-            assert np.isfinite(changed.predict(9).mean).all()
+            assert np.isfinite(changed.predict(9, n=40).mean).all()
         else:
             with pytest.raises(ModelError, match="overflow"):
-                changed.predict(9)
+                changed.predict(9, n=40)
 
 
 def test_zeros_are_never_below_zero() -> None:
@@ -375,7 +375,7 @@ def test_a_training_that_diverges_keeps_the_earlier_fit(model: Any) -> None:
     forecaster.set_params(learning_rate=1e30, epochs=5, clip=None)
     with pytest.raises(DivergedError, match="choose a learning_rate below 1e\\+30"):
         forecaster.fit(Y[:40])
-    assert (forecaster.predict(3).mean == model.predict(3).mean).all()
+    assert (forecaster.predict(3, n=40).mean == model.predict(3, n=40).mean).all()
 
 
 # Storage
@@ -390,7 +390,7 @@ def test_what_is_loaded_predicts_the_same_bits(likelihood: str, tmp_path: Path) 
     for loaded in (load_estimator(tmp_path / "model"), kind.load(tmp_path / "model")):
         assert isinstance(loaded, kind)
         assert loaded.get_params() == forecaster.get_params()
-        for ours, theirs in zip(loaded.predict(4), forecaster.predict(4), strict=True):
+        for ours, theirs in zip(loaded.predict(4, n=40), forecaster.predict(4, n=40), strict=True):
             assert (ours.mean == theirs.mean).all()
         assert loaded.transforms_ == forecaster.transforms_
         assert loaded.losses_ == forecaster.losses_
@@ -407,7 +407,7 @@ def test_series_that_are_too_large_to_be_saved_are_given_again(
     loaded: Any = load_estimator(tmp_path / "model")
     with pytest.raises(ConfigError, match="too large to be saved: give series to predict"):
         loaded.predict(3)
-    assert (loaded.predict(3, series=Y).mean == model.predict(3).mean).all()
+    assert (loaded.predict(3, n=40, series=Y).mean == model.predict(3, n=40).mean).all()
 
 
 def test_a_saved_forecaster_predicts_without_torch(model: Any, tmp_path: Path) -> None:
@@ -415,10 +415,10 @@ def test_a_saved_forecaster_predicts_without_torch(model: Any, tmp_path: Path) -
     code = f"""
 import sys, charrnn
 model = charrnn.load_estimator({str(tmp_path / "model")!r})
-print(*model.predict(3).mean.tolist(), "torch" in sys.modules)
+print(*model.predict(3, n=40).mean.tolist(), "torch" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == [*map(str, model.predict(3).mean.tolist()), "False"]
+    assert done.stdout.split() == [*map(str, model.predict(3, n=40).mean.tolist()), "False"]
 
 
 @pytest.mark.parametrize(
@@ -471,7 +471,7 @@ def test_a_directory_that_was_changed_is_refused(
 
 def test_pickles_and_clones(model: Any) -> None:
     for again in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model)):
-        assert (again.predict(3).mean == model.predict(3).mean).all()
+        assert (again.predict(3, n=40).mean == model.predict(3, n=40).mean).all()
     assert model.set_params(members=2) is model
     assert model.get_params()["members"] == 2
     assert repr(charrnn.RecurrentForecaster(cell="lstm")) == "RecurrentForecaster(cell='lstm')"
@@ -494,7 +494,7 @@ def test_a_fit_is_resumed_from_a_forecaster_and_from_its_directory(tmp_path: Pat
     assert resumed.network_config_ == first.network_config_
     assert resumed.transforms_ == first.transforms_
     again = fitted(epochs=1, learning_rate=1e-5).fit(Y, resume_from=first)
-    assert (again.predict(3).mean == resumed.predict(3).mean).all()
+    assert (again.predict(3, n=40).mean == resumed.predict(3, n=40).mean).all()
     with pytest.raises(ConfigError, match="the fit had 1 and 0"):
         fitted().fit(np.stack([Y, Y], 1), resume_from=first)
     with pytest.raises(CharRNNError, match=r"manifest\.json"):
