@@ -54,8 +54,12 @@ if TYPE_CHECKING:
         UnknownCharacterError,
     )
     from charrnn.estimators.classifier import RecurrentClassifier
+    from charrnn.estimators.forecasting.backtest import Backtest, backtest
+    from charrnn.estimators.forecasting.forecast import Forecast
+    from charrnn.estimators.forecasting.forecaster import RecurrentForecaster
     from charrnn.estimators.loading import load_estimator
     from charrnn.estimators.regressor import RecurrentRegressor
+    from charrnn.estimators.transcription.transcriber import RecurrentTranscriber
     from charrnn.evaluation.dynamic_evaluation import AdaptationConfig, Adapter
     from charrnn.generation.config import SamplingConfig
     from charrnn.generation.sampler import Sampler
@@ -111,8 +115,12 @@ _HOMES: Final = {
         "UnknownCharacterError",
     ),
     "charrnn.estimators.classifier": ("RecurrentClassifier",),
+    "charrnn.estimators.forecasting.backtest": ("Backtest", "backtest"),
+    "charrnn.estimators.forecasting.forecast": ("Forecast",),
+    "charrnn.estimators.forecasting.forecaster": ("RecurrentForecaster",),
     "charrnn.estimators.loading": ("load_estimator",),
     "charrnn.estimators.regressor": ("RecurrentRegressor",),
+    "charrnn.estimators.transcription.transcriber": ("RecurrentTranscriber",),
     "charrnn.evaluation.dynamic_evaluation": ("AdaptationConfig", "Adapter"),
     "charrnn.generation.config": ("SamplingConfig",),
     "charrnn.generation.sampler": ("Sampler",),
@@ -135,6 +143,7 @@ _HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in name
 __all__ = [
     "AdaptationConfig",
     "Adapter",
+    "Backtest",
     "ByteTokenizer",
     "Candidate",
     "CharRNN",
@@ -149,6 +158,7 @@ __all__ = [
     "FillConfig",
     "Filling",
     "Finding",
+    "Forecast",
     "HubError",
     "Model",
     "ModelConfig",
@@ -159,7 +169,9 @@ __all__ = [
     "ProofreadConfig",
     "ReadOptions",
     "RecurrentClassifier",
+    "RecurrentForecaster",
     "RecurrentRegressor",
+    "RecurrentTranscriber",
     "Run",
     "Sampler",
     "SamplingConfig",
@@ -174,6 +186,7 @@ __all__ = [
     "Translator",
     "UnknownCharacterError",
     "apply_corrections",
+    "backtest",
     "compress",
     "decompress",
     "evaluate",

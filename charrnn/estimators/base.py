@@ -6,7 +6,7 @@ that they work in its pipelines, searches and cross-validation; none needs sciki
 
 import inspect
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from charrnn.array_types import Float32Array
 from charrnn.errors import ConfigError, ModelError
@@ -14,17 +14,21 @@ from charrnn.estimators.engine import VectorEngine
 from charrnn.estimators.network_config import NetworkConfig
 from charrnn.estimators.scikit_learn import not_fitted
 from charrnn.estimators.storage import StoredEstimator, read_estimator, write_estimator
-from charrnn.storage.model_directory import CONFIG
+from charrnn.storage.model_directory import CONFIG, Model
 
 
 class RecurrentEstimator:
     """The base class: parameters, storage and pickles. Subclasses add `__init__`, whose arguments
     are the parameters, `fit` and `predict`."""
 
+    network_type: ClassVar[type[NetworkConfig]] = NetworkConfig
+    """The class of `network_config_`."""
+
     tensors_: dict[str, Float32Array]
     network_config_: NetworkConfig
 
-    _engine: VectorEngine
+    _engine: Any
+    """What computes the network; see `_make_engine`."""
 
     # Parameters
 
@@ -54,7 +58,7 @@ class RecurrentEstimator:
             for name, value in self.get_params().items()
             if value != parameters[name].default
         }
-        shown = ", ".join(f"{name}={value!r}" for name, value in given.items())
+        shown = ", ".join(f"{name}={_shown(value)}" for name, value in given.items())
         return f"{type(self).__name__}({shown})"
 
     def _check_params(self) -> None:
@@ -79,15 +83,20 @@ class RecurrentEstimator:
         resume_from._check_fitted()
         return resume_from
 
+    def _make_engine(self) -> Any:
+        """Return what computes the fitted network, of `network_config_` and `tensors_`."""
+        return VectorEngine(self.network_config_, self.tensors_)
+
     def __getstate__(self) -> dict[str, Any]:
-        """Return what a pickle or a copy needs: the engine is made of the weights."""
-        return {name: value for name, value in vars(self).items() if name != "_engine"}
+        """Return what a pickle or a copy needs. What is private, such as the engine, is made of the
+        rest."""
+        return {name: value for name, value in vars(self).items() if not name.startswith("_")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore what `__getstate__` returned."""
         vars(self).update(state)
         if "tensors_" in state:
-            self._engine = VectorEngine(self.network_config_, self.tensors_)
+            self._engine = self._make_engine()
 
     # Storage
 
@@ -99,14 +108,16 @@ class RecurrentEstimator:
         saved.
         """
         self._check_fitted()
-        stored = StoredEstimator(
+        write_estimator(Path(directory), self._stored())
+
+    def _stored(self) -> StoredEstimator:
+        return StoredEstimator(
             type(self).__name__,
             self.get_params(),
             self.network_config_,
             self.tensors_,
             self._fitted_to_json(),
         )
-        write_estimator(Path(directory), stored)
 
     @classmethod
     def load(cls, directory: Path | str) -> Self:
@@ -115,7 +126,8 @@ class RecurrentEstimator:
 
         Raises ModelError where the directory is damaged, or has another estimator.
         """
-        return cls._of(read_estimator(Path(directory)), Path(directory) / CONFIG)
+        stored = read_estimator(Path(directory), {cls.__name__: cls.network_type})
+        return cls._of(stored, Path(directory) / CONFIG)
 
     @classmethod
     def _of(cls, stored: StoredEstimator, path: Path) -> Self:
@@ -132,7 +144,7 @@ class RecurrentEstimator:
             raise ModelError(f"{path}: parameters: {error}") from error
         loaded.network_config_, loaded.tensors_ = stored.network, dict(stored.tensors)
         loaded._restore_fitted(dict(stored.fitted), f"{path}: fitted")
-        loaded._engine = VectorEngine(loaded.network_config_, loaded.tensors_)
+        loaded._engine = loaded._make_engine()
         return loaded
 
     def _fitted_to_json(self) -> dict[str, Any]:
@@ -143,3 +155,8 @@ class RecurrentEstimator:
         """Set what `_fitted_to_json` returned, after `network_config_` and `tensors_`. Raises
         ModelError."""
         raise NotImplementedError
+
+
+def _shown(value: Any) -> str:
+    """Return a parameter as code; of a model, whose weights would fill pages, what it read."""
+    return f"<model of {value.provenance.corpus}>" if isinstance(value, Model) else repr(value)

@@ -6,12 +6,20 @@ from typing import Final
 from charrnn.errors import ModelError
 from charrnn.estimators.base import RecurrentEstimator
 from charrnn.estimators.classifier import RecurrentClassifier
+from charrnn.estimators.forecasting.forecaster import RecurrentForecaster
 from charrnn.estimators.regressor import RecurrentRegressor
 from charrnn.estimators.storage import read_estimator
+from charrnn.estimators.transcription.transcriber import RecurrentTranscriber
 from charrnn.storage.model_directory import CONFIG
 
 ESTIMATORS: Final[dict[str, type[RecurrentEstimator]]] = {
-    each.__name__: each for each in (RecurrentClassifier, RecurrentRegressor)
+    each.__name__: each
+    for each in (
+        RecurrentClassifier,
+        RecurrentForecaster,
+        RecurrentRegressor,
+        RecurrentTranscriber,
+    )
 }
 
 
@@ -20,7 +28,8 @@ def load_estimator(directory: Path | str) -> RecurrentEstimator:
 
     Raises ModelError where the directory is damaged, or is no estimator.
     """
-    stored, path = read_estimator(Path(directory)), Path(directory) / CONFIG
+    network_types = {name: each.network_type for name, each in ESTIMATORS.items()}
+    stored, path = read_estimator(Path(directory), network_types), Path(directory) / CONFIG
     if stored.estimator not in ESTIMATORS:
         raise ModelError(
             f"{path}: the estimator {stored.estimator!a:.100} is unknown: expected "

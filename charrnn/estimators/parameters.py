@@ -3,12 +3,14 @@
 import math
 from collections.abc import Mapping
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from charrnn.errors import ConfigError
 from charrnn.model.config import GATES, POOLINGS
+from charrnn.storage.model_directory import Model
 
 OPTIMIZERS: Final = ("adamw", "rmsprop")
 
@@ -16,10 +18,10 @@ OPTIMIZERS: Final = ("adamw", "rmsprop")
 def check_parameters(parameters: Mapping[str, Any]) -> None:
     """Raise ConfigError for a parameter of a RecurrentEstimator that is out of range; None, where
     it is allowed, is chosen by `fit`."""
-    _check_whole("layers", parameters["layers"], 1)
+    check_whole("layers", parameters["layers"], 1)
     for name in ("input_size", "hidden_size", "epochs", "batch_size", "random_state"):
         if parameters[name] is not None:
-            _check_whole(name, parameters[name], 0 if name == "random_state" else 1)
+            check_whole(name, parameters[name], 0 if name == "random_state" else 1)
     choices = {"cell": tuple(GATES), "pooling": POOLINGS, "optimizer": OPTIMIZERS}
     for name, known in choices.items():
         value = parameters[name]
@@ -41,6 +43,21 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
         raise ConfigError(f"device {parameters['device']!r}: choose a device of PyTorch, or 'auto'")
 
 
-def _check_whole(name: str, value: Any, least: int) -> None:
+def check_transcription(parameters: Mapping[str, Any]) -> None:
+    """Raise ConfigError for a parameter that only RecurrentTranscriber has, and is out of range."""
+    check_whole("beam_width", parameters["beam_width"], 1)
+    if parameters["subsampling"] is not None:
+        check_whole("subsampling", parameters["subsampling"], 1)
+    weight, model = parameters["language_model_weight"], parameters["language_model"]
+    if weight is not None and not (isinstance(weight, Real) and 0 <= float(weight) < math.inf):
+        raise ConfigError(f"language_model_weight {weight!r}: choose a number from 0 on")
+    if not isinstance(model, str | Path | Model | None):
+        raise ConfigError(
+            f"language_model {model!r:.40}: choose the name of a run, a directory or a Model"
+        )
+
+
+def check_whole(name: str, value: Any, least: int) -> None:
+    """Raise ConfigError unless a value is a whole number that is large enough."""
     if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
         raise ConfigError(f"{name} {value!r}: choose a whole number from {least} on")
