@@ -1,6 +1,6 @@
 """How well the estimators do on sequences of numbers with their defaults.
 
-    python -m benchmarks.sequences [digits] [vowels] [extremes] [--cell gru] [--folds 0 2] [--seed 7]
+    python -m benchmarks.sequences [digits] [vowels] [extremes] [--folds 0 2] [--seed 7]
 
 digits: scikit-learn's handwritten digits, each image of 8 x 8 read row by row, in three shuffled
 folds. writers: the same in folds of the table as it is, which mostly separates the people who wrote

@@ -4,12 +4,13 @@ asks for.
 Legend: N sequences, B batch, K outputs.
 """
 
+import copy
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -83,8 +84,9 @@ def fit_network(
     held-out part asks for.
 
     The pooling and the epochs are measured by networks that learn all but a tenth of the sequences:
-    the best epoch is the one after which the loss of that tenth no longer falls. Another
-    network then learns all sequences for twice as many epochs, at a rate that falls to zero.
+    the best epoch is the one after which the loss of that tenth no longer falls. From there, the
+    best network learns all sequences for as many epochs again, at a rate that falls to zero (Hu et
+    al., 2024, MiniCPM, call the two parts stable and decay).
 
     Args:
         begin: the weights with which every network begins; None draws them.
@@ -114,8 +116,9 @@ def fit_network(
             shown = _shown(settings.longest, "measuring", verbose)
             fittings = {each: start(each) for each in settings.poolings}
             pooling, measured = _measure(fittings, targets.order, shown)
-            epochs = 2 * len(measured)  # the mean of a rate that falls as a cosine does is half
-        fitting = start(pooling)
+            fitting, epochs = fittings[pooling], len(measured)
+        else:
+            fitting = start(pooling)
         falls = epochs if settings.epochs is None else None
         passes = _shown(epochs, "fitting", verbose)
         trained = list(fitting.train(np.arange(len(sequences)), passes, falls=falls))
@@ -214,6 +217,15 @@ class Fitting:
         mean: Float64Array = total.double().cpu().numpy() / len(places)
         return mean
 
+    def snapshot(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return a copy of the weights and of the optimizer's averages."""
+        return copy.deepcopy((self.network.state_dict(), self._steps.state_dict()))
+
+    def restore(self, snapshot: tuple[dict[str, Any], dict[str, Any]]) -> None:
+        """Return to what `snapshot` returned."""
+        self.network.load_state_dict(snapshot[0])
+        self._steps.load_state_dict(snapshot[1])
+
     def _chosen(self, chosen: Int64Array) -> Tensor:
         return self.targets[torch.from_numpy(chosen).to(self._device)]
 
@@ -221,8 +233,8 @@ class Fitting:
 def _measure(
     fittings: dict[str, Fitting], order: Int64Array, shown: Iterable[int]
 ) -> tuple[str, list[Float64Array]]:
-    """Train on all but a held-out tenth of the sequences; return the best of several networks, and
-    its held-out losses after each epoch up to the best one.
+    """Train on all but a held-out tenth of the sequences; return the best of several networks, as
+    it was after its best epoch, and its held-out losses after each epoch up to that one.
 
     After as many epochs as the patience, only one network goes on: the first, or the best where its
     loss is much lower. Early losses of few sequences differ by chance.
@@ -233,6 +245,7 @@ def _measure(
     settings = next(iter(fittings.values())).settings
     trainings = {name: each.train(others, count()) for name, each in fittings.items()}
     losses: dict[str, list[Float64Array]] = {name: [] for name in fittings}
+    snapshots = {name: each.snapshot() for name, each in fittings.items()}
 
     def best(name: str) -> int:
         return int(np.argmin([each.mean() for each in losses[name]]))
@@ -242,14 +255,17 @@ def _measure(
         for name, training in trainings.items():
             next(training)
             losses[name].append(fittings[name].loss(held_out))
+            if best(name) == epoch:
+                snapshots[name] = fittings[name].snapshot()
         if epoch + 1 == settings.patience:
             reached = {name: losses[name][best(name)].mean() for name in trainings}
             leader = min(reached, key=lambda name: reached[name])
             if reached[leader] < MUCH_LOWER * reached[chosen]:
                 chosen = leader
             trainings = {chosen: trainings[chosen]}
-        if epoch - best(chosen) >= max(settings.patience, best(chosen) // 2):
+        if epoch - best(chosen) >= settings.patience:
             break
+    fittings[chosen].restore(snapshots[chosen])
     return chosen, losses[chosen][: best(chosen) + 1]
 
 
