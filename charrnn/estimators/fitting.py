@@ -4,13 +4,12 @@ asks for.
 Legend: N sequences, B batch, K outputs.
 """
 
-import copy
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
@@ -229,14 +228,19 @@ class Fitting:
         mean: Float64Array = total.double().cpu().numpy() / len(places)
         return mean
 
-    def snapshot(self) -> tuple[dict[str, Any], dict[str, Any]]:
+    def snapshot(self) -> list[Tensor]:
         """Return a copy of the weights and of the optimizer's averages."""
-        return copy.deepcopy((self.network.state_dict(), self._steps.state_dict()))
+        return [each.detach().clone() for each in self._state()]
 
-    def restore(self, snapshot: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    @torch.no_grad()
+    def restore(self, snapshot: list[Tensor]) -> None:
         """Return to what `snapshot` returned."""
-        self.network.load_state_dict(snapshot[0])
-        self._steps.load_state_dict(snapshot[1])
+        for tensor, kept in zip(self._state(), snapshot, strict=True):
+            tensor.copy_(kept)
+
+    def _state(self) -> list[Tensor]:
+        averages = (each for state in self._steps.state.values() for each in state.values())
+        return [*self.network.parameters(), *averages]
 
     def _chosen(self, chosen: Int64Array) -> Tensor:
         return self.targets[torch.from_numpy(chosen).to(self._device)]
@@ -257,7 +261,7 @@ def _measure(
     settings = next(iter(fittings.values())).settings
     trainings = {name: each.train(others, count()) for name, each in fittings.items()}
     losses: dict[str | None, list[Float64Array]] = {name: [] for name in fittings}
-    snapshots = {name: each.snapshot() for name, each in fittings.items()}
+    snapshots: dict[str | None, list[Tensor]] = {}
 
     def best(name: str | None) -> int:
         return int(np.argmin([each.mean() for each in losses[name]]))

@@ -1,5 +1,6 @@
 """What estimators choose for their data, where they are told nothing."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -27,8 +28,10 @@ def test_settings_follow_the_data() -> None:
     assert few.batch_size < some.batch_size < many.batch_size
     assert few.dropout == some.dropout == 0.5 > many.dropout > 0
     assert few.learning_rate > some.learning_rate
-    assert few.patience * 50 >= 200
-    assert (some.epochs, some.poolings) == (None, MEASURED_POOLINGS)
+    assert few.patience * math.ceil(50 / few.batch_size) >= 100
+    assert (some.epochs, some.poolings) == (None, ("last",))
+    assert chosen(1200, steps=30).poolings == MEASURED_POOLINGS
+    assert chosen(1200, dropout=0.1).learning_rate > some.learning_rate
 
 
 def test_given_settings_are_kept() -> None:
