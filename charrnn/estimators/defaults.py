@@ -87,7 +87,7 @@ def choose_settings(
     count, vectors = len(sequences), int(sequences.lengths.sum())
     if hidden_size is None:
         least = _power_of_two(math.sqrt(outputs))
-        hidden_size = min(max(_power_of_two(math.sqrt(vectors)), 16, least), 256)
+        hidden_size = min(max(_power_of_two(0.8 * math.sqrt(vectors)), 16, least), 256)
     if batch_size is None:
         batch_size = min(max(_power_of_two(count / 40), 16), 128)
     if learning_rate is None:

@@ -58,7 +58,7 @@ def test_the_epochs_end_where_the_held_out_loss_does_and_the_best_pooling_is_tak
     regressor = charrnn.RecurrentRegressor(hidden_size=8, cell="rnn", learning_rate=0.02)
     regressor.fit(x, y)
     measured = regressor.validation_losses_
-    assert measured[-1] == min(measured)
+    assert np.mean(measured[-3:]) == min(np.convolve(measured, np.ones(3) / 3, "valid"))
     assert len(regressor.losses_) == 2 * len(measured)
     assert regressor.network_config_.pooling == "max"
     assert regressor.score(x, y) > 0.8
