@@ -48,7 +48,7 @@ class Settings:
         learning_rate: the largest learning rate.
         epochs: the passes over all sequences; None: as many as a held-out part asks for.
         longest: the most epochs where they are measured.
-        patience: the epochs without a better held-out loss after which measuring ends.
+        patience: the epochs without a lower held-out loss after which a network is left.
     """
 
     hidden_size: int
@@ -76,8 +76,8 @@ def choose_settings(
     """Choose the settings that are None, by rules of the sizes of the data.
 
     The network grows with the square root of the number of vectors, so that its weights grow as
-    they do. Larger networks and smaller batches learn at a lower rate. Few sequences are read in
-    small batches, so that an epoch has steps enough.
+    they do. Larger networks, smaller batches and more dropout learn at a lower rate. Few sequences
+    are read in small batches, so that an epoch has steps enough.
 
     Args:
         sequences: the sequences to learn.
