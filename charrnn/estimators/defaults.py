@@ -76,8 +76,9 @@ def choose_settings(
     """Choose the settings that are None, by rules of the sizes of the data.
 
     The network grows with the square root of the number of vectors, so that its weights grow as
-    they do. Larger networks, smaller batches and more dropout learn at a lower rate. Few sequences
-    are read in small batches, so that an epoch has steps enough.
+    they do, and is larger where more of its units are dropped (Srivastava et al., 2014). Larger
+    networks, smaller batches and more dropout learn at a lower rate. Few sequences are read in
+    small batches, so that an epoch has steps enough.
 
     Args:
         sequences: the sequences to learn.
@@ -87,7 +88,8 @@ def choose_settings(
     count, vectors = len(sequences), int(sequences.lengths.sum())
     if hidden_size is None:
         least = _power_of_two(math.sqrt(outputs))
-        hidden_size = min(max(_power_of_two(0.8 * math.sqrt(vectors)), 16, least), 256)
+        size = 0.6 * math.sqrt(vectors) / (1 - dropout)
+        hidden_size = min(max(_power_of_two(size), 16, least), 256)
     if batch_size is None:
         batch_size = min(max(_power_of_two(count / 40), 16), 128)
     if learning_rate is None:
