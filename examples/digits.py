@@ -32,7 +32,7 @@ if arguments.picture:
     import matplotlib.pyplot as plt
 
     # A second network learns all beginnings of the images, from their first row on.
-    reader = charrnn.RecurrentClassifier(bidirectional=False, pooling="last", epochs=10)
+    reader = charrnn.RecurrentClassifier(hidden_size=64, bidirectional=False, epochs=5)
     reader.fit([x[:rows] for x in X for rows in range(1, 9)], np.repeat(y, 8))
     known = np.stack([reader.predict_proba(X_test[:, :rows]) for rows in range(1, 9)], axis=1)
     sure = known[np.arange(len(y_test)), :, y_test]  # of the right digit, after each row
