@@ -58,8 +58,8 @@ class RecurrentRegressor(SequenceEstimator):
         network_: the fitted network as a ManyToOne of PyTorch.
         n_features_in_: E.
         input_mean_, input_scale_: (E,) the mean and scale of the numbers of a step.
-        losses_: the mean squared error of each epoch, measured during the epoch, in squared units
-            of y (for K numbers, the mean).
+        losses_: the mean squared error of each epoch over all sequences, measured during the epoch,
+            in squared units of y (for K numbers, the mean).
         validation_losses_: the same of the held-out tenth after each epoch up to the best one;
             empty where nothing was held out.
         target_mean_, target_scale_: (K,) the mean and scale of the targets.
