@@ -84,6 +84,7 @@ def fit_network(
     verbose: bool,
     begin: Tensors | None = None,
     held_out: Int64Array | None = None,
+    readout_scale: float = 1.0,
 ) -> Learned:
     """Train a network: for the epochs of the settings at the same rate, or for as many as a
     held-out part asks for.
@@ -97,6 +98,7 @@ def fit_network(
         begin: the weights with which every network begins; None draws them.
         held_out: the places of sequences that are not learned, but measured after each epoch. The
             rate then falls to zero over the given epochs.
+        readout_scale: what fresh readout weights are multiplied by; see `scale_readout`.
 
     Raises DivergedError; ConfigError for a device that cannot be used.
     """
@@ -114,6 +116,8 @@ def fit_network(
             generator=generator,
             tensors=begin,
         ).to(chosen)
+        if begin is None:
+            network.scale_readout(readout_scale)
         return Fitting(network, sequences, values, losses, settings, optimizer, clip, random)
 
     with threads(usual_threads(chosen, kernel, config.cell, config.hidden_size)):
