@@ -21,7 +21,7 @@ LOWEST: Final = 60.0
 HIGHEST: Final = 8000.0
 """The lowest and the highest frequency that a band hears, in Hz."""
 
-FLOOR: Final = 1e-9
+FLOOR: Final = 1e-6
 """What is added to an energy before its logarithm, so that silence is not minus infinity. A sine of
 full scale has about 50."""
 
@@ -43,13 +43,14 @@ def log_mel(samples: npt.ArrayLike, rate: int) -> npt.NDArray[np.float32]:
     samples = np.pad(samples, (0, max(width - len(samples), 0)))
     frames = np.lib.stride_tricks.sliding_window_view(samples, width)[::hop]  # (T, W)
     size = 1 << (width - 1).bit_length()
-    power = np.abs(np.fft.rfft(frames * np.hanning(width), size)) ** 2 / width  # (T, F)
-    logs = np.log(power @ mel_bands(np.fft.rfftfreq(size, 1 / rate)) + FLOOR)  # (T, E)
+    power: Array = np.abs(np.fft.rfft(frames * np.hanning(width), size)) ** 2 / width  # (T, F)
+    bands = mel_bands(np.fft.rfftfreq(size, 1 / rate))  # (F, E)
+    logs = np.log(np.matmul(power, bands) + FLOOR)  # (T, E)
     features: npt.NDArray[np.float32] = (logs - logs.mean(0)).astype(np.float32)
     return features
 
 
-def mel_bands(frequencies: Array) -> Array:
+def mel_bands(frequencies: npt.ArrayLike) -> Array:
     """Return the weights (F, E) of frequencies (F,), in Hz, in each band: triangles on the mel
     scale, each from the middle of the band below to the middle of the band above."""
     middles = np.linspace(hz_to_mel(LOWEST), hz_to_mel(HIGHEST), BANDS + 2)[1:-1]

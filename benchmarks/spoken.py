@@ -105,7 +105,7 @@ def _utterance(text: str, voice: str, seed: np.random.SeedSequence) -> npt.NDArr
 
 
 def say(
-    text: str, voice: str, *, speed: int = 160, pitch: int = 50
+    text: str, voice: str, speed: int = 160, pitch: int = 50
 ) -> tuple[npt.NDArray[np.float64], int]:
     """Say a text with espeak-ng.
 
