@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
 
@@ -31,3 +33,19 @@ def test_the_regression_of_the_mission() -> None:
 def test_sequences_md_has_the_example_as_it_is() -> None:
     code = (EXAMPLES / "sequence_regression.py").read_text().split('"""')[2].strip()
     assert code in (ROOT / "docs" / "sequences.md").read_text()
+
+
+def test_digits_are_read_row_by_row(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    picture = tmp_path / "digits.svg"
+    result = subprocess.run(
+        [sys.executable, str(EXAMPLES / "digits.py"), "--images", "60", "--picture", str(picture)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    recognized = re.search(r"^(\d+) of 20 are recognized", result.stdout)
+    assert recognized and int(recognized[1]) > 7, "a guess recognizes 2"
+    assert result.stdout.count("read as") == min(20 - int(recognized[1]), 8)
+    assert "<svg" in picture.read_text()

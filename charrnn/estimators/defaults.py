@@ -20,6 +20,10 @@ STEPS_WITHOUT_HELD_OUT: Final = 400
 MOST_STEPS: Final = 5000
 """The most steps in which the epochs are measured, if 20 epochs do not take more."""
 
+SHORT: Final = 16
+"""The steps of a sequence below which its last outputs know all of it: no other pooling is
+tried."""
+
 LONG: Final = 64
 """The steps of a sequence from which its outputs are pooled by attention, where nothing is
 measured: the gradient reaches every step directly."""
@@ -83,23 +87,26 @@ def choose_settings(
     count, vectors = len(sequences), int(sequences.lengths.sum())
     if hidden_size is None:
         least = _power_of_two(math.sqrt(outputs))
-        hidden_size = min(max(_power_of_two(1.3 * math.sqrt(vectors)), 16, least), 256)
+        hidden_size = min(max(_power_of_two(0.8 * math.sqrt(vectors)), 16, least), 256)
     if batch_size is None:
         batch_size = min(max(_power_of_two(count / 40), 16), 128)
     if learning_rate is None:
-        learning_rate = 5e-3 * math.sqrt(batch_size / 32 * 64 / hidden_size)
+        learning_rate = 1e-2 * (1 - dropout) * math.sqrt(batch_size / 32 * 64 / hidden_size)
         learning_rate = min(max(learning_rate, 1e-3), 1e-2)
     if given_dropout is None:  # given epochs are too few for it: it slows learning
         given_dropout = 0.0 if epochs is not None else dropout * min(1.0, math.sqrt(MANY / count))
     steps = math.ceil(count / batch_size)
     if epochs is None and int(count * HELD_OUT_SHARE) < SMALLEST_HELD_OUT:
         epochs = math.ceil(STEPS_WITHOUT_HELD_OUT / steps)
+    steps_of_each = sequences.lengths.mean()
     if pooling is not None:
         poolings: tuple[str | None, ...] = (pooling,)
+    elif steps_of_each < SHORT:
+        poolings = ("last",)
     elif epochs is None:
         poolings = MEASURED_POOLINGS
     else:
-        poolings = ("last",) if sequences.lengths.mean() < LONG else ("attention",)
+        poolings = ("last",) if steps_of_each < LONG else ("attention",)
     return Settings(
         hidden_size=hidden_size,
         poolings=poolings,
@@ -108,7 +115,7 @@ def choose_settings(
         learning_rate=learning_rate,
         epochs=epochs,
         longest=min(max(math.ceil(MOST_STEPS / steps), 20), 200),
-        patience=max(math.ceil(200 / steps), 8),
+        patience=max(math.ceil(100 / steps), 8),
     )
 
 

@@ -38,8 +38,11 @@ OPTIMIZERS: Final[dict[str, Callable[..., torch.optim.Optimizer]]] = {
 WARM_UP: Final = 0.05
 """The share of a training with a falling rate in which the rate first rises."""
 
-MUCH_LOWER: Final = 0.6
-"""The share of the loss of the first pooling below which the loss of another one is much lower."""
+FAR: Final = 1.6
+"""The multiple of the lowest held-out loss from which on another pooling is given up."""
+
+AVERAGED: Final = 3
+"""The epochs over which held-out losses are averaged: those of few sequences vary by chance."""
 
 EVALUATED_AT_ONCE: Final = 256
 
@@ -86,8 +89,9 @@ def fit_network(
     held-out part asks for.
 
     The pooling and the epochs are measured by networks that learn all but a tenth of the sequences:
-    the best epoch is the one after which the loss of that tenth no longer falls. Another
-    network then learns all sequences for twice as many epochs, at a rate that falls to zero.
+    the best epoch is the one after which the loss of that tenth no longer falls. From there, the
+    best network learns all sequences for twice as many epochs again, at a rate that falls to zero
+    (Hu et al., 2024, MiniCPM, call the two parts stable and decay).
 
     Args:
         begin: the weights with which every network begins; None draws them.
@@ -119,8 +123,9 @@ def fit_network(
             shown = _shown(settings.longest, "measuring", verbose)
             fittings = {each: start(each) for each in settings.poolings}
             pooling, measured = _measure(fittings, targets.order, shown)
-            epochs = 2 * len(measured)  # the mean of a rate that falls as a cosine does is half
-        fitting = start(pooling)
+            fitting, epochs = fittings[pooling], 2 * len(measured)
+        else:
+            fitting = start(pooling)
         falls = epochs if settings.epochs is None or held_out is not None else None
         passes = _shown(epochs, "fitting", verbose)
         places = np.arange(len(sequences))
@@ -226,6 +231,20 @@ class Fitting:
         mean: Float64Array = total.double().cpu().numpy() / len(places)
         return mean
 
+    def snapshot(self) -> list[Tensor]:
+        """Return a copy of the weights and of the optimizer's averages."""
+        return [each.detach().clone() for each in self._state()]
+
+    @torch.no_grad()
+    def restore(self, snapshot: list[Tensor]) -> None:
+        """Return to what `snapshot` returned."""
+        for tensor, kept in zip(self._state(), snapshot, strict=True):
+            tensor.copy_(kept)
+
+    def _state(self) -> list[Tensor]:
+        averages = (each for state in self._steps.state.values() for each in state.values())
+        return [*self.network.parameters(), *averages]
+
     def _chosen(self, chosen: Int64Array) -> Tensor:
         return self.targets[torch.from_numpy(chosen).to(self._device)]
 
@@ -233,11 +252,11 @@ class Fitting:
 def _measure(
     fittings: dict[str | None, Fitting], order: Int64Array, shown: Iterable[int]
 ) -> tuple[str | None, list[Float64Array]]:
-    """Train on all but a held-out tenth of the sequences; return the best of several networks, and
-    its held-out losses after each epoch up to the best one.
+    """Train on all but a held-out tenth of the sequences; return the best of several networks, as
+    it was after its best epoch, and its held-out losses after each epoch up to that one.
 
-    After as many epochs as the patience, only one network goes on: the first, or the best where its
-    loss is much lower. Early losses of few sequences differ by chance.
+    Each goes on until its loss no longer falls. One whose loss is far above the lowest after as
+    many epochs as the patience is given up: early losses say little.
     """
     tenth = round(1 / HELD_OUT_SHARE)
     held_out = order[tenth // 2 :: tenth]
@@ -245,24 +264,38 @@ def _measure(
     settings = next(iter(fittings.values())).settings
     trainings = {name: each.train(others, count()) for name, each in fittings.items()}
     losses: dict[str | None, list[Float64Array]] = {name: [] for name in fittings}
+    snapshots: dict[str | None, list[Tensor]] = {}
 
     def best(name: str | None) -> int:
-        return int(np.argmin([each.mean() for each in losses[name]]))
+        return int(np.argmin(_averaged(losses[name])))
 
-    chosen = next(iter(fittings))
+    def lowest(name: str | None) -> float:
+        return float(_averaged(losses[name]).min())
+
     for epoch in shown:
         for name, training in trainings.items():
             next(training)
             losses[name].append(fittings[name].loss(held_out))
-        if epoch + 1 == settings.patience:
-            reached = {name: losses[name][best(name)].mean() for name in trainings}
-            leader = min(reached, key=lambda name: reached[name])
-            if reached[leader] < MUCH_LOWER * reached[chosen]:
-                chosen = leader
-            trainings = {chosen: trainings[chosen]}
-        if epoch - best(chosen) >= max(settings.patience, best(chosen) // 2):
+            if best(name) == epoch:
+                snapshots[name] = fittings[name].snapshot()
+        leader = min(fittings, key=lowest)
+        far = math.inf if epoch + 1 < settings.patience else FAR * lowest(leader)
+        trainings = {
+            name: training
+            for name, training in trainings.items()
+            if epoch - best(name) < settings.patience and lowest(name) <= far
+        }
+        if not trainings:
             break
-    return chosen, losses[chosen][: best(chosen) + 1]
+    fittings[leader].restore(snapshots[leader])
+    return leader, losses[leader][: best(leader) + 1]
+
+
+def _averaged(losses: list[Float64Array]) -> Float64Array:
+    """Return the mean of the losses of each epoch and of those just before it."""
+    means = np.array([each.mean() for each in losses])
+    averages = [means[max(end - AVERAGED, 0) : end].mean() for end in range(1, len(means) + 1)]
+    return np.array(averages)
 
 
 def _shown(epochs: int, what: str, verbose: bool) -> Iterable[int]:

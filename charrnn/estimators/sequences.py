@@ -108,11 +108,12 @@ class Targets:
     order: Int64Array
 
 
-def read_sequences(x: Any, size: int | None = None) -> Sequences:
+def read_sequences(x: Any, size: int | None = None, name: str = "fit") -> Sequences:
     """Read an array (N, T, E), or N arrays (T, E) that may differ in T.
 
     Args:
         size: E; None takes it from the first sequence.
+        name: the name of who expects `size` numbers of a step, for messages.
 
     Raises ConfigError for another shape, and for missing or infinite numbers.
     """
@@ -127,22 +128,34 @@ def read_sequences(x: Any, size: int | None = None) -> Sequences:
         raise ConfigError("X has no sequences; give one at least")
     vectors = []
     for number, sequence in enumerate(x):
-        vectors.append(_vectors(sequence, f"sequence {number} of X", size))
+        vectors.append(_vectors(sequence, f"sequence {number} of X", size, name))
         size = vectors[0].shape[1]
     lengths = np.array([len(each) for each in vectors], np.int64)
     return Sequences(tuple(vectors), lengths, vectors[0].shape[1])
 
 
-def _vectors(sequence: Any, what: str, size: int | None) -> Float32Array:
+def _vectors(sequence: Any, what: str, size: int | None, name: str) -> Float32Array:
     """Read one sequence (T, E)."""
     numbers = as_numbers(sequence, what)
     if numbers.ndim != 2 or 0 in numbers.shape or size not in (None, numbers.shape[1]):
         wanted = "E" if size is None else size
         raise ConfigError(
             f"{what} has shape {numbers.shape}: expected (T, {wanted}), T from 1 on, numbers of a "
-            "step last"
+            f"step last{_features(numbers.shape, size, name)}"
         )
     with np.errstate(over="ignore"):  # infinities are refused below
         vectors = numbers.astype(np.float32)
     check_finite(vectors, what)
     return vectors
+
+
+def _features(shape: tuple[int, ...], size: int | None, name: str) -> str:
+    """Say what is wrong with the numbers of a step in the words of scikit-learn, by which its
+    checks know the errors."""
+    if len(shape) != 2 or shape[1] == size:
+        return ""
+    if shape[1] == 0:
+        return f". Found array with 0 feature(s) (shape={shape}) while a minimum of 1 is required."
+    if size is None:
+        return ""
+    return f". X has {shape[1]} features, but {name} is expecting {size} features as input"

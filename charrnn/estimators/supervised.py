@@ -130,7 +130,7 @@ class SequenceEstimator(RecurrentEstimator):
             )
         before = None if resume_from is None else self._earlier(resume_from)
         size = self.input_size if before is None else before.n_features_in_
-        sequences = read_sequences(X, size)
+        sequences = read_sequences(X, size, type(self).__name__)
         fitted, targets = self._read_targets(y, len(sequences), before)
         fitted["n_features_in_"] = sequences.size
         fitted["input_mean_"], fitted["input_scale_"] = self._scaling(sequences, before)
@@ -226,7 +226,7 @@ class SequenceEstimator(RecurrentEstimator):
     def _predict(self, X: Any) -> Float64Array:
         """Compute the outputs of the network for each sequence, (N, K). Raises NotFittedError."""
         self._check_fitted()
-        sequences = read_sequences(X, self.n_features_in_)
+        sequences = read_sequences(X, self.n_features_in_, type(self).__name__)
         sequences = sequences.scaled(self.input_mean_, self.input_scale_)
         return self._engine.answers(sequences).astype(np.float64)
 

@@ -1,5 +1,6 @@
 """What estimators choose for their data, where they are told nothing."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -27,8 +28,10 @@ def test_settings_follow_the_data() -> None:
     assert few.batch_size < some.batch_size < many.batch_size
     assert few.dropout == some.dropout == 0.5 > many.dropout > 0
     assert few.learning_rate > some.learning_rate
-    assert few.patience * 50 >= 200
-    assert (some.epochs, some.poolings) == (None, MEASURED_POOLINGS)
+    assert few.patience * math.ceil(50 / few.batch_size) >= 100
+    assert (some.epochs, some.poolings) == (None, ("last",))
+    assert chosen(1200, steps=30).poolings == MEASURED_POOLINGS
+    assert chosen(1200, dropout=0.1).learning_rate > some.learning_rate
 
 
 def test_given_settings_are_kept() -> None:
@@ -55,7 +58,7 @@ def test_the_epochs_end_where_the_held_out_loss_does_and_the_best_pooling_is_tak
     regressor = charrnn.RecurrentRegressor(hidden_size=8, cell="rnn", learning_rate=0.02)
     regressor.fit(x, y)
     measured = regressor.validation_losses_
-    assert measured[-1] == min(measured)
+    assert np.mean(measured[-3:]) == min(np.convolve(measured, np.ones(3) / 3, "valid"))
     assert len(regressor.losses_) == 2 * len(measured)
     assert regressor.network_config_.pooling == "max"
     assert regressor.score(x, y) > 0.8
