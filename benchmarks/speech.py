@@ -7,7 +7,7 @@ digits: RecurrentClassifier() with its defaults. Each of the heard voices says e
 digits once, each unseen voice three times. phrases: RecurrentTranscriber() decodes greedily, by
 prefix beam search, and with a language model that learned the same phrases; the unseen voices say
 phrases that are not among them. It prints the character error rates (CER) in per cent, of each
-voice that of the last way.
+voice that of the last way. With --directory DIR, both models are kept there and not made again.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,9 @@ from benchmarks.spoken import Spoken, heard_and_unseen, speak
 from charrnn.evaluation.metrics import character_error_rate
 
 Strings = npt.NDArray[np.str_]
+
+TUNED: Final = 200
+"""The phrases by which the weight of the language model is chosen."""
 
 BUDGET: Final = "60s"
 """The time for training the language model."""
@@ -51,16 +54,28 @@ def _in_turn(texts: tuple[str, ...], voices: list[str], seed: int) -> Spoken:
     return spoken._replace(features=[each[::2] for each in spoken.features])
 
 
-def spoken_phrases(count: int, tested: int) -> tuple[Spoken, Spoken]:
-    """Return phrases of the heard voices, and others of the unseen ones."""
-    voices = heard_and_unseen()
-    phrases = draw_phrases(count + tested, np.random.default_rng(0))
-    parts = phrases[tested:], phrases[:tested]
-    heard, unseen = (
-        speak(texts, np.resize(names, len(texts)).tolist(), seed)
-        for seed, (texts, names) in enumerate(zip(parts, voices, strict=True))
+class SpokenPhrases(NamedTuple):
+    """Different phrases: those of unseen voices, those of the training, and others of its voices,
+    by which the weight of the language model is chosen."""
+
+    unseen: Spoken
+    heard: Spoken
+    tuned: Spoken
+
+
+def spoken_phrases(unseen: int, heard: int, tuned: int) -> SpokenPhrases:
+    """Return as many spoken phrases."""
+    phrases = draw_phrases(unseen + heard + tuned, np.random.default_rng(0))
+    voices, others = heard_and_unseen()
+
+    def spoken(begin: int, count: int, names: list[str], seed: int) -> Spoken:
+        return speak(phrases[begin : begin + count], np.resize(names, count).tolist(), seed)
+
+    return SpokenPhrases(
+        spoken(0, unseen, others, 1),
+        spoken(unseen, heard, voices, 2),
+        spoken(unseen + heard, tuned, voices, 3),
     )
-    return heard, unseen
 
 
 def digits(arguments: argparse.Namespace) -> None:
@@ -79,21 +94,19 @@ def digits(arguments: argparse.Namespace) -> None:
 
 def phrases(arguments: argparse.Namespace) -> None:
     """Print the character error rates of phrases."""
-    heard, unseen = spoken_phrases(arguments.utterances, arguments.tested)
-    with tempfile.TemporaryDirectory() as folder:
-        model = language_model(heard.texts.tolist(), Path(folder))
-    began = time.perf_counter()
-    transcriber = charrnn.RecurrentTranscriber(
-        beam_width=arguments.beam_width, language_model=model, verbose=True
-    )
-    transcriber.fit(heard.features, heard.texts)
-    seconds = time.perf_counter() - began
-    minutes = sum(map(len, heard.features)) * HOP / 60
+    spoken = spoken_phrases(arguments.tested, arguments.utterances, TUNED)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(arguments.directory or temporary)
+        transcriber = fitted(spoken.heard, folder / "transcriber")
+        model = language_model(spoken.heard.texts.tolist(), folder)
+    transcriber.set_params(beam_width=arguments.beam_width, language_model=model)
+    transcriber.fit_language_model(spoken.tuned.features, spoken.tuned.texts)
     print(
-        f"{len(heard.texts)} phrases heard ({minutes:.0f} minutes), {len(unseen.texts)} unseen; "
-        f"fitted in {seconds:.0f} s: {transcriber.settings_}"
+        f"weight of the language model {transcriber.language_model_weight_:.2f}, bonus for each "
+        f"character {transcriber.insertion_bonus_:.2f} nats"
     )
     given = transcriber.get_params()
+    unseen = spoken.unseen
     for way, parameters in WAYS.items():
         transcriber.set_params(**given | parameters)
         began = time.perf_counter()
@@ -103,13 +116,28 @@ def phrases(arguments: argparse.Namespace) -> None:
     _by_voice(unseen, lambda chosen: f"{_rate(unseen.texts[chosen], transcribed[chosen]):.2f}")
 
 
+def fitted(heard: Spoken, directory: Path) -> charrnn.RecurrentTranscriber:
+    """Return the transcriber in a directory, or fit one and save it there."""
+    if directory.exists():
+        return charrnn.RecurrentTranscriber.load(directory)
+    began = time.perf_counter()
+    transcriber = charrnn.RecurrentTranscriber(verbose=True).fit(heard.features, heard.texts)
+    seconds = time.perf_counter() - began
+    minutes = sum(map(len, heard.features)) * HOP / 60
+    print(f"{len(heard.texts)} phrases, {minutes:.0f} minutes of speech: fitted in {seconds:.0f} s")
+    print(transcriber.settings_, f"subsampling {transcriber.subsampling_}", flush=True)
+    transcriber.save(directory)
+    return transcriber
+
+
 def language_model(texts: list[str], folder: Path) -> charrnn.Model:
-    """Return a language model that learned the texts, as lines."""
-    (folder / "phrases.txt").write_text("\n".join(texts) + "\n", encoding="utf-8")
-    run = charrnn.train(
-        folder / "phrases.txt", out=folder / "run", lines=True, budget=BUDGET, progress_bar=False
-    )
-    return run.best_model()
+    """Return the language model in a folder, or one that learns texts there, as lines."""
+    run = folder / "language-model"
+    if not run.exists():
+        lines = folder / "phrases.txt"
+        lines.write_text("\n".join(texts) + "\n", encoding="utf-8")
+        charrnn.train(lines, out=run, lines=True, budget=BUDGET, progress_bar=False)
+    return charrnn.load(run)
 
 
 def _rate(wanted: Strings, transcribed: Strings) -> float:
@@ -128,6 +156,7 @@ def main() -> None:
     parser.add_argument("what", choices=["digits", "phrases"])
     parser.add_argument("--utterances", type=int, default=4000, help="phrases of the training")
     parser.add_argument("--tested", type=int, default=340, help="phrases of the unseen voices")
+    parser.add_argument("--directory", help="where the models of phrases are kept")
     parser.add_argument("--beam-width", type=int, default=16)
     arguments = parser.parse_args()
     (digits if arguments.what == "digits" else phrases)(arguments)
