@@ -31,8 +31,11 @@ Strings = npt.NDArray[np.str_]
 TUNED: Final = 200
 """The phrases by which the weight of the language model is chosen."""
 
-BUDGET: Final = "60s"
-"""The time for training the language model."""
+JOINED: Final = 3
+"""The frames of 10 ms that are one step of the transcriber."""
+
+LANGUAGE_MODEL: Final = {"hidden_size": 128, "epochs": 8}
+"""The settings of the language model."""
 
 WAYS: Final[dict[str, dict[str, Any]]] = {
     "greedy": {"beam_width": 1},
@@ -121,7 +124,7 @@ def fitted(heard: Spoken, epochs: int | None, directory: Path) -> charrnn.Recurr
     if directory.exists():
         return charrnn.RecurrentTranscriber.load(directory)
     began, began_computing = time.perf_counter(), time.process_time()
-    transcriber = charrnn.RecurrentTranscriber(epochs=epochs, verbose=True)
+    transcriber = charrnn.RecurrentTranscriber(subsampling=JOINED, epochs=epochs, verbose=True)
     transcriber.fit(heard.features, heard.texts)
     seconds, computing = time.perf_counter() - began, time.process_time() - began_computing
     minutes = sum(map(len, heard.features)) * HOP / 60
@@ -129,7 +132,7 @@ def fitted(heard: Spoken, epochs: int | None, directory: Path) -> charrnn.Recurr
         f"{len(heard.texts)} phrases, {minutes:.0f} minutes of speech: fitted in {seconds:.0f} s, "
         f"{computing:.0f} s of one processor"
     )
-    print(transcriber.settings_, f"subsampling {transcriber.subsampling_}", flush=True)
+    print(transcriber.settings_, flush=True)
     transcriber.save(directory)
     return transcriber
 
@@ -140,7 +143,7 @@ def language_model(texts: list[str], folder: Path) -> charrnn.Model:
     if not run.exists():
         lines = folder / "phrases.txt"
         lines.write_text("\n".join(texts) + "\n", encoding="utf-8")
-        charrnn.train(lines, out=run, lines=True, budget=BUDGET, progress_bar=False)
+        charrnn.train(lines, out=run, lines=True, progress_bar=False, **LANGUAGE_MODEL)
     return charrnn.load(run)
 
 

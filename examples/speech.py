@@ -1,6 +1,6 @@
 """Spoken digits, written down: spectra of sound become a string of characters.
 
-    python examples/speech.py [--utterances 800] [--epochs 20] [--picture speech.svg]
+    python examples/speech.py [--utterances 400] [--epochs 20] [--picture speech.svg]
 
 Eight voices of espeak-ng, which must be installed, speak for the training, and another one for the
 test. The picture has the spectra of a phrase, and above them the characters where they were read.
@@ -16,7 +16,7 @@ from benchmarks.phrases import DIGITS
 from benchmarks.spoken import say
 
 parser = argparse.ArgumentParser(description="Write down spoken digits.")
-parser.add_argument("--utterances", type=int, default=800, help="learn this many")
+parser.add_argument("--utterances", type=int, default=400, help="learn this many")
 parser.add_argument("--epochs", type=int, default=20)
 parser.add_argument("--picture", help="draw into this file, .svg or .png")
 arguments = parser.parse_args()
