@@ -34,7 +34,7 @@ TUNED: Final = 200
 JOINED: Final = 3
 """The frames of 10 ms that are one step of the transcriber."""
 
-LANGUAGE_MODEL: Final = {"hidden_size": 128, "epochs": 8}
+LANGUAGE_MODEL: Final[dict[str, Any]] = {"hidden_size": 128, "epochs": 8}
 """The settings of the language model."""
 
 WAYS: Final[dict[str, dict[str, Any]]] = {
