@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import fake_espeak
+
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
 
@@ -49,3 +51,24 @@ def test_digits_are_read_row_by_row(tmp_path: Path) -> None:
     assert recognized and int(recognized[1]) > 240, "a guess recognizes 60"
     assert result.stdout.count("read as") == 8
     assert "<svg" in picture.read_text()
+
+
+def test_speech_is_written_down(tmp_path: Path) -> None:
+    """A fake program speaks. So short a training learns little: all of the program runs."""
+    pytest.importorskip("matplotlib")
+    fake_espeak.install(tmp_path)
+    picture = tmp_path / "speech.svg"
+    command = [sys.executable, str(EXAMPLES / "speech.py"), "--picture", str(picture)]
+    result = subprocess.run(
+        [*command, "--utterances", "32", "--epochs", "3"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ
+        | {"PYTHONPATH": str(ROOT), "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"},
+    )
+    assert result.stderr == ""
+    said = re.findall(r"^said '([a-z ]+)', heard '([a-z ]*)'$", result.stdout, re.MULTILINE)
+    assert [each.count(" ") for each, _ in said] == [3, 3, 3]
+    assert "<svg" in picture.read_text()
+    assert picture.stat().st_size < 60_000
