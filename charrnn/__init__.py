@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from charrnn.estimators.classifier import RecurrentClassifier
     from charrnn.estimators.loading import load_estimator
     from charrnn.estimators.regressor import RecurrentRegressor
+    from charrnn.estimators.transcription.transcriber import RecurrentTranscriber
     from charrnn.evaluation.dynamic_evaluation import AdaptationConfig, Adapter
     from charrnn.generation.config import SamplingConfig
     from charrnn.generation.sampler import Sampler
@@ -113,6 +114,7 @@ _HOMES: Final = {
     "charrnn.estimators.classifier": ("RecurrentClassifier",),
     "charrnn.estimators.loading": ("load_estimator",),
     "charrnn.estimators.regressor": ("RecurrentRegressor",),
+    "charrnn.estimators.transcription.transcriber": ("RecurrentTranscriber",),
     "charrnn.evaluation.dynamic_evaluation": ("AdaptationConfig", "Adapter"),
     "charrnn.generation.config": ("SamplingConfig",),
     "charrnn.generation.sampler": ("Sampler",),
@@ -160,6 +162,7 @@ __all__ = [
     "ReadOptions",
     "RecurrentClassifier",
     "RecurrentRegressor",
+    "RecurrentTranscriber",
     "Run",
     "Sampler",
     "SamplingConfig",

@@ -103,7 +103,7 @@ class RecurrentClassifier(SequenceEstimator):
         return len(fitted["classes_"])
 
     @staticmethod
-    def _losses(outputs: "Tensor", targets: "Tensor") -> "Tensor":
+    def _losses(outputs: "Tensor", targets: "Tensor", lengths: "Tensor | None") -> "Tensor":
         from torch.nn.functional import cross_entropy
 
         return cross_entropy(outputs, targets, reduction="none")[:, None]

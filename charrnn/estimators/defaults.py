@@ -37,7 +37,8 @@ class Settings:
 
     Attributes:
         hidden_size: H.
-        poolings: entries of POOLINGS, of which the best for a held-out part is taken.
+        poolings: entries of POOLINGS, of which the best for a held-out part is taken; None alone
+            where there are outputs at each step.
         dropout: the share of each layer's outputs that is dropped during training.
         batch_size: B.
         learning_rate: the largest learning rate.
@@ -47,7 +48,7 @@ class Settings:
     """
 
     hidden_size: int
-    poolings: tuple[str, ...]
+    poolings: tuple[str | None, ...]
     dropout: float
     batch_size: int
     learning_rate: float
@@ -94,7 +95,7 @@ def choose_settings(
     if epochs is None and int(count * HELD_OUT_SHARE) < SMALLEST_HELD_OUT:
         epochs = math.ceil(STEPS_WITHOUT_HELD_OUT / steps)
     if pooling is not None:
-        poolings: tuple[str, ...] = (pooling,)
+        poolings: tuple[str | None, ...] = (pooling,)
     elif epochs is None:
         poolings = MEASURED_POOLINGS
     else:

@@ -4,6 +4,7 @@ Legend: N sequences, B batch, R rows (B padded), T time, E numbers of a step, H 
 (H, or 2 H of both directions), K outputs.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -57,23 +58,38 @@ class VectorEngine:
         Raises ModelError where numbers overflow.
         """
         answers = np.empty((len(sequences), self.config.outputs), np.float32)
+        for chosen, features in self._features(sequences):
+            answers[chosen] = _finite(self._headed(self._pooled(features, sequences, chosen)))
+        return answers
+
+    def answers_of_steps(self, sequences: Sequences) -> list[Float32Array]:
+        """Compute the outputs (T, K) of each step of the N sequences.
+
+        Raises ModelError where numbers overflow.
+        """
+        answers = [np.empty((0, self.config.outputs), np.float32)] * len(sequences)
+        for chosen, features in self._features(sequences):
+            for row, number in enumerate(chosen.tolist()):
+                read = features[: sequences.lengths[number], row]
+                answers[number] = _finite(self._headed(read))
+        return answers
+
+    def _features(self, sequences: Sequences) -> Iterator[tuple[Int64Array, Float32Array]]:
+        """Yield the places (B,) of the sequences of each batch, the longest first, and the outputs
+        (T, B, F) of the top layer."""
         longest_first = np.argsort(-sequences.lengths, kind="stable")
         begin = 0
         while begin < len(sequences):
             steps = int(sequences.lengths[longest_first[begin]])
             fitting = MOST_OUTPUTS // (steps * self.config.features)
             chosen = longest_first[begin : begin + min(max(fitting, 1), LARGEST_BATCH)]
-            with np.errstate(all="ignore"):  # the answers are checked
-                answers[chosen] = self._pooled(sequences, chosen)
+            with np.errstate(all="ignore"):  # an overflow shows in the answers
+                read = self._read(sequences, chosen)
+            yield chosen, read
             begin += len(chosen)
-        if not np.isfinite(answers).all():
-            raise ModelError(
-                "the numbers of the network overflow: the weights, or what it reads, are too large"
-            )
-        return answers
 
-    def _pooled(self, sequences: Sequences, chosen: Int64Array) -> Float32Array:
-        """Compute the outputs (B, K) of some sequences, the longest first."""
+    def _read(self, sequences: Sequences, chosen: Int64Array) -> Float32Array:
+        """Compute the outputs (T, B, F) of the top layer for some sequences, the longest first."""
         lengths = sequences.lengths[chosen]
         outputs = sequences.padded(chosen)  # (T, B, E)
         for directions in self._layers:
@@ -83,10 +99,18 @@ class VectorEngine:
                 backwards = self._run(directions[1], _in_order(outputs, order))
                 read.append(_in_order(backwards, order))
             outputs = np.concatenate(read, axis=2)
+        return outputs
+
+    def _pooled(
+        self, features: Float32Array, sequences: Sequences, chosen: Int64Array
+    ) -> Float32Array:
+        """Pool the outputs (T, B, F) of some sequences into vectors (B, F)."""
         assert self.config.pooling is not None
+        lengths = sequences.lengths[chosen]
         pool = pooler(self.config.pooling, lengths, self.config.hidden_size, self._weight)
-        pool.add(0, outputs.swapaxes(0, 1))
-        return self._headed(pool.result())
+        with np.errstate(all="ignore"):
+            pool.add(0, features.swapaxes(0, 1))
+            return pool.result()
 
     def _run(self, layer: Layer, inputs: Float32Array) -> Float32Array:
         """Run a layer over inputs (T, B, I) from its zero state; return its outputs (T, B, H)."""
@@ -100,10 +124,18 @@ class VectorEngine:
         return tuple(np.zeros(shape, np.float32) for _ in STATES[self.config.cell])
 
     def _headed(self, features: Float32Array) -> Float32Array:
-        """Compute the outputs (..., K) of features (..., F)."""
-        flat = multiply(features.reshape(-1, features.shape[-1]), self._head) + self._head_bias
-        headed: Float32Array = flat.reshape(*features.shape[:-1], -1)
-        return headed
+        """Compute the outputs (N, K) of features (N, F)."""
+        with np.errstate(all="ignore"):
+            return multiply(features, self._head) + self._head_bias
+
+
+def _finite(answers: Float32Array) -> Float32Array:
+    """Return the outputs of the network. Raises ModelError where they overflowed."""
+    if not np.isfinite(answers).all():
+        raise ModelError(
+            "the numbers of the network overflow: the weights, or what it reads, are too large"
+        )
+    return answers
 
 
 def _padded(layer: Layer, inputs: Float32Array) -> Float32Array:

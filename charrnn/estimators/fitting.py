@@ -20,6 +20,7 @@ from charrnn.errors import DivergedError
 from charrnn.estimators.defaults import HELD_OUT_SHARE, Settings
 from charrnn.estimators.network_config import NetworkConfig
 from charrnn.estimators.sequences import Sequences, Targets
+from charrnn.model.many_to_many import ManyToMany
 from charrnn.model.many_to_one import ManyToOne
 from charrnn.model.recurrent import StackConfig
 from charrnn.storage.tensor_file import Tensors
@@ -43,8 +44,9 @@ MUCH_LOWER: Final = 0.6
 EVALUATED_AT_ONCE: Final = 256
 
 
-Losses = Callable[[Tensor, Tensor], Tensor]
-"""Computes the losses (B, K or 1) of outputs (B, K) and targets (B, ...)."""
+Losses = Callable[[Tensor, Tensor, Tensor | None], Tensor]
+"""Computes the losses (B, K or 1) of outputs (B, K), or (T, B, K) without pooling, of targets
+(B, ...), and of the lengths (B,) of the sequences, None where all have T steps."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +57,11 @@ class Learned:
         pooling: its pooling, an entry of POOLINGS.
         tensors: its weights, by name.
         losses: the mean losses (K or 1,) during each epoch.
-        validation_losses: the mean losses (K or 1,) of the held-out part after each epoch up to the
-            best one, when the epochs were measured; empty otherwise.
+        validation_losses: the mean losses (K or 1,) of the held-out part after each epoch, where
+            the epochs were measured up to the best one; empty where nothing was held out.
     """
 
-    pooling: str
+    pooling: str | None
     tensors: dict[str, Float32Array]
     losses: list[Float64Array]
     validation_losses: list[Float64Array]
@@ -78,6 +80,7 @@ def fit_network(
     device: str,
     verbose: bool,
     begin: Tensors | None = None,
+    held_out: Int64Array | None = None,
 ) -> Learned:
     """Train a network: for the epochs of the settings at the same rate, or for as many as a
     held-out part asks for.
@@ -88,6 +91,8 @@ def fit_network(
 
     Args:
         begin: the weights with which every network begins; None draws them.
+        held_out: the places of sequences that are not learned, but measured after each epoch. The
+            rate then falls to zero over the given epochs.
 
     Raises DivergedError; ConfigError for a device that cannot be used.
     """
@@ -96,7 +101,7 @@ def fit_network(
     kernel = kernels(chosen, config.cell, "fp32")[0]
     values = torch.from_numpy(targets.values).to(chosen)
 
-    def start(pooling: str) -> Fitting:
+    def start(pooling: str | None) -> Fitting:
         generator = torch.Generator().manual_seed(int(random.integers(2**63)))
         network = make_network(
             replace(config, pooling=pooling),
@@ -116,9 +121,16 @@ def fit_network(
             pooling, measured = _measure(fittings, targets.order, shown)
             epochs = 2 * len(measured)  # the mean of a rate that falls as a cosine does is half
         fitting = start(pooling)
-        falls = epochs if settings.epochs is None else None
+        falls = epochs if settings.epochs is None or held_out is not None else None
         passes = _shown(epochs, "fitting", verbose)
-        trained = list(fitting.train(np.arange(len(sequences)), passes, falls=falls))
+        places = np.arange(len(sequences))
+        if held_out is not None:
+            places = np.setdiff1d(places, held_out)
+        trained = []
+        for loss in fitting.train(places, passes, falls=falls):
+            trained.append(loss)
+            if held_out is not None and len(held_out):
+                measured.append(fitting.loss(held_out))
     return Learned(pooling, tensors_of(fitting.network), trained, measured)
 
 
@@ -137,7 +149,7 @@ class Fitting:
         random: draws the batches, and the seed of the dropout masks.
     """
 
-    network: ManyToOne
+    network: ManyToOne | ManyToMany
     sequences: Sequences
     targets: Tensor
     losses: Losses
@@ -192,10 +204,9 @@ class Fitting:
 
     def _step(self, chosen: Int64Array) -> Tensor:
         """Take one step; return the sums (K or 1,) of the losses before it."""
-        outputs = self.network(
-            *as_batch(self.sequences, chosen, self._device), generator=self._masks
-        )
-        losses = self.losses(outputs, self._chosen(chosen))
+        batch, lengths = as_batch(self.sequences, chosen, self._device)
+        outputs = self.network(batch, lengths, generator=self._masks)
+        losses = self.losses(outputs, self._chosen(chosen), lengths)
         self._steps.zero_grad(set_to_none=True)
         losses.mean().backward()  # type: ignore[no-untyped-call]
         limit = math.inf if self.clip is None else self.clip
@@ -209,8 +220,9 @@ class Fitting:
         self.network.eval()
         total = torch.zeros((), device=self._device)
         for chosen in self.sequences.sorted(EVALUATED_AT_ONCE, places):
-            outputs = self.network(*as_batch(self.sequences, chosen, self._device))
-            total = total + self.losses(outputs, self._chosen(chosen)).sum(0)
+            batch, lengths = as_batch(self.sequences, chosen, self._device)
+            outputs = self.network(batch, lengths)
+            total = total + self.losses(outputs, self._chosen(chosen), lengths).sum(0)
         mean: Float64Array = total.double().cpu().numpy() / len(places)
         return mean
 
@@ -219,8 +231,8 @@ class Fitting:
 
 
 def _measure(
-    fittings: dict[str, Fitting], order: Int64Array, shown: Iterable[int]
-) -> tuple[str, list[Float64Array]]:
+    fittings: dict[str | None, Fitting], order: Int64Array, shown: Iterable[int]
+) -> tuple[str | None, list[Float64Array]]:
     """Train on all but a held-out tenth of the sequences; return the best of several networks, and
     its held-out losses after each epoch up to the best one.
 
@@ -232,9 +244,9 @@ def _measure(
     others = np.setdiff1d(order, held_out)
     settings = next(iter(fittings.values())).settings
     trainings = {name: each.train(others, count()) for name, each in fittings.items()}
-    losses: dict[str, list[Float64Array]] = {name: [] for name in fittings}
+    losses: dict[str | None, list[Float64Array]] = {name: [] for name in fittings}
 
-    def best(name: str) -> int:
+    def best(name: str | None) -> int:
         return int(np.argmin([each.mean() for each in losses[name]]))
 
     chosen = next(iter(fittings))
@@ -269,9 +281,9 @@ def make_network(
     dropout: float = 0.0,
     generator: torch.Generator | None = None,
     tensors: Tensors | None = None,
-) -> ManyToOne:
-    """Build the network of an estimator, with given weights, or with fresh ones."""
-    assert config.pooling is not None
+) -> ManyToOne | ManyToMany:
+    """Build the network of an estimator, with given weights, or with fresh ones. Without pooling,
+    it has outputs at each step."""
     stack = StackConfig(
         cell=config.cell,
         input_size=config.input_size,
@@ -280,9 +292,8 @@ def make_network(
         dropout=dropout,
         bidirectional=config.bidirectional,
     )
-    network = ManyToOne(
-        stack, outputs=config.outputs, pooling=config.pooling, kernel=kernel, generator=generator
-    )
+    build = partial(ManyToOne, pooling=config.pooling) if config.pooling else ManyToMany
+    network = build(stack, outputs=config.outputs, kernel=kernel, generator=generator)
     if tensors is not None:
         network.load_state_dict(
             {name: torch.from_numpy(np.array(array)) for name, array in tensors.items()}

@@ -8,10 +8,11 @@ from charrnn.estimators.base import RecurrentEstimator
 from charrnn.estimators.classifier import RecurrentClassifier
 from charrnn.estimators.regressor import RecurrentRegressor
 from charrnn.estimators.storage import read_estimator
+from charrnn.estimators.transcription.transcriber import RecurrentTranscriber
 from charrnn.storage.model_directory import CONFIG
 
 ESTIMATORS: Final[dict[str, type[RecurrentEstimator]]] = {
-    each.__name__: each for each in (RecurrentClassifier, RecurrentRegressor)
+    each.__name__: each for each in (RecurrentClassifier, RecurrentRegressor, RecurrentTranscriber)
 }
 
 

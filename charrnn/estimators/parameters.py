@@ -16,10 +16,10 @@ OPTIMIZERS: Final = ("adamw", "rmsprop")
 def check_parameters(parameters: Mapping[str, Any]) -> None:
     """Raise ConfigError for a parameter of a RecurrentEstimator that is out of range; None, where
     it is allowed, is chosen by `fit`."""
-    _check_whole("layers", parameters["layers"], 1)
+    check_whole("layers", parameters["layers"], 1)
     for name in ("input_size", "hidden_size", "epochs", "batch_size", "random_state"):
         if parameters[name] is not None:
-            _check_whole(name, parameters[name], 0 if name == "random_state" else 1)
+            check_whole(name, parameters[name], 0 if name == "random_state" else 1)
     choices = {"cell": tuple(GATES), "pooling": POOLINGS, "optimizer": OPTIMIZERS}
     for name, known in choices.items():
         value = parameters[name]
@@ -41,6 +41,7 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
         raise ConfigError(f"device {parameters['device']!r}: choose a device of PyTorch, or 'auto'")
 
 
-def _check_whole(name: str, value: Any, least: int) -> None:
+def check_whole(name: str, value: Any, least: int) -> None:
+    """Raise ConfigError unless a value is a whole number that is large enough."""
     if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
         raise ConfigError(f"{name} {value!r}: choose a whole number from {least} on")

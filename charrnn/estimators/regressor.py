@@ -134,7 +134,7 @@ class RecurrentRegressor(SequenceEstimator):
         return len(fitted["target_mean_"])
 
     @staticmethod
-    def _losses(outputs: "Tensor", targets: "Tensor") -> "Tensor":
+    def _losses(outputs: "Tensor", targets: "Tensor", lengths: "Tensor | None") -> "Tensor":
         return (outputs - targets).square()
 
     def _report(self, losses: Float64Array, fitted: dict[str, Any]) -> float:

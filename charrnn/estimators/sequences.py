@@ -81,6 +81,19 @@ class Sequences:
             check_finite(each, f"sequence {number} of X, standardized,")
         return Sequences(tuple(vectors), self.lengths, self.size)
 
+    def joined(self, count: int) -> "Sequences":
+        """Return the sequences with each `count` neighbouring steps as one step of `count` E
+        numbers, the earliest first. Zeros fill the last one."""
+        if count == 1:
+            return self
+        lengths = -(-self.lengths // count)
+        vectors = []
+        for each, length in zip(self.vectors, lengths.tolist(), strict=True):
+            filled = np.zeros((length * count, self.size), np.float32)
+            filled[: len(each)] = each
+            vectors.append(filled.reshape(length, -1))
+        return Sequences(tuple(vectors), lengths, count * self.size)
+
 
 @dataclass(frozen=True)
 class Targets:

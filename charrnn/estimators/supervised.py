@@ -25,12 +25,13 @@ from charrnn.estimators.storage import numbers_from_json
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from charrnn.model.many_to_many import ManyToMany
     from charrnn.model.many_to_one import ManyToOne
 
 
 class SequenceEstimator(RecurrentEstimator):
-    """The base class of RecurrentRegressor and RecurrentClassifier, which add targets and
-    losses."""
+    """The base class of RecurrentRegressor, RecurrentClassifier and RecurrentTranscriber, which add
+    targets and losses."""
 
     estimator_type: str
     few_dropout: float
@@ -133,6 +134,7 @@ class SequenceEstimator(RecurrentEstimator):
         fitted["n_features_in_"] = sequences.size
         fitted["input_mean_"], fitted["input_scale_"] = self._scaling(sequences, before)
         sequences = sequences.scaled(fitted["input_mean_"], fitted["input_scale_"])
+        sequences = self._join_steps(sequences, targets, fitted, before)
         outputs = self._output_size(fitted)
         settings = self._settings(sequences, outputs, before)
         config = NetworkConfig(
@@ -160,6 +162,7 @@ class SequenceEstimator(RecurrentEstimator):
             device=self.device,
             verbose=bool(self.verbose),
             begin=None if before is None else before.tensors_,
+            held_out=self._held_out(targets),
         )
         fitted["losses_"] = [self._report(loss, fitted) for loss in learned.losses]
         fitted["validation_losses_"] = [
@@ -211,7 +214,7 @@ class SequenceEstimator(RecurrentEstimator):
     # Predicting
 
     @property
-    def network_(self) -> "ManyToOne":
+    def network_(self) -> "ManyToOne | ManyToMany":
         """The fitted network as a module of PyTorch, which reads standardized sequences."""
         from charrnn.estimators.fitting import make_network
 
@@ -238,10 +241,10 @@ class SequenceEstimator(RecurrentEstimator):
         }
 
     def _restore_fitted(self, data: dict[str, Any], where: str) -> None:
-        size = self.network_config_.input_size
         missing = {"input_mean", "input_scale", "losses", "validation_losses"} - data.keys()
-        if missing or self.network_config_.pooling is None:
-            raise ModelError(f"{where}: {', '.join(sorted(missing)) or 'pooling'} is missing")
+        if missing:
+            raise ModelError(f"{where}: {', '.join(sorted(missing))} is missing")
+        size = self._features_in(data, where)
         self.input_mean_ = numbers_from_json(data.pop("input_mean"), where, size)
         self.input_scale_ = numbers_from_json(data.pop("input_scale"), where, size)
         if (self.input_scale_ <= 0).any():
@@ -254,7 +257,24 @@ class SequenceEstimator(RecurrentEstimator):
         for name, value in restored.items():
             setattr(self, name, value)
 
-    # Differences between the classifier and the regressor
+    def _features_in(self, data: dict[str, Any], where: str) -> int:
+        """Return E from `network_config_` and from JSON. Raises ModelError."""
+        if self.network_config_.pooling is None:
+            raise ModelError(f"{where}: pooling is missing")
+        return self.network_config_.input_size
+
+    # Differences between the estimators
+
+    def _join_steps(
+        self, sequences: Sequences, targets: Targets, fitted: dict[str, Any], before: Self | None
+    ) -> Sequences:
+        """Return the sequences that the network reads, of standardized ones."""
+        return sequences
+
+    def _held_out(self, targets: Targets) -> Int64Array | None:
+        """Return the places of the sequences that are measured and not learned; see
+        `fit_network`."""
+        return None
 
     def _read_targets(self, y: Any, count: int, before: Any) -> tuple[dict[str, Any], Targets]:
         """Validate y; return the fitted attributes that it sets, and the network's targets. They
@@ -275,8 +295,8 @@ class SequenceEstimator(RecurrentEstimator):
         raise NotImplementedError
 
     @staticmethod
-    def _losses(outputs: "Tensor", targets: "Tensor") -> "Tensor":
-        """Compute the losses (B, K or 1) of outputs (B, K) and targets (B, ...)."""
+    def _losses(outputs: "Tensor", targets: "Tensor", lengths: "Tensor | None") -> "Tensor":
+        """Compute the losses; see Losses."""
         raise NotImplementedError
 
     def _report(self, losses: Float64Array, fitted: dict[str, Any]) -> float:

@@ -1,10 +1,12 @@
-"""Metrics of predicted classes and numbers, in NumPy only.
+"""Metrics of predicted classes, numbers and strings, in NumPy only.
 
-Each equals the scikit-learn function of the same name with default arguments.
+Those of classes and numbers equal the scikit-learn functions of the same names with default
+arguments.
 
 Legend: N texts, C classes, K numbers of each text.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +14,7 @@ import numpy.typing as npt
 
 from charrnn.array_types import Float64Array, Int64Array
 from charrnn.errors import ConfigError
+from charrnn.evaluation.edit_distance import edit_distance
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,22 @@ def r_squared(truth: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
     explained = np.where(errors == 0, 1.0, 0.0)
     np.divide(spread - errors, spread, out=explained, where=spread > 0)
     return float(explained.mean())
+
+
+def character_error_rate(references: Sequence[str], predictions: Sequence[str]) -> float:
+    """Return the fewest characters to insert, delete or replace (Levenshtein, 1966) in all
+    predictions together, per character of the references. It may exceed 1.
+
+    Raises ConfigError when their numbers differ, or there is no character.
+    """
+    if len(references) != len(predictions):
+        raise ConfigError(
+            f"{len(predictions)} predictions and {len(references)} references: expected as many"
+        )
+    characters = sum(map(len, references))
+    if characters == 0:
+        raise ConfigError("there are no characters in the references; give at least one")
+    return sum(map(edit_distance, references, predictions)) / characters
 
 
 def _shares(parts: Int64Array, wholes: Int64Array) -> Float64Array:

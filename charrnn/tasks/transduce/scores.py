@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from charrnn.tasks.transduce.edit_distance import alignment, edit_distance
+from charrnn.evaluation.edit_distance import alignment, edit_distance
 
 Symbols = tuple[str, ...]
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from charrnn.tasks.transduce.edit_distance import alignment, edit_distance
+from charrnn.evaluation.edit_distance import alignment, edit_distance
 
 
 def by_the_table(first: str, second: str) -> int:

@@ -1,0 +1,1 @@
+"""Transcriber of sequences of vectors, by connectionist temporal classification."""
