@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from random import Random
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -49,24 +49,29 @@ HANDWRITTEN: Final = (
 """Fonts of separate handwritten letters, small and capital."""
 
 STYLES: Final = frozenset(
-    ("Regular", "Book", "Roman", "Medium", "Bold", "Light", "Demi", "Semibold", "SemiBold")
-    + ("Italic", "Oblique", "Bold Italic", "BoldItalic", "Bold Oblique", "Medium Italic")
-    + ("Light Italic", "Demi Italic", "Standard", "Hand", "Sans-Book", "Sans-Bold")
+    (
+        *("Regular", "Book", "Roman", "Medium", "Bold", "Light", "Demi", "Semibold", "SemiBold"),
+        *("Italic", "Oblique", "Bold Italic", "BoldItalic", "Bold Oblique", "Medium Italic"),
+        *("Light Italic", "Demi Italic", "Standard", "Hand", "Sans-Book", "Sans-Bold"),
+    )
 )
 
 EVERY: Final = 5
 """Every fifth family, in the order of the alphabet, is not trained on."""
 
 
-class Look(NamedTuple):
-    """How far lines are changed: each is the largest of a uniform distribution."""
-
-    slant: float = 0.2
-    turn: float = 0.8
-    blur: float = 1.0
-    noise: float = 0.12
-    contrast: float = 0.5
-    light: float = 0.2
+SLANT: Final = 0.2
+"""Each of these is the end of a uniform distribution: columns a row is moved by."""
+TURN: Final = 0.8
+"""Degrees."""
+BLUR: Final = 1.0
+"""The deviation of a Gaussian, in pixels of a font of 30 pixels."""
+NOISE: Final = 0.12
+"""The deviation of a Gaussian, where black and white are 0 and 1."""
+CONTRAST: Final = 0.5
+"""How much of the difference between black and white may be lost."""
+LIGHT: Final = 0.2
+"""How much light the end of a line may get more or less than its beginning."""
 
 
 def family_of(name: str) -> str:
@@ -103,7 +108,7 @@ def _has(font: ImageFont.FreeTypeFont, characters: str) -> bool:
     )
 
 
-def draw(text: str, path: Path, random: Random, look: Look = Look()) -> npt.NDArray[np.uint8]:
+def draw(text: str, path: Path, random: Random) -> npt.NDArray[np.uint8]:
     """Draw a line; return the gray values of an image."""
     size = random.uniform(20, 34)
     font = ImageFont.truetype(str(path), round(size))
@@ -114,23 +119,26 @@ def draw(text: str, path: Path, random: Random, look: Look = Look()) -> npt.NDAr
     weight = random.choices([0, 1], [0.85, 0.15])[0] if size > 28 else 0
     origin = (margin - left, margin - top)
     ImageDraw.Draw(image).text(origin, text, font=font, fill=0, stroke_width=weight)
-    slant = random.uniform(-look.slant, look.slant)
-    turn = np.deg2rad(random.uniform(-look.turn, look.turn)) * min(1, 400 / width)
+    slant = random.uniform(-SLANT, SLANT)
+    turn = np.deg2rad(random.uniform(-TURN, TURN)) * min(1, 400 / width)
     grown = width + round(abs(slant) * height)
     moved = (1, slant, -slant * height if slant > 0 else 0)
     rise = abs(turn) * width
     tilted = (turn, 1, -turn * width / 2 - rise / 2)
     image = image.transform(
-        (grown, height + round(rise)), Image.Transform.AFFINE, (*moved, *tilted),
-        Image.Resampling.BILINEAR, fillcolor=255,
+        (grown, height + round(rise)),
+        Image.Transform.AFFINE,
+        (*moved, *tilted),
+        Image.Resampling.BILINEAR,
+        fillcolor=255,
     )
-    image = image.filter(ImageFilter.GaussianBlur(random.uniform(0, look.blur) * size / 30))
+    image = image.filter(ImageFilter.GaussianBlur(random.uniform(0, BLUR) * size / 30))
     noise = np.random.default_rng(random.getrandbits(63))
     pixels = np.asarray(image, np.float32) / 255
-    pixels = 1 - (1 - pixels) * random.uniform(1 - look.contrast, 1)
-    light = np.linspace(0, random.uniform(-look.light, look.light), pixels.shape[1])
+    pixels = 1 - (1 - pixels) * random.uniform(1 - CONTRAST, 1)
+    light = np.linspace(0, random.uniform(-LIGHT, LIGHT), pixels.shape[1])
     pixels = pixels * (1 - abs(light)) * random.uniform(0.8, 1)
-    pixels = pixels + noise.normal(0, random.uniform(0, look.noise), pixels.shape)
+    pixels = pixels + noise.normal(0, random.uniform(0, NOISE), pixels.shape)
     return (255 * pixels.clip(0, 1)).astype(np.uint8)
 
 
@@ -139,7 +147,7 @@ def normalized(gray: npt.NDArray[np.uint8], rows: int = 32) -> Pixels:
     on the ink and scaled by its spread, so that small letters are about equally high."""
     ink = 255 - gray.astype(np.float32)
     paper = np.median(ink, axis=0)  # light changes along the line
-    paper = np.convolve(np.pad(paper, 32, "edge"), np.ones(65) / 65, "valid")
+    paper = np.convolve(np.pad(paper, 32, "edge"), np.full(65, 1 / 65, np.float32), "valid")
     ink = np.maximum(ink - paper - 2 * np.median(abs(ink - paper)), 0)
     ink = np.minimum(ink / max(np.quantile(ink[ink > 0.3 * ink.max()], 0.6), 1), 1)
     solid = np.where(ink > 0.4, ink, 0)
@@ -149,7 +157,10 @@ def normalized(gray: npt.NDArray[np.uint8], rows: int = 32) -> Pixels:
     columns = np.flatnonzero(solid.sum(0) > 0.5)
     first, last = max(columns[0] - 3, 0), min(columns[-1] + 4, ink.shape[1])
     half = 3.2 * spread
-    above, below = int(max(np.ceil(half - centre), 0)), int(max(np.ceil(centre + half - len(ink)), 0))
+    above, below = (
+        int(max(np.ceil(half - centre), 0)),
+        int(max(np.ceil(centre + half - len(ink)), 0)),
+    )
     page = Image.fromarray(np.pad(ink[:, first:last], ((above, below), (0, 0))))
     box = (0, centre + above - half, last - first, centre + above + half)
     size = max(round((last - first) * rows / (2 * half)), 1), rows
@@ -157,8 +168,10 @@ def normalized(gray: npt.NDArray[np.uint8], rows: int = 32) -> Pixels:
 
 
 def draw_lines(
-    texts: Sequence[str], paths: Sequence[Path], seed: int, look: Look = Look(), rows: int = 32
+    texts: Sequence[str], paths: Sequence[Path], seed: int, rows: int = 32
 ) -> list[Pixels]:
     """Draw each text in its font; return the columns (T, E) of each."""
     random = Random(seed)
-    return [normalized(draw(text, path, random, look), rows) for text, path in zip(texts, paths, strict=True)]
+    return [
+        normalized(draw(text, path, random), rows) for text, path in zip(texts, paths, strict=True)
+    ]

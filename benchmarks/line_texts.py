@@ -4,6 +4,7 @@ The last tenth of the fables and every tenth of the towns occur only in lines to
 outside ASCII lose their accents, as not every font has them.
 """
 
+import textwrap
 import unicodedata
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -16,6 +17,9 @@ CORPORA: Final = Path(__file__).parent.parent / "corpora"
 PUNCTUATION: Final = ".,:;!?'\"-&%()"
 LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"
 CHARACTERS: Final = LETTERS + LETTERS.upper() + "0123456789" + PUNCTUATION
+
+WIDTH: Final = 45
+"""The most characters of a line of a text."""
 
 GOODS: Final = (
     *("apples", "barley", "blankets", "bricks", "candles", "charcoal", "cheese", "clay", "copper"),
@@ -41,7 +45,9 @@ FORMS: Final[tuple[Callable[[Random, Sequence[str]], str], ...]] = (
     lambda r, t: f"No. {r.randint(1, 999)}: {_amount(r)} at {_price(r)} each",
     lambda r, t: f"The {_time(r)} to {r.choice(t)} is {r.randint(2, 59)} minutes late.",
     lambda r, t: f"{r.choice(t)} ({_date(r)}), {r.randint(1, 99)}% {r.choice(GOODS)}",
-    lambda r, t: f'"{r.choice(NAMES)} & {r.choice(NAMES)}", {r.choice(t)}, {r.randint(1, 300)} Mill St.',
+    lambda r, t: (
+        f'"{r.choice(NAMES)} & {r.choice(NAMES)}", {r.choice(t)}, {r.randint(1, 300)} Mill St.'
+    ),
     lambda r, t: f"Is {_name(r)} in {r.choice(t)}? He left at {_time(r)}!",
     lambda r, t: f"{_amount(r)}; {_amount(r)}; no {r.choice(GOODS)}",
     lambda r, t: f"{r.choice(NAMES)}'s {r.choice(GOODS)} from {r.choice(t)}, {_date(r)}",
@@ -119,13 +125,19 @@ def passage(random: Random, text: str, length: int) -> str:
 
 
 def training_lines(
-    count: int, *, shortest: int = 6, longest: int = 24, codes: float = 0.25, seed: int = 0,
+    count: int,
+    *,
+    shortest: int = 4,
+    longest: int = 20,
+    codes: float = 0.2,
+    seed: int = 0,
     path: Path | None = None,
 ) -> list[str]:
-    """Return lines to train on: passages, parts of entries, and codes."""
+    """Return short lines to train on: parts of passages and of entries, and codes. Short ones are
+    aligned sooner, and a network that reads them reads long ones."""
     random = Random(seed)
     text, towns = read_texts(path)[0], read_towns()[0]
-    lines = []
+    lines: list[str] = []
     while len(lines) < count:
         length, kind = random.randint(shortest, longest), random.random()
         if kind < codes:
@@ -139,15 +151,24 @@ def training_lines(
     return lines
 
 
-def test_lines(count: int, *, longest: int = 45, seed: int = 1, path: Path | None = None) -> list[str]:
-    """Return lines to test on: the last tenth of the text line by line, as far as it reaches for
-    half of them, and entries of a ledger of other towns."""
+def language_lines(entries: int = 3000, *, seed: int = 2, path: Path | None = None) -> list[str]:
+    """Return the lines that a language model learns: those of the text, and entries."""
     random = Random(seed)
-    words, towns = read_texts(path)[1].split(), read_towns()[1]
-    lines = [""]
-    for word in words:
-        if len(lines[-1]) + 1 + len(word) > longest:
-            lines.append("")
-        lines[-1] = f"{lines[-1]} {word}".strip()
-    lines = random.sample(lines[:-1], min(count // 2, len(lines) - 1))
-    return lines + [ledger(random, towns)[:longest].strip() for _ in range(count - len(lines))]
+    towns = read_towns()[0]
+    lines = wrapped(read_texts(path)[0]) + [ledger(random, towns) for _ in range(entries)]
+    random.shuffle(lines)
+    return lines
+
+
+def test_lines(count: int, *, seed: int = 1, path: Path | None = None) -> list[str]:
+    """Return lines to test on: lines of the last tenth of the text, for half of them at most, and
+    entries of a ledger of other towns."""
+    random = Random(seed)
+    towns, lines = read_towns()[1], wrapped(read_texts(path)[1])
+    lines = random.sample(lines, min(count // 2, len(lines)))
+    return lines + [ledger(random, towns) for _ in range(count - len(lines))]
+
+
+def wrapped(text: str) -> list[str]:
+    """Return the lines of a text, of WIDTH characters at most."""
+    return textwrap.wrap(text, WIDTH, break_on_hyphens=False)
