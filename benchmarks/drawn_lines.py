@@ -157,12 +157,9 @@ def normalized(gray: npt.NDArray[np.uint8], rows: int = 32) -> Pixels:
     columns = np.flatnonzero(solid.sum(0) > 0.5)
     first, last = max(columns[0] - 3, 0), min(columns[-1] + 4, ink.shape[1])
     half = 3.2 * spread
-    above, below = (
-        int(max(np.ceil(half - centre), 0)),
-        int(max(np.ceil(centre + half - len(ink)), 0)),
-    )
-    page = Image.fromarray(np.pad(ink[:, first:last], ((above, below), (0, 0))))
-    box = (0, centre + above - half, last - first, centre + above + half)
+    room = int(half) + 1
+    page = Image.fromarray(np.pad(ink[:, first:last], ((room, room), (0, 0))))
+    box = (0, centre + room - half, last - first, centre + room + half)
     size = max(round((last - first) * rows / (2 * half)), 1), rows
     return np.asarray(page.resize(size, Image.Resampling.BILINEAR, box), np.float32).T.copy()
 

@@ -1,11 +1,7 @@
-"""Learns to read drawn lines of text, and then reads lines in a font that it has not seen.
-
-python examples/handwriting.py [--lines 3000] [--epochs 10] [--picture handwriting.svg]
-"""
+"""Learns to read drawn lines of text, and then reads lines in a font that it has not seen."""
 
 import argparse
 import random
-from pathlib import Path
 
 import numpy as np
 from matplotlib import get_data_path
@@ -26,7 +22,7 @@ arguments = parser.parse_args()
 
 def draw(text: str, name: str) -> np.ndarray:
     """Return the columns (T, 24) of a line of slanted text; ink is 1, paper is 0."""
-    font = ImageFont.truetype(Path(get_data_path(), "fonts", "ttf", f"{name}.ttf"), 16)
+    font = ImageFont.truetype(f"{get_data_path()}/fonts/ttf/{name}.ttf", 16)
     image, slant = Image.new("L", (int(font.getlength(text)) + 20, 24)), random.uniform(-0.3, 0.3)
     ImageDraw.Draw(image).text((10, random.randint(0, 3)), text, fill=255, font=font)
     image = image.transform(image.size, Image.Transform.AFFINE, (1, slant, -12 * slant, 0, 1, 0))
@@ -38,7 +34,6 @@ words = WORDS.split() + [str(each) for each in range(10, 100)]
 texts = [" ".join(random.sample(words, 1 + n % 4)) for n in range(arguments.lines + 100)]
 X = [draw(text, random.choice(SEEN)) for text in texts[:-100]]
 transcriber = charrnn.RecurrentTranscriber(epochs=arguments.epochs).fit(X, texts[:-100])
-
 X_test, y_test = [draw(text, "DejaVuSerif") for text in texts[-100:]], texts[-100:]
 predicted = transcriber.predict(X_test)
 for text, read in zip(y_test[:6], predicted, strict=False):
