@@ -14,7 +14,7 @@ from charrnn.estimators.engine import VectorEngine
 from charrnn.estimators.network_config import NetworkConfig
 from charrnn.estimators.scikit_learn import not_fitted
 from charrnn.estimators.storage import StoredEstimator, read_estimator, write_estimator
-from charrnn.storage.model_directory import CONFIG
+from charrnn.storage.model_directory import CONFIG, Model
 
 
 class RecurrentEstimator:
@@ -54,7 +54,7 @@ class RecurrentEstimator:
             for name, value in self.get_params().items()
             if value != parameters[name].default
         }
-        shown = ", ".join(f"{name}={value!r}" for name, value in given.items())
+        shown = ", ".join(f"{name}={_shown(value)}" for name, value in given.items())
         return f"{type(self).__name__}({shown})"
 
     def _check_params(self) -> None:
@@ -80,8 +80,9 @@ class RecurrentEstimator:
         return resume_from
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what a pickle or a copy needs: the engine is made of the weights."""
-        return {name: value for name, value in vars(self).items() if name != "_engine"}
+        """Return what a pickle or a copy needs. What is private, such as the engine, is made of the
+        rest."""
+        return {name: value for name, value in vars(self).items() if not name.startswith("_")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore what `__getstate__` returned."""
@@ -99,14 +100,16 @@ class RecurrentEstimator:
         saved.
         """
         self._check_fitted()
-        stored = StoredEstimator(
+        write_estimator(Path(directory), self._stored())
+
+    def _stored(self) -> StoredEstimator:
+        return StoredEstimator(
             type(self).__name__,
             self.get_params(),
             self.network_config_,
             self.tensors_,
             self._fitted_to_json(),
         )
-        write_estimator(Path(directory), stored)
 
     @classmethod
     def load(cls, directory: Path | str) -> Self:
@@ -143,3 +146,8 @@ class RecurrentEstimator:
         """Set what `_fitted_to_json` returned, after `network_config_` and `tensors_`. Raises
         ModelError."""
         raise NotImplementedError
+
+
+def _shown(value: Any) -> str:
+    """Return a parameter as code; of a model, whose weights would fill pages, what it read."""
+    return f"<model of {value.provenance.corpus}>" if isinstance(value, Model) else repr(value)

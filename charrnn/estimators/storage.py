@@ -5,6 +5,7 @@ its fit, and what it learned beside the weights. Nothing in it can run: unknown 
 and numbers that are not finite are errors.
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,8 +20,11 @@ from charrnn.estimators.network_config import NetworkConfig
 from charrnn.storage.files import write_directory
 from charrnn.storage.json_file import from_json, is_finite_number, to_json
 from charrnn.storage.manifest import read_json, read_manifest, with_manifest
-from charrnn.storage.model_directory import CONFIG, TENSORS
+from charrnn.storage.model_directory import CONFIG, TENSORS, Model, model_files, read_model
 from charrnn.storage.tensor_file import Tensors, read_tensors, to_safetensors
+
+LANGUAGE_MODEL: Final = "language_model"
+"""The directory inside, which has the language model of an estimator that reads one."""
 
 LARGEST_CONFIG: Final = 1 << 24
 """The most bytes of config.json, which has the classes and the scale of each number."""
@@ -41,6 +45,7 @@ class StoredEstimator:
         network: the sizes of its network.
         tensors: the weights.
         fitted: what else it learned, as JSON.
+        language_model: the language model that is stored with it; None is none.
     """
 
     estimator: str
@@ -48,6 +53,7 @@ class StoredEstimator:
     network: NetworkConfig
     tensors: Tensors
     fitted: Mapping[str, Any]
+    language_model: Model | None = None
 
 
 def write_estimator(directory: Path, stored: StoredEstimator) -> None:
@@ -60,7 +66,11 @@ def write_estimator(directory: Path, stored: StoredEstimator) -> None:
         "fitted": dict(stored.fitted),
     }
     files = {CONFIG: to_json(config), TENSORS: to_safetensors(stored.tensors)}
-    write_directory(directory, with_manifest(files))
+    files = with_manifest(files)
+    if stored.language_model is not None:
+        inside = with_manifest(model_files(stored.language_model))
+        files |= {f"{LANGUAGE_MODEL}/{name}": content for name, content in inside.items()}
+    write_directory(directory, files)
 
 
 def read_estimator(directory: Path) -> StoredEstimator:
@@ -77,7 +87,15 @@ def read_estimator(directory: Path) -> StoredEstimator:
         raise ModelError(f"{path}: estimator: expected the name of a class")
     network = from_json(NetworkConfig, data["network"], where=f"{path}: network")
     tensors = read_tensors(directory / TENSORS, network.tensor_shapes(), manifest)
-    return StoredEstimator(data["estimator"], data["parameters"], network, tensors, data["fitted"])
+    inside = directory / LANGUAGE_MODEL
+    return StoredEstimator(
+        data["estimator"],
+        data["parameters"],
+        network,
+        tensors,
+        data["fitted"],
+        read_model(inside, read_manifest(inside)) if os.path.lexists(inside) else None,
+    )
 
 
 def numbers_from_json(value: object, what: str, size: int | None = None) -> Float64Array:

@@ -33,7 +33,8 @@ class SequenceEstimator(RecurrentEstimator):
     """The base class of RecurrentRegressor, RecurrentClassifier and RecurrentTranscriber, which add
     targets and losses."""
 
-    estimator_type: str
+    estimator_type: str | None
+    """scikit-learn's word for it, if it has one."""
     few_dropout: float
     """The dropout of few sequences; see choose_settings."""
 
@@ -88,12 +89,12 @@ class SequenceEstimator(RecurrentEstimator):
         """Describe the estimator to scikit-learn (1.6 or newer), which is installed if it calls
         this."""
         utils = import_module("sklearn.utils")
-        regressor = self.estimator_type == "regressor"
+        kind = self.estimator_type
         return utils.Tags(
-            estimator_type=self.estimator_type,
-            target_tags=utils.TargetTags(required=True, multi_output=regressor),
-            regressor_tags=utils.RegressorTags() if regressor else None,
-            classifier_tags=None if regressor else utils.ClassifierTags(),
+            estimator_type=kind,
+            target_tags=utils.TargetTags(required=True, multi_output=kind == "regressor"),
+            regressor_tags=utils.RegressorTags() if kind == "regressor" else None,
+            classifier_tags=utils.ClassifierTags() if kind == "classifier" else None,
             input_tags=utils.InputTags(two_d_array=False, three_d_array=True),
         )
 

@@ -70,13 +70,20 @@ def check_replaceable(path: Path) -> None:
 
 
 def write_directory(path: Path, files: Mapping[str, bytes]) -> None:
-    """Write a folder of these files, in this order, or replace one.
+    """Write a folder of these files, in this order, or replace one. A name may begin with that of a
+    folder inside, such as `model/config.json`.
 
     Raises StorageError.
     """
     with new_directory(path, sum(map(len, files.values()))) as temporary:
+        inside = {temporary / name for name in map(os.path.dirname, files) if name}
+        for folder in inside:
+            before_change("mkdir", folder)
+            folder.mkdir()
         for name, content in files.items():
             write_chunks(temporary / name, [content])
+        for folder in inside:
+            _sync_directory(folder)
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Greedy decoding of connectionist temporal classification. No torch.
+"""Log-probabilities of the ids at each step, and greedy decoding of them. No torch.
 
 Legend: T steps, K ids, of which 0 is the blank.
 """
@@ -16,3 +16,10 @@ def greedy(log_probabilities: Float32Array) -> list[int]:
     begins = np.append(True, path[1:] != path[:-1])
     ids: list[int] = path[begins & (path != BLANK)].tolist()
     return ids
+
+
+def log_softmax(outputs: Float32Array) -> Float32Array:
+    """Return the log-probabilities (T, K) of outputs (T, K)."""
+    shifted = outputs - outputs.max(1, keepdims=True)
+    result: Float32Array = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
+    return result

@@ -1,4 +1,4 @@
-"""The strings that a transcriber learns: validated, and as ids. No torch.
+"""The strings that a transcriber learns: validated, as ids, and as JSON. No torch.
 
 Id 0 is the blank of connectionist temporal classification, which stands for no character, and the
 characters follow.
@@ -9,11 +9,11 @@ Legend: N sequences, T steps, L characters of a string, K ids.
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from charrnn.array_types import Int64Array
-from charrnn.errors import ConfigError
+from charrnn.errors import ConfigError, ModelError
 from charrnn.estimators.arrays import as_array
+from charrnn.estimators.storage import numbers_from_json
 
 BLANK: Final = 0
 
@@ -91,6 +91,30 @@ def check_room(lengths: Int64Array, ids: Int64Array, subsampling: int) -> None:
         )
 
 
-def as_strings(strings: list[str]) -> npt.NDArray[np.str_]:
-    """Return an array (N,) of strings."""
-    return np.array(strings, dtype=np.str_)
+def strings_from_json(data: dict[str, Any], outputs: int, where: str) -> dict[str, Any]:
+    """Return the fitted attributes of a transcriber with K outputs that concern its strings. Raises
+    ModelError."""
+    match data:
+        case {
+            "characters": str(characters),
+            "subsampling": int(joined),  # see _features_in
+            "held_out": list(held_out),
+            "language_model_weight": weight,
+            "insertion_bonus": bonus,
+            **others,
+        } if not others:
+            pass
+        case _:
+            raise ModelError(f"{where}: expected the characters and the language model's weight")
+    if len(characters) != outputs - 1 or characters != "".join(sorted(set(characters))):
+        raise ModelError(f"{where}: expected {outputs - 1} characters, sorted, each once")
+    if not all(type(each) is int and 0 <= each < 2**63 for each in held_out):
+        raise ModelError(f"{where}: held_out: expected places")
+    numbers_from_json([bonus] if weight is None else [weight, bonus], where)
+    return {
+        "characters_": characters,
+        "subsampling_": joined,
+        "held_out_": np.array(held_out, np.int64),
+        "language_model_weight_": None if weight is None else float(weight),
+        "insertion_bonus_": float(bonus),
+    }

@@ -4,31 +4,40 @@ Legend: N sequences, T steps, E numbers of a step, B batch, L characters of a st
 blank and the characters.
 """
 
+import warnings
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from charrnn.ambient import as_usual
 from charrnn.array_types import Float32Array, Float64Array, Int64Array
-from charrnn.errors import ModelError
+from charrnn.errors import CharRNNWarning, ConfigError, ModelError
+from charrnn.estimators.base import RecurrentEstimator
 from charrnn.estimators.defaults import Settings
 from charrnn.estimators.parameters import check_parameters, check_whole
 from charrnn.estimators.sequences import Sequences, Targets, read_sequences
+from charrnn.estimators.storage import LANGUAGE_MODEL, StoredEstimator
 from charrnn.estimators.supervised import SequenceEstimator
-from charrnn.estimators.transcription.greedy import greedy
+from charrnn.estimators.transcription.beam import BeamConfig, beam_search
+from charrnn.estimators.transcription.greedy import greedy, log_softmax
+from charrnn.estimators.transcription.language_prior import LanguagePrior
 from charrnn.estimators.transcription.settings import choose_transcriber_settings
 from charrnn.estimators.transcription.strings import (
     BLANK,
-    as_strings,
     check_room,
     choose_subsampling,
     encode,
     read_strings,
+    strings_from_json,
 )
+from charrnn.estimators.transcription.tuning import tune
 from charrnn.evaluation.metrics import character_error_rate
 from charrnn.storage.model_directory import Model
+from charrnn.storage.run_lookup import load
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,15 +50,59 @@ FEWEST_HELD_OUT: Final = 3
 
 
 class RecurrentTranscriber(SequenceEstimator):
-    """A transcriber of sequences of vectors, such as the columns of the picture of a line of text,
-    or the spectra of speech: a recurrent network that learns by connectionist temporal
-    classification (Graves et al., 2006), without knowing which steps belong to which character."""
+    """A transcriber of sequences of vectors, such as the columns of a picture of a line of text, or
+    the spectra of speech: a recurrent network that learns which string a sequence has, without
+    knowing which steps belong to which character, by connectionist temporal classification (Graves
+    et al., 2006).
 
-    estimator_type = "transcriber"
-    few_dropout = 0.0
+    >>> transcriber = charrnn.RecurrentTranscriber(language_model="english", beam_width=16)
+    >>> transcriber.fit(X, y).predict(X_new)
+
+    A sequence needs a step for each character of its string, and one more between two equal ones.
+    A tenth of the sequences, at most MOST_HELD_OUT, is held out: it is measured after each epoch,
+    and chooses the weight of the language model.
+
+    Args:
+        subsampling: the neighbouring steps that are joined to one step of the network; None takes
+            as many as leave the strings room enough, see `choose_subsampling`.
+        beam_width: the strings that a prefix beam search keeps, see `beam_search`; 1 takes the most
+            probable character of each step, without the language model.
+        language_model: a language model (the name of a run, a directory or a Model) that tells how
+            probable strings are. Its own text should not have the held-out strings.
+        language_model_weight: the weight of the language model; None is chosen on the sequences
+            that are held out.
+        epochs: the number of passes over all sequences; None takes as many as make
+            `settings.STEPS` training steps. The learning rate falls to zero over them.
+        input_size, hidden_size, cell, layers, bidirectional, dropout, optimizer, learning_rate,
+            batch_size, clip, standardize, random_state, device, verbose: see RecurrentRegressor.
+
+    `predict` follows `beam_width`, `language_model` and `language_model_weight` also where they are
+    set after the fit. The weight of another language model is chosen by `fit_language_model`.
+
+    Attributes:
+        characters_: the characters of all strings, sorted.
+        subsampling_: the steps that are joined.
+        language_model_weight_, insertion_bonus_: the weight of the language model, and the nats
+            that are added to its log-probability for each character; None and 0 before they are
+            chosen.
+        held_out_: the places of the sequences that were held out.
+        losses_: the mean nats per character of each epoch, measured during the epoch; every
+            sequence counts as much as another one.
+        validation_losses_: the same of the sequences that are held out, after each epoch.
+        settings_, network_config_, tensors_, network_, n_features_in_, input_mean_, input_scale_:
+            see RecurrentRegressor.
+    """
+
+    estimator_type = None
 
     characters_: str
     subsampling_: int
+    held_out_: Int64Array
+    language_model_weight_: float | None
+    insertion_bonus_: float
+
+    _prior: LanguagePrior
+    _prior_key: Any
 
     def __init__(
         self,
@@ -113,11 +166,44 @@ class RecurrentTranscriber(SequenceEstimator):
 
     @as_usual
     def predict(self, X: Any) -> npt.NDArray[np.str_]:
-        """Predict the string (N,) of each sequence."""
-        return as_strings([self._text(greedy(each)) for each in self.log_probabilities(X)])
+        """Predict the string (N,) of each sequence.
 
-    def _text(self, ids: list[int]) -> str:
+        Raises ConfigError where no weight was chosen for the language model.
+        """
+        scores = self.log_probabilities(X)
+        self._check_params()
+        if self.beam_width == 1:
+            return np.array([self._text(greedy(each)) for each in scores], np.str_)
+        weight, prior = 0.0, None
+        if self.language_model is not None:
+            weight, prior = self._weight(), self._language_prior(self.characters_)
+        bonus = self.insertion_bonus_
+        config = BeamConfig(width=int(self.beam_width), weight=weight, bonus=bonus)
+        found = beam_search(scores, prior if weight else None, config)
+        return np.array([self._text(each[0].ids) for each in found], np.str_)
+
+    def _text(self, ids: Iterable[int]) -> str:
         return "".join(self.characters_[number - 1] for number in ids)
+
+    def _weight(self) -> float:
+        """Return the weight of the language model. Raises ConfigError where there is none."""
+        if self.language_model_weight is not None:
+            return float(self.language_model_weight)
+        if self.language_model_weight_ is None:
+            raise ConfigError(
+                "no weight was chosen for the language model: call fit_language_model, or set "
+                "language_model_weight"
+            )
+        return self.language_model_weight_
+
+    def _language_prior(self, characters: str, *, anew: bool = False) -> LanguagePrior:
+        """Return the language model, which is read again where it is another one, or `anew`."""
+        assert self.language_model is not None
+        key = self.language_model, characters
+        known = getattr(self, "_prior_key", (None, ""))
+        if anew or known[0] is not key[0] or known[1] != key[1]:
+            self._prior, self._prior_key = LanguagePrior(load(key[0]), characters), key
+        return self._prior
 
     @as_usual
     def score(self, X: Any, y: Any) -> float:
@@ -127,6 +213,64 @@ class RecurrentTranscriber(SequenceEstimator):
 
     # Fitting
 
+    @as_usual
+    def fit(
+        self, X: Any, y: Any, *, resume_from: "RecurrentEstimator | Path | str | None" = None
+    ) -> Self:
+        """Fit the network to sequences and their strings, and choose the weight of the language
+        model, if there is one, on those that are held out.
+
+        PyTorch's global random state and number of threads do not change.
+
+        Args:
+            X: an array (N, T, E), or N arrays (T, E) that may differ in T.
+            y: N strings.
+            resume_from: a fitted transcriber, or the directory of one. The fit begins with its
+                weights, and keeps its sizes, its characters and its scaling.
+
+        Raises:
+            ConfigError: when a parameter, a shape or a number is not valid, a sequence has fewer
+                steps than its string needs, or too few are held out to choose a weight.
+            ModelError: when the language model, or the directory `resume_from`, cannot be used.
+            DivergedError: when the loss is no longer finite; the earlier fit, if any, is kept.
+        """
+        super().fit(X, y, resume_from=resume_from)
+        if self.language_model is not None and len(self.held_out_):
+            strings = read_strings(y, len(X))
+            chosen = self.held_out_.tolist()
+            self._tune([X[place] for place in chosen], [strings[place] for place in chosen])
+        return self
+
+    @as_usual
+    def fit_language_model(self, X: Any, y: Any) -> Self:
+        """Choose the weight of `language_model`, and the bonus for each character, on sequences
+        that were not learned; the network stays as it is. A given `language_model_weight` is kept.
+
+        Args:
+            X, y: sequences and their strings, as those of `fit`.
+
+        Raises ConfigError, ModelError, NotFittedError.
+        """
+        self._check_fitted()
+        self._check_params()
+        if self.language_model is None:
+            raise ConfigError("language_model is None: set one, with set_params")
+        self._language_prior(self.characters_, anew=True)
+        self._tune(X, read_strings(y, len(X)))
+        return self
+
+    def _tune(self, X: Any, strings: list[str]) -> None:
+        """Choose `language_model_weight_` and `insertion_bonus_`."""
+        tuned = tune(
+            self.log_probabilities(X),
+            strings,
+            self._language_prior(self.characters_),
+            characters=self.characters_,
+            width=int(self.beam_width),
+            weight=None if self.language_model_weight is None else self._weight(),
+        )
+        self.language_model_weight_, self.insertion_bonus_ = tuned.weight, tuned.bonus
+
     def _read_targets(
         self, y: Any, count: int, before: "RecurrentTranscriber | None"
     ) -> tuple[dict[str, Any], Targets]:
@@ -134,8 +278,29 @@ class RecurrentTranscriber(SequenceEstimator):
         characters = "".join(sorted(set("".join(strings))))
         if before is not None:
             characters = before.characters_
+        if not characters:
+            raise ConfigError("y has empty strings only, and there is nothing to learn")
         ids = encode(strings, characters)
-        return {"characters_": characters}, Targets(ids, self._shuffled((ids != BLANK).sum(1)))
+        targets = Targets(ids, self._shuffled((ids != BLANK).sum(1)))
+        held_out = self._held_out(targets)
+        if self.language_model is not None:
+            if self.language_model_weight is None and not len(held_out):
+                raise ConfigError(
+                    f"{count} sequences are too few to hold some out and choose the weight of the "
+                    "language model: set language_model_weight, or give more"
+                )
+            unknown = self._language_prior(characters, anew=True).unknown
+            if unknown:
+                shown = ", ".join(map(repr, unknown[:10]))
+                message = f"the language model does not know {shown}: they are improbable to it"
+                warnings.warn(message, CharRNNWarning, stacklevel=6)
+        fitted = {
+            "characters_": characters,
+            "held_out_": held_out,
+            "language_model_weight_": None,
+            "insertion_bonus_": 0.0,
+        }
+        return fitted, targets
 
     def _join_steps(
         self,
@@ -195,23 +360,39 @@ class RecurrentTranscriber(SequenceEstimator):
             raise ModelError(f"{where}: a transcriber has no pooling")
         return size // joined
 
+    def _stored(self) -> StoredEstimator:
+        stored = super()._stored()
+        if self.language_model is None:
+            return stored
+        parameters = {**stored.parameters, "language_model": LANGUAGE_MODEL}
+        return replace(stored, parameters=parameters, language_model=load(self.language_model))
+
+    @classmethod
+    def _of(cls, stored: StoredEstimator, path: Path) -> Self:
+        """Return the estimator, whose language model is the one in its directory."""
+        named = stored.parameters.get("language_model")
+        if named != (None if stored.language_model is None else LANGUAGE_MODEL):
+            raise ModelError(
+                f"{path}: language_model is {named!a:.100}, which is not in the directory"
+            )
+        parameters = {**stored.parameters, "language_model": stored.language_model}
+        loaded = super()._of(replace(stored, parameters=parameters), path)
+        if stored.language_model is not None:
+            try:
+                loaded._language_prior(loaded.characters_)
+            except ConfigError as error:
+                raise ModelError(f"{path}: {error}") from error
+        return loaded
+
     def _targets_to_json(self) -> dict[str, Any]:
-        return {"characters": self.characters_, "subsampling": self.subsampling_}
+        return {
+            "characters": self.characters_,
+            "subsampling": self.subsampling_,
+            "held_out": self.held_out_.tolist(),
+            "language_model_weight": self.language_model_weight_,
+            "insertion_bonus": self.insertion_bonus_,
+        }
 
     @staticmethod
     def _targets_from_json(data: dict[str, Any], outputs: int, where: str) -> dict[str, Any]:
-        if data.keys() != {"characters", "subsampling"}:
-            raise ModelError(f"{where}: expected the characters and the subsampling")
-        characters = data["characters"]
-        if not isinstance(characters, str) or len(characters) != outputs - 1:
-            raise ModelError(f"{where}: expected {outputs - 1} characters")
-        if characters != "".join(sorted(set(characters))):
-            raise ModelError(f"{where}: expected the characters sorted, each once")
-        return {"characters_": characters, "subsampling_": data["subsampling"]}
-
-
-def log_softmax(outputs: Float32Array) -> Float32Array:
-    """Return the log-probabilities (T, K) of outputs (T, K)."""
-    shifted = outputs - outputs.max(1, keepdims=True)
-    result: Float32Array = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
-    return result
+        return strings_from_json(data, outputs, where)
