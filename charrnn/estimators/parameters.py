@@ -3,12 +3,14 @@
 import math
 from collections.abc import Mapping
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from charrnn.errors import ConfigError
 from charrnn.model.config import GATES, POOLINGS
+from charrnn.storage.model_directory import Model
 
 OPTIMIZERS: Final = ("adamw", "rmsprop")
 
@@ -39,6 +41,20 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
             raise ConfigError(f"{name} {value!r}: choose a number above 0")
     if not isinstance(parameters["device"], str):
         raise ConfigError(f"device {parameters['device']!r}: choose a device of PyTorch, or 'auto'")
+
+
+def check_transcription(parameters: Mapping[str, Any]) -> None:
+    """Raise ConfigError for a parameter that only RecurrentTranscriber has, and is out of range."""
+    check_whole("beam_width", parameters["beam_width"], 1)
+    if parameters["subsampling"] is not None:
+        check_whole("subsampling", parameters["subsampling"], 1)
+    weight, model = parameters["language_model_weight"], parameters["language_model"]
+    if weight is not None and not (isinstance(weight, Real) and 0 <= float(weight) < math.inf):
+        raise ConfigError(f"language_model_weight {weight!r}: choose a number from 0 on")
+    if not isinstance(model, str | Path | Model | None):
+        raise ConfigError(
+            f"language_model {model!r:.40}: choose the name of a run, a directory or a Model"
+        )
 
 
 def check_whole(name: str, value: Any, least: int) -> None:

@@ -36,7 +36,7 @@ def config(**sizes: Any) -> NetworkConfig:
 
 
 def network(sizes: NetworkConfig) -> Any:
-    made = make_network(sizes, generator=torch.Generator().manual_seed(0))
+    made: Any = make_network(sizes, generator=torch.Generator().manual_seed(0))
     if sizes.pooling == "attention":
         torch.nn.init.ones_(made.pooling.weight)
     return made.eval()
@@ -67,6 +67,27 @@ def test_a_sequence_has_the_same_bits_in_any_batch(
         assert (made.answers(read_sequences([vectors]))[0] == together[number]).all()
     monkeypatch.setattr(engine, "MOST_OUTPUTS", 150)  # two sequences, or one that is long
     assert (made.answers(sequences) == together).all()
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_outputs_of_steps_agree_with_pytorch_and_have_the_same_bits_in_any_batch(
+    bidirectional: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes, sequences = config(pooling=None, bidirectional=bidirectional), ragged()
+    made = network(sizes)
+    engine_ = VectorEngine(sizes, tensors_of(made))
+    together = engine_.answers_of_steps(sequences)
+    with torch.no_grad():
+        batch = as_batch(sequences, np.arange(len(sequences)), torch.device("cpu"))
+        expected = made(*batch).numpy()
+    for number, vectors in enumerate(sequences.vectors):
+        assert together[number].shape == (len(vectors), 4)
+        np.testing.assert_allclose(together[number], expected[: len(vectors), number], atol=1e-5)
+        alone = engine_.answers_of_steps(read_sequences([vectors]))[0]
+        assert (alone == together[number]).all()
+    monkeypatch.setattr(engine, "MOST_OUTPUTS", 150)
+    again = engine_.answers_of_steps(sequences)
+    assert all((one == other).all() for one, other in zip(again, together, strict=True))
 
 
 def test_numbers_that_overflow_are_an_error() -> None:

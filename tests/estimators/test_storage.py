@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 import charrnn
 from charrnn.errors import CharRNNError, ConfigError, ModelError, NotFittedError
-from charrnn.estimators.loading import ESTIMATORS, load_estimator
+from charrnn.estimators import loading
+from charrnn.estimators.loading import load_estimator
 from charrnn.estimators.storage import classes_from_json, classes_to_json
 from charrnn.model.config import GATES, POOLINGS
 from charrnn.storage.manifest import with_manifest
@@ -24,18 +25,19 @@ TARGETS: dict[str, Any] = {
     "RecurrentClassifier": np.where(NUMBERS > 100, "more", "less"),
     "RecurrentRegressor": np.stack([NUMBERS, -NUMBERS], axis=1),
 }
+POOLED: dict[str, Any] = {name: loading.ESTIMATORS[name] for name in TARGETS}
 SMALL: dict[str, Any] = {"hidden_size": 5, "epochs": 1}
 
 
 def fitted(name: str = "RecurrentClassifier", **parameters: Any) -> Any:
-    return ESTIMATORS[name](**SMALL, **parameters).fit(X, TARGETS[name])
+    return POOLED[name](**SMALL, **parameters).fit(X, TARGETS[name])
 
 
 def answers(estimator: Any) -> Any:
     return getattr(estimator, "predict_proba", estimator.predict)(X)
 
 
-@pytest.mark.parametrize("name", ESTIMATORS)
+@pytest.mark.parametrize("name", POOLED)
 @pytest.mark.parametrize("cell", GATES)
 @pytest.mark.parametrize("pooling", POOLINGS)
 def test_what_is_loaded_predicts_the_same_bits(
@@ -43,6 +45,7 @@ def test_what_is_loaded_predicts_the_same_bits(
 ) -> None:
     model = fitted(name, cell=cell, pooling=pooling, layers=2)
     model.save(tmp_path / "model")
+    loaded: Any
     for loaded in (load_estimator(tmp_path / "model"), type(model).load(str(tmp_path / "model"))):
         assert type(loaded) is type(model)
         assert loaded.get_params() == model.get_params()
@@ -160,18 +163,18 @@ def test_errors_of_saving_and_loading(tmp_path: Path) -> None:
 # Resuming
 
 
-@pytest.mark.parametrize("name", ESTIMATORS)
+@pytest.mark.parametrize("name", POOLED)
 def test_a_fit_is_resumed_from_an_estimator_and_from_its_directory(
     name: str, tmp_path: Path
 ) -> None:
-    first = ESTIMATORS[name](hidden_size=8, epochs=30, learning_rate=0.02).fit(X, TARGETS[name])
+    first = POOLED[name](hidden_size=8, epochs=30, learning_rate=0.02).fit(X, TARGETS[name])
     first.save(tmp_path / "model")
-    then = ESTIMATORS[name](epochs=1, learning_rate=1e-5)
+    then = POOLED[name](epochs=1, learning_rate=1e-5)
     resumed = then.fit(X, TARGETS[name], resume_from=tmp_path / "model")
     assert resumed.losses_[0] == pytest.approx(first.losses_[-1], rel=0.2)
     assert resumed.losses_[0] < 0.6 * first.losses_[0]
     assert resumed.network_config_ == first.network_config_
-    again = ESTIMATORS[name](epochs=1, learning_rate=1e-5)
+    again = POOLED[name](epochs=1, learning_rate=1e-5)
     assert (answers(again.fit(X, TARGETS[name], resume_from=first)) == answers(resumed)).all()
 
 

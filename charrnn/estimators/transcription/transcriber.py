@@ -18,7 +18,7 @@ from charrnn.array_types import Float32Array, Float64Array, Int64Array
 from charrnn.errors import CharRNNWarning, ConfigError, ModelError
 from charrnn.estimators.base import RecurrentEstimator
 from charrnn.estimators.defaults import Settings
-from charrnn.estimators.parameters import check_parameters, check_whole
+from charrnn.estimators.parameters import check_parameters, check_transcription
 from charrnn.estimators.sequences import Sequences, Targets, read_sequences
 from charrnn.estimators.storage import LANGUAGE_MODEL, StoredEstimator
 from charrnn.estimators.supervised import SequenceEstimator
@@ -149,9 +149,7 @@ class RecurrentTranscriber(SequenceEstimator):
 
     def _check_params(self) -> None:
         check_parameters({**self.get_params(), "pooling": None})
-        check_whole("beam_width", self.beam_width, 1)
-        if self.subsampling is not None:
-            check_whole("subsampling", self.subsampling, 1)
+        check_transcription(self.get_params())
 
     # Predicting
 
