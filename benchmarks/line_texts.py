@@ -1,16 +1,18 @@
 """Texts of lines, for benchmarks/text_lines.py: passages of fables, entries of a ledger, and codes.
 
-The last tenth of the fables and every tenth of the towns occur only in lines to test on. Letters
-outside ASCII lose their accents, as not every font has them.
+The last tenth of the fables and every tenth of the towns occur only in the lines to test on, and
+the tenth before only in those on which the weight of a language model is chosen. Letters outside
+ASCII lose their accents, as not every font has them.
 """
 
 import textwrap
 import unicodedata
 from collections.abc import Callable, Sequence
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Final, NamedTuple
 
 CORPORA: Final = Path(__file__).parent.parent / "corpora"
 
@@ -20,6 +22,12 @@ CHARACTERS: Final = LETTERS + LETTERS.upper() + "0123456789" + PUNCTUATION
 
 WIDTH: Final = 45
 """The most characters of a line of a text."""
+
+LENGTHS: Final = (4, 20)
+"""The fewest and the most characters of a line to train on."""
+
+CODES: Final = 0.2
+"""The share of them that has no meaning."""
 
 GOODS: Final = (
     *("apples", "barley", "blankets", "bricks", "candles", "charcoal", "cheese", "clay", "copper"),
@@ -93,22 +101,30 @@ def code(random: Random) -> str:
     return " ".join(groups)
 
 
-@cache
-def read_texts(path: Path | None = None) -> tuple[str, str]:
-    """Return the text of a file, or of the fables, before its last tenth, and its last tenth.
-    White space is one space."""
-    text = plain((path or CORPORA / "fables.txt").read_text(encoding="utf-8"))
-    words = text.split()
-    cut = len(words) * 9 // 10
-    return " ".join(words[:cut]), " ".join(words[cut:])
+class Part(NamedTuple):
+    """A part of the texts.
+
+    Attributes:
+        text: consecutive words, with one space between two.
+        towns: names of towns.
+    """
+
+    text: str
+    towns: list[str]
 
 
 @cache
-def read_towns() -> tuple[list[str], list[str]]:
-    """Return the towns of training, and those of the test."""
+def read_parts(path: Path | None = None) -> tuple[Part, Part, Part]:
+    """Return the parts to train on, to choose a weight on, and to test on, of the words of a file,
+    or of the fables, and of the names of towns."""
+    words = plain((path or CORPORA / "fables.txt").read_text(encoding="utf-8")).split()
     towns = plain((CORPORA / "towns.txt").read_text(encoding="utf-8")).splitlines()
-    tests = towns[9::10]
-    return [each for each in towns if each not in set(tests)], tests
+    towns = list(dict.fromkeys(towns))
+    cuts = [len(words) * tenths // 10 for tenths in (0, 8, 9, 10)]
+    texts = [" ".join(words[start:end]) for start, end in pairwise(cuts)]
+    names = [[each for n, each in enumerate(towns) if n % 10 < 8], towns[8::10], towns[9::10]]
+    training, choosing, testing = map(Part, texts, names)
+    return training, choosing, testing
 
 
 def plain(text: str) -> str:
@@ -124,49 +140,31 @@ def passage(random: Random, text: str, length: int) -> str:
     return words[: words.rfind(" ")].strip() if " " in words else words
 
 
-def training_lines(
-    count: int,
-    *,
-    shortest: int = 4,
-    longest: int = 20,
-    codes: float = 0.2,
-    seed: int = 0,
-    path: Path | None = None,
-) -> list[str]:
+def training_lines(part: Part, count: int, *, seed: int = 0) -> list[str]:
     """Return short lines to train on: parts of passages and of entries, and codes. Short ones are
     aligned sooner, and a network that reads them reads long ones."""
     random = Random(seed)
-    text, towns = read_texts(path)[0], read_towns()[0]
     lines: list[str] = []
     while len(lines) < count:
-        length, kind = random.randint(shortest, longest), random.random()
-        if kind < codes:
+        length, kind = random.randint(*LENGTHS), random.random()
+        if kind < CODES:
             line = code(random)[:length].strip()
-        elif kind < codes + (1 - codes) / 2:
-            line = passage(random, text, length)
+        elif kind < (1 + CODES) / 2:
+            line = passage(random, part.text, length)
         else:
-            line = passage(random, " ".join(ledger(random, towns) for _ in range(4)), length)
+            line = passage(random, " ".join(ledger(random, part.towns) for _ in range(4)), length)
         if line:
             lines.append(line)
     return lines
 
 
-def language_lines(entries: int = 3000, *, seed: int = 2, path: Path | None = None) -> list[str]:
-    """Return the lines that a language model learns: those of the text, and entries."""
-    random = Random(seed)
-    towns = read_towns()[0]
-    lines = wrapped(read_texts(path)[0]) + [ledger(random, towns) for _ in range(entries)]
+def full_lines(part: Part, count: int, seed: int) -> list[str]:
+    """Return lines of the text, for half of them at most, and entries of a ledger."""
+    random, lines = Random(seed), wrapped(part.text)
+    lines = random.sample(lines, min(count // 2, len(lines)))
+    lines += [ledger(random, part.towns) for _ in range(count - len(lines))]
     random.shuffle(lines)
     return lines
-
-
-def test_lines(count: int, *, seed: int = 1, path: Path | None = None) -> list[str]:
-    """Return lines to test on: lines of the last tenth of the text, for half of them at most, and
-    entries of a ledger of other towns."""
-    random = Random(seed)
-    towns, lines = read_towns()[1], wrapped(read_texts(path)[1])
-    lines = random.sample(lines, min(count // 2, len(lines)))
-    return lines + [ledger(random, towns) for _ in range(count - len(lines))]
 
 
 def wrapped(text: str) -> list[str]:

@@ -31,3 +31,19 @@ def test_the_regression_of_the_mission() -> None:
 def test_sequences_md_has_the_example_as_it_is() -> None:
     code = (EXAMPLES / "sequence_regression.py").read_text().split('"""')[2].strip()
     assert code in (ROOT / "docs" / "sequences.md").read_text()
+
+
+def test_lines_of_text_are_read(tmp_path: Path) -> None:
+    picture = tmp_path / "lines.svg"
+    result = subprocess.run(
+        [sys.executable, str(EXAMPLES / "handwriting.py"), "--lines", "40", "--epochs", "2"]
+        + ["--picture", str(picture)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    assert result.stderr == ""
+    assert len(re.findall(" is read as ", result.stdout)) == 6
+    assert re.search(r"character error rate [\d.]+%", result.stdout)
+    assert picture.read_text().startswith("<?xml")
