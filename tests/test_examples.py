@@ -35,9 +35,9 @@ def test_sequences_md_has_the_example_as_it_is() -> None:
 
 def test_lines_of_text_are_read(tmp_path: Path) -> None:
     picture = tmp_path / "lines.svg"
+    options = ["--lines", "40", "--epochs", "2", "--picture", str(picture)]
     result = subprocess.run(
-        [sys.executable, str(EXAMPLES / "handwriting.py"), "--lines", "40", "--epochs", "2"]
-        + ["--picture", str(picture)],
+        [sys.executable, str(EXAMPLES / "handwriting.py"), *options],
         capture_output=True,
         text=True,
         check=True,
