@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -143,25 +143,51 @@ def draw(text: str, path: Path, random: Random) -> npt.NDArray[np.uint8]:
 
 
 def normalized(gray: npt.NDArray[np.uint8], rows: int = 32) -> Pixels:
-    """Return the columns (T, E) of an image of a line: ink is 1, paper 0, and the rows are centred
-    on the ink and scaled by its spread, so that small letters are about equally high."""
-    ink = 255 - gray.astype(np.float32)
-    paper = np.median(ink, axis=0)  # light changes along the line
-    paper = np.convolve(np.pad(paper, 32, "edge"), np.full(65, 1 / 65, np.float32), "valid")
-    ink = np.maximum(ink - paper - 2 * np.median(abs(ink - paper)), 0)
-    ink = np.minimum(ink / max(np.quantile(ink[ink > 0.3 * ink.max()], 0.6), 1), 1)
-    solid = np.where(ink > 0.4, ink, 0)
-    profile, places = solid.sum(1), np.arange(len(ink))
-    centre = (profile * places).sum() / profile.sum()
-    spread = np.sqrt((profile * (places - centre) ** 2).sum() / profile.sum())
-    columns = np.flatnonzero(solid.sum(0) > 0.5)
-    first, last = max(columns[0] - 3, 0), min(columns[-1] + 4, ink.shape[1])
-    half = 3.2 * spread
-    room = int(half) + 1
-    page = Image.fromarray(np.pad(ink[:, first:last], ((room, room), (0, 0))))
-    box = (0, centre + room - half, last - first, centre + room + half)
-    size = max(round((last - first) * rows / (2 * half)), 1), rows
-    return np.asarray(page.resize(size, Image.Resampling.BILINEAR, box), np.float32).T.copy()
+    """Return the columns (T, E) of an image of a line. Ink is 1 and paper 0, the line is level, its
+    letters are upright, and the rows are centred on the ink and scaled by its spread, so that small
+    letters are about equally high."""
+    ink = _ink(gray)
+    y, x = np.nonzero(ink > 0.4)
+    weights = ink[y, x]
+    middle = x.mean()
+    turn = _sharpest(y, x - middle, weights, np.linspace(-0.02, 0.02, 9))
+    level = y - turn * (x - middle)
+    centre = np.average(level, weights=weights)
+    half = 3.2 * np.sqrt(np.average((level - centre) ** 2, weights=weights))
+    slant = _sharpest(x, level - centre, weights, np.linspace(-0.6, 0.6, 25))
+    upright = x - slant * (level - centre)
+    left, right = upright.min() - 2, upright.max() + 3
+    scale = 2 * half / rows
+    across = (scale, slant * scale, left - slant * half)
+    down = (turn * scale, (1 + turn * slant) * scale, centre - half + turn * (across[2] - middle))
+    size = max(round((right - left) / scale), 1), rows
+    page = Image.fromarray(ink).transform(
+        size, Image.Transform.AFFINE, (*across, *down), Image.Resampling.BILINEAR
+    )
+    return np.asarray(page, np.float32).T.copy()
+
+
+def _ink(gray: npt.NDArray[np.uint8]) -> Pixels:
+    """Return how much ink is on each pixel, from 0 to 1, in uneven light and noise."""
+    dark = 255 - gray.astype(np.float32)
+    paper = np.convolve(np.pad(np.median(dark, axis=0), 32, "edge"), np.ones(65) / 65, "valid")
+    dark = dark - paper.astype(np.float32)
+    dark = np.maximum(dark - 2 * np.median(abs(dark)), 0)
+    black = np.quantile(dark[dark > 0.3 * dark.max()], 0.6)
+    ink: Pixels = np.minimum(dark / max(float(black), 1), 1)
+    return ink
+
+
+def _sharpest(
+    across: npt.NDArray[Any], along: npt.NDArray[Any], weights: Pixels, tilts: npt.NDArray[Any]
+) -> float:
+    """Return the tilt along a direction at which the ink is most concentrated across it."""
+
+    def concentration(tilt: float) -> float:
+        moved = across - tilt * along
+        return float((np.bincount((moved - moved.min()).astype(int), weights) ** 2).sum())
+
+    return float(max(tilts, key=concentration))
 
 
 def draw_lines(
