@@ -4,6 +4,7 @@ import pytest
 from charrnn.errors import ConfigError
 from charrnn.evaluation.metrics import (
     accuracy,
+    character_error_rate,
     class_scores,
     confusion_matrix,
     macro_f1,
@@ -120,3 +121,14 @@ def test_scikit_learn_says_the_same() -> None:
         assert root_mean_squared_error(numbers, guesses) == pytest.approx(
             metrics.root_mean_squared_error(numbers, guesses)
         )
+
+
+def test_the_character_error_rate_by_hand() -> None:
+    assert character_error_rate(["abcd", ""], ["abcd", ""]) == 0
+    assert character_error_rate(["abcd", "ef"], ["abxd", "e"]) == 2 / 6
+    assert character_error_rate(["a"], ["bcd"]) == 3
+    with pytest.raises(ConfigError, match="1 predictions and 2 references: expected as many"):
+        character_error_rate(["a", "b"], ["a"])
+    for nothing in ([], [""]):
+        with pytest.raises(ConfigError, match="there are no characters in the references"):
+            character_error_rate(nothing, nothing)
