@@ -37,7 +37,6 @@ class SequenceEstimator(RecurrentEstimator):
     """scikit-learn's word for it, if it has one."""
     few_dropout: float
     """The dropout of few sequences; see choose_settings."""
-
     readout_scale: float = 1.0
     """See `fit_network`."""
 
