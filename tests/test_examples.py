@@ -77,7 +77,7 @@ def test_sunspots_are_forecast(tmp_path: Path) -> None:
 
 
 def test_digits_are_read_row_by_row(tmp_path: Path) -> None:
-    printed = run_with_picture("digits", "--images", "50", folder=tmp_path)
+    printed = run_with_picture("digits", "--images=200", "--epochs=6", folder=tmp_path)
     recognized = re.search(r"^(\d+) of 599 are recognized", printed)
     assert recognized and int(recognized[1]) > 240, "a guess recognizes 60"
     assert printed.count("read as") == 8
