@@ -31,9 +31,6 @@ Strings = npt.NDArray[np.str_]
 TUNED: Final = 200
 """The phrases by which the weight of the language model is chosen."""
 
-JOINED: Final = 3
-"""The frames of 10 ms that are one step of the transcriber."""
-
 LANGUAGE_MODEL: Final[dict[str, Any]] = {"hidden_size": 128, "epochs": 8}
 """The settings of the language model."""
 
@@ -124,7 +121,7 @@ def fitted(heard: Spoken, epochs: int | None, directory: Path) -> charrnn.Recurr
     if directory.exists():
         return charrnn.RecurrentTranscriber.load(directory)
     began, began_computing = time.perf_counter(), time.process_time()
-    transcriber = charrnn.RecurrentTranscriber(subsampling=JOINED, epochs=epochs, verbose=True)
+    transcriber = charrnn.RecurrentTranscriber(epochs=epochs, verbose=True)
     transcriber.fit(heard.features, heard.texts)
     seconds, computing = time.perf_counter() - began, time.process_time() - began_computing
     minutes = sum(map(len, heard.features)) * HOP / 60
@@ -132,7 +129,7 @@ def fitted(heard: Spoken, epochs: int | None, directory: Path) -> charrnn.Recurr
         f"{len(heard.texts)} phrases, {minutes:.0f} minutes of speech: fitted in {seconds:.0f} s, "
         f"{computing:.0f} s of one processor"
     )
-    print(transcriber.settings_, flush=True)
+    print(transcriber.settings_, f"steps joined: {transcriber.subsampling_}", flush=True)
     transcriber.save(directory)
     return transcriber
 

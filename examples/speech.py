@@ -26,10 +26,7 @@ random = np.random.default_rng(0)
 texts = [" ".join(random.choice(DIGITS, 3)) for _ in range(arguments.utterances)]
 X = [log_mel(*say(each, random.choice(voices), int(random.integers(130, 200)))) for each in texts]
 
-# Three frames are joined, 30 ms: a character takes longer.
-transcriber = charrnn.RecurrentTranscriber(
-    hidden_size=64, subsampling=3, epochs=arguments.epochs
-).fit(X, texts)
+transcriber = charrnn.RecurrentTranscriber(hidden_size=64, epochs=arguments.epochs).fit(X, texts)
 for said in ("two seven one eight", "one six one eight", "three one four one"):
     spectra = log_mel(*say(said, "en-us+linda"))  # (T, 40), one every 10 ms
     print(f"said {said!r}, heard {str(transcriber.predict([spectra])[0])!r}")
