@@ -12,6 +12,9 @@ PICTURES = Path(__file__).parent.parent / "docs" / "pictures"
 LARGEST_BYTES = 60_000
 LARGEST_BYTES_OF_PIXELS = 150_000
 SVG = "{http://www.w3.org/2000/svg}"
+EXAMPLES = PICTURES.parent.parent / "examples"
+OF_EXAMPLES = {each for each in PICTURES.glob("*.svg") if (EXAMPLES / f"{each.stem}.py").exists()}
+"""The pictures that examples draw with matplotlib."""
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +86,9 @@ def test_a_terminal_keeps_dim_bold_and_colours(pictures: ModuleType, tmp_path: P
     assert not green.bold and not green.dim and green.colour == "#00cd00"
 
 
-@pytest.mark.parametrize("path", sorted(PICTURES.glob("*.svg")), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", sorted({*PICTURES.glob("*.svg")} - OF_EXAMPLES), ids=lambda path: path.name
+)
 def test_a_committed_picture_is_plain_and_small(path: Path) -> None:
     content = path.read_text(encoding="utf-8")
     assert len(content.encode()) <= LARGEST_BYTES
@@ -92,6 +97,18 @@ def test_a_committed_picture_is_plain_and_small(path: Path) -> None:
         for name, value in element.attrib.items():
             assert not name.startswith("on") and "href" not in name and "url" not in value
     assert "http" not in content.replace("http://www.w3.org/2000/svg", "")
+
+
+@pytest.mark.parametrize("path", sorted(OF_EXAMPLES), ids=lambda path: path.name)
+def test_a_picture_of_an_example_is_small_and_loads_nothing(path: Path) -> None:
+    assert path.stat().st_size <= LARGEST_BYTES
+    for element in ElementTree.fromstring(path.read_text(encoding="utf-8")).iter():
+        assert element.tag.rpartition("}")[2] not in ("script", "foreignObject", "a")
+        for name, value in element.attrib.items():
+            assert not name.startswith("on")
+            assert "url(" not in value or "url(#" in value
+            if name.endswith("href"):
+                assert value.startswith(("#", "data:image/png;base64,"))
 
 
 def test_the_pictures_of_the_documents_are_there() -> None:
