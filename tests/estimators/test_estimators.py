@@ -375,7 +375,7 @@ def test_scikit_learns_own_checks_are_passed(estimator: Any) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         results = checks.check_estimator(
-            estimator(hidden_size=8, epochs=20, learning_rate=0.02),
+            estimator(hidden_size=8, epochs=6, batch_size=16, learning_rate=0.05),
             expected_failed_checks=NOT_OURS,
             on_fail="raise",
             on_skip=None,
