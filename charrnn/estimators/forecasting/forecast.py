@@ -27,6 +27,8 @@ class Forecast:
 
     def __getitem__(self, probability: float) -> Float64Array:
         """Return a quantile that was asked for. Raises KeyError for another one."""
+        if probability not in self.quantiles:
+            raise KeyError(f"no quantile {probability!r}: give it to predict, in quantiles=")
         return self.quantiles[probability]
 
 

@@ -91,10 +91,13 @@ def check_transformable(read: SeriesList, transforms: tuple[Transform, ...], lea
     for number, values in enumerate(read.values):
         name = "the series" if read.single else f"series {number}"
         if len(values) < needed:
-            raise ConfigError(
-                f"{name} has {len(values)} steps: at least {needed} are needed for "
-                f"{transforms[-1]}; a shorter season_length, or differences='none', needs fewer"
-            )
+            hint = ""
+            if needed > least:
+                hint = (
+                    f" after {transforms[-1]}; a shorter season_length, or differences='none', "
+                    "needs fewer"
+                )
+            raise ConfigError(f"{name} has {len(values)} steps: at least {needed} are needed{hint}")
         power = transforms[0].power
         if (power == 0 and (values <= 0).any()) or (power == 0.5 and (values < 0).any()):
             raise ConfigError(

@@ -499,3 +499,10 @@ def test_a_fit_is_resumed_from_a_forecaster_and_from_its_directory(tmp_path: Pat
         fitted().fit(np.stack([Y, Y], 1), resume_from=first)
     with pytest.raises(CharRNNError, match=r"manifest\.json"):
         fitted().fit(Y, resume_from=tmp_path / "nothing")
+
+
+def test_a_quantile_that_was_not_asked_for_says_how_to_get_it() -> None:
+    forecast = charrnn.Forecast(np.zeros(2), {0.5: np.ones(2)})
+    assert forecast[0.5].tolist() == [1.0, 1.0]
+    with pytest.raises(KeyError, match=r"no quantile 0.3: give it to predict, in quantiles="):
+        forecast[0.3]
