@@ -81,6 +81,7 @@ def fit_network(
     verbose: bool,
     begin: Tensors | None = None,
     held_out: Int64Array | None = None,
+    readout_scale: float = 1.0,
 ) -> Learned:
     """Train a network: for the epochs of the settings at the same rate, or for as many as a
     held-out part asks for.
@@ -93,6 +94,8 @@ def fit_network(
         begin: the weights with which every network begins; None draws them.
         held_out: the places of sequences that are not learned, but measured after each epoch. The
             rate then falls to zero over the given epochs.
+        readout_scale: what fresh readout weights, and the learning rate of all readout weights, are
+            multiplied by; see `scale_readout`.
 
     Raises DivergedError; ConfigError for a device that cannot be used.
     """
@@ -110,7 +113,11 @@ def fit_network(
             generator=generator,
             tensors=begin,
         ).to(chosen)
-        return Fitting(network, sequences, values, losses, settings, optimizer, clip, random)
+        if begin is None:
+            network.scale_readout(readout_scale)
+        return Fitting(
+            network, sequences, values, losses, settings, optimizer, clip, random, readout_scale
+        )
 
     with threads(usual_threads(chosen, kernel, config.cell, config.hidden_size)):
         measured: list[Float64Array] = []
@@ -147,6 +154,7 @@ class Fitting:
         optimizer: the entry of OPTIMIZERS.
         clip: the largest norm of a gradient; None is off.
         random: draws the batches, and the seed of the dropout masks.
+        readout_scale: the factor on the learning rate of the readout weights; see `scale_readout`.
     """
 
     network: ManyToOne | ManyToMany
@@ -157,12 +165,19 @@ class Fitting:
     optimizer: str
     clip: float | None
     random: np.random.Generator
+    readout_scale: float = 1.0
 
     def __post_init__(self) -> None:
         self._device = self.targets.device
+        readout = self.network.readout_weights()
+        others = [
+            each for each in self.network.parameters() if all(each is not one for one in readout)
+        ]
+        self._scales = (1.0, self.readout_scale)  # of the learning rates
         self._steps = OPTIMIZERS[self.optimizer](
-            self.network.parameters(), lr=self.settings.learning_rate
+            [{"params": others}, {"params": readout}], lr=self.settings.learning_rate
         )
+        self._set_factor(1.0)
         seed = int(self.random.integers(2**63))
         self._masks = torch.Generator(self._device).manual_seed(seed)
 
@@ -198,9 +213,11 @@ class Fitting:
 
     def _set_rate(self, share: float) -> None:
         """Set the learning rate for a step after some share of the training."""
-        factor = min(1.0, (share + 1e-3) / WARM_UP) * (1 + math.cos(math.pi * share)) / 2
-        for group in self._steps.param_groups:
-            group["lr"] = self.settings.learning_rate * factor
+        self._set_factor(min(1.0, (share + 1e-3) / WARM_UP) * (1 + math.cos(math.pi * share)) / 2)
+
+    def _set_factor(self, factor: float) -> None:
+        for group, scale in zip(self._steps.param_groups, self._scales, strict=True):
+            group["lr"] = self.settings.learning_rate * factor * scale
 
     def _step(self, chosen: Int64Array) -> Tensor:
         """Take one step; return the sums (K or 1,) of the losses before it."""

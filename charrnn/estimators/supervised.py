@@ -38,6 +38,9 @@ class SequenceEstimator(RecurrentEstimator):
     few_dropout: float
     """The dropout of few sequences; see choose_settings."""
 
+    readout_scale: float = 1.0
+    """See `fit_network`."""
+
     settings_: Settings
     n_features_in_: int
     losses_: list[float]
@@ -164,6 +167,7 @@ class SequenceEstimator(RecurrentEstimator):
             verbose=bool(self.verbose),
             begin=None if before is None else before.tensors_,
             held_out=self._held_out(targets),
+            readout_scale=self.readout_scale,
         )
         fitted["losses_"] = [self._report(loss, fitted) for loss in learned.losses]
         fitted["validation_losses_"] = [

@@ -25,7 +25,7 @@ from charrnn.estimators.supervised import SequenceEstimator
 from charrnn.estimators.transcription.beam import BeamConfig, beam_search
 from charrnn.estimators.transcription.greedy import greedy, log_softmax
 from charrnn.estimators.transcription.language_prior import LanguagePrior
-from charrnn.estimators.transcription.settings import choose_transcriber_settings
+from charrnn.estimators.transcription.settings import READOUT_SCALE, choose_transcriber_settings
 from charrnn.estimators.transcription.strings import (
     BLANK,
     check_room,
@@ -94,6 +94,7 @@ class RecurrentTranscriber(SequenceEstimator):
     """
 
     estimator_type = None
+    readout_scale = READOUT_SCALE
 
     characters_: str
     subsampling_: int

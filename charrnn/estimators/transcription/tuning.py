@@ -20,7 +20,7 @@ from charrnn.estimators.transcription.language_prior import Prior
 from charrnn.evaluation.edit_distance import edit_distance
 
 WEIGHTS: Final = tuple(number / 20 for number in range(41))
-BONUSES: Final = tuple(number / 4 for number in range(17))
+BONUSES: Final = tuple(number / 2 for number in range(17))
 """The weights, and the bonuses in nats, that are tried."""
 
 FIRST: Final = 0.5, 1.0

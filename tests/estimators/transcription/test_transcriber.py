@@ -157,8 +157,10 @@ def test_the_steps_that_are_joined_leave_room_for_the_characters() -> None:
     from charrnn.estimators.transcription.strings import choose_subsampling, encode
 
     ids = encode(["ab", "abab"], "ab")
-    lengths = np.array([[4, 8], [10, 20], [20, 41], [100, 200]])
-    assert [choose_subsampling(each, ids) for each in lengths] == [1, 2, 4, 4]
+    lengths = np.array([[5, 10], [6, 12], [9, 18], [100, 200]])
+    assert [choose_subsampling(each, ids) for each in lengths] == [1, 2, 3, 3]
+    many = encode(["ab"] * 300 + ["abab"], "ab")  # the one that is short must fit as well
+    assert choose_subsampling(np.array([100] * 300 + [7]), many) == 2
 
 
 # The language model
