@@ -14,8 +14,8 @@ SEEN = ["DejaVuSans", "DejaVuSans-Bold", "DejaVuSansMono", "STIXGeneral", "cmss1
 WORDS = "a and barley bring candles Edith for from honey jars Oscar quilts rye soap the Xaver zinc"
 
 parser = argparse.ArgumentParser(description="Read lines of text.")
-parser.add_argument("--lines", type=int, default=3000, help="learn this many")
-parser.add_argument("--epochs", type=int, default=10)
+parser.add_argument("--lines", type=int, default=2000, help="learn this many")
+parser.add_argument("--epochs", type=int, default=8)
 parser.add_argument("--picture", help="draw into this file, .svg or .png")
 arguments = parser.parse_args()
 
