@@ -1,6 +1,6 @@
 """How well RecurrentTranscriber reads lines of text in fonts that it has not seen.
 
-    python -m benchmarks.text_lines [--lines 20000] [--epochs 3] [--text FILE] [--save DIRECTORY]
+    python -m benchmarks.text_lines [--lines 36000] [--epochs 3] [--text FILE] [--save DIRECTORY]
 
 Lines are drawn (benchmarks/drawn_lines.py) in the fonts of 59 families to train on, and of 14 to
 test on: no family and no text is in both (benchmarks/line_texts.py). A character model of charrnn
@@ -116,7 +116,7 @@ def report(name: str, tests: Lines, read: dict[str, list[str]]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--lines", type=int, default=20000, help="lines to train on")
+    parser.add_argument("--lines", type=int, default=36000, help="lines to train on")
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--hidden-size", type=int)
     parser.add_argument("--learning-rate", type=float)
