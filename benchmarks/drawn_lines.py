@@ -169,12 +169,10 @@ def normalized(gray: npt.NDArray[np.uint8], rows: int = 32) -> Pixels:
 
 def _ink(gray: npt.NDArray[np.uint8]) -> Pixels:
     """Return how much ink is on each pixel, from 0 to 1, in uneven light and noise."""
-    dark = 255 - gray.astype(np.float32)
-    paper = np.convolve(np.pad(np.median(dark, axis=0), 32, "edge"), np.ones(65) / 65, "valid")
-    dark = dark - paper.astype(np.float32)
+    paper = np.convolve(np.pad(np.median(gray, axis=0), 32, "edge"), np.ones(65) / 65, "valid")
+    dark = 1 - gray / paper.astype(np.float32)  # light darkens ink and paper by the same factor
     dark = np.maximum(dark - 2 * np.median(abs(dark)), 0)
-    black = np.quantile(dark[dark > 0.3 * dark.max()], 0.6)
-    ink: Pixels = np.minimum(dark / max(float(black), 1), 1)
+    ink: Pixels = np.minimum(dark / np.quantile(dark[dark > 0.3 * dark.max()], 0.6), 1)
     return ink
 
 

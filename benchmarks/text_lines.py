@@ -1,6 +1,6 @@
 """How well RecurrentTranscriber reads lines of text in fonts that it has not seen.
 
-    python -m benchmarks.text_lines [--lines 12000] [--epochs 5] [--text FILE] [--save DIRECTORY]
+    python -m benchmarks.text_lines [--lines 36000] [--epochs 3] [--text FILE] [--save DIRECTORY]
 
 Lines are drawn (benchmarks/drawn_lines.py) in the fonts of 59 families to train on, and of 14 to
 test on: no family and no text is in both (benchmarks/line_texts.py). A character model of charrnn
@@ -116,13 +116,13 @@ def report(name: str, tests: Lines, read: dict[str, list[str]]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--lines", type=int, default=12000, help="lines to train on")
-    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--lines", type=int, default=36000, help="lines to train on")
+    parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--hidden-size", type=int)
     parser.add_argument("--learning-rate", type=float)
     parser.add_argument("--dropout", type=float)
     parser.add_argument("--text", type=Path, help="a text in place of the fables")
-    parser.add_argument("--steps", type=int, default=1500, help="of the language model; 0: none")
+    parser.add_argument("--steps", type=int, default=300, help="of the language model; 0: none")
     parser.add_argument("--save", type=Path, help="where the transcriber is saved")
     arguments = parser.parse_args()
     fonts = find_fonts(CHARACTERS)

@@ -10,12 +10,12 @@ from PIL import Image, ImageDraw, ImageFont
 
 import charrnn
 
-SEEN = ["DejaVuSans", "DejaVuSans-Bold", "DejaVuSansMono", "STIXGeneral", "cmss10", "cmtt10"]
+SEEN = ["DejaVuSans", "DejaVuSans-Bold", "DejaVuSansMono", "STIXGeneral", "cmr10", "cmtt10"]
 WORDS = "a and barley bring candles Edith for from honey jars Oscar quilts rye soap the Xaver zinc"
 
 parser = argparse.ArgumentParser(description="Read lines of text.")
 parser.add_argument("--lines", type=int, default=3000, help="learn this many")
-parser.add_argument("--epochs", type=int, default=10)
+parser.add_argument("--epochs", type=int, default=8)
 parser.add_argument("--picture", help="draw into this file, .svg or .png")
 arguments = parser.parse_args()
 
@@ -30,7 +30,7 @@ def draw(text: str, name: str) -> np.ndarray:
 
 
 random.seed(0)
-words = WORDS.split() + [str(each) for each in range(10, 100)]
+words = 5 * WORDS.split() + [str(each) for each in range(10, 100)]
 texts = [" ".join(random.sample(words, 1 + n % 4)) for n in range(arguments.lines + 100)]
 X = [draw(text, random.choice(SEEN)) for text in texts[:-100]]
 transcriber = charrnn.RecurrentTranscriber(epochs=arguments.epochs).fit(X, texts[:-100])
@@ -41,9 +41,9 @@ for text, read in zip(y_test[:6], predicted, strict=False):
 print(f"character error rate {1 - transcriber.score(X_test, y_test):.1%}")
 
 if arguments.picture:
-    figure = Figure((6, 2.4), facecolor="white")
-    for number, axis in enumerate(figure.subplots(6, gridspec_kw={"top": 1, "bottom": 0})):
+    figure = Figure((7, 2.6), facecolor="white")
+    for number, axis in enumerate(figure.subplots(6)):
         axis.imshow(X_test[number].T, cmap="Greys")
-        axis.set(xlim=(0, 300), anchor="W", frame_on=False, xticks=[], yticks=[])
-        axis.text(310, 17, predicted[number], family="monospace")
+        axis.set(xlim=(0, 540), xticks=[], yticks=[], frame_on=False)
+        axis.text(290, 17, predicted[number], family="monospace")
     figure.savefig(arguments.picture)
