@@ -36,14 +36,14 @@ X = [draw(text, random.choice(SEEN)) for text in texts[:-100]]
 transcriber = charrnn.RecurrentTranscriber(epochs=arguments.epochs).fit(X, texts[:-100])
 X_test, y_test = [draw(text, "DejaVuSerif") for text in texts[-100:]], texts[-100:]
 predicted = transcriber.predict(X_test)
-for text, read in zip(y_test[:6], predicted, strict=False):
-    print(f"{text} is read as {read}")
+for number in range(3, 27, 4):  # lines of four words
+    print(f"{y_test[number]} is read as {predicted[number]}")
 print(f"character error rate {1 - transcriber.score(X_test, y_test):.1%}")
 
 if arguments.picture:
-    figure = Figure((7, 2.6), facecolor="white")
-    for number, axis in enumerate(figure.subplots(6)):
-        axis.imshow(X_test[number].T, cmap="Greys")
-        axis.set(xlim=(0, 540), xticks=[], yticks=[], frame_on=False)
+    figure = Figure((7, 2.2), facecolor="white", layout="constrained")
+    for number, axis in zip(range(3, 27, 4), figure.subplots(6), strict=True):
+        axis.imshow(X_test[number].T, cmap="Greys", interpolation="none")
+        axis.set(xlim=(0, 520), xticks=[], yticks=[], frame_on=False)
         axis.text(290, 17, predicted[number], family="monospace")
     figure.savefig(arguments.picture)
