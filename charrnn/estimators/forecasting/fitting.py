@@ -14,6 +14,7 @@ from torch import Tensor
 
 from charrnn.array_types import Float32Array
 from charrnn.errors import DivergedError
+from charrnn.estimators.fitting import tensors_of
 from charrnn.estimators.forecasting.examples import CONTEXT, Example, linear_autoregression
 from charrnn.estimators.forecasting.network import ForecastNetwork
 from charrnn.estimators.forecasting.network_config import ForecastConfig
@@ -102,11 +103,7 @@ def fit_member(
             epochs = len(measured) - 1
         training = start(seed, 0.0)
         losses = [training.epoch(windows.counted + windows.held_out) for _ in range(epochs)]
-    tensors = {
-        name: each.detach().cpu().numpy().copy()
-        for name, each in training.network.state_dict().items()
-    }
-    return Learned(tensors, losses, measured)
+    return Learned(tensors_of(training.network), losses, measured)
 
 
 def _measure(training: "Training", settings: Settings) -> list[float]:
