@@ -25,9 +25,6 @@ MOST_OUTPUTS: Final = 1 << 22
 
 LARGEST_BATCH: Final = 256
 
-States = list[tuple[Float32Array, ...]]
-"""h, or h and c, of each layer, each (R, H), padded."""
-
 
 class VectorEngine:
     """The network of an estimator in float32, on the CPU.
@@ -114,14 +111,9 @@ class VectorEngine:
 
     def _run(self, layer: Layer, inputs: Float32Array) -> Float32Array:
         """Run a layer over inputs (T, B, I) from its zero state; return its outputs (T, B, H)."""
-        states = self._zeros(inputs.shape[1])
+        states = zero_state(self.config.cell, layer, inputs.shape[1])
         outputs = run_layer(self.config.cell, layer, padded_inputs(layer, inputs), states)
         return outputs[:, : inputs.shape[1], : self.config.hidden_size]
-
-    def _zeros(self, count: int) -> tuple[Float32Array, ...]:
-        size = self._layers[0][0].weight_hh.shape[1]
-        shape = whole_rows(count), size
-        return tuple(np.zeros(shape, np.float32) for _ in STATES[self.config.cell])
 
     def _headed(self, features: Float32Array) -> Float32Array:
         """Compute the outputs (N, K) of features (N, F)."""
@@ -136,6 +128,13 @@ def _finite(answers: Float32Array) -> Float32Array:
             "the numbers of the network overflow: the weights, or what it reads, are too large"
         )
     return answers
+
+
+def zero_state(cell: str, layer: Layer, count: int) -> tuple[Float32Array, ...]:
+    """Return the state of a layer before the first step of B sequences: h, or h and c, each (R, H),
+    padded."""
+    shape = whole_rows(count), layer.weight_hh.shape[1]
+    return tuple(np.zeros(shape, np.float32) for _ in STATES[cell])
 
 
 def padded_inputs(layer: Layer, inputs: Float32Array) -> Float32Array:

@@ -334,7 +334,17 @@ def make_network(
 ) -> ManyToOne | ManyToMany:
     """Build the network of an estimator, with given weights, or with fresh ones. Without pooling,
     it has outputs at each step."""
-    stack = StackConfig(
+    stack = stack_config(config, dropout)
+    build = partial(ManyToOne, pooling=config.pooling) if config.pooling else ManyToMany
+    network = build(stack, outputs=config.outputs, kernel=kernel, generator=generator)
+    if tensors is not None:
+        load_tensors(network, tensors)
+    return network
+
+
+def stack_config(config: NetworkConfig, dropout: float) -> StackConfig:
+    """Return the sizes of the stacked cells of a network."""
+    return StackConfig(
         cell=config.cell,
         input_size=config.input_size,
         hidden_size=config.hidden_size,
@@ -342,13 +352,13 @@ def make_network(
         dropout=dropout,
         bidirectional=config.bidirectional,
     )
-    build = partial(ManyToOne, pooling=config.pooling) if config.pooling else ManyToMany
-    network = build(stack, outputs=config.outputs, kernel=kernel, generator=generator)
-    if tensors is not None:
-        network.load_state_dict(
-            {name: torch.from_numpy(np.array(array)) for name, array in tensors.items()}
-        )
-    return network
+
+
+def load_tensors(network: torch.nn.Module, tensors: Tensors) -> None:
+    """Give a network the weights in arrays, by name."""
+    network.load_state_dict(
+        {name: torch.from_numpy(np.array(array)) for name, array in tensors.items()}
+    )
 
 
 def tensors_of(network: torch.nn.Module) -> dict[str, Float32Array]:

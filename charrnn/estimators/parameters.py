@@ -1,7 +1,7 @@
 """Validation of the parameters of estimators. No torch."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Final
@@ -23,24 +23,20 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
         if parameters[name] is not None:
             check_whole(name, parameters[name], 0 if name == "random_state" else 1)
     choices = {"cell": tuple(GATES), "pooling": POOLINGS, "optimizer": OPTIMIZERS}
+    if parameters["pooling"] is None:
+        del choices["pooling"]
     for name, known in choices.items():
-        value = parameters[name]
-        if name == "pooling" and value is None:
-            continue
-        if not (isinstance(value, str) and value in known):
-            raise ConfigError(f"{name} {value!r}: choose from {', '.join(known)}")
+        check_choice(name, parameters[name], known)
     for name in ("bidirectional", "standardize", "verbose"):
         if not isinstance(parameters[name], bool | np.bool_ | int):
             raise ConfigError(f"{name} {parameters[name]!r}: choose True or False")
-    share = parameters["dropout"]
-    if share is not None and not (isinstance(share, Real) and 0 <= float(share) < 1):
-        raise ConfigError(f"dropout {share!r}: choose from 0 up to (not including) 1")
+    if parameters["dropout"] is not None:
+        check_dropout(parameters["dropout"])
     for name in ("learning_rate", "clip"):
         value = parameters[name]
         if value is not None and not (isinstance(value, Real) and 0 < float(value) < math.inf):
             raise ConfigError(f"{name} {value!r}: choose a number above 0")
-    if not isinstance(parameters["device"], str):
-        raise ConfigError(f"device {parameters['device']!r}: choose a device of PyTorch, or 'auto'")
+    check_device(parameters["device"])
 
 
 def check_transcription(parameters: Mapping[str, Any]) -> None:
@@ -55,6 +51,24 @@ def check_transcription(parameters: Mapping[str, Any]) -> None:
         raise ConfigError(
             f"language_model {model!r:.40}: choose the name of a run, a directory or a Model"
         )
+
+
+def check_choice(name: str, value: Any, known: Sequence[str]) -> None:
+    """Raise ConfigError unless a value is one of the known names."""
+    if not (isinstance(value, str) and value in known):
+        raise ConfigError(f"{name} {value!r}: choose from {', '.join(known)}")
+
+
+def check_dropout(value: Any) -> None:
+    """Raise ConfigError unless a value is a share below 1."""
+    if not (isinstance(value, Real) and 0 <= float(value) < 1):
+        raise ConfigError(f"dropout {value!r}: choose from 0 up to (not including) 1")
+
+
+def check_device(value: Any) -> None:
+    """Raise ConfigError unless a value may name a device of PyTorch."""
+    if not isinstance(value, str):
+        raise ConfigError(f"device {value!r}: choose a device of PyTorch, or 'auto'")
 
 
 def check_whole(name: str, value: Any, least: int) -> None:

@@ -1,4 +1,4 @@
-"""ForecastEngine: the networks of a forecaster in NumPy, without torch.
+"""MemberEngine: the networks of a forecaster in NumPy, without torch.
 
 Legend: N lanes, T time, E inputs of a step, H hidden, V variables, F features.
 """
@@ -12,9 +12,8 @@ from charrnn.engines.deterministic_matmul import multiply, whole_rows
 from charrnn.engines.layers import prepared_layer
 from charrnn.engines.numpy_engine import run_layer
 from charrnn.errors import ModelError
-from charrnn.estimators.engine import padded_inputs
+from charrnn.estimators.engine import padded_inputs, zero_state
 from charrnn.estimators.forecasting.network_config import LOG_SCALES, ForecastConfig
-from charrnn.model.config import STATES
 from charrnn.storage.tensor_file import Tensors
 
 States = list[tuple[Float32Array, ...]]
@@ -52,11 +51,7 @@ class MemberEngine:
 
     def zero_states(self, lanes: int) -> States:
         """Return the states before the first step."""
-        size = self._layers[0].weight_hh.shape[1]
-        return [
-            tuple(np.zeros((whole_rows(lanes), size), np.float32) for _ in STATES[self.config.cell])
-            for _ in self._layers
-        ]
+        return [zero_state(self.config.cell, layer, lanes) for layer in self._layers]
 
     def read(self, inputs: Float32Array, states: States) -> tuple[Float32Array, Float32Array]:
         """Read inputs (T, N, E); return the locations and the scales (T, N, V), and change the

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from charrnn.array_types import Float32Array
 from charrnn.errors import DivergedError
-from charrnn.estimators.fitting import tensors_of
+from charrnn.estimators.fitting import load_tensors, tensors_of
 from charrnn.estimators.forecasting.examples import CONTEXT, Example, linear_autoregression
 from charrnn.estimators.forecasting.network import ForecastNetwork
 from charrnn.estimators.forecasting.network_config import ForecastConfig
@@ -89,9 +89,7 @@ def fit_member(
             generator=torch.Generator().manual_seed(seed),
         ).to(chosen)
         if begin is not None:
-            network.load_state_dict(
-                {name: torch.from_numpy(np.array(each)) for name, each in begin.items()}
-            )
+            load_tensors(network, begin)
         return Training(network, windows, settings, np.random.default_rng(seed), chosen)
 
     seed = int(random.integers(2**31))

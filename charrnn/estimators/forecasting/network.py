@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from charrnn.array_types import Float32Array
+from charrnn.estimators.fitting import stack_config
 from charrnn.estimators.forecasting.network_config import LOG_SCALES, ForecastConfig
-from charrnn.model.recurrent import RecurrentNetwork, StackConfig, reset_linear
+from charrnn.model.recurrent import RecurrentNetwork, reset_linear
 
 
 class Distribution(NamedTuple):
@@ -59,14 +60,7 @@ class ForecastNetwork(RecurrentNetwork):
         kernel: str = "fused",
         generator: torch.Generator | None = None,
     ) -> None:
-        stack = StackConfig(
-            cell=config.cell,
-            input_size=config.input_size,
-            hidden_size=config.hidden_size,
-            layers=config.layers,
-            dropout=dropout,
-        )
-        super().__init__(stack, kernel=kernel)
+        super().__init__(stack_config(config, dropout), kernel=kernel)
         with torch.device("meta"):
             self.head = nn.Linear(config.features, config.outputs)
             self.skip = nn.Linear(config.input_size, config.variables, bias=False)

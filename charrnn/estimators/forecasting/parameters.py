@@ -15,7 +15,7 @@ from charrnn.errors import ConfigError
 from charrnn.estimators.forecasting.network_config import LIKELIHOODS
 from charrnn.estimators.forecasting.rules import DIFFERENCES
 from charrnn.estimators.forecasting.transforms import POWERS
-from charrnn.estimators.parameters import check_whole
+from charrnn.estimators.parameters import check_choice, check_device, check_dropout, check_whole
 from charrnn.model.config import GATES
 
 SIZES: Final = (16, 64)
@@ -81,17 +81,13 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
     if parameters["differences"] is not None:
         choices["differences"] = tuple(DIFFERENCES)
     for name, known in choices.items():
-        value = parameters[name]
-        if not (isinstance(value, str) and value in known):
-            raise ConfigError(f"{name} {value!r}: choose from {', '.join(known)}")
+        check_choice(name, parameters[name], known)
     if not isinstance(parameters["verbose"], bool | np.bool_):
         raise ConfigError(f"verbose {parameters['verbose']!r}: choose True or False")
     power = parameters["power"]
     if power is not None and not (isinstance(power, Real) and float(power) in POWERS):
         raise ConfigError(f"power {power!r}: choose from 0 (log), 0.5 (square root), 1 (neither)")
-    share = parameters["dropout"]
-    if not (isinstance(share, Real) and 0 <= float(share) < 1):
-        raise ConfigError(f"dropout {share!r}: choose from 0 up to (not including) 1")
+    check_dropout(parameters["dropout"])
     for name in ("learning_rate", "weight_decay", "clip"):
         value = parameters[name]
         if value is None and name == "clip":
@@ -99,5 +95,4 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
         smallest = 0.0 if name == "weight_decay" else math.ulp(0.0)
         if not isinstance(value, Real) or not smallest <= float(value) < math.inf:
             raise ConfigError(f"{name} {value!r}: choose a number above 0")
-    if not isinstance(parameters["device"], str):
-        raise ConfigError(f"device {parameters['device']!r}: choose a device of PyTorch, or 'auto'")
+    check_device(parameters["device"])

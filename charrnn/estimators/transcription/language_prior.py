@@ -12,6 +12,7 @@ from charrnn.array_types import Float64Array, Int64Array
 from charrnn.data.corpus import newline_id
 from charrnn.engines import State
 from charrnn.errors import ConfigError
+from charrnn.generation.filters import log_softmax
 from charrnn.generation.sampler import Sampler
 from charrnn.storage.model_directory import Model
 
@@ -113,9 +114,7 @@ class LanguagePrior:
     def _read(self, ids: Int64Array, state: State | None) -> Reading:
         """Read one id (B,) after each state."""
         logits, after = self._engine.advance(ids[:, None], state)
-        outputs = logits[:, 0].astype(np.float64)  # (B, V)
-        outputs -= outputs.max(1, keepdims=True)
-        outputs -= np.log(np.exp(outputs).sum(1, keepdims=True))
+        outputs = log_softmax(logits[:, 0])  # (B, V)
         scores = outputs[:, self._ids]
         scores[:, self._ids < 0] = outputs.min(1, keepdims=True)
         ends = np.zeros(len(ids)) if self._newline is None else outputs[:, self._newline]
